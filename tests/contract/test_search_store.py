@@ -1,0 +1,104 @@
+"""One suite for the search store in memory and for Elasticsearch."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from twitter_topics.contract.tweet import Tweet
+from twitter_topics.store.elasticsearch import Outcome, SearchStore
+from twitter_topics.testing.search import MemorySearchStore
+from twitter_topics.transform.document import search_document
+from twitter_topics.transform.sentiment import Sentiment
+
+if TYPE_CHECKING:
+    from tests.conftest import Services
+
+pytestmark = pytest.mark.contract
+
+DAY_MS = 86_400_000
+MIDNIGHT = 1_793_491_200_000
+
+
+def document(tweet_id: str, offset: int, *, text: str = "hello", day: int = 0, model: str = "v1") -> dict[str, Any]:
+    return search_document(
+        Tweet(tweet_id, MIDNIGHT + day * DAY_MS, "twitter", {"text": text}),
+        text,
+        topics=[(0, 1.0)],
+        labels={0: "greetings"},
+        sentiment=Sentiment(0.0, 0.0, 0.0),
+        model_version=model,
+        raw_partition=0,
+        raw_offset=offset,
+    )
+
+
+@pytest.fixture(params=["memory", "elasticsearch"])
+def store(request: pytest.FixtureRequest) -> Iterator[SearchStore | MemorySearchStore]:
+    if request.param == "memory":
+        yield MemorySearchStore()
+        return
+    services: Services = request.getfixturevalue("services")
+    prefix = f"contract{uuid.uuid4().hex[:8]}"
+    real = SearchStore(services.settings(ELASTICSEARCH_INDEX_PREFIX=prefix).elasticsearch, patience_seconds=20)
+    real.ensure_template()
+    yield real
+    for name in real.daily_indices():
+        real.delete_index(name)
+
+
+def outcomes(store: SearchStore | MemorySearchStore, *documents: dict[str, Any]) -> list[str]:
+    return [written.outcome.value for written in store.create(documents)]
+
+
+def test_each_tweet_stands_once_however_often_it_comes(store: SearchStore | MemorySearchStore) -> None:
+    batch = [document(str(i), i) for i in range(3_000)]
+    assert set(outcomes(store, *batch)) == {"owned"}
+    again = [document(str(i), i + 10_000) for i in range(3_000)]
+    assert set(outcomes(store, *again)) == {"duplicate"}
+    assert store.count() == 3_000
+
+
+def test_the_repetition_of_a_batch_owns_what_it_wrote_and_takes_the_newer_model(
+    store: SearchStore | MemorySearchStore,
+) -> None:
+    assert outcomes(store, document("a", 1), document("b", 2)) == ["owned", "owned"]
+    assert outcomes(store, document("a", 1, model="v2"), document("b", 2), document("c", 3)) == ["owned"] * 3
+    assert store.count() == 3
+
+
+def test_two_records_of_one_tweet_in_one_batch(store: SearchStore | MemorySearchStore) -> None:
+    assert outcomes(store, document("a", 1), document("a", 2), document("b", 3)) == ["owned", "duplicate", "owned"]
+    assert outcomes(store, document("a", 1), document("a", 2), document("b", 3)) == ["owned", "duplicate", "owned"]
+    assert store.count() == 2
+
+
+def test_what_the_mapping_refuses_is_refused_alone(store: SearchStore | MemorySearchStore) -> None:
+    odd = document("odd", 1) | {"surprise": 1}
+    written = store.create([document("a", 0), odd, document("b", 2)])
+    assert [one.outcome for one in written] == [Outcome.OWNED, Outcome.REFUSED, Outcome.OWNED]
+    assert "strict_dynamic_mapping_exception" in written[1].reason
+    assert store.count() == 2
+
+
+def test_days_are_indices_and_go_by_their_exact_name(store: SearchStore | MemorySearchStore) -> None:
+    store.create([document("a", 1), document("b", 2, day=1), document("c", 3, day=1)])
+    days = store.daily_indices()
+    assert sorted(days.values()) == [1, 2]
+    first = min(days)
+    assert store.delete_index(first) is True
+    assert store.delete_index(first) is False
+    assert store.count() == 2
+    with pytest.raises(ValueError, match="not the name of a daily index"):
+        store.delete_index(first[:-2] + "*")
+    with pytest.raises(ValueError, match="not the name of a daily index"):
+        store.delete_index("somebody-elses")
+
+
+def test_nothing_written_is_nothing_answered(store: SearchStore | MemorySearchStore) -> None:
+    assert store.create([]) == []
+    assert store.count() == 0
+    assert store.daily_indices() == {}

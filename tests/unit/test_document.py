@@ -1,0 +1,125 @@
+"""The search document holds what is counted and filtered, whatever the tweet looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twitter_topics.contract.document import MAPPINGS, index_name
+from twitter_topics.contract.processed import NO_TOPIC, NO_TOPIC_LABEL
+from twitter_topics.contract.tweet import Tweet, tweet_text
+from twitter_topics.transform.document import search_document
+from twitter_topics.transform.sentiment import Sentiment, sentiment
+
+TEXT = "Good #Coffee with @anna ☕ https://example.org/x"
+
+
+def document(body: dict[str, Any], topics: list[tuple[int, float]] | None = None) -> dict[str, Any]:
+    return search_document(
+        Tweet("7", 1_793_491_203_000, "twitter", body),
+        tweet_text(body),
+        topics=topics or [(3, 0.75), (1, 0.25)],
+        labels={3: "coffee · morning", 1: "trains"},
+        sentiment=Sentiment(0.5, 0.1, 0.2),
+        model_version="v1",
+        raw_partition=2,
+        raw_offset=9,
+    )
+
+
+def test_metrics_are_counted_from_text_and_tweet() -> None:
+    made = document(
+        {
+            "text": TEXT,
+            "lang": "en",
+            "user": {"id_str": "5", "screen_name": "bo", "followers_count": 12, "verified": True},
+            "retweet_count": 4,
+            "retweeted_status": {"text": TEXT},
+        }
+    )
+    assert made["metrics"] == {
+        "length": len(TEXT),
+        "words": 6,
+        "hashtags": 1,
+        "mentions": 1,
+        "urls": 1,
+        "emoji": 1,
+        "retweets": 4,
+        "favorites": 0,
+        "is_retweet": True,
+    }
+    assert made["hashtags"] == ["coffee"]
+    assert made["user"] == {"id": "5", "screen_name": "bo", "followers": 12, "verified": True}
+
+
+def test_the_dominant_topic_comes_with_its_label() -> None:
+    made = document({"text": TEXT})
+    assert (made["topic_id"], made["topic_label"], made["topic_share"]) == (3, "coffee · morning", 0.75)
+    assert [topic["label"] for topic in made["topics"]] == ["coffee · morning", "trains"]
+
+
+def test_a_tweet_without_topic_says_so() -> None:
+    made = document({"text": "?"}, [(NO_TOPIC, 1.0)])
+    assert (made["topic_id"], made["topic_label"]) == (NO_TOPIC, NO_TOPIC_LABEL)
+
+
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.text(max_size=300),
+    st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(
+            ("lang", "user", "entities", "retweet_count", "favorite_count", "retweeted_status"), odd
+        ),
+    ),
+)
+def test_odd_fields_never_stop_a_tweet_and_only_mapped_fields_come_out(text: str, fields: dict[str, Any]) -> None:
+    made = document({"text": text} | fields)
+    _within(made, MAPPINGS["properties"])
+    made["text"].encode("utf-8")
+
+
+def _within(value: dict[str, Any], mapped: dict[str, Any]) -> None:
+    assert value.keys() <= mapped.keys()
+    for key, one in value.items():
+        for inner in one if isinstance(one, list) else [one]:
+            if isinstance(inner, dict):
+                _within(inner, mapped[key]["properties"])
+
+
+def test_lone_surrogates_can_be_stored() -> None:
+    document({"text": "half \ud83d an emoji"})["text"].encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("stamp", "name"),
+    [(1_793_491_199_999, "tweets-2026.10.31"), (1_793_491_200_000, "tweets-2026.11.01"), (0, "tweets-1970.01.01")],
+)
+def test_the_index_is_that_of_the_utc_day(stamp: int, name: str) -> None:
+    assert index_name("tweets", stamp) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("What a wonderful, great day! I love it", "positive"),
+        ("This is horrible. The worst train ever, I hate it", "negative"),
+        ("The train leaves at nine", "neutral"),
+        ("", "neutral"),
+    ],
+)
+def test_sentiment_has_the_sign_a_person_would_give(text: str, label: str) -> None:
+    scored = sentiment(text)
+    assert scored.label == label
+    assert -1 <= scored.compound <= 1
+    assert -1 <= scored.polarity <= 1
+    assert 0 <= scored.subjectivity <= 1

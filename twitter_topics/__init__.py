@@ -1,0 +1,1 @@
+"""twitter-topics: finds out what people are talking about, as they talk."""

@@ -1,0 +1,16 @@
+"""The archive: Iceberg tables on S3."""
+
+from __future__ import annotations
+
+NAMESPACE = "tweets"
+RAW_TABLE = "raw"
+"""Every record of the raw topic, rejects too. Columns in include/sql/create_raw.sql."""
+
+TOPIC_HOUR_TABLE = "topic_hour"
+"""Exact counts per closed hour, topic and model. Columns in include/sql/create_topic_hour.sql."""
+
+RAW_SCHEMA = (
+    "tweet_id string, event_time timestamp, source string, payload binary, reject_reason string, "
+    "kafka_partition int, kafka_offset long, kafka_timestamp timestamp"
+)
+"""Spark DDL of a row of the raw table, in the table's order."""

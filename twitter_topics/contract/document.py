@@ -1,0 +1,78 @@
+"""The document that analysts search: its mapping, its index, and the index template."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+_KEYWORD = {"type": "keyword", "ignore_above": 512}
+_INTEGER = {"type": "integer"}
+_FLOAT = {"type": "float"}
+
+MAPPINGS: dict[str, Any] = {
+    "dynamic": "strict",
+    "properties": {
+        "tweet_id": {"type": "keyword"},
+        "created_at": {"type": "date", "format": "epoch_millis||strict_date_time"},
+        "text": {"type": "text"},
+        "lang": _KEYWORD,
+        "source": _KEYWORD,
+        "hashtags": _KEYWORD,
+        "user": {
+            "properties": {
+                "id": _KEYWORD,
+                "screen_name": _KEYWORD,
+                "name": {"type": "text"},
+                "followers": {"type": "long"},
+                "verified": {"type": "boolean"},
+            }
+        },
+        "topic_id": _INTEGER,
+        "topic_label": _KEYWORD,
+        "topic_share": _FLOAT,
+        "topics": {"type": "nested", "properties": {"topic_id": _INTEGER, "label": _KEYWORD, "share": _FLOAT}},
+        "sentiment": {
+            "properties": {"compound": _FLOAT, "label": _KEYWORD, "polarity": _FLOAT, "subjectivity": _FLOAT}
+        },
+        "metrics": {
+            "properties": {
+                "length": _INTEGER,
+                "words": _INTEGER,
+                "hashtags": _INTEGER,
+                "mentions": _INTEGER,
+                "urls": _INTEGER,
+                "emoji": _INTEGER,
+                "retweets": {"type": "long"},
+                "favorites": {"type": "long"},
+                "is_retweet": {"type": "boolean"},
+            }
+        },
+        "model_version": _KEYWORD,
+        "raw_partition": _INTEGER,
+        "raw_offset": {"type": "long"},
+    },
+}
+"""`raw_partition` and `raw_offset` name the record that owns the document: the first one with this tweet id."""
+
+
+def index_name(prefix: str, event_time_ms: int) -> str:
+    """The daily index of a tweet, by the UTC day of its event time: `tweets-2026.11.23`."""
+    return f"{prefix}-{datetime.fromtimestamp(event_time_ms / 1000, UTC):%Y.%m.%d}"
+
+
+def index_template(prefix: str, *, shards: int, replicas: int) -> dict[str, Any]:
+    """Body of the index template `<prefix>`: settings, strict mapping, and the alias that spans all days."""
+    return {
+        "index_patterns": [f"{prefix}-*"],
+        "priority": 200,
+        "template": {
+            "settings": {
+                "number_of_shards": shards,
+                "number_of_replicas": replicas,
+                "refresh_interval": "5s",
+                "index.mapping.coerce": False,
+            },
+            "mappings": MAPPINGS,
+            "aliases": {prefix: {}},
+        },
+    }

@@ -1,0 +1,71 @@
+"""Values of the topic `processed_tweets` and of the dead-letter topic."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+NO_TOPIC = -1
+"""Topic id of a tweet without a single word that the model knows."""
+
+NO_TOPIC_LABEL = "no topic"
+
+MIN_PROBABILITY = 0.01
+"""Topics below this share are left out; the rest is scaled so that the shares of a tweet add up to 1."""
+
+PROCESSED_SCHEMA = (
+    "tweet_id string, event_time long, model_version string, "
+    "topics array<struct<topic_id: int, probability: double>>, "
+    "topic_label string, sentiment struct<compound: double>, "
+    "raw_partition int, raw_offset long"
+)
+"""What the aggregator reads of a processed tweet (Spark DDL). `topics[0]` is the dominant topic."""
+
+
+def processed_value(
+    *,
+    tweet_id: str,
+    event_time_ms: int,
+    model_version: str,
+    topics: list[tuple[int, float]],
+    topic_label: str,
+    sentiment: dict[str, float],
+    raw_partition: int,
+    raw_offset: int,
+) -> bytes:
+    """One value of `processed_tweets`. `topics` is ordered, dominant first, shares adding up to 1."""
+    value = {
+        "tweet_id": tweet_id,
+        "event_time": event_time_ms,
+        "model_version": model_version,
+        "topics": [{"topic_id": topic_id, "probability": round(share, 6)} for topic_id, share in topics],
+        "topic_label": topic_label,
+        "sentiment": sentiment,
+        "raw_partition": raw_partition,
+        "raw_offset": raw_offset,
+    }
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def dead_letter(
+    *, stage: str, reason: str, topic: str, partition: int, offset: int, value: bytes | None
+) -> dict[str, Any]:
+    """A record that could not be used: where it lies, why it was refused, and its first bytes."""
+    raw = value or b""
+    return {
+        "stage": stage,
+        "reason": reason,
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "bytes": len(raw),
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "head_base64": base64.b64encode(raw[:1024]).decode("ascii"),
+    }
+
+
+def dead_letter_key(topic: str, partition: int, offset: int) -> str:
+    """The same record refused twice (a repeated batch) has the same key, so readers can count it once."""
+    return f"{topic}-{partition}-{offset}"

@@ -1,0 +1,40 @@
+"""The S3 client, built in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+    from twitter_topics.settings import S3Settings
+
+
+def s3_client(settings: S3Settings) -> S3Client:
+    """A client for the bucket of the settings. Without an access key boto3's own chain (role, profile) is used."""
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.endpoint_url or None,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key_id or None,
+        aws_secret_access_key=settings.secret_access_key.get_secret_value() or None,
+        config=Config(
+            s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
+            retries={"max_attempts": 5, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=60,
+        ),
+    )
+
+
+def ensure_bucket(client: S3Client, bucket: str) -> None:
+    """Create the bucket when it is missing."""
+    try:
+        client.head_bucket(Bucket=bucket)
+    except client.exceptions.ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        client.create_bucket(Bucket=bucket)

@@ -1,0 +1,1 @@
+"""Fakes that pass the tests of the real stores."""

@@ -1,0 +1,55 @@
+"""A search store in memory that passes the tests of the real one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from twitter_topics.contract.document import MAPPINGS, index_name
+from twitter_topics.store.elasticsearch import Outcome, Written
+
+
+class MemorySearchStore:
+    """Same promises as twitter_topics.store.elasticsearch.SearchStore, for one process."""
+
+    def __init__(self, prefix: str = "tweets") -> None:
+        self._prefix = prefix
+        self._days: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def ensure_template(self) -> None:
+        """Nothing to prepare."""
+
+    def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
+        """The first record with an id owns it; its own repetition overwrites, any other record is a duplicate."""
+        return [self._create(json.loads(json.dumps(document))) for document in documents]
+
+    def _create(self, document: dict[str, Any]) -> Written:
+        unknown = document.keys() - MAPPINGS["properties"].keys()
+        if unknown:
+            return Written(Outcome.REFUSED, f"HTTP 400: strict_dynamic_mapping_exception: {sorted(unknown)}")
+        day = self._days.setdefault(index_name(self._prefix, document["created_at"]), {})
+        held = day.get(document["tweet_id"])
+        if held and _record(held) != _record(document):
+            return Written(Outcome.DUPLICATE)
+        day[document["tweet_id"]] = document
+        return Written(Outcome.OWNED)
+
+    def daily_indices(self) -> dict[str, int]:
+        """Documents in each daily index, by name."""
+        return {name: len(documents) for name, documents in sorted(self._days.items())}
+
+    def count(self, query: None = None, *, index: str = "") -> int:  # noqa: ARG002 - queries are the real store's business
+        """Documents over all days, or in one index."""
+        return sum(count for name, count in self.daily_indices().items() if index in ("", name))
+
+    def delete_index(self, name: str) -> bool:
+        """Delete one daily index by its exact name; False when it is gone already."""
+        if not name.startswith(f"{self._prefix}-") or any(sign in name for sign in "*,?"):
+            msg = f"{name!r} is not the name of a daily index"
+            raise ValueError(msg)
+        return self._days.pop(name, None) is not None
+
+
+def _record(document: dict[str, Any]) -> tuple[int, int]:
+    return document["raw_partition"], document["raw_offset"]

@@ -1,0 +1,1 @@
+"""What is computed, the same in both layers: text, topics, sentiment, counts."""
