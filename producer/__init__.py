@@ -1,0 +1,1 @@
+"""Follows a source of tweets and hands every one of them to Kafka."""

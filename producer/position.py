@@ -1,0 +1,81 @@
+"""How far a source was acknowledged by Kafka, on disk.
+
+There is one file per source. It is advanced only after the acknowledgement, so a crash in between repeats records and
+never skips one; the tweet id makes the repetition harmless downstream.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from twitter_topics.errors import IntegrityError
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """`count` records of the stream described by `identity` are acknowledged.
+
+    Attributes:
+        identity: the settings that make the stream what it is. Another identity is another stream.
+        origin: facts fixed when the stream was first opened (its begin, its shift), in milliseconds.
+        count: records acknowledged since then.
+        event_time_ms: event time of the newest acknowledged record, 0 for none.
+    """
+
+    identity: Mapping[str, Any]
+    origin: Mapping[str, int] = field(default_factory=dict)
+    count: int = 0
+    event_time_ms: int = 0
+
+    def advanced(self, count: int, event_time_ms: int | None) -> Position:
+        """The position after `count` records."""
+        return replace(self, count=count, event_time_ms=max(self.event_time_ms, event_time_ms or 0))
+
+
+class PositionFile:
+    """The position of one source in `<directory>/<source>.json`."""
+
+    def __init__(self, directory: Path, source: str) -> None:
+        self.path = directory / f"{source}.json"
+
+    def load(self) -> Position | None:
+        """The saved position, or None at the very first start.
+
+        Raises:
+            IntegrityError: the file is there and is no position. Starting anew by itself would send everything again.
+        """
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            return Position(**json.loads(content))
+        except (ValueError, TypeError) as error:
+            msg = (
+                f"{self.path} is not a position ({error}). Restore it, or delete it to send the source from its start."
+            )
+            raise IntegrityError(msg) from error
+
+    def save(self, position: Position) -> None:
+        """Replace the file; when this returns, the new position survives a power cut.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".tmp")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(asdict(position), file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
