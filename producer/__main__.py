@@ -13,6 +13,7 @@ from producer.publisher import Publisher, connect
 from producer.service import Service
 from producer.sources import now_ms, open_source
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
+from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
 
 EXIT_FAILED = 1
@@ -22,10 +23,7 @@ _log = logging.getLogger("producer")
 
 def main() -> int:
     """Run until the source ends or SIGTERM; returns the exit code."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("kafka").setLevel(logging.WARNING)
-    # warns of every tenth of a second that another process took the processor away
-    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
+    configure_logging()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

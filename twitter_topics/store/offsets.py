@@ -18,24 +18,44 @@ _OPTIONS = {
 }
 
 
-def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
-    """Next offset to be written of each partition; empty when the topic does not exist.
+class TopicEnds:
+    """Asks for the ends of a topic again and again over one connection. For one thread."""
 
-    Raises:
-        RetryableError: the brokers did not answer in ten seconds.
-    """
-    try:
-        consumer = KafkaConsumer(**client_options(settings), **_OPTIONS)
+    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        self._settings, self._topic = settings, topic
+        self._consumer: KafkaConsumer | None = None
+
+    def read(self) -> dict[int, int]:
+        """Next offset to be written of each partition; empty when the topic does not exist.
+
+        Raises:
+            RetryableError: the brokers did not answer in ten seconds.
+        """
         try:
-            partitions = consumer.partitions_for_topic(topic) or set()
-            ends = consumer.end_offsets([TopicPartition(topic, partition) for partition in sorted(partitions)])
-        finally:
-            consumer.close()
-    except KafkaError as error:
-        raise RetryableError(
-            f"Kafka at {settings.bootstrap_servers} did not say where {topic} ends: {error}"
-        ) from error
-    return {place.partition: offset for place, offset in ends.items()}
+            if self._consumer is None:
+                self._consumer = KafkaConsumer(**client_options(self._settings), **_OPTIONS)
+            partitions = self._consumer.partitions_for_topic(self._topic) or set()
+            ends = self._consumer.end_offsets([TopicPartition(self._topic, one) for one in sorted(partitions)])
+        except KafkaError as error:
+            self.close()
+            msg = f"Kafka at {self._settings.bootstrap_servers} did not say where {self._topic} ends: {error}"
+            raise RetryableError(msg) from error
+        return {place.partition: offset for place, offset in ends.items()}
+
+    def close(self) -> None:
+        """Hang up. A later `read` connects anew."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+
+def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
+    """`TopicEnds.read` once."""
+    ends = TopicEnds(settings, topic)
+    try:
+        return ends.read()
+    finally:
+        ends.close()
 
 
 def lag(ends: dict[int, int], counted: dict[int, int]) -> int:

@@ -1,0 +1,81 @@
+# `make demo` is all a new user needs. Every target first makes what it needs; the second time that is quick.
+#
+#   make demo                                     everything, with made-up tweets, and a short tour
+#   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
+#   make up | stop | status | logs NAME=producer  the local stack
+#   make test | lint | lock | clean
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+CLI := .venv/bin/twitter-topics
+
+# SOURCE, FILE, SPEED, LIMIT and TIMES are short for settings of the producer
+ifdef SOURCE
+export PRODUCER_SOURCE := $(SOURCE)
+endif
+ifdef FILE
+export PRODUCER_REPLAY_FILE := $(abspath $(FILE))
+PRODUCER_SOURCE ?= replay
+export PRODUCER_SOURCE
+endif
+ifdef SPEED
+export PRODUCER_REPLAY_SPEED := $(SPEED)
+endif
+ifdef LIMIT
+export PRODUCER_LIMIT := $(LIMIT)
+endif
+ifdef TIMES
+export PRODUCER_REPLAY_TIMES := $(TIMES)
+endif
+
+.PHONY: help demo up stop status logs doctor test lint lock clean bootstrap bootstrap-dev
+
+help:
+	@sed -n '2,7s/^# \{0,1\}//p' Makefile
+
+bootstrap:
+	@deploy/local/bootstrap.sh
+
+bootstrap-dev:
+	@deploy/local/bootstrap.sh dev
+
+# an old file's tweets are moved to now, so that there is something to see in the last hour
+demo: export PRODUCER_REPLAY_TIMES ?= shift
+demo: bootstrap
+	@$(CLI) demo
+
+up: bootstrap
+	@$(CLI) up
+
+stop:
+	@[ ! -x $(CLI) ] || $(CLI) down
+
+status:
+	@$(CLI) status
+
+NAME ?= classify-tweets
+logs:
+	@$(CLI) logs $(NAME)
+
+doctor:
+	@$(CLI) doctor
+
+test: bootstrap-dev
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint: bootstrap-dev
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+# without addresses in it, so that everybody's own index is used
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+lock:
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
+
+# data, logs and secrets of the stack; what was downloaded stays
+STATE := $(or $(LOCAL_STATE_DIR),.local)
+clean: stop
+	@rm -rf $(addprefix $(STATE)/,airflow archive checkpoints data health log producer run tmp work secrets.json)

@@ -1,0 +1,23 @@
+#!/bin/sh
+# elasticsearch.sh DATA DISTRIBUTION JAVA_HOME: the node, in the foreground.
+set -eu
+data=$1 distribution=$2 java_home=$3
+
+mkdir -p "$data/conf/jvm.options.d" "$data/data" "$data/logs" "$data/tmp"
+cp "$distribution/config/jvm.options" "$distribution/config/log4j2.properties" "$data/conf/"
+
+set -- env -i PATH="$PATH" HOME="$data" HOSTNAME=localhost TWITTER_TOPICS_STACK="${TWITTER_TOPICS_STACK:-}" \
+    ES_JAVA_HOME="$java_home" ES_PATH_CONF="$data/conf" ES_TMPDIR="$data/tmp" "$distribution/bin/elasticsearch"
+
+# Elasticsearch refuses to run as root. A user namespace gives it another number and keeps our rights to the files;
+# where containers forbid that, "nobody" with the one capability that lets it read and write them (the secure bit keeps
+# access(2) from leaving that capability out of account).
+if [ "$(id -u)" = 0 ]; then
+    if unshare --user --map-user=1000 --map-group=1000 true 2>/dev/null; then
+        set -- unshare --user --map-user=1000 --map-group=1000 "$@"
+    else
+        set -- setpriv --reuid=65534 --regid=65534 --clear-groups --securebits=+no_setuid_fixup \
+            --inh-caps=-all,+dac_override --ambient-caps=-all,+dac_override "$@"
+    fi
+fi
+exec "$@"

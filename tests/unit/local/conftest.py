@@ -1,0 +1,27 @@
+"""What the tests of the local stack share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from twitter_topics.local.layout import Layout
+from twitter_topics.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path / "state")
+    made.make()
+    return made
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The defaults, out of reach of the developer's .env."""
+    monkeypatch.chdir(tmp_path)
+    return Settings()

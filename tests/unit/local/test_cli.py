@@ -1,0 +1,102 @@
+"""The command line, as a person meets it when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from twitter_topics.cli.main import app
+from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.local import doctor, java, services
+from twitter_topics.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _fresh_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOCAL_STATE_DIR", str(tmp_path / "state"))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def test_a_stack_that_does_not_run_is_not_healthy() -> None:
+    shown = run("status")
+    assert shown.exit_code == 1
+    assert "make up" in shown.output
+    as_json = run("status", "--json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.output) == {"healthy": False, "up": False, "services": [], "parts": []}
+
+
+def test_down_without_a_stack_is_no_failure() -> None:
+    stopped = run("down")
+    assert stopped.exit_code == 0
+    assert "was not running" in stopped.output
+
+
+def test_a_wrong_setting_is_a_sentence_and_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_PORT_OFFSET", "many")
+    failed = run("status")
+    assert failed.exit_code == EXIT_CONFIGURATION
+    assert "LOCAL_PORT_OFFSET" in failed.output
+    assert "Traceback" not in failed.output
+
+
+def test_logs_of_an_unknown_service_names_the_known(tmp_path: Path) -> None:
+    (tmp_path / "state" / "log").mkdir(parents=True)
+    (tmp_path / "state" / "log" / "kafka.log").write_text("one\ntwo\n")
+    failed = run("logs", "kafak")
+    assert failed.exit_code == EXIT_CONFIGURATION
+    assert "there are: kafka" in failed.output
+
+
+def test_too_little_memory_stops_the_start_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "available_memory_gib", lambda: 1.0)
+    failed = run("up")
+    assert failed.exit_code == EXIT_CONFIGURATION
+    assert "1.0 GiB available, 6.0 GiB needed" in failed.output
+    assert "LOCAL_MIN_MEMORY_GIB" in failed.output
+    assert not (Path("state") / "secrets.json").exists()
+
+
+def test_a_part_of_the_stack_needs_a_part_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "available_memory_gib", lambda: 2.0)
+    assert doctor.memory(Settings(), ("services",)).ok
+    assert not doctor.memory(Settings(), services.GROUPS).ok
+
+
+def fake_java(home: Path, version: str) -> None:
+    program = home / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.mark.parametrize(("version", "major"), [("17.0.15", 17), ("21.0.1", 21)])
+def test_javas_that_spark_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, major: int) -> None:
+    fake_java(tmp_path / "jdk", version)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+    assert java.find_java() == java.Java(tmp_path / "jdk", major)
+
+
+@pytest.mark.parametrize("version", ["1.8.0_292", "11.0.2", "25"])
+def test_other_javas_are_named_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    fake_java(tmp_path / "jdk", version)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+    with pytest.raises(ConfigurationError, match=r"JAVA_HOME=.* has Java \d+ .*install Java 17"):
+        java.find_java()
+
+
+def test_doctor_says_the_fix_of_each_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "none"))
+    findings = {finding.name: finding for finding in doctor.examine(Settings())}
+    assert not findings["java"].ok
+    assert "apt-get install openjdk-17" in findings["java"].fix
+    assert findings["python"].ok
+    assert run("doctor").exit_code == 1

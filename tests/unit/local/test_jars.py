@@ -1,0 +1,91 @@
+"""The jars' lock, stamp and Maven settings. (Fetching them is what `make` does first of all.)"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from twitter_topics.errors import IntegrityError
+from twitter_topics.local import jars
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTINGS = """<settings xmlns="http://maven.apache.org/SETTINGS/1.2.0">
+  <mirrors><mirror><id>m</id><url> https://mirror.example.org/maven </url><mirrorOf>{of}</mirrorOf></mirror></mirrors>
+  <proxies><proxy><host>proxy.example.org</host><port>3128</port></proxy></proxies>
+</settings>"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "jars"
+    for name in ("spark/one.jar", "kafka/two.jar"):
+        (made / name).parent.mkdir(parents=True)
+        (made / name).write_bytes(name.encode())
+    return made
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    file = tmp_path / "jars.sha256"
+    names = ("kafka/two.jar", "spark/one.jar")
+    file.write_text("".join(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in names))
+    return file
+
+
+def test_the_right_files_pass(folder: Path, lock: Path) -> None:
+    jars.check(folder, lock)
+
+
+@pytest.mark.parametrize("change", ["other content", "missing", "one too many"])
+def test_anything_else_is_named(folder: Path, lock: Path, change: str) -> None:
+    if change == "missing":
+        (folder / "spark" / "one.jar").unlink()
+    else:
+        (folder / "spark" / ("one.jar" if change == "other content" else "more.jar")).write_text("changed")
+    with pytest.raises(IntegrityError, match=r"spark/(one|more)\.jar"):
+        jars.check(folder, lock)
+
+
+def test_the_stamp_holds_until_the_lock_or_a_file_changes(folder: Path, lock: Path, tmp_path: Path) -> None:
+    stamp = tmp_path / "stamp"
+    assert not jars.is_complete(lock, folder, stamp)
+    stamp.write_text(jars._stamp_text(lock, folder))
+    assert jars.is_complete(lock, folder, stamp)
+    (folder / "spark" / "one.jar").write_text("torn")
+    assert not jars.is_complete(lock, folder, stamp)
+    stamp.write_text(jars._stamp_text(lock, folder))
+    lock.write_text(lock.read_text().splitlines()[0] + "\n")
+    assert not jars.is_complete(lock, folder, stamp)
+
+
+def test_every_jar_of_the_project_is_locked() -> None:
+    locked = jars.read_lock(jars.LOCK)
+    assert {name.split("/")[0] for name in locked} == set(jars.GROUPS)
+    assert all(len(digest) == 64 for digest in locked.values())
+
+
+@pytest.mark.parametrize(
+    ("of", "found"), [("central", True), ("*", True), ("external:*,!central", False), ("other", False)]
+)
+def test_a_mirror_of_central_is_honoured(tmp_path: Path, of: str, found: bool) -> None:
+    file = tmp_path / "settings.xml"
+    file.write_text(SETTINGS.format(of=of))
+    maven = jars.maven_settings([tmp_path / "none.xml", file], mirror="")
+    assert maven.mirror == ("https://mirror.example.org/maven" if found else "")
+    assert "-Dhttps.proxyHost=proxy.example.org" in maven.proxy_options
+    assert "-Dhttps.proxyPort=3128" in maven.proxy_options
+    assert jars.maven_settings([file], mirror="https://chosen.example.org").mirror == "https://chosen.example.org"
+
+
+def test_programs_stay_programs(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "server.zip", "w") as archive:
+        entry = zipfile.ZipInfo("server/bin/start")
+        entry.external_attr = 0o100755 << 16
+        archive.writestr(entry, "#!/bin/sh\n")
+    jars.unpack(tmp_path / "server.zip", tmp_path)
+    assert (tmp_path / "server" / "bin" / "start").stat().st_mode & 0o777 == 0o755

@@ -1,0 +1,113 @@
+"""The stack's decisions, without its servers. (That it really runs is what tests/e2e is for.)"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.local import jars, services, stack
+from twitter_topics.local.java import Java
+from twitter_topics.local.ports import DEFAULT_PORTS
+from twitter_topics.local.stack import Stack
+from twitter_topics.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _without_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stack, "find_java", lambda: Java(Path("/java"), 17))
+    monkeypatch.setattr(services, "find_influxd", lambda: "/usr/bin/influxd")
+    monkeypatch.setattr(jars, "require", lambda: None)
+
+
+def make(tmp_path: Path, **given: str) -> tuple[Stack, list[str]]:
+    said: list[str] = []
+    made = Stack(Settings({"LOCAL_STATE_DIR": str(tmp_path / "state")} | given), said.append)
+    made.layout.make()
+    return made, said
+
+
+def environment(made: Stack, name: str) -> dict[str, str]:
+    made._write_environments()
+    found: dict[str, str] = json.loads(made.layout.service_environment(name).read_text())
+    return found
+
+
+def test_all_services_are_there_and_start_after_what_they_need(tmp_path: Path) -> None:
+    made, _ = make(tmp_path)
+    by_name = {service.name: service for service in made.all_services}
+    assert list(by_name) == [
+        *("kafka", "elasticsearch", "s3", "influxdb"),
+        *("producer", "classify-tweets", "aggregate-topics"),
+        *("api-server", "scheduler", "dag-processor", "triggerer"),
+    ]
+    assert {service.name for service in made.all_services if service.tier == 0} == set(list(by_name)[:4])
+    assert len(by_name["classify-tweets"].waits) == 4
+    assert [service.name for service in made.all_services if service.finishes] == ["producer"]
+    assert {port for service in made.all_services for port in service.ports} == set(DEFAULT_PORTS)
+
+
+def test_a_server_elsewhere_is_not_started(tmp_path: Path) -> None:
+    made, _ = make(tmp_path, ELASTICSEARCH_URL="https://search.example.org")
+    assert "elasticsearch" not in {service.name for service in made.all_services}
+
+
+def test_a_service_sees_its_own_settings_only(tmp_path: Path) -> None:
+    made, _ = make(tmp_path, TWITTER_CONSUMER_KEY="a credential", TOPICS_K="7")
+    assert environment(made, "producer")["TWITTER_CONSUMER_KEY"] == "a credential"
+    for name in ("classify-tweets", "scheduler", "kafka"):
+        assert "TWITTER_CONSUMER_KEY" not in environment(made, name)
+    assert environment(made, "scheduler")["TOPICS_K"] == "7"
+    assert "AIRFLOW_FERNET_KEY" in environment(made, "scheduler")
+    assert "AIRFLOW_FERNET_KEY" not in environment(made, "classify-tweets")
+    assert not {name for name in environment(made, "kafka") if name.startswith(("S3_", "INFLUXDB_", "AIRFLOW_"))}
+
+
+def test_a_changed_setting_concerns_the_services_that_see_it(tmp_path: Path) -> None:
+    before, _ = make(tmp_path)
+    before._write_environments()
+    for service in before.all_services:
+        text = before.layout.service_environment(service.name).read_text()
+        state = {"phase": "running", "fingerprint": hashlib.sha256(text.encode()).hexdigest()}
+        before.layout.service_state(service.name).write_text(json.dumps(state))
+    assert make(tmp_path)[0]._write_environments() == set()
+    assert make(tmp_path, PRODUCER_LIMIT="5")[0]._write_environments() == {"producer"}
+
+
+def test_a_taken_port_stops_the_start_before_anything_runs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        made, _ = make(tmp_path, LOCAL_PORT_OFFSET=str(port - DEFAULT_PORTS["influxdb"]))
+        with pytest.raises(ConfigurationError, match=rf"port {port} \(influxdb\) is taken .* LOCAL_PORT_OFFSET"):
+            made.up(["services"])
+    assert not made.supervisor.is_alive()
+    assert made.supervisor.leftovers() == set()
+
+
+def test_the_first_passwords_are_shown_once(tmp_path: Path) -> None:
+    made, said = make(tmp_path)
+    made._announce_secrets()
+    assert any("admin" in line for line in said)
+    again, said = make(tmp_path)
+    again._announce_secrets()
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [({"phase": "misconfigured"}, ConfigurationError), ({"phase": "backoff", "restarts": 3}, RetryableError)],
+)
+def test_up_gives_up_on_a_service_that_does_not_start_with_its_last_words(
+    tmp_path: Path, state: dict[str, object], error: type[Exception]
+) -> None:
+    made, _ = make(tmp_path)
+    producer = made._service("producer")
+    made.layout.service_state("producer").write_text(json.dumps(state))
+    made.layout.service_log("producer").write_text("PRODUCER_REPLAY_FILE: no such file\n[runner] producer ended\n")
+    with pytest.raises(error, match="PRODUCER_REPLAY_FILE: no such file"):
+        made._give_up_on_failure(producer, restarts_before=0)

@@ -1,0 +1,129 @@
+"""Commands of the local stack: up, down, status, doctor, logs."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from twitter_topics.errors import ConfigurationError
+from twitter_topics.settings import Settings
+
+if TYPE_CHECKING:
+    from twitter_topics.local.status import StackStatus
+
+_screen = Console(highlight=False, soft_wrap=True)
+
+
+def up(
+    no_airflow: Annotated[bool, typer.Option("--no-airflow", help="servers and speed layer only")] = False,
+    services_only: Annotated[bool, typer.Option("--services-only", help="servers only")] = False,
+) -> None:
+    """Start what is not running, and return when all of it is ready."""
+    from twitter_topics.local import doctor, services
+    from twitter_topics.local.stack import Stack
+
+    groups: tuple[services.Group, ...] = services.GROUPS
+    if no_airflow:
+        groups = ("services", "speed")
+    if services_only:
+        groups = ("services",)
+    settings = Settings()
+    stack = Stack(settings, say)
+    if not stack.supervisor.is_alive() and not (memory := doctor.memory(settings, groups)).ok:
+        raise ConfigurationError(f"not enough memory: {memory.detail}; {memory.fix}")
+    stack.up(groups)
+    if "batch" in groups:
+        say(f"Airflow: {stack.ports.url('airflow')}  (users admin and viewer, passwords in {stack.layout.secrets})")
+
+
+def down() -> None:
+    """Stop everything."""
+    from twitter_topics.local.stack import Stack
+
+    Stack(Settings(), say).down()
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Show every service and every query. Exit code 0 only when all is healthy."""
+    from twitter_topics.local import status as stack_status
+    from twitter_topics.local.stack import Stack
+
+    stack = Stack(Settings(), say)
+    now = stack_status.read(stack)
+    if as_json:
+        _screen.print_json(data=now.as_dict())
+    elif not now.up:
+        say("the stack is not running; start it with `make up`")
+    else:
+        _show(now)
+        if any(row.name == "api-server" for row in now.services):
+            say(f"\nlog in to Airflow as admin or viewer; passwords in {stack.layout.secrets}")
+    if not now.healthy:
+        raise typer.Exit(1)
+
+
+def doctor() -> None:
+    """Look for what would keep the stack from running, and say how to fix it."""
+    from twitter_topics.local import doctor as checks
+
+    findings = checks.examine(Settings())
+    for finding in findings:
+        mark = "[green]ok     [/]" if finding.ok else "[red]problem[/]"
+        _screen.print(f"{mark} {finding.name:9} {escape(finding.detail)}")
+        if finding.fix:
+            say(f"                  fix: {finding.fix}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def logs(
+    name: Annotated[str, typer.Argument(help="of a service, as `status` shows it")],
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="go on as it grows")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1)] = 100,
+) -> None:
+    """Show the log of a service."""
+    from twitter_topics.local.layout import Layout
+
+    layout = Layout.of(Settings().local)
+    known = sorted(file.stem for file in layout.log.glob("*.log"))
+    if name not in known:
+        raise ConfigurationError(f"no log of {name!r}; there are: {', '.join(known) or 'none yet'}")
+    command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(layout.service_log(name))]
+    try:
+        subprocess.run(command, check=True)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal; brackets in it mean nothing."""
+    _screen.print(line, markup=False)
+
+
+def _show(now: StackStatus) -> None:
+    services = Table(box=None, pad_edge=False)
+    for heading in ("service", "phase", "pid", "restarts", "address"):
+        services.add_column(heading, justify="right" if heading in ("pid", "restarts") else "left")
+    for row in now.services:
+        color = "green" if row.ok else "red"
+        phase = row.phase if row.ok or row.phase != "running" else "running, no answer"
+        pid = str(row.pid) if row.pid else ""
+        services.add_row(row.name, f"[{color}]{phase}[/]", pid, str(row.restarts), row.url)
+    _screen.print(services)
+    if not now.parts:
+        return
+    parts = Table(box=None, pad_edge=False)
+    for heading in ("query", "state", "rate/s", "lag", "reported", "error"):
+        parts.add_column(heading, justify="right" if heading in ("rate/s", "lag", "reported") else "left")
+    for part in now.parts:
+        color = "green" if part.ok else "red"
+        age = "" if part.state == "silent" else f"{part.age_seconds:.0f} s ago"
+        numbers = (f"{part.rate:.1f}", f"{part.lag:.0f}", age)
+        parts.add_row(part.part, f"[{color}]{part.state}[/]", *numbers, escape(part.error[:200]))
+    _screen.print()
+    _screen.print(parts)

@@ -1,0 +1,128 @@
+"""What must be right on this machine before the stack can run, and how to make it so."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twitter_topics.errors import ConfigurationError
+from twitter_topics.local import jars, servers, services
+from twitter_topics.local.environment import addresses
+from twitter_topics.local.java import find_java
+from twitter_topics.local.layout import PROJECT, Layout
+from twitter_topics.local.ports import DEFAULT_PORTS, Ports, taken
+from twitter_topics.local.supervision import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from twitter_topics.local.services import Group
+    from twitter_topics.settings import Settings
+
+_GIB = 1024**3
+_MIN_DISK_GIB = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `fix` is empty when it is ok."""
+
+    name: str
+    detail: str
+    fix: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.fix
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; never raises for what it finds."""
+    layout = Layout.of(settings.local)
+    running = Supervisor(layout).is_alive()
+    checks: list[tuple[str, Callable[[], Finding]]] = [
+        ("python", _python),
+        ("java", _java),
+        ("memory", lambda: Finding("memory", "the stack runs") if running else memory(settings, services.GROUPS)),
+        ("disk", lambda: _disk(layout)),
+        ("ports", lambda: Finding("ports", "the stack runs") if running else _ports(settings)),
+        ("jars", _jars),
+        ("influxdb", lambda: Finding("influxdb", servers.find_influxd())),
+        ("settings", lambda: _settings(settings, layout)),
+    ]
+    return [_run(name, check) for name, check in checks]
+
+
+def _run(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except ConfigurationError as error:
+        return Finding(name, "not usable", fix=str(error))
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info[:2] in ((3, 11), (3, 12)):
+        return Finding("python", f"{version} in {sys.prefix}")
+    return Finding("python", version, fix="use Python 3.11 or 3.12: `make up PYTHON=python3.11`")
+
+
+def _java() -> Finding:
+    java = find_java()
+    return Finding("java", f"Java {java.major} in {java.home}")
+
+
+def memory(settings: Settings, groups: Collection[Group]) -> Finding:
+    """Free memory, against what these groups of services need."""
+    needed = settings.local.min_memory_gib * sum(services.MEMORY_GIB[group] for group in groups)
+    needed /= sum(services.MEMORY_GIB.values())
+    free = available_memory_gib()
+    detail = f"{free:.1f} GiB available, {needed:.1f} GiB needed"
+    if free >= needed:
+        return Finding("memory", detail)
+    return Finding("memory", detail, fix="close other programs, or try it with less: LOCAL_MIN_MEMORY_GIB=4")
+
+
+def available_memory_gib() -> float:
+    """Of the machine, and of this process's control group where that is less."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
+        free = min(free, int(text) - int(used.read_text()))
+    return free / _GIB
+
+
+def _disk(layout: Layout) -> Finding:
+    place = next(folder for folder in (layout.state, *layout.state.parents) if folder.exists())
+    free = shutil.disk_usage(place).free / _GIB
+    detail = f"{free:.0f} GiB free at {place}"
+    if free >= _MIN_DISK_GIB:
+        return Finding("disk", detail)
+    return Finding("disk", detail, fix=f"free {_MIN_DISK_GIB} GiB, or set LOCAL_STATE_DIR to a folder on another disk")
+
+
+def _ports(settings: Settings) -> Finding:
+    ports = Ports(settings.local.port_offset)
+    problems = taken({name: ports[name] for name in DEFAULT_PORTS})
+    if not problems:
+        return Finding("ports", ", ".join(str(ports[name]) for name in DEFAULT_PORTS) + " are free")
+    return Finding("ports", "; ".join(problems), fix="stop that program, or move this stack: LOCAL_PORT_OFFSET=100")
+
+
+def _jars() -> Finding:
+    jars.require()
+    return Finding("jars", f"{len(jars.read_lock(jars.LOCK))} files, all as locked")
+
+
+def _settings(settings: Settings, layout: Layout) -> Finding:
+    known = addresses(settings, layout, Ports(settings.local.port_offset), {})
+    elsewhere = {"kafka", "s3", "elasticsearch", "influxdb"} - known.local_servers
+    apps = [PROJECT / "dags", PROJECT / "plugins", PROJECT / "airflow.cfg.template"]
+    if missing := [path.name for path in apps if not path.exists()]:
+        return Finding("settings", f"{', '.join(missing)} missing", fix=f"is {PROJECT} a full checkout?")
+    detail = f"elsewhere: {', '.join(sorted(elsewhere))}" if elsewhere else "all servers are local"
+    return Finding("settings", f"valid; {detail}")

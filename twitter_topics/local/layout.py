@@ -1,0 +1,120 @@
+"""Where everything of a local stack lies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twitter_topics.errors import ConfigurationError
+from twitter_topics.settings import inherited
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import LocalSettings
+
+PROJECT = Path(__file__).resolve().parents[2]
+SHARED = PROJECT / ".local"
+"""Jars and unpacked servers: the same for every stack of this checkout."""
+
+RECIPES = PROJECT / "deploy" / "local"
+_LONGEST_SOCKET_PATH = 90  # the kernel takes 108 bytes, and supervisord first binds FILE.PID
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Folders and files of one stack. Two stacks with different state folders know nothing of each other."""
+
+    state: Path
+
+    @classmethod
+    def of(cls, settings: LocalSettings) -> Layout:
+        """The stack of the settings; a relative state folder is meant from the project's root."""
+        return cls((PROJECT / settings.state_dir.expanduser()).resolve())
+
+    @property
+    def stack_id(self) -> str:
+        return "twitter-topics-" + hashlib.sha256(str(self.state).encode()).hexdigest()[:12]
+
+    @property
+    def run(self) -> Path:
+        return self.state / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.state / "log"
+
+    @property
+    def data(self) -> Path:
+        return self.state / "data"
+
+    @property
+    def airflow(self) -> Path:
+        return self.state / "airflow"
+
+    @property
+    def health(self) -> Path:
+        return self.state / "health"
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets.json"
+
+    @property
+    def work(self) -> Path:
+        """Current folder of every service: what a library drops beside itself (spark-warehouse, …) lands here."""
+        return self.state / "work"
+
+    @property
+    def tmp(self) -> Path:
+        return self.state / "tmp"
+
+    def socket(self) -> Path:
+        """Socket of supervisord, in a private folder of the user when the state folder's path is too long for one."""
+        nearby = self.run / "supervisor.sock"
+        if len(os.fsencode(nearby)) <= _LONGEST_SOCKET_PATH:
+            return nearby
+        runtime = inherited(["XDG_RUNTIME_DIR"]).get("XDG_RUNTIME_DIR")
+        folder = Path(runtime) if runtime else Path(tempfile.gettempdir()) / f"twitter-topics-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise ConfigurationError(f"{folder} belongs to another user; set LOCAL_STATE_DIR to a shorter path")
+        return folder / f"{self.stack_id}.sock"
+
+    def service_state(self, name: str) -> Path:
+        """What the runner of a service says about it."""
+        return self.run / f"{name}.state.json"
+
+    def service_environment(self, name: str) -> Path:
+        return self.run / f"{name}.environment.json"
+
+    def service_log(self, name: str) -> Path:
+        return self.log / f"{name}.log"
+
+    def make(self) -> None:
+        """Create the folders, closed to other users."""
+        # Hadoop's local file system writes 0755 and 0644 whatever the umask: only a closed folder above protects
+        names = ("run", "log", "data", "airflow", "health", "work", "tmp", "archive", "checkpoints", "producer")
+        self.state.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            folder = self.state / name
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
+
+
+JARS = SHARED / "jars"
+ELASTICSEARCH = SHARED / "elasticsearch"
+INFLUXDB = SHARED / "influxdb"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step; only the user may read it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(handle)
+    beside.replace(path)

@@ -1,0 +1,63 @@
+"""How much memory a set of processes takes together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from pathlib import Path
+from types import TracebackType
+
+_SAMPLE_SECONDS = 5.0
+
+
+def resident_bytes(pids: Collection[int]) -> int:
+    """Memory of the processes together. A page that several of them share counts once (PSS); where the kernel does not
+    tell a process's share, its whole resident size counts."""
+    return sum(_proportional(pid) or _resident(pid) for pid in pids)
+
+
+class PeakMemory:
+    """Samples in the background while the `with` block runs; `peak` is the highest sum, in bytes."""
+
+    def __init__(self, find: Callable[[], Collection[int]], sample_seconds: float = _SAMPLE_SECONDS) -> None:
+        self.peak = 0
+        self._find = find
+        self._pause = sample_seconds
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> int:
+        """End the sampling. Returns the peak."""
+        self._done.set()
+        self._thread.join()
+        return self.peak
+
+    def _watch(self) -> None:
+        while not self._done.wait(self._pause):
+            self.peak = max(self.peak, resident_bytes(self._find()))
+
+
+def _proportional(pid: int) -> int:
+    return _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
+
+
+def _resident(pid: int) -> int:
+    return _kilobytes(Path(f"/proc/{pid}/status"), "VmRSS:")
+
+
+def _kilobytes(file: Path, field: str) -> int:
+    """A field of a /proc file in bytes; 0 when the process is gone or may not be read."""
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field)), 0)

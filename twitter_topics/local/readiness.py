@@ -1,0 +1,88 @@
+"""When a service is ready.
+
+Each check takes a moment (unix seconds): what a service said of itself before that does not count.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from twitter_topics.local.ports import LOOPBACK
+from twitter_topics.local.servers import get
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Readiness = Callable[[float], bool]
+
+
+def port_open(port: int) -> Readiness:
+    """Somebody listens."""
+
+    def ready(_since: float) -> bool:
+        try:
+            socket.create_connection((LOOPBACK, port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    return ready
+
+
+def answers(port: int, path: str) -> Readiness:
+    """The server answers a request, be it with a refusal such as 403; but not 5xx."""
+
+    def ready(_since: float) -> bool:
+        try:
+            status, _ = get(port, path)
+        except (OSError, http.client.HTTPException):
+            return False
+        return status < http.client.INTERNAL_SERVER_ERROR and status != http.client.REQUEST_TIMEOUT
+
+    return ready
+
+
+def airflow(port: int, component: str = "") -> Readiness:
+    """Airflow's health page says so. A component's heartbeat must be newer than our start: for half a minute the page
+    calls a component healthy that was stopped."""
+
+    def ready(since: float) -> bool:
+        try:
+            _, page = get(port, "/api/v2/monitor/health")
+        except (OSError, http.client.HTTPException):
+            return False
+        return _healthy(page, component, since)
+
+    return ready
+
+
+def _healthy(page: Any, component: str, since: float) -> bool:
+    if not isinstance(page, dict):
+        return False
+    if not component:
+        return bool(page.get("metadatabase", {}).get("status") == "healthy")
+    heartbeat = (page.get(component) or {}).get(f"latest_{component}_heartbeat")
+    return isinstance(heartbeat, str) and datetime.fromisoformat(heartbeat).timestamp() > since
+
+
+def reports(*files: Path) -> Readiness:
+    """Every part has written its health file."""
+
+    def ready(since: float) -> bool:
+        return all(read_report(file).get("at", 0) > since for file in files)
+
+    return ready
+
+
+def read_report(file: Path) -> dict[str, Any]:
+    """A JSON object from a file, empty when there is none (yet)."""
+    try:
+        report = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}

@@ -1,0 +1,285 @@
+"""Runs one service for supervisord: waits for what it needs, restarts it with capped back-off, leaves nothing behind.
+
+    python -S -m twitter_topics.local.runner NAME --state FILE [options] -- PROGRAM ARGUMENT…
+
+Why not supervisord's own restarts: they either end for good (FATAL) or pause without a cap, and they know nothing of a
+service that waits for another. This process is a child subreaper: whatever the service starts, in another session or
+process group as Airflow does, stays below it and ends with it. When supervisord dies, the kernel tells it with SIGTERM.
+
+Standard library only, started with -S: it is small and quick, and one runs for each service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twitter_topics.errors import EXIT_CONFIGURATION
+from twitter_topics.local import processes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TICK_SECONDS = 0.1
+_MODULE = "twitter_topics.local.runner"
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass
+class Backoff:
+    """Pauses between restarts: doubling up to a cap, with jitter, from the start again after a healthy run."""
+
+    first_seconds: float = 1.0
+    longest_seconds: float = 30.0
+    healthy_after_seconds: float = 60.0
+    _next: float = field(default=0.0, init=False)
+
+    def after(self, ran_seconds: float) -> float:
+        """The pause after a run that lasted so long, before jitter."""
+        if not self._next or ran_seconds >= self.healthy_after_seconds:
+            self._next = self.first_seconds
+        pause = min(self._next, self.longest_seconds)
+        self._next = pause * 2
+        return pause
+
+
+@dataclass
+class Runner:
+    """One service: its command, what it waits for, and what became of it."""
+
+    name: str
+    command: Sequence[str]
+    state_file: Path
+    environment_file: Path | None
+    waits: Sequence[str]
+    grace_seconds: float
+    finishes: bool
+    backoff: Backoff
+    restarts: int = 0
+    last_exit: int | None = None
+    stopping: bool = False
+    fingerprint: str = ""
+
+    def run(self) -> None:
+        """Until SIGTERM."""
+        while not self.stopping:
+            if missing := [address for address in self.waits if not _is_open(address)]:
+                self._report("waiting for " + ", ".join(missing))
+                self._pause(0.5)
+                continue
+            began = time.monotonic()
+            self.last_exit = self._run_once()
+            if not self.stopping:
+                self._after_exit(time.monotonic() - began)
+        _kill_descendants()
+        self._report("stopped")
+
+    def _run_once(self) -> int:
+        """Start the service and stay until it has ended with everything it started. Returns its exit code."""
+        environment = self._environment()
+        pid = os.fork()
+        if pid == 0:
+            _become(self.command, environment)
+        self._report("running", pid)
+        exit_code = None
+        while exit_code is None and not self.stopping:
+            time.sleep(_TICK_SECONDS)
+            exit_code = _reap().get(pid)
+        if exit_code is None:
+            exit_code = self._stop(pid)
+        if left := _kill_descendants():
+            _log(f"{self.name}: killed {left} processes that it left behind")
+        return exit_code
+
+    def _stop(self, pid: int) -> int:
+        self._report("stopping", pid)
+        processes.send([pid], signal.SIGTERM)  # the service only: it knows best in which order its workers end
+        patience = time.monotonic() + self.grace_seconds
+        while time.monotonic() < patience:
+            if (exit_code := _reap().get(pid)) is not None:
+                _log(f"{self.name} stopped, exit code {exit_code}")
+                return exit_code
+            time.sleep(_TICK_SECONDS)
+        _log(f"{self.name} did not stop within {self.grace_seconds:.0f} s, killing it")
+        return -signal.SIGKILL
+
+    def _after_exit(self, ran_seconds: float) -> None:
+        if self.last_exit == EXIT_CONFIGURATION:
+            self._rest("misconfigured", "its configuration is wrong, no restart helps; its last lines say what to fix")
+        elif self.last_exit == 0 and self.finishes:
+            self._rest("finished", "it is done")
+        else:
+            self.restarts += 1
+            pause = self.backoff.after(ran_seconds) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads restarts, hides nothing
+            _log(
+                f"{self.name} ended with exit code {self.last_exit} after {ran_seconds:.0f} s; "
+                f"restart {self.restarts} in {pause:.1f} s"
+            )
+            self._report("backoff")
+            self._pause(pause)
+
+    def _rest(self, phase: str, why: str) -> None:
+        """Stay without the service, so that supervisord does not start it again, until told to stop."""
+        _log(f"{self.name} ended with exit code {self.last_exit}: {why}")
+        self._report(phase)
+        while not self.stopping:
+            time.sleep(_TICK_SECONDS)
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self.stopping:
+            time.sleep(_TICK_SECONDS)
+
+    def _environment(self) -> dict[str, str]:
+        """Read at each start, so that a restarted service sees the settings of now."""
+        if self.environment_file is None:
+            return dict(os.environ)
+        text = self.environment_file.read_text()
+        self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        variables: dict[str, str] = json.loads(text)
+        return variables
+
+    def _report(self, phase: str, pid: int = 0) -> None:
+        process = processes.look_up(pid) if pid else None
+        state: dict[str, Any] = {
+            "name": self.name,
+            "phase": phase,
+            "runner": os.getpid(),
+            "pid": pid,
+            "started": process.started if process else None,
+            "restarts": self.restarts,
+            "last_exit": self.last_exit,
+            "fingerprint": self.fingerprint,
+            "at": time.time(),
+        }
+        beside = self.state_file.with_name(f".{self.state_file.name}.{os.getpid()}")
+        beside.write_text(json.dumps(state))
+        beside.replace(self.state_file)
+
+
+def _become(command: Sequence[str], environment: dict[str, str]) -> None:
+    """In the forked child: turn into the service. Never returns."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    processes.die_with_parent()
+    try:
+        os.execvpe(command[0], list(command), environment)  # noqa: S606 - no shell is the point
+    except OSError as error:
+        _log(f"{command[0]}: {error.strerror}")
+    finally:
+        os._exit(127)
+
+
+def _is_open(address: str) -> bool:
+    """Whether somebody listens at tcp:HOST:PORT."""
+    _, host, port = address.split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _reap() -> dict[int, int]:
+    """Exit codes of the children that have ended, adopted ones too."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended[pid] = os.waitstatus_to_exitcode(status)
+
+
+def _kill_descendants() -> int:
+    killed: set[int] = set()
+    while left := processes.descendants([os.getpid()], processes.snapshot()):
+        killed |= left
+        processes.send(left, signal.SIGKILL)
+        time.sleep(0.02)
+        _reap()
+    return len(killed)
+
+
+def strays(supervisor: int) -> set[int]:
+    """What a runner that was killed with SIGKILL left: it hangs below supervisord, a subreaper too, beside the runners.
+
+    Empty when the parent is no supervisord: then its other children are none of our business.
+    """
+    supervisor_command = processes.command_line(supervisor)
+    if not any("supervisord" in argument for argument in supervisor_command):
+        return set()
+    everything = processes.snapshot()
+    orphans = set()
+    for process in everything.values():
+        command = processes.command_line(process.pid)
+        young = command in ([], supervisor_command)  # forked by supervisord a moment ago, not yet a runner
+        if process.parent == supervisor and not young and _MODULE not in command:
+            orphans.add(process.pid)
+    return orphans | processes.descendants(orphans, everything)
+
+
+def _log(message: str) -> None:
+    sys.stderr.write(f"[runner] {message}\n")
+    sys.stderr.flush()
+
+
+def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Sequence[str]]:
+    border = arguments.index("--")
+    parser = argparse.ArgumentParser(prog=_MODULE)
+    parser.add_argument("name")
+    parser.add_argument("--state", type=Path, required=True, help="file that says what the service is doing")
+    parser.add_argument("--environment", type=Path, help="JSON file with all of the service's variables")
+    parser.add_argument("--wait", action="append", default=[], metavar="tcp:HOST:PORT", help="before each start")
+    parser.add_argument("--grace", type=float, default=10.0, help="seconds between SIGTERM and SIGKILL")
+    parser.add_argument("--finishes", action="store_true", help="exit code 0 means done, not: start again")
+    parser.add_argument("--first-pause", type=float, default=Backoff.first_seconds)
+    parser.add_argument("--longest-pause", type=float, default=Backoff.longest_seconds)
+    return parser.parse_args(arguments[:border]), arguments[border + 1 :]
+
+
+def main() -> int:
+    """Wire the runner of the command line and run it."""
+    parent = os.getppid()
+    options, command = _parse(sys.argv[1:])
+    runner = Runner(
+        name=options.name,
+        command=command,
+        state_file=options.state,
+        environment_file=options.environment,
+        waits=options.wait,
+        grace_seconds=options.grace,
+        finishes=options.finishes,
+        backoff=Backoff(options.first_pause, options.longest_pause),
+    )
+
+    def stop(*_: object) -> None:
+        runner.stopping = True
+
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    processes.become_subreaper()
+    processes.die_with_parent()
+    if os.getppid() != parent:  # it died before we could ask to be told
+        return 0
+    if orphans := strays(parent):
+        processes.send(orphans, signal.SIGKILL)
+        _log(f"{runner.name}: killed {len(orphans)} processes of a runner that was killed")
+    runner.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

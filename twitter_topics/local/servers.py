@@ -1,0 +1,159 @@
+"""The backing servers: their configuration files, and what must be in them before anybody writes."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import shutil
+import time
+from string import Template
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.local.layout import INFLUXDB, RECIPES, Layout, write_private
+from twitter_topics.local.ports import LOOPBACK, Ports
+from twitter_topics.store.kafka import ensure_topics
+from twitter_topics.store.s3 import ensure_bucket, s3_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from twitter_topics.settings import Settings
+
+_PATIENCE_SECONDS = 60
+
+
+def find_influxd() -> str:
+    """Path of InfluxDB 1.x' server.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    unpacked = INFLUXDB / "usr" / "bin" / "influxd"
+    found = str(unpacked) if unpacked.exists() else shutil.which("influxd", path="/usr/bin:/usr/local/bin:/usr/sbin")
+    if not found:
+        raise ConfigurationError("influxd is missing: `make up` fetches it, or `sudo apt-get install influxdb`")
+    return found
+
+
+def write_configuration(layout: Layout, ports: Ports, known: Mapping[str, str], elasticsearch_heap: str) -> None:
+    """Fill in the recipes of deploy/local, into the data folder of each server."""
+    folders = {name: layout.data / name for name in ("kafka", "elasticsearch", "s3", "influxdb")}
+    options = folders["elasticsearch"] / "conf" / "jvm.options.d"
+    for folder in (*folders.values(), options):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def fill(recipe: str, target: Path, **values: object) -> None:
+        write_private(target, Template((RECIPES / recipe).read_text()).substitute(values))
+
+    fill(
+        "kafka.properties",
+        folders["kafka"] / "kafka.properties",
+        data=folders["kafka"],
+        port=ports["kafka"],
+        controller_port=ports["kafka_controller"],
+    )
+    fill(
+        "s3proxy.conf",
+        folders["s3"] / "s3proxy.conf",
+        data=folders["s3"],
+        port=ports["s3"],
+        access_key="local",
+        secret_key=known["S3_SECRET_ACCESS_KEY"],
+    )
+    fill(
+        "influxdb.conf",
+        folders["influxdb"] / "influxdb.conf",
+        data=folders["influxdb"],
+        port=ports["influxdb"],
+        rpc_port=ports["influxdb_rpc"],
+    )
+    fill(
+        "elasticsearch.yml",
+        options.parent / "elasticsearch.yml",
+        data=folders["elasticsearch"],
+        port=ports["elasticsearch"],
+        transport_port=ports["elasticsearch_transport"],
+    )
+    fill("elasticsearch.jvm.options", options / "local.options", heap=elasticsearch_heap)
+
+
+def provision(settings: Settings, ports: Ports, known: Mapping[str, str], local_servers: frozenset[str]) -> None:
+    """Create topics, bucket, user and database in the servers of this stack. Safe to repeat.
+
+    Args:
+        settings: with the stack's own addresses and credentials.
+
+    Raises:
+        RetryableError: a server does not take it, although its port is open, for a minute.
+        ConfigurationError: InfluxDB holds data of another stack.
+    """
+    if "kafka" in local_servers:
+        ensure_topics(settings.kafka)
+    if "s3" in local_servers:
+        _insist("S3", lambda: ensure_bucket(s3_client(settings.s3), settings.s3.bucket))
+    if "influxdb" in local_servers:
+        password = known["INFLUXDB_PASSWORD"]
+        _insist("InfluxDB", lambda: _make_influx_database(ports["influxdb"], settings.influx.database, password))
+
+
+def _insist(server: str, act: Callable[[], None]) -> None:
+    """A server opens its port a moment before it takes requests."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return act()
+        except (OSError, http.client.HTTPException, RetryableError) as error:
+            if time.monotonic() > until:
+                raise RetryableError(f"{server} does not take requests: {error}") from error
+            time.sleep(0.3)
+
+
+def _make_influx_database(port: int, database: str, password: str) -> None:
+    quoted = password.replace("\\", "\\\\").replace("'", "\\'")
+    # without any user, InfluxDB lets anybody make the first administrator, and nothing else
+    _influx_query(port, f"CREATE USER admin WITH PASSWORD '{quoted}' WITH ALL PRIVILEGES", "")
+    status, answer = _influx_query(port, f'CREATE DATABASE "{database}"', password)
+    if status == http.client.UNAUTHORIZED:
+        raise ConfigurationError(
+            "InfluxDB has an administrator with another password than secrets.json: restore that file, or start anew "
+            "with `make clean`"
+        )
+    if status != http.client.OK or b'"error"' in answer:
+        raise RetryableError(f"InfluxDB answered {status} to CREATE DATABASE")
+
+
+def _influx_query(port: int, statement: str, password: str) -> tuple[int, bytes]:
+    """POST a statement: it stands in the body, and the password in a header, so that no log of addresses has them."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
+    try:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if password:
+            headers["Authorization"] = "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()
+        connection.request("POST", "/query", urlencode({"q": statement}), headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def get(port: int, path: str, timeout_seconds: float = 3) -> tuple[int, object]:
+    """GET from a server of this machine, past any proxy. Returns status and JSON (None where it is none).
+
+    Raises:
+        OSError, http.client.HTTPException: nobody answers.
+    """
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_seconds)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    try:
+        return response.status, json.loads(body)
+    except ValueError:
+        return response.status, None

@@ -1,0 +1,286 @@
+"""The local stack as a whole: up and down."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.local import environment, jars, processes, secrets, servers, services
+from twitter_topics.local.airflow import Setup
+from twitter_topics.local.java import find_java
+from twitter_topics.local.layout import Layout, write_private
+from twitter_topics.local.ports import Ports, taken
+from twitter_topics.local.readiness import read_report
+from twitter_topics.local.supervision import Supervisor, configuration
+from twitter_topics.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from twitter_topics.local.services import Group, Service
+
+Say = Callable[[str], None]
+_READY_SECONDS = 300
+_TOO_MANY_RESTARTS = 3
+_LEFTOVER_GRACE_SECONDS = 15
+
+
+class Stack:
+    """The stack of the settings.
+
+    Args:
+        settings: the user's; the stack's own addresses are added to them.
+        say: gets a line for every step.
+    """
+
+    def __init__(self, settings: Settings, say: Say) -> None:
+        self._settings = settings
+        self._say = say
+        self.layout = Layout.of(settings.local)
+        self.ports = Ports(settings.local.port_offset)
+        self.supervisor = Supervisor(self.layout)
+
+    @cached_property
+    def _secrets(self) -> Mapping[str, str]:
+        return secrets.load_or_make(self.layout.secrets)[0]
+
+    @cached_property
+    def addresses(self) -> environment.Addresses:
+        return environment.addresses(self._settings, self.layout, self.ports, self._secrets)
+
+    @cached_property
+    def all_services(self) -> list[Service]:
+        """All services of the stack, without the servers that the settings look for elsewhere."""
+        waits = environment.waits_for(self.addresses.variables)
+        local = self.addresses.local_servers
+        own = services.servers(self.layout, self.ports, find_java())
+        own = [server for server in own if server.name in local]
+        return own + services.speed_layer(self.layout, waits) + services.airflow(self.ports)
+
+    # -- up ----------------------------------------------------------------------------------------------------------
+
+    def up(self, groups: Collection[Group] = services.GROUPS) -> None:
+        """Start what is not running and return when everything is ready. Safe to repeat, and to call twice at once.
+
+        Raises:
+            ConfigurationError: something is missing, taken or misconfigured; the message says what to do.
+            RetryableError: a service did not become ready; names its log.
+        """
+        self.layout.make()
+        with self._lock():
+            began = time.monotonic()
+            self._announce_secrets()
+            jars.require()
+            self._end_dying_stack()
+            wanted = [service for service in self.all_services if service.group in groups]
+            self._remember(wanted)
+            changed = self._write_environments()
+            setup = self._start_airflow_setup() if "batch" in groups and not self._is_running("api-server") else None
+            try:
+                self._launch(wanted)
+                self._restart_changed(wanted, changed)
+                self._start_tier([service for service in wanted if service.tier == 0], began)
+                self._provision(began)
+                if setup is not None:
+                    setup.wait()
+                    self._step(began, "Airflow's database " + ("is as it was" if setup.skipped else "and users"))
+            except BaseException:
+                if setup is not None:
+                    setup.abandon()
+                raise
+            self._start_tier([service for service in wanted if service.tier == 1], began)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One `up` or `down` at a time; the second waits for the first."""
+        with (self.layout.run / "up.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._say("another start or stop of this stack is under way, waiting for it")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _remember(self, wanted: Sequence[Service]) -> None:
+        names = (
+            set(self.wanted()) | {service.name for service in wanted}
+            if self.supervisor.is_alive()
+            else {service.name for service in wanted}
+        )
+        write_private(self.layout.run / "wanted.json", json.dumps({"names": sorted(names)}))
+
+    def wanted(self) -> list[str]:
+        """Names of the services that were asked for since the stack was started."""
+        return list(read_report(self.layout.run / "wanted.json").get("names", []))
+
+    def _announce_secrets(self) -> None:
+        known, first = secrets.load_or_make(self.layout.secrets)
+        if first:
+            self._say(f"Airflow's users, shown this once (kept in {self.layout.secrets}, readable by you alone):")
+            for user in ("admin", "viewer"):
+                self._say(f"    {user:7} {known[f'AIRFLOW_{user.upper()}_PASSWORD']}")
+
+    def _end_dying_stack(self) -> None:
+        if self.supervisor.is_alive():
+            if self.supervisor.configuration_file.read_text() == configuration(self.layout, self.all_services):
+                return
+            self._say("the services are defined differently than when the stack was started: stopping it first")
+            self._stop_all()
+        if count := processes.end(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS):
+            self._say(f"ended {count} processes of a stack that had lost its supervisor")
+        self.layout.socket().unlink(missing_ok=True)
+        for state in self.layout.run.glob("*.state.json"):
+            state.unlink()
+
+    def _start_airflow_setup(self) -> Setup:
+        return Setup(self.layout, self._environment_of(self._service("api-server")), self._secrets)
+
+    def _launch(self, wanted: Sequence[Service]) -> None:
+        running = self._running_names()
+        new = [service for service in wanted if service.name not in running]
+        if problems := taken({name: self.ports[name] for service in new for name in service.ports}):
+            advice = "stop it, or move this stack with LOCAL_PORT_OFFSET (e.g. 100)"
+            raise ConfigurationError("; ".join(problems) + ": " + advice)
+        if not self.supervisor.is_alive():
+            heap = self._settings.local.elasticsearch_heap
+            servers.write_configuration(self.layout, self.ports, self._secrets, heap)
+            base = environment.base(self.layout, find_java())
+            self.supervisor.launch(configuration(self.layout, self.all_services), base)
+
+    def _provision(self, began: float) -> None:
+        own = Settings(given=self.addresses.variables)
+        servers.provision(own, self.ports, self._secrets, self._running_servers())
+        self._step(began, "topics, bucket and database")
+
+    def _running_servers(self) -> frozenset[str]:
+        return self.addresses.local_servers & self._running_names()
+
+    # -- environments ------------------------------------------------------------------------------------------------
+
+    def _environment_of(self, service: Service) -> dict[str, str]:
+        variables = self.addresses.variables
+        chosen = {name: value for name, value in variables.items() if name.startswith(service.variables or ("\0",))}
+        if service.group == "batch":
+            chosen |= environment.airflow_variables(
+                self._settings, self.layout, self.ports, self._secrets, self.addresses.variables
+            )
+        return environment.base(self.layout, find_java()) | chosen
+
+    def _write_environments(self) -> set[str]:
+        """For the runners. Returns the services that run with other settings than these."""
+        changed = set()
+        for service in self.all_services:
+            text = json.dumps(self._environment_of(service), sort_keys=True)
+            write_private(self.layout.service_environment(service.name), text)
+            known = self.state_of(service.name).get("fingerprint")
+            if known and known != hashlib.sha256(text.encode()).hexdigest():
+                changed.add(service.name)
+        return changed
+
+    def _restart_changed(self, wanted: Sequence[Service], changed: set[str]) -> None:
+        """Services that run with old settings, or have given up: stop them, so that they start anew."""
+        running = self._running_names()
+        stale = [
+            service
+            for service in wanted
+            if service.name in running
+            and (service.name in changed or self.state_of(service.name).get("phase") == "misconfigured")
+        ]
+        if stale:
+            self._say("new settings, restarting: " + ", ".join(service.name for service in stale))
+            self.supervisor.stop([service.name for service in stale])
+
+    # -- waiting -----------------------------------------------------------------------------------------------------
+
+    def _start_tier(self, tier: Sequence[Service], began: float) -> None:
+        since = {service.name: self.supervisor.start(service) for service in tier}
+        restarts = {service.name: int(self.state_of(service.name).get("restarts", 0)) for service in tier}
+        waiting = list(tier)
+        until = time.monotonic() + _READY_SECONDS
+        while waiting:
+            for service in list(waiting):
+                if self._is_ready(service, since[service.name]):
+                    waiting.remove(service)
+                    self._step(began, f"{service.name} ready")
+                else:
+                    self._give_up_on_failure(service, restarts[service.name])
+            if waiting and time.monotonic() > until:
+                raise RetryableError(
+                    f"not ready after {_READY_SECONDS} s: "
+                    + ", ".join(f"{s.name} ({self._phase(s)}, see {self.layout.service_log(s.name)})" for s in waiting)
+                )
+            time.sleep(0.2)
+
+    def _is_ready(self, service: Service, since: float) -> bool:
+        state = self.state_of(service.name)
+        if state.get("phase") == "finished":
+            return True
+        # a foreign program may answer at our port: our own must be alive too
+        return state.get("phase") == "running" and service.ready(since)
+
+    def _give_up_on_failure(self, service: Service, restarts_before: int) -> None:
+        log = self.layout.service_log(service.name)
+        state = self.state_of(service.name)
+        if state.get("phase") == "misconfigured":
+            raise ConfigurationError(f"{service.name}: {_last_words(log)} (all of it: {log})")
+        if int(state.get("restarts", 0)) - restarts_before >= _TOO_MANY_RESTARTS:
+            raise RetryableError(f"{service.name} keeps failing: {_last_words(log)} (all of it: {log})")
+
+    def _phase(self, service: Service) -> str:
+        return str(self.state_of(service.name).get("phase", "not started"))
+
+    def state_of(self, name: str) -> dict[str, Any]:
+        """What a service's runner says; empty before its first start."""
+        return read_report(self.layout.service_state(name))
+
+    def _service(self, name: str) -> Service:
+        return next(service for service in self.all_services if service.name == name)
+
+    def _running_names(self) -> set[str]:
+        if not self.supervisor.is_alive():
+            return set()
+        return {name for name, info in self.supervisor.states().items() if info["pid"]}
+
+    def _is_running(self, name: str) -> bool:
+        return name in self._running_names()
+
+    def _step(self, began: float, what: str) -> None:
+        self._say(f"{time.monotonic() - began:6.1f} s  {what}")
+
+    # -- down --------------------------------------------------------------------------------------------------------
+
+    def down(self) -> None:
+        """Stop everything and return when no process is left."""
+        self.layout.make()
+        with self._lock():
+            was_up = self.supervisor.is_alive()
+            if was_up:
+                self._stop_all()
+            count = processes.end(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS)
+            if left := self.supervisor.leftovers():
+                raise RetryableError(f"these processes do not end: {sorted(left)}")
+            what = "stopped" if was_up else "was not running"
+            self._say(what + (f", {count} left-over processes ended" if count else ""))
+
+    def _stop_all(self) -> None:
+        groups = {name: info["group"] for name, info in self.supervisor.states().items()}
+        self.supervisor.stop([name for name, group in groups.items() if group != "services"])
+        self.supervisor.stop([name for name, group in groups.items() if group == "services"])
+        self.supervisor.shut_down()
+
+
+def _last_words(log: Any) -> str:
+    """The last line of a log that the service itself wrote."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-200:]
+    except OSError:
+        return "no log"
+    own = [line.strip() for line in lines if line.strip() and not line.startswith("[runner]")]
+    return own[-1][:300] if own else "it wrote nothing"

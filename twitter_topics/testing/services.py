@@ -1,0 +1,39 @@
+"""A local stack of its own for tests: real servers on free ports, in a folder that the test throws away."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twitter_topics.local.ports import DEFAULT_PORTS, taken
+from twitter_topics.local.stack import Stack
+from twitter_topics.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def free_offset(start: int = 1_000) -> int:
+    """The first port offset from `start` on at which all ports of a stack are free."""
+    for offset in range(start, 40_000, 500):
+        if not taken({name: port + offset for name, port in DEFAULT_PORTS.items()}):
+            return offset
+    msg = "no block of free ports found"
+    raise RuntimeError(msg)
+
+
+def stack_variables(state_dir: Path) -> dict[str, str]:
+    """Settings of a stack on free ports in `state_dir`."""
+    return {"LOCAL_STATE_DIR": str(state_dir), "LOCAL_PORT_OFFSET": str(free_offset()), "LOCAL_MIN_MEMORY_GIB": "0"}
+
+
+@contextmanager
+def running_services(state_dir: Path) -> Iterator[dict[str, str]]:
+    """Kafka, Elasticsearch, S3 and InfluxDB, ready; yields the settings variables that lead to them."""
+    stack = Stack(Settings(stack_variables(state_dir)), log.info)
+    try:
+        stack.up(groups=["services"])
+        yield dict(stack.addresses.variables)
+    finally:
+        stack.down()
