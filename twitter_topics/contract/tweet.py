@@ -83,18 +83,28 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
     if event_time_ms < received_ms - bounds.past_ms:
         return Rejection(f"time: {event_time_ms} lies more than {bounds.past_ms // 86_400_000} days before its arrival")
     network = body.get("source_network")
-    return Tweet(tweet_id, event_time_ms, network if isinstance(network, str) else "twitter", body)
+    source = network if isinstance(network, str) and _is_utf8(network) else "twitter"
+    return Tweet(tweet_id, event_time_ms, source, body)
 
 
 def tweet_identity(body: dict[str, Any]) -> str | None:
     """`id_str`, which other networks fill with `<source>:<native id>`; else the number `id`."""
     value = body.get("id_str")
     if isinstance(value, str) and value.strip():
-        return value if len(value.encode("utf-8", "replace")) <= MAX_ID_LENGTH else None
+        return value if _is_utf8(value) and len(value.encode()) <= MAX_ID_LENGTH else None
     number = body.get("id")
     if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63:
         return str(number)
     return None
+
+
+def _is_utf8(text: str) -> bool:
+    """False for lone surrogates, which JSON can carry and no store takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def tweet_time(body: dict[str, Any]) -> int | None:

@@ -1,0 +1,4 @@
+-- How many readable tweets a span of event time holds.
+SELECT count(*) AS tweets
+FROM {source}
+WHERE reject_reason IS NULL AND tweet_id IS NOT NULL AND event_time >= :start AND event_time < :end

@@ -1,0 +1,21 @@
+-- Every record of the topic raw_tweets, rejects too, with the bytes as received.
+-- A reject has a reason, no tweet_id, and the time at which Kafka received it as its event_time.
+CREATE TABLE IF NOT EXISTS {catalog}.tweets.raw (
+    tweet_id        string,
+    event_time      timestamp NOT NULL,
+    source          string,
+    payload         binary,
+    reject_reason   string,
+    kafka_partition int       NOT NULL,
+    kafka_offset    bigint    NOT NULL,
+    kafka_timestamp timestamp NOT NULL
+)
+USING iceberg
+PARTITIONED BY (hours(event_time))
+TBLPROPERTIES (
+    'format-version' = '2',
+    'write.distribution-mode' = 'none',
+    'write.parquet.compression-codec' = 'zstd',
+    'write.metadata.delete-after-commit.enabled' = 'true',
+    'write.metadata.previous-versions-max' = '20'
+)

@@ -1,0 +1,1 @@
+"""Jobs that Airflow submits. Each one ends, and each may be repeated."""

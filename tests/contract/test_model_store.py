@@ -1,0 +1,347 @@
+"""One suite for the object store and for the model store, on the fake in memory and on real S3."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError
+from twitter_topics.settings import Settings
+from twitter_topics.store.model_files import EVALUATION, GOLDEN, TOPICS, TRAINING, evaluated, register_version
+from twitter_topics.store.models import ARRAYS, CHAMPION_KEY, HISTORY, ModelStore
+from twitter_topics.store.objects import ObjectStore, S3Objects
+from twitter_topics.store.s3 import ensure_bucket, s3_client
+from twitter_topics.testing.objects import MemoryObjects
+
+pytestmark = pytest.mark.contract
+
+RACERS = 8
+V1, V2, V3 = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2, 3))
+
+
+def _s3(request: pytest.FixtureRequest) -> ObjectStore:
+    settings = request.getfixturevalue("services").settings(S3_BUCKET=f"models-{uuid.uuid4().hex[:12]}").s3
+    ensure_bucket(s3_client(settings), settings.bucket)
+    return S3Objects(settings)
+
+
+@pytest.fixture(params=["memory", "s3"])
+def objects(request: pytest.FixtureRequest) -> ObjectStore:
+    return MemoryObjects() if request.param == "memory" else _s3(request)
+
+
+@pytest.fixture
+def store(objects: ObjectStore) -> ModelStore:
+    return ModelStore(Settings({}), objects=objects, clock=_clock())
+
+
+def _clock() -> Callable[[], datetime]:
+    moments: Iterator[datetime] = (datetime(2026, 11, 5, tzinfo=UTC) + timedelta(seconds=i) for i in range(10_000))
+    lock = threading.Lock()
+
+    def now() -> datetime:
+        with lock:
+            return next(moments)
+
+    return now
+
+
+def registered(store: ModelStore, version: str, arrays: bytes = b"arrays") -> str:
+    store.put_files(version, {ARRAYS: arrays, "pipeline/metadata/part-0": b"{}", "pipeline/metadata/_SUCCESS": b""})
+    store.register(version, {"next_topic_id": 3, "topics": [{"topic_id": 0, "label": "storm · wind · rain"}]})
+    return version
+
+
+# --- objects
+
+
+def test_objects_come_back(objects: ObjectStore) -> None:
+    objects.put("a/b", b"one")
+    objects.put("a/b", b"two")
+    objects.put("a/c/d", b"")
+    objects.put("b", b"x")
+    found = objects.get("a/b")
+    assert found is not None
+    assert found.body == b"two"
+    assert objects.get("a/zzz") is None
+    assert objects.keys("a/") == ["a/b", "a/c/d"]
+    assert objects.folders("a/") == ["c"]
+    objects.delete("a/b")
+    objects.delete("a/b")
+    assert objects.get("a/b") is None
+
+
+def test_conditional_writes(objects: ObjectStore) -> None:
+    etag = objects.put_new("k", b"1")
+    with pytest.raises(ConflictError):
+        objects.put_new("k", b"2")
+    newer = objects.replace("k", b"3", etag)
+    with pytest.raises(ConflictError):
+        objects.replace("k", b"4", etag)
+    with pytest.raises(ConflictError):
+        objects.replace("missing", b"5", etag)
+    found = objects.get("k")
+    assert found is not None
+    assert (found.body, found.etag) == (b"3", newer)
+
+
+def test_more_keys_than_one_page(objects: ObjectStore) -> None:
+    names = [f"many/{number:04d}" for number in range(1005)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: objects.put(name, b""), names))
+    assert objects.keys("many/") == names
+
+
+# --- versions
+
+
+def test_a_version_exists_when_its_manifest_does(store: ModelStore) -> None:
+    store.put_files(V1, {ARRAYS: b"arrays"})
+    assert store.versions() == []
+    with pytest.raises(IntegrityError, match="never registered"):
+        store.manifest(V1)
+    registered(store, V2)
+    manifest = store.register(V1, {"next_topic_id": 3})
+    assert store.versions() == [V1, V2]
+    assert store.manifest(V1) == manifest
+    digest = "381d5d94e168a810f723a90993e1a424589391db725bf0a4d9b91579f757ddc6"
+    assert manifest["files"] == {ARRAYS: {"sha256": digest, "bytes": 6}}
+    assert store.load_arrays(V1) == b"arrays"
+
+
+def test_a_registered_version_never_changes(store: ModelStore) -> None:
+    registered(store, V1)
+    for attempt in (
+        lambda: store.register(V1, {}),
+        lambda: store.put_files(V1, {"more": b""}),
+        lambda: store.discard(V1),
+    ):
+        with pytest.raises(ConflictError, match="registered"):
+            attempt()
+    assert store.load_arrays(V1) == b"arrays"
+
+
+def test_one_of_many_registers(store: ModelStore) -> None:
+    store.put_files(V1, {ARRAYS: b"arrays"})
+    results = race(lambda number: store.register(V1, {"by": number}))
+    winners = [result for result in results if not isinstance(result, Exception)]
+    assert len(winners) == 1
+    assert store.manifest(V1)["by"] == winners[0]["by"]
+
+
+def test_an_unfinished_version_is_discarded_and_made_anew(store: ModelStore, objects: ObjectStore) -> None:
+    store.put_files(V1, {ARRAYS: b"old", "pipeline/left-over": b"x"})
+    store.discard(V1)
+    assert store.files(V1) == []
+    with pytest.raises(IntegrityError, match=ARRAYS):
+        store.register(V1, {})
+    registered(store, V1)
+    assert store.files(V1) == [ARRAYS, "manifest.json", "pipeline/metadata/_SUCCESS", "pipeline/metadata/part-0"]
+
+
+def test_damage_is_found(store: ModelStore, objects: ObjectStore) -> None:
+    registered(store, V1)
+    store.verify(V1)
+    objects.put(f"models/{V1}/{ARRAYS}", b"arrayz")
+    with pytest.raises(IntegrityError, match="sha256"):
+        store.load_arrays(V1)
+    with pytest.raises(IntegrityError, match="sha256"):
+        store.verify(V1)
+    objects.delete(f"models/{V1}/{ARRAYS}")
+    with pytest.raises(IntegrityError, match=f"lacks {ARRAYS}"):
+        store.load_arrays(V1)
+    objects.put(f"models/{V1}/added", b"x")
+    with pytest.raises(IntegrityError, match="lacks added"):
+        store.read(V1, "added")
+    objects.put(f"models/{V1}/manifest.json", b"[1")
+    with pytest.raises(IntegrityError, match="not a JSON object"):
+        store.manifest(V1)
+
+
+def test_a_folder_is_uploaded_without_local_checksums(store: ModelStore, tmp_path: Path) -> None:
+    (tmp_path / "pipeline" / "stages").mkdir(parents=True)
+    (tmp_path / "pipeline" / "stages" / "part-0").write_bytes(b"data")
+    (tmp_path / "pipeline" / "stages" / ".part-0.crc").write_bytes(b"crc")
+    store.put_files(V1, tmp_path)
+    assert store.files(V1) == ["pipeline/stages/part-0"]
+
+
+@pytest.mark.parametrize("name", ["history", "../x", "", "20261101T000000Z-gsdmm/..", "champion.json"])
+def test_only_versions_become_keys(store: ModelStore, name: str) -> None:
+    for use in (store.manifest, store.discard, store.load_arrays):
+        with pytest.raises(ValueError, match="no version name"):
+            use(name)
+
+
+# --- the champion
+
+
+def test_promotion_and_the_way_back(store: ModelStore) -> None:
+    assert store.champion() is None
+    assert store.history() == []
+    registered(store, V1)
+    registered(store, V2)
+    first = store.promote(V1, None, "the first one", "tests")
+    assert store.champion() == first
+    assert (first.version, first.previous, first.by) == (V1, None, "tests")
+    second = store.promote(V2, first.etag, "better", "tests")
+    back = store.promote(V1, second.etag, "it was not", "tests")
+    assert store.champion() == back
+    assert back.previous == V2
+    assert back.etag not in (first.etag, second.etag)
+    assert [(one.version, one.reason) for one in store.history()] == [
+        (V1, "the first one"),
+        (V2, "better"),
+        (V1, "it was not"),
+    ]
+
+
+def test_only_what_was_registered_is_promoted(store: ModelStore) -> None:
+    store.put_files(V1, {ARRAYS: b"arrays"})
+    with pytest.raises(IntegrityError, match="never registered"):
+        store.promote(V1, None, "too early", "tests")
+    assert store.champion() is None
+
+
+def test_an_outdated_decision_changes_nothing(store: ModelStore) -> None:
+    for version in (V1, V2, V3):
+        registered(store, version)
+    first = store.promote(V1, None, "first", "tests")
+    second = store.promote(V2, first.etag, "second", "tests")
+    for expected in (None, first.etag):
+        with pytest.raises(ConflictError, match=f"now: {V2}"):
+            store.promote(V3, expected, "late", "tests")
+    assert store.champion() == second
+    assert len(store.history()) == 2
+
+
+@pytest.mark.parametrize("first_of_all", [True, False])
+def test_a_race_has_one_winner(store: ModelStore, first_of_all: bool) -> None:
+    for version in (V1, V2):
+        registered(store, version)
+    expected = None if first_of_all else store.promote(V1, None, "first", "tests").etag
+    before = len(store.history())
+    results = race(lambda number: store.promote(V2, expected, "race", f"racer {number}"))
+    winners = [result for result in results if not isinstance(result, Exception)]
+    assert len(winners) == 1
+    assert sum(isinstance(result, ConflictError) for result in results) == RACERS - 1
+    assert store.champion() == winners[0]
+    history = store.history()
+    assert len(history) == len({one.token for one in history}) == before + 1
+    assert history[-1].by == winners[0].by
+
+
+def test_a_promoter_killed_before_the_history_loses_nothing(store: ModelStore, objects: ObjectStore) -> None:
+    registered(store, V1)
+    registered(store, V2)
+    first = store.promote(V1, None, "first", "tests")
+    for key in objects.keys(HISTORY):
+        objects.delete(key)
+    assert [one.version for one in store.history()] == [V1]
+    store.promote(V2, first.etag, "second", "tests")
+    assert [one.version for one in store.history()] == [V1, V2]
+    assert len(objects.keys(HISTORY)) == 2
+
+
+def test_a_write_whose_answer_was_lost_is_recognised(objects: ObjectStore) -> None:
+    """The client repeats such a write; the repetition then loses against the first attempt."""
+    store = ModelStore(Settings({}), objects=AnswerLost(objects), clock=_clock())
+    registered(store, V1)
+    champion = store.promote(V1, None, "first", "tests")
+    assert store.champion() == champion
+    assert len(store.history()) == 1
+
+
+def test_a_damaged_pointer_is_reported(store: ModelStore, objects: ObjectStore) -> None:
+    for damaged in (b"", b"[]", b'{"version": "x"}'):
+        objects.put(CHAMPION_KEY, damaged)
+        with pytest.raises(IntegrityError, match=CHAMPION_KEY):
+            store.champion()
+
+
+def test_no_key_ends_like_a_torn_upload_of_the_local_s3(store: ModelStore, objects: ObjectStore) -> None:
+    registered(store, V1)
+    store.promote(V1, None, "first", "tests")
+    assert objects.keys("models/history/")[0].endswith(f"Z-{V1}.json")
+
+
+# --- registration from files
+
+
+def test_registration_gathers_the_files_of_the_jobs(store: ModelStore) -> None:
+    metrics: dict[str, Any] = {
+        "topics": 3, "vocabulary": 9, "documents": 10, "held_out": 5, "perplexity": 1.0, "unigram_perplexity": 2.0,
+        "coherence": 0.1, "diversity": 0.5, "coverage": 1.0,
+    }  # fmt: skip
+    compared = {
+        "challenger_perplexity": 1.0, "champion_perplexity": 1.1, "common_words_share": 1.0, "share_kept": 0.9,
+        "champion": metrics,
+    }  # fmt: skip
+    files = {
+        TRAINING: {"request": {"trainer": "gsdmm", "k": 3}, "snapshot": 7, "documents": 10, "next_topic_id": 4},
+        TOPICS: {"topics": [{"topic_id": 3, "label": "goal · match"}]},
+        EVALUATION: {"metrics": metrics, "comparison": compared, "champion": None, "verdict": {"promote": True}},
+    }
+    store.put_files(V1, {ARRAYS: b"arrays", **{name: json.dumps(body).encode() for name, body in files.items()}})
+    with pytest.raises(IntegrityError, match=GOLDEN):
+        register_version(store, V1)
+    store.put_files(V1, {GOLDEN: b"{}"})
+    manifest = register_version(store, V1)
+    assert manifest == store.manifest(V1)
+    assert manifest["created_at"] == "2026-11-01T00:00:00+00:00"
+    assert manifest["topics"][0]["label"] == "goal · match"
+    assert (manifest["snapshot"], manifest["next_topic_id"], manifest["version"]) == (7, 4, V1)
+    judged, comparison = evaluated(manifest["evaluation"])
+    assert judged.perplexity == 1.0
+    assert comparison is not None
+    assert comparison.champion == judged
+
+
+# --- S3 alone
+
+
+def test_s3_away_is_retryable_and_a_wrong_bucket_is_not(request: pytest.FixtureRequest) -> None:
+    services = request.getfixturevalue("services")
+    away = S3Objects(services.settings(S3_ENDPOINT_URL="http://127.0.0.1:9").s3)
+    with pytest.raises(RetryableError):
+        away.get("k")
+    wrong = S3Objects(services.settings(S3_BUCKET="no-such-bucket-here").s3)
+    with pytest.raises(ConfigurationError, match="S3_BUCKET"):
+        wrong.put("k", b"")
+
+
+class AnswerLost:
+    """An object store that performs the first conditional write of the champion twice, as a retrying client does."""
+
+    def __init__(self, inner: ObjectStore) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def put_new(self, key: str, body: bytes) -> str:
+        etag = self._inner.put_new(key, body)
+        return self._inner.put_new(key, body) if key == CHAMPION_KEY else etag
+
+
+def race(attempt: Callable[[int], Any]) -> list[Any]:
+    """Results or exceptions of RACERS threads that start together."""
+    barrier = threading.Barrier(RACERS)
+
+    def run(number: int) -> Any:
+        barrier.wait()
+        try:
+            return attempt(number)
+        except ConflictError as error:
+            return error
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        return list(pool.map(run, range(RACERS)))

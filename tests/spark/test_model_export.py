@@ -1,0 +1,119 @@
+"""A topic model as a stock Spark PipelineModel, and the scorer that must equal it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from twitter_topics.errors import IntegrityError
+from twitter_topics.settings import Settings
+from twitter_topics.spark_io.pipelines import (
+    check_agreement,
+    golden_texts,
+    load_pipeline,
+    pipeline_theta,
+    save_pipeline,
+)
+from twitter_topics.store.models import ARRAYS, ModelStore
+from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents, purity
+from twitter_topics.testing.objects import MemoryObjects
+from twitter_topics.transform.corpus import Corpus, build_corpus
+from twitter_topics.transform.scoring import Scorer
+from twitter_topics.transform.spark_lda import SparkLdaTrainer
+from twitter_topics.transform.spark_text import pipeline_model
+from twitter_topics.transform.start_vector import spark_start_vector
+from twitter_topics.transform.topic_model import TopicModel
+from twitter_topics.transform.trainers import GsdmmTrainer
+
+if TYPE_CHECKING:
+    from pyspark.ml import PipelineModel
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+VERSION = "20261101T000000Z-gsdmm"
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return build_corpus(as_lists(planted_documents(2000, seed=5)[0]))
+
+
+@pytest.fixture(scope="module")
+def model(corpus: Corpus) -> TopicModel:
+    return GsdmmTrainer().fit(corpus, k=12, iterations=4, seed=1)  # few sweeps: blurred topics are the harder ones
+
+
+@pytest.fixture(scope="module")
+def texts(model: TopicModel) -> list[str]:
+    documents, _ = planted_documents(500, seed=77)
+    tweets = [f"RT @user_{i}: {' '.join(words)}!!! https://example.org/{i} ⚽" for i, words in enumerate(documents)]
+    return [*tweets, *golden_texts(Scorer(model)), "no word of these", ""]
+
+
+@pytest.fixture(scope="module")
+def pipeline(spark: SparkSession, model: TopicModel) -> PipelineModel:
+    """Saved and loaded again."""
+    store = ModelStore(Settings({}), objects=MemoryObjects())
+    save_pipeline(spark, Settings({}), store, VERSION, pipeline_model(spark, model))
+    store.put_files(VERSION, {ARRAYS: b""})
+    store.register(VERSION, {})
+    assert any(name.startswith("pipeline/stages/") for name in store.files(VERSION))
+    return load_pipeline(spark, Settings({}), store, VERSION)
+
+
+def test_start_vector_is_the_jvms(spark: SparkSession, pipeline: PipelineModel) -> None:
+    jvm = spark._jvm
+    seed = int(pipeline.stages[-1]._java_obj.oldLocalModel().seed())
+    words = spark.sparkContext._gateway.new_array(jvm.int, 2)
+    words[0], words[1] = (seed >> 32), int(np.int32(seed & 0x7FFFFFFF)) if seed >= 0 else seed
+    twister = jvm.org.apache.commons.math3.random.MersenneTwister(0)
+    twister.setSeed(words)
+    source = jvm.breeze.stats.distributions.RandBasis(twister)
+    gamma = jvm.breeze.stats.distributions.Gamma(100.0, 0.01, source)
+    assert spark_start_vector(50).tolist() == [gamma.draw() for _ in range(50)]
+
+
+def test_scorer_equals_spark(spark: SparkSession, pipeline: PipelineModel, model: TopicModel, texts: list[str]) -> None:
+    expected = pipeline_theta(spark, pipeline, texts)
+    scorer = Scorer.load(model.to_bytes())
+    scores = scorer.score(texts)
+    assert expected.shape == scores.theta.shape
+    assert np.abs(scores.theta - expected).max() <= 1e-6
+    known = scores.known_words > 0
+    assert known.sum() > 500
+    assert np.array_equal(scores.theta[known].argmax(axis=1), expected[known].argmax(axis=1))
+    assert not expected[~known].any(), "Spark gives zeros where it knows no word"
+    assert check_agreement(scorer, texts, expected) <= 1e-6
+
+
+def test_disagreement_is_found(
+    spark: SparkSession, pipeline: PipelineModel, model: TopicModel, texts: list[str]
+) -> None:
+    flat = Scorer(replace(model, alpha=np.full(model.k, 1.0)))
+    with pytest.raises(IntegrityError, match="differ"):
+        check_agreement(flat, texts, pipeline_theta(spark, pipeline, texts))
+
+
+def test_stock_model_has_the_arrays(pipeline: PipelineModel, model: TopicModel) -> None:
+    counting, lda = pipeline.stages[-2:]
+    assert tuple(counting.vocabulary) == model.vocabulary
+    assert np.array_equal(lda.topicsMatrix().toArray().T, model.topics_matrix)
+    assert np.array_equal(lda.estimatedDocConcentration().toArray(), model.alpha)
+
+
+def test_spark_lda_trainer_learns_and_exports(spark: SparkSession, texts: list[str]) -> None:
+    documents, truth = planted_documents(2000, seed=5)
+    corpus = build_corpus(as_lists(documents))
+    model = SparkLdaTrainer(spark).fit(corpus, k=len(THEMES), iterations=30, seed=1)
+    model.check()
+    assert model.documents.sum() <= corpus.documents
+    assert np.all(np.diff(model.documents) <= 0)
+    scorer = Scorer(model)
+    found = scorer.score([" ".join(words) for words in documents]).theta.argmax(axis=1)
+    assert purity(found, truth) > 0.5  # a quarter by chance
+    expected = pipeline_theta(spark, pipeline_model(spark, model), texts)
+    assert np.abs(scorer.score(texts).theta - expected).max() <= 1e-6

@@ -1,0 +1,195 @@
+"""From the archive to a champion: both jobs, registration, promotion and the loader, on made-up tweets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from twitter_topics.contract.tweet import TimeBounds
+from twitter_topics.errors import ConflictError, IntegrityError
+from twitter_topics.policy.training import TrainingRequest
+from twitter_topics.settings import Settings
+from twitter_topics.spark_io.archive import archive_rows, raw_table
+from twitter_topics.spark_io.champion import load_champion
+from twitter_topics.spark_io.model_jobs import TooFewTweetsError, evaluate, train
+from twitter_topics.spark_io.training import current_snapshot, read_tweets
+from twitter_topics.store.model_files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json, register_version
+from twitter_topics.store.models import ARRAYS, ModelStore
+from twitter_topics.testing.corpora import planted_documents
+from twitter_topics.testing.objects import MemoryObjects
+from twitter_topics.transform.corpus import is_held_out
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+BOUNDS = TimeBounds()
+FIRST, SECOND = "20261102T000000Z-gsdmm", "20261103T000000Z-gsdmm"
+
+
+def tweet(number: int, words: list[str], at: datetime) -> bytes:
+    body = {
+        "id_str": str(10_000_000 + number),
+        "text": " ".join(words),
+        "timestamp_ms": str(int(at.timestamp() * 1000)),
+    }
+    return json.dumps(body).encode()
+
+
+def append(spark: SparkSession, settings: Settings, values: list[bytes], *, first_offset: int = 0) -> None:
+    records = pa.table(
+        {
+            "value": pa.array(values, pa.binary()),
+            "partition": pa.array([0] * len(values), pa.int32()),
+            "offset": pa.array(range(first_offset, first_offset + len(values)), pa.int64()),
+            "timestamp": pa.array([START + timedelta(hours=20)] * len(values), pa.timestamp("us", tz="UTC")),
+        }
+    )
+    rows = archive_rows(spark.createDataFrame(records), BOUNDS).sortWithinPartitions("event_time")
+    rows.writeTo(raw_table(settings)).append()
+
+
+def request(version: str, **changes: Any) -> TrainingRequest:
+    plain = TrainingRequest(
+        version=version, trainer="gsdmm", k=8, iterations=15, seed=1, start=START, end=START + timedelta(hours=20),
+        max_documents=100_000, min_documents=1_000,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+@pytest.fixture
+def store() -> ModelStore:
+    return ModelStore(Settings({}), objects=MemoryObjects())
+
+
+@pytest.fixture
+def archive(spark: SparkSession, local_archive: Settings) -> Settings:
+    documents, _ = planted_documents(2400, seed=21)
+    append(
+        spark, local_archive, [tweet(i, words, START + timedelta(seconds=20 * i)) for i, words in enumerate(documents)]
+    )
+    return local_archive
+
+
+def test_reading_gives_each_tweet_once_in_a_fixed_order(spark: SparkSession, archive: Settings) -> None:
+    snapshot = current_snapshot(spark, archive)
+    assert snapshot is not None
+    window = {"start": START, "end": START + timedelta(hours=20), "max_tweets": 100_000}
+    before = read_tweets(spark, archive, snapshot=snapshot, **window)
+    assert before.count == 2400
+    held_out = [is_held_out(str(10_000_000 + i)) for i in range(2400)]
+    assert before.held_out.tolist() == held_out
+    assert len(before.held_out_texts) == len(before.to_judge) == sum(held_out) > 60
+    assert len(before.to_train) == 2400 - sum(held_out)
+
+    again = [tweet(i, ["changed"], START + timedelta(hours=1)) for i in range(500)]
+    outside = [tweet(5000, ["early"], START - timedelta(seconds=1)), tweet(5001, ["late"], START + timedelta(hours=20))]
+    append(spark, archive, [*again, *outside, b"no tweet", b'{"id_str": "1"}'], first_offset=2400)
+    newer = current_snapshot(spark, archive)
+    assert newer is not None
+    assert newer != snapshot
+    after = read_tweets(spark, archive, snapshot=newer, **window)
+    assert after.words.equals(before.words), "the first record of a tweet counts, rejects and other hours do not"
+    assert read_tweets(spark, archive, snapshot=snapshot, **window).words.equals(before.words)
+
+
+def test_newest_tweets_are_read_when_there_are_too_many(spark: SparkSession, archive: Settings) -> None:
+    snapshot = current_snapshot(spark, archive)
+    assert snapshot is not None
+    whole = read_tweets(
+        spark, archive, snapshot=snapshot, start=START, end=START + timedelta(hours=20), max_tweets=2400
+    )
+    newest = read_tweets(
+        spark, archive, snapshot=snapshot, start=START, end=START + timedelta(hours=20), max_tweets=600
+    )
+    assert newest.count == 600
+    assert newest.words.to_pylist() == whole.words.to_pylist()[1800:]  # ids rise with time here
+
+
+def test_from_archive_to_champion_and_to_its_successor(
+    spark: SparkSession, archive: Settings, store: ModelStore
+) -> None:
+    train(spark, archive, store, request(FIRST))
+    train(spark, archive, store, request(FIRST))  # an Airflow retry starts the version anew
+    assert store.versions() == []
+    verdict = evaluate(spark, archive, store, FIRST)
+    assert verdict.promote, verdict.reasons
+    manifest = register_version(store, FIRST)
+    champion = store.promote(FIRST, None, verdict.reasons[0], "tests")
+    store.verify(FIRST)
+    assert manifest["snapshot"] == current_snapshot(spark, archive)
+    assert {ARRAYS, TOPICS, TRAINING, EVALUATION, GOLDEN} <= set(manifest["files"])
+    assert sum(topic["documents"] for topic in manifest["topics"]) > 2000
+
+    loaded = load_champion(store, None)
+    assert loaded is not None
+    assert loaded.version == FIRST
+    assert load_champion(store, loaded) is loaded
+    assert set(loaded.scorer.labels) == {-1, *(topic["topic_id"] for topic in manifest["topics"])}
+
+    with pytest.raises(ConflictError):
+        train(spark, archive, store, request(FIRST))
+    documents, _ = planted_documents(2400, seed=22)
+    later = START + timedelta(hours=3)
+    append(
+        spark,
+        archive,
+        [tweet(9000 + i, words, later + timedelta(seconds=20 * i)) for i, words in enumerate(documents)],
+        first_offset=10_000,
+    )
+    train(spark, archive, store, request(SECOND, seed=2))
+    verdict = evaluate(spark, archive, store, SECOND)
+    assert verdict.promote, verdict.reasons
+    evaluation = read_json(store, SECOND, EVALUATION)
+    assert evaluation["champion"] == {"version": FIRST, "etag": champion.etag}
+    assert evaluation["comparison"]["share_kept"] > 0.9
+    second = register_version(store, SECOND)
+    kept = [topic for topic in second["topics"] if topic["status"] == "kept"]
+    assert len(kept) >= 4
+    assert second["next_topic_id"] >= manifest["next_topic_id"]
+    new_ids = [topic["topic_id"] for topic in second["topics"] if topic["status"] == "new"]
+    assert all(topic_id >= manifest["next_topic_id"] for topic_id in new_ids)
+    store.promote(SECOND, evaluation["champion"]["etag"], "better", "tests")
+    successor = load_champion(store, loaded)
+    assert successor is not None
+    assert successor.version == SECOND
+    assert store.read(SECOND, ARRAYS) == successor.arrays
+
+
+def test_training_is_reproducible(spark: SparkSession, archive: Settings, store: ModelStore) -> None:
+    train(spark, archive, store, request(FIRST))
+    train(spark, archive, store, request(SECOND))
+    assert store.read_unregistered(FIRST, ARRAYS) == store.read_unregistered(SECOND, ARRAYS)
+
+
+def test_too_few_tweets_train_nothing(spark: SparkSession, local_archive: Settings, store: ModelStore) -> None:
+    with pytest.raises(TooFewTweetsError, match="empty"):
+        train(spark, local_archive, store, request(FIRST))
+    append(spark, local_archive, [tweet(i, ["storm", "wind"], START) for i in range(50)])
+    with pytest.raises(TooFewTweetsError, match="50 tweets between"):
+        train(spark, local_archive, store, request(FIRST))
+    assert store.files(FIRST) == []
+
+
+def test_a_damaged_champion_is_not_loaded(spark: SparkSession, archive: Settings, store: ModelStore) -> None:
+    train(spark, archive, store, request(FIRST))
+    evaluate(spark, archive, store, FIRST)
+    golden = read_json(store, FIRST, GOLDEN)
+    golden["theta"] = (np.array(golden["theta"]) + 1e-5).tolist()
+    store.put_files(FIRST, {GOLDEN: json.dumps(golden).encode()})
+    register_version(store, FIRST)
+    store.promote(FIRST, None, "damaged", "tests")
+    with pytest.raises(IntegrityError, match="golden sample"):
+        load_champion(store, None)
+
+
+def test_without_a_champion_there_is_nothing_to_load(store: ModelStore) -> None:
+    assert load_champion(store, None) is None

@@ -1,0 +1,98 @@
+"""Ids and labels of topics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents
+from twitter_topics.transform.alignment import align, first_identities
+from twitter_topics.transform.corpus import build_corpus
+from twitter_topics.transform.labels import top_words, topic_labels
+from twitter_topics.transform.topic_model import TopicModel
+from twitter_topics.transform.trainers import GsdmmTrainer
+
+
+def shuffled(model: TopicModel, order: np.ndarray) -> TopicModel:
+    return replace(
+        model, topics_matrix=model.topics_matrix[order], alpha=model.alpha[order], documents=model.documents[order]
+    )
+
+
+def small_model(words: list[str], shares: list[list[float]], documents: list[int]) -> TopicModel:
+    matrix = np.array(shares) * 1e6
+    weights = np.array(documents) / sum(documents)
+    counts = np.maximum((weights @ np.array(shares)) * 1000, 1).astype(np.int64)
+    ids = np.arange(len(documents), dtype=np.int64)
+    return TopicModel(tuple(words), matrix, np.full(len(ids), 0.1), 0.1, np.array(documents), counts, ids)
+
+
+def test_first_model_counts_from_zero(model: TopicModel) -> None:
+    identities = first_identities(model)
+    assert identities.topic_ids.tolist() == list(range(model.k))
+    assert identities.next_topic_id == model.k
+    assert not any(identities.kept)
+
+
+def test_the_same_topics_in_another_order_keep_their_ids(model: TopicModel) -> None:
+    order = np.random.default_rng(1).permutation(model.k)
+    identities = align(shuffled(model, order), model, next_topic_id=40)
+    assert identities.topic_ids.tolist() == model.topic_ids[order].tolist()
+    assert all(identities.kept)
+    assert identities.next_topic_id == 40
+
+
+def test_new_topics_get_ids_that_were_never_used() -> None:
+    names = list(THEMES)
+    champion = _fitted(names[:3], seed=1)
+    challenger = _fitted(names[1:], seed=2)
+    identities = align(challenger, champion, next_topic_id=7)
+    tops = [set(words) for words in top_words(challenger, 8)]
+    old_tops = [set(words) for words in top_words(champion, 8)]
+    for topic, topic_id, kept in zip(tops, identities.topic_ids.tolist(), identities.kept, strict=True):
+        if topic <= set(THEMES[names[3]]):
+            assert (topic_id, kept) == (7, False)
+        else:
+            assert kept
+            assert len(old_tops[topic_id] & topic) >= 4
+    assert len(set(identities.topic_ids.tolist())) == challenger.k
+    assert identities.next_topic_id == 8
+
+
+def test_models_without_a_common_word_share_no_topic(model: TopicModel) -> None:
+    other = replace(model, vocabulary=tuple(f"x{word}" for word in model.vocabulary))
+    identities = align(other, model, next_topic_id=8)
+    assert identities.topic_ids.tolist() == list(range(8, 8 + model.k))
+
+
+def test_labels_tell_what_is_special_and_differ(model: TopicModel) -> None:
+    labels = topic_labels(model)
+    assert len(set(labels)) == model.k
+    for label, words in list(zip(labels, top_words(model), strict=True))[: len(THEMES)]:
+        parts = label.split(" · ")
+        assert len(parts) == 3
+        assert any(set(parts) <= set(theme) and set(parts) & set(words) for theme in THEMES.values()), label
+
+
+def test_labels_skip_repeats_emoji_and_put_a_second_hashtag_last() -> None:
+    words = ["⚽", "goal", "#goal", "goals", "#final", "#derby", "match", "coach", "love"]
+    first = [0.3, 0.2, 0.12, 0.1, 0.09, 0.08, 0.06, 0.0499, 0.0001]
+    second = [0.0001] * 8 + [0.9992]
+    labels = topic_labels(small_model(words, [first, second], [50, 50]))
+    assert labels == ("goal · #final · match", "love")
+
+
+def test_equal_labels_are_told_apart() -> None:
+    words = ["storm", "wind", "rain", "flood", "love"]
+    one = [0.3, 0.29, 0.25, 0.159, 0.001]
+    two = [0.3, 0.29, 0.25, 0.159, 0.001]
+    rest = [0.001, 0.001, 0.001, 0.001, 0.996]
+    labels = topic_labels(small_model(words, [one, two, rest], [40, 30, 30]))
+    assert labels[0] == "storm · wind · rain"
+    assert labels[1] == "storm · wind · rain · flood"
+
+
+def _fitted(names: list[str], seed: int) -> TopicModel:
+    documents, _ = planted_documents(1500, seed=seed, themes=names)
+    return GsdmmTrainer().fit(build_corpus(as_lists(documents)), k=len(names), iterations=15, seed=seed)

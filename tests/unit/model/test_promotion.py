@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from twitter_topics.policy.promotion import Comparison, Metrics, judge
+from twitter_topics.policy.training import TrainingRequest, check_version, created_at, is_version, version_name
+
+GOOD = Metrics(
+    topics=20, vocabulary=9000, documents=80_000, held_out=4_000, perplexity=790.0, unigram_perplexity=1200.0,
+    coherence=0.02, diversity=0.55, coverage=0.99,
+)  # fmt: skip
+SAME = Comparison(
+    challenger_perplexity=790.0, champion_perplexity=787.1, common_words_share=0.95, share_kept=0.7, champion=GOOD
+)
+
+
+def test_a_good_first_model_is_promoted() -> None:
+    verdict = judge(GOOD, None)
+    assert verdict.promote
+    assert verdict.reasons == [
+        "20 topics from 80,000 tweets; perplexity 790.0 is 34.2% below that of a model without topics",
+        "there is no champion yet",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"documents": 999}, "trained on 999 tweets; at least 1,000 are needed"),
+        ({"held_out": 12}, "only 12 held-out tweets to judge on"),
+        ({"topics": 2}, "2 topics; at least 3 are needed"),
+        ({"perplexity": 1200.0}, "perplexity 1200.0 is not below 1200.0"),
+        ({"perplexity": float("nan")}, "perplexity nan is not below 1200.0"),
+        ({"coverage": 0.3}, "knows a word of only 30.0% of the tweets"),
+        ({"diversity": 0.05}, "topics repeat each other: 5% of their top words are different"),
+    ],
+)
+def test_absolute_limits_hold_for_every_model(change: dict[str, float], reason: str) -> None:
+    for comparison in (None, SAME):
+        verdict = judge(replace(GOOD, **change), comparison)
+        assert not verdict.promote
+        assert any(text.startswith(reason) for text in verdict.reasons), verdict.reasons
+
+
+@pytest.mark.parametrize(
+    ("metrics", "comparison", "reason"),
+    [
+        ({}, {"challenger_perplexity": 812.4}, "perplexity 812.4 is 3.2% above the champion's 787.1; at most 1%"),
+        ({"coherence": -0.04}, {}, "coherence -0.040 is 0.060 below the champion's 0.020"),
+        ({"diversity": 0.44}, {}, "diversity 0.44 is below the champion's 0.55"),
+        ({"coverage": 0.96}, {}, "knows a word of 96.0% of the tweets, the champion of 99.0%"),
+        ({}, {"share_kept": 0.19}, "only 19% of the tweets keep their topic"),
+    ],
+)
+def test_a_challenger_must_not_be_worse(metrics: dict[str, float], comparison: dict[str, float], reason: str) -> None:
+    verdict = judge(replace(GOOD, **metrics), replace(SAME, **comparison))
+    assert not verdict.promote
+    assert len(verdict.reasons) == 1
+    assert verdict.reasons[0].startswith(reason)
+
+
+def test_one_percent_worse_is_noise() -> None:
+    verdict = judge(GOOD, replace(SAME, challenger_perplexity=787.1 * 1.0099))
+    assert verdict.promote
+    assert "1.0% above the champion's 787.1 on the same tweets; 70% of the tweets keep" in verdict.reasons[-1]
+
+
+def test_all_failures_are_told_at_once() -> None:
+    assert len(judge(replace(GOOD, topics=1, documents=5), replace(SAME, challenger_perplexity=900.0)).reasons) == 3
+
+
+def test_a_champion_of_other_tweets_is_no_yardstick() -> None:
+    stale = replace(
+        SAME, common_words_share=0.1, champion_perplexity=0.0, share_kept=0.0, champion=replace(GOOD, coverage=0.2)
+    )
+    verdict = judge(GOOD, stale)
+    assert verdict.promote
+    assert verdict.reasons[-1] == "the tweets have changed: the champion knows only 10% of their words"
+
+
+REQUEST = {
+    "version": "20261101T120000Z-gsdmm", "trainer": "gsdmm", "k": 20, "iterations": 30, "seed": 1,
+    "start": datetime(2026, 10, 1, tzinfo=UTC), "end": datetime(2026, 11, 1, tzinfo=UTC),
+    "max_documents": 1_000_000, "min_documents": 2_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"version": "../champion"}, "no version name"),
+        ({"version": "20261101T120000Z-gsdmm\n"}, "no version name"),
+        ({"trainer": "best"}, "trainer 'best'"),
+        ({"k": 1}, "k 1"),
+        ({"iterations": 0}, "iterations 0"),
+        ({"seed": -1}, "seed -1"),
+        ({"end": datetime(2026, 10, 1, tzinfo=UTC)}, "is not before"),
+        ({"end": datetime(2026, 11, 1)}, "time zone"),  # noqa: DTZ001
+        ({"min_documents": 5}, "min_documents 5"),
+        ({"max_documents": 1_000}, "max_documents 1000"),
+    ],
+)
+def test_wrong_training_parameters_are_named(change: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        TrainingRequest(**{**REQUEST, **change})  # type: ignore[arg-type]
+
+
+def test_version_names_carry_their_time() -> None:
+    at = datetime(2026, 11, 1, 12, 0, 5, tzinfo=UTC)
+    name = version_name(at, "spark-lda")
+    assert name == "20261101T120005Z-spark-lda"
+    assert created_at(check_version(name)) == at
+    assert is_version(name)
+    assert not is_version("history")
+    with pytest.raises(ValueError, match="zone"):
+        version_name(datetime(2026, 11, 1), "gsdmm")  # noqa: DTZ001

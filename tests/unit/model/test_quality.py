@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from twitter_topics.contract.processed import NO_TOPIC
+from twitter_topics.testing.corpora import as_lists, planted_documents
+from twitter_topics.transform import topic_quality as quality
+from twitter_topics.transform.corpus import build_corpus, count_known
+from twitter_topics.transform.evaluation import compare, measure
+from twitter_topics.transform.scoring import Scorer
+from twitter_topics.transform.topic_model import TopicModel
+
+
+@pytest.fixture(scope="module")
+def unseen() -> list[list[str]]:
+    return planted_documents(500, seed=99)[0]
+
+
+def collapsed(model: TopicModel) -> TopicModel:
+    """Every topic is the mixture of all."""
+    overall = model.topics_matrix.mean(axis=0)
+    return replace(model, topics_matrix=np.tile(overall, (model.k, 1)))
+
+
+def test_good_topics_beat_no_topics_and_collapsed_topics_do_not(model: TopicModel, unseen: list[list[str]]) -> None:
+    counts = count_known(as_lists(unseen), model.vocabulary)
+    good = quality.completion_perplexity(Scorer(model), counts)
+    unigram = quality.unigram_perplexity(model, counts)
+    assert good < 0.6 * unigram
+    # 60 theme words and 7 common ones: even a perfect model cannot be below the theme's own size
+    assert 10 < good < 30
+    assert quality.completion_perplexity(Scorer(collapsed(model)), counts) == pytest.approx(unigram, rel=0.05)
+
+
+def test_perplexity_of_a_coin() -> None:
+    words = ("heads", "tails")
+    coin = TopicModel(
+        words,
+        np.array([[5e5, 5e5], [5e5, 5e5]]),
+        np.full(2, 0.1),
+        0.1,
+        np.array([1, 1]),
+        np.array([5, 5]),
+        np.arange(2),
+    )
+    counts = count_known(as_lists([["heads", "tails"], ["heads", "heads"]] * 10), words)
+    assert quality.completion_perplexity(Scorer(coin), counts) == pytest.approx(2.0)
+    assert quality.unigram_perplexity(coin, counts) == pytest.approx(2.0)
+    assert np.isnan(quality.completion_perplexity(Scorer(coin), count_known(as_lists([["heads"]]), words)))
+
+
+def test_coherence_and_diversity_fall_when_topics_are_scrambled(model: TopicModel, unseen: list[list[str]]) -> None:
+    counts = count_known(as_lists(unseen), model.vocabulary)
+    columns = np.random.default_rng(1).permutation(len(model.vocabulary))
+    scrambled = replace(model, topics_matrix=np.ascontiguousarray(model.topics_matrix[:, columns]))
+    top_four = replace_topics(model, 4)
+    assert quality.coherence(top_four, counts) > quality.coherence(replace_topics(scrambled, 4), counts) + 0.1
+    assert quality.diversity(collapsed(model)) == pytest.approx(1 / model.k)
+    assert quality.diversity(top_four) > 0.5
+
+
+def replace_topics(model: TopicModel, count: int) -> TopicModel:
+    return replace(
+        model,
+        topics_matrix=model.topics_matrix[:count],
+        alpha=model.alpha[:count],
+        documents=model.documents[:count],
+        topic_ids=model.topic_ids[:count],
+        labels=model.labels[:count],
+    )
+
+
+def test_coherence_of_known_pairs() -> None:
+    words = ("a", "b", "c")
+    documents = count_known(as_lists([["a", "b"], ["a", "b"], ["c"], ["c"]]), words)
+    pair = TopicModel(
+        words, np.array([[5.0, 4.0, 1e-9]]), np.ones(1), 0.1, np.array([1]), np.array([2, 2, 2]), np.arange(1)
+    )
+    # a and b always together: 1; c never with either: -1 each
+    assert quality.coherence(pair, documents) == pytest.approx((1 - 1 - 1) / 3)
+
+
+def test_share_kept_counts_only_documents_with_two_topics() -> None:
+    first, second = np.array([1, 2, NO_TOPIC, 4]), np.array([1, 3, 3, NO_TOPIC])
+    assert quality.share_kept(first, second, NO_TOPIC) == 0.5
+    assert quality.share_kept(np.array([NO_TOPIC]), np.array([1]), NO_TOPIC) == 0.0
+
+
+def test_a_model_compared_with_itself(model: TopicModel, unseen: list[list[str]]) -> None:
+    words = as_lists(unseen)
+    comparison = compare(Scorer(model), Scorer(model), words, words)
+    assert comparison.challenger_perplexity == comparison.champion_perplexity
+    assert comparison.share_kept == 1.0
+    assert comparison.common_words_share == 1.0
+    assert comparison.champion == measure(Scorer(model), words, words)
+
+
+def test_comparison_is_on_common_words_only(model: TopicModel, unseen: list[list[str]]) -> None:
+    """A champion of half the vocabulary is not better for having fewer words to guess from."""
+    half = len(model.vocabulary) // 2
+    smaller = replace(
+        model,
+        vocabulary=model.vocabulary[:half],
+        topics_matrix=np.ascontiguousarray(model.topics_matrix[:, :half]),
+        word_counts=model.word_counts[:half],
+    )
+    words = as_lists(unseen)
+    comparison = compare(Scorer(model), Scorer(smaller), words, words)
+    assert comparison.challenger_perplexity == pytest.approx(comparison.champion_perplexity, rel=0.06)
+    assert measure(Scorer(model), words, words).perplexity > 1.2 * comparison.challenger_perplexity
+    assert 0.3 < comparison.common_words_share < 0.9
+
+
+def test_comparison_with_a_model_of_other_words(model: TopicModel, unseen: list[list[str]]) -> None:
+    stranger = replace(model, vocabulary=tuple(f"x{word}" for word in model.vocabulary))
+    comparison = compare(Scorer(model), Scorer(stranger), as_lists(unseen), as_lists(unseen))
+    assert comparison.common_words_share == 0.0
+    assert comparison.champion.coverage == 0.0
+    assert comparison.champion_perplexity == 0.0
+
+
+def test_quality_measures_do_not_change_their_input(model: TopicModel, unseen: list[list[str]]) -> None:
+    counts = count_known(as_lists(unseen), model.vocabulary)
+    before = counts.copy()
+    quality.completion_perplexity(Scorer(model), counts, np.zeros(len(model.vocabulary), dtype=bool))
+    assert (counts != before).nnz == 0
+    assert build_corpus(as_lists(unseen)).documents > 0

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.special import digamma
+
+from twitter_topics.contract.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
+from twitter_topics.errors import IntegrityError
+from twitter_topics.testing.corpora import THEMES
+from twitter_topics.transform.inference import _exp_digamma
+from twitter_topics.transform.scoring import Scorer
+from twitter_topics.transform.start_vector import spark_start_vector
+from twitter_topics.transform.topic_model import TopicModel
+
+TEXTS = [
+    "Storm surge and flood warning at the coast!!",
+    "GOAL!!! penalty, what a match #football",
+    "storm goal storm goal",
+    "zzz unknown words only",
+    "",
+    "love",
+]
+
+
+@pytest.fixture(scope="module")
+def scorer(model: TopicModel) -> Scorer:
+    return Scorer.load(model.to_bytes())
+
+
+def slow_theta(model: TopicModel, words: list[int]) -> np.ndarray:
+    """Spark's algorithm as it is written down, without any shortcut."""
+    matrix = model.topics_matrix.T
+    weights = np.exp(digamma(matrix) - digamma(matrix.sum(axis=0)))[words]
+    gamma, change = spark_start_vector(model.k), 1.0
+    while change > 1e-3:
+        theta = np.exp(digamma(gamma) - digamma(gamma.sum()))
+        last = gamma
+        gamma = theta * (weights.T @ (1 / (weights @ theta + 1e-100))) + model.alpha
+        change = np.abs(gamma - last).mean()
+    return gamma / gamma.sum()
+
+
+@pytest.mark.parametrize("x", [1e-3, 0.02, 0.3, 1.0, 7.5, 120.0])
+def test_exp_digamma_is_exact(x: float) -> None:
+    assert _exp_digamma(x) == pytest.approx(math.exp(digamma(x)), rel=1e-9)
+
+
+def test_scores_equal_the_algorithm_written_out(scorer: Scorer) -> None:
+    draw = np.random.default_rng(3)
+    for _ in range(200):
+        words = draw.integers(0, len(scorer.model.vocabulary), draw.integers(1, 12)).tolist()
+        text = " ".join(scorer.model.vocabulary[word] for word in words)
+        np.testing.assert_allclose(scorer.score([text]).theta[0], slow_theta(scorer.model, words), atol=1e-6)
+
+
+def test_known_words_and_texts_without_any(scorer: Scorer) -> None:
+    scores = scorer.score(TEXTS)
+    assert scores.theta.dtype == np.float32
+    assert scores.theta.shape == (len(TEXTS), scorer.model.k)
+    assert scores.known_words.tolist() == [5, 3, 4, 0, 0, 1]
+    np.testing.assert_allclose(scores.theta.sum(axis=1), [1, 1, 1, 0, 0, 1], atol=1e-6)
+    assert scorer.dominant(scores.theta)[3] == NO_TOPIC
+    assert scorer.score_batch(TEXTS)[3:5] == [[(NO_TOPIC, 1.0)]] * 2
+    assert scorer.labels[NO_TOPIC] == NO_TOPIC_LABEL
+
+
+def test_topics_are_ordered_scaled_and_without_crumbs(scorer: Scorer) -> None:
+    scores = scorer.score(TEXTS)
+    for theta, topics in zip(scores.theta, scorer.score_batch(TEXTS), strict=True):
+        shares = [share for _, share in topics]
+        assert shares == sorted(shares, reverse=True)
+        assert math.isclose(sum(shares), 1.0)
+        assert min(shares) >= MIN_PROBABILITY
+        assert topics == scorer.topics(theta)
+        assert topics[0][0] == scorer.dominant(theta.reshape(1, -1))[0]
+        assert {topic for topic, _ in topics} <= set(scorer.labels)
+    storm, goal = scorer.score_batch(TEXTS)[:2]
+    assert storm[0][0] != goal[0][0]
+    assert set(scorer.labels[storm[0][0]].split(" · ")) <= set(THEMES["storm"])
+
+
+def test_small_shares_are_dropped_and_the_rest_scaled(scorer: Scorer) -> None:
+    theta = np.zeros(scorer.model.k, dtype=np.float32)
+    theta[:4] = (0.2, 0.785, 0.0099, 0.0051)
+    ids = scorer.model.topic_ids.tolist()
+    topics = scorer.topics(theta)
+    assert [topic for topic, _ in topics] == [ids[1], ids[0]]
+    assert topics[1][1] == pytest.approx(0.2 / 0.985, rel=1e-6)
+
+
+def test_batch_and_single_scores_are_equal(scorer: Scorer) -> None:
+    together = scorer.score(TEXTS).theta
+    alone = np.concatenate([scorer.score([text]).theta for text in TEXTS])
+    assert np.array_equal(together, alone)
+    assert scorer.score([]).theta.shape == (0, scorer.model.k)
+    assert scorer.score_batch([]) == []
+
+
+def test_scorer_speaks_stable_ids(model: TopicModel) -> None:
+    ids = np.arange(100, 100 + model.k)
+    renamed = Scorer(model.with_identity(ids, model.labels))
+    plain = Scorer(model)
+    for mine, theirs in zip(renamed.score_batch(TEXTS[:3]), plain.score_batch(TEXTS[:3]), strict=True):
+        assert [(topic - 100, share) for topic, share in mine] == theirs
+
+
+def test_damaged_arrays_are_refused(model: TopicModel) -> None:
+    data = model.to_bytes()
+    for damaged in (b"", b"nonsense", data[:-200]):
+        with pytest.raises(IntegrityError):
+            Scorer.load(damaged)
+    twice = model.with_identity(np.zeros(model.k, dtype=np.int64), model.labels)
+    with pytest.raises(IntegrityError, match="topic_ids"):
+        Scorer.load(twice.to_bytes())
+
+
+def test_arrays_come_back_as_they_went(model: TopicModel) -> None:
+    back = TopicModel.from_bytes(model.to_bytes())
+    assert back.vocabulary == model.vocabulary
+    assert back.labels == model.labels
+    for name in ("topics_matrix", "alpha", "documents", "word_counts", "topic_ids"):
+        assert np.array_equal(getattr(back, name), getattr(model, name)), name

@@ -1,0 +1,1 @@
+"""What is decided, as pure functions: promotion, retention, retraining."""

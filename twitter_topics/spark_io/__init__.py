@@ -1,0 +1,1 @@
+"""Where Spark meets the outside: sessions, Kafka, the archive, models."""

@@ -1,0 +1,58 @@
+"""Documents with known topics, for tests of everything that learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+_THEMES = """
+storm: storm wind rain flood river bridge power outage shelter gust warning coast thunder lightning surge
+football: goal match penalty striker keeper final stadium referee league coach fans derby corner trophy pitch
+kitchen: recipe oven dough butter garlic onion roast sauce basil pasta bake flour simmer brunch pancake
+space: rocket launch orbit moon crew capsule booster telescope astronaut payload mars lander satellite nebula probe
+"""
+THEMES = {name: words.split() for name, words in (line.split(":") for line in _THEMES.strip().splitlines())}
+COMMON = ["love", "good", "time", "night", "week", "morning"]
+"""Words that every theme uses."""
+
+
+def planted_documents(count: int, seed: int, themes: list[str] | None = None) -> tuple[list[list[str]], IntArray]:
+    """Documents of 5 to 9 words, four in five from one theme; and the number of each one's theme."""
+    draw = np.random.default_rng(seed)
+    names = themes or list(THEMES)
+    truth = draw.integers(0, len(names), count)
+    documents = []
+    for theme in truth:
+        words = THEMES[names[theme]]
+        length = int(draw.integers(5, 10))
+        documents.append([str(draw.choice(words if draw.random() < 0.8 else COMMON)) for _ in range(length)])
+    return documents, truth
+
+
+def as_lists(documents: list[list[str]]) -> pa.ListArray:
+    """Documents as the Arrow column that the jobs work on."""
+    return pa.array(documents, pa.list_(pa.string()))
+
+
+def purity(found: IntArray, truth: IntArray) -> float:
+    """Share of documents whose cluster's most frequent truth is theirs."""
+    return float(sum(np.bincount(truth[found == cluster]).max() for cluster in np.unique(found)) / len(truth))
+
+
+def normalised_mutual_information(found: IntArray, truth: IntArray) -> float:
+    """0 for independent labellings, 1 for equal ones."""
+    joint = np.zeros((found.max() + 1, truth.max() + 1))
+    np.add.at(joint, (found, truth), 1 / len(found))
+    rows, columns = joint.sum(1), joint.sum(0)
+    present = joint > 0
+    mutual = (joint[present] * np.log((joint / np.maximum(np.outer(rows, columns), 1e-300))[present])).sum()
+
+    def entropy(shares: FloatArray) -> float:
+        return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+
+    return float(2 * mutual / (entropy(rows) + entropy(columns)))

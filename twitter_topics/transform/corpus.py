@@ -1,0 +1,96 @@
+"""From lists of words to the counts that trainers learn from."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sparse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HELD_OUT_ONE_IN = 20
+"""Every twentieth tweet, by a hash of its id, is never trained on: models are compared on these."""
+
+MIN_DOCUMENTS_OF_WORD = 5
+MAX_SHARE_OF_WORD = 0.25
+"""A word in fewer documents teaches nothing, a word in more of them divides nothing."""
+
+
+def is_held_out(tweet_id: str) -> bool:
+    """Whether a tweet belongs to the slice that models are judged on. The same answer for ever and everywhere."""
+    return zlib.crc32(tweet_id.encode("utf-8", "replace")) % HELD_OUT_ONE_IN == 0
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Counts of words: `counts[d, w]` (float32 CSR, documents × words) says how often document d has
+    `vocabulary[w]`."""
+
+    counts: sparse.csr_matrix
+    vocabulary: tuple[str, ...]
+
+    @property
+    def documents(self) -> int:
+        return int(self.counts.shape[0])
+
+    @property
+    def word_counts(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """How often each word occurs in all documents."""
+        return np.asarray(self.counts.sum(axis=0)).ravel().astype(np.int64)
+
+
+def build_corpus(
+    words: pa.ListArray, *, min_documents: int = MIN_DOCUMENTS_OF_WORD, max_share: float = MAX_SHARE_OF_WORD
+) -> Corpus:
+    """Choose the vocabulary of the documents and count it. The most frequent word is word 0; ties go by the alphabet.
+
+    Documents with fewer than two known words are left out: nothing can be learned from them about words that go
+    together.
+    """
+    encoded = words.flatten().dictionary_encode()
+    spellings = np.array(encoded.dictionary.to_pylist(), dtype=object)
+    counts = _count(encoded.indices.to_numpy(), np.diff(words.offsets.to_numpy()), len(spellings))
+    documents_of = np.bincount(counts.indices, minlength=len(spellings))
+    known = np.flatnonzero((documents_of >= min_documents) & (documents_of <= max_share * counts.shape[0]))
+    known = known[np.lexsort((spellings[known].astype(str), -documents_of[known]))]
+    chosen = counts[:, known].tocsr()
+    chosen = chosen[np.asarray(chosen.sum(axis=1)).ravel() >= 2]
+    chosen.sort_indices()
+    return Corpus(chosen, tuple(spellings[known].tolist()))
+
+
+def count_known(words: pa.ListArray, vocabulary: tuple[str, ...]) -> sparse.csr_matrix:
+    """Counts of documents in a given vocabulary; all documents stay, also those without a known word."""
+    encoded = words.flatten().dictionary_encode()
+    position = {word: index for index, word in enumerate(vocabulary)}
+    spellings = encoded.dictionary.to_pylist()
+    target = np.array([position.get(word, -1) for word in spellings], dtype=np.int64)
+    counts = _count(encoded.indices.to_numpy(), np.diff(words.offsets.to_numpy()), len(spellings))
+    known = np.flatnonzero(target >= 0)
+    return recolumn(counts, known, target[known], len(vocabulary))
+
+
+def recolumn(
+    counts: sparse.csr_matrix,
+    source: np.ndarray[Any, np.dtype[np.int64]],
+    target: np.ndarray[Any, np.dtype[np.int64]],
+    width: int,
+) -> sparse.csr_matrix:
+    """Move column `source[i]` to column `target[i]` of a matrix with `width` columns; other columns are dropped."""
+    ones = np.ones(len(source), dtype=np.float32)
+    mapping = sparse.csr_matrix((ones, (source, target)), shape=(counts.shape[1], width))
+    moved = (counts @ mapping).tocsr()
+    moved.sort_indices()
+    return moved
+
+
+def _count(
+    codes: np.ndarray[Any, np.dtype[np.int32]], lengths: np.ndarray[Any, np.dtype[np.int32]], width: int
+) -> sparse.csr_matrix:
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    ones = np.ones(len(codes), dtype=np.float32)
+    return sparse.coo_matrix((ones, (rows, codes)), shape=(len(lengths), width)).tocsr()

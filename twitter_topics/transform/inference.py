@@ -1,0 +1,80 @@
+"""Spark's own inference for LDA as a numba kernel: the same numbers, many times faster.
+
+Method: variational inference of Hoffman, Blei and Bach, "Online learning for latent Dirichlet allocation" (2010), in
+the form, with the start vector and with the stop rule of Spark's `OnlineLDAOptimizer.variationalTopicInference`.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# (numba infers the types of its functions itself)
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+_MEAN_CHANGE = 1e-3  # Spark's stop rule
+_MAX_ROUNDS = 10_000  # Spark has no limit; reached by nothing but a broken model
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _exp_digamma(x):
+    """exp(digamma(x)) for x > 0, relative error below 1e-9.
+
+    digamma(x) = digamma(x + 6) - sum of 1/(x + i), i < 6; and exp(digamma(z + 1/2)) = z + 1/(24 z) - 37/(5760 z^3) +
+    … is a short series where exp, log and many divisions would be needed otherwise.
+    """
+    a = x * (x + 5.0)
+    b = (x + 1.0) * (x + 4.0)
+    c = (x + 2.0) * (x + 3.0)
+    steps = (2.0 * x + 5.0) * (b * c + a * c + a * b) / (a * b * c)
+    z = x + 5.5
+    r = 1.0 / z
+    r2 = r * r
+    series = z + r * (1 / 24 - r2 * (37 / 5760 - r2 * (10313 / 2903040 - r2 * (5509121 / 1393459200))))
+    return series * math.exp(-steps)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def infer(indptr, indices, counts, word_weights, alpha, start, gamma):
+    """Fill `gamma` (n × K). digamma of the sum of gamma, which Spark subtracts, cancels out and is left out."""
+    k = word_weights.shape[1]
+    longest = 1
+    for document in range(len(indptr) - 1):
+        longest = max(longest, indptr[document + 1] - indptr[document])
+    local = np.empty((longest, k))
+    first = np.empty(k)
+    theta = np.empty(k)
+    pull = np.empty(k)
+    for topic in range(k):
+        first[topic] = _exp_digamma(start[topic])
+    for document in range(len(indptr) - 1):
+        begin = indptr[document]
+        length = indptr[document + 1] - begin
+        row = gamma[document]
+        for entry in range(length):
+            for topic in range(k):
+                local[entry, topic] = word_weights[indices[begin + entry], topic]
+        for topic in range(k):
+            row[topic] = start[topic]
+            theta[topic] = first[topic]
+        for _ in range(_MAX_ROUNDS):
+            for topic in range(k):
+                pull[topic] = 0.0
+            for entry in range(length):
+                total = 1e-100
+                for topic in range(k):
+                    total += local[entry, topic] * theta[topic]
+                weight = counts[begin + entry] / total
+                for topic in range(k):
+                    pull[topic] += weight * local[entry, topic]
+            change = 0.0
+            for topic in range(k):
+                value = theta[topic] * pull[topic] + alpha[topic]
+                change += abs(value - row[topic])
+                row[topic] = value
+            if change <= _MEAN_CHANGE * k:
+                break
+            for topic in range(k):
+                theta[topic] = _exp_digamma(row[topic])
