@@ -1,0 +1,64 @@
+"""Counts tweets per topic over the last hour: Kafka `processed_tweets` to InfluxDB. Runs until SIGTERM.
+
+Started as plain Python (`python spark_apps/speed/aggregate_topics.py`): spark-submit would keep SIGTERM to itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.logs import configure_logging
+from twitter_topics.settings import Settings
+from twitter_topics.spark_io.aggregation import Aggregation
+from twitter_topics.spark_io.aggregator import start_aggregator
+from twitter_topics.spark_io.queries import Part, QueryKeeper
+from twitter_topics.spark_io.session import build_session
+from twitter_topics.store.health import write_health
+from twitter_topics.store.influx import SeriesStore
+from twitter_topics.store.models import ModelStore
+from twitter_topics.store.offsets import TopicEnds, lag
+
+PART = "aggregator"
+
+
+def main() -> None:
+    """Wire the parts and keep the query running."""
+    settings = Settings()
+    store = SeriesStore(settings.influx)
+    models = ModelStore(settings)
+    aggregation = Aggregation(
+        store,
+        settings.kafka.processed_topic,
+        lambda version: {topic["topic_id"]: topic["label"] for topic in models.manifest(version)["topics"]},
+        max_refused_share=settings.speed.max_dead_letter_share,
+    )
+    spark = build_session(settings, "aggregate_topics", driver_memory=settings.speed.driver_memory, streaming=True)
+
+    ends = TopicEnds(settings.kafka, settings.kafka.processed_topic)
+
+    def behind() -> int:
+        return lag(ends.read(), aggregation.counted_offsets)
+
+    def report(part: str, /, **fields: Any) -> None:
+        write_health(settings.speed.health_dir, part, **fields)
+        store.write_health(part, **fields)
+
+    try:
+        QueryKeeper([Part(PART, lambda: start_aggregator(spark, settings, aggregation), behind)], report).run()
+    finally:
+        spark.stop()
+        store.close()
+
+
+if __name__ == "__main__":
+    configure_logging()
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    try:
+        main()
+    except ConfigurationError as error:
+        logging.getLogger(__name__).error("%s", error)
+        sys.exit(EXIT_CONFIGURATION)

@@ -1,0 +1,52 @@
+"""Archives every tweet, and classifies it with the champion: Kafka `raw_tweets` to Iceberg, Elasticsearch and Kafka.
+
+Two queries that do not wait for each other: with Elasticsearch down, or before the first model, the archive goes on.
+Runs until SIGTERM. Started as plain Python (`python spark_apps/speed/classify_tweets.py`): spark-submit would keep
+SIGTERM to itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.logs import configure_logging
+from twitter_topics.settings import Settings
+from twitter_topics.spark_io.queries import Part, QueryKeeper
+from twitter_topics.spark_io.session import build_session
+from twitter_topics.spark_io.speed_layer import Archiver, ClassifierQuery
+from twitter_topics.store.health import write_health
+from twitter_topics.store.influx import SeriesStore
+
+
+def main() -> None:
+    """Wire the parts and keep the queries running."""
+    settings = Settings()
+    series = SeriesStore(settings.influx)
+    spark = build_session(settings, "classify_tweets", driver_memory=settings.speed.driver_memory, streaming=True)
+    archiver, classifier = Archiver(spark, settings), ClassifierQuery(spark, settings)
+
+    def report(part: str, /, **fields: Any) -> None:
+        write_health(settings.speed.health_dir, part, **fields)
+        series.write_health(part, **fields)
+
+    parts = [
+        Part("archiver", archiver.start, archiver.behind),
+        Part("classifier", classifier.start, classifier.behind),
+    ]
+    try:
+        QueryKeeper(parts, report).run()
+    finally:
+        spark.stop()
+        series.close()
+
+
+if __name__ == "__main__":
+    configure_logging()
+    try:
+        main()
+    except ConfigurationError as error:
+        logging.getLogger(__name__).error("%s", error)
+        sys.exit(EXIT_CONFIGURATION)

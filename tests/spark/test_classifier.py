@@ -1,0 +1,166 @@
+"""The classifier on real Kafka and Elasticsearch: each tweet once, each lane in order, through repetitions."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from twitter_topics.contract.tweet import TimeBounds
+from twitter_topics.errors import IntegrityError
+from twitter_topics.spark_io import kafka
+from twitter_topics.spark_io.classification import Classifier
+from twitter_topics.store.elasticsearch import SearchStore
+from twitter_topics.store.kafka import ensure_topics
+from twitter_topics.store.offsets import end_offsets
+from twitter_topics.transform.topic_model import TopicModel
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from tests.conftest import Services
+    from twitter_topics.settings import Settings
+
+pytestmark = pytest.mark.spark
+
+WORDS = ("goal", "match", "team", "rain", "storm", "wind")
+
+
+def model() -> TopicModel:
+    """Two topics that nobody can mistake: football and weather."""
+    matrix = np.full((2, 6), 1.0)
+    matrix[0, :3] = matrix[1, 3:] = 1e5
+    return TopicModel(
+        vocabulary=WORDS,
+        topics_matrix=matrix,
+        alpha=np.full(2, 0.1),
+        eta=0.1,
+        documents=np.array([10, 10]),
+        word_counts=np.full(6, 10),
+        topic_ids=np.array([4, 9]),
+        labels=("football", "weather"),
+    )
+
+
+class Bench:
+    """Topics and an index of the test's own."""
+
+    def __init__(self, spark: SparkSession, settings: Settings) -> None:
+        self.spark, self.settings = spark, settings
+        self.store = SearchStore(settings.elasticsearch, patience_seconds=20)
+        self.store.ensure_template()
+        ensure_topics(settings.kafka)
+
+    def send(self, values: list[tuple[str, bytes]]) -> None:
+        producer = KafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers, acks="all")
+        for key, value in values:
+            producer.send(self.settings.kafka.raw_topic, key=key.encode(), value=value)
+        producer.flush()
+        producer.close()
+
+    def records(self) -> DataFrame:
+        options = kafka.kafka_options(self.settings.kafka)
+        return (
+            self.spark.read.format("kafka").options(**options).option("subscribe", self.settings.kafka.raw_topic).load()
+        )
+
+    def classifier(self, version: str = "v1", *, max_dead_letter_share: float = 1.0) -> Classifier:
+        return Classifier(
+            model_version=version,
+            arrays=self.spark.sparkContext.broadcast(model().to_bytes()),
+            kafka=self.settings.kafka,
+            elasticsearch=self.settings.elasticsearch,
+            bounds=TimeBounds(),
+            max_dead_letter_share=max_dead_letter_share,
+        )
+
+    def read(self, topic: str) -> list[tuple[int, dict[str, Any]]]:
+        """(partition, value) of all records of a topic, in the order of each partition."""
+        ends = end_offsets(self.settings.kafka, topic)
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.settings.kafka.bootstrap_servers,
+            enable_auto_commit=False,
+            consumer_timeout_ms=20_000,
+        )
+        places = [TopicPartition(topic, partition) for partition in ends]
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        found: list[tuple[int, dict[str, Any]]] = []
+        while any(consumer.position(place) < ends[place.partition] for place in places):
+            for place, records in consumer.poll(timeout_ms=1_000).items():
+                found += [(place.partition, json.loads(record.value)) for record in records]
+        consumer.close()
+        return found
+
+
+@pytest.fixture
+def bench(spark: SparkSession, services: Services) -> Iterator[Bench]:
+    own = uuid.uuid4().hex[:8]
+    made = Bench(
+        spark,
+        services.settings(
+            KAFKA_RAW_TOPIC=f"raw-{own}",
+            KAFKA_PROCESSED_TOPIC=f"processed-{own}",
+            KAFKA_DEAD_LETTER_TOPIC=f"dead-{own}",
+            KAFKA_DELETION_TOPIC=f"deleted-{own}",
+            ELASTICSEARCH_INDEX_PREFIX=f"tweets{own}",
+        ),
+    )
+    yield made
+    for name in made.store.daily_indices():
+        made.store.delete_index(name)
+
+
+def tweet(number: int) -> tuple[str, bytes]:
+    text = "what a goal of my team" if number % 2 else "rain and storm all day"
+    now = int(time.time() * 1000)
+    return str(number), json.dumps({"id_str": str(number), "text": text, "timestamp_ms": str(now - number)}).encode()
+
+
+def test_each_tweet_is_indexed_and_passed_on_once_and_the_rest_is_a_dead_letter(bench: Bench) -> None:
+    tweets = [tweet(number) for number in range(1, 601)]
+    bench.send([*tweets, *tweets[:50], ("x", b"{broken"), ("y", b"\xff"), ("z", b'{"id_str":"7000"}')])
+    kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
+
+    processed = [value for _, value in bench.read(bench.settings.kafka.processed_topic)]
+    ids = [value["tweet_id"] for value in processed]
+    assert bench.store.count() == len(ids) == len(set(ids)) == 600
+    assert Counter((value["topic_label"], value["topics"][0]["topic_id"]) for value in processed) == {
+        ("football", 4): 300,
+        ("weather", 9): 300,
+    }
+    assert all(abs(sum(topic["probability"] for topic in value["topics"]) - 1) < 1e-3 for value in processed)
+    dead = [value for _, value in bench.read(bench.settings.kafka.dead_letter_topic)]
+    assert sorted(value["reason"].split(":")[0] for value in dead) == ["encoding", "json", "text"]
+    assert {value["stage"] for value in dead} == {"parse"}
+
+
+def test_a_repeated_batch_indexes_nothing_twice_and_repeats_each_lane_in_order(bench: Bench) -> None:
+    bench.send([tweet(number) for number in range(1, 401)] + [tweet(5)])
+    for version in ("v1", "v2"):  # killed after its writes, and a new model in the meantime
+        kafka.write(bench.classifier(version).rows(bench.records()), bench.settings.kafka)
+
+    assert bench.store.count() == 400
+    assert bench.store.count({"term": {"model_version": "v2"}}) == 400
+    lanes: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for partition, value in bench.read(bench.settings.kafka.processed_topic):
+        lanes[value["raw_partition"], partition].append(value["raw_offset"])
+    assert sum(map(len, lanes.values())) == 800
+    for offsets in lanes.values():
+        half = len(offsets) // 2
+        assert offsets[:half] == sorted(set(offsets)) == offsets[half:]
+
+
+def test_a_flood_of_dead_letters_stops_the_batch(bench: Bench) -> None:
+    bench.send([("k", b"not json")] * 6_000)
+    with pytest.raises(Exception, match="SPEED_MAX_DEAD_LETTER_SHARE") as caught:
+        kafka.write(bench.classifier(max_dead_letter_share=0.5).rows(bench.records()), bench.settings.kafka)
+    assert IntegrityError.__name__ in str(caught.value)
+    assert bench.store.count() == 0

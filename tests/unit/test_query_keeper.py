@@ -1,0 +1,198 @@
+"""The keeper of queries with queries that do as they are told. No JVM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.spark_io.queries import NotReady, Part, Patience, QueryKeeper
+
+QUICK = Patience(first=0.05, longest=0.2, settled=0.0, stalled=60.0, report_every=0.0, look_every=0.01)
+
+
+class Query:
+    """A stand-in for Spark's StreamingQuery."""
+
+    def __init__(self, progress: dict[str, Any] | None = None) -> None:
+        self.isActive = True
+        self.lastProgress = progress
+        self.stopped = False
+        self._error: Exception | None = None
+
+    def fail(self, message: str) -> None:
+        self._error = RuntimeError(message)
+        self.isActive = False
+
+    def exception(self) -> Exception | None:
+        return self._error
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.isActive = False
+
+
+class Reports:
+    """What was reported of each part, newest last."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, list[dict[str, Any]]] = {}
+
+    def __call__(self, part: str, /, **fields: Any) -> None:
+        self.all.setdefault(part, []).append(fields)
+
+    def last(self, part: str) -> dict[str, Any]:
+        return (self.all.get(part) or [{}])[-1]
+
+
+@contextmanager
+def running(keeper: QueryKeeper) -> Iterator[list[BaseException]]:
+    """`keeper.run` in a thread; gives the list in which an error of it appears."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            keeper.run()
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield errors
+    finally:
+        keeper.stop()
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+
+
+def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never became true"
+        time.sleep(0.01)
+
+
+def test_a_running_query_reports_rate_lag_and_batch_time() -> None:
+    reports = Reports()
+    query = Query({"batchId": 3, "inputRowsPerSecond": 12.5, "batchDuration": 1500})
+    with running(QueryKeeper([Part("a", lambda: query, lambda: 42)], reports, patience=QUICK)):
+        until(lambda: reports.last("a").get("state") == "running")
+        assert reports.last("a") == {
+            "ok": True,
+            "state": "running",
+            "rate": 12.5,
+            "lag": 42,
+            "batch_seconds": 1.5,
+            "restarts": 0,
+            "error": "",
+        }
+    assert query.stopped
+    assert reports.last("a")["state"] == "stopped"
+
+
+def test_a_failed_query_is_started_again_and_the_other_goes_on() -> None:
+    reports, started = Reports(), [Query({"batchId": 0}), Query({"batchId": 1})]
+    rest, steady = iter(started), Query({"batchId": 0})
+    with running(QueryKeeper([Part("a", lambda: next(rest)), Part("b", lambda: steady)], reports, patience=QUICK)):
+        until(lambda: reports.last("a").get("state") == "running")
+        started[0].fail("broken\npyspark.errors.X: reason\nJVM stacktrace:")
+        until(lambda: reports.last("a").get("restarts") == 1 and reports.last("a")["state"] == "running")
+        assert reports.last("b")["restarts"] == 0
+        assert steady.isActive
+    failed = [fields for fields in reports.all["a"] if fields["state"].startswith("failed")]
+    assert failed
+    assert {(fields["ok"], fields["error"]) for fields in failed} == {(False, "pyspark.errors.X: reason")}
+
+
+def test_a_start_that_raises_is_tried_again() -> None:
+    reports, calls = Reports(), []
+
+    def start() -> Any:
+        calls.append(1)
+        if len(calls) < 3:
+            raise RetryableError("InfluxDB is away")
+        return Query({"batchId": 0})
+
+    with running(QueryKeeper([Part("a", start)], reports, patience=QUICK)):
+        until(lambda: reports.last("a").get("state") == "running")
+    assert reports.last("a")["restarts"] == 2
+    assert any(fields["error"] == "InfluxDB is away" for fields in reports.all["a"] if fields["state"] != "stopped")
+
+
+def test_not_ready_is_waiting_and_no_failure() -> None:
+    reports, champion = Reports(), threading.Event()
+
+    def start() -> Any:
+        if not champion.is_set():
+            raise NotReady("no champion yet")
+        return Query({"batchId": 0})
+
+    with running(QueryKeeper([Part("a", start)], reports, patience=QUICK)):
+        until(lambda: reports.last("a").get("state") == "waiting: no champion yet")
+        assert reports.last("a")["ok"] is True
+        champion.set()
+        until(lambda: reports.last("a").get("state") == "running")
+    assert reports.last("a")["restarts"] == 0
+
+
+def test_a_wrong_configuration_ends_the_run_and_stops_the_others() -> None:
+    other = Query()
+
+    def start() -> Any:
+        raise ConfigurationError("INFLUXDB_URL is wrong")
+
+    keeper = QueryKeeper([Part("b", lambda: other), Part("a", start)], Reports(), patience=QUICK)
+    with pytest.raises(ConfigurationError, match="INFLUXDB_URL"):
+        keeper.run()
+    assert other.stopped
+
+
+def test_a_query_without_a_finished_batch_is_not_ok() -> None:
+    reports = Reports()
+    patience = Patience(stalled=0.2, report_every=0.0, look_every=0.01)
+    with running(QueryKeeper([Part("a", lambda: Query({"batchId": 1}))], reports, patience=patience)):
+        until(lambda: str(reports.last("a").get("state")).startswith("stalled"))
+        assert reports.last("a")["ok"] is False
+
+
+def test_lag_and_health_out_of_reach_do_not_stop_anything() -> None:
+    reports = Reports()
+
+    def lag() -> int:
+        raise RetryableError("Kafka is away")
+
+    def report(part: str, /, **fields: Any) -> None:
+        reports(part, **fields)
+        raise OSError("disk full")
+
+    with running(QueryKeeper([Part("a", lambda: Query({"batchId": 1}), lag)], report, patience=QUICK)) as errors:
+        until(lambda: len(reports.all.get("a", [])) > 2)
+        assert (reports.last("a")["ok"], reports.last("a")["error"]) == (False, "lag unknown: Kafka is away")
+        assert errors == []
+
+
+def test_waits_double_up_to_a_limit() -> None:
+    assert [Patience().wait(n) for n in (1, 2, 3, 7, 1000)] == [1, 2, 4, 60, 60]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_queries_and_gives_back_the_handlers(number: signal.Signals) -> None:
+    query, before = Query({"batchId": 1}), signal.getsignal(number)
+    sent = []
+
+    def report(_part: str, /, **fields: Any) -> None:
+        if fields["state"] == "running" and not sent:
+            sent.append(os.kill(os.getpid(), number))
+
+    QueryKeeper([Part("a", lambda: query)], report, patience=QUICK).run()
+    assert sent
+    assert query.stopped
+    assert signal.getsignal(number) == before

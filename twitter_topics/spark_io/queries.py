@@ -1,0 +1,249 @@
+"""Keeps streaming queries running: restarts what failed, says how each one is, and stops all on SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from py4j.protocol import Py4JNetworkError  # type: ignore[import-untyped]
+
+from twitter_topics.errors import ConfigurationError, TwitterTopicsError
+
+if TYPE_CHECKING:
+    from pyspark.sql.streaming import StreamingQuery
+
+log = logging.getLogger(__name__)
+
+
+class NotReady(TwitterTopicsError):  # noqa: N818 - a state, not an error
+    """Something that a query needs is not there yet, and that is no fault. The message says what."""
+
+
+class Report(Protocol):
+    """Takes the state of a part: `ok`, `state`, `rate`, `lag`, `batch_seconds`, `restarts`, `error`."""
+
+    def __call__(self, part: str, /, **fields: Any) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A query by name.
+
+    `start` makes and starts it, also after a failure; it may raise NotReady. `lag` is the number of records behind.
+    """
+
+    name: str
+    start: Callable[[], StreamingQuery]
+    lag: Callable[[], int] = lambda: 0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Times in seconds. A failed query is started again after `first`, then twice as long each time, at most `longest`;
+    `settled` of trouble-free running start the count anew. `stalled` without a finished batch is no longer ok."""
+
+    first: float = 1.0
+    longest: float = 60.0
+    settled: float = 120.0
+    stalled: float = 300.0
+    report_every: float = 5.0
+    look_every: float = 0.5
+
+    def wait(self, failures: int) -> float:
+        return min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
+
+
+@dataclass(slots=True)
+class _State:
+    """What the keeper knows of a part. Times are of a monotonic clock."""
+
+    query: StreamingQuery | None = None
+    started: float = 0.0
+    next_start: float = 0.0
+    failures: int = 0
+    restarts: int = 0
+    waiting: str = ""
+    error: str = ""
+    progress: dict[str, Any] = field(default_factory=dict)
+    progress_at: float = 0.0
+
+
+class QueryKeeper:
+    """Runs parts until it is told to stop.
+
+    One failing part never stops the others. Two things end the process instead: a wrong configuration, and a dead JVM,
+    which no restart inside this process can mend.
+
+    Args:
+        parts: the queries.
+        report: called for each part every few seconds; an OSError or TwitterTopicsError of it is logged and no more.
+        patience: back-off and intervals.
+    """
+
+    def __init__(self, parts: Sequence[Part], report: Report, *, patience: Patience | None = None) -> None:
+        self._parts = parts
+        self._report = report
+        self._patience = patience or Patience()
+        self._states = {part.name: _State() for part in parts}
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Ask `run` to end. Callable from a signal handler and from other threads."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Keep the parts running until SIGTERM, SIGINT or `stop`.
+
+        Raises:
+            ConfigurationError: a part's start says that no restart helps.
+            Py4JNetworkError: the JVM is gone.
+        """
+        next_report = 0.0
+        with self._signals():
+            try:
+                while not self._stop.is_set():
+                    for part in self._parts:
+                        self._look_after(part)
+                    if time.monotonic() >= next_report:
+                        self._report_all()
+                        next_report = time.monotonic() + self._patience.report_every
+                    self._stop.wait(self._patience.look_every)
+            finally:
+                self._stop_queries()
+
+    def _look_after(self, part: Part) -> None:
+        state = self._states[part.name]
+        now = time.monotonic()
+        if state.query is None:
+            if now >= state.next_start:
+                self._start(part, state)
+            return
+        if state.query.isActive:
+            self._note_progress(state, now)
+            return
+        failure = state.query.exception()
+        state.query = None
+        self._note_failure(part, state, failure or RuntimeError("the query ended by itself"))
+
+    def _start(self, part: Part, state: _State) -> None:
+        try:
+            state.query = part.start()
+        except NotReady as reason:
+            if state.waiting != str(reason):
+                log.info("%s waits: %s", part.name, reason)
+            state.waiting, state.error = str(reason), ""
+            state.next_start = time.monotonic() + self._patience.first
+        except (ConfigurationError, Py4JNetworkError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts go on; report and log say what it is
+            self._note_failure(part, state, error)
+        else:
+            state.waiting = ""
+            state.started = state.progress_at = time.monotonic()
+            state.progress = {}
+
+    def _note_failure(self, part: Part, state: _State, error: BaseException) -> None:
+        state.failures += 1
+        state.restarts += 1
+        state.waiting = ""
+        state.error = _last_words(error)
+        wait = self._patience.wait(state.failures)
+        state.next_start = time.monotonic() + wait
+        log.error("%s failed, next start in %.0f s: %s", part.name, wait, state.error)
+        log.debug("%s failed", part.name, exc_info=error)
+
+    def _note_progress(self, state: _State, now: float) -> None:
+        progress = state.query.lastProgress if state.query else None
+        if progress and progress != state.progress:
+            state.progress, state.progress_at = dict(progress), now
+            state.error = ""
+        if state.failures and state.progress and now - state.started > self._patience.settled:
+            state.failures = 0
+
+    def _report_all(self) -> None:
+        for part in self._parts:
+            self._send_report(part, self._describe(part))
+
+    def _send_report(self, part: Part, fields: dict[str, Any]) -> None:
+        try:
+            self._report(part.name, **fields)
+        except (OSError, TwitterTopicsError) as error:
+            log.warning("the health of %s could not be reported: %s", part.name, error)
+
+    def _describe(self, part: Part) -> dict[str, Any]:
+        state = self._states[part.name]
+        ok, word = self._word(state)
+        lag, trouble = self._lag(part) if state.query else (0, "")
+        return {
+            "ok": ok and not trouble,
+            "state": word,
+            "rate": float(state.progress.get("inputRowsPerSecond") or 0.0),
+            "lag": lag,
+            "batch_seconds": float(state.progress.get("batchDuration") or 0) / 1000,
+            "restarts": state.restarts,
+            "error": state.error or trouble,
+        }
+
+    def _word(self, state: _State) -> tuple[bool, str]:
+        now = time.monotonic()
+        if state.query is None:
+            if state.waiting:
+                return True, f"waiting: {state.waiting}"
+            return False, f"failed, next start in {max(0.0, state.next_start - now):.0f} s"
+        silent = now - state.progress_at
+        if silent > self._patience.stalled:
+            return False, f"stalled: no finished batch for {silent:.0f} s"
+        if not state.progress:
+            return not state.error, "starting"
+        return True, "running"
+
+    def _lag(self, part: Part) -> tuple[int, str]:
+        try:
+            return max(0, int(part.lag())), ""
+        except (OSError, TwitterTopicsError) as error:
+            return 0, f"lag unknown: {error}"
+
+    def _stop_queries(self) -> None:
+        for part in self._parts:
+            query = self._states[part.name].query
+            if query is None:
+                continue
+            try:
+                query.stop()
+            except Exception as error:  # noqa: BLE001 - a kill of the whole group takes the JVM first; all writes can be redone
+                log.warning("%s did not stop in order: %s", part.name, _last_words(error))
+        for part in self._parts:
+            restarts = self._states[part.name].restarts
+            self._send_report(part, {"ok": False, "state": "stopped", "restarts": restarts})
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT ask for the end while this lasts. Signals exist in the main thread alone."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ask(_number: int, _frame: FrameType | None) -> None:
+            self.stop()
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _last_words(error: BaseException) -> str:
+    """The line of an error that says what went wrong. Spark wraps a Python error into pages of two stacks."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    own = [line for line in lines if line.startswith(("twitter_topics.", "py4j.protocol.", "pyspark.errors."))]
+    chosen = own[0] if own else (lines[0] if lines else type(error).__name__)
+    return chosen[:500]
