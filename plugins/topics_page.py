@@ -1,0 +1,21 @@
+"""Registers the page "Topics": one entry in Airflow's navigation. The work is in twitter_topics.orchestration.page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow.plugins_manager import AirflowPlugin
+
+from twitter_topics.orchestration.page import StoreOverview, create_app
+
+app = create_app(Path(__file__).parent / "topics_page", StoreOverview())
+
+
+class TopicsPage(AirflowPlugin):
+    """The page at /topics/, shown in a frame of Airflow's own page."""
+
+    name = "topics_page"
+    fastapi_apps = [{"app": app, "url_prefix": "/topics", "name": "Topics"}]  # noqa: RUF012 - Airflow's interface
+    external_views = [  # noqa: RUF012
+        {"name": "Topics", "href": "topics/", "destination": "nav", "url_route": "topics", "nav_top_level": True}
+    ]

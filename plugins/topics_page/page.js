@@ -1,0 +1,274 @@
+"use strict";
+// Everything that comes from outside (labels, words, errors) goes through textContent: it stays text.
+
+const REFRESH_MS = 10000;
+const STALE_SECONDS = 90;
+const WORDS_SHOWN = 8;
+const SVG = "http://www.w3.org/2000/svg";
+
+const byId = (id) => document.getElementById(id);
+
+function element(tag, className, ...content) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  for (const part of content) node.append(part); // a string becomes a text node
+  return node;
+}
+
+function fill(id, ...nodes) {
+  byId(id).replaceChildren(...nodes);
+}
+
+const empty = (text) => element("p", "empty", text);
+const whole = (number) => Math.round(number).toLocaleString("en-US");
+
+function isAway(data, start) {
+  return data.away.some((one) => one.name.startsWith(start));
+}
+
+function utcTime(milliseconds) {
+  return new Date(milliseconds).toISOString().slice(11, 19) + " UTC";
+}
+
+function utcMinute(milliseconds) {
+  return new Date(milliseconds).toISOString().slice(0, 16).replace("T", " ") + " UTC";
+}
+
+function duration(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} days`;
+}
+
+function showHour(data) {
+  if (data.end_ms === null) {
+    byId("hour").textContent = isAway(data, "Counts") ? "The counts are not available." : "No tweet is counted yet.";
+    return;
+  }
+  const total = data.topics.reduce((sum, topic) => sum + topic.tweets, 0);
+  const age = (data.now_ms - data.end_ms) / 1000;
+  const end = age > STALE_SECONDS ? `${utcMinute(data.end_ms)}, ${duration(age)} ago` : utcTime(data.end_ms);
+  byId("hour").textContent = `${whole(total)} tweets in the hour until ${end}`;
+}
+
+function partIsFine(part) {
+  return part.ok && (part.age_seconds < STALE_SECONDS || part.state === "finished");
+}
+
+function showState(data) {
+  const pill = byId("state");
+  const ill = data.parts.filter((part) => !partIsFine(part));
+  if (data.away.length) {
+    pill.className = "pill bad";
+    pill.textContent = "Incomplete";
+  } else if (!data.parts.length) {
+    pill.className = "pill warn";
+    pill.textContent = "Not started";
+  } else if (ill.length) {
+    pill.className = "pill warn";
+    pill.textContent = `Look at: ${ill.map((part) => part.part).join(", ")}`;
+  } else {
+    pill.className = "pill good";
+    pill.textContent = "All parts work";
+  }
+}
+
+function showAway(away) {
+  const banner = byId("away");
+  banner.hidden = away.length === 0;
+  banner.replaceChildren(...away.map((one) => {
+    const line = element("div", "");
+    line.append(element("strong", "", `${one.name}: not available`), one.reason);
+    return line;
+  }));
+}
+
+function metric(name, value, title) {
+  const box = element("div", "");
+  if (title) box.title = title;
+  box.append(element("dt", "", name), element("dd", "", value));
+  return box;
+}
+
+function showChampion(data) {
+  const champion = data.champion;
+  if (!champion) {
+    fill("champion", empty(isAway(data, "Models")
+      ? "Unknown while the model store is away."
+      : `No model yet: topic_retraining trains the first one after ${whole(data.min_documents)} tweets.`));
+    return;
+  }
+  const figures = champion.metrics;
+  const list = element("dl", "");
+  list.append(metric("Learned from", `${whole(champion.documents)} tweets`));
+  if (figures.topics !== undefined) list.append(metric("Topics", whole(figures.topics)));
+  if (figures.coherence !== undefined) {
+    list.append(metric("Coherence", figures.coherence.toFixed(3), "NPMI of the top words; higher is better"));
+  }
+  if (figures.diversity !== undefined) {
+    list.append(metric("Diversity", figures.diversity.toFixed(2), "share of top words that only one topic has"));
+  }
+  if (figures.perplexity !== undefined) {
+    list.append(metric("Perplexity", whole(figures.perplexity), "on tweets not learned from; lower is better"));
+  }
+  if (figures.coverage !== undefined) {
+    list.append(metric("Coverage", `${(100 * figures.coverage).toFixed(1)} %`, "share of tweets with a known word"));
+  }
+  const since = Date.parse(champion.promoted_at);
+  const about = `${champion.trainer}, serving for ${duration((data.now_ms - since) / 1000)}, since ${utcMinute(since)}`;
+  fill("champion", element("p", "version", champion.version), element("p", "quiet", about), list);
+}
+
+function showParts(data) {
+  if (!data.parts.length) {
+    fill("parts", empty("No part has reported yet: they do within a minute of the start of the stack."));
+    return;
+  }
+  fill("parts", ...data.parts.map((part) => {
+    const fine = partIsFine(part);
+    const row = element("div", "part");
+    const lag = part.part === "producer" ? duration(part.lag) : whole(part.lag); // its lag is a time, others count records
+    const numbers = part.state === "finished" ? "" : `${part.rate.toFixed(1)}/s · ${lag} behind`;
+    row.append(
+      element("span", fine ? "dot good" : "dot"),
+      element("span", "", `${part.part} `, element("span", "quiet", part.state)),
+      element("span", "numbers", numbers),
+    );
+    const silent = part.age_seconds >= STALE_SECONDS && part.state !== "finished";
+    const trouble = part.error || (silent ? `silent for ${duration(part.age_seconds)}` : "");
+    if (trouble) row.append(element("span", fine ? "error quiet" : "error", trouble));
+    return row;
+  }));
+}
+
+function showPromotions(promotions) {
+  if (!promotions.length) {
+    fill("promotions", empty("None yet. model_promotion writes one here each time a model passes its gate."));
+    return;
+  }
+  fill("promotions", ...promotions.map((one) => {
+    const row = element("div", "promotion");
+    row.append(
+      element("div", "", one.version),
+      element("div", "quiet reason", `${utcMinute(Date.parse(one.promoted_at))} by ${one.by}: ${one.reason}`),
+    );
+    return row;
+  }));
+}
+
+function sparkline(counts) {
+  const width = 150, height = 30, pad = 2;
+  const picture = document.createElementNS(SVG, "svg");
+  picture.setAttribute("class", "spark");
+  picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  picture.setAttribute("preserveAspectRatio", "none");
+  picture.setAttribute("role", "img");
+  picture.setAttribute("aria-label", `tweets an hour: ${counts.join(", ")}`);
+  if (counts.length < 2) return picture;
+  const top = Math.max(1, ...counts);
+  const points = counts.map((count, place) => {
+    const x = pad + (place * (width - 2 * pad)) / (counts.length - 1);
+    const y = height - pad - (count * (height - 2 * pad)) / top;
+    return `${x.toFixed(1)},${y.toFixed(1)}`;
+  });
+  const area = document.createElementNS(SVG, "polygon");
+  area.setAttribute("class", "area");
+  area.setAttribute("points", `${pad},${height} ${points.join(" ")} ${width - pad},${height}`);
+  const curve = document.createElementNS(SVG, "polyline");
+  curve.setAttribute("class", "curve");
+  curve.setAttribute("points", points.join(" "));
+  picture.append(area, curve);
+  return picture;
+}
+
+function mood(sentiment) {
+  if (sentiment === null) return element("span", "mood", "–");
+  const kind = sentiment >= 0.05 ? "mood good" : sentiment <= -0.05 ? "mood bad" : "mood";
+  const sign = sentiment > 0 ? "+" : sentiment < 0 ? "−" : "";
+  return element("span", kind, sign + Math.abs(sentiment).toFixed(2));
+}
+
+function topicRow(topic, counted) {
+  const row = element("tr", topic.topic_id === -1 ? "rest" : "");
+  row.append(
+    element("td", "label", topic.label),
+    element("td", "words", topic.top_words.slice(0, WORDS_SHOWN).join(", ")),
+    element("td", "number", counted ? whole(topic.tweets) : "–"),
+    element("td", "", sparkline(topic.history)),
+    element("td", "number", mood(topic.sentiment)),
+  );
+  return row;
+}
+
+function showTopics(data) {
+  if (!data.topics.length) {
+    fill("topics", empty(data.away.length
+      ? "Nothing can be shown while the stores above are away."
+      : "No topics yet: they appear a minute after the first model is promoted."));
+    return;
+  }
+  const head = element("tr", "");
+  for (const [name, kind] of [["Topic", ""], ["Top words", ""], ["Last hour", "number"], ["24 hours", ""], ["Sentiment", "number"]]) {
+    const cell = element("th", kind, name);
+    cell.scope = "col";
+    head.append(cell);
+  }
+  const rows = data.topics.map((topic) => topicRow(topic, data.end_ms !== null || !isAway(data, "Counts")));
+  const table = element("table", "");
+  table.append(element("thead", "", head), element("tbody", "", ...rows));
+  fill("topics", table);
+}
+
+function show(data) {
+  showHour(data);
+  showState(data);
+  showAway(data.away);
+  showChampion(data);
+  showParts(data);
+  showPromotions(data.promotions);
+  showTopics(data);
+}
+
+async function refresh() {
+  try {
+    const answer = await fetch("api/overview", { credentials: "same-origin" });
+    if (answer.status === 401 || answer.status === 403) throw new Error("you are logged out: log in to Airflow again");
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    show(await answer.json());
+  } catch (error) {
+    byId("state").className = "pill bad";
+    byId("state").textContent = "No connection";
+    showAway([{ name: "Airflow", reason: error.message }]);
+  } finally {
+    setTimeout(refresh, REFRESH_MS);
+  }
+}
+
+// Airflow marks its own page with the class light or dark; on its own, the page follows the system.
+function hostTheme() {
+  try {
+    const host = window.parent !== window ? window.parent.document.documentElement : null;
+    if (host && host.classList.contains("dark")) return "dark";
+    if (host && host.classList.contains("light")) return "light";
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error; // a foreign parent's document is closed to us
+  }
+  return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+function followTheme() {
+  const apply = () => { document.documentElement.dataset.theme = hostTheme(); };
+  apply();
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
+  try {
+    if (window.parent !== window) {
+      new MutationObserver(apply).observe(window.parent.document.documentElement, { attributeFilter: ["class"] });
+    }
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+  }
+}
+
+followTheme();
+refresh();

@@ -1,0 +1,75 @@
+"""The table of raw records, written without Spark, for tests that read it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.transforms import HourTransform
+from pyiceberg.types import BinaryType, IntegerType, LongType, NestedField, StringType, TimestamptzType
+
+from twitter_topics.settings import Settings
+from twitter_topics.store.archive import s3_properties, sqlalchemy_uri
+
+SCHEMA = Schema(
+    NestedField(1, "tweet_id", StringType()),
+    NestedField(2, "event_time", TimestamptzType(), required=True),
+    NestedField(3, "source", StringType()),
+    NestedField(4, "payload", BinaryType()),
+    NestedField(5, "reject_reason", StringType()),
+    NestedField(6, "kafka_partition", IntegerType(), required=True),
+    NestedField(7, "kafka_offset", LongType(), required=True),
+    NestedField(8, "kafka_timestamp", TimestamptzType(), required=True),
+)
+BY_HOUR = PartitionSpec(PartitionField(2, 1000, HourTransform(), "event_time_hour"))
+
+
+class Record(NamedTuple):
+    """One row; without a tweet id it is a reject."""
+
+    partition: int
+    offset: int
+    tweet_id: str | None
+    at: datetime
+
+
+def make_table(settings: Settings, warehouse: str) -> Table:
+    """An empty table in the catalog of the settings."""
+    uri = sqlalchemy_uri(settings.archive)
+    catalog = SqlCatalog(settings.archive.catalog_name, uri=uri, warehouse=warehouse, **s3_properties(settings.s3))
+    catalog.create_namespace("tweets")
+    return catalog.create_table("tweets.raw", SCHEMA, partition_spec=BY_HOUR, properties={"format-version": "2"})
+
+
+def append(table: Table, records: list[Record]) -> None:
+    """Commit records as one snapshot, a data file for each hour."""
+    hours: dict[datetime, list[Record]] = {}
+    for record in records:
+        hours.setdefault(record.at.replace(minute=0, second=0, microsecond=0), []).append(record)
+    table.add_files([_data_file(table, group) for group in hours.values()], check_duplicate_files=False)
+
+
+def _data_file(table: Table, records: list[Record]) -> str:
+    # pyiceberg itself writes tables by hour only with a further package
+    columns: dict[str, list[Any]] = {
+        "tweet_id": [record.tweet_id for record in records],
+        "event_time": [record.at for record in records],
+        "source": ["twitter" if record.tweet_id else None for record in records],
+        "payload": [b"{}" for _ in records],
+        "reject_reason": [None if record.tweet_id else "json: broken" for record in records],
+        "kafka_partition": [record.partition for record in records],
+        "kafka_offset": [record.offset for record in records],
+        "kafka_timestamp": [record.at for record in records],
+    }
+    path = f"{table.location()}/data/{uuid.uuid4()}.parquet"
+    schema = pa.schema([field.remove_metadata() for field in SCHEMA.as_arrow()])
+    with table.io.new_output(path).create() as file:
+        pq.write_table(pa.table(columns, schema=schema), file)
+    return path

@@ -1,0 +1,97 @@
+"""Reading the archive without Spark: one suite on a folder and on S3."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract.archive_table import Record, append, make_table
+from twitter_topics.errors import ConfigurationError
+from twitter_topics.settings import Settings
+from twitter_topics.store.archive import ArchiveCounts, ArchiveStore, HourFiles, sqlalchemy_uri
+from twitter_topics.store.s3 import ensure_bucket, s3_client
+
+if TYPE_CHECKING:
+    from tests.conftest import Services
+
+pytestmark = pytest.mark.contract
+
+NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Settings, str]:
+    """Settings of an archive that does not exist yet, and its warehouse."""
+    catalog = {"ARCHIVE_CATALOG_URI": f"sqlite:///{tmp_path}/catalog.db"}
+    if request.param == "folder":
+        return Settings(catalog), f"file://{tmp_path}/lake"
+    services: Services = request.getfixturevalue("services")
+    settings = services.settings(S3_BUCKET=f"archive-{uuid.uuid4().hex[:8]}", **catalog)
+    ensure_bucket(s3_client(settings.s3), settings.s3.bucket)
+    return settings, f"s3://{settings.s3.bucket}/lake"
+
+
+def test_an_archive_that_does_not_exist_is_empty(place: tuple[Settings, str], tmp_path: Path) -> None:
+    settings, warehouse = place
+    store = ArchiveStore(settings)
+    for _ in range(2):
+        assert store.counts() == ArchiveCounts(tweets_per_day={})
+        assert (store.rows(), store.files_per_hour(), store.current_snapshot_id()) == (0, {}, None)
+        assert store.rows_since(7) is None
+        assert not (tmp_path / "catalog.db").exists()  # a reader makes nothing
+    make_table(settings, warehouse)
+    store = ArchiveStore(settings)
+    assert store.counts() == ArchiveCounts(tweets_per_day={})
+    assert (store.rows(), store.files_per_hour(), store.current_snapshot_id()) == (0, {}, None)
+
+
+def test_counts_are_exact(place: tuple[Settings, str]) -> None:
+    settings, warehouse = place
+    table = make_table(settings, warehouse)
+    append(table, [Record(0, 0, "a", NOON), Record(0, 1, None, NOON), Record(1, 0, "bsky:ä", NOON + DAY)])
+    append(table, [Record(0, 2, "a", NOON + DAY), Record(0, 2, "a", NOON + DAY), Record(1, 1, None, NOON)])
+    store = ArchiveStore(settings)
+    assert store.counts() == ArchiveCounts(
+        rows=6,
+        rejects=2,
+        distinct_records=5,
+        distinct_tweets=2,
+        tweets_per_day={date(2026, 3, 9): 1, date(2026, 3, 10): 1},  # a tweet counts on the day of its first record
+    )
+    assert store.rows() == 6
+    owners = store.records().owners()
+    assert sorted(zip(owners.partition.tolist(), owners.offset.tolist(), owners.ids(), strict=True)) == [
+        (0, 0, "a"),
+        (1, 0, "bsky:ä"),
+    ]
+
+
+def test_snapshots_and_files(place: tuple[Settings, str]) -> None:
+    settings, warehouse = place
+    table = make_table(settings, warehouse)
+    store = ArchiveStore(settings)
+    append(table, [Record(0, offset, str(offset), NOON) for offset in range(10)])
+    first = store.current_snapshot_id()
+    assert first is not None
+    assert store.rows_since(first) == 0
+    append(table, [Record(0, offset, str(offset), NOON + HOUR) for offset in range(10, 15)])
+    append(table, [Record(0, offset, str(offset), NOON) for offset in range(15, 17)])
+    assert store.rows_since(first) == 7
+    assert store.rows_since(first + 1) is None
+    assert store.files_per_hour() == {NOON: HourFiles(2, 12), NOON + HOUR: HourFiles(1, 5)}
+    assert list(store.files_per_hour()) == [NOON, NOON + HOUR]
+
+
+def test_addresses_of_the_catalog(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ARCHIVE_CATALOG_URI: mysql://"):
+        sqlalchemy_uri(Settings({"ARCHIVE_CATALOG_URI": "mysql://x/y"}).archive)
+    given = {"ARCHIVE_CATALOG_USERNAME": "me", "ARCHIVE_CATALOG_PASSWORD": "p@ss:word"}
+    postgres = Settings({"ARCHIVE_CATALOG_URI": "postgresql://db.example.org/lake", **given})
+    assert sqlalchemy_uri(postgres.archive) == "postgresql://me:p%40ss%3Aword@db.example.org/lake"
+    local = Settings({"ARCHIVE_CATALOG_URI": f"sqlite:///{tmp_path}/../catalog.db"})
+    assert sqlalchemy_uri(local.archive) == f"sqlite:///{tmp_path.parent}/catalog.db"

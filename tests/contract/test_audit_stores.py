@@ -1,0 +1,158 @@
+"""The audit on real stores: it balances what is right, and names what is taken away or added by hand."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from kafka import KafkaProducer
+from pyiceberg.table import Table
+
+from tests.contract.archive_table import Record, append, make_table
+from twitter_topics.audit.report import as_dict
+from twitter_topics.audit.stores import RealStores
+from twitter_topics.audit.watch import audit
+from twitter_topics.contract.processed import dead_letter, dead_letter_key
+from twitter_topics.contract.series import PANE_MS, LedgerEntry, Pane, Position, Series, Sums
+from twitter_topics.policy.audit import Report
+from twitter_topics.settings import Settings
+from twitter_topics.store.elasticsearch import SearchStore
+from twitter_topics.store.influx import SeriesStore
+from twitter_topics.store.kafka import client_options, ensure_topics
+from twitter_topics.store.kafka_contents import partitions_of_keys
+from twitter_topics.store.s3 import ensure_bucket, s3_client
+
+if TYPE_CHECKING:
+    from tests.conftest import Services
+
+pytestmark = pytest.mark.contract
+
+TWEETS = 40
+REJECT_EVERY = 8
+NOW = datetime.now(UTC)
+
+
+@dataclass
+class Pipeline:
+    """The stores, filled by hand as the apps would fill them."""
+
+    settings: Settings
+    archive: Table
+    search: SearchStore
+    series: SeriesStore
+    records: list[Record]
+    lanes: dict[tuple[int, int], int]
+    counted: int = 0
+
+    def look(self) -> Report:
+        days = self.settings.elasticsearch.retention_days
+        return audit(RealStores(self.settings), retention_days=days, sleep=lambda _: None)
+
+    def document(self, record: Record) -> dict[str, object]:
+        created_at = int(record.at.timestamp() * 1000)
+        place = {"raw_partition": record.partition, "raw_offset": record.offset}
+        return {"tweet_id": record.tweet_id, "created_at": created_at, **place}
+
+    def count(self, tweets: int, sequence: int) -> None:
+        """A batch of the aggregator."""
+        start = int(NOW.timestamp() * 1000) // PANE_MS * PANE_MS
+        before, self.counted = self.counted, self.counted + tweets
+        series = Series(1, "storm", "m1")
+        self.series.write_panes([Pane(start, series, Sums(self.counted), Sums(before), sequence)])
+        position = Position(self.settings.kafka.processed_topic, {}, self.lanes, start, self.counted)
+        self.series.write_ledger(LedgerEntry(sequence, position))
+
+
+@pytest.fixture
+def pipeline(services: Services, tmp_path: Path) -> Iterator[Pipeline]:
+    name = f"audit{uuid.uuid4().hex[:8]}"
+    settings = services.settings(
+        KAFKA_RAW_TOPIC=f"{name}-raw",
+        KAFKA_PROCESSED_TOPIC=f"{name}-processed",
+        KAFKA_DEAD_LETTER_TOPIC=f"{name}-letters",
+        KAFKA_DELETION_TOPIC=f"{name}-deletions",
+        KAFKA_PARTITIONS="3",
+        S3_BUCKET=name,
+        ARCHIVE_CATALOG_URI=f"sqlite:///{tmp_path}/catalog.db",
+        ELASTICSEARCH_INDEX_PREFIX=name,
+        INFLUXDB_DATABASE=name,
+    )
+    ensure_topics(settings.kafka)
+    ensure_bucket(s3_client(settings.s3), name)
+    search, series = SearchStore(settings.elasticsearch), SeriesStore(settings.influx)
+    search.ensure_template()
+    series.ensure_database()
+    table = make_table(settings, f"s3://{name}/lake")
+    filled = Pipeline(settings, table, search, series, produce(settings), {})
+    append(table, filled.records)
+    good = [record for record in filled.records if record.tweet_id]
+    search.create([filled.document(record) for record in good])
+    for record in sorted(good):
+        assert record.tweet_id
+        filled.lanes[record.partition, int(partitions_of_keys([record.tweet_id], 3)[0])] = record.offset
+    filled.count(len(good), sequence=1)
+    yield filled
+    for index in search.daily_indices():
+        search.delete_index(index)
+    series._client.drop_database(name)
+    series.close()
+
+
+def produce(settings: Settings) -> list[Record]:
+    """Raw records and the dead letters of the bad ones; a letter is sent twice, as a repeated batch does."""
+    kafka, records = settings.kafka, []
+    producer = KafkaProducer(**client_options(kafka))
+    for number in range(TWEETS):
+        tweet_id = None if number % REJECT_EVERY == 0 else str(10**18 + number)
+        sent = producer.send(kafka.raw_topic, key=str(10**18 + number).encode(), value=b"{}").get(timeout=30)
+        records.append(Record(sent.partition, sent.offset, tweet_id, NOW - timedelta(days=number % 3)))
+        if tweet_id is None:
+            place = {"topic": kafka.raw_topic, "partition": sent.partition, "offset": sent.offset}
+            letter = json.dumps(dead_letter(stage="parse", reason="id: no id_str", value=b"{}", **place))
+            for _ in range(2):
+                producer.send(kafka.dead_letter_topic, key=dead_letter_key(**place).encode(), value=letter.encode())
+    producer.flush()
+    producer.close()
+    return records
+
+
+def named(report: Report) -> set[tuple[str, str]]:
+    return {(finding.hop, finding.kind) for finding in report.findings}
+
+
+def test_the_audit_of_real_stores(pipeline: Pipeline) -> None:
+    """One test with several acts, because the stores take long to fill."""
+    report = pipeline.look()
+    rejects = len(range(0, TWEETS, REJECT_EVERY))
+    assert (report.state, report.findings) == ("ok", ())
+    found = as_dict(report)
+    assert found["produced"] == found["archived"] == found["archived_records"] == TWEETS
+    assert found["archived_distinct"] == found["indexed"] == found["counted"] == TWEETS - rejects
+    assert (found["dead_letters"], found["dead_letters_by_stage"]) == (rejects, {"parse": rejects})
+
+    good = [record for record in pipeline.records if record.tweet_id]
+    client, index = pipeline.search._client, next(iter(pipeline.search.daily_indices()))
+    held = client.search(index=index, size=1)["hits"]["hits"][0]
+    client.delete(index=index, id=held["_id"])
+    assert named(pipeline.look()) == {("index", "lost")}
+    client.index(index=index, id=held["_id"], document=held["_source"])
+    assert pipeline.look().state == "ok"
+    client.index(index=index, id="another", document=held["_source"])
+    assert named(pipeline.look()) == {("index", "doubled")}
+    client.delete(index=index, id="another")
+
+    pipeline.count(1, sequence=2)
+    assert named(pipeline.look()) == {("counts", "doubled")}
+    pipeline.count(-2, sequence=3)
+    assert named(pipeline.look()) == {("counts", "lost")}
+    pipeline.count(1, sequence=4)
+    assert pipeline.look().state == "ok"
+
+    append(pipeline.archive, [good[0]])
+    assert named(pipeline.look()) == {("archive", "doubled")}

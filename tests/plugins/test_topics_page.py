@@ -1,0 +1,246 @@
+"""The page in Airflow: closed to strangers, honest about stores that are away, and safe with any text."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from twitter_topics.contract.series import WINDOW_MS, HourPoint, LastHour, Series, Sums, TopicCount
+from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.store import overview as overview_module
+from twitter_topics.store.health import Health
+from twitter_topics.store.models import Champion, Promotion
+from twitter_topics.store.overview import overview, topics_now
+
+PLUGIN = Path(__file__).resolve().parents[2] / "plugins" / "topics_page.py"
+STATIC = PLUGIN.with_suffix("")
+NOW_MS = 1_800_000_000_000
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+PAGES = ["/", "/assets/page.js", "/assets/page.css", "/assets/other", "/api/overview"]
+
+
+@pytest.fixture(scope="module")
+def plugin() -> ModuleType:
+    """The module as Airflow loads it: by its path."""
+    spec = importlib.util.spec_from_file_location("topics_page", PLUGIN)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def app(plugin: ModuleType) -> FastAPI:
+    from twitter_topics.orchestration.page import create_app
+
+    assert plugin.app.title == "Topics"
+    return create_app(STATIC, lambda: overview(FakeSources(), now_ms=NOW_MS, min_documents=2_000))
+
+
+class Client:
+    """Requests to the app as a server would pass them on, without following redirects."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
+                return await client.get(path, headers=headers)
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture
+def stranger(app: FastAPI) -> Client:
+    from airflow.api_fastapi.app import create_auth_manager
+
+    create_auth_manager()
+    return Client(app)
+
+
+@pytest.fixture
+def reader(app: FastAPI) -> Client:
+    """A client whose user is logged in."""
+    from airflow.api_fastapi.core_api.security import get_user
+
+    app.dependency_overrides[get_user] = lambda: "a user"
+    return Client(app)
+
+
+class FakeSources:
+    """Two model topics and tweets without a topic; single methods can be replaced."""
+
+    def __init__(self, **replaced: Any) -> None:
+        for name, method in replaced.items():
+            setattr(self, name, method)
+
+    def champion(self) -> Champion | None:
+        return Champion("20270114T000000Z-gsdmm", '"1"', "2027-01-14T00:10:00+00:00", "first model", "airflow", None)
+
+    def manifest(self, version: str) -> Mapping[str, Any]:
+        topics = [
+            {"topic_id": 3, "label": SCRIPT, "top_words": ["storm", SCRIPT]},
+            {"topic_id": 5, "label": "match, goal", "top_words": ["match", "goal"]},
+            {"topic_id": 8, "label": "brunch", "top_words": ["brunch"]},
+        ]
+        metrics = {"topics": 3, "coherence": 0.21, "diversity": 0.9, "perplexity": 812.4, "coverage": 0.98}
+        return {"version": version, "trainer": "gsdmm", "documents": 5_000, "metrics": metrics, "topics": topics}
+
+    def promotions(self) -> Sequence[Promotion]:
+        stamps = [f"2027-01-{day:02}T00:10:00+00:00" for day in range(1, 9)]
+        return [Promotion(f"v{place}", at, SCRIPT, "airflow", None, "t") for place, at in enumerate(stamps)]
+
+    def last_hour(self) -> LastHour | None:
+        counts = [TopicCount(5, "old label", 40, 41.5, 0.3), TopicCount(3, "storm", 7, 6.0, -0.4)]
+        return LastHour(NOW_MS, [TopicCount(-1, "no topic", 90, 0.0, 0.0), *counts])
+
+    def hours_ending(self, end_ms: int) -> Sequence[HourPoint]:
+        ago = (NOW_MS - end_ms) // WINDOW_MS
+        models = ("a", "b")  # an hour in which the model changed has points of both
+        return [HourPoint(end_ms, Series(5, "match", model), Sums(20 - ago // 2, 0, 0)) for model in models]
+
+    def health(self) -> Mapping[str, Health]:
+        return {"producer": Health("producer", ok=True, state="running", rate=2.5, lag=1, at=NOW_MS / 1000 - 3)}
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("headers", [{}, {"accept": "text/html"}, {"authorization": "Bearer nonsense"}])
+def test_strangers_are_refused_everywhere(stranger: Client, path: str, headers: dict[str, str]) -> None:
+    answer = stranger.get(path, headers=headers)
+    assert answer.status_code in ({302} if headers.get("accept") else {401, 403})
+    if answer.status_code == 302:
+        assert answer.headers["location"].endswith("/auth/login")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_there_are_no_documentation_routes(reader: Client, path: str) -> None:
+    assert reader.get(path).status_code == 404
+
+
+def test_every_route_of_every_registered_app_asks_for_a_user(plugin: ModuleType) -> None:
+    from airflow.api_fastapi.core_api.security import get_user
+
+    for registered in plugin.TopicsPage.fastapi_apps:
+        routes = registered["app"].routes
+        assert [route for route in routes if not isinstance(route, APIRoute)] == []  # mounts would be open
+        for route in routes:
+            assert get_user in [dependency.call for dependency in route.dependant.dependencies], route.path
+
+
+def test_one_entry_in_the_navigation(plugin: ModuleType) -> None:
+    (view,) = plugin.TopicsPage.external_views
+    assert (view["name"], view["destination"]) == ("Topics", "nav")
+    assert view["href"] == plugin.TopicsPage.fastapi_apps[0]["url_prefix"].strip("/") + "/"
+
+
+def test_the_page_and_its_files(reader: Client) -> None:
+    page = reader.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    for name in re.findall(r'(?:src|href)="(assets/[^"]+)"', page.text):
+        assert reader.get(f"/{name}").status_code == 200
+    assert reader.get("/assets/page.js").headers["content-type"].startswith("text/javascript")
+    for path in ("/assets/other", "/assets/..%2Ftopics_page.py", "/assets/index.html"):
+        assert reader.get(path).status_code == 404
+
+
+def test_the_static_files_keep_the_policy() -> None:
+    """Nothing from elsewhere, no inline code or style, and no way from text to markup."""
+    html, script, style = ((STATIC / name).read_text() for name in ("index.html", "page.js", "page.css"))
+    assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", html)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", script)
+    namespace = "http://www.w3.org/2000/svg"
+    assert not re.search(r"https?://|//cdn", (html + script + style).replace(namespace, ""))
+
+
+def test_overview_of_a_healthy_system(reader: Client) -> None:
+    data = reader.get("/api/overview").json()
+    assert data["away"] == []
+    assert data["champion"]["version"] == "20270114T000000Z-gsdmm"
+    assert [(row["topic_id"], row["tweets"], row["sentiment"]) for row in data["topics"]] == [
+        (5, 40, 0.3),
+        (3, 7, -0.4),
+        (8, 0, None),
+        (-1, 90, 0.0),
+    ]
+    assert data["topics"][0]["label"] == "match, goal"  # the champion's word for it, not that of an older model
+    assert data["topics"][0]["history"] == [2 * (20 - ago // 2) for ago in range(23, -1, -1)]
+    assert [one["version"] for one in data["promotions"]] == ["v7", "v6", "v5", "v4", "v3"]
+    assert data["parts"][0] | {"age_seconds": 3.0, "part": "producer"} == data["parts"][0]
+
+
+def test_foreign_text_stays_data(reader: Client) -> None:
+    answer = reader.get("/api/overview")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    row = next(row for row in answer.json()["topics"] if row["topic_id"] == 3)
+    assert (row["label"], row["top_words"][1]) == (SCRIPT, SCRIPT)
+
+
+def _away(*_: Any) -> Any:
+    raise RetryableError("no answer at all")
+
+
+def _damaged(*_: Any) -> Any:
+    raise IntegrityError("champion.json is not a JSON object")
+
+
+@pytest.mark.parametrize(
+    ("replaced", "names", "rows"),
+    [
+        ({"champion": _away}, ["Models on S3"], 3),
+        ({"champion": _damaged}, ["Models on S3"], 3),
+        ({"last_hour": _away}, ["Counts in InfluxDB"], 3),
+        ({"health": _away}, ["Health of the stream"], 4),
+        ({"champion": _away, "last_hour": _away, "health": _away}, None, 0),
+    ],
+)
+def test_a_store_that_is_away_is_named_and_the_rest_is_shown(
+    replaced: dict[str, Any], names: list[str] | None, rows: int
+) -> None:
+    data = overview(FakeSources(**replaced), now_ms=NOW_MS, min_documents=2_000)
+    expected = names or ["Models on S3", "Counts in InfluxDB", "Health of the stream"]
+    assert [one["name"] for one in data["away"]] == expected
+    assert len(data["topics"]) == rows
+    assert (data["champion"] is None) == ("champion" in replaced)
+
+
+def test_a_store_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    released = threading.Event()
+    monkeypatch.setattr(overview_module, "ANSWER_SECONDS", 0.2)
+    data = overview(FakeSources(last_hour=lambda: released.wait(30)), now_ms=NOW_MS, min_documents=2_000)
+    released.set()
+    assert [one["name"] for one in data["away"]] == ["Counts in InfluxDB"]
+    assert data["champion"] is not None
+
+
+def test_nothing_yet() -> None:
+    nothing = FakeSources(champion=lambda: None, last_hour=lambda: None, health=dict)
+    data = overview(nothing, now_ms=NOW_MS, min_documents=2_000)
+    assert (data["champion"], data["end_ms"], data["topics"], data["parts"], data["away"]) == (None, None, [], [], [])
+    assert topics_now(nothing).rows == []
+
+
+def test_the_stores_are_asked_once_for_many_readers(app: FastAPI) -> None:
+    from twitter_topics.orchestration.page import _Cached
+
+    asked: list[float] = []
+    cached = _Cached(lambda: {"asked": len(asked), "at": asked.append(time.monotonic())})
+    assert [cached.get() for _ in range(5)] == [{"asked": 0, "at": None}] * 5
+    assert len(asked) == 1

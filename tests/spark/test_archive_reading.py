@@ -1,0 +1,36 @@
+"""What Spark writes into the archive, pyiceberg reads, without a JVM."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from twitter_topics.contract.archive import RAW_SCHEMA
+from twitter_topics.spark_io.archive import raw_table
+from twitter_topics.store.archive import ArchiveCounts, ArchiveStore, HourFiles
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from twitter_topics.settings import Settings
+
+pytestmark = pytest.mark.spark
+
+NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
+
+
+def test_a_table_of_spark_is_read_and_its_deletes_too(spark: SparkSession, local_archive: Settings) -> None:
+    store, table = ArchiveStore(local_archive), raw_table(local_archive)
+    assert store.counts() == ArchiveCounts(tweets_per_day={})
+    rows = [("7", NOON, "twitter", b"{}", None, 0, 0, NOON), (None, NOON, None, b"x", "json: x", 0, 1, NOON)]
+    spark.createDataFrame(rows, RAW_SCHEMA).coalesce(1).writeTo(table).append()
+    first = store.current_snapshot_id()
+    assert first is not None
+    spark.createDataFrame([("8", NOON, "twitter", b"{}", None, 1, 0, NOON)], RAW_SCHEMA).writeTo(table).append()
+    assert store.rows_since(first) == 1
+    assert store.counts() == ArchiveCounts(3, 1, 3, 2, {NOON.date(): 2})
+    assert store.files_per_hour() == {NOON: HourFiles(2, 3)}
+    spark.sql(f"DELETE FROM {table} WHERE tweet_id = '7'")  # noqa: S608 - a name of this test
+    assert store.counts() == ArchiveCounts(2, 1, 2, 1, {NOON.date(): 1})

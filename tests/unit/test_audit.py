@@ -1,0 +1,339 @@
+"""The auditor's own test: every seeded loss or doubling is named at its hop, and a clean run is never flagged."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from kafka.partitioner.default import murmur2
+
+from twitter_topics.audit.collect import collect
+from twitter_topics.audit.stores import Counted, Documents, Limits, before, day_of_index, not_from
+from twitter_topics.audit.watch import audit
+from twitter_topics.policy.audit import Report, balance
+from twitter_topics.store.archive import ArchiveRecords
+from twitter_topics.store.kafka_contents import DeadLetters, Range, partitions_of_keys, sort_letters
+
+TODAY = date(2026, 3, 10)
+RETENTION_DAYS = 14
+RAW_PARTITIONS = 3
+
+
+@dataclass
+class Pipeline:
+    """The stores in memory: archive rows, documents (day, partition, offset), letters, the counts and their marks."""
+
+    ranges: dict[int, Range]
+    rows: list[tuple[int, int, str | None, date]]
+    indexed: list[tuple[date, int, int]]
+    letters: list[tuple[str, int, int]]
+    tweets: int
+    lanes: dict[tuple[int, int], int]
+    lane_count: int
+    elsewhere: dict[str, int] = field(default_factory=dict)
+
+    def raw_ranges(self) -> dict[int, Range]:
+        return dict(self.ranges)
+
+    def processed_partitions(self) -> int:
+        return self.lane_count
+
+    def dead_letters(self) -> DeadLetters:
+        places: dict[str, set[tuple[int, int]]] = {}
+        for stage, partition, offset in self.letters:
+            places.setdefault(stage, set()).add((partition, offset))
+        return DeadLetters(places, self.elsewhere)
+
+    def archive(self) -> ArchiveRecords:
+        return ArchiveRecords.of(self.rows)
+
+    def documents(self, limits: Limits, settled: Limits) -> dict[date, Documents]:
+        whole, done = Counter[date](), Counter[date]()
+        for day, partition, offset in self.indexed:
+            whole[day] += offset < limits.get(partition, 0)
+            done[day] += offset < settled.get(partition, 0)
+        return {day: Documents(whole[day], done[day]) for day in whole}
+
+    def counted(self) -> Counted:
+        return Counted(self.tweets, dict(self.lanes))
+
+
+def healthy(seed: int = 1, *, records: int = 300, lane_count: int = 2) -> Pipeline:
+    """A pipeline at rest: tweets over four days, some of them twice, rejects, and a few that the index refused."""
+    chance = random.Random(seed)
+    pipeline = Pipeline({}, [], [], [], 0, {}, lane_count)
+    ends = dict.fromkeys(range(RAW_PARTITIONS), 0)
+    known: dict[str, tuple[int, date]] = {}
+    for number in range(records):
+        tweet = f"{chance.choice(['', 'bsky:'])}{10**15 + number}"
+        if known and chance.random() < 0.1:
+            tweet = chance.choice(sorted(known))
+        partition, day = known.get(tweet, (chance.randrange(RAW_PARTITIONS), TODAY - timedelta(chance.randrange(4))))
+        offset = ends[partition]
+        ends[partition] += 1
+        if chance.random() < 0.1:
+            pipeline.rows.append((partition, offset, None, day))
+            pipeline.letters += [("parse", partition, offset)] * chance.choice([1, 2])
+            continue
+        pipeline.rows.append((partition, offset, tweet, day))
+        if tweet in known:
+            continue
+        if chance.random() < 0.05:
+            pipeline.letters.append(("index", partition, offset))
+            continue
+        known[tweet] = (partition, day)
+        pipeline.indexed.append((day, partition, offset))
+        pipeline.tweets += 1
+        pipeline.lanes[partition, int(partitions_of_keys([tweet], lane_count)[0])] = offset
+    pipeline.ranges = {partition: Range(0, end) for partition, end in ends.items()}
+    chance.shuffle(pipeline.rows)
+    return pipeline
+
+
+def judge(pipeline: Pipeline, *, still_seconds: float = 0) -> Report:
+    facts = collect(pipeline, pipeline.raw_ranges(), today=TODAY, retention_days=RETENTION_DAYS)
+    return balance(facts, still_seconds=still_seconds)
+
+
+def named(report: Report) -> set[tuple[str, str]]:
+    return {(one.hop, one.kind) for one in report.findings if one.kind != "note"}
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_clean_run_is_never_flagged(seed: int) -> None:
+    pipeline = healthy(seed, records=random.Random(seed).randrange(400), lane_count=1 + seed % 4)
+    report = judge(pipeline)
+    assert (report.state, named(report)) == ("ok", set())
+    facts = report.facts
+    assert facts.produced == facts.archived == facts.archived_records == len(pipeline.rows)
+    assert (
+        facts.archived_distinct - facts.refused_by_index == facts.indexed == facts.counted_before_cut == pipeline.tweets
+    )
+    assert facts.archive_rejects == facts.dead_letters.get("parse", 0)
+
+
+def lose_archive_row(pipeline: Pipeline, chance: random.Random) -> None:
+    inner = [row for row in pipeline.rows if row[1] < pipeline.ranges[row[0]].end - 1]
+    pipeline.rows.remove(chance.choice(inner))
+
+
+def double_archive_row(pipeline: Pipeline, chance: random.Random) -> None:
+    pipeline.rows.append(chance.choice(pipeline.rows))
+
+
+def archive_unknown_row(pipeline: Pipeline, chance: random.Random) -> None:
+    partition = chance.randrange(RAW_PARTITIONS)
+    pipeline.rows.append((partition, pipeline.ranges[partition].end + 5, "7", TODAY))
+
+
+def lose_document(pipeline: Pipeline, chance: random.Random) -> None:
+    pipeline.indexed.remove(chance.choice(pipeline.indexed))
+
+
+def double_document(pipeline: Pipeline, chance: random.Random) -> None:
+    pipeline.indexed.append(chance.choice(pipeline.indexed))
+
+
+def move_document_to_another_day(pipeline: Pipeline, chance: random.Random) -> None:
+    day, partition, offset = chance.choice(pipeline.indexed)
+    pipeline.indexed.remove((day, partition, offset))
+    pipeline.indexed.append((day - timedelta(1), partition, offset))
+
+
+def lose_count(pipeline: Pipeline, _: random.Random) -> None:
+    pipeline.tweets -= 1
+
+
+def double_count(pipeline: Pipeline, _: random.Random) -> None:
+    pipeline.tweets += 1
+
+
+def invent_letter(pipeline: Pipeline, chance: random.Random) -> None:
+    readable = [row for row in pipeline.rows if row[2] is not None and ("index", *row[:2]) not in pipeline.letters]
+    pipeline.letters.append(("parse", *chance.choice(readable)[:2]))
+
+
+Mutation = Callable[[Pipeline, random.Random], None]
+MUTATIONS: list[tuple[Mutation, set[tuple[str, str]]]] = [
+    (lose_archive_row, {("archive", "lost")}),
+    (double_archive_row, {("archive", "doubled")}),
+    (archive_unknown_row, {("archive", "unknown")}),
+    (lose_document, {("index", "lost")}),
+    (double_document, {("index", "doubled")}),
+    (move_document_to_another_day, {("index", "lost"), ("index", "doubled")}),
+    (lose_count, {("counts", "lost")}),
+    (double_count, {("counts", "doubled")}),
+    (invent_letter, {("dead letters", "unknown")}),
+]
+
+
+@pytest.mark.parametrize(("mutate", "expected"), MUTATIONS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize("seed", range(20))
+def test_one_record_lost_or_doubled_is_named_at_its_hop(
+    mutate: Mutation, expected: set[tuple[str, str]], seed: int
+) -> None:
+    pipeline = healthy(seed)
+    mutate(pipeline, random.Random(seed))
+    report = judge(pipeline)
+    assert report.state == "broken"
+    assert expected <= named(report)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_only_lags_is_not_called_broken(seed: int) -> None:
+    """Any part may be any number of records behind the one before it."""
+    chance = random.Random(seed)
+    pipeline = healthy(seed)
+    stop = {partition: chance.randrange(1, offsets.end + 1) for partition, offsets in pipeline.ranges.items()}
+    later = {partition: chance.randrange(end + 1) for partition, end in stop.items()}
+    archived = {partition: chance.randrange(offsets.end + 1) for partition, offsets in pipeline.ranges.items()}
+    owners = {(partition, offset) for _, partition, offset in pipeline.indexed}
+    pipeline.indexed = [one for one in pipeline.indexed if one[2] < stop[one[1]]]
+    pipeline.letters = [one for one in pipeline.letters if one[2] < stop[one[1]]]
+    pipeline.lanes, pipeline.tweets = {}, 0
+    for partition, offset, tweet, _ in sorted(pipeline.rows, key=lambda row: row[:2]):
+        if tweet and (partition, offset) in owners and offset < later[partition]:
+            pipeline.lanes[partition, int(partitions_of_keys([tweet], pipeline.lane_count)[0])] = offset
+            pipeline.tweets += 1
+    pipeline.rows = [row for row in pipeline.rows if row[1] < archived[row[0]]]
+    report = judge(pipeline)
+    assert report.state == "lagging"
+    assert {kind for _, kind in named(report)} == {"behind"}
+    stuck = judge(pipeline, still_seconds=60)
+    assert stuck.state == "broken"
+    assert {kind for _, kind in named(stuck)} == {"stuck"}
+
+
+def test_a_running_stream_balances_at_the_cut() -> None:
+    """Records after the cut are in some stores and not in others; none of them disturbs."""
+    pipeline = healthy()
+    cut = pipeline.raw_ranges()
+    whole = healthy(records=500)  # the same start, 200 records later
+    assert all(whole.ranges[partition].end >= offsets.end for partition, offsets in cut.items())
+    facts = collect(whole, cut, today=TODAY, retention_days=RETENTION_DAYS)
+    assert balance(facts).state == "ok"
+    assert facts.produced == facts.archived == len(pipeline.rows)
+    assert facts.indexed == facts.counted_before_cut == pipeline.tweets
+    assert facts.counted == whole.tweets > pipeline.tweets
+
+
+def test_the_last_record_lost_is_stuck_when_nothing_moves() -> None:
+    pipeline = healthy()
+    last = max(row[:2] for row in pipeline.rows if row[0] == 0)
+    pipeline.rows = [row for row in pipeline.rows if row[:2] != last]
+    assert judge(pipeline).state == "lagging"
+    assert ("archive", "stuck") in named(judge(pipeline, still_seconds=60))
+
+
+def test_days_older_than_the_retention_may_be_gone_from_the_index_but_not_doubled() -> None:
+    pipeline = healthy()
+    old = TODAY - timedelta(days=RETENTION_DAYS + 1)
+    move = {TODAY: old}
+    pipeline.rows = [(p, o, tweet, move.get(day, day)) for p, o, tweet, day in pipeline.rows]
+    moved = [(move.get(day, day), p, o) for day, p, o in pipeline.indexed]
+    pipeline.indexed = [one for one in moved if one[0] != old]
+    report = judge(pipeline)
+    assert report.state == "ok"
+    assert report.facts.expired_from_index == len(moved) - len(pipeline.indexed) > 0
+    pipeline.indexed = moved
+    assert judge(pipeline).facts.expired_from_index == 0
+    pipeline.indexed.append(next(one for one in moved if one[0] == old))
+    assert ("index", "doubled") in named(judge(pipeline))
+
+
+def test_what_kafka_has_expired_stays_in_the_balance() -> None:
+    pipeline = healthy()
+    pipeline.ranges = {partition: Range(5, offsets.end) for partition, offsets in pipeline.ranges.items()}
+    report = judge(pipeline)
+    assert (report.state, report.facts.expired_in_kafka) == ("ok", 5 * RAW_PARTITIONS)
+    assert report.facts.produced == len(pipeline.rows)
+
+
+def test_empty_stores_are_in_balance() -> None:
+    report = judge(Pipeline({}, [], [], [], 0, {}, 0))
+    assert (report.state, report.findings) == ("ok", ())
+
+
+class Clock:
+    """Time that passes only by sleeping; `after` changes the world at a moment."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.events: list[tuple[float, Callable[[], None]]] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        for event in [one for one in self.events if one[0] <= self.now]:
+            self.events.remove(event)
+            event[1]()
+
+
+def watch(pipeline: Pipeline, clock: Clock, wait_seconds: float) -> Report:
+    return audit(
+        pipeline,
+        retention_days=(datetime.now(UTC).date() - TODAY).days + RETENTION_DAYS,
+        wait_seconds=wait_seconds,
+        clock=lambda: clock.now,
+        sleep=clock.sleep,
+    )
+
+
+def test_waiting_ends_as_soon_as_all_is_there() -> None:
+    pipeline, clock = healthy(), Clock()
+    missing = max(pipeline.rows)
+    pipeline.rows.remove(missing)
+    clock.events.append((10, lambda: pipeline.rows.append(missing)))
+    assert watch(pipeline, clock, wait_seconds=0).state == "lagging"
+    assert watch(pipeline, clock, wait_seconds=60).state == "ok"
+    assert clock.now < 20
+
+
+def test_waiting_ends_when_nothing_moves() -> None:
+    pipeline, clock = healthy(), Clock()
+    pipeline.rows.remove(max(pipeline.rows))
+    assert watch(pipeline, clock, wait_seconds=600).state == "broken"
+    assert 45 <= clock.now < 60
+
+
+def test_a_passing_mismatch_between_two_reads_is_looked_at_again() -> None:
+    pipeline, clock = healthy(), Clock()
+    pipeline.tweets += 1
+    clock.events.append((1, lambda: setattr(pipeline, "tweets", pipeline.tweets - 1)))
+    assert watch(pipeline, clock, wait_seconds=0).state == "ok"
+    pipeline.tweets += 1
+    assert watch(pipeline, clock, wait_seconds=0).state == "broken"
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 4, 12])
+def test_partitions_of_keys_are_kafkas(partitions: int) -> None:
+    chance = random.Random(partitions)
+    keys = ["", *("".join(chance.choices("0123456789:äß€😀ab", k=chance.randrange(40))) for _ in range(500))]
+    expected = [(murmur2(key.encode()) & 0x7FFFFFFF) % partitions for key in keys]
+    assert partitions_of_keys(keys, partitions).tolist() == expected
+
+
+def test_dead_letters_are_sorted_by_where_their_record_lies() -> None:
+    stages = {
+        "raw-tweets-0-5": "parse",
+        "raw-tweets-1-7": "index",
+        "replay-0-9": "producer",
+        "no-key-2-3": "unreadable",
+    }
+    letters = sort_letters(stages, "raw-tweets")
+    assert letters.places == {"parse": {(0, 5)}, "index": {(1, 7)}}
+    assert letters.elsewhere == {"producer": 1, "unreadable": 1}
+
+
+def test_queries_and_names_of_the_index() -> None:
+    assert day_of_index("tweets-2026.03.09", "tweets") == date(2026, 3, 9)
+    assert day_of_index("tweets-other", "tweets") is None
+    assert before({}) == {"bool": {"should": [{"match_none": {}}]}}
+    assert not_from({1: 5}) == {
+        "bool": {
+            "must_not": [{"bool": {"filter": [{"term": {"raw_partition": 1}}, {"range": {"raw_offset": {"gte": 5}}}]}}]
+        }
+    }

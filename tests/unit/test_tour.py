@@ -1,0 +1,306 @@
+"""The demo's steps: what they wait for, what they tell, and which words they find when something fails."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from twitter_topics.cli import tour as tour_module
+from twitter_topics.cli.tour import StepFailedError, Tour
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.local.airflow_rest import AirflowRest, Run, TaskState
+from twitter_topics.local.layout import Layout
+from twitter_topics.local.memory import PeakMemory, resident_bytes
+from twitter_topics.local.ports import Ports
+from twitter_topics.policy.audit import Facts, balance
+from twitter_topics.settings import Settings
+from twitter_topics.store.health import write_health
+from twitter_topics.store.kafka_contents import Range
+from twitter_topics.store.models import Champion
+
+CHAMPION = Champion("20270114T000000Z-gsdmm", '"1"', "2027-01-14T00:10:00+00:00", "first model", "airflow", None)
+
+
+@dataclass
+class FakeStack:
+    layout: Layout
+    ports: Ports = field(default_factory=Ports)
+
+
+@dataclass
+class FakeArchive:
+    held: int = 0
+
+    def rows(self) -> int:
+        return self.held
+
+
+@dataclass
+class FakeModels:
+    serving: Champion | None = None
+
+    def champion(self) -> Champion | None:
+        return self.serving
+
+
+class FakeAirflow:
+    """Answers in turn from lists; the last answer stays."""
+
+    def __init__(self, states: list[str], tasks: list[TaskState], promotion: Run | None = None) -> None:
+        self.states, self.listed, self.promotion = states, tasks, promotion
+        self.triggered: list[str] = []
+        self.unknown = 2
+
+    def trigger(self, dag_id: str) -> Run | None:
+        self.unknown -= 1
+        if self.unknown >= 0:
+            return None
+        self.triggered.append(dag_id)
+        return Run(dag_id, "manual__1", "queued")
+
+    def run(self, run: Run) -> Run:
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return Run(run.dag_id, run.run_id, state)
+
+    def tasks(self, _: Run) -> list[TaskState]:
+        return self.listed
+
+    def newest_run(self, _: str) -> Run | None:
+        return self.promotion
+
+    def result(self, _run: Run, _task: str) -> Any:
+        return {"reasons": ["perplexity 900.0 is above the unigram model's 800.0"]}
+
+    def log(self, _run: Run, task: TaskState) -> list[str]:
+        return [f"{task.task_id}: no space left on device"]
+
+
+@pytest.fixture
+def tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tour:
+    """A tour whose stores are fakes and whose waiting takes no time."""
+    clock = iter(range(10**9))
+    monkeypatch.setattr(tour_module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(tour_module.time, "monotonic", lambda: float(next(clock)))
+    settings = Settings({"SPEED_HEALTH_DIR": str(tmp_path / "health"), "TOPICS_MIN_DOCUMENTS": "2000"})
+    made = Tour(FakeStack(Layout(tmp_path)), settings, began=0.0)  # type: ignore[arg-type]
+    made._archive, made._models = FakeArchive(), FakeModels()  # type: ignore[assignment]
+    return made
+
+
+def produced(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(tour_module, "topic_ranges", lambda *_: {0: Range(0, count)})
+
+
+def health(tour: Tour, state: str, lag: int = 0, rate: float = 0.0) -> None:
+    write_health(tour._settings.speed.health_dir, "producer", ok=True, state=state, lag=lag, rate=rate)
+
+
+@pytest.mark.parametrize(("state", "lag", "archived"), [("finished", 9_999, 5_000), ("running", 3, 4_990)])
+def test_tweets_are_waited_for_until_the_backlog_is_archived(
+    tour: Tour, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, lag: int, archived: int
+) -> None:
+    produced(monkeypatch, 5_000)
+    health(tour, state, lag, rate=0.5)
+    tour._archive = FakeArchive(archived)  # type: ignore[assignment]
+    tour.wait_for_tweets()
+    assert f"{archived:,} of 5,000 tweets archived" in capsys.readouterr().out
+
+
+def test_a_long_backlog_is_not_waited_for_for_ever(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
+    produced(monkeypatch, 900_000)
+    health(tour, "running", lag=80_000, rate=3_000)
+    tour._archive = FakeArchive(50_000)  # type: ignore[assignment]
+    tour.wait_for_tweets()
+
+
+def test_a_source_that_ends_too_early_is_told(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
+    produced(monkeypatch, 100)
+    health(tour, "finished")
+    tour._archive = FakeArchive(100)  # type: ignore[assignment]
+    with pytest.raises(StepFailedError, match=r"ended after 100 tweets, a first model needs 2,000(.|\n)*LIMIT"):
+        tour.wait_for_tweets()
+
+
+def test_no_tweets_at_all_shows_the_log(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
+    produced(monkeypatch, 0)
+    tour._stack.layout.make()
+    tour._stack.layout.service_log("classify-tweets").write_text("first\nlast words\n")
+    with pytest.raises(StepFailedError, match=r"only 0 of 2,000(.|\n)*last words(.|\n)*make logs"):
+        tour.wait_for_tweets()
+
+
+def with_airflow(tour: Tour, airflow: FakeAirflow) -> FakeAirflow:
+    tour.__dict__["_airflow"] = airflow
+    return airflow
+
+
+def test_a_model_that_serves_is_enough(tour: Tour) -> None:
+    airflow = with_airflow(tour, FakeAirflow(["success"], []))
+    tour._models = FakeModels(CHAMPION)  # type: ignore[assignment]
+    assert tour.wait_for_champion() == CHAMPION
+    assert airflow.triggered == []
+
+
+def test_the_first_model_is_trained_and_promoted(tour: Tour, capsys: pytest.CaptureFixture[str]) -> None:
+    airflow = with_airflow(tour, FakeAirflow(["queued", "running", "success"], [TaskState("train", "success", 1)]))
+    models = FakeModels()
+    tour._models = models  # type: ignore[assignment]
+    airflow.newest_run = lambda _: setattr(models, "serving", CHAMPION)  # type: ignore[assignment, method-assign]
+    assert tour.wait_for_champion() == CHAMPION
+    told = capsys.readouterr().out
+    assert airflow.triggered == ["topic_retraining"]
+    assert told.count("topic_retraining.train success") == 1
+    assert "model_promotion: first model" in told
+
+
+def test_a_failed_training_shows_task_log_and_address(tour: Tour) -> None:
+    tasks = [TaskState("name_version", "success", 1), TaskState("train", "failed", 2)]
+    with_airflow(tour, FakeAirflow(["running", "failed"], tasks))
+    with pytest.raises(
+        StepFailedError, match=r"task train failed(.|\n)*no space left(.|\n)*/dags/topic_retraining/runs/"
+    ):
+        tour.wait_for_champion()
+
+
+def test_a_refused_model_says_why(tour: Tour) -> None:
+    promotion = Run("model_promotion", "asset__1", "success")
+    with_airflow(tour, FakeAirflow(["success"], [], promotion))
+    with pytest.raises(StepFailedError, match=r"refused: perplexity 900\.0 is above"):
+        tour.wait_for_champion()
+
+
+def facts(**changed: int) -> Facts:
+    base = {"produced": 9, "archived": 9, "archived_records": 9, "archived_distinct": 9}
+    return Facts(**(base | {"counted": 9, "counted_expected": 9, "uncounted": 0} | changed))
+
+
+def test_the_balance_at_the_end(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [RetryableError("Elasticsearch is busy"), balance(facts())]
+
+    def look(*_: Any, **__: Any) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(tour_module, "audit", look)
+    assert tour.wait_for_balance().state == "ok"
+    answers.append(balance(facts(counted=10)))
+    with pytest.raises(StepFailedError, match=r"broken(.|\n)*1 more tweets are counted"):
+        tour.wait_for_balance()
+
+
+class _Airflow(BaseHTTPRequestHandler):
+    """Just enough of Airflow's REST API. Its first token is worth nothing after one use."""
+
+    tokens: int = 0
+    requests: list[tuple[str, str, Any]] = []  # noqa: RUF012 - emptied by the fixture
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.requests.append(("POST", unquote(self.path), body))
+        if self.path == "/auth/token":
+            type(self).tokens += 1
+            self._answer(201 if body["password"] == "right" else 401, {"access_token": f"t{self.tokens}"})
+        elif self.headers["Authorization"] == "Bearer t1":
+            self._answer(401, {})
+        elif "unread" in self.path:
+            self._answer(404, {})
+        else:
+            self._answer(200, {"dag_id": "d", "dag_run_id": "manual__2027-01-01T00:00:00+00:00", "state": "queued"})
+
+    def do_GET(self) -> None:
+        self.requests.append(("GET", unquote(self.path), None))
+        if "/logs/" in self.path:
+            error = {"exc_type": "ValueError", "exc_value": "too few tweets"}
+            self._answer(200, {"content": [{"event": "::group::x"}, {"event": "Task failed", "error_detail": [error]}]})
+        elif "xcomEntries" in self.path:
+            self._answer(200, {"value": '{"reasons": ["a"]}'})
+        elif "taskInstances" in self.path:
+            tasks = [{"task_id": name, "state": None, "try_number": 0, "start_date": at} for name, at in self.listed]
+            self._answer(200, {"task_instances": tasks})
+        else:
+            self._answer(500, {"detail": "broken"})
+
+    listed = (("later", None), ("second", "2027-01-02"), ("first", "2027-01-01"))
+
+    def _answer(self, status: int, content: Any) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def airflow_port() -> Iterator[int]:
+    _Airflow.tokens, _Airflow.requests = 0, []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Airflow)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_airflow_over_rest(airflow_port: int) -> None:
+    airflow = AirflowRest(airflow_port, "admin", "right")
+    run = airflow.trigger("d", {"k": 5})  # logs in, is sent away, logs in again
+    assert run == Run("d", "manual__2027-01-01T00:00:00+00:00", "queued")
+    assert not run.finished
+    assert _Airflow.requests[-1] == ("POST", "/api/v2/dags/d/dagRuns", {"logical_date": None, "conf": {"k": 5}})
+    assert airflow.trigger("unread") is None
+    assert [task.task_id for task in airflow.tasks(run)] == ["first", "second", "later"]
+    assert airflow.result(run, "refused") == {"reasons": ["a"]}
+    assert airflow.log(run, TaskState("train", "failed", 2)) == ["Task failed", "ValueError: too few tweets"]
+    assert f"/dagRuns/{run.run_id}/taskInstances/train/logs/2?" in _Airflow.requests[-1][1]
+    with pytest.raises(RetryableError, match="500"):
+        airflow.run(run)
+    with pytest.raises(ConfigurationError, match="refuses user admin") as refused:
+        AirflowRest(airflow_port, "admin", "a wrong one").trigger("d")
+    assert "a wrong one" not in str(refused.value)
+
+
+def test_airflow_that_is_not_there() -> None:
+    with pytest.raises(RetryableError, match="does not answer"):
+        AirflowRest(1, "admin", "right").trigger("d")
+
+
+def test_peak_memory_sees_a_process_grow_and_go() -> None:
+    import os
+
+    floor = resident_bytes([os.getpid()])
+    assert floor > 5 * 2**20
+    assert resident_bytes([2**22 + 1]) == 0  # no such process
+    looks = threading.Event()
+    seen = 0
+
+    def find() -> list[int]:
+        nonlocal seen
+        seen += 1
+        if seen > 3:
+            looks.set()
+        return [os.getpid()]
+
+    with PeakMemory(find, sample_seconds=0.01) as memory:
+        held = bytearray(b"x" * (64 * 2**20))
+        assert looks.wait(30)
+    del held
+    assert memory.peak > floor + 32 * 2**20
+    peak, until = memory.peak, time.monotonic() + 5
+    while memory._thread.is_alive() and time.monotonic() < until:
+        looks.wait(0.01)
+    assert memory.peak == peak

@@ -1,0 +1,1 @@
+"""The audit: reads the stores themselves, never the apps' own counters."""

@@ -1,0 +1,183 @@
+"""From the stores to the facts of a balance, exact at any moment of a running stream.
+
+A stream never stands still, so numbers of different stores never belong to one moment. Two things make them comparable:
+
+* A cut. The ends of the raw topic are read first; only records before them are compared. Archive rows and documents
+  carry partition and offset of their record, so the cut is exact in both.
+* The aggregator's own position. Counts carry no offsets, but its ledger says up to which raw offset each lane is
+  counted, and a tweet's lane is known: Kafka's partitioner on its id. So the archive tells how many tweets must be
+  counted by now. Those were indexed before they were handed on: each must be in the index, however far the rest lags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twitter_topics.policy.audit import Day, Facts
+from twitter_topics.store.archive import ArchiveRecords, tweets_per_day
+from twitter_topics.store.kafka_contents import DeadLetters, Range, partitions_of_keys
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from twitter_topics.audit.stores import Counted, Documents, Stores
+
+Cut = Mapping[int, Range]
+Places = set[tuple[int, int]]
+
+
+def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Facts:
+    """Read all stores and relate them to the cut.
+
+    Args:
+        cut: offsets of the raw topic when the audit began.
+        today: UTC day; indices of days more than `retention_days` before it may be gone.
+
+    Raises:
+        RetryableError: a store is away.
+    """
+    counted = stores.counted()  # first: what it counts must be in Kafka, and soon in the archive
+    records = stores.archive()
+    letters = stores.dead_letters()
+    archive = _Archive.of(records, cut, stores.raw_ranges())
+    owners = _without(records, letters.places.get("index", set())).owners()
+    done = _counted_mask(owners, counted, stores.processed_partitions())
+    inside = _before(owners, archive.limits)
+    settled = _settled(owners, done, archive.limits)
+    documents = stores.documents(archive.limits, settled)
+    rejects = _places(records.select(_before(records, archive.limits) & (records.tweet < 0)))
+    parse_letters = {
+        place for place in letters.places.get("parse", set()) if place[1] < archive.limits.get(place[0], 0)
+    }
+    distinct = int(_before(records.owners(), archive.limits).sum())
+    return Facts(
+        produced=archive.produced,
+        expired_in_kafka=archive.expired,
+        never_archived=archive.never_archived,
+        archived=archive.rows,
+        archived_records=archive.distinct,
+        archive_holes=archive.holes,
+        archive_unknown=archive.unknown,
+        archive_rejects=len(rejects),
+        archived_distinct=distinct,
+        refused_by_index=max(0, distinct - int(inside.sum())),
+        dead_letters=_by_stage(letters),
+        rejects_without_letter=len(rejects - parse_letters),
+        letters_without_reject=len(parse_letters - rejects),
+        days=_days(owners.select(inside), settled, documents, today - timedelta(days=retention_days)),
+        counted=counted.tweets,
+        counted_expected=int(done.sum()),
+        counted_ahead=int((done & ~inside).sum()),
+        uncounted=int((~done & inside).sum()),
+        count_known=_reaches(records, counted),
+    )
+
+
+@dataclass(frozen=True)
+class _Archive:
+    """The archive beside the raw topic. `limits`: by partition, the first offset past the cut or not yet archived."""
+
+    produced: int
+    expired: int
+    never_archived: int
+    rows: int
+    distinct: int
+    holes: int
+    unknown: int
+    limits: dict[int, int]
+
+    @staticmethod
+    def of(records: ArchiveRecords, cut: Cut, now: Cut) -> _Archive:
+        places = records.distinct()
+        limits, produced, expired, never, holes = {}, 0, 0, 0, 0
+        for number, (begin, end) in cut.items():
+            offsets = places.offset[(places.partition == number) & (places.offset < end)]
+            first = min(begin, int(offsets.min())) if len(offsets) else begin
+            limits[number] = int(offsets.max()) + 1 if len(offsets) else first
+            produced += end - first
+            expired += begin - first
+            never += first
+            holes += limits[number] - first - len(offsets)
+        ends = {number: offsets.end for number, offsets in now.items()}
+        unknown = int((~_before(places, ends)).sum())
+        cut_ends = {number: offsets.end for number, offsets in cut.items()}
+        rows, distinct = int(_before(records, cut_ends).sum()), int(_before(places, cut_ends).sum())
+        return _Archive(produced, expired, never, rows + unknown, distinct + unknown, holes, unknown, limits)
+
+
+def _before(records: ArchiveRecords, limits: Mapping[int, int]) -> NDArray[np.bool_]:
+    """Which records lie before the limit of their partition; none of a partition that has no limit."""
+    mask = np.zeros(len(records), dtype=bool)
+    for number, limit in limits.items():
+        mask |= (records.partition == number) & (records.offset < limit)
+    return mask
+
+
+def _without(records: ArchiveRecords, places: Places) -> ArchiveRecords:
+    """The records less those at some places."""
+    mask = np.ones(len(records), dtype=bool)
+    for number in {place[0] for place in places}:
+        offsets = [place[1] for place in places if place[0] == number]
+        mask &= ~((records.partition == number) & np.isin(records.offset, offsets))
+    return records.select(mask)
+
+
+def _counted_mask(owners: ArchiveRecords, counted: Counted, processed_partitions: int) -> NDArray[np.bool_]:
+    """Which tweets the aggregator has counted, by its marks."""
+    if not counted.lanes or not processed_partitions:
+        return np.zeros(len(owners), dtype=bool)
+    raw_partitions = 1 + max(int(owners.partition.max(initial=0)), max(raw for raw, _ in counted.lanes))
+    marks = np.full((raw_partitions, processed_partitions), -1, dtype=np.int64)
+    for (raw, processed), mark in counted.lanes.items():
+        marks[raw, processed] = mark
+    lanes = partitions_of_keys(owners.ids(), processed_partitions)
+    return np.asarray(owners.offset <= marks[owners.partition, lanes])
+
+
+def _settled(owners: ArchiveRecords, done: NDArray[np.bool_], limits: Mapping[int, int]) -> dict[int, int]:
+    """By partition: up to where every tweet is counted."""
+    settled = {}
+    for number, limit in limits.items():
+        waiting = owners.offset[(owners.partition == number) & ~done]
+        settled[number] = int(waiting.min(initial=limit))
+    return settled
+
+
+def _reaches(records: ArchiveRecords, counted: Counted) -> bool:
+    """Whether the archive holds everything that is counted."""
+    tops = {raw: int(records.offset[records.partition == raw].max(initial=-1)) for raw, _ in counted.lanes}
+    return all(mark <= tops[raw] for (raw, _), mark in counted.lanes.items())
+
+
+def _days(
+    owners: ArchiveRecords, settled: Mapping[int, int], documents: Mapping[date, Documents], oldest: date
+) -> tuple[Day, ...]:
+    expected = tweets_per_day(owners)
+    expected_settled = tweets_per_day(owners.select(_before(owners, settled)))
+    return tuple(
+        Day(
+            day=day,
+            expected=expected.get(day, 0),
+            indexed=documents[day].before_limit if day in documents else 0,
+            settled=expected_settled.get(day, 0),
+            settled_indexed=documents[day].settled if day in documents else 0,
+            expired=day < oldest,
+        )
+        for day in sorted(expected.keys() | documents.keys())
+    )
+
+
+def _places(records: ArchiveRecords) -> Places:
+    return set(zip(records.partition.tolist(), records.offset.tolist(), strict=True))
+
+
+def _by_stage(letters: DeadLetters) -> dict[str, int]:
+    stages = {stage: len(places) for stage, places in letters.places.items()}
+    for stage, count in letters.elsewhere.items():
+        stages[stage] = stages.get(stage, 0) + count
+    return dict(sorted(stages.items()))

@@ -1,0 +1,140 @@
+"""The five stores that the audit asks, each for what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.store.archive import ArchiveRecords, ArchiveStore
+from twitter_topics.store.elasticsearch import SearchStore
+from twitter_topics.store.influx import SeriesStore
+from twitter_topics.store.kafka_contents import DeadLetters, Range, dead_letters, topic_ranges
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import Settings
+
+_PATIENCE_SECONDS = 15
+_LEDGER_TRIES = 20
+
+Limits = Mapping[int, int]
+"""By partition of the raw topic: the first offset that is not meant."""
+
+
+class Counted(NamedTuple):
+    """Tweets in the series, and the highest raw offset counted in each lane (raw partition, processed partition)."""
+
+    tweets: int
+    lanes: Mapping[tuple[int, int], int]
+
+
+class Documents(NamedTuple):
+    """Documents of a day in the index: all before the limit, and those of them that are settled."""
+
+    before_limit: int
+    settled: int
+
+
+class Stores(Protocol):
+    """What the audit asks. Methods raise RetryableError while their store is away."""
+
+    def raw_ranges(self) -> dict[int, Range]:
+        """Offsets of the raw topic by partition."""
+
+    def processed_partitions(self) -> int:
+        """Partitions of the topic of processed tweets."""
+
+    def dead_letters(self) -> DeadLetters:
+        """All dead letters, each once."""
+
+    def archive(self) -> ArchiveRecords:
+        """Every row of the archive."""
+
+    def documents(self, limits: Limits, settled: Limits) -> dict[date, Documents]:
+        """Documents by event day."""
+
+    def counted(self) -> Counted:
+        """What is counted, at one moment."""
+
+
+@dataclass
+class RealStores:
+    """The stores of the settings."""
+
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self._archive = ArchiveStore(self.settings)
+        self._search = SearchStore(self.settings.elasticsearch, patience_seconds=_PATIENCE_SECONDS)
+        self._series = SeriesStore(self.settings.influx)
+
+    def raw_ranges(self) -> dict[int, Range]:
+        topic = self.settings.kafka.raw_topic
+        ranges = topic_ranges(self.settings.kafka, topic)
+        if not ranges:  # nothing compared with nothing would balance
+            raise ConfigurationError(f"KAFKA_RAW_TOPIC: there is no topic {topic} to audit")
+        return ranges
+
+    def processed_partitions(self) -> int:
+        return len(topic_ranges(self.settings.kafka, self.settings.kafka.processed_topic))
+
+    def dead_letters(self) -> DeadLetters:
+        return dead_letters(self.settings.kafka)
+
+    def archive(self) -> ArchiveRecords:
+        return self._archive.records()
+
+    def documents(self, limits: Limits, settled: Limits) -> dict[date, Documents]:
+        if self._search.count() == 0:  # makes everything acknowledged visible to the search below
+            return {}
+        answer = self._search.search(
+            size=0,
+            query=not_from(limits),
+            aggs={
+                "days": {
+                    "terms": {"field": "_index", "size": 10_000},
+                    "aggs": {"settled": {"filter": before(settled)}},
+                }
+            },
+        )
+        prefix = self.settings.elasticsearch.index_prefix
+        return {
+            day: Documents(bucket["doc_count"], bucket["settled"]["doc_count"])
+            for bucket in answer["aggregations"]["days"]["buckets"]
+            if (day := day_of_index(bucket["key"], prefix))
+        }
+
+    def counted(self) -> Counted:
+        for _ in range(_LEDGER_TRIES):
+            entry = self._series.ledger()
+            tweets = self._series.counted()
+            if entry == self._series.ledger():  # else a batch ended between the two
+                return Counted(tweets, entry.position.lanes if entry else {})
+        raise RetryableError("the aggregator commits faster than InfluxDB can be read; try again")
+
+
+def before(limits: Limits) -> dict[str, Any]:
+    """A query for the documents whose record lies before the limit of its partition."""
+    return {"bool": {"should": [_record(number, {"lt": end}) for number, end in limits.items()] or [_NOTHING]}}
+
+
+def not_from(limits: Limits) -> dict[str, Any]:
+    """All but the documents whose record lies at the limit or after it. One that names no record stays in."""
+    return {"bool": {"must_not": [_record(number, {"gte": end}) for number, end in limits.items()]}}
+
+
+def day_of_index(name: str, prefix: str) -> date | None:
+    """The day of a daily index, None for any other name."""
+    try:
+        return datetime.strptime(name.removeprefix(f"{prefix}-"), "%Y.%m.%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
+
+
+_NOTHING: dict[str, Any] = {"match_none": {}}
+
+
+def _record(partition: int, offsets: dict[str, int]) -> dict[str, Any]:
+    return {"bool": {"filter": [{"term": {"raw_partition": partition}}, {"range": {"raw_offset": offsets}}]}}

@@ -1,0 +1,39 @@
+"""`twitter-topics audit`: is everything that was produced archived once, indexed once and counted once?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from twitter_topics.cli.screen import COLORS, balance_table, say, screen, show_findings, stack_settings
+
+EXIT_CODES = {"ok": 0, "lagging": 1, "broken": 2}
+
+
+def audit(
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, metavar="SECONDS", help="give what is on its way so long to arrive")
+    ] = 30,
+) -> None:
+    """Compare Kafka, archive, Elasticsearch and InfluxDB for all records that were produced until now.
+
+    Reads the stores themselves, never what the apps say. Exit code 0: everything balances. 1: something is
+    on its way, or a store is away. 2: something is lost, doubled, or stuck.
+    """
+    from twitter_topics.audit.report import as_dict
+    from twitter_topics.audit.stores import RealStores
+    from twitter_topics.audit.watch import audit as look
+
+    settings = stack_settings()
+    retention_days = settings.elasticsearch.retention_days
+    report = look(RealStores(settings), retention_days=retention_days, wait_seconds=wait)
+    if as_json:
+        screen.print_json(data=as_dict(report))
+    else:
+        screen.print(balance_table(report))
+        say("")
+        show_findings(report)
+        say(report.state, COLORS[report.state])
+    raise typer.Exit(EXIT_CODES[report.state])

@@ -1,0 +1,75 @@
+"""`twitter-topics demo`: from nothing to topics, then the results, with everything still running."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from twitter_topics.cli.screen import (
+    balance_table,
+    hour_sentence,
+    say,
+    screen,
+    show_findings,
+    stack_settings,
+    table,
+    topics_table,
+)
+
+if TYPE_CHECKING:
+    from twitter_topics.local.stack import Stack
+
+_GIB = 2**30
+
+
+def demo() -> None:
+    """Start everything, learn a first model from the first tweets, and show what people talk about.
+
+    On a stack that has a model already it only waits until all numbers agree, and shows them.
+    """
+    from twitter_topics.cli import local_stack
+    from twitter_topics.cli.tour import Tour
+    from twitter_topics.local.memory import PeakMemory
+    from twitter_topics.local.stack import Stack
+    from twitter_topics.settings import Settings
+    from twitter_topics.store.overview import RealSources, topics_now
+
+    began = time.monotonic()
+    stack = Stack(Settings(), say)
+    with PeakMemory(stack.supervisor.leftovers) as memory:
+        local_stack.up()
+        settings = stack_settings()
+        tour = Tour(stack, settings, began)
+        tour.wait_for_tweets()
+        tour.wait_for_champion()
+        report = tour.wait_for_balance()
+        now = topics_now(RealSources(settings))
+    say("")
+    screen.print(topics_table(now))
+    say("\n" + hour_sentence(now) + "\n")
+    screen.print(balance_table(report))
+    show_findings(report)
+    say("")
+    _show_addresses(stack)
+    seconds, gib = time.monotonic() - began, memory.peak / _GIB
+    say(f"\n{seconds:.0f} s since the start; the stack took at most {gib:.1f} GiB of memory.")
+    say("Everything keeps running. `make status` shows it, `make stop` ends it.")
+
+
+def _show_addresses(stack: Stack) -> None:
+    from twitter_topics.local import secrets
+
+    password = secrets.load(stack.layout.secrets)["AIRFLOW_ADMIN_PASSWORD"]
+    shown = password if sys.stdout.isatty() else f"(in {stack.layout.secrets})"
+    airflow = stack.ports.url("airflow")
+    variables = stack.addresses.variables
+    addresses = table("where", "address")
+    addresses.add_row("Airflow", airflow)
+    addresses.add_row("  topics page", f"{airflow}/plugin/topics")
+    addresses.add_row("  login", f"admin, password {shown}")
+    addresses.add_row("Elasticsearch", variables["ELASTICSEARCH_URL"])
+    addresses.add_row("InfluxDB", variables["INFLUXDB_URL"])
+    addresses.add_row("S3", variables.get("S3_ENDPOINT_URL", "AWS"))
+    addresses.add_row("Kafka", variables["KAFKA_BOOTSTRAP_SERVERS"])
+    screen.print(addresses)

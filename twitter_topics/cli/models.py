@@ -1,0 +1,53 @@
+"""`twitter-topics models`: the versions there are, and which of them serves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from twitter_topics.cli.screen import say, screen, stack_settings, table
+
+_NUMBERS = ("tweets", "topics", "coherence", "diversity", "perplexity")
+
+
+def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """List the registered model versions, oldest first."""
+    from twitter_topics.store.models import ModelStore
+
+    store = ModelStore(stack_settings())
+    champion = store.champion()
+    serving = champion.version if champion else ""
+    rows = [_row(store.manifest(version), version == serving) for version in store.versions()]
+    if as_json:
+        screen.print_json(data=rows)
+        return
+    if not rows:
+        say("no model yet: the DAG topic_retraining trains the first one")
+        return
+    made = table("", "version", *_NUMBERS, right=_NUMBERS)
+    for row in rows:
+        metrics = row["metrics"]
+        made.add_row(
+            "[green]*[/]" if row["champion"] else "",
+            escape(row["version"]),
+            f"{row['documents']:,}",
+            str(metrics.get("topics", "")),
+            *(f"{metrics[name]:.3f}" if name in metrics else "" for name in ("coherence", "diversity")),
+            f"{metrics['perplexity']:,.1f}" if "perplexity" in metrics else "",
+        )
+    screen.print(made)
+    if champion:
+        say(f"\n* {champion.version} serves since {champion.promoted_at[:19]} UTC, by {champion.by}: {champion.reason}")
+
+
+def _row(manifest: dict[str, Any], champion: bool) -> dict[str, Any]:
+    return {
+        "version": manifest["version"],
+        "champion": champion,
+        "created_at": manifest.get("created_at", ""),
+        "trainer": manifest.get("trainer", ""),
+        "documents": manifest.get("documents", 0),
+        "metrics": manifest.get("metrics", {}),
+    }

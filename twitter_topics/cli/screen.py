@@ -1,0 +1,90 @@
+"""What several commands show in the same way."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from twitter_topics.policy.audit import Report
+    from twitter_topics.settings import Settings
+    from twitter_topics.store.overview import TopicsNow
+
+screen = Console(highlight=False, soft_wrap=True)
+COLORS = {"ok": "green", "lagging": "yellow", "broken": "red"}
+_WORDS_SHOWN = 6
+_CLEAR_SENTIMENT = 0.05
+
+
+def stack_settings() -> Settings:
+    """The settings; what they do not give is the local stack's."""
+    from twitter_topics.local import environment
+    from twitter_topics.settings import Settings
+
+    environment.adopt(Settings())
+    return Settings()
+
+
+def say(line: str, style: str = "") -> None:
+    """A line for the person at the terminal; brackets in it mean nothing."""
+    screen.print(line, markup=False, style=style)
+
+
+def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table without frames."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    return made
+
+
+def topics_table(now: TopicsNow) -> Table:
+    """Label, top words, tweets in the last hour and mean sentiment of each topic."""
+    made = table("topic", "top words", "last hour", "sentiment", right=("last hour", "sentiment"))
+    for row in now.rows:
+        words = ", ".join(row.top_words[:_WORDS_SHOWN])
+        made.add_row(escape(row.label), escape(words), f"{row.tweets:,}", _mood(row.sentiment))
+    return made
+
+
+def hour_sentence(now: TopicsNow) -> str:
+    """Which hour the table is of."""
+    if now.end_ms is None:
+        return "No tweet is counted yet."
+    total = sum(row.tweets for row in now.rows)
+    end = datetime.fromtimestamp(now.end_ms / 1000, UTC)
+    return f"{total:,} tweets in the hour until {end:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def balance_table(report: Report) -> Table:
+    """The number of records at each hop."""
+    facts = report.facts
+    made = table("hop", "records", "", right=("records",))
+    rejects = f"{facts.archive_rejects:,} of them are no tweets" if facts.archive_rejects else ""
+    expired = f"{facts.expired_from_index:,} have left by retention" if facts.expired_from_index else ""
+    stages = ", ".join(f"{stage} {count:,}" for stage, count in facts.dead_letters.items())
+    made.add_row("produced", f"{facts.produced:,}", "records in Kafka when the audit began")
+    made.add_row("archived", f"{facts.archived:,}", rejects)
+    made.add_row("  distinct tweets", f"{facts.archived_distinct:,}", "")
+    made.add_row("indexed", f"{facts.indexed:,}", expired)
+    made.add_row("counted", f"{facts.counted_before_cut:,}", "")
+    made.add_row("dead letters", f"{sum(facts.dead_letters.values()):,}", escape(stages))
+    return made
+
+
+def show_findings(report: Report) -> None:
+    """A line for each thing that does not balance."""
+    for finding in report.findings:
+        style = {"note": "", "behind": "yellow"}.get(finding.kind, "red")
+        say(f"{finding.hop}: {finding.text}", style)
+
+
+def _mood(sentiment: float | None) -> str:
+    if sentiment is None:
+        return "–"
+    color = "green" if sentiment >= _CLEAR_SENTIMENT else "red" if sentiment <= -_CLEAR_SENTIMENT else "default"
+    return f"[{color}]{sentiment:+.2f}[/]"

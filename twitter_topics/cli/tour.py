@@ -1,0 +1,246 @@
+"""The steps of the demo on a stack that runs: tweets, first model, balance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from twitter_topics.audit.stores import RealStores
+from twitter_topics.audit.watch import audit
+from twitter_topics.cli.screen import say, screen
+from twitter_topics.errors import RetryableError, TwitterTopicsError
+from twitter_topics.local import secrets
+from twitter_topics.local.airflow_rest import AirflowRest, Run, TaskState
+from twitter_topics.store.archive import ArchiveStore
+from twitter_topics.store.health import read_health
+from twitter_topics.store.kafka_contents import topic_ranges
+from twitter_topics.store.models import Champion, ModelStore
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from twitter_topics.local.stack import Stack
+    from twitter_topics.policy.audit import Report
+    from twitter_topics.settings import Settings
+
+RETRAINING, PROMOTION = "topic_retraining", "model_promotion"
+LOG_LINES = 20
+
+_POLL_SECONDS = 1.0
+_TWEETS_SECONDS = 600
+_BACKLOG_SECONDS = 180
+_LIVE_LAG_SECONDS = 60
+_DAG_SECONDS = 180
+_TRAINING_SECONDS = 1800
+_PROMOTION_SECONDS = 300
+_BALANCE_SECONDS = 900
+_STILL_SECONDS = 120
+
+
+class StepFailedError(TwitterTopicsError):
+    """A step of the demo did not come to its end. The message says which, why, and what to do."""
+
+    def __init__(self, step: str, reason: str, advice: str, log: list[str] | None = None) -> None:
+        lines = [f"{step}: {reason}", *(f"    {line[:300]}" for line in (log or [])[-LOG_LINES:]), advice]
+        super().__init__("\n".join(lines))
+
+
+class Tour:
+    """Leads a stack from its start to its first topics. Every step returns at once where there is nothing to wait for.
+
+    Args:
+        settings: with the addresses of the stack.
+        began: time.monotonic() of the start, for the lines.
+    """
+
+    def __init__(self, stack: Stack, settings: Settings, began: float) -> None:
+        self._stack, self._settings, self._began = stack, settings, began
+        self._archive = ArchiveStore(settings)
+        self._models = ModelStore(settings)
+
+    @cached_property
+    def _airflow(self) -> AirflowRest:
+        password = secrets.load(self._stack.layout.secrets)["AIRFLOW_ADMIN_PASSWORD"]
+        return AirflowRest(self._stack.ports["airflow"], "admin", password)
+
+    # -- tweets ------------------------------------------------------------------------------------------------------
+
+    def wait_for_tweets(self) -> None:
+        """Until there are enough tweets for a first model, and the producer's backlog is archived (for a while)."""
+        step, needed = "tweets", self._settings.topics.min_documents
+        enough_at: float | None = None
+        with self._waiting("waiting for tweets", _TWEETS_SECONDS) as (status, in_time):
+            while in_time():
+                produced, archived = self._produced(), self._archive.rows()
+                status.update(f"{produced:,} tweets produced, {archived:,} archived, {needed:,} needed")
+                finished, live = self._producer()
+                if archived >= needed:
+                    enough_at = enough_at or time.monotonic()
+                    caught_up = (finished or live) and archived >= produced - self._moments_worth()
+                    if caught_up or time.monotonic() - enough_at > _BACKLOG_SECONDS:
+                        self._line(f"{archived:,} of {produced:,} tweets archived")
+                        return
+                elif finished and archived >= produced:
+                    raise StepFailedError(
+                        step,
+                        f"the source ended after {archived:,} tweets, a first model needs {needed:,}",
+                        "Give a longer file or a larger LIMIT, or lower TOPICS_MIN_DOCUMENTS.",
+                    )
+                time.sleep(_POLL_SECONDS)
+        raise StepFailedError(
+            step,
+            f"only {self._archive.rows():,} of {needed:,} tweets are archived after {_TWEETS_SECONDS} s",
+            "See `make logs NAME=producer` and `make status`.",
+            self._log_of("classify-tweets"),
+        )
+
+    def _produced(self) -> int:
+        return sum(one.end for one in topic_ranges(self._settings.kafka, self._settings.kafka.raw_topic).values())
+
+    def _producer(self) -> tuple[bool, bool]:
+        """Whether it has finished, and whether it has arrived at the present."""
+        health = read_health(self._settings.speed.health_dir).get("producer")
+        if health is None:
+            return False, False
+        return health.state == "finished", health.state == "running" and health.lag <= _LIVE_LAG_SECONDS
+
+    def _moments_worth(self) -> int:
+        """Tweets that come while the archiver makes a batch."""
+        health = read_health(self._settings.speed.health_dir).get("producer")
+        return int(2 * self._settings.speed.archive_trigger_seconds * health.rate) if health else 0
+
+    # -- model -------------------------------------------------------------------------------------------------------
+
+    def wait_for_champion(self) -> Champion:
+        """Have Airflow train and promote a first model, unless one serves already."""
+        champion = self._models.champion()
+        if champion is None:
+            self._follow(self._trigger(RETRAINING))
+            champion = self._promoted()
+        self._line(f"model {champion.version} serves")
+        return champion
+
+    def _trigger(self, dag_id: str) -> Run:
+        with self._waiting(f"Airflow: waiting for {dag_id}", _DAG_SECONDS) as (_, in_time):
+            while in_time():
+                if run := self._airflow.trigger(dag_id):
+                    self._line(f"Airflow: {dag_id} started ({run.run_id})")
+                    return run
+                time.sleep(_POLL_SECONDS)
+        raise StepFailedError(
+            dag_id, f"Airflow does not know it after {_DAG_SECONDS} s", "", self._log_of("dag-processor")
+        )
+
+    def _follow(self, run: Run) -> None:
+        """Until the run has ended well; tells each task that ends."""
+        told: set[str] = set()
+        with self._waiting(f"Airflow: {run.dag_id}", _TRAINING_SECONDS) as (status, in_time):
+            while in_time():
+                now = self._airflow.run(run)
+                tasks = self._airflow.tasks(run)
+                for task in tasks:
+                    if task.state in ("success", "skipped", "failed") and task.task_id not in told:
+                        told.add(task.task_id)
+                        self._line(f"Airflow: {run.dag_id}.{task.task_id} {task.state}")
+                active = ", ".join(f"{task.task_id} {task.state}" for task in tasks if task.state and _active(task))
+                status.update(f"Airflow: {run.dag_id} {now.state}{': ' if active else ''}{active}")
+                if now.state == "success":
+                    return
+                if now.finished:
+                    self._fail(now, tasks)
+                time.sleep(_POLL_SECONDS)
+        reason = f"not finished after {_TRAINING_SECONDS} s"
+        raise StepFailedError(run.dag_id, reason, f"Look at it in Airflow: {self._run_url(run)}")
+
+    def _promoted(self) -> Champion:
+        run: Run | None = None
+        with self._waiting(f"Airflow: {PROMOTION}", _PROMOTION_SECONDS) as (_, in_time):
+            while in_time():
+                if champion := self._models.champion():
+                    self._line(f"Airflow: {PROMOTION}: {champion.reason}")
+                    return champion
+                run = self._airflow.newest_run(PROMOTION)
+                if run and run.state == "failed":
+                    self._fail(run, self._airflow.tasks(run))
+                if run and run.state == "success" and self._models.champion() is None:
+                    refused = self._airflow.result(run, "refused") or {}
+                    raise StepFailedError(
+                        PROMOTION,
+                        "the first model was refused: " + "; ".join(map(str, refused.get("reasons", []))),
+                        "Train on more tweets, or force it: docs of the DAG model_promotion in Airflow.",
+                    )
+                time.sleep(_POLL_SECONDS)
+        where = self._run_url(run) if run else self._stack.ports.url("airflow")
+        raise StepFailedError(
+            PROMOTION, f"no model serves after {_PROMOTION_SECONDS} s", f"Look at it in Airflow: {where}"
+        )
+
+    def _fail(self, run: Run, tasks: list[TaskState]) -> None:
+        failed = next((task for task in tasks if task.state == "failed"), None)
+        log = self._airflow.log(run, failed) if failed else []
+        reason = f"task {failed.task_id} failed" if failed else f"the run ended as {run.state}"
+        raise StepFailedError(run.dag_id, reason, f"All of its log: {self._run_url(run)}", log)
+
+    def _run_url(self, run: Run) -> str:
+        return f"{self._stack.ports.url('airflow')}/dags/{run.dag_id}/runs/{run.run_id}"
+
+    # -- balance -----------------------------------------------------------------------------------------------------
+
+    def wait_for_balance(self) -> Report:
+        """Until all that was produced by now is archived, classified and counted."""
+        with self._waiting("classifying", _BALANCE_SECONDS) as (status, _):
+
+            def show(report: Report) -> None:
+                facts = report.facts
+                done = f"{facts.indexed:,} indexed, {facts.counted_before_cut:,} counted"
+                status.update(f"{facts.archived_distinct:,} tweets archived, {done}")
+
+            report = self._patiently(
+                lambda: audit(
+                    RealStores(self._settings),
+                    retention_days=self._settings.elasticsearch.retention_days,
+                    wait_seconds=_BALANCE_SECONDS,
+                    still_seconds=_STILL_SECONDS,
+                    seen=show,
+                )
+            )
+        if report.state != "ok":
+            findings = [f"{one.hop}: {one.text}" for one in report.findings]
+            advice = "See `make status` and `make logs NAME=classify-tweets`; `twitter-topics audit` looks again."
+            raise StepFailedError("balance", f"the numbers do not agree ({report.state})", advice, findings)
+        self._line("everything is archived, indexed and counted")
+        return report
+
+    def _patiently(self, look: Callable[[], Report]) -> Report:
+        """A store may be busy for a moment while the backlog runs through it: a second try."""
+        try:
+            return look()
+        except RetryableError as error:
+            self._line(f"looking again: {error}")
+            return look()
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    def _line(self, text: str) -> None:
+        say(f"{time.monotonic() - self._began:6.1f} s  {text}")
+
+    @contextmanager
+    def _waiting(self, text: str, seconds: float) -> Iterator[tuple[Status, Callable[[], bool]]]:
+        """A line that changes in place, and the answer to whether there is time left."""
+        until = time.monotonic() + seconds
+        with screen.status(text) as status:
+            yield status, lambda: time.monotonic() < until
+
+    def _log_of(self, service: str) -> list[str]:
+        try:
+            text = self._stack.layout.service_log(service).read_text(errors="replace")
+        except OSError:
+            return []
+        return text.splitlines()[-LOG_LINES:]
+
+
+def _active(task: TaskState) -> bool:
+    return task.state not in ("success", "skipped", "failed", "upstream_failed", "removed")

@@ -1,0 +1,201 @@
+"""The balance of the pipeline: what was produced must be archived once, indexed once and counted once, or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import date
+
+State = Literal["ok", "lagging", "broken"]
+Kind = Literal["lost", "doubled", "unknown", "behind", "stuck", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Documents of one event day in the index, beside the archive's tweets.
+
+    `expected` and `indexed` concern the records before the limit; `settled` and `settled_indexed` only those that the
+    aggregator has counted, which therefore must stand in the index. `expired`: retention may have deleted the index.
+    """
+
+    day: date
+    expected: int
+    indexed: int
+    settled: int
+    settled_indexed: int
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the stores hold of the records before the cut. All are numbers of records or of tweets.
+
+    Of Kafka: `produced`, of which Kafka itself has deleted `expired_in_kafka`; `never_archived` of those were deleted
+    before the archive's first record.
+    Of the archive: `archived` rows and their distinct places `archived_records`; `archive_holes`, places missing below
+    the highest archived one; `archive_unknown`, records that Kafka never gave an offset; `archive_rejects`;
+    `archived_distinct` tweets, of which the index refused `refused_by_index`.
+    Of the dead letters: `dead_letters` distinct ones by stage; `rejects_without_letter`; `letters_without_reject`.
+    Of the index: `days`.
+    Of the series: `counted` tweets, `counted_expected` by the aggregator's own position, `uncounted` tweets behind that
+    position, `counted_ahead` tweets counted beyond the cut; `count_known` is False while the archive lags behind it.
+    """
+
+    produced: int
+    archived: int
+    archived_records: int
+    archived_distinct: int
+    counted: int
+    counted_expected: int
+    uncounted: int
+    expired_in_kafka: int = 0
+    never_archived: int = 0
+    archive_holes: int = 0
+    archive_unknown: int = 0
+    archive_rejects: int = 0
+    refused_by_index: int = 0
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    rejects_without_letter: int = 0
+    letters_without_reject: int = 0
+    days: tuple[Day, ...] = ()
+    counted_ahead: int = 0
+    count_known: bool = True
+
+    @property
+    def indexed(self) -> int:
+        """Documents that stand for records before the cut."""
+        return sum(day.indexed for day in self.days)
+
+    @property
+    def counted_before_cut(self) -> int:
+        """Counted tweets, without those beyond the cut."""
+        return self.counted - self.counted_ahead
+
+    @property
+    def expired_from_index(self) -> int:
+        """Counted tweets of days older than the retention that are not in the index any more."""
+        return sum(max(0, day.settled - day.settled_indexed) for day in self.days if day.expired)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that does not balance (or, as a note, that explains the numbers), in a sentence."""
+
+    hop: str
+    kind: Kind
+    count: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict. `ok`: everything balances. `lagging`: something is on its way. `broken`: lost, doubled or stuck."""
+
+    state: State
+    findings: tuple[Finding, ...]
+    facts: Facts
+
+
+def balance(facts: Facts, *, still_seconds: float = 0) -> Report:
+    """Judge the facts.
+
+    Args:
+        still_seconds: for how long no number has moved, where that is too long; 0 = no judgement on that. Else, what
+            is behind counts as stuck.
+    """
+    findings = [*_archive(facts), *_dead_letters(facts), *_index(facts), *_counts(facts)]
+    if still_seconds:
+        findings = [_stuck(one, still_seconds) if one.kind == "behind" else one for one in findings]
+    kinds = {one.kind for one in findings}
+    state: State = "ok"
+    if kinds - {"note", "behind"}:
+        state = "broken"
+    elif "behind" in kinds:
+        state = "lagging"
+    return Report(state, tuple(findings), facts)
+
+
+def _archive(facts: Facts) -> list[Finding]:
+    hop = "archive"
+    doubled = facts.archived - facts.archived_records
+    behind = facts.produced - (facts.archived_records - facts.archive_unknown) - facts.archive_holes
+    return _findings(
+        Finding(
+            hop, "doubled", doubled, f"{doubled:,} rows stand in the archive beside another row of the same record"
+        ),
+        Finding(hop, "lost", facts.archive_holes, f"{facts.archive_holes:,} records are missing between archived ones"),
+        Finding(
+            hop,
+            "unknown",
+            facts.archive_unknown,
+            f"{facts.archive_unknown:,} archived records are not of this topic: "
+            "it was made anew, or the archive is another one's",
+        ),
+        Finding(hop, "behind", behind, f"{behind:,} records are produced and not archived yet"),
+        Finding(
+            hop,
+            "note",
+            facts.never_archived,
+            f"{facts.never_archived:,} records had left Kafka before the archive began",
+        ),
+        Finding(
+            hop, "note", facts.expired_in_kafka, f"{facts.expired_in_kafka:,} records have left Kafka by its retention"
+        ),
+    )
+
+
+def _dead_letters(facts: Facts) -> list[Finding]:
+    missing, extra = facts.rejects_without_letter, facts.letters_without_reject
+    refused_at_source = facts.dead_letters.get("producer", 0)
+    return _findings(
+        Finding("dead letters", "behind", missing, f"{missing:,} rejects of the archive have no dead letter yet"),
+        Finding("dead letters", "unknown", extra, f"{extra:,} dead letters speak of records that the archive can read"),
+        Finding(
+            "dead letters",
+            "note",
+            refused_at_source,
+            f"{refused_at_source:,} tweets were refused before Kafka (too large)",
+        ),
+    )
+
+
+def _index(facts: Facts) -> list[Finding]:
+    found: list[Finding] = []
+    for day in facts.days:
+        lost = 0 if day.expired else day.settled - day.settled_indexed
+        coming = (day.expected - day.settled) - (day.indexed - day.settled_indexed)
+        extra = max(day.settled_indexed - day.settled, -coming)
+        found += _findings(
+            Finding("index", "doubled", extra, f"{day.day}: {extra:,} documents more than tweets in the archive"),
+            Finding("index", "lost", lost, f"{day.day}: {lost:,} counted tweets are not in the index"),
+            Finding("index", "behind", coming, f"{day.day}: {coming:,} tweets are not indexed yet"),
+        )
+    expired = facts.expired_from_index
+    return found + _findings(
+        Finding("index", "note", expired, f"{expired:,} tweets are older than the retention and have left the index"),
+        Finding(
+            "index", "note", facts.refused_by_index, f"{facts.refused_by_index:,} tweets were refused by the index"
+        ),
+    )
+
+
+def _counts(facts: Facts) -> list[Finding]:
+    if not facts.count_known:
+        return [Finding("counts", "behind", 0, "the archive lags behind the counts: they cannot be compared yet")]
+    extra = facts.counted - facts.counted_expected
+    return _findings(
+        Finding("counts", "doubled", extra, f"{extra:,} more tweets are counted than were handed over"),
+        Finding("counts", "lost", -extra, f"{-extra:,} tweets were handed over and are not counted"),
+        Finding("counts", "behind", facts.uncounted, f"{facts.uncounted:,} tweets are not counted yet"),
+    )
+
+
+def _findings(*candidates: Finding) -> list[Finding]:
+    return [one for one in candidates if one.count > 0]
+
+
+def _stuck(finding: Finding, seconds: float) -> Finding:
+    text = f"{finding.text}, and nothing has moved for {seconds:.0f} s"
+    return Finding(finding.hop, "stuck", finding.count, text)
