@@ -46,6 +46,7 @@ def test_a_tweet_keeps_its_identity_and_time() -> None:
         (value(id_str=None), "id: "),
         (value(id_str=" "), "id: "),
         (value(id_str="x" * 600), "id: "),
+        (value(id_str="\ud800"), "id: "),
         (value(text=None), "text: "),
         (value(text=7), "text: "),
         (value(timestamp_ms=None), "time: no readable"),
