@@ -180,6 +180,11 @@ class SeriesStore:
         rows = self._between("tweets, mass, sentiment", TOPIC_LAST_HOUR, from_ms, to_ms)
         return [_hour(tags, row) for tags, row in rows]
 
+    def final_hours(self, from_ms: int, to_ms: int) -> list[HourPoint]:
+        """Exact counts of hours that start in [from_ms, to_ms)."""
+        rows = self._between("tweets, mass, sentiment", TOPIC_HOUR_FINAL, from_ms, to_ms)
+        return [_hour(tags, row, WINDOW_MS) for tags, row in rows]
+
     # --- health
 
     def write_health(self, part: str, *, at: float | None = None, **fields: Value) -> None:
@@ -312,9 +317,9 @@ def _hour_line(measurement: str, point: HourPoint, time_ms: int) -> str:
     return f"{_series_key(measurement, point.series)} {_fields(fields)} {time_ms * _NS_PER_MS}"
 
 
-def _hour(tags: Mapping[str, str], row: Mapping[str, Any]) -> HourPoint:
+def _hour(tags: Mapping[str, str], row: Mapping[str, Any], to_end_ms: int = 0) -> HourPoint:
     sums = _sums(row["tweets"], row["mass"], row["sentiment"] * row["tweets"])
-    return HourPoint(row["time"] // _NS_PER_MS, _series(tags), sums)
+    return HourPoint(row["time"] // _NS_PER_MS + to_end_ms, _series(tags), sums)
 
 
 def topics_of(points: Iterable[HourPoint]) -> list[TopicCount]:

@@ -1,0 +1,69 @@
+"""# elasticsearch_retention: delete old daily indices
+
+**What it does.** Every day at 03:30 UTC it lists the daily indices (`tweets-YYYY.MM.DD`), plans from their names
+alone which lie more than `days` days back, and deletes exactly those, one by one. The plan stands in the log of
+`plan`.
+
+**What it does not do.** It never deletes from the archive: a deleted day can be classified again from there. It
+ignores every other index, keeps one that is exactly `days` days old, and refuses when the clock contradicts the
+newest index, or when more than half of the indices would go, unless `allow_all` says that somebody has looked.
+
+**Parameters.** `days`: default `ELASTICSEARCH_RETENTION_DAYS`. `dry_run`: plan only. `allow_all`: see above.
+
+**Example.** `{"days": 7, "dry_run": true, "allow_all": true}` shows what would go.
+
+**When it fails.** *the clock says …*: set the clock; for a replayed archive of old tweets run once with `allow_all`.
+*more than 50 %*: look with `dry_run` and `allow_all`, then run with `allow_all`. Elasticsearch away: the next run
+catches up.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import Param, dag, task
+
+from twitter_topics.orchestration import retention
+from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
+from twitter_topics.policy.retention import MAX_DAYS, MIN_DAYS
+from twitter_topics.settings import Settings
+from twitter_topics.store.elasticsearch import SearchStore
+
+DAYS = Settings().elasticsearch.retention_days
+
+
+@dag(
+    schedule=at("30 3 * * *"),
+    catchup=False,
+    max_active_runs=1,
+    default_args=TASK_DEFAULTS,
+    tags=["search", "maintenance"],
+    doc_md=__doc__,
+    params={
+        "days": Param(DAYS, type="integer", minimum=MIN_DAYS, maximum=MAX_DAYS, title="Keep (days)"),
+        "dry_run": Param(False, type="boolean", title="Only say what would go"),
+        "allow_all": Param(False, type="boolean", title="I have looked: delete even most of them"),
+    },
+)
+def elasticsearch_retention():
+    @task
+    def plan(params=None):
+        settings = Settings().elasticsearch
+        return retention.plan(
+            SearchStore(settings, patience_seconds=60),
+            prefix=settings.index_prefix,
+            days=params["days"],
+            today=datetime.now(UTC).date(),
+            allow_all=params["allow_all"],
+        )
+
+    @task
+    def apply(names: list, params=None):
+        settings = Settings().elasticsearch
+        store = SearchStore(settings, patience_seconds=60)
+        return retention.apply(store, names, prefix=settings.index_prefix, dry_run=params["dry_run"])
+
+    apply(plan())
+
+
+elasticsearch_retention()

@@ -1,0 +1,53 @@
+"""# speed_layer_watch: is the stream alive
+
+**What it does.** Every five minutes it reads what producer, archiver, classifier and aggregator last said of
+themselves, and the length of the topics, and fails with a sentence per problem: a part that never reported, is silent
+for more than two minutes or not ok, a lag that grows, too many dead letters.
+
+**What it does not do.** It restarts nothing: the process supervisor does that. A part that ended on purpose (a replay
+at its end) may be silent.
+
+**Parameters.** None.
+
+**Example.** `{}`
+
+**When it fails.** The log names the part: `twitter-topics status`, then `twitter-topics logs <part>`. A growing lag
+means that more tweets come than one machine takes, or that a store is slow; nothing is lost meanwhile. The next run
+is green when all is well again.
+"""
+
+from __future__ import annotations
+
+import time
+
+from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from twitter_topics.orchestration import watch
+from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
+from twitter_topics.settings import Settings
+
+
+@dag(
+    schedule=at("*/5 * * * *"),
+    catchup=False,
+    max_active_runs=1,
+    default_args=TASK_DEFAULTS,
+    tags=["speed layer"],
+    doc_md=__doc__,
+)
+def speed_layer_watch():
+    @task(retries=0)
+    def look(ti=None):
+        settings = Settings()
+        previous = ti.xcom_pull(task_ids="look", key="lag", include_prior_dates=True) or {}
+        reports = watch.read_reports(settings)
+        ti.xcom_push(key="lag", value={part: report.lag for part, report in reports.items()})
+        problems = watch.look(settings, reports, previous, now=time.time())
+        if problems:
+            raise AirflowFailException("; ".join(problems))
+
+    look()
+
+
+speed_layer_watch()

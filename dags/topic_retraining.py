@@ -1,0 +1,85 @@
+"""# topic_retraining: learn the topics anew
+
+**What it does.** Every day at 04:00 UTC and after each compaction it looks whether enough tweets came since the
+newest model (`TOPICS_MIN_NEW_TWEETS`), or, before the first model, whether there are enough at all
+(`TOPICS_MIN_DOCUMENTS`). Then it trains a new version on the newest `window_hours`, evaluates it against the champion
+on held-out tweets, and registers it. That starts **model_promotion**. A run that a person starts always trains.
+
+**What it does not do.** It never changes the champion. A registered version never changes any more: a run whose
+version is registered refuses to train into it.
+
+**Parameters.** Defaults are the `TOPICS_*` settings. `k` is the number of topics to begin with; topics that nearly no
+tweet belongs to are dropped.
+
+**Example.** `{"trainer": "spark-lda", "k": 30, "iterations": 60}`
+
+**When it fails.** *there are too few tweets*: wait, or lower `min_documents`, or widen `window_hours`. *scorer and
+pipeline disagree* (evaluate): a fault of the code, the version is not registered; keep the log. A killed task may
+simply be cleared: a version that is not registered is trained anew from the start. To train again after success start
+a new run.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import AssetOrTimeSchedule, Metadata, Param, dag, task
+
+from twitter_topics.orchestration import retraining
+from twitter_topics.orchestration.assets import TOPIC_MODEL, TWEETS_ARCHIVE
+from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
+from twitter_topics.orchestration.spark import SparkJobOperator
+from twitter_topics.policy.training import TRAINERS, version_name
+from twitter_topics.settings import Settings
+from twitter_topics.store.archive import ArchiveStore
+from twitter_topics.store.models import ModelStore
+
+DEFAULTS = Settings().topics
+VERSION = "{{ ti.xcom_pull(task_ids='name_version') }}"
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(timetable=at("0 4 * * *"), assets=[TWEETS_ARCHIVE]),
+    catchup=False,
+    max_active_runs=1,
+    default_args=TASK_DEFAULTS,
+    tags=["model"],
+    doc_md=__doc__,
+    params={
+        "trainer": Param(DEFAULTS.trainer, type="string", enum=list(TRAINERS), title="Method"),
+        "k": Param(DEFAULTS.k, type="integer", minimum=2, maximum=200, title="Topics"),
+        "iterations": Param(DEFAULTS.iterations, type="integer", minimum=1, maximum=1000),
+        "seed": Param(DEFAULTS.seed, type="integer", minimum=0, maximum=2**31 - 1),
+        "window_hours": Param(DEFAULTS.window_hours, type="integer", minimum=1, maximum=24 * 3650),
+        "max_documents": Param(DEFAULTS.max_documents, type="integer", minimum=1000, maximum=20_000_000),
+        "min_documents": Param(DEFAULTS.min_documents, type="integer", minimum=100, maximum=20_000_000),
+    },
+)
+def topic_retraining():
+    @task.short_circuit
+    def enough_new_tweets(params=None, dag_run=None):
+        settings = Settings()
+        return retraining.decide(
+            settings,
+            asked_by_person=dag_run.run_type == "manual",
+            min_documents=params["min_documents"],
+            models=ModelStore(settings),
+            archive=ArchiveStore(settings),
+        ).train
+
+    @task
+    def name_version(params=None, dag_run=None):
+        # run_after belongs to the run and not to the try, and every run has one
+        return version_name(dag_run.run_after, params["trainer"])
+
+    @task(outlets=[TOPIC_MODEL])
+    def register(version: str):
+        yield Metadata(TOPIC_MODEL, extra=retraining.register(ModelStore(Settings()), version))
+
+    version = name_version()
+    options = ("trainer", "k", "iterations", "seed", "window_hours", "max_documents", "min_documents")
+    chosen = [part for name in options for part in (f"--{name.replace('_', '-')}", f"{{{{ params.{name} }}}}")]
+    train = SparkJobOperator(task_id="train", job="train_topics", arguments=["--version", VERSION, *chosen])
+    evaluate = SparkJobOperator(task_id="evaluate", job="evaluate_topics", arguments=["--version", VERSION])
+    enough_new_tweets() >> version >> train >> evaluate >> register(version)
+
+
+topic_retraining()

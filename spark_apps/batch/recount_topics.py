@@ -1,0 +1,63 @@
+"""Counts closed hours anew from the archive, with one model, into the archive's table and the series."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from spark_apps.arguments import hour, version
+from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.logs import configure_logging
+from twitter_topics.policy.hours import HourRange, closed_hours
+from twitter_topics.settings import Settings
+from twitter_topics.spark_io.archive import ensure_tables
+from twitter_topics.spark_io.recount import final_points, recount_hours
+from twitter_topics.spark_io.session import build_session
+from twitter_topics.store.influx import SeriesStore
+from twitter_topics.store.models import ModelStore
+
+log = logging.getLogger("recount_topics")
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Arguments of the job; a wrong one ends it with status 2 before Spark starts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="start", type=hour, required=True, help="start of the first hour, UTC")
+    parser.add_argument("--to", dest="end", type=hour, required=True, help="end of the last hour, UTC")
+    parser.add_argument("--version", type=version, required=True, help="a registered model")
+    return parser.parse_args(arguments)
+
+
+def recount(hours: HourRange, model_version: str, settings: Settings) -> None:
+    """The table is the truth and is written first; the series follow it, and a repeated run repairs them."""
+    arrays = ModelStore(settings).load_arrays(model_version)
+    series = SeriesStore(settings.influx)
+    spark = build_session(settings, "recount_topics")
+    try:
+        ensure_tables(spark, settings)
+        result = recount_hours(spark, settings, hours, version=model_version, arrays=arrays)
+        series.forget_final_hours(hours.start_ms, hours.end_ms)
+        series.write_final_hours(final_points(result.rows))
+    finally:
+        spark.stop()
+        series.close()
+    log.info("%d hours, %d tweets, %d rows", hours.hours, result.tweets, len(result.rows))
+
+
+def main() -> int:
+    configure_logging()
+    options = parse_arguments()
+    try:
+        hours = closed_hours(options.start, options.end, now=datetime.now(UTC))
+        recount(hours, options.version, Settings())
+    except ConfigurationError:
+        log.exception("wrong configuration")
+        return EXIT_CONFIGURATION
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,355 @@
+"""Whole runs with everything real but the stores and spark-submit."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from twitter_topics.policy.hours import last_closed
+from twitter_topics.store.archive import ArchiveStore, HourFiles
+from twitter_topics.store.model_files import EVALUATION, GOLDEN, TOPICS, TRAINING, encoded, register_version
+from twitter_topics.store.models import ARRAYS, ModelStore
+from twitter_topics.store.topic_hours import HourTotal, TopicHourStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow.dag_processing.dagbag import DagBag
+
+    from twitter_topics.testing.objects import MemoryObjects
+
+pytestmark = [pytest.mark.dags, pytest.mark.usefixtures("airflow_database")]
+
+OLD, NEW = "20261101T040000Z-gsdmm", "20261102T040000Z-gsdmm"
+METRICS = {
+    "topics": 8,
+    "vocabulary": 900,
+    "documents": 5000,
+    "held_out": 250,
+    "perplexity": 500.0,
+    "unigram_perplexity": 900.0,
+    "coherence": 0.2,
+    "diversity": 0.8,
+    "coverage": 0.95,
+}
+
+
+def run(dagbag: DagBag, dag_id: str, **conf: Any) -> Any:
+    """Run a DAG in this process."""
+    dag = deepcopy(dagbag.dags[dag_id])
+    for one in dag.tasks:
+        one.params = deepcopy(one.params)  # a run writes its own into them, and copies of tasks share them
+    return dag.test(run_conf=conf)
+
+
+def states(dag_run: Any) -> dict[str, str]:
+    return {one.task_id: str(one.state) for one in dag_run.get_task_instances()}
+
+
+def returned(dag_run: Any, task_id: str) -> Any:
+    one = next(one for one in dag_run.get_task_instances() if one.task_id == task_id)
+    return one.xcom_pull(task_ids=task_id)
+
+
+def trained(store: ModelStore, version: str, *, champion: str | None = None, **metrics: float) -> None:
+    """What training and evaluation leave behind for a version."""
+    request = {"trainer": "gsdmm", "k": 8}
+    training = {"request": request, "snapshot": 1, "documents": 5000, "next_topic_id": 8}
+    evaluation = {
+        "metrics": METRICS | metrics,
+        "comparison": None,
+        "champion": {"version": champion, "etag": "x"} if champion else None,
+        "verdict": {"promote": True, "reasons": ["good"]},
+    }
+    files = {TRAINING: training, EVALUATION: evaluation, GOLDEN: {}, TOPICS: {"topics": []}}
+    store.put_files(version, {ARRAYS: b"arrays"} | {name: encoded(content) for name, content in files.items()})
+
+
+@pytest.fixture
+def models(model_objects: MemoryObjects, settings: Any) -> ModelStore:
+    return ModelStore(settings, objects=model_objects)
+
+
+@pytest.fixture
+def settings() -> Any:
+    from twitter_topics.settings import Settings
+
+    return Settings()
+
+
+# --- topic_retraining
+
+
+def test_retraining_gives_train_evaluate_and_register_one_version(
+    dagbag: DagBag, models: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+
+    note = SparkSubmitHook.submit
+
+    def train_for_real(self: Any, application: str = "", **options: Any) -> None:
+        note(self, application, **options)
+        if "train_topics" in application:
+            trained(models, value_of(submitted[-1], "--version"))
+
+    monkeypatch.setattr(SparkSubmitHook, "submit", train_for_real)
+    monkeypatch.setattr(ArchiveStore, "rows", lambda _self: 0)
+
+    done = run(dagbag, "topic_retraining", trainer="spark-lda", k=7)
+
+    assert done.state == "success", states(done)
+    train, evaluate = submitted
+    version = value_of(train, "--version")
+    assert version == value_of(evaluate, "--version") == f"{done.run_after:%Y%m%dT%H%M%SZ}-spark-lda"
+    assert [value_of(train, option) for option in ("--trainer", "--k", "--seed")] == ["spark-lda", "7", "1"]
+    assert models.versions() == [version]
+
+
+def test_no_run_of_the_clock_trains_without_enough_tweets(
+    dagbag: DagBag, models: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(ArchiveStore, "rows", lambda _self: settings.topics.min_documents - 1)
+    decide = dagbag.dags["topic_retraining"].get_task("enough_new_tweets").python_callable
+    params = {"min_documents": settings.topics.min_documents}
+
+    class ByClock:
+        run_type = "scheduled"
+
+    class ByPerson:
+        run_type = "manual"
+
+    assert decide(params=params, dag_run=ByClock()) is False
+    assert decide(params=params, dag_run=ByPerson()) is True
+    assert submitted == []
+
+
+# --- model_promotion
+
+
+def test_the_first_model_is_promoted(dagbag: DagBag, models: ModelStore) -> None:
+    trained(models, OLD)
+    register_version(models, OLD)
+
+    done = run(dagbag, "model_promotion")
+
+    assert done.state == "success", states(done)
+    assert states(done)["refused"] == "skipped"
+    champion = models.champion()
+    assert champion is not None
+    assert (champion.version, champion.previous) == (OLD, None)
+    assert "there is no champion yet" in champion.reason
+
+
+def test_a_bad_model_is_refused_in_sight(dagbag: DagBag, models: ModelStore) -> None:
+    trained(models, OLD, perplexity=1000.0)
+    register_version(models, OLD)
+
+    done = run(dagbag, "model_promotion")
+
+    assert done.state == "success"
+    assert (states(done)["promote"], states(done)["refused"]) == ("skipped", "success")
+    assert "perplexity 1000.0 is not below 900.0" in returned(done, "refused")["reasons"][0]
+    assert models.champion() is None
+
+
+def test_never_means_never_but_for_a_person_with_a_reason(
+    dagbag: DagBag, models: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(models, OLD)
+    register_version(models, OLD)
+    monkeypatch.setenv("TOPICS_PROMOTION", "never")
+
+    assert states(run(dagbag, "model_promotion"))["refused"] == "success"
+    assert models.champion() is None
+    without_reason = run(dagbag, "model_promotion", version=OLD, force=True)
+    assert states(without_reason)["judge"] == "failed"
+    assert models.champion() is None
+    forced = run(dagbag, "model_promotion", version=OLD, force=True, reason="to look at it")
+
+    assert states(forced)["promote"] == "success"
+    champion = models.champion()
+    assert champion is not None
+    assert champion.reason == "to look at it"
+
+
+def test_the_way_back_to_an_older_version(dagbag: DagBag, models: ModelStore) -> None:
+    for version in (OLD, NEW):
+        trained(models, version)
+        register_version(models, version)
+        current = models.champion()
+        models.promote(version, current.etag if current else None, "first", "test")
+
+    assert states(run(dagbag, "model_promotion", version=OLD))["refused"] == "success", "compared with no model"
+    run(dagbag, "model_promotion", version=OLD, force=True, reason="the new one is worse")
+
+    champion = models.champion()
+    assert champion is not None
+    assert (champion.version, champion.previous) == (OLD, NEW)
+    assert [promotion.version for promotion in models.history()] == [OLD, NEW, OLD]
+
+
+# --- archive_compaction
+
+
+def hours_before(now: datetime, files: int) -> dict[datetime, HourFiles]:
+    closed = last_closed(now)
+    return {closed - timedelta(hours=2): HourFiles(files, 100), closed: HourFiles(50, 100)}
+
+
+def test_no_spark_without_a_crowded_closed_hour(
+    dagbag: DagBag, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ArchiveStore, "files_per_hour", lambda _self: hours_before(datetime.now(UTC), files=5))
+    done = run(dagbag, "archive_compaction")
+    assert states(done) == {"plan": "success", "compact": "skipped", "report": "skipped"}
+    assert submitted == []
+
+
+def test_compaction_of_closed_hours(
+    dagbag: DagBag, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hours_before(datetime.now(UTC), files=9)
+    monkeypatch.setattr(ArchiveStore, "files_per_hour", lambda _self: held)
+    done = run(dagbag, "archive_compaction", expire_hours=3)
+    assert done.state == "success", states(done)
+    (command,) = submitted
+    assert value_of(command, "--closed-before") == last_closed(done.start_date).isoformat()
+    assert [value_of(command, name) for name in ("--min-files", "--expire-hours", "--orphan-hours")] == ["6", "3", "72"]
+
+
+def test_fewer_rows_after_the_compaction_fail_the_run(
+    dagbag: DagBag, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = hours_before(datetime.now(UTC), files=9)
+    after = {hour: HourFiles(1, 99) for hour in before}
+    monkeypatch.setattr(ArchiveStore, "files_per_hour", lambda _self: after if submitted else before)
+    monkeypatch.setattr(dagbag.dags["archive_compaction"].get_task("report"), "retries", 0)
+    done = run(dagbag, "archive_compaction")
+    assert states(done)["report"] == "failed"
+
+
+# --- topic_recount
+
+
+def test_recount_of_two_hours(
+    dagbag: DagBag, models: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(models, OLD)
+    register_version(models, OLD)
+    models.promote(OLD, None, "first", "test")
+    hour = datetime(2026, 11, 1, 10, tzinfo=UTC)
+    totals = [HourTotal(hour, 5, 2, (OLD,)), HourTotal(hour + timedelta(hours=1), 7, 3, (OLD,))]
+    monkeypatch.setattr(TopicHourStore, "totals", lambda _self, _start, _end: totals)
+
+    done = run(dagbag, "topic_recount", start="2026-11-01T10:00:00Z", end="2026-11-01T13:00:00+01:00")
+
+    assert done.state == "success", states(done)
+    (command,) = submitted
+    asked = [value_of(command, name) for name in ("--from", "--to", "--version")]
+    assert asked == ["2026-11-01T10:00:00+00:00", "2026-11-01T12:00:00+00:00", OLD]
+    assert returned(done, "report") == {"version": OLD, "hours": 2, "hours_with_tweets": 2, "tweets": 12}
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2026-11-01T12:00:00Z", "2026-11-01T12:00:00Z"),
+        ("2026-09-01T00:00:00Z", "2026-11-01T00:00:00Z"),
+        ("2026-11-01T00:00:00Z", "2999-01-01T00:00:00Z"),
+    ],
+)
+def test_recount_refuses_a_range(
+    dagbag: DagBag, models: ModelStore, submitted: list[list[str]], start: str, end: str
+) -> None:
+    trained(models, OLD)
+    register_version(models, OLD)
+    assert states(run(dagbag, "topic_recount", start=start, end=end, model=OLD))["check_range"] == "failed"
+    assert submitted == []
+
+
+# --- elasticsearch_retention
+
+
+def days_ago(*ages: int) -> list[str]:
+    today = datetime.now(UTC).date()
+    return [f"tweets-{today - timedelta(days=age):%Y.%m.%d}" for age in ages]
+
+
+@pytest.fixture
+def indices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Indices of a pretended Elasticsearch; the test fills the list."""
+    from twitter_topics.store.elasticsearch import SearchStore
+
+    names: list[str] = []
+
+    def delete(_self: Any, name: str) -> bool:
+        if name in names:
+            names.remove(name)
+            return True
+        return False
+
+    monkeypatch.setattr(SearchStore, "daily_indices", lambda _self: dict.fromkeys(names, 1))
+    monkeypatch.setattr(SearchStore, "delete_index", delete)
+    return names
+
+
+def test_retention_deletes_what_it_planned(dagbag: DagBag, indices: list[str]) -> None:
+    indices += [*days_ago(0, 7, 8, 9), "tweets-other", "tweets-2020.13.99"]
+    rehearsal = run(dagbag, "elasticsearch_retention", days=8, dry_run=True)
+    assert returned(rehearsal, "plan") == days_ago(9)
+    assert returned(rehearsal, "apply") == []
+    assert len(indices) == 6
+
+    done = run(dagbag, "elasticsearch_retention", days=8)
+
+    assert returned(done, "apply") == days_ago(9)
+    assert indices == [*days_ago(0, 7, 8), "tweets-other", "tweets-2020.13.99"]
+
+
+def test_retention_asks_before_it_deletes_most(dagbag: DagBag, indices: list[str], monkeypatch: Any) -> None:
+    indices += days_ago(0, 20, 21)
+    monkeypatch.setattr(dagbag.dags["elasticsearch_retention"].get_task("plan"), "retries", 0)
+    assert states(run(dagbag, "elasticsearch_retention"))["plan"] == "failed"
+    assert len(indices) == 3
+    run(dagbag, "elasticsearch_retention", allow_all=True)
+    assert indices == days_ago(0)
+
+
+# --- speed_layer_watch
+
+
+def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from twitter_topics.orchestration import watch
+    from twitter_topics.store.health import write_health
+
+    monkeypatch.setenv("SPEED_HEALTH_DIR", str(tmp_path))
+    monkeypatch.setattr(watch, "topic_ranges", lambda _settings, _topic: {})
+    for part in ("producer", "archiver", "classifier", "aggregator"):
+        write_health(tmp_path, part, ok=True, state="running", lag=5000)
+    assert run(dagbag, "speed_layer_watch").state == "success"
+
+    write_health(tmp_path, "aggregator", ok=True, state="running", lag=9000)
+    (tmp_path / "producer.json").unlink()
+    assert run(dagbag, "speed_layer_watch").state == "failed"
+
+    class LastLook:
+        def xcom_pull(self, **_options: Any) -> dict[str, int]:
+            return {"aggregator": 5000}
+
+        def xcom_push(self, **_options: Any) -> None: ...
+
+    look = dagbag.dags["speed_layer_watch"].get_task("look").python_callable
+    with pytest.raises(AirflowFailException) as failure:
+        look(ti=LastLook())
+    assert "producer has never reported" in str(failure.value)
+    assert "aggregator falls behind: lag 9,000, at the last look 5,000" in str(failure.value)
+
+
+def value_of(command: list[str], option: str) -> str:
+    """What follows an option in a spark-submit command."""
+    return command[command.index(option) + 1]

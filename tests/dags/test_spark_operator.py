@@ -1,0 +1,93 @@
+"""How a job is submitted."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from twitter_topics.orchestration.spark import SPARK_APPS, SparkJobOperator, exit_code
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+
+pytestmark = pytest.mark.dags
+
+
+def job(**options: Any) -> SparkJobOperator:
+    return SparkJobOperator(task_id="job", job="train_topics", arguments=["--k", "{{ params.k }}"], **options)
+
+
+def rendered(operator: SparkJobOperator) -> SparkJobOperator:
+    """With the context of a run that has no logical date, such as one that an asset event or the REST API started."""
+
+    class Run:
+        run_after = datetime(2026, 11, 1, 4, tzinfo=UTC)
+        run_id = "asset_triggered__1"
+
+    operator.render_template_fields({"params": {"k": 7}, "dag_run": Run()}, jinja_env=None)
+    return operator
+
+
+def test_the_connection_is_local_and_not_yarn(submitted: list[list[str]]) -> None:
+    rendered(job()).execute({})
+    (command,) = submitted
+    assert command[:3] == ["spark-submit", "--master", "local[2]"]
+    assert command[command.index("--deploy-mode") + 1] == "client"
+
+
+def test_the_command(submitted: list[list[str]]) -> None:
+    rendered(job()).execute({})
+    (command,) = submitted
+    assert command[-3:] == [str(SPARK_APPS / "batch" / "train_topics.py"), "--k", "7"]
+    assert command[command.index("--jars") + 1] == "/jars/one.jar,/jars/two.jar"
+    assert command[command.index("--driver-memory") + 1] == "1500m"
+    assert command[command.index("--name") + 1] == "train_topics-20261101T040000Z"
+    assert "--packages" not in command
+
+
+def test_no_secret_is_on_the_command_line(submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_SECRET_ACCESS_KEY", "do-not-show-me")
+    monkeypatch.setenv("INFLUXDB_PASSWORD", "nor-me")
+    rendered(job()).execute({})
+    assert not any("not-show-me" in part or "nor-me" in part for part in submitted[0])
+
+
+def test_house_defaults() -> None:
+    operator = job()
+    assert (operator.pool, operator.retries) == ("spark", 1)
+    assert operator.execution_timeout == timedelta(hours=1)
+    assert operator.env_vars == {"PYSPARK_PYTHON": sys.executable}
+
+
+def test_every_job_has_its_application_and_the_log_settings_exist(dagbag: DagBag) -> None:
+    from pathlib import Path
+
+    jobs = [task for dag in dagbag.dags.values() for task in dag.tasks if task.task_type == "SparkJobOperator"]
+    assert len(jobs) == 4
+    assert [task.application for task in jobs if not Path(task.application).is_file()] == []
+    assert {task.pool for task in jobs} == {"spark"}
+    assert (SPARK_APPS / "log4j2.properties").is_file()
+
+
+@pytest.mark.parametrize(("code", "again"), [(1, True), (137, True), (2, False), (75, False), (78, False)])
+def test_what_no_second_try_can_mend_fails_at_once(
+    submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch, code: int, again: bool
+) -> None:
+    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    def fail(_self: Any, *_arguments: Any, **_options: Any) -> None:
+        raise AirflowException(f"Cannot execute: spark-submit. Error code is: {code}.")
+
+    monkeypatch.setattr(SparkSubmitHook, "submit", fail)
+    with pytest.raises(AirflowException) as raised:
+        rendered(job()).execute({})
+    assert isinstance(raised.value, AirflowFailException) is not again
+    assert f"Error code is: {code}" in str(raised.value)
+
+
+def test_an_error_without_a_code() -> None:
+    assert exit_code(RuntimeError("killed")) == -1

@@ -1,0 +1,180 @@
+"""House policy of the DAGs: what each file must have, and the edges that must never change."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from twitter_topics.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+
+pytestmark = pytest.mark.dags
+
+DAG_IDS = {
+    "archive_compaction",
+    "elasticsearch_retention",
+    "model_promotion",
+    "speed_layer_watch",
+    "topic_recount",
+    "topic_retraining",
+}
+CHAPTERS = ("What it does.", "What it does not do.", "Parameters.", "Example.", "When it fails.")
+
+
+def test_every_file_imports(dagbag: DagBag) -> None:
+    assert dagbag.import_errors == {}
+
+
+def test_no_dag_is_missing_and_none_is_unknown(dagbag: DagBag) -> None:
+    assert set(dagbag.dags) == DAG_IDS
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_house_rules(dagbag: DagBag, dag_id: str) -> None:
+    dag = dagbag.dags[dag_id]
+    assert dag.doc_md is not None
+    assert dag.doc_md.startswith(f"# {dag_id}: ")
+    assert [chapter for chapter in CHAPTERS if f"**{chapter}**" not in dag.doc_md] == []
+    assert dag.tags
+    assert not dag.catchup
+    assert dag.max_active_runs == 1
+    assert dag.start_date is None, "with a start date the last moment that has passed is run at once"
+    dag.check_cycle()
+    for one in dag.tasks:
+        assert one.owner == "twitter-topics"
+        assert one.execution_timeout is not None, one.task_id
+
+
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_serializes(dagbag: DagBag, dag_id: str) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    stored = DagSerialization.to_dict(dagbag.dags[dag_id])
+    assert DagSerialization.from_dict(stored).dag_id == dag_id
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "first", "then"),
+    [
+        ("archive_compaction", "plan", "compact"),
+        ("archive_compaction", "compact", "report"),
+        ("topic_retraining", "enough_new_tweets", "name_version"),
+        ("topic_retraining", "name_version", "train"),
+        ("topic_retraining", "train", "evaluate"),
+        ("topic_retraining", "evaluate", "register"),
+        ("model_promotion", "judge", "gate"),
+        ("model_promotion", "gate", "promote"),
+        ("model_promotion", "gate", "refused"),
+        ("elasticsearch_retention", "plan", "apply"),
+        ("topic_recount", "check_range", "recount"),
+        ("topic_recount", "recount", "report"),
+    ],
+)
+def test_edges(dagbag: DagBag, dag_id: str, first: str, then: str) -> None:
+    assert then in dagbag.dags[dag_id].get_task(first).downstream_task_ids
+
+
+def test_nothing_is_promoted_past_the_gate(dagbag: DagBag) -> None:
+    promote = dagbag.dags["model_promotion"].get_task("promote")
+    assert "gate" in promote.upstream_task_ids
+    assert promote.trigger_rule == "all_success"
+
+
+def test_assets(dagbag: DagBag) -> None:
+    from airflow.sdk import AssetOrTimeSchedule
+
+    from twitter_topics.orchestration.assets import TOPIC_CHAMPION, TOPIC_MODEL, TWEETS_ARCHIVE
+
+    dags = dagbag.dags
+    assert dags["archive_compaction"].get_task("report").outlets == [TWEETS_ARCHIVE]
+    assert dags["topic_retraining"].get_task("register").outlets == [TOPIC_MODEL]
+    assert dags["model_promotion"].get_task("promote").outlets == [TOPIC_CHAMPION]
+    assert dags["model_promotion"].schedule == [TOPIC_MODEL]
+    assert isinstance(dags["topic_retraining"].schedule, AssetOrTimeSchedule)
+    assert dags["topic_retraining"].schedule.asset_condition.objects == (TWEETS_ARCHIVE,)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "cron"),
+    [
+        ("archive_compaction", "5 * * * *"),
+        ("elasticsearch_retention", "30 3 * * *"),
+        ("speed_layer_watch", "*/5 * * * *"),
+        ("topic_retraining", "0 4 * * *"),
+    ],
+)
+def test_first_run_waits_for_the_next_moment(dagbag: DagBag, dag_id: str, cron: str) -> None:
+    schedule = dagbag.dags[dag_id].schedule
+    timetable = getattr(schedule, "timetable", schedule)
+    assert (timetable.expression, str(timetable.timezone)) == (cron, "UTC")
+    assert timetable.run_immediately is False
+
+
+def test_defaults_are_the_settings(dagbag: DagBag) -> None:
+    topics = Settings().topics
+    given = dagbag.dags["topic_retraining"].params.dump()
+    assert given == {name: getattr(topics, name) for name in given}
+    days = Settings().elasticsearch.retention_days
+    assert dagbag.dags["elasticsearch_retention"].params["days"] == days
+
+
+RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "given"),
+    [
+        ("archive_compaction", {"min_files": 1}),
+        ("archive_compaction", {"expire_hours": 0}),
+        ("archive_compaction", {"orphan_hours": 23}),
+        ("topic_retraining", {"trainer": "word2vec"}),
+        ("topic_retraining", {"k": 1}),
+        ("topic_retraining", {"k": 201}),
+        ("topic_retraining", {"k": "20; rm -rf /"}),
+        ("topic_retraining", {"iterations": 0}),
+        ("topic_retraining", {"seed": -1}),
+        ("topic_retraining", {"window_hours": 0}),
+        ("topic_retraining", {"min_documents": 99}),
+        ("model_promotion", {"version": "../champion"}),
+        ("model_promotion", {"version": "20261101T040000Z-gsdmm/x"}),
+        ("model_promotion", {"force": "yes"}),
+        ("elasticsearch_retention", {"days": 0}),
+        ("elasticsearch_retention", {"days": 3651}),
+        ("topic_recount", {}),
+        ("topic_recount", RANGE | {"start": "yesterday"}),
+        ("topic_recount", RANGE | {"end": "2026-11-01T01:30:00Z"}),
+        ("topic_recount", RANGE | {"model": "newest"}),
+    ],
+)
+def test_a_form_refuses(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    with pytest.raises(ParamValidationError):
+        filled_in(dagbag, dag_id, given)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "given"),
+    [
+        ("archive_compaction", {"min_files": 2, "expire_hours": 1}),
+        ("topic_retraining", {"trainer": "spark-lda", "k": 30, "iterations": 60}),
+        ("model_promotion", {"version": "20261101T040000Z-gsdmm", "force": True, "reason": "why"}),
+        ("model_promotion", {"version": "20261101T040000Z-spark-lda"}),
+        ("elasticsearch_retention", {"days": 7, "dry_run": True, "allow_all": True}),
+        ("topic_recount", RANGE | {"model": "champion"}),
+        ("topic_recount", {"start": "2026-11-01T00:00:00.000+01:00", "end": "2026-11-01T01:00"}),
+        ("topic_recount", RANGE | {"model": "20261101T040000Z-gsdmm"}),
+    ],
+)
+def test_a_form_takes(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> None:
+    filled_in(dagbag, dag_id, given)
+
+
+def filled_in(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> None:
+    params = deepcopy(dagbag.dags[dag_id].params)
+    params.update(given)
+    params.validate()

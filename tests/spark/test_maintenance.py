@@ -1,0 +1,157 @@
+"""Compaction, expiry and clean-up on real Iceberg tables."""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from twitter_topics.contract.archive import RAW_SCHEMA
+from twitter_topics.errors import IntegrityError
+from twitter_topics.spark_io import maintenance
+from twitter_topics.spark_io.archive import raw_table
+from twitter_topics.spark_io.maintenance import (
+    closed_state,
+    compact_archive,
+    current_snapshot,
+    expire_snapshots,
+    remove_orphans,
+)
+from twitter_topics.spark_io.recount import topic_hour_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from twitter_topics.settings import Settings
+
+pytestmark = pytest.mark.spark
+
+HOUR = datetime(2026, 11, 1, 10, tzinfo=UTC)
+CLOSED_BEFORE = HOUR + timedelta(hours=1)
+
+
+def append(spark: SparkSession, settings: Settings, offsets: range, *, hour: datetime = HOUR) -> None:
+    """One commit, one file: rows of one event hour."""
+    rows = [(str(n), hour + timedelta(seconds=n % 3600), "t", b"{}", None, 0, n, hour) for n in offsets]
+    spark.createDataFrame(rows, RAW_SCHEMA).coalesce(1).writeTo(raw_table(settings)).append()
+
+
+def places(spark: SparkSession, settings: Settings) -> tuple[int, int]:
+    """(rows, distinct Kafka offsets) of the whole table."""
+    table = spark.table(raw_table(settings))
+    return table.count(), table.select("kafka_partition", "kafka_offset").distinct().count()
+
+
+def test_an_empty_archive_is_left_alone(spark: SparkSession, local_archive: Settings) -> None:
+    assert compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2) is None
+
+
+def test_small_files_of_closed_hours_become_one_with_every_row(spark: SparkSession, local_archive: Settings) -> None:
+    for start in range(0, 60, 10):
+        append(spark, local_archive, range(start, start + 10))
+    append(spark, local_archive, range(60, 70), hour=CLOSED_BEFORE)
+    append(spark, local_archive, range(70, 80), hour=CLOSED_BEFORE)
+
+    done = compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=3)
+
+    assert done is not None
+    assert (done.before.files, done.after.files) == (6, 1)
+    assert done.before.rows == done.after.rows == 60
+    assert done.late_rows == 0
+    assert places(spark, local_archive) == (80, 80)
+    whole = closed_state(spark, local_archive, CLOSED_BEFORE + timedelta(hours=1))
+    assert whole is not None
+    assert whole.files == 3, "the two files of the open hour must stay"
+
+
+def test_an_hour_with_few_files_is_left_alone(spark: SparkSession, local_archive: Settings) -> None:
+    append(spark, local_archive, range(10))
+    append(spark, local_archive, range(10, 20))
+    snapshot = current_snapshot(spark, raw_table(local_archive))
+
+    done = compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=3)
+
+    assert done is not None
+    assert done.after.files == 2
+    assert current_snapshot(spark, raw_table(local_archive)) == snapshot
+
+
+def test_appends_beside_the_compaction_are_kept(spark: SparkSession, local_archive: Settings) -> None:
+    for start in range(0, 60, 10):
+        append(spark, local_archive, range(start, start + 10))
+    stop, appended = threading.Event(), [60]
+
+    def keep_appending() -> None:
+        while not stop.is_set():
+            append(spark, local_archive, range(appended[0], appended[0] + 10))
+            appended[0] += 10
+
+    writer = threading.Thread(target=keep_appending)
+    writer.start()
+    try:
+        done = [compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2) for _ in range(2)]
+    finally:
+        stop.set()
+        writer.join()
+
+    assert all(one is not None for one in done)
+    assert appended[0] > 60, "no append came in between: the test shows nothing"
+    assert places(spark, local_archive) == (appended[0], appended[0])
+
+
+def test_lost_rows_are_noticed(spark: SparkSession, local_archive: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for start in range(0, 40, 10):
+        append(spark, local_archive, range(start, start + 10))
+    original = maintenance.statement
+
+    def deleting(name: str, **identifiers: str) -> str:
+        spark.sql(f"DELETE FROM {raw_table(local_archive)} WHERE kafka_offset = 7")  # noqa: S608 - a test's own table
+        return original(name, **identifiers)
+
+    monkeypatch.setattr(maintenance, "statement", deleting)
+    with pytest.raises(IntegrityError, match=r"40 rows at snapshot .* 39 at snapshot"):
+        compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2)
+
+
+def test_expiry_keeps_the_newest_snapshots_and_every_row(spark: SparkSession, local_archive: Settings) -> None:
+    for start in range(0, 120, 10):
+        append(spark, local_archive, range(start, start + 10))
+    compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2)
+    later = datetime.now(UTC) + timedelta(hours=2)
+
+    deleted = expire_snapshots(spark, local_archive, older_than=later - timedelta(hours=1), now=later)
+
+    assert spark.table(f"{raw_table(local_archive)}.snapshots").count() == maintenance.RETAINED_SNAPSHOTS
+    assert deleted == 0, "the ten newest snapshots still need the small files"
+    assert places(spark, local_archive) == (120, 120)
+
+
+def test_expiry_and_clean_up_refuse_what_may_be_in_use(spark: SparkSession, local_archive: Settings) -> None:
+    now = datetime.now(UTC)
+    with pytest.raises(ValueError, match="may be in use"):
+        expire_snapshots(spark, local_archive, older_than=now - timedelta(minutes=59), now=now)
+    with pytest.raises(ValueError, match="running job"):
+        remove_orphans(spark, local_archive, older_than=now - timedelta(hours=23), now=now)
+
+
+def test_clean_up_deletes_old_leftovers_only(spark: SparkSession, local_archive: Settings, tmp_path: Path) -> None:
+    append(spark, local_archive, range(10))
+    spark.sql(
+        f"INSERT INTO {topic_hour_table(local_archive)} "  # noqa: S608 - a test's own table
+        "VALUES (TIMESTAMP '2026-11-01 10:00:00', 1, 'a', 'v', 1, 1.0, 0.0)"
+    )
+    folder = next((tmp_path / "lake").rglob("*.parquet")).parent
+    now = datetime.now(UTC)
+    old, young = folder / "old.parquet", folder / "young.parquet"
+    for path in (old, young):
+        path.write_bytes(b"left behind")
+    os.utime(old, (now.timestamp() - 48 * 3600,) * 2)
+
+    assert remove_orphans(spark, local_archive, older_than=now - timedelta(hours=25), now=now) == 1
+    assert not old.exists()
+    assert young.exists()
+    assert places(spark, local_archive) == (10, 10)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from twitter_topics.policy.retraining import TrainingNeed, decide_retraining
+
+
+@pytest.mark.parametrize(
+    ("need", "train", "reason"),
+    [
+        (TrainingNeed(1_999, None), False, "1,999 tweets are archived, 2,000 are needed"),
+        (TrainingNeed(2_000, None), True, "no model yet"),
+        (TrainingNeed(100_000, 19_999), False, "19,999 new tweets since the newest model, 20,000 are needed"),
+        (TrainingNeed(100_000, 20_000), True, "20,000 new tweets"),
+        (TrainingNeed(1_000, 50_000), False, "1,000 tweets are archived"),
+        (TrainingNeed(0, 0, asked_by_person=True), True, "a person asked"),
+    ],
+)
+def test_decision(need: TrainingNeed, train: bool, reason: str) -> None:
+    decision = decide_retraining(need, min_documents=2_000, min_new_tweets=20_000)
+    assert decision.train is train
+    assert reason in decision.reason

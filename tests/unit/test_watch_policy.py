@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from twitter_topics.policy.watch import PARTS, PartReport, WatchLimits, dead_letter_problem, find_problems
+
+NOW = 1_000_000.0
+LIMITS = WatchLimits()
+WELL = {part: PartReport(part, ok=True, state="running", lag=0, error="", at=NOW - 5) for part in PARTS}
+
+
+def problems(previous: dict[str, int] | None = None, **changes: PartReport) -> list[str]:
+    return find_problems(WELL | changes, previous or {}, now=NOW, limits=LIMITS)
+
+
+def test_all_is_well() -> None:
+    assert problems() == []
+
+
+def test_a_part_that_never_reported() -> None:
+    reports = {part: report for part, report in WELL.items() if part != "archiver"}
+    (problem,) = find_problems(reports, {}, now=NOW, limits=LIMITS)
+    assert problem.startswith("archiver has never reported")
+
+
+def test_a_silent_part_is_named_once_with_its_last_state() -> None:
+    silent = replace(WELL["classifier"], at=NOW - 301, ok=False, state="failed")
+    assert problems(classifier=silent) == ["classifier has been silent for 5 minutes; its last state was 'failed'"]
+    assert problems(classifier=replace(silent, at=NOW - 120, ok=True, state="running")) == []
+
+
+@pytest.mark.parametrize("state", ["finished", "stopped"])
+def test_a_part_that_ended_on_purpose_may_be_silent(state: str) -> None:
+    assert problems(producer=replace(WELL["producer"], at=0, state=state)) == []
+
+
+def test_a_part_that_is_not_ok_says_why() -> None:
+    broken = replace(WELL["aggregator"], ok=False, state="restarting", error="InfluxDB is away")
+    assert problems(aggregator=broken) == ["aggregator says 'restarting': InfluxDB is away"]
+
+
+@pytest.mark.parametrize(
+    ("before", "lag", "called"),
+    [(5000, 9000, True), (5000, 6000, False), (9000, 5000, False), (0, 999, False), (None, 10**6, False)],
+)
+def test_a_growing_lag(before: int | None, lag: int, called: bool) -> None:
+    previous = {} if before is None else {"classifier": before}
+    found = problems(previous, classifier=replace(WELL["classifier"], lag=lag))
+    assert [("falls behind" in problem) for problem in found] == [True] * called
+
+
+@pytest.mark.parametrize(("dead", "raw", "called"), [(0, 0, False), (5, 100, False), (6, 100, True), (1, 0, False)])
+def test_dead_letters(dead: int, raw: int, called: bool) -> None:
+    assert bool(dead_letter_problem(dead, raw, LIMITS)) is called

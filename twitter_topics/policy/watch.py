@@ -1,0 +1,85 @@
+"""What is wrong with the speed layer, as sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PARTS = ("producer", "archiver", "classifier", "aggregator")
+
+ENDED_ON_PURPOSE = ("finished", "stopped")
+"""States after which a part is silent and healthy: its source is at its end, or a person stopped it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """The newest word of a part. `at` in Unix seconds, `lag` records behind (the producer's: seconds)."""
+
+    part: str
+    ok: bool
+    state: str
+    lag: int
+    error: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLimits:
+    """When to call."""
+
+    silent_seconds: float = 120
+    min_lag: int = 1000
+    """A smaller lag is a batch on its way, whatever its trend."""
+    lag_growth: float = 1.2
+    max_dead_letter_share: float = 0.05
+
+
+def find_problems(
+    reports: Mapping[str, PartReport],
+    previous_lag: Mapping[str, int],
+    *,
+    now: float,
+    limits: WatchLimits,
+    parts: Iterable[str] = PARTS,
+) -> list[str]:
+    """One sentence a problem; empty when all is well.
+
+    Args:
+        reports: newest report by part.
+        previous_lag: lag by part at the last look; a part seen for the first time has no trend.
+        now: Unix seconds.
+    """
+    problems = []
+    for part in parts:
+        report = reports.get(part)
+        if report is None:
+            problems.append(f"{part} has never reported: is it running? (`twitter-topics status`)")
+        elif report.state not in ENDED_ON_PURPOSE:
+            problems += _of_running_part(report, previous_lag.get(part), now, limits)
+    return problems
+
+
+def dead_letter_problem(dead_letters: int, raw_records: int, limits: WatchLimits) -> list[str]:
+    """A sentence when more than the allowed share of what was received could not be used."""
+    if raw_records == 0 or dead_letters <= limits.max_dead_letter_share * raw_records:
+        return []
+    share = dead_letters / raw_records
+    return [
+        f"{dead_letters:,} of {raw_records:,} records are dead letters "
+        f"({share:.1%}, allowed {limits.max_dead_letter_share:.1%}): the topic tweet_dead_letters says why"
+    ]
+
+
+def _of_running_part(report: PartReport, previous_lag: int | None, now: float, limits: WatchLimits) -> list[str]:
+    silent = now - report.at
+    if silent > limits.silent_seconds:
+        return [f"{report.part} has been silent for {silent / 60:.0f} minutes; its last state was {report.state!r}"]
+    problems = []
+    if not report.ok:
+        problems.append(f"{report.part} says {report.state!r}: {report.error or 'no reason given'}")
+    if previous_lag is not None and report.lag >= limits.min_lag and report.lag > previous_lag * limits.lag_growth:
+        problems.append(f"{report.part} falls behind: lag {report.lag:,}, at the last look {previous_lag:,}")
+    return problems
