@@ -11,9 +11,7 @@ _TALKATIVE = ("kafka", "elastic_transport", "elasticsearch", "botocore", "urllib
 
 def configure_logging() -> None:
     """INFO of this project and warnings of its clients."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     # warns of every tenth of a second that another process took the processor away

@@ -1,7 +1,8 @@
-"""The whole loop on the real stack: replay, train, promote, kill -9 in the middle, and every tweet stands once everywhere."""
+"""The whole loop on the real stack: replay, train, promote, kill -9 midway; each tweet stands once everywhere."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -182,4 +183,4 @@ def _assert_no_gap(loop: Loop) -> None:
         ends = sorted({point.end_ms for point in store.hours(now.end_ms - 3_600_000, now.end_ms)})
     finally:
         store.close()
-    assert {later - earlier for earlier, later in zip(ends, ends[1:], strict=False)} == {10_000}
+    assert {later - earlier for earlier, later in itertools.pairwise(ends)} == {10_000}

@@ -113,6 +113,6 @@ def test_all_of_it_is_found_when_supervisord_and_its_runners_are_killed(supervis
     everything = supervisor.leftovers()
     assert pid in everything
     processes.send(everything - {pid}, signal.SIGKILL)
-    until(lambda: not supervisor.is_alive())
+    until(lambda: supervisor.leftovers() <= {pid})
     assert processes.end(supervisor.leftovers, grace_seconds=0.2) <= 1
     assert processes.look_up(pid) is None
