@@ -122,6 +122,21 @@ def test_a_long_backlog_is_not_waited_for_for_ever(tour: Tour, monkeypatch: pyte
     tour.wait_for_tweets()
 
 
+def test_after_the_end_of_a_fast_source_everything_is_waited_for(
+    tour: Tour, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Growing(FakeArchive):
+        def rows(self) -> int:
+            self.held = min(95_000, self.held + 1_000)
+            return self.held
+
+    produced(monkeypatch, 95_000)
+    health(tour, "finished", rate=9_000)
+    tour._archive = Growing(20_000)  # type: ignore[assignment]
+    tour.wait_for_tweets()
+    assert "95,000 of 95,000 tweets archived" in capsys.readouterr().out
+
+
 def test_a_source_that_ends_too_early_is_told(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
     produced(monkeypatch, 100)
     health(tour, "finished")

@@ -79,7 +79,8 @@ class Tour:
                 finished, live = self._producer()
                 if archived >= needed:
                     enough_at = enough_at or time.monotonic()
-                    caught_up = (finished or live) and archived >= produced - self._moments_worth()
+                    on_its_way = 0 if finished else self._moments_worth()
+                    caught_up = (finished or live) and archived >= produced - on_its_way
                     if caught_up or time.monotonic() - enough_at > _BACKLOG_SECONDS:
                         self._line(f"{archived:,} of {produced:,} tweets archived")
                         return
