@@ -26,6 +26,7 @@ from twitter_topics.contract.series import (
 )
 from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.settings import Settings
+from twitter_topics.store import influx
 from twitter_topics.store.influx import POINTS_PER_REQUEST, SeriesStore
 from twitter_topics.testing.series import MemorySeriesStore
 
@@ -224,3 +225,31 @@ def test_any_label_survives_the_way_there_and_back(real: SeriesStore, label: str
     series = Series(3, tag_text(label), tag_text(version))
     real.write_panes([pane(T0, series, 2, 1, 1)])
     assert real.panes(T0, T0 + 1) == [pane(T0, series, 2, 1, 1)]
+
+
+def test_half_a_point_is_waited_for(real: SeriesStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    real.reset_counts()
+    whole = Pane(T0 - T0 % PANE_MS, STORM, Sums(3, 2_000_000, 500_000), Sums(1, 1_000_000, 0), 7)
+    line = influx._pane_line(whole)
+    key, fields, time_ns = line.rsplit(" ", 2)
+    first, _, rest = fields.partition(",")
+    real._write([f"{key} {first} {time_ns}"])
+    pauses: list[float] = []
+
+    def write_the_rest(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            real._write([f"{key} {rest} {time_ns}"])
+
+    monkeypatch.setattr(influx.time, "sleep", write_the_rest)
+    assert real.panes(T0 - PANE_MS, T0 + PANE_MS) == [whole]
+    assert len(pauses) == 3
+
+
+def test_a_point_that_stays_half_is_no_count(real: SeriesStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    real.reset_counts()
+    real._write([f"topic_pane,topic_id=1,topic_label=a,model_version=m1 tweets=3i {T0 * 1_000_000}"])
+    monkeypatch.setattr(influx.time, "sleep", lambda _: None)
+    with pytest.raises(RetryableError, match="half written"):
+        real.panes(T0, T0 + 1)
+    real.reset_counts()

@@ -41,6 +41,7 @@ POINTS_PER_REQUEST = 5_000
 _NS_PER_MS = 1_000_000
 _TIMEOUT_S = (5, 30)  # the server itself gives up a write after 10 s
 _CLIENT_ERRORS = (requests.RequestException, InfluxDBServerError, InfluxDBClientError)
+_WHOLE_TRIES, _WHOLE_PAUSE_SECONDS = 20, 0.1
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 
 Value = int | float | str | bool
@@ -203,12 +204,20 @@ class SeriesStore:
             except _CLIENT_ERRORS as error:
                 raise self._translated(error, "write") from error
 
-    def _between(self, columns: str, measurement: str, from_ms: int, to_ms: int) -> Iterator[Row]:
-        """Rows with times in [from_ms, to_ms) and the tags of their series."""
+    def _between(self, columns: str, measurement: str, from_ms: int, to_ms: int) -> list[Row]:
+        """Rows with times in [from_ms, to_ms) and the tags of their series.
+
+        InfluxDB stores the fields of a point one after the other, so a reader beside the writer may see half a point.
+        """
         rest = "WHERE time >= $from AND time < $to GROUP BY topic_id, topic_label, model_version"
-        return self._rows(
-            _select(columns, measurement, rest), bound={"from": from_ms * _NS_PER_MS, "to": to_ms * _NS_PER_MS}
-        )
+        bound = {"from": from_ms * _NS_PER_MS, "to": to_ms * _NS_PER_MS}
+        for _ in range(_WHOLE_TRIES):
+            rows = list(self._rows(_select(columns, measurement, rest), bound=bound))
+            if all(value is not None for _, row in rows for value in row.values()):
+                return rows
+            time.sleep(_WHOLE_PAUSE_SECONDS)
+        msg = f"{self._where}: points of {measurement} stay half written"
+        raise RetryableError(msg)
 
     def _rows(self, sql: str, *, bound: dict[str, int] | None = None, write: bool = False) -> Iterator[Row]:
         try:
