@@ -31,14 +31,18 @@ from twitter_topics.testing.services import stack_variables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
-TWEETS, REPEATED, LATER = 6_000, 250, 300
+REPEATED = 250
 BROKEN = [b"{broken", b'{"id_str":"1","text":"no time"}', b"\xff\xfe"]
-DAY_MS = 86_400_000
+RATE = 6_000 / 86_400
+"""Tweets a second."""
 
 
-def made_up_tweets(begin_ms: int, count: int, seed: int) -> list[bytes]:
-    stream = Stream(seed, TWEETS / 86_400, begin_ms, load_themes())
-    return [json.dumps(stream.tweet(index)[1], ensure_ascii=False).encode() for index in range(count)]
+def made_up_tweets(hours: float, seed: int) -> list[bytes]:
+    """Tweets of the last hours, up to a minute ago."""
+    now_ms = int(time.time() * 1000)
+    stream = Stream(seed, RATE, now_ms - int(hours * 3_600_000), load_themes())
+    tweets = itertools.takewhile(lambda tweet: tweet[0] < now_ms - 60_000, map(stream.tweet, itertools.count()))
+    return [json.dumps(body, ensure_ascii=False).encode() for _, body in tweets]
 
 
 def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -53,8 +57,8 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 class Loop:
     """A running stack, and the questions that the test asks of it."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, stack: Stack, tweets: int) -> None:
+        self.stack, self.tweets = stack, tweets
         self.settings = Settings(stack.addresses.variables)
         self.search = SearchStore(self.settings.elasticsearch)
         self.models = ModelStore(self.settings)
@@ -98,7 +102,7 @@ class Loop:
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     folder = Path(tmp_path_factory.mktemp("e2e"))
-    tweets = made_up_tweets(int(time.time() * 1000) - DAY_MS, TWEETS, seed=3)
+    tweets = made_up_tweets(hours=24, seed=3)
     replay = folder / "tweets.jsonl"
     replay.write_bytes(b"\n".join([*tweets, *BROKEN, *tweets[:REPEATED]]) + b"\n")
     variables = stack_variables(folder / "stack") | {
@@ -110,7 +114,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     stack = Stack(Settings(variables), lambda _: None)
     try:
         stack.up()
-        yield Loop(stack)
+        yield Loop(stack, len(tweets))
     finally:
         stack.down()
 
@@ -121,16 +125,16 @@ def test_every_tweet_is_archived_indexed_and_counted_once_through_kill_9(loop: L
     assert loop.search.count() == 0  # before the first model the classifier waits, and skips nothing
     first = tour.wait_for_champion()
 
-    until(lambda: 0 < loop.search.count() < TWEETS, 180, "the classifier is in the middle of its work")
+    until(lambda: 0 < loop.search.count() < loop.tweets, 180, "the classifier is in the middle of its work")
     loop.kill("classify-tweets")
     loop.kill("aggregate-topics")
 
     report = loop.balance()
     facts = report.facts
-    assert facts.produced == facts.archived == TWEETS + REPEATED + len(BROKEN)
-    assert facts.archived_distinct == facts.indexed == facts.counted == TWEETS
+    assert facts.produced == facts.archived == loop.tweets + REPEATED + len(BROKEN)
+    assert facts.archived_distinct == facts.indexed == facts.counted == loop.tweets
     assert sum(facts.dead_letters.values()) == len(BROKEN)
-    assert loop.search.count({"term": {"model_version": first.version}}) == TWEETS
+    assert loop.search.count({"term": {"model_version": first.version}}) == loop.tweets
 
 
 def test_a_promoted_model_takes_over_without_a_restart_and_without_a_gap(loop: Loop) -> None:
@@ -144,10 +148,11 @@ def test_a_promoted_model_takes_over_without_a_restart_and_without_a_gap(loop: L
     if loop.models.champion().version != second:  # type: ignore[union-attr] - the gate may refuse an equally good model
         loop.run_dag("model_promotion", {"version": second, "force": True, "reason": "the test wants the newer one"})
 
-    loop.send(made_up_tweets(int(time.time() * 1000) - 10 * 60_000, LATER, seed=4)[:LATER])
-    report = loop.balance()
-    assert report.facts.archived_distinct == report.facts.indexed == report.facts.counted == TWEETS + LATER
-    assert loop.search.count({"term": {"model_version": second}}) == LATER
+    later = made_up_tweets(hours=1, seed=4)
+    loop.send(later)
+    facts = loop.balance().facts
+    assert facts.archived_distinct == facts.indexed == facts.counted == loop.tweets + len(later)
+    assert loop.search.count({"term": {"model_version": second}}) == len(later)
     assert (loop.pid("classify-tweets"), loop.restarts("classify-tweets")) == before
     _assert_no_gap(loop)
 
