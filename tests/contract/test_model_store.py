@@ -345,3 +345,30 @@ def race(attempt: Callable[[int], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(RACERS) as pool:
         return list(pool.map(run, range(RACERS)))
+
+
+def test_a_promoter_killed_after_its_claim_is_followed_through(store: ModelStore, objects: ObjectStore) -> None:
+    for version in (V1, V2, V3):
+        registered(store, version)
+    first = store.promote(V1, None, "first", "tests")
+
+    class KilledError(Exception):
+        """Stands for kill -9."""
+
+    def killed(*_: object) -> str:
+        raise KilledError
+
+    dying = ModelStore(Settings({}), objects=objects, clock=store._clock)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dying, "_swap", killed)
+        with pytest.raises(KilledError):
+            dying.promote(V2, first.etag, "second", "the one that dies")
+    assert store.champion() == first
+
+    with pytest.raises(ConflictError, match=f"now: {V2}"):
+        store.promote(V3, first.etag, "third", "tests")
+    serving = store.champion()
+    assert serving is not None
+    assert (serving.version, serving.by) == (V2, "the one that dies")
+    assert store.promote(V3, serving.etag, "third", "tests").version == V3
+    assert [one.version for one in store.history()] == [V1, V2, V3]

@@ -2,6 +2,7 @@
 
 models/<version>/…                    files of a version; manifest.json is written last and lists all with their sha256
 models/champion.json                  the only object that changes, by conditional writes
+models/claims/<token>.json            who follows the champion with that token; made once, so a race has one winner
 models/history/<utc>-<version>.json   every promotion
 """
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = "models/"
 CHAMPION_KEY = ROOT + "champion.json"
+CLAIMS = ROOT + "claims/"
 HISTORY = ROOT + "history/"
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.npz"
@@ -214,6 +216,9 @@ class ModelStore:
         at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
         replaced = None if previous is None else previous.version
         promotion = Promotion(version, at, reason, by, replaced, secrets.token_hex(8))
+        if expected_etag != (None if current is None else current.etag):
+            raise _conflict(promotion, previous)
+        self._claim(promotion, previous, expected_etag)
         etag = self._swap(promotion, expected_etag)
         self._record(promotion)
         return _champion(promotion, etag)
@@ -228,6 +233,19 @@ class ModelStore:
             found[promotion.token] = promotion
         return sorted(found.values(), key=lambda promotion: promotion.promoted_at)
 
+    def _claim(self, promotion: Promotion, previous: Promotion | None, expected_etag: str | None) -> None:
+        """Be the one that follows the champion. Not every S3 server's If-Match is atomic, creating an object is."""
+        key = f"{CLAIMS}{previous.token if previous else 'first'}.json"
+        try:
+            self._objects.put_new(key, _encoded(asdict(promotion)))
+        except ConflictError:
+            found = self._objects.get(key)
+            claimed = promotion if found is None else _promotion(found.body)
+            if claimed.token == promotion.token:  # the answer to our own write was lost
+                return
+            self._swap(claimed, expected_etag)  # who claimed may have been killed before this
+            raise _conflict(promotion, claimed) from None
+
     def _swap(self, promotion: Promotion, expected_etag: str | None) -> str:
         body = _encoded(asdict(promotion))
         try:
@@ -235,13 +253,12 @@ class ModelStore:
                 return self._objects.put_new(CHAMPION_KEY, body)
             return self._objects.replace(CHAMPION_KEY, body, expected_etag)
         except ConflictError:
-            # a write whose answer was lost is sent again by the client, and then loses against itself
+            # somebody finished it for us, or the answer to our own write was lost
             current = self._objects.get(CHAMPION_KEY)
-            if current is not None and _promotion(current.body).token == promotion.token:
+            serving = None if current is None else _promotion(current.body)
+            if current is not None and serving is not None and serving.token == promotion.token:
                 return current.etag
-            winner = "none" if current is None else _promotion(current.body).version
-            msg = f"{promotion.version} was not promoted: the champion has changed since (now: {winner}); decide again"
-            raise ConflictError(msg) from None
+            raise _conflict(promotion, serving) from None
 
     def _record(self, promotion: Promotion) -> None:
         stamp = datetime.fromisoformat(promotion.promoted_at).strftime("%Y%m%dT%H%M%S.%fZ")
@@ -264,6 +281,13 @@ def _folder_contents(folder: Path) -> dict[str, bytes]:
 
 def _fingerprint(body: bytes) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
+
+
+def _conflict(promotion: Promotion, winner: Promotion | None) -> ConflictError:
+    now = "none" if winner is None else winner.version
+    return ConflictError(
+        f"{promotion.version} was not promoted: the champion has changed since (now: {now}); decide again"
+    )
 
 
 def _encoded(content: Mapping[str, Any]) -> bytes:
