@@ -12,8 +12,9 @@ import pytest
 from kafka.partitioner.default import murmur2
 
 from twitter_topics.audit.collect import collect
-from twitter_topics.audit.stores import Counted, Documents, Limits, before, day_of_index, not_from
+from twitter_topics.audit.stores import Counted, Documents, Limits, before, not_from
 from twitter_topics.audit.watch import audit
+from twitter_topics.contract.document import index_day
 from twitter_topics.policy.audit import Report, balance
 from twitter_topics.store.archive import ArchiveRecords
 from twitter_topics.store.kafka_contents import DeadLetters, Range, partitions_of_keys, sort_letters
@@ -329,8 +330,8 @@ def test_dead_letters_are_sorted_by_where_their_record_lies() -> None:
 
 
 def test_queries_and_names_of_the_index() -> None:
-    assert day_of_index("tweets-2026.03.09", "tweets") == date(2026, 3, 9)
-    assert day_of_index("tweets-other", "tweets") is None
+    assert index_day("tweets-2026.03.09", "tweets") == date(2026, 3, 9)
+    assert index_day("tweets-other", "tweets") is None
     assert before({}) == {"bool": {"should": [{"match_none": {}}]}}
     assert not_from({1: 5}) == {
         "bool": {

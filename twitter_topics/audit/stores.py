@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from twitter_topics.contract.document import index_day
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.store.archive import ArchiveRecords, ArchiveStore
 from twitter_topics.store.elasticsearch import SearchStore
@@ -103,7 +104,7 @@ class RealStores:
         return {
             day: Documents(bucket["doc_count"], bucket["settled"]["doc_count"])
             for bucket in answer["aggregations"]["days"]["buckets"]
-            if (day := day_of_index(bucket["key"], prefix))
+            if (day := index_day(bucket["key"], prefix))
         }
 
     def counted(self) -> Counted:
@@ -123,14 +124,6 @@ def before(limits: Limits) -> dict[str, Any]:
 def not_from(limits: Limits) -> dict[str, Any]:
     """All but the documents whose record lies at the limit or after it. One that names no record stays in."""
     return {"bool": {"must_not": [_record(number, {"gte": end}) for number, end in limits.items()]}}
-
-
-def day_of_index(name: str, prefix: str) -> date | None:
-    """The day of a daily index, None for any other name."""
-    try:
-        return datetime.strptime(name.removeprefix(f"{prefix}-"), "%Y.%m.%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        return None
 
 
 _NOTHING: dict[str, Any] = {"match_none": {}}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from typing import Any
 
 _KEYWORD = {"type": "keyword", "ignore_above": 512}
@@ -58,6 +59,18 @@ MAPPINGS: dict[str, Any] = {
 def index_name(prefix: str, event_time_ms: int) -> str:
     """The daily index of a tweet, by the UTC day of its event time: `tweets-2026.11.23`."""
     return f"{prefix}-{datetime.fromtimestamp(event_time_ms / 1000, UTC):%Y.%m.%d}"
+
+
+def index_day(name: str, prefix: str) -> date | None:
+    """The UTC day of a daily index, or None for any other name."""
+    match = re.fullmatch(re.escape(prefix) + r"-(\d{4})\.(\d{2})\.(\d{2})", name, re.ASCII)
+    if match is None:
+        return None
+    year, month, day = (int(part) for part in match.groups())
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
 
 
 def index_template(prefix: str, *, shards: int, replicas: int) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from twitter_topics.policy.retention import index_day, plan_retention
+from twitter_topics.contract.document import index_day
+from twitter_topics.policy.retention import plan_retention
 
 if TYPE_CHECKING:
     from datetime import date

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from twitter_topics.contract.document import index_day
 from twitter_topics.errors import ConfigurationError, IntegrityError
 
 if TYPE_CHECKING:
@@ -69,18 +69,6 @@ def plan_retention(
         keep=tuple(name for name in dated if name not in delete),
         ignored=tuple(name for name in ordered if name not in dated),
     )
-
-
-def index_day(name: str, prefix: str) -> date | None:
-    """The UTC day of a daily index, or None for any other name."""
-    match = re.fullmatch(re.escape(prefix) + r"-(\d{4})\.(\d{2})\.(\d{2})", name, re.ASCII)
-    if match is None:
-        return None
-    year, month, day = (int(part) for part in match.groups())
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
 
 
 def _check_clock(dated: dict[str, date], today: date, *, allow_all: bool) -> None:
