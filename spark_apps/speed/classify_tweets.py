@@ -19,6 +19,7 @@ from twitter_topics.spark_io.session import build_session
 from twitter_topics.spark_io.speed_layer import Archiver, ClassifierQuery
 from twitter_topics.store.health import write_health
 from twitter_topics.store.influx import SeriesStore
+from twitter_topics.store.reachable import away
 
 
 def main() -> None:
@@ -32,9 +33,15 @@ def main() -> None:
         write_health(settings.speed.health_dir, part, **fields)
         series.write_health(part, **fields)
 
+    def s3_away() -> str:
+        return away("S3", settings.s3.endpoint_url)
+
+    def search_away() -> str:
+        return away("Elasticsearch", settings.elasticsearch.url) or s3_away()
+
     parts = [
-        Part("archiver", archiver.start, archiver.behind),
-        Part("classifier", classifier.start, classifier.behind),
+        Part("archiver", archiver.start, archiver.behind, s3_away),
+        Part("classifier", classifier.start, classifier.behind, search_away),
     ]
     try:
         QueryKeeper(parts, report).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.spark_io.queries import NotReady, Part, Patience, QueryKeeper
+from twitter_topics.store.reachable import away
 
 QUICK = Patience(first=0.05, longest=0.2, settled=0.0, stalled=60.0, report_every=0.0, look_every=0.01)
 
@@ -196,3 +198,26 @@ def test_a_signal_stops_the_queries_and_gives_back_the_handlers(number: signal.S
     assert sent
     assert query.stopped
     assert signal.getsignal(number) == before
+
+
+def test_a_store_that_is_away_is_named_while_the_query_waits_in_its_batch() -> None:
+    answers = ["Elasticsearch at 127.0.0.1:1 does not answer"]
+    query = Query({"batchId": 1, "inputRowsPerSecond": 1.0, "batchDuration": 10})
+    reports = Reports()
+    keeper = QueryKeeper([Part("a", lambda: query, away=lambda: answers[0])], reports, patience=QUICK)  # type: ignore[arg-type, return-value]
+    with running(keeper):
+        until(lambda: reports.last("a").get("error") == answers[0])
+        assert reports.last("a")["ok"] is False
+        answers[0] = ""
+        until(lambda: reports.last("a").get("ok") is True)
+    assert query.stopped
+
+
+def test_nothing_listening_is_told_with_its_address() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        assert f"S3 at 127.0.0.1:{port} does not answer" in away("S3", f"http://127.0.0.1:{port}")
+        listening.listen()
+        assert away("S3", f"http://127.0.0.1:{port}") == ""
+    assert away("S3", "") == ""

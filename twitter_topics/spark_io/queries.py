@@ -37,11 +37,13 @@ class Part:
     """A query by name.
 
     `start` makes and starts it, also after a failure; it may raise NotReady. `lag` is the number of records behind.
+    `away` says which store it waits for does not answer, empty when all do: a batch that waits for one looks like work.
     """
 
     name: str
     start: Callable[[], StreamingQuery]
     lag: Callable[[], int] = lambda: 0
+    away: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ class QueryKeeper:
         state = self._states[part.name]
         ok, word = self._word(state)
         lag, trouble = self._lag(part) if state.query else (0, "")
+        trouble = trouble or part.away()
         return {
             "ok": ok and not trouble,
             "state": word,
