@@ -110,7 +110,7 @@ def _ports(settings: Settings) -> Finding:
     problems = taken({name: ports[name] for name in DEFAULT_PORTS})
     if not problems:
         return Finding("ports", ", ".join(str(ports[name]) for name in DEFAULT_PORTS) + " are free")
-    return Finding("ports", "; ".join(problems), fix="stop that program, or move this stack: LOCAL_PORT_OFFSET=100")
+    return Finding("ports", "; ".join(problems), fix="stop that program, or move this stack: LOCAL_PORT_OFFSET=1000")
 
 
 def _jars() -> Finding:

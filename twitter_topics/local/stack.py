@@ -146,7 +146,7 @@ class Stack:
         running = self._running_names()
         new = [service for service in wanted if service.name not in running]
         if problems := taken({name: self.ports[name] for service in new for name in service.ports}):
-            advice = "stop it, or move this stack with LOCAL_PORT_OFFSET (e.g. 100)"
+            advice = "stop it, or move this stack with LOCAL_PORT_OFFSET (e.g. 1000)"
             raise ConfigurationError("; ".join(problems) + ": " + advice)
         if not self.supervisor.is_alive():
             heap = self._settings.local.elasticsearch_heap

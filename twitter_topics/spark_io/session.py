@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from pyspark.sql import SparkSession
 
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.settings import inherited, provide_defaults
 
 if TYPE_CHECKING:
     from twitter_topics.settings import ArchiveSettings, S3Settings, Settings
@@ -27,7 +27,7 @@ def build_session(
     Raises:
         ConfigurationError: the jars are not where SPARK_JARS_DIR says.
     """
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers take whatever `python3` is on the PATH
+    provide_defaults({"PYSPARK_PYTHON": sys.executable})  # else workers take whatever `python3` is on the PATH
     builder = SparkSession.builder.appName(app_name)
     if not _under_spark_submit():
         builder = builder.master(settings.spark.master).config("spark.jars", ",".join(jars(settings.spark.jars_dir)))
@@ -58,7 +58,7 @@ def jars(folder: Path) -> list[str]:
 
 def _under_spark_submit() -> bool:
     # spark-submit hands its Python driver the port of a JVM that already runs
-    return "PYSPARK_GATEWAY_PORT" in os.environ
+    return bool(inherited(["PYSPARK_GATEWAY_PORT"]))
 
 
 def _common_options(settings: Settings) -> dict[str, str]:
