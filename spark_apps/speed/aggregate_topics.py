@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
 
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.logs import configure_logging
@@ -16,7 +15,7 @@ from twitter_topics.spark_io.aggregation import Aggregation
 from twitter_topics.spark_io.aggregator import start_aggregator
 from twitter_topics.spark_io.queries import Part, QueryKeeper
 from twitter_topics.spark_io.session import build_session
-from twitter_topics.store.health import write_health
+from twitter_topics.store.health import reporter
 from twitter_topics.store.influx import SeriesStore
 from twitter_topics.store.models import ModelStore
 from twitter_topics.store.offsets import TopicEnds, lag
@@ -37,14 +36,11 @@ def main() -> None:
     )
     spark = build_session(settings, "aggregate_topics", driver_memory=settings.speed.driver_memory, streaming=True)
 
+    report = reporter(settings.speed.health_dir, store.write_health)
     ends = TopicEnds(settings.kafka, settings.kafka.processed_topic)
 
     def behind() -> int:
         return lag(ends.read(), aggregation.counted_offsets)
-
-    def report(part: str, /, **fields: Any) -> None:
-        write_health(settings.speed.health_dir, part, **fields)
-        store.write_health(part, **fields)
 
     try:
         QueryKeeper([Part(PART, lambda: start_aggregator(spark, settings, aggregation), behind)], report).run()
@@ -55,8 +51,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     configure_logging()
-    logging.getLogger("kafka").setLevel(logging.WARNING)
-    logging.getLogger("py4j").setLevel(logging.WARNING)
     try:
         main()
     except ConfigurationError as error:

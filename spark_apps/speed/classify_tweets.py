@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
 
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.logs import configure_logging
@@ -17,7 +16,7 @@ from twitter_topics.settings import Settings
 from twitter_topics.spark_io.queries import Part, QueryKeeper
 from twitter_topics.spark_io.session import build_session
 from twitter_topics.spark_io.speed_layer import Archiver, ClassifierQuery
-from twitter_topics.store.health import write_health
+from twitter_topics.store.health import reporter
 from twitter_topics.store.influx import SeriesStore
 from twitter_topics.store.reachable import away
 
@@ -28,10 +27,6 @@ def main() -> None:
     series = SeriesStore(settings.influx)
     spark = build_session(settings, "classify_tweets", driver_memory=settings.speed.driver_memory, streaming=True)
     archiver, classifier = Archiver(spark, settings), ClassifierQuery(spark, settings)
-
-    def report(part: str, /, **fields: Any) -> None:
-        write_health(settings.speed.health_dir, part, **fields)
-        series.write_health(part, **fields)
 
     def s3_away() -> str:
         return away("S3", settings.s3.endpoint_url)
@@ -44,7 +39,7 @@ def main() -> None:
         Part("classifier", classifier.start, classifier.behind, search_away),
     ]
     try:
-        QueryKeeper(parts, report).run()
+        QueryKeeper(parts, reporter(settings.speed.health_dir, series.write_health)).run()
     finally:
         spark.stop()
         series.close()

@@ -42,6 +42,17 @@ class _RawQuery:
         done = {int(partition): offset for partition, offset in covered.items()}
         return lag(self._ends.read(), done)
 
+    def _records(self, starting: str) -> DataFrame:
+        """The raw topic as a stream; `starting` counts only while there is no checkpoint."""
+        settings = self._settings
+        return kafka.read_stream(
+            self._spark,
+            settings.kafka,
+            settings.kafka.raw_topic,
+            max_records=settings.speed.max_tweets_per_batch,
+            starting=starting,
+        )
+
 
 class Archiver(_RawQuery):
     """Every record of the raw topic into the archive, exactly once. Knows no model and no Elasticsearch."""
@@ -55,13 +66,7 @@ class Archiver(_RawQuery):
         settings = self._settings
         archive.ensure_tables(self._spark, settings)
         self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", "archiver")
-        records = kafka.read_stream(
-            self._spark,
-            settings.kafka,
-            settings.kafka.raw_topic,
-            max_records=settings.speed.max_tweets_per_batch,
-            starting=self._starting_offsets(),
-        )
+        records = self._records(starting=self._starting_offsets())
         self._query = archive.append_stream(
             archive.archive_rows(records, archive.time_bounds(settings)),
             settings,
@@ -107,13 +112,7 @@ class ClassifierQuery(_RawQuery):
         self._reload()
         SearchStore(settings.elasticsearch, patience_seconds=30).ensure_template()
         self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", "classifier")
-        records = kafka.read_stream(
-            self._spark,
-            settings.kafka,
-            settings.kafka.raw_topic,
-            max_records=settings.speed.max_tweets_per_batch,
-            starting="earliest",
-        )
+        records = self._records(starting="earliest")
         self._query = (
             records.writeStream.foreachBatch(self._classify)
             .option("checkpointLocation", f"{settings.speed.checkpoint_dir}/classifier")

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,16 @@ def write_health(directory: Path, part: str, **fields: Any) -> Health:
         Path(temporary).unlink(missing_ok=True)
         raise
     return health
+
+
+def reporter(directory: Path, write_point: Callable[..., None]) -> Callable[..., None]:
+    """A function `(part, **fields)` that writes the file, then the point; raises what either of them raises."""
+
+    def report(part: str, /, **fields: Any) -> None:
+        write_health(directory, part, **fields)
+        write_point(part, **fields)
+
+    return report
 
 
 def read_health(directory: Path) -> dict[str, Health]:
