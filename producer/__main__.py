@@ -1,55 +1,118 @@
-"""`python -m producer`: wiring of the source that PRODUCER_SOURCE names with Kafka."""
+"""`python -m producer [NAME]`: follows the source of PRODUCER_SOURCE; with several there, the one called NAME."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
-from threading import Event
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
-from producer.position import PositionFile
+from producer.buffer import Batch, MemoryBuffer
+from producer.gap_ledger import GapLedger
+from producer.kafka_client import connect
+from producer.position import Position, PositionFile
 from producer.progress import Progress
-from producer.publisher import Publisher, connect
+from producer.publisher import Publisher, newest_cursor
 from producer.service import Service
-from producer.sources import now_ms, open_source
+from producer.source import Surroundings
+from producer.sources import open_source, source_class
+from producer.spool import Spool
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
 from twitter_topics.logs import configure_logging
-from twitter_topics.settings import Settings
+from twitter_topics.settings import ProducerSettings, Settings
 
 EXIT_FAILED = 1
+YOUNG_OBJECTS = 50_000
 
 _log = logging.getLogger("producer")
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Run until the source ends or SIGTERM; returns the exit code."""
     configure_logging()
-    stop = Event()
+    # the sender says in a sentence what the client says in twenty lines each time that it does not reach a broker
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    around = Surroundings()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: around.stop.set())
+    # records on their way are no garbage: looking through them at every 700th costs a tenth of the speed
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     try:
-        return _run(Settings(), stop)
+        settings = Settings()
+        run(settings, chosen(settings.producer, arguments), around)
     except ConfigurationError as error:
         _log.error("%s", error)
         return EXIT_CONFIGURATION
     except TwitterTopicsError as error:
         _log.error("%s", error)
         return EXIT_FAILED
-
-
-def _run(settings: Settings, stop: Event) -> int:
-    position_file = PositionFile(settings.producer.state_dir, settings.producer.source)
-    source = open_source(settings, position_file.load(), stop)
-    progress = Progress(settings.speed.health_dir, source.start)
-    if settings.producer.metrics_port:
-        progress.metrics.serve(settings.producer.metrics_port)
-    publisher = Publisher(connect(settings.kafka), settings.kafka, source.name, now_ms)
-    try:
-        Service(source, publisher, position_file, progress, stop, settings.producer.limit).run()
-    finally:
-        publisher.close()
     return 0
 
 
+def chosen(settings: ProducerSettings, arguments: list[str]) -> str:
+    """The source to follow.
+
+    Raises:
+        ConfigurationError: several are set and none is named, or another one is.
+    """
+    names = arguments or list(settings.sources)
+    if len(names) != 1 or names[0] not in settings.sources:
+        known = ", ".join(settings.sources)
+        raise ConfigurationError(f"name the one source to follow, of those in PRODUCER_SOURCE: {known}")
+    return names[0]
+
+
+def run(settings: Settings, name: str, around: Surroundings) -> None:
+    """Follow the source `name` to its end, or until `around.stop` is set.
+
+    Raises:
+        TwitterTopicsError: as of `Service.run`; also what opening source, spool and ports raises.
+    """
+    state_dir = settings.producer.state_dir
+    position_file = PositionFile(state_dir, name)
+    saved = position_file.load()
+    with ExitStack() as opened:
+        spool = (
+            _spool(settings.producer, state_dir / "spool" / name, saved, around) if source_class(name).live else None
+        )
+        if spool is not None:
+            opened.callback(spool.close)
+        source = open_source(settings, name, resumed(saved, spool.newest if spool else None), around)
+        opened.callback(source.close)
+        buffer = spool or MemoryBuffer(source.start.count, around.now_ms)
+        ledger = GapLedger.open(settings, name)
+        opened.callback(ledger.close)
+        progress = Progress.open(settings, name, source.start, around.status, buffer.backlog)
+        opened.callback(progress.close)
+        Service(
+            source,
+            buffer,
+            lambda: Publisher(connect(settings.kafka), settings.kafka, source.name),
+            position_file,
+            progress,
+            around,
+            on_gap=ledger.add,
+            limit=settings.producer.limit,
+            saved=saved,
+            inherited=spool.inherited if spool else 0,
+        ).run()
+
+
+def resumed(saved: Position | None, newest: Batch | None) -> Position | None:
+    """Where the source goes on: behind what the spool holds, which is further than what Kafka has acknowledged."""
+    if saved is None or newest is None:
+        return saved
+    cursor = newest_cursor(newest.events) or saved.cursor
+    return replace(saved, cursor=cursor, alive_ms=max(saved.alive_ms, newest.received_ms))
+
+
+def _spool(settings: ProducerSettings, folder: Path, saved: Position | None, around: Surroundings) -> Spool:
+    return Spool(folder, settings.spool_max_mb << 20, around.now_ms, saved.number if saved else 0)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

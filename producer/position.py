@@ -24,17 +24,26 @@ class Position:
         identity: the settings that make the stream what it is. Another identity is another stream.
         origin: facts fixed when the stream was first opened (its begin, its shift), in milliseconds.
         count: records acknowledged since then.
+        number: of the last of them in the buffer, which numbers on when another stream begins.
+        cursor: the source's own place after the last of them.
         event_time_ms: event time of the newest acknowledged record, 0 for none.
+        alive_ms: when the source was last known to bring what there is; 0 before its first connection.
+        rate: posts a second that it brought lately, to estimate what a gap has cost.
     """
 
     identity: Mapping[str, Any]
     origin: Mapping[str, int] = field(default_factory=dict)
     count: int = 0
+    number: int = 0
+    cursor: int | str = 0
     event_time_ms: int = 0
+    alive_ms: int = 0
+    rate: float = 0.0
 
-    def advanced(self, count: int, event_time_ms: int | None) -> Position:
-        """The position after `count` records."""
-        return replace(self, count=count, event_time_ms=max(self.event_time_ms, event_time_ms or 0))
+    def advanced(self, records: int, cursor: int | str, event_time_ms: int | None) -> Position:
+        """The position after so many more records. A cursor of 0 says nothing: the old one holds."""
+        newest = max(self.event_time_ms, event_time_ms or 0)
+        return replace(self, count=self.count + records, cursor=cursor or self.cursor, event_time_ms=newest)
 
 
 class PositionFile:

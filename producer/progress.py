@@ -1,130 +1,264 @@
-"""What the producer tells about itself: the log, the health file, and Prometheus when asked for."""
+"""What the producer tells about itself: the log, a line in a terminal, health, and Prometheus when asked for."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Protocol, Self
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
+from producer import words
+from producer.background import Background
+from producer.metrics import Metrics
 from producer.position import Position
-from producer.publisher import Confirmed
+from producer.status import Status
+from producer.words import Snapshot
+from twitter_topics.settings import Settings
 from twitter_topics.store.health import read_health, write_health
+from twitter_topics.store.influx import SHORT_TIMEOUT_S, SeriesStore
 
-PART = "producer"
 REPORT_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0
+"""A producer that waits for longer is not ok any more, unless it waits on purpose."""
+
+_LAST_POINT_SECONDS = 3.0
+_REDRAWS_PER_SECOND = 2.0
 
 _log = logging.getLogger(__name__)
 
 
-class Metrics:
-    """Prometheus metrics of the producer, in a registry of their own."""
+class Confirmed(Protocol):
+    """What was acknowledged since the last time: records by kind, and the event time of the newest."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.records = Counter(
-            "twitter_topics_producer_records", "Records acknowledged by Kafka.", registry=self.registry
-        )
-        self.rate = Gauge(
-            "twitter_topics_producer_rate", "Records acknowledged per second, lately.", registry=self.registry
-        )
-        self.lag = Gauge(
-            "twitter_topics_producer_lag_seconds", "Age of the newest acknowledged tweet.", registry=self.registry
-        )
+    @property
+    def kinds(self) -> Mapping[str, int]: ...
 
-    def serve(self, port: int) -> None:
-        """Answer on 127.0.0.1.
-
-        Raises:
-            OSError: the port is taken.
-        """
-        start_http_server(port, addr="127.0.0.1", registry=self.registry)
+    @property
+    def event_time_ms(self) -> int | None: ...
 
 
 class Progress:
     """Counts acknowledged records and reports every `REPORT_SECONDS`.
 
     Args:
-        health_dir: where `producer.json` goes. Its `lag` is in seconds: how old the newest acknowledged tweet is.
+        health_dir: where `<part>.json` goes. Its `lag` is in seconds: how old the newest acknowledged tweet was when it
+            was acknowledged, or is, while more is waiting.
         start: where this run begins; its records count as done.
+        part: name of the producer.
+        source: as in PRODUCER_SOURCE.
+        status: what the source tells about itself.
+        backlog: records and bytes that were received and are not acknowledged. Called from several threads.
+        write_point: writes a point of `pipeline_health`; in a thread of its own, failures are logged and no more.
+        release: called at the end.
+        terminal: where a line renews itself; None logs a line at each report.
         now: Unix seconds.
-        monotonic: seconds of a clock that never jumps, for the rate.
+        monotonic: seconds of a clock that never jumps.
     """
 
     def __init__(
         self,
         health_dir: Path,
         start: Position,
+        *,
+        part: str = "producer",
+        source: str = "",
+        status: Status | None = None,
+        backlog: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        write_point: Callable[..., None] | None = None,
+        release: Callable[[], None] = lambda: None,
+        terminal: Console | None = None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.metrics = Metrics()
         self.total = start.count
-        self._health_dir = health_dir
-        self._now = now
-        self._monotonic = monotonic
+        self.kinds: Counter[str] = Counter()
+        self.metrics = Metrics(source, self.kinds, self.snapshot)
+        self._health_dir, self._part = health_dir, part
+        self._status = status or Status()
+        self._backlog = backlog
+        self._now, self._monotonic = now, monotonic
         self._event_time_ms = start.event_time_ms or None
-        self._reported_at = monotonic()
-        self._reported_total = start.count
-        self._restarts = _restarts(health_dir)
+        self._confirmed_age = self._age()
+        self._state, self._kafka, self._rate = "running", "", 0.0
+        self._waiting_since: float | None = None
+        self._reported_at, self._reported_total = monotonic(), start.count
+        self._restarts = _restarts(health_dir, part)
+        self._release = release
+        self._points = _Points(write_point) if write_point else None
+        self._live = _live(terminal, lambda: words.short(self.snapshot())) if terminal else None
+
+    @classmethod
+    def open(
+        cls, settings: Settings, name: str, start: Position, status: Status, backlog: Callable[[], tuple[int, int]]
+    ) -> Self:
+        """With all that the settings ask for: health in file and InfluxDB, Prometheus, the line in a terminal.
+
+        Args:
+            name: of the source, as in PRODUCER_SOURCE.
+
+        Raises:
+            ConfigurationError: the Prometheus port is taken.
+        """
+        terminal = Console(stderr=True)
+        series = SeriesStore(settings.influx, timeout_s=SHORT_TIMEOUT_S)
+        progress = cls(
+            settings.speed.health_dir,
+            start,
+            part=settings.producer.part(name),
+            source=name,
+            status=status,
+            backlog=backlog,
+            write_point=series.write_health,
+            release=series.close,
+            terminal=terminal if terminal.is_terminal and not terminal.is_dumb_terminal else None,
+        )
+        if port := settings.producer.metrics_port_of(name):
+            try:
+                progress.metrics.serve(port)
+            except BaseException:
+                progress.close()
+                raise
+        return progress
 
     def add(self, confirmed: Confirmed) -> None:
         """Count what was acknowledged."""
-        self.total += confirmed.records
-        self.metrics.records.inc(confirmed.records)
+        kinds = confirmed.kinds
+        self.total += sum(kinds.values())
+        self.kinds.update(kinds)
         if confirmed.event_time_ms is not None:
             self._event_time_ms = confirmed.event_time_ms
+            self._confirmed_age = self._age()
 
     def report_if_due(self) -> None:
-        """Report as running when the last report is `REPORT_SECONDS` old."""
+        """Report when the last report is `REPORT_SECONDS` old; as waiting, when Kafka or the source keeps it from
+        working."""
         if self._monotonic() - self._reported_at >= REPORT_SECONDS:
-            self.report("running")
+            self._report("")
 
     def report(self, state: str, error: str = "") -> None:
-        """Write log line, health file and gauges now.
+        """Report now.
 
         Args:
-            state: `running`, `finished` (the source ended or the limit is reached), `stopped` (on request), `failed`.
-            error: why, when failed.
+            state: `running` (Kafka takes what there is), `waiting` (it does not: `error` says why, until `running` is
+                reported), `finished` (the source ended or the limit is reached), `stopped` (on request), `failed`.
+            error: why, when waiting or failed.
         """
-        elapsed = self._monotonic() - self._reported_at
-        rate = (self.total - self._reported_total) / elapsed if elapsed > 0 else 0.0
-        self._reported_at, self._reported_total = self._monotonic(), self.total
-        lag = self._lag_seconds()
-        self.metrics.rate.set(rate)
-        self.metrics.lag.set(lag)
-        _log.info("%s: %s records, %.1f/s, newest tweet %s old", state, f"{self.total:,}", rate, _readable(lag))
-        write_health(
-            self._health_dir,
-            PART,
-            ok=not error,
-            state=state,
-            rate=round(rate, 2),
-            lag=lag,
-            restarts=self._restarts,
-            error=error,
-            at=self._now(),
+        if state in ("running", "waiting"):
+            self._kafka, error = error, ""
+            state = "running"
+        self._state = state
+        self._report(error)
+
+    def snapshot(self) -> Snapshot:
+        """The producer now. Called from any thread."""
+        going = self._state == "running"
+        sentence = (self._kafka or self._status.sentence) if going else ""
+        return Snapshot(
+            state="waiting" if sentence else self._state,
+            total=self.total,
+            rate=self._rate,
+            lag=max(0, round(self._age() if self._backlog()[0] else self._confirmed_age)),
+            sentence=sentence,
+            backlog=self._backlog(),
+            status=self._status,
         )
 
-    def _lag_seconds(self) -> int:
-        if self._event_time_ms is None:
-            return 0
-        return max(0, round(self._now() - self._event_time_ms / 1000))
+    def close(self) -> None:
+        """End threads and ports; the last point gets a moment. Safe to call more than once."""
+        self.metrics.close()
+        if self._live is not None:
+            self._live.stop()
+        if self._points is not None:
+            self._points.close()
+        self._release()
+
+    def _report(self, error: str) -> None:
+        elapsed = self._monotonic() - self._reported_at
+        self._rate = (self.total - self._reported_total) / elapsed if elapsed > 0 else 0.0
+        self._reported_at, self._reported_total = self._monotonic(), self.total
+        now = self.snapshot()
+        level = logging.DEBUG if self._live is not None and now.state == "running" else logging.INFO
+        _log.log(level, "%s", words.line(now))
+        fields = {
+            "ok": not error and (now.state != "waiting" or self._may_wait(now)),
+            "state": now.state,
+            "rate": round(now.rate, 2),
+            "lag": now.lag,
+            "restarts": self._restarts,
+            "error": error or now.sentence,
+            "at": self._now(),
+        }
+        if now.state != "waiting":
+            self._waiting_since = None
+        try:
+            write_health(self._health_dir, self._part, detail=words.details(now), **fields)
+        except OSError as failure:
+            _log.warning("health could not be written to %s: %s", self._health_dir, failure)
+        if self._points is not None:
+            self._points.put(self._part, fields)
+
+    def _may_wait(self, now: Snapshot) -> bool:
+        """For a moment, or when a spending cap says so."""
+        spend = now.status.spend
+        if not self._kafka and spend is not None and spend.paused:
+            self._waiting_since = None
+            return True
+        if self._waiting_since is None:
+            self._waiting_since = self._monotonic()
+        return self._monotonic() - self._waiting_since <= PATIENCE_SECONDS
+
+    def _age(self) -> float:
+        return 0.0 if self._event_time_ms is None else self._now() - self._event_time_ms / 1000
 
 
-def _restarts(health_dir: Path) -> int:
+_Point = tuple[str, dict[str, Any]]
+_NOTHING: _Point = ("", {})
+
+
+class _Points:
+    """The newest health on its way to InfluxDB; an older one that did not get there is let go."""
+
+    def __init__(self, write: Callable[..., None]) -> None:
+        self._write = write
+        self._newest = self._sent = _NOTHING
+        self._background = Background("health in InfluxDB", self._send)
+
+    def put(self, part: str, fields: dict[str, Any]) -> None:
+        self._newest = part, fields
+        self._background.wake()
+
+    def close(self) -> None:
+        self._background.close(_LAST_POINT_SECONDS)
+
+    def _send(self) -> None:
+        while (newest := self._newest) is not self._sent:
+            part, fields = newest
+            self._write(part, **fields)
+            self._sent = newest
+
+
+def _live(terminal: Console, line: Callable[[], str]) -> Live:
+    """One line at the foot of the terminal, below what is logged."""
+    live = Live(
+        get_renderable=lambda: Text(line(), overflow="ellipsis", no_wrap=True),
+        console=terminal,
+        refresh_per_second=_REDRAWS_PER_SECOND,
+        transient=True,
+        redirect_stdout=False,
+    )
+    live.start()
+    return live
+
+
+def _restarts(health_dir: Path, part: str) -> int:
     """Starts since the producer last ended on purpose: a file that still says `running` was left by a crash."""
-    previous = read_health(health_dir).get(PART)
+    previous = read_health(health_dir).get(part)
     if previous is None or previous.state in ("finished", "stopped"):
         return 0
     return previous.restarts + 1
-
-
-def _readable(seconds: int) -> str:
-    hours, rest = divmod(seconds, 3600)
-    minutes, rest = divmod(rest, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

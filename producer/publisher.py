@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections import deque
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError
 
-from producer.source import SourceTweet
+from producer.buffer import Batch
+from producer.kafka_client import Future, Headers, failure
+from producer.source import Cursor, Event
 from twitter_topics.contract.processed import dead_letter, dead_letter_key
 from twitter_topics.contract.tweet import MAX_BYTES
-from twitter_topics.errors import RetryableError
 from twitter_topics.settings import KafkaSettings
-from twitter_topics.store.kafka import client_options
 
 MAX_UNCONFIRMED = 20_000
-"""Records handed to kafka-python and not acknowledged. Its own buffer has no limit, so this is what bounds memory."""
+MAX_UNCONFIRMED_BYTES = 32 * 1024 * 1024
+"""What is handed to kafka-python and not acknowledged, give or take a batch. Its own buffer has no limit."""
 
-DELIVERY_TIMEOUT_S = 120.0
-LINGER_MS = 20
-BATCH_BYTES = 128 * 1024
-PATIENCE_MS = 30_000
-"""How long to wait for a broker and for a topic to appear before giving up."""
-
-Headers = list[tuple[str, bytes]]
-
-
-class Future(Protocol):
-    """What is used of kafka-python's future."""
-
-    is_done: bool
-
-    def get(self, timeout: float | None = None) -> Any: ...
+MAX_KEY_BYTES = 10_000
+"""No id is that long. With the largest value, this is still a record that Kafka takes."""
 
 
 class Client(Protocol):
@@ -43,162 +31,171 @@ class Client(Protocol):
 
     def send(self, topic: str, *, value: bytes, key: bytes, headers: Headers) -> Future: ...
 
-    def flush(self, timeout: float | None = None) -> None: ...
-
     def close(self, timeout: float | None = None) -> None: ...
 
 
 class Confirmed(NamedTuple):
-    """Everything up to `position` is acknowledged; `records` is how many became so since the last call."""
+    """Everything up to the record `number` is acknowledged.
 
-    position: int
+    `cursor` is the newest that these records have, 0 when none has one; `event_time_ms` is of the newest post of them.
+    `kinds` counts what became acknowledged since the last time; `gaps` are the values of those that are gaps.
+    """
+
+    number: int
+    cursor: Cursor
     event_time_ms: int | None
-    records: int
+    kinds: Counter[str]
+    gaps: tuple[bytes, ...] = ()
+
+    @property
+    def records(self) -> int:
+        return self.kinds.total()
 
 
-class _Sent(NamedTuple):
-    future: Future
-    position: int
-    event_time_ms: int | None
+@dataclass
+class _Sent:
+    batch: Batch
+    futures: list[Future]
+    size: int
+    at: float
+    done: int = 0
 
 
 class Publisher:
-    """Sends in order and confirms in order. Not thread-safe."""
+    """Sends in order and confirms in order, a batch at a time. Not thread-safe.
+
+    Args:
+        source: for the header `source`.
+    """
 
     def __init__(
         self,
         client: Client,
         settings: KafkaSettings,
         source: str,
-        now_ms: Callable[[], int],
         max_unconfirmed: int = MAX_UNCONFIRMED,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._source = source
-        self._now_ms = now_ms
         self._max_unconfirmed = max_unconfirmed
+        self._monotonic = monotonic
         self._dead_letter_topic = settings.dead_letter_topic
-        self._topics = {"tweet": settings.raw_topic, "deletion": settings.deletion_topic}
+        self._topics = {
+            "post": settings.raw_topic,
+            "edit": settings.raw_topic,
+            "notice": settings.deletion_topic,
+            "gap": settings.gap_topic,
+        }
         self._unconfirmed: deque[_Sent] = deque()
-        self._confirmed: Confirmed | None = None
+        self._records = self._bytes = 0
 
-    def send(self, tweet: SourceTweet) -> None:
-        """Hand over one record; waits while too many are unconfirmed.
+    @property
+    def has_room(self) -> bool:
+        """Whether another batch may be sent."""
+        return self._records < self._max_unconfirmed and self._bytes < MAX_UNCONFIRMED_BYTES
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was sent is acknowledged."""
+        return not self._unconfirmed
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds for which the oldest batch has been without acknowledgement; 0 when there is none."""
+        return self._monotonic() - self._unconfirmed[0].at if self._unconfirmed else 0.0
+
+    def send(self, batch: Batch) -> None:
+        """Hand over a batch, without waiting for its acknowledgement.
 
         Raises:
-            RetryableError: Kafka did not take a record. Nothing after the last confirmed position counts as sent.
+            RetryableError: Kafka did not take a record. Nothing after the last confirmed number counts as sent.
+            ConfigurationError: Kafka refuses for good.
         """
-        if len(self._unconfirmed) >= self._max_unconfirmed:
-            self._wait(self._unconfirmed[0].future)
-            self._collect()
-        topic, key, value = self._topics[tweet.kind], tweet.key, tweet.value
-        if len(value) > MAX_BYTES:
-            topic, key, value = self._refused(tweet)
-        headers = [("source", self._source.encode()), ("received_at", str(self._now_ms()).encode())]
+        headers = [("source", self._source.encode()), ("received_at", b"%d" % batch.received_ms)]
+        edit_headers = [*headers, ("event", b"edit")]
+        send, topics, futures = self._client.send, self._topics, []
         try:
-            future = self._client.send(topic, value=value, key=key, headers=headers)
+            for number, event in enumerate(batch.events, batch.first):
+                kind, key, value, *_ = event
+                if kind == "unreadable" or len(value) > MAX_BYTES or len(key) > MAX_KEY_BYTES:
+                    futures.append(self._send_dead_letter(number, event, headers))
+                else:
+                    chosen = edit_headers if kind == "edit" else headers
+                    futures.append(send(topics[kind], value=value, key=key, headers=chosen))
         except KafkaError as error:
-            raise _not_taken(error) from error
-        self._unconfirmed.append(_Sent(future, tweet.position, tweet.event_time_ms))
+            raise failure(error) from error
+        self._unconfirmed.append(_Sent(batch, futures, batch.size, self._monotonic()))
+        self._records += len(batch.events)
+        self._bytes += self._unconfirmed[-1].size
 
     def confirmed(self) -> Confirmed | None:
-        """What was acknowledged since the last call, without waiting. None for nothing new.
+        """What was acknowledged since the last call, without waiting. None for no further batch.
 
         Raises:
-            RetryableError: a record failed for good.
+            RetryableError: a record failed.
+            ConfigurationError: Kafka refuses for good.
         """
-        self._collect()
-        confirmed, self._confirmed = self._confirmed, None
-        return confirmed
+        batches = []
+        while self._unconfirmed and self._is_acknowledged(self._unconfirmed[0]):
+            sent = self._unconfirmed.popleft()
+            self._records -= len(sent.futures)
+            self._bytes -= sent.size
+            batches.append(sent.batch)
+        if not batches:
+            return None
+        events = [event for batch in batches for event in batch.events]
+        kinds: Counter[str] = Counter([event[0] for event in events])
+        return Confirmed(batches[-1].last, newest_cursor(events), _newest(events), kinds, _gaps(events))
 
-    def flush(self) -> Confirmed | None:
-        """Wait for every record handed over and confirm it.
-
-        Raises:
-            RetryableError: one of them failed, or did not arrive within `DELIVERY_TIMEOUT_S`.
-        """
-        try:
-            self._client.flush(timeout=DELIVERY_TIMEOUT_S)
-        except KafkaError as error:
-            raise _not_taken(error) from error
+    def wait(self, seconds: float) -> None:
+        """Until more is acknowledged, or something failed; at most so long."""
         if self._unconfirmed:
-            self._wait(self._unconfirmed[-1].future)
-        return self.confirmed()
+            oldest = self._unconfirmed[0]
+            try:
+                oldest.futures[min(oldest.done, len(oldest.futures) - 1)].get(timeout=seconds)
+            except KafkaError:
+                return  # `confirmed` says which record failed, and why
 
     def close(self) -> None:
-        """Let the connections go without waiting for unconfirmed records: they are sent again after a restart."""
-        with contextlib.suppress(KafkaTimeoutError):
-            self._client.close(timeout=0)
+        """Let the connections go without waiting for unconfirmed records."""
+        self._client.close(timeout=0)
 
-    def _collect(self) -> None:
-        """Move what is acknowledged, up to the first that is not, from the unconfirmed to the confirmed."""
-        _, event_time_ms, records = self._confirmed or (0, None, 0)
-        while self._unconfirmed and self._unconfirmed[0].future.is_done:
-            oldest = self._unconfirmed[0]
-            self._wait(oldest.future)
-            self._unconfirmed.popleft()
-            records += 1
-            event_time_ms = event_time_ms if oldest.event_time_ms is None else oldest.event_time_ms
-            self._confirmed = Confirmed(oldest.position, event_time_ms, records)
+    def _is_acknowledged(self, sent: _Sent) -> bool:
+        futures = sent.futures
+        while sent.done < len(futures):
+            future = futures[sent.done]
+            if not future.is_done:
+                return False
+            if isinstance(future.exception, KafkaError):
+                raise failure(future.exception) from future.exception
+            if future.exception is not None:
+                raise future.exception
+            sent.done += 1
+        return True
 
-    def _wait(self, future: Future) -> None:
-        try:
-            future.get(timeout=DELIVERY_TIMEOUT_S)
-        except KafkaError as error:
-            raise _not_taken(error) from error
-
-    def _refused(self, tweet: SourceTweet) -> tuple[str, bytes, bytes]:
-        """A record too large for the broker goes straight to the dead letters, where its head and hash are kept."""
+    def _send_dead_letter(self, number: int, event: Event, headers: Headers) -> Future:
+        """What cannot be read, or is too large, goes straight to the dead letters, where its head and hash are kept."""
+        reason, key = event.reason, event.key
+        if event.kind != "unreadable":
+            reason = f"size: {len(event.value)} bytes, more than {MAX_BYTES}"
+            if len(event.key) > MAX_KEY_BYTES:
+                reason = f"size: an id of {len(event.key)} bytes"
+            key = dead_letter_key(self._source, 0, number).encode()
         letter = dead_letter(
-            stage="producer",
-            reason=f"size: {len(tweet.value)} bytes, more than {MAX_BYTES}",
-            topic=self._source,
-            partition=0,
-            offset=tweet.position,
-            value=tweet.value,
+            stage="producer", reason=reason, topic=self._source, partition=0, offset=number, value=event.value
         )
-        key = dead_letter_key(self._source, 0, tweet.position)
-        return self._dead_letter_topic, key.encode(), json.dumps(letter).encode()
+        return self._client.send(self._dead_letter_topic, value=json.dumps(letter).encode(), key=key, headers=headers)
 
 
-def connect(settings: KafkaSettings) -> KafkaProducer:
-    """A producer that loses nothing it acknowledged and writes no record twice by its own retries.
-
-    Raises:
-        RetryableError: no broker answers, or a topic is not there. The producer creates none.
-    """
-    try:
-        client = KafkaProducer(
-            **client_options(settings),
-            client_id="twitter-topics-producer",
-            acks="all",
-            enable_idempotence=True,
-            max_in_flight_requests_per_connection=5,
-            compression_type="lz4",
-            linger_ms=LINGER_MS,
-            batch_size=BATCH_BYTES,
-            delivery_timeout_ms=int(DELIVERY_TIMEOUT_S * 1000),
-            max_block_ms=PATIENCE_MS,
-            bootstrap_timeout_ms=PATIENCE_MS,
-            allow_auto_create_topics=False,
-        )
-    except KafkaError as error:
-        msg = f"no Kafka broker answers at {settings.bootstrap_servers} (KAFKA_BOOTSTRAP_SERVERS): {error}"
-        raise RetryableError(msg) from error
-    for topic in (settings.raw_topic, settings.deletion_topic, settings.dead_letter_topic):
-        _require_topic(client, topic)
-    return client
+def newest_cursor(events: Sequence[Event]) -> Cursor:
+    """Of the last event that has one; 0 when none has."""
+    return next((event.cursor for event in reversed(events) if event.cursor), 0)
 
 
-def _require_topic(client: KafkaProducer, topic: str) -> None:
-    try:
-        client.partitions_for(topic)
-    except KafkaError as error:
-        client.close(timeout=0)
-        seconds = PATIENCE_MS // 1000
-        msg = f"topic {topic} (KAFKA_*_TOPIC) was not found in {seconds} s: {type(error).__name__}: {error}"
-        raise RetryableError(msg) from error
+def _newest(events: Iterable[Event]) -> int | None:
+    return max([event[3] for event in events if event[3] is not None and event[0] in ("post", "edit")], default=None)
 
 
-def _not_taken(error: KafkaError) -> RetryableError:
-    return RetryableError(f"Kafka did not take a record: {type(error).__name__}: {error}")
+def _gaps(events: Iterable[Event]) -> tuple[bytes, ...]:
+    return tuple([event[2] for event in events if event[0] == "gap"])

@@ -1,96 +1,207 @@
-"""The loop: from the source to Kafka, and the position behind it."""
+"""The whole of a running producer: one thread receives, one sends, this one saves, reports, and ends them."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from threading import Event
-from typing import Literal
+from dataclasses import replace
+from threading import Event as Flag
+from threading import Thread
+from typing import Literal, Protocol
 
-from producer.position import PositionFile
-from producer.progress import Progress
+from producer.buffer import Buffer
+from producer.position import Position, PositionFile
 from producer.publisher import Confirmed, Publisher
-from producer.source import Source
+from producer.sender import Sender
+from producer.source import Source, Surroundings
+from twitter_topics.errors import RetryableError
 
-SAVE_SECONDS = 1.0
+TICK_S = 1.0
 """How often the position is saved: what at most is sent again after a crash, apart from what was not acknowledged."""
+
+STOP_S = 10.0
+"""What a stop gives Kafka for what is still to be sent. The rest stays in the spool."""
+
+_SOURCE_S = 5.0
+_LOOK_S = 0.2
 
 End = Literal["finished", "stopped"]
 
 _log = logging.getLogger(__name__)
 
 
+class Reporter(Protocol):
+    """What is used of `producer.progress.Progress`."""
+
+    def add(self, confirmed: Confirmed) -> None: ...
+
+    def report_if_due(self) -> None: ...
+
+    def report(self, state: str, error: str = "") -> None: ...
+
+
 class Service:
-    """Moves tweets from a source to Kafka until the source ends, the limit is reached or `stop` is set.
+    """Moves events from a source to Kafka until the source ends, the limit is reached or `around.stop` is set.
 
     Args:
-        limit: stop once so many records of the stream were sent, earlier runs included; 0 = never.
+        buffer: between receiving and sending. The service closes it, and the source.
+        connect: a publisher with a new client; RetryableError while Kafka is away.
+        on_gap: is called with the value of each gap before the position behind it is saved.
+        limit: stop once so many records of the stream were received, earlier runs included; 0 = never.
+        saved: the position of the last run. Unlike where the source goes on, it is not ahead of what is acknowledged.
+        inherited: number of the last record that an earlier run left in the buffer. If that followed another stream,
+            the cursors up to there mean nothing to this one.
     """
 
     def __init__(
         self,
         source: Source,
-        publisher: Publisher,
+        buffer: Buffer,
+        connect: Callable[[], Publisher],
         position_file: PositionFile,
-        progress: Progress,
-        stop: Event,
+        progress: Reporter,
+        around: Surroundings,
+        *,
+        on_gap: Callable[[bytes], None] = lambda _: None,
         limit: int = 0,
-        monotonic: Callable[[], float] = time.monotonic,
+        saved: Position | None = None,
+        inherited: int = 0,
     ) -> None:
         self._source = source
-        self._publisher = publisher
+        self._buffer = buffer
         self._position_file = position_file
         self._progress = progress
-        self._stop = stop
+        self._around = around
+        self._on_gap = on_gap
         self._limit = limit
-        self._monotonic = monotonic
+        same = saved is not None and saved.identity == source.start.identity
+        self._inherited = 0 if same else inherited
         self._position = source.start
-        self._next_save = 0.0
+        if saved is not None:
+            cursor = saved.cursor if same else source.start.cursor
+            self._position = replace(source.start, number=saved.number, cursor=cursor)
+        self._received = source.start.count + buffer.backlog()[0]
+        self._sender = Sender(buffer, connect, around)
+        self._changed = Flag()
+        self._failure: BaseException | None = None
+        self._said = ""
+        self._receiving = self._thread("receive", self._receive)
+        self._sending = self._thread("send", self._sender.run)
 
     def run(self) -> End:
-        """Work until the end; returns why it ended, with everything sent acknowledged and its position saved.
+        """Work until the end; returns why it ended, with the position of what was acknowledged saved.
 
         Raises:
-            RetryableError: Kafka failed. What was acknowledged before is saved; a restart sends the rest.
-            ConfigurationError, IntegrityError: from the source.
+            ConfigurationError, IntegrityError: from the source, or Kafka refuses for good. What was received before is
+                sent as at a stop.
         """
-        self._position_file.save(self._position)
-        self._progress.report("running")
         try:
+            self._position_file.save(self._position)
+            self._progress.report("running")
+            self._sending.start()
+            self._receiving.start()
             end = self._follow()
-            self._settle(self._publisher.flush())
-        except Exception as error:
+            self._settle()
+            if self._failure is not None:
+                raise self._failure
+        except BaseException as error:
             self._progress.report("failed", f"{type(error).__name__}: {error}")
             raise
         finally:
             self._source.close()
+            self._buffer.close()
         self._progress.report(end)
         return end
 
     def _follow(self) -> End:
-        if self._limit_reached(self._position.count):
-            return "finished"
-        for tweet in self._source.tweets():
-            if tweet is not None:
-                self._publisher.send(tweet)
-                if self._limit_reached(tweet.position):
-                    return "finished"
-            if self._stop.is_set():
-                return "stopped"
-            if self._monotonic() >= self._next_save:
-                self._settle(self._publisher.confirmed())
+        """Tick until both threads have ended."""
+        stop = self._around.stop
+        self._tick_while(lambda: self._receiving.is_alive() and self._sending.is_alive() and not stop.is_set())
+        if self._failure is not None:
+            stop.set()
+        if not stop.is_set():  # the source came to its end: send it to its end, unless somebody stops that too
+            self._source.close()
+            self._buffer.finish()
+            self._tick_while(lambda: self._sending.is_alive() and not stop.is_set())
+            if not self._buffer.backlog()[0]:
+                return "finished"
+        self._end_receiving()
+        self._sender.end_within(STOP_S)
+        self._tick_while(self._sending.is_alive)
+        return "stopped"
+
+    def _end_receiving(self) -> None:
+        """A source looks at `stop` at least once a second; one that does not is closed under its thread."""
+        self._buffer.finish()
+        self._receiving.join(_SOURCE_S)
+        self._source.close()
+        self._receiving.join(_SOURCE_S)
+
+    def _tick_while(self, going: Callable[[], bool]) -> None:
+        next_tick = 0.0
+        while going():
+            if time.monotonic() >= next_tick:
+                next_tick = time.monotonic() + TICK_S
+                self._settle()
+                self._say()
                 self._progress.report_if_due()
-        return "stopped" if self._stop.is_set() else "finished"
+            self._changed.wait(_LOOK_S)
+            self._changed.clear()
 
-    def _limit_reached(self, count: int) -> bool:
-        return bool(self._limit) and count >= self._limit
-
-    def _settle(self, confirmed: Confirmed | None) -> None:
-        """Save what was acknowledged. The order is the promise: acknowledged first, saved second."""
-        self._next_save = self._monotonic() + SAVE_SECONDS
-        if confirmed is None:
+    def _receive(self) -> None:
+        if self._limit_reached():
             return
-        self._position = self._position.advanced(confirmed.position, confirmed.event_time_ms)
-        self._position_file.save(self._position)
-        self._progress.add(confirmed)
+        try:
+            _log.info("%s: %s", self._source.name, self._source.check())
+        except RetryableError as error:
+            _log.warning("%s: %s", self._source.name, error)
+        for event in self._source.events():
+            if event is not None:
+                if not self._buffer.put(event):
+                    return
+                self._received += 1
+                if self._limit_reached():
+                    return
+            if self._around.stop.is_set():
+                return
+
+    def _limit_reached(self) -> bool:
+        return bool(self._limit) and self._received >= self._limit
+
+    def _settle(self) -> None:
+        """Save what was acknowledged, then forget it. The order is the promise: a crash in between only repeats."""
+        confirmed = self._sender.confirmed()
+        position = self._position
+        for some in confirmed:
+            for gap in some.gaps:
+                self._on_gap(gap)
+            cursor = some.cursor if some.number > self._inherited else position.cursor
+            position = replace(position.advanced(some.records, cursor, some.event_time_ms), number=some.number)
+        status = self._around.status
+        position = replace(position, alive_ms=status.alive_ms or position.alive_ms, rate=status.rate)
+        if position != self._position:
+            self._position_file.save(position)
+            self._position = position
+        if confirmed:
+            self._buffer.forget(confirmed[-1].number)
+        for some in confirmed:
+            self._progress.add(some)
+
+    def _say(self) -> None:
+        """What keeps it from working, when that changes."""
+        sentence = self._buffer.problem or self._sender.problem
+        if sentence != self._said:
+            self._said = sentence
+            self._progress.report("waiting" if sentence else "running", sentence)
+
+    def _thread(self, name: str, work: Callable[[], None]) -> Thread:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - it is raised in `run`
+                self._failure = self._failure or error
+            finally:
+                self._changed.set()
+
+        return Thread(target=run, name=name, daemon=True)

@@ -3,59 +3,71 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from twitter_topics.settings import ProducerSettings, Settings
 
 
 @dataclass
 class FakeFuture:
-    """Acknowledged when `is_done`; `get` acknowledges it, or raises `error`."""
+    """Acknowledged when `is_done` without an `exception`. With `patient`, `get` acknowledges it."""
 
     is_done: bool = False
-    error: Exception | None = None
+    exception: BaseException | None = None
+    patient: bool = False
 
-    def get(self, timeout: float | None = None) -> None:  # noqa: ARG002 - kafka-python's signature
-        self.is_done = True
-        if self.error is not None:
-            raise self.error
+    def get(self, timeout: float | None = None) -> None:
+        self.is_done = self.is_done or self.patient
+        if not self.is_done:
+            time.sleep(min(timeout or 0.0, 0.01))
+            raise KafkaTimeoutError("not yet")
+        if self.exception is not None:
+            raise self.exception
 
 
 @dataclass
 class FakeKafka:
-    """Keeps what was sent. With `acknowledge` off, only `flush` or a wait acknowledges. Fails at number `fail_at`."""
+    """Keeps what was sent. With `acknowledge` off, only a wait acknowledges; when `dead`, nothing does.
+
+    Fails with `error` at number `fail_at` of what is sent.
+    """
 
     acknowledge: bool = True
     fail_at: int | None = None
+    error: KafkaError = field(default_factory=lambda: KafkaTimeoutError("too late"))
+    dead: bool = False
     records: list[tuple[str, bytes, bytes, list[tuple[str, bytes]]]] = field(default_factory=list)
     futures: list[FakeFuture] = field(default_factory=list)
-    flushes: int = 0
+    closed: int = 0
 
     def send(self, topic: str, *, value: bytes, key: bytes, headers: list[tuple[str, bytes]]) -> FakeFuture:
-        failed = len(self.futures) == self.fail_at
-        future = FakeFuture(self.acknowledge or failed, KafkaTimeoutError("too late") if failed else None)
+        if len(self.futures) == self.fail_at:
+            future = FakeFuture(is_done=True, exception=self.error)
+        else:
+            future = FakeFuture(is_done=self.acknowledge and not self.dead, patient=not self.dead)
         self.futures.append(future)
         self.records.append((topic, key, value, headers))
         return future
 
-    def flush(self, timeout: float | None = None) -> None:  # noqa: ARG002
-        self.flushes += 1
-        for future in self.futures:
-            future.is_done = True
-
-    def close(self, timeout: float | None = None) -> None:
-        """Nothing to let go."""
+    def close(self, timeout: float | None = None) -> None:  # noqa: ARG002 - kafka-python's signature
+        self.closed += 1
 
     def keys(self, topic: str) -> list[bytes]:
         return [key for sent_to, key, _, _ in self.records if sent_to == topic]
 
 
+def settings_of(**values: object) -> Settings:
+    """Settings of the producer by their names without the prefix: `replay_file="tweets.jsonl"`."""
+    return Settings({f"PRODUCER_{name.upper()}": str(value) for name, value in values.items()})
+
+
 def producer_settings(**values: object) -> ProducerSettings:
-    """Settings by their names without the prefix: `replay_file="tweets.jsonl"`."""
-    return Settings({f"PRODUCER_{name.upper()}": str(value) for name, value in values.items()}).producer
+    """The section alone."""
+    return settings_of(**values).producer
 
 
 def tweet_lines(times_ms: list[int], first_id: int = 1) -> list[str]:

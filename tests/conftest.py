@@ -13,7 +13,7 @@ from twitter_topics.settings import Settings
 
 PREFIXES = (
     *("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "INFLUXDB_", "PRODUCER_", "TWITTER_"),
-    *("SPEED_", "TOPICS_", "SPARK_", "LOCAL_"),
+    *("X_", "BLUESKY_", "MASTODON_", "SPEED_", "TOPICS_", "SPARK_", "LOCAL_"),
 )
 
 

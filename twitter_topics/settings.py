@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from twitter_topics.errors import ConfigurationError
 
@@ -28,6 +28,14 @@ def _section(prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(env_prefix=prefix, env_file=".env", frozen=True, extra="ignore", env_ignore_empty=True)
 
 
+class SecretsSettings(BaseSettings):
+    """Settings in files, as Docker and Kubernetes mount secrets: one file for each, named like its variable."""
+
+    model_config = _section("TWITTER_TOPICS_")
+
+    secrets_dir: str = Field("", description="folder such as /run/secrets; the environment and .env beat its files")
+
+
 class KafkaSettings(BaseSettings):
     """Where the topics are."""
 
@@ -40,6 +48,7 @@ class KafkaSettings(BaseSettings):
     processed_topic: Name = "processed_tweets"
     dead_letter_topic: Name = "tweet_dead_letters"
     deletion_topic: Name = "tweet_deletions"
+    gap_topic: Name = "source_gaps"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
     sasl_username: str = ""
@@ -104,25 +113,69 @@ class InfluxSettings(BaseSettings):
     password: SecretStr = SecretStr("")
 
 
+SOURCES = ("synthetic", "replay", "twitter_v1", "x_v2", "bluesky", "mastodon")
+REPLAY_ARCHIVE = "archive"
+"""PRODUCER_REPLAY_FILE for what the archive holds."""
+
+
 class ProducerSettings(BaseSettings):
     """What the producer follows."""
 
     model_config = _section("PRODUCER_")
 
-    source: Literal["synthetic", "replay", "twitter_v1"] = "synthetic"
+    source: str = Field(
+        "synthetic", description=f"one of {', '.join(SOURCES)}; several, comma-separated, run beside each other"
+    )
     limit: int = Field(0, ge=0, description="stop after so many tweets; 0 = never")
     state_dir: Path = Path(".local/producer")
-    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus port on 127.0.0.1; 0 = off")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Prometheus port on 127.0.0.1, the next ones for further sources; 0 = off"
+    )
+    spool_max_mb: int = Field(
+        4096, ge=1, description="disk for what a live source brought and Kafka has not taken; then reading stops"
+    )
 
     synthetic_seed: int = 1
     synthetic_rate: float = Field(0.5, gt=0, le=10_000, description="mean tweets a second")
     synthetic_history_hours: float = Field(24, ge=0, le=24 * 29, description="hours made up before the live part")
 
-    replay_file: str = ""
+    replay_file: str = Field(
+        "", description="file or folder of .jsonl, .jsonl.gz or .jsonl.zst; s3://BUCKET/PREFIX; or archive"
+    )
+    replay_from: str = Field("", description="of the archive: first hour, such as 2026-11-01T00:00Z")
+    replay_to: str = Field("", description="of the archive: end, exclusive")
     replay_speed: str = Field("max", pattern=r"^(max|\d+(\.\d+)?)$", description="factor of real time, or max")
     replay_times: Literal["keep", "shift"] = Field(
         "keep", description="shift: the newest tweet of the file happens now"
     )
+
+    @field_validator("source")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        names = [name.strip() for name in value.split(",")]
+        unknown = [name for name in names if name not in SOURCES]
+        if unknown or len(set(names)) < len(names):
+            msg = f"give one or more different ones of {', '.join(SOURCES)}"
+            raise ValueError(msg)
+        return ",".join(names)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources to follow, each by a producer of its own."""
+        return tuple(self.source.split(","))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the producers, in the order of their sources."""
+        return tuple(self.part(name) for name in self.sources)
+
+    def part(self, name: str) -> str:
+        """What the producer of the source `name` is called: as a service, in its health, and in its log's name."""
+        return "producer" if len(self.sources) == 1 else f"producer-{name}"
+
+    def metrics_port_of(self, name: str) -> int:
+        """Prometheus port of the producer of the source `name`; 0 = off."""
+        return self.metrics_port and self.metrics_port + self.sources.index(name)
 
 
 class TwitterSettings(BaseSettings):
@@ -137,6 +190,63 @@ class TwitterSettings(BaseSettings):
     track: str = Field("", description="comma-separated phrases")
     languages: str = Field("", description="comma-separated BCP 47 codes")
     stream_url: HttpUrl = "https://stream.twitter.com/1.1"
+    api_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="where account/verify_credentials.json is; empty = TWITTER_STREAM_URL with api. for stream.",
+    )
+
+
+class XSettings(BaseSettings):
+    """X API v2: the filtered stream, its rules, and what it may cost."""
+
+    model_config = _section("X_")
+
+    bearer_token: SecretStr = Field(SecretStr(""), description="app-only bearer token of a paid project")
+    api_url: HttpUrl = "https://api.x.com"
+    rules_file: str = Field("", description="YAML file of stream rules; `twitter-topics sources rules` applies it")
+    backfill_minutes: int = Field(0, ge=0, le=5, description="asked for after a short gap; Enterprise only")
+    daily_cap_posts: int = Field(0, ge=0, description="posts that may be read in a UTC day; 0 = no cap")
+    monthly_cap_posts: int = Field(0, ge=0, description="posts that may be read in a UTC month; 0 = no cap")
+    monthly_cap_dollars: float = Field(50.0, ge=0, description="money for posts in a UTC month; 0 = no cap")
+    dollars_per_post: float = Field(0.005, ge=0, description="price of a post read (pay-per-use, 2026)")
+    dollars_per_user: float = Field(0.01, ge=0, description="price of a user read: an author that comes with a post")
+    authors: bool = Field(True, description="ask for each post's author: name and followers, at the price of a user")
+    compliance: bool = Field(False, description="let tweet_deletions ask X daily which archived tweets are gone")
+
+
+class BlueskySettings(BaseSettings):
+    """Bluesky's Jetstream: free, live, no key."""
+
+    model_config = _section("BLUESKY_")
+
+    hosts: str = Field(
+        "wss://jetstream1.us-east.bsky.network,wss://jetstream2.us-east.bsky.network,"
+        "wss://jetstream1.us-west.bsky.network,wss://jetstream2.us-west.bsky.network",
+        pattern=r"^wss?://[^\s,]+(,wss?://[^\s,]+)*$",
+        description="tried in this order; the next one takes over when one is away",
+    )
+    wire: Literal["v1", "v2"] = Field("v1", description="of the protocol; v2 says when a cursor is too old")
+    collections: str = Field("app.bsky.feed.post", description="comma-separated; only posts become tweets")
+    languages: str = Field("", description="comma-separated BCP 47 codes; empty = all, also posts that name none")
+    dids: str = Field("", description="comma-separated accounts; empty = all")
+    compress: bool = Field(True, description="v1: permessage-deflate, v2: zstd with the host's dictionary")
+    rewind_seconds: int = Field(5, ge=0, le=3600, description="asked for again after changing host")
+
+
+class MastodonSettings(BaseSettings):
+    """A Mastodon server's streaming API. Needs a token since 4.2."""
+
+    model_config = _section("MASTODON_")
+
+    url: HttpUrl = "https://mastodon.social"
+    access_token: SecretStr = SecretStr("")
+    stream: str = Field(
+        "public",
+        pattern=r"^(public|public/local|public/remote|hashtag/\w+|hashtag/local/\w+)$",
+        description="public, public/local, public/remote, hashtag/NAME, hashtag/local/NAME",
+    )
+    languages: str = Field("", description="comma-separated codes; empty = all")
 
 
 class SpeedSettings(BaseSettings):
@@ -209,11 +319,17 @@ _Section = TypeVar("_Section", bound=BaseSettings)
 
 
 def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
+    secrets_dir = "" if section is SecretsSettings else _read(SecretsSettings, given).secrets_dir
     prefix = section.model_config.get("env_prefix", "")
     keys = {name: f"{prefix}{name}".upper() for name in section.model_fields}
     values: dict[str, Any] = {name: given[key] for name, key in keys.items() if key in given}
     try:
-        return section(**values)
+        if secrets_dir and not Path(secrets_dir).expanduser().is_dir():
+            raise NotADirectoryError(f"there is no folder {secrets_dir}")
+        return section(**values, _secrets_dir=secrets_dir or None)
+    except (OSError, UnicodeDecodeError, SettingsError) as error:
+        msg = f"wrong TWITTER_TOPICS_SECRETS_DIR: {error}; give a folder of readable files, or leave it empty"
+        raise ConfigurationError(msg) from None
     except ValidationError as error:
         lines = [
             f"{prefix}{'_'.join(str(part) for part in e['loc'])}".upper() + f": {e['msg']} (got {_shown(e)})"
@@ -232,6 +348,13 @@ def _shown(error: Any) -> str:
     return "a hidden value" if secret else repr(error.get("input"))
 
 
+class _Part(cached_property[_Section]):
+    """A section as an attribute of Settings, read when first asked for."""
+
+    def __init__(self, section: type[_Section]) -> None:
+        super().__init__(lambda settings: _read(section, settings._given))
+
+
 class Settings:
     """All sections, each read when first asked for.
 
@@ -245,49 +368,20 @@ class Settings:
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         self._given = given or {}
 
-    @cached_property
-    def kafka(self) -> KafkaSettings:
-        return _read(KafkaSettings, self._given)
-
-    @cached_property
-    def s3(self) -> S3Settings:
-        return _read(S3Settings, self._given)
-
-    @cached_property
-    def archive(self) -> ArchiveSettings:
-        return _read(ArchiveSettings, self._given)
-
-    @cached_property
-    def elasticsearch(self) -> ElasticsearchSettings:
-        return _read(ElasticsearchSettings, self._given)
-
-    @cached_property
-    def influx(self) -> InfluxSettings:
-        return _read(InfluxSettings, self._given)
-
-    @cached_property
-    def producer(self) -> ProducerSettings:
-        return _read(ProducerSettings, self._given)
-
-    @cached_property
-    def twitter(self) -> TwitterSettings:
-        return _read(TwitterSettings, self._given)
-
-    @cached_property
-    def speed(self) -> SpeedSettings:
-        return _read(SpeedSettings, self._given)
-
-    @cached_property
-    def topics(self) -> TopicsSettings:
-        return _read(TopicsSettings, self._given)
-
-    @cached_property
-    def spark(self) -> SparkSettings:
-        return _read(SparkSettings, self._given)
-
-    @cached_property
-    def local(self) -> LocalSettings:
-        return _read(LocalSettings, self._given)
+    kafka = _Part(KafkaSettings)
+    s3 = _Part(S3Settings)
+    archive = _Part(ArchiveSettings)
+    elasticsearch = _Part(ElasticsearchSettings)
+    influx = _Part(InfluxSettings)
+    producer = _Part(ProducerSettings)
+    twitter = _Part(TwitterSettings)
+    x = _Part(XSettings)
+    bluesky = _Part(BlueskySettings)
+    mastodon = _Part(MastodonSettings)
+    speed = _Part(SpeedSettings)
+    topics = _Part(TopicsSettings)
+    spark = _Part(SparkSettings)
+    local = _Part(LocalSettings)
 
 
 def inherited(names: Iterable[str], prefixes: Iterable[str] = ()) -> dict[str, str]:

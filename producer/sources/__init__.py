@@ -1,34 +1,43 @@
-"""The sources, one module each, and the choice between them."""
+"""The sources, and the choice between them. What a source needs is imported when it is chosen."""
 
 from __future__ import annotations
 
-import time
-from threading import Event
+from importlib import import_module
+from typing import Protocol, cast
 
 from producer.position import Position
-from producer.source import Source
-from producer.sources.replay import ReplaySource
-from producer.sources.synthetic import SyntheticSource
-from producer.sources.twitter_v1 import TwitterSource
+from producer.source import Source, Surroundings
 from twitter_topics.settings import Settings
 
+_CLASSES = {
+    "synthetic": "producer.sources.synthetic:SyntheticSource",
+    "replay": "producer.sources.replay:ReplaySource",
+    "twitter_v1": "producer.sources.twitter_v1:TwitterSource",
+    "x_v2": "producer.sources.x_v2:XSource",
+    "bluesky": "producer.sources.bluesky:BlueskySource",
+    "mastodon": "producer.sources.mastodon:MastodonSource",
+}
 
-def open_source(settings: Settings, saved: Position | None, stop: Event) -> Source:
-    """The source that PRODUCER_SOURCE names, at its saved position.
+
+class SourceClass(Protocol):
+    """What is asked of a source before there is one."""
+
+    live: bool
+
+    def open(self, settings: Settings, saved: Position | None, around: Surroundings) -> Source: ...
+
+
+def source_class(name: str) -> SourceClass:
+    """The class of the source that PRODUCER_SOURCE calls `name`."""
+    module, _, found = _CLASSES[name].partition(":")
+    return cast(SourceClass, getattr(import_module(module), found))
+
+
+def open_source(settings: Settings, name: str, saved: Position | None, around: Surroundings) -> Source:
+    """The source `name`, at its saved position.
 
     Raises:
         ConfigurationError: what the source needs is missing or wrong.
         IntegrityError: the saved position lies beyond what the source has.
     """
-    match settings.producer.source:
-        case "synthetic":
-            return SyntheticSource.open(settings.producer, saved, now_ms(), stop)
-        case "replay":
-            return ReplaySource.open(settings.producer, saved, now_ms(), stop)
-        case "twitter_v1":
-            return TwitterSource.open(settings.twitter, saved, stop)
-
-
-def now_ms() -> int:
-    """Unix milliseconds."""
-    return time.time_ns() // 1_000_000
+    return source_class(name).open(settings, saved, around)

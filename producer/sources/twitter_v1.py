@@ -1,239 +1,165 @@
 """Tweets from a server that speaks Twitter's v1.1 streaming API.
 
-X's own endpoint closed in 2023; compatible servers and archives remain. Twython brings the session and the OAuth
-signature. Its loop is replaced: it waits five minutes on a silent line, reconnects without a pause and dies of a broken
-chunk. The waits are those of Twitter's guide "Connecting to a streaming endpoint": at once after a healthy connection
-broke, then growing by kind of failure.
+X's own endpoint closed in 2023; compatible servers remain. Twython brings the session and the OAuth signature. Its loop
+is replaced: it waits five minutes on a silent line, reconnects without a pause and dies of a broken chunk.
 """
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import json
 import logging
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 import requests
-import urllib3
 from twython import TwythonStreamer
 
+from producer import rules
+from producer.answers import Answer, probe, skew_sentence, user_agent
+from producer.gaps import GapWatch
+from producer.http_stream import HttpStream, Refusal, Timeouts
+from producer.lines import json_object, unreadable
 from producer.position import Position
-from producer.source import Kind, SourceTweet
+from producer.source import Event, Surroundings
+from producer.status import Status
+from twitter_topics.contract.notice import Notice
 from twitter_topics.contract.tweet import tweet_identity, tweet_time
-from twitter_topics.errors import ConfigurationError
-from twitter_topics.settings import TwitterSettings
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.settings import Settings, TwitterSettings
 
-NETWORK_STEP_S, NETWORK_MAX_S = 0.25, 16.0
-HTTP_FIRST_S, HTTP_MAX_S = 5.0, 320.0
-RATE_LIMIT_FIRST_S, RATE_LIMIT_MAX_S = 60.0, 960.0
-CONNECT_TIMEOUT_S = 10.0
-STALL_S = 21.0
-"""The server sends a line end at least every 20 seconds; a second of grace for the way."""
-
-RATE_LIMITED = frozenset({420, 429})
+REFUSED = "the credentials were refused: check TWITTER_CONSUMER_* and TWITTER_ACCESS_*"
+FORBIDDEN = "these credentials have no access to the v1.1 API: ask the server for it, or set PRODUCER_SOURCE=x_v2"
 HOPELESS = {
-    401: "the credentials were refused: check TWITTER_CONSUMER_* and TWITTER_ACCESS_*, and this machine's clock",
-    403: "access is forbidden for this account: the server has no v1.1 stream for it",
+    401: REFUSED,
+    403: FORBIDDEN,
     404: "there is no such stream: check TWITTER_STREAM_URL",
     406: "the filter was refused: check TWITTER_TRACK and TWITTER_LANGUAGES",
+    410: "the stream was closed for good: check TWITTER_STREAM_URL",
     413: "the filter is too long: shorten TWITTER_TRACK",
     416: "the filter was refused: check TWITTER_TRACK and TWITTER_LANGUAGES",
 }
-CHUNK_BYTES = 4096
-MAX_WAITING = 10_000
-"""Messages read and not yet asked for. When it is full the reader stops, and the server holds back or hangs up."""
-POLL_S = 0.5
 CONTROL_MESSAGES = ("limit", "disconnect", "warning")
+LINE_END = 2
+"""Bytes of CR LF, which a delimiting length counts with the message."""
+MAX_PARTS = 100
+"""Lines that one message may be made of."""
 
 _log = logging.getLogger(__name__)
 
 
-class Backoff:
-    """Pauses before the next attempt, in seconds, growing apart for each kind of failure."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """A connection was healthy: start small again."""
-        self._network = self._http = self._rate_limit = 0.0
-
-    def network(self) -> float:
-        """Connection refused, broken or silent: 0.25 s more each time."""
-        self._network = min(self._network + NETWORK_STEP_S, NETWORK_MAX_S)
-        return self._network
-
-    def http(self) -> float:
-        """An answer other than 200: doubling."""
-        self._http = min(self._http * 2 or HTTP_FIRST_S, HTTP_MAX_S)
-        return self._http
-
-    def rate_limit(self) -> float:
-        """Told to slow down: doubling, and every attempt in between makes it worse."""
-        self._rate_limit = min(self._rate_limit * 2 or RATE_LIMIT_FIRST_S, RATE_LIMIT_MAX_S)
-        return self._rate_limit
-
-
 class Transport(TwythonStreamer):
-    """Twython's session and signature with a loop that holds the connection by the rules."""
+    """Twython's session and signature. Who calls `open` reads the answer."""
 
-    def __init__(
-        self,
-        settings: TwitterSettings,
-        on_line: Callable[[bytes], None],
-        pause: Callable[[float], object],
-        stall_s: float = STALL_S,
-    ) -> None:
-        """`on_line` gets each non-empty line; `pause(seconds)` waits."""
+    def __init__(self, settings: TwitterSettings) -> None:
         super().__init__(
             settings.consumer_key.get_secret_value(),
             settings.consumer_secret.get_secret_value(),
             settings.access_token.get_secret_value(),
             settings.access_token_secret.get_secret_value(),
-            client_args={"headers": {"User-Agent": "twitter-topics"}},
+            client_args={"headers": {"User-Agent": user_agent()}},
         )
         self._settings = settings
-        self._on_line = on_line
-        self._pause = pause
-        self._timeout = (CONNECT_TIMEOUT_S, stall_s)
-        self._backoff = Backoff()
-        self.connected = True
 
-    def follow(self) -> None:
-        """Read until `disconnect()`: the filtered stream when there is something to track, else the sample.
-
-        Raises:
-            ConfigurationError: the server gave an answer that no repetition changes.
-        """
+    def open(self, timeouts: Timeouts) -> requests.Response:
+        """The filtered stream when there is something to track, else the sample."""
         base = self._settings.stream_url.rstrip("/")
-        languages = {"language": self._settings.languages} if self._settings.languages else {}
-        if self._settings.track:
-            self._request(f"{base}/statuses/filter.json", "POST", {"track": self._settings.track, **languages})
-        else:
-            self._request(f"{base}/statuses/sample.json", "GET", languages)
+        words = {"delimited": "length"}
+        if self._settings.languages:
+            words["language"] = self._settings.languages
+        if not self._settings.track:
+            return self._send("GET", f"{base}/statuses/sample.json", timeouts, params=words)
+        words["track"] = self._settings.track
+        return self._send("POST", f"{base}/statuses/filter.json", timeouts, data=words)
 
-    def _request(self, url: str, method: str = "GET", params: dict[str, str] | None = None) -> None:
-        while self.connected:
-            seconds = self._read_once(url, method, params or {})
-            if seconds and self.connected:
-                self._pause(seconds)
-
-    def _read_once(self, url: str, method: str, params: dict[str, str]) -> float:
-        """One connection, from its opening to its end; returns how long to wait before the next."""
-        arguments: dict[str, Any] = {"data": params} if method == "POST" else {"params": params}
-        healthy = False
-        try:
-            with self.client.request(method, url, stream=True, timeout=self._timeout, **arguments) as response:
-                if response.status_code != requests.codes.ok:
-                    return self._refused(response.status_code)
-                for line in whole_lines(response.iter_content(CHUNK_BYTES)):
-                    if not self.connected:
-                        return 0.0
-                    healthy = True
-                    self._backoff.reset()
-                    if line:
-                        self._on_line(line)
-            problem = "the server ended it"
-        except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
-            problem = f"{type(error).__name__}: {error}"
-        seconds = 0.0 if healthy else self._backoff.network()
-        _log.warning("stream broke (%s), reconnecting in %.2f s; tweets in between are missed", problem, seconds)
-        return seconds
-
-    def _refused(self, status: int) -> float:
-        if status in HOPELESS:
-            msg = f"the stream answered {status}: {HOPELESS[status]}"
-            raise ConfigurationError(msg)
-        seconds = self._backoff.rate_limit() if status in RATE_LIMITED else self._backoff.http()
-        _log.warning("the stream answered %d, next attempt in %.0f s", status, seconds)
-        return seconds
+    def _send(self, method: str, url: str, timeouts: Timeouts, **words: dict[str, str]) -> requests.Response:
+        answer: requests.Response = self.client.request(
+            method, url, stream=True, timeout=timeouts, allow_redirects=False, **words
+        )
+        return answer
 
 
 class TwitterSource:
-    """Tweets and deletion notices as they come in. A live stream has no past: what passes during a stop is not seen.
-
-    A thread reads and queues, because Twython calls back and a slow Kafka must not let the connection run dry.
-    """
+    """Tweets and notices as they come in. A live stream has no past: what passes during a stop is not seen."""
 
     name = "twitter"
+    live = True
 
     def __init__(
-        self,
-        settings: TwitterSettings,
-        start: Position,
-        stop: threading.Event,
-        pause: Callable[[float], object] | None = None,
-        stall_s: float = STALL_S,
+        self, settings: TwitterSettings, start: Position, around: Surroundings, waits: rules.Rules = rules.X
     ) -> None:
-        """`pause(seconds)` waits between attempts; by default until `stop` is set."""
         self.start = start
-        self._stop = stop
-        self._closed = threading.Event()
-        self._lines: queue.Queue[bytes] = queue.Queue(MAX_WAITING)
-        self._transport = Transport(settings, self._put, pause or self._wait, stall_s)
-        self._error: Exception | None = None
-        self._reader = threading.Thread(target=self._read, name="twitter-stream", daemon=True)
+        self._settings = settings
+        self._around = around
+        self._transport = Transport(settings)
+        self._reader = Reader(around.status)
+        self._stream = HttpStream(
+            self._transport.open,
+            waits,
+            HOPELESS,
+            GapWatch("twitter_v1", start, around),
+            around,
+            name="twitter-stream",
+            explain=self._explain,
+        )
 
     @classmethod
-    def open(cls, settings: TwitterSettings, saved: Position | None, stop: threading.Event) -> TwitterSource:
-        """Ready to connect; connects when `tweets` is asked.
+    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
+        """Ready to connect; connects when `events` is asked.
 
         Raises:
             ConfigurationError: credentials are missing; names all of them.
         """
-        require_credentials(settings)
-        identity = {"url": settings.stream_url, "track": settings.track, "languages": settings.languages}
+        twitter = settings.twitter
+        require_credentials(twitter)
+        identity = {"url": twitter.stream_url, "track": twitter.track, "languages": twitter.languages}
         known = saved is not None and dict(saved.identity) == identity
-        return cls(settings, saved if known and saved is not None else Position(identity), stop)
+        return cls(twitter, saved if known and saved is not None else Position(identity), around)
 
-    def tweets(self) -> Iterator[SourceTweet | None]:
-        """What the stream brings, counted on from the start position. Raises what the reader met."""
-        count = self.start.count
-        self._reader.start()
-        while True:
-            try:
-                line = self._lines.get(timeout=POLL_S)
-            except queue.Empty:
-                if not self._reader.is_alive():
-                    break
-                yield None
-                continue
-            message = read_message(line, count + 1)
-            if message is not None:
-                count = message.position
-                yield message
-        if self._error is not None:
-            raise self._error
+    def check(self) -> str:
+        """Ask who we are: `account/verify_credentials.json`, which costs nothing and needs every part of the signature.
+
+        Raises:
+            ConfigurationError: wrong credentials, no access, or a clock that is wrong by more than two minutes.
+            RetryableError: the server is away or busy.
+        """
+        url = f"{api_url(self._settings)}/account/verify_credentials.json"
+        answer = probe(url, self._transport.auth)
+        match answer.status:
+            case 200:
+                who = json_object(answer.body)
+                name = who.get("screen_name") if isinstance(who, dict) else None
+                return f"{url}: the credentials are good" + (f", of @{name}" if isinstance(name, str) else "")
+            case 401:
+                raise ConfigurationError(f"{url} answered 401: {self._why_refused(answer)}")
+            case 403:
+                raise ConfigurationError(f"{url} answered 403: {FORBIDDEN} (it says: {answer.says()})")
+            case 404 | 410:
+                return f"{url} answered {answer.status}: the credentials cannot be checked before the stream is opened"
+            case status:
+                raise RetryableError(f"{url} answered {status}: {answer.says()}")
+
+    def events(self) -> Iterator[Event | None]:
+        """What the stream brings. Raises what its thread met."""
+        connection = 0
+        for line in self._stream.lines():
+            if connection != self._stream.connection:
+                connection = self._stream.connection
+                yield from self._reader.cut_off()
+            if isinstance(line, bytes):
+                yield from self._reader.read(line) or (None,)
+            else:
+                yield line
 
     def close(self) -> None:
-        """Hang up. The reader ends at its next line, or with the process."""
-        self._closed.set()
-        self._transport.disconnect()
+        """Hang up."""
+        self._stream.close()
+        self._transport.client.close()
 
-    def _read(self) -> None:
-        try:
-            self._transport.follow()
-        except Exception as error:  # noqa: BLE001 - raised again by `tweets`, in the thread that can end the process
-            self._error = error
-        finally:
-            self._transport.client.close()
+    def _explain(self, answer: Answer) -> Refusal | None:
+        return Refusal(self._why_refused(answer), hopeless=True) if answer.status == 401 else None
 
-    def _wait(self, seconds: float) -> None:
-        """Until the next attempt, or for good when asked to stop."""
-        if self._stop.wait(seconds):
-            self._transport.disconnect()
-
-    def _put(self, line: bytes) -> None:
-        while not (self._closed.is_set() or self._stop.is_set()):
-            try:
-                self._lines.put(line, timeout=POLL_S)
-            except queue.Full:
-                continue
-            return
+    def _why_refused(self, answer: Answer) -> str:
+        return skew_sentence(answer.headers, self._around.now_ms()) or REFUSED
 
 
 def require_credentials(settings: TwitterSettings) -> None:
@@ -247,45 +173,129 @@ def require_credentials(settings: TwitterSettings) -> None:
         raise ConfigurationError(msg)
 
 
-def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines without their ends, empty ones (keep-alive) too. A line that the connection cut off is left out."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line.rstrip(b"\r")
+def api_url(settings: TwitterSettings) -> str:
+    """Where the other methods are: `https://api.…` beside `https://stream.…`, else the same host."""
+    return (settings.api_url or settings.stream_url.replace("://stream.", "://api.", 1)).rstrip("/")
 
 
-def read_message(line: bytes, position: int) -> SourceTweet | None:
-    """A tweet or a deletion notice; None for what the server tells about the stream itself.
+class Reader:
+    """From lines to events: undoes `delimited=length` and counts what the server kept back.
 
-    Anything else is passed on as if it were a tweet: it ends among the dead letters, where somebody can look at it.
+    Before each message a line tells its length in bytes, the line end included. That keeps a message whole which itself
+    holds a line end. A length that does not fit is not believed.
     """
-    try:
-        body = json.loads(line)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        return _unknown(line, position)
-    tweet_id = _deleted(body)
-    kind: Kind = "tweet" if tweet_id is None else "deletion"
-    tweet_id = tweet_id or tweet_identity(body)
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+        self._parts: list[bytes] = []
+        self._length = 0
+        self._kept_back = 0
+
+    def read(self, line: bytes) -> list[Event]:
+        """The events that are complete with this line."""
+        return [event for message in self._messages(line) if (event := read_message(message, self._tell)) is not None]
+
+    def cut_off(self) -> list[Event]:
+        """What a break left incomplete."""
+        parts, self._parts, self._length = self._parts, [], 0
+        return (
+            [unreadable(b"\n".join(parts), "json: the connection broke before the message was whole")] if parts else []
+        )
+
+    def _messages(self, line: bytes) -> list[bytes]:
+        if not self._parts and (not line or line.isdigit()):
+            self._length = int(line) if 0 < len(line) < 9 else 0
+            return []
+        self._parts.append(line)
+        joined = b"\n".join(self._parts)
+        missing = self._length - LINE_END - len(joined)
+        if missing > 0 and len(self._parts) < MAX_PARTS and isinstance(json_object(joined), str):
+            return []
+        parts, self._parts, self._length = self._parts, [], 0
+        if missing == 0 or len(parts) == 1:
+            return [joined]
+        return [part for part in parts if part and not part.isdigit()]
+
+    def _tell(self, control: str, content: Any) -> None:
+        _log.warning("the stream says %s: %s", control, json.dumps(content)[:500])
+        kept_back = content.get("track") if control == "limit" and isinstance(content, dict) else None
+        if isinstance(kept_back, int) and 0 <= kept_back < 2**53:  # counted by the server since the connection began
+            more = kept_back - self._kept_back if kept_back >= self._kept_back else kept_back
+            self._kept_back = kept_back
+            self._status.not_delivered += more
+
+
+def read_message(line: bytes, tell: Callable[[str, Any], None] = lambda *_: None) -> Event | None:
+    """A tweet or a notice; None for what the server tells about the stream itself, which goes to `tell`.
+
+    Anything else is a dead letter, where somebody can look at it.
+    """
+    body = json_object(line)
+    if isinstance(body, str):
+        return unreadable(line, body)
+    tweet_id = tweet_identity(body)
     if tweet_id is not None:
-        return SourceTweet(tweet_id.encode("utf-8", "replace"), line, tweet_time(body), position, kind)
+        return Event("post", tweet_id.encode(), line, tweet_time(body))
+    try:
+        return _read_other(line, body, tell)
+    except RecursionError:
+        return unreadable(line, "json: nested too deeply")
+
+
+def _read_other(line: bytes, body: dict[str, Any], tell: Callable[[str, Any], None]) -> Event | None:
+    for name, read in _NOTICES.items():
+        if name in body:
+            notice = read(body[name]) if isinstance(body[name], dict) else None
+            if notice is None:
+                return unreadable(line, f"{name}: it does not say of what")
+            return Event("notice", notice.key(), notice.value(), notice.at_ms or None)
     control = next((name for name in CONTROL_MESSAGES if name in body), None)
     if control is None:
-        return _unknown(line, position)
-    _log.warning("the stream says %s: %s", control, json.dumps(body[control])[:500])
+        return unreadable(line, f"unknown: {', '.join(body)[:200]}")
+    tell(control, body[control])
     return None
 
 
-def _deleted(body: dict[str, Any]) -> str | None:
-    """Id of the tweet that must be deleted, from `{"delete": {"status": {"id_str": …}}}`."""
-    notice = body.get("delete")
-    status = notice.get("status") if isinstance(notice, dict) else None
-    return tweet_identity(status) if isinstance(status, dict) else None
+def _delete(content: dict[str, Any]) -> Notice | None:
+    status = content.get("status")
+    if not isinstance(status, dict) or not (tweet_id := _id(status, "id")):
+        return None
+    at_ms = tweet_time({"timestamp_ms": content.get("timestamp_ms")}) or 0
+    return Notice("delete", "twitter", tweet_id, _id(status, "user_id"), at_ms=at_ms, payload={"delete": content})
 
 
-def _unknown(line: bytes, position: int) -> SourceTweet:
-    key = f"message-{hashlib.sha256(line).hexdigest()[:16]}"
-    return SourceTweet(key.encode(), line, None, position)
+def _scrub_geo(content: dict[str, Any]) -> Notice | None:
+    user_id, up_to = _id(content, "user_id"), _id(content, "up_to_status_id")
+    if not user_id or not up_to:
+        return None
+    payload = {"scrub_geo": content}
+    return Notice("scrub_geo", "twitter", user_id=user_id, up_to_tweet_id=up_to, payload=payload)
+
+
+def _status_withheld(content: dict[str, Any]) -> Notice | None:
+    tweet_id = _id(content, "id")
+    return _withheld(tweet_id, _id(content, "user_id"), "status_withheld", content) if tweet_id else None
+
+
+def _user_withheld(content: dict[str, Any]) -> Notice | None:
+    user_id = _id(content, "id")
+    return _withheld("", user_id, "user_withheld", content) if user_id else None
+
+
+def _withheld(tweet_id: str, user_id: str, name: str, content: dict[str, Any]) -> Notice:
+    countries = content.get("withheld_in_countries")
+    named = tuple(one for one in countries if isinstance(one, str)) if isinstance(countries, list) else ()
+    return Notice("withheld", "twitter", tweet_id, user_id, countries=named, payload={name: content})
+
+
+_NOTICES = {
+    "delete": _delete,
+    "scrub_geo": _scrub_geo,
+    "status_withheld": _status_withheld,
+    "user_withheld": _user_withheld,
+}
+
+
+def _id(content: dict[str, Any], name: str) -> str:
+    """An id in its text form, else from the number; empty when there is none."""
+    return tweet_identity({"id_str": content.get(f"{name}_str"), "id": content.get(name)}) or ""

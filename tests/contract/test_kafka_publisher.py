@@ -7,35 +7,31 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.admin import NewTopic
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
-from producer import publisher as publisher_module
+from producer import kafka_client
+from producer.buffer import Batch
+from producer.kafka_client import connect
 from producer.position import PositionFile
-from producer.publisher import Client, Publisher, connect
-from producer.source import SourceTweet
+from producer.publisher import Client, Confirmed, Publisher
+from producer.source import Event, Kind
 from producer.testing import FakeKafka
-from twitter_topics.errors import RetryableError
+from tests.contract.kafka_records import PATIENCE_S, Record, own_topics, read_topic
+from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import KafkaSettings, Settings
 from twitter_topics.store.health import Health, read_health
 
 pytestmark = pytest.mark.contract
 
-PATIENCE_S = 60
 N = 3_000
-
-
-class Record(NamedTuple):
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
 
 
 class Kafka(NamedTuple):
@@ -55,35 +51,9 @@ def broker(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def variables(broker: str) -> Iterator[dict[str, str]]:
-    """Settings of a real Kafka with topics of this test's own, removed after it."""
-    mark = uuid4().hex[:8]
-    names = {f"KAFKA_{kind}_TOPIC": f"publisher-{mark}-{kind.lower()}" for kind in ("RAW", "DELETION", "DEAD_LETTER")}
-    admin = KafkaAdminClient(bootstrap_servers=broker)
-    try:
-        admin.create_topics([NewTopic(name, 4, 1) for name in names.values()])
-        yield {"KAFKA_BOOTSTRAP_SERVERS": broker, **names}
-        admin.delete_topics(list(names.values()))
-    finally:
-        admin.close()
-
-
-def read_topic(broker: str, topic: str) -> list[Record]:
-    """Everything that the topic holds now."""
-    consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, auto_offset_reset="earliest")
-    try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        records: list[Record] = []
-        deadline = time.monotonic() + PATIENCE_S
-        while any(consumer.position(partition) < ends[partition] for partition in partitions):
-            assert time.monotonic() < deadline
-            for batch in consumer.poll(timeout_ms=500).values():
-                records += [Record(record.key, record.value, list(record.headers)) for record in batch]
-        return records
-    finally:
-        consumer.close()
+    """Settings of a real Kafka with topics of this test's own."""
+    with own_topics(broker) as names:
+        yield names
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -104,39 +74,68 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
 
 
 def test_every_record_arrives_once_as_it_was_and_is_confirmed(kafka: Kafka) -> None:
-    publisher = Publisher(kafka.client, kafka.settings, "test", lambda: 1_234, max_unconfirmed=500)
-    tweets = [SourceTweet(str(i).encode(), f"é {i} \x00".encode(), i, i) for i in range(1, N + 1)]
-    confirmed = 0
-    for tweet in tweets:
-        publisher.send(tweet)
-        if (some := publisher.confirmed()) is not None:
-            confirmed += some.records
-    if (rest := publisher.flush()) is not None:
-        confirmed += rest.records
-        assert rest.position == N
-    assert confirmed == N
+    publisher = Publisher(kafka.client, kafka.settings, "test", max_unconfirmed=500)
+    events = [Event("post", str(i).encode(), f"é {i} \x00".encode(), i, i) for i in range(1, N + 1)]
+    confirmed: list[Confirmed] = []
+    for first in range(1, N + 1, 100):
+        publisher.send(Batch(first, first + 99, 1_234, events[first - 1 : first + 99]))
+        confirmed += confirm(publisher, until=lambda: publisher.has_room)
+    confirmed += confirm(publisher, until=lambda: publisher.is_idle)
+    assert sum(some.records for some in confirmed) == N
+    assert confirmed[-1][:3] == (N, N, N)
     records = kafka.read(kafka.settings.raw_topic)
     assert len(records) == len({record.key for record in records}) == N
-    assert {record.key: record.value for record in records} == {tweet.key: tweet.value for tweet in tweets}
+    assert {record.key: record.value for record in records} == {event.key: event.value for event in events}
     headers = [("source", b"test"), ("received_at", b"1234")]
     assert all(record.headers == headers for record in records)
 
 
-def test_deletions_and_oversized_records_have_their_topics(kafka: Kafka) -> None:
-    publisher = Publisher(kafka.client, kafka.settings, "test", lambda: 1)
-    publisher.send(SourceTweet(b"7", b'{"delete":{}}', None, 1, "deletion"))
-    publisher.send(SourceTweet(b"8", b"x" * 2_000_000, None, 2))
-    confirmed = publisher.flush()
-    assert confirmed is not None
-    assert (confirmed.position, confirmed.records) == (2, 2)
-    assert [record.key for record in kafka.read(kafka.settings.deletion_topic)] == [b"7"]
-    [letter] = kafka.read(kafka.settings.dead_letter_topic)
-    assert json.loads(letter.value)["bytes"] == 2_000_000
-    assert kafka.read(kafka.settings.raw_topic) == []
+def test_every_kind_has_its_topic(kafka: Kafka) -> None:
+    publisher = Publisher(kafka.client, kafka.settings, "test")
+    kinds: tuple[Kind, ...] = ("edit", "notice", "gap", "unreadable")
+    events = [Event(kind, kind.encode(), b"{}", reason="json: no") for kind in kinds]
+    publisher.send(Batch(1, 5, 1, [*events, Event("post", b"8", b"x" * 2_000_000)]))
+    [confirmed] = confirm(publisher, until=lambda: publisher.is_idle)
+    assert (confirmed.number, confirmed.records) == (5, 5)
+    settings = kafka.settings
+    [edit] = kafka.read(settings.raw_topic)
+    assert (edit.key, edit.headers[-1]) == (b"edit", ("event", b"edit"))
+    assert [record.key for record in kafka.read(settings.deletion_topic)] == [b"notice"]
+    assert [record.key for record in kafka.read(settings.gap_topic)] == [b"gap"]
+    letters = {record.key: json.loads(record.value) for record in kafka.read(settings.dead_letter_topic)}
+    assert letters[b"unreadable"]["reason"] == "json: no"
+    assert letters[b"test-0-5"]["bytes"] == 2_000_000
+    assert len(letters) == 2
+
+
+def test_a_topic_that_takes_only_smaller_records_is_named(variables: dict[str, str]) -> None:
+    settings = Settings(variables).kafka
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.raw_topic, {"max.message.bytes": "20000"})])
+    admin.close()
+    publisher = Publisher(connect(settings), settings, "test")
+    publisher.send(Batch(1, 1, 1, [Event("post", b"1", os.urandom(50_000))]))
+    with pytest.raises(ConfigurationError, match=r"max\.message\.bytes"):
+        confirm(publisher, until=lambda: publisher.is_idle)
+    publisher.close()
+
+
+def test_closed_with_records_on_the_way_a_client_leaves_nothing_behind(variables: dict[str, str]) -> None:
+    settings = Settings(variables).kafka
+
+    def left() -> tuple[int, int]:
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    before = left()
+    for _ in range(5):
+        publisher = Publisher(connect(settings), settings, "test")
+        publisher.send(Batch(1, 2_000, 1, [Event("post", b"%d" % i, b"x" * 500) for i in range(2_000)]))
+        publisher.close()
+        assert left() == before
 
 
 def test_a_missing_topic_is_named(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publisher_module, "PATIENCE_MS", 1_000)
+    monkeypatch.setattr(kafka_client, "PATIENCE_S", 1.0)
     with pytest.raises(RetryableError, match="topic no-such-topic"):
         connect(Settings({**variables, "KAFKA_RAW_TOPIC": "no-such-topic"}).kafka)
 
@@ -144,14 +143,26 @@ def test_a_missing_topic_is_named(variables: dict[str, str], monkeypatch: pytest
 def test_a_missing_broker_is_named(tmp_path: Path) -> None:
     """In a process of its own: kafka-python leaves the sockets of a failed constructor to the garbage collector."""
     program = (
-        "from producer import publisher; from twitter_topics.settings import Settings; publisher.PATIENCE_MS = 1_000; "
-        "publisher.connect(Settings({'KAFKA_BOOTSTRAP_SERVERS': '127.0.0.1:9'}).kafka)"
+        "from producer import kafka_client; from twitter_topics.settings import Settings; kafka_client.PATIENCE_S = 1; "
+        "kafka_client.connect(Settings({'KAFKA_BOOTSTRAP_SERVERS': '127.0.0.1:9'}).kafka)"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert ended.returncode == 1
     assert "RetryableError: no Kafka broker answers at 127.0.0.1:9 (KAFKA_BOOTSTRAP_SERVERS)" in ended.stderr
+
+
+def confirm(publisher: Publisher, until: Callable[[], bool]) -> list[Confirmed]:
+    """What is acknowledged until something is true."""
+    found: list[Confirmed] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while not until():
+        assert time.monotonic() < deadline
+        publisher.wait(1)
+        if (some := publisher.confirmed()) is not None:
+            found.append(some)
+    return found
 
 
 class Runs:

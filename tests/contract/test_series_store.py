@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
+from producer.gap_ledger import GapLedger
+from twitter_topics.contract.gap import Gap
 from twitter_topics.contract.series import (
     PANE_MS,
     TOPIC_PANE,
@@ -27,7 +30,7 @@ from twitter_topics.contract.series import (
 from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.settings import Settings
 from twitter_topics.store import influx
-from twitter_topics.store.influx import POINTS_PER_REQUEST, SeriesStore
+from twitter_topics.store.influx import POINTS_PER_REQUEST, SHORT_TIMEOUT_S, SeriesStore
 from twitter_topics.testing.series import MemorySeriesStore
 
 if TYPE_CHECKING:
@@ -253,3 +256,67 @@ def test_a_point_that_stays_half_is_no_count(real: SeriesStore, monkeypatch: pyt
     with pytest.raises(RetryableError, match="half written"):
         real.panes(T0, T0 + 1)
     real.reset_counts()
+
+
+# --- gaps of the sources
+
+
+def gap(from_ms: int, to_ms: int, source: str = "bluesky", cause: str = "network", posts: int = 40) -> Gap:
+    return Gap(source, from_ms, to_ms, cause, posts)
+
+
+def test_gaps_come_back_as_they_were_written_and_twice_is_once(real: SeriesStore) -> None:
+    written = [
+        gap(T0, T0 + 1_500),
+        gap(T0, T0 + 1_500, cause="clamped"),
+        gap(T0, T0 + 9_000, source="mastodon"),
+        gap(T0 + 60_000, T0 + 61_234, posts=0),
+    ]
+    for one in [*written, *written]:
+        real.write_gap(one)
+    assert sorted(real.gaps(T0, T0 + 60_001), key=str) == sorted(written, key=str)
+    assert real.gaps(T0 + 1, T0 + 60_001) == written[3:]
+    assert real.gaps(T0 - 1000, T0) == []
+    rows = raw(real, "SELECT seconds FROM source_gap")
+    assert sorted(row["seconds"] for row in rows) == [1.234, 1.5, 1.5, 9.0]
+
+
+def ledger(path: Path, settings: Settings) -> GapLedger:
+    store = SeriesStore(settings.influx, timeout_s=SHORT_TIMEOUT_S)
+    return GapLedger(path, store.write_gap)
+
+
+def test_the_ledger_keeps_what_influxdb_has_not_taken_and_brings_it_later(
+    services: Services, real: SeriesStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "bluesky-gaps.jsonl"
+    start = T0 + 10_000_000
+    gaps = [gap(start + at * 1000, start + at * 1000 + 500, posts=at) for at in range(50)]
+    away = ledger(path, services.settings(INFLUXDB_URL="http://127.0.0.1:9"))
+    for one in gaps[:30]:
+        away.add(one.value())
+    away.close()
+    assert real.gaps(start, start + 60_000) == []
+
+    back = ledger(path, services.settings(INFLUXDB_DATABASE=real._database))
+    for one in gaps[20:]:
+        back.add(one.value())
+    back.close()
+    found = real.gaps(start, start + 60_000)
+    assert found == gaps
+    assert len({one.from_ms for one in found}) == len(found) == 50
+    assert path.read_bytes() == b""
+
+
+def test_refused_credentials_are_told_once_and_nothing_is_lost(
+    services: Services, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "bluesky-gaps.jsonl"
+    refused = ledger(path, services.settings(INFLUXDB_PASSWORD="Sesame-42"))
+    one = gap(T0, T0 + 1)
+    for _ in range(3):
+        refused.add(one.value())
+    refused.close()
+    assert caplog.text.count("refused INFLUXDB_USERNAME and INFLUXDB_PASSWORD") == 1
+    assert "Sesame-42" not in caplog.text
+    assert {Gap.from_value(line) for line in path.read_bytes().splitlines()} == {one}

@@ -65,6 +65,33 @@ def test_given_values_beat_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     assert Settings().kafka.raw_topic == "from-outside"
 
 
+def test_secrets_may_lie_in_files_and_the_environment_beats_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "X_BEARER_TOKEN").write_text("from-a-file\n")
+    (tmp_path / "kafka_sasl_password").write_text("lower-case")
+    monkeypatch.setenv("TWITTER_TOPICS_SECRETS_DIR", str(tmp_path))
+    assert Settings().x.bearer_token.get_secret_value() == "from-a-file"
+    assert Settings().kafka.sasl_password.get_secret_value() == "lower-case"
+    monkeypatch.setenv("X_BEARER_TOKEN", "from-outside")
+    assert Settings().x.bearer_token.get_secret_value() == "from-outside"
+    assert Settings({"X_BEARER_TOKEN": "given"}).x.bearer_token.get_secret_value() == "given"
+
+
+def test_a_folder_of_secrets_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for place in (file, tmp_path / "missing"):
+        with pytest.raises(
+            ConfigurationError, match=r"TWITTER_TOPICS_SECRETS_DIR: there is no folder .*(file|missing)"
+        ):
+            _ = Settings({"TWITTER_TOPICS_SECRETS_DIR": str(place)}).x
+    (tmp_path / "X_BEARER_TOKEN").write_bytes(b"canary\xff")
+    with pytest.raises(ConfigurationError, match="TWITTER_TOPICS_SECRETS_DIR") as caught:
+        _ = Settings({"TWITTER_TOPICS_SECRETS_DIR": str(tmp_path)}).x
+    assert "canary" not in f"{caught.value}{caught.value.__cause__}"
+
+
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3_SECRET_ACCESS_KEY", "canary-9f2")
     assert "canary-9f2" not in repr(Settings().s3)

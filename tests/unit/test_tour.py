@@ -137,6 +137,22 @@ def test_after_the_end_of_a_fast_source_everything_is_waited_for(
     assert "95,000 of 95,000 tweets archived" in capsys.readouterr().out
 
 
+def test_with_several_sources_all_must_have_ended_or_arrived(tmp_path: Path) -> None:
+    health = tmp_path / "health"
+    settings = Settings({"PRODUCER_SOURCE": "replay,bluesky", "SPEED_HEALTH_DIR": str(health)})
+    tour = Tour(FakeStack(Layout(tmp_path)), settings, 0.0)  # type: ignore[arg-type]
+    assert tour._producers() == (False, False)
+    write_health(health, "producer-replay", ok=True, state="finished", lag=99_999)
+    assert tour._producers() == (False, False), "the other one has not said anything"
+    write_health(health, "producer-bluesky", ok=True, state="running", lag=99_999, rate=3.0)
+    assert tour._producers() == (False, False)
+    write_health(health, "producer-bluesky", ok=True, state="running", lag=2, rate=3.0)
+    assert tour._producers() == (False, True)
+    assert tour._moments_worth() == 2 * settings.speed.archive_trigger_seconds * 3
+    write_health(health, "producer-bluesky", ok=True, state="finished")
+    assert tour._producers() == (True, True)
+
+
 def test_a_source_that_ends_too_early_is_told(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
     produced(monkeypatch, 100)
     health(tour, "finished")

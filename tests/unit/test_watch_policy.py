@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from twitter_topics.policy.watch import PARTS, PartReport, WatchLimits, dead_letter_problem, find_problems
+from twitter_topics.policy.watch import STREAMING_PARTS, PartReport, WatchLimits, dead_letter_problem, find_problems
 
 NOW = 1_000_000.0
 LIMITS = WatchLimits()
+PARTS = ("producer-bluesky", "producer", *STREAMING_PARTS)
 WELL = {part: PartReport(part, ok=True, state="running", lag=0, error="", at=NOW - 5) for part in PARTS}
 
 
 def problems(previous: dict[str, int] | None = None, **changes: PartReport) -> list[str]:
-    return find_problems(WELL | changes, previous or {}, now=NOW, limits=LIMITS)
+    return find_problems(WELL | changes, previous or {}, now=NOW, limits=LIMITS, parts=PARTS)
 
 
 def test_all_is_well() -> None:
@@ -21,7 +22,7 @@ def test_all_is_well() -> None:
 
 def test_a_part_that_never_reported() -> None:
     reports = {part: report for part, report in WELL.items() if part != "archiver"}
-    (problem,) = find_problems(reports, {}, now=NOW, limits=LIMITS)
+    (problem,) = find_problems(reports, {}, now=NOW, limits=LIMITS, parts=PARTS)
     assert problem.startswith("archiver has never reported")
 
 
@@ -49,6 +50,22 @@ def test_a_growing_lag(before: int | None, lag: int, called: bool) -> None:
     previous = {} if before is None else {"classifier": before}
     found = problems(previous, classifier=replace(WELL["classifier"], lag=lag))
     assert [("falls behind" in problem) for problem in found] == [True] * called
+
+
+def test_a_part_that_waits_says_why_once_it_is_too_long() -> None:
+    waiting = replace(WELL["producer"], state="waiting", error="Kafka is away", lag=9000)
+    assert problems({"producer": 5000}, producer=waiting) == []
+    assert problems({"producer": 5000}, producer=replace(waiting, ok=False)) == [
+        "producer says 'waiting': Kafka is away"
+    ]
+
+
+def test_every_producer_that_should_be_there_is_looked_for() -> None:
+    reports = {part: report for part, report in WELL.items() if part != "producer-bluesky"}
+    (problem,) = find_problems(reports, {}, now=NOW, limits=LIMITS, parts=PARTS)
+    assert problem.startswith("producer-bluesky has never reported")
+    others = [part for part in PARTS if part != "producer-bluesky"]
+    assert find_problems(reports, {}, now=NOW, limits=LIMITS, parts=others) == []
 
 
 @pytest.mark.parametrize(("dead", "raw", "called"), [(0, 0, False), (5, 100, False), (6, 100, True), (1, 0, False)])

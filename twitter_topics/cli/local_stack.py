@@ -118,12 +118,13 @@ def _show(now: StackStatus) -> None:
     if not now.parts:
         return
     parts = Table(box=None, pad_edge=False)
-    for heading in ("query", "state", "rate/s", "lag", "reported", "error"):
+    for heading in ("part", "state", "rate/s", "lag", "reported", ""):
         parts.add_column(heading, justify="right" if heading in ("rate/s", "lag", "reported") else "left")
     for part in now.parts:
         color = "green" if part.ok else "red"
         age = "" if part.state == "silent" else f"{part.age_seconds:.0f} s ago"
         numbers = (f"{part.rate:.1f}", f"{part.lag:.0f}", age)
-        parts.add_row(part.part, f"[{color}]{part.state}[/]", *numbers, escape(part.error[:200]))
+        told = "; ".join(text for text in (part.error[:200], part.detail[:200]) if text)
+        parts.add_row(part.part, f"[{color}]{part.state}[/]", *numbers, escape(told))
     _screen.print()
     _screen.print(parts)

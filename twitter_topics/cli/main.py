@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from twitter_topics.cli import audit, demo, local_stack, models, topics
+from twitter_topics.cli import audit, demo, local_stack, models, sources, topics
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
 
 
@@ -40,6 +40,7 @@ for command in (local_stack.up, local_stack.down, local_stack.status, local_stac
     app.command()(command)
 for command in (demo.demo, topics.topics, models.models, audit.audit):
     app.command()(command)
+app.add_typer(sources.app, name="sources")
 
 if __name__ == "__main__":
     app()

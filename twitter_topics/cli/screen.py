@@ -34,6 +34,11 @@ def say(line: str, style: str = "") -> None:
     screen.print(line, markup=False, style=style)
 
 
+def clean(text: str) -> str:
+    """Text of others for one line of a terminal: control characters, which could do anything to it, become spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
     """An empty table without frames."""
     made = Table(box=None, pad_edge=False, header_style="bold")

@@ -15,7 +15,7 @@ from twitter_topics.errors import RetryableError, TwitterTopicsError
 from twitter_topics.local import secrets
 from twitter_topics.local.airflow_rest import AirflowRest, Run, TaskState
 from twitter_topics.store.archive import ArchiveStore
-from twitter_topics.store.health import read_health
+from twitter_topics.store.health import Health, read_health
 from twitter_topics.store.kafka_contents import topic_ranges
 from twitter_topics.store.models import Champion, ModelStore
 
@@ -76,7 +76,7 @@ class Tour:
             while in_time():
                 produced, archived = self._produced(), self._archive.rows()
                 status.update(f"{produced:,} tweets produced, {archived:,} archived, {needed:,} needed")
-                finished, live = self._producer()
+                finished, live = self._producers()
                 if archived >= needed:
                     enough_at = enough_at or time.monotonic()
                     on_its_way = 0 if finished else self._moments_worth()
@@ -94,24 +94,30 @@ class Tour:
         raise StepFailedError(
             step,
             f"only {self._archive.rows():,} of {needed:,} tweets are archived after {_TWEETS_SECONDS} s",
-            "See `make logs NAME=producer` and `make status`.",
+            f"See `make logs NAME={self._settings.producer.parts[0]}` and `make status`.",
             self._log_of("classify-tweets"),
         )
 
     def _produced(self) -> int:
         return sum(one.end for one in topic_ranges(self._settings.kafka, self._settings.kafka.raw_topic).values())
 
-    def _producer(self) -> tuple[bool, bool]:
-        """Whether it has finished, and whether it has arrived at the present."""
-        health = read_health(self._settings.speed.health_dir).get("producer")
-        if health is None:
-            return False, False
-        return health.state == "finished", health.state == "running" and health.lag <= _LIVE_LAG_SECONDS
+    def _producers(self) -> tuple[bool, bool]:
+        """Whether all producers have finished, and whether those that have not arrived at the present."""
+        finished, live = True, True
+        for health in self._producers_health():
+            done = health is not None and health.state == "finished"
+            finished &= done
+            live &= done or (health is not None and health.state == "running" and health.lag <= _LIVE_LAG_SECONDS)
+        return finished, live
+
+    def _producers_health(self) -> list[Health | None]:
+        reported = read_health(self._settings.speed.health_dir)
+        return [reported.get(part) for part in self._settings.producer.parts]
 
     def _moments_worth(self) -> int:
         """Tweets that come while the archiver makes a batch."""
-        health = read_health(self._settings.speed.health_dir).get("producer")
-        return int(2 * self._settings.speed.archive_trigger_seconds * health.rate) if health else 0
+        rate = sum(health.rate for health in self._producers_health() if health)
+        return int(2 * self._settings.speed.archive_trigger_seconds * rate)
 
     # -- model -------------------------------------------------------------------------------------------------------
 

@@ -14,3 +14,6 @@ RAW_SCHEMA = (
     "kafka_partition int, kafka_offset long, kafka_timestamp timestamp"
 )
 """Spark DDL of a row of the raw table, in the table's order."""
+
+DELETED = "deleted: "
+"""How the reject_reason of a tweet begins whose text was taken out on request. Its place, id and time stay."""

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from twitter_topics.local import secrets
 from twitter_topics.local.layout import JARS, PROJECT, Layout
 from twitter_topics.local.ports import Ports
-from twitter_topics.settings import Settings, inherited, provide_defaults
+from twitter_topics.settings import REPLAY_ARCHIVE, Settings, inherited, provide_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +29,23 @@ _FROM_CALLER = (
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
 )
+_PATHS = ("PRODUCER_REPLAY_FILE", "SPEED_CHECKPOINT_DIR", "X_RULES_FILE")
 _LONGEST_TMPDIR = 60  # Python's multiprocessing makes sockets in it, and a socket's path holds 108 bytes
 _STREAM_SETTINGS = ("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "INFLUXDB_", "SPEED_", "SPARK_", "TOPICS_")
+_PRODUCER_SETTINGS = ("KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_")
 SETTINGS_OF = {
-    "producer": ("KAFKA_", "PRODUCER_", "TWITTER_", "SPEED_"),
+    "synthetic": _PRODUCER_SETTINGS,
+    "replay": (*_PRODUCER_SETTINGS, "S3_", "ARCHIVE_"),
+    "twitter_v1": (*_PRODUCER_SETTINGS, "TWITTER_"),
+    "x_v2": (*_PRODUCER_SETTINGS, "X_"),
+    "bluesky": (*_PRODUCER_SETTINGS, "BLUESKY_"),
+    "mastodon": (*_PRODUCER_SETTINGS, "MASTODON_"),
     "stream": _STREAM_SETTINGS,
-    "airflow": _STREAM_SETTINGS,
+    "airflow": (*_STREAM_SETTINGS, "PRODUCER_SOURCE", "X_"),
     "server": (),
 }
-"""Which settings a kind of service sees: a server none, and only the producer the credentials of its source."""
+"""Which settings a kind of service sees: a server none, a producer (by its source) the credentials of its own network.
+Airflow watches the producers, and its DAG tweet_deletions asks X."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,8 @@ def _given(settings: Settings) -> dict[str, str]:
     """The variables that the environment or `.env` sets, checked. Paths are absolute: a service has its own folder."""
     sections: list[BaseSettings] = [
         *(settings.kafka, settings.s3, settings.archive, settings.elasticsearch, settings.influx),
-        *(settings.producer, settings.twitter, settings.speed, settings.topics, settings.spark),
+        *(settings.producer, settings.twitter, settings.x, settings.bluesky, settings.mastodon),
+        *(settings.speed, settings.topics, settings.spark),
     ]
     given = {}
     for section in sections:
@@ -113,7 +122,7 @@ def _text(name: str, value: Any) -> str:
     text = str(value)
     if name == "ARCHIVE_CATALOG_URI" and text.startswith("sqlite:///"):
         return f"sqlite:///{Path(text.removeprefix('sqlite:///')).resolve()}"
-    if name in ("PRODUCER_REPLAY_FILE", "SPEED_CHECKPOINT_DIR") and text and "://" not in text:
+    if name in _PATHS and text and "://" not in text and (name, text) != ("PRODUCER_REPLAY_FILE", REPLAY_ARCHIVE):
         return str(Path(text).expanduser().resolve())
     return text
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from twitter_topics.local.java import Java
     from twitter_topics.local.layout import Layout
     from twitter_topics.local.ports import Ports
+    from twitter_topics.settings import ProducerSettings
 
 Group = Literal["services", "speed", "batch"]
 GROUPS: tuple[Group, ...] = ("services", "speed", "batch")
@@ -121,21 +122,28 @@ def _s3_jar() -> str:
     return found[-1] if found else str(JARS / "s3" / "s3proxy.jar")
 
 
-def speed_layer(layout: Layout, waits: tuple[str, ...]) -> list[Service]:
-    """Producer and streaming apps. They are gated: a server that restarts does not make them count failures."""
+def producers(layout: Layout, settings: ProducerSettings) -> list[Service]:
+    """A producer for each source. They wait for no server: while Kafka is away they keep what they receive on disk."""
+    return [
+        Service(
+            part,
+            "speed",
+            (sys.executable, "-m", "producer", source),
+            readiness.reports(layout.health / f"{part}.json"),
+            settings=source,
+            grace_seconds=40,
+            finishes=True,
+            reports=(part,),
+        )
+        for source, part in zip(settings.sources, settings.parts, strict=True)
+    ]
+
+
+def streaming_apps(layout: Layout, waits: tuple[str, ...]) -> list[Service]:
+    """They are gated: a server that restarts does not make them count failures."""
     apps = PROJECT / "spark_apps" / "speed"
     health = layout.health
     return [
-        Service(
-            "producer",
-            "speed",
-            (sys.executable, "-m", "producer"),
-            readiness.reports(health / "producer.json"),
-            settings="producer",
-            waits=waits[:1],
-            finishes=True,
-            reports=("producer",),
-        ),
         # plain Python, not spark-submit: that one does not pass SIGTERM on to the app
         Service(
             "classify-tweets",

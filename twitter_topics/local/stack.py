@@ -62,7 +62,8 @@ class Stack:
         local = self.addresses.local_servers
         own = services.servers(self.layout, self.ports, find_java())
         own = [server for server in own if server.name in local]
-        return own + services.speed_layer(self.layout, waits) + services.airflow(self.ports)
+        producers = services.producers(self.layout, self._settings.producer)
+        return [*own, *producers, *services.streaming_apps(self.layout, waits), *services.airflow(self.ports)]
 
     # -- up ----------------------------------------------------------------------------------------------------------
 
@@ -81,6 +82,7 @@ class Stack:
             self._end_dying_stack()
             wanted = [service for service in self.all_services if service.group in groups]
             self._remember(wanted)
+            self._forget_parts()
             changed = self._write_environments()
             setup = self._start_airflow_setup() if "batch" in groups and not self._is_running("api-server") else None
             try:
@@ -115,6 +117,13 @@ class Stack:
             else {service.name for service in wanted}
         )
         write_private(self.layout.run / "wanted.json", json.dumps({"names": sorted(names)}))
+
+    def _forget_parts(self) -> None:
+        """What a producer said of itself whose source is not followed any more."""
+        known = {part for service in self.all_services for part in service.reports}
+        for report in self.layout.health.glob("*.json"):
+            if report.stem not in known:
+                report.unlink()
 
     def wanted(self) -> list[str]:
         """Names of the services that were asked for since the stack was started."""

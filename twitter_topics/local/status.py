@@ -41,6 +41,7 @@ class PartStatus:
     lag: float
     error: str
     age_seconds: float
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,4 +116,5 @@ def _part_status(part: str, report: dict[str, Any], now: float, finished: bool) 
         lag=float(report.get("lag", 0)),
         error=error,
         age_seconds=round(max(age, 0.0), 1),
+        detail=str(report.get("detail", "")),
     )

@@ -6,7 +6,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from twitter_topics.errors import RetryableError
-from twitter_topics.policy.watch import PartReport, WatchLimits, dead_letter_problem, find_problems
+from twitter_topics.policy.watch import (
+    STREAMING_PARTS,
+    PartReport,
+    WatchLimits,
+    dead_letter_problem,
+    find_problems,
+)
 from twitter_topics.store.health import read_health
 from twitter_topics.store.kafka_contents import topic_ranges
 
@@ -36,7 +42,8 @@ def look(
         now: Unix seconds.
     """
     limits = WatchLimits()
-    problems = find_problems(reports, previous_lag, now=now, limits=limits)
+    parts = (*settings.producer.parts, *STREAMING_PARTS)
+    problems = find_problems(reports, previous_lag, now=now, limits=limits, parts=parts)
     try:
         raw, dead = (
             _records(settings.kafka, settings.kafka.raw_topic),

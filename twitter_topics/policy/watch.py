@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PARTS = ("producer", "archiver", "classifier", "aggregator")
+STREAMING_PARTS = ("archiver", "classifier", "aggregator")
 
 ENDED_ON_PURPOSE = ("finished", "stopped")
 """States after which a part is silent and healthy: its source is at its end, or a person stopped it."""
@@ -43,11 +43,12 @@ def find_problems(
     *,
     now: float,
     limits: WatchLimits,
-    parts: Iterable[str] = PARTS,
+    parts: Iterable[str],
 ) -> list[str]:
     """One sentence a problem; empty when all is well.
 
     Args:
+        parts: that should be there.
         reports: newest report by part.
         previous_lag: lag by part at the last look; a part seen for the first time has no trend.
         now: Unix seconds.
@@ -80,6 +81,8 @@ def _of_running_part(report: PartReport, previous_lag: int | None, now: float, l
     problems = []
     if not report.ok:
         problems.append(f"{report.part} says {report.state!r}: {report.error or 'no reason given'}")
+    if report.state == "waiting":
+        return problems  # its lag grows with the time and says nothing more
     if previous_lag is not None and report.lag >= limits.min_lag and report.lag > previous_lag * limits.lag_growth:
         problems.append(f"{report.part} falls behind: lag {report.lag:,}, at the last look {previous_lag:,}")
     return problems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,11 @@ from pyiceberg.exceptions import NoSuchTableError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from twitter_topics.contract.archive import NAMESPACE, RAW_TABLE
+from twitter_topics.contract.archive import DELETED, NAMESPACE, RAW_TABLE
 from twitter_topics.errors import ConfigurationError, RetryableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from numpy.typing import NDArray
     from pyiceberg.table import Table
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _DAY_MICROS = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
+_TWITTER_ID = "^[0-9]{1,19}$"
 _COLUMNS = ("tweet_id", "event_time", "reject_reason", "kafka_partition", "kafka_offset")
 
 
@@ -46,7 +47,7 @@ class ArchiveCounts:
 
     `rows` counts every row, `rejects` distinct records that are no tweet, `distinct_records` distinct places
     (partition, offset) of the raw topic, `distinct_tweets` distinct tweet ids, `tweets_per_day` the same by the UTC day
-    of the tweet's first record.
+    of the tweet's first record. Tweets whose text was taken out on request are among them.
     """
 
     rows: int = 0
@@ -60,13 +61,15 @@ class ArchiveCounts:
 class ArchiveRecords:
     """The archived records as columns of equal length, one entry a row, in no order.
 
-    `tweet` is the place of the row's id in `tweet_ids`, or -1 for a reject; `day` counts days since 1970-01-01 (UTC).
+    `tweet` is the place of the row's id in `tweet_ids`, or -1 for a reject; `day` counts days since 1970-01-01 (UTC);
+    `deleted` tells the rows whose text was taken out on request.
     """
 
     partition: NDArray[np.int64]
     offset: NDArray[np.int64]
     day: NDArray[np.int64]
     tweet: NDArray[np.int64]
+    deleted: NDArray[np.bool_]
     tweet_ids: pa.Array
 
     def __len__(self) -> int:
@@ -74,7 +77,8 @@ class ArchiveRecords:
 
     def select(self, rows: NDArray[Any]) -> ArchiveRecords:
         """Some of the rows, by mask or by place. The ids stay the same."""
-        return ArchiveRecords(self.partition[rows], self.offset[rows], self.day[rows], self.tweet[rows], self.tweet_ids)
+        places = self.partition[rows], self.offset[rows]
+        return ArchiveRecords(*places, self.day[rows], self.tweet[rows], self.deleted[rows], self.tweet_ids)
 
     def distinct(self) -> ArchiveRecords:
         """One row for each place (partition, offset), ordered by it."""
@@ -85,24 +89,35 @@ class ArchiveRecords:
         return ordered.select(first)
 
     def owners(self) -> ArchiveRecords:
-        """The first record of each tweet: the one with the lowest partition, then offset. Rejects are left out."""
+        """The first record of each tweet: the one with the lowest partition, then offset. Rejects are left out.
+
+        `deleted` tells which tweets have lost their text in any record.
+        """
         records = self.distinct()
-        records = records.select(records.tweet >= 0)
+        records = replace(records, deleted=records._tweet_deleted()).select(records.tweet >= 0)
         _, first = np.unique(records.tweet, return_index=True)
         return records.select(np.sort(first))
+
+    def _tweet_deleted(self) -> NDArray[np.bool_]:
+        return np.isin(self.tweet, np.unique(self.tweet[self.deleted]))
 
     def ids(self) -> list[str]:
         """Tweet ids of the rows; only for rows that are no rejects."""
         return list(self.tweet_ids.take(pa.array(self.tweet)).to_pylist())
 
+    def of_deleted_tweets(self) -> ArchiveRecords:
+        """The rows of tweets that have lost their text in at least one row."""
+        return self.select(self._tweet_deleted())
+
     @staticmethod
-    def of(rows: Sequence[tuple[int, int, str | None, date]]) -> ArchiveRecords:
-        """Records from (partition, offset, tweet id or None for a reject, day)."""
+    def of(rows: Sequence[tuple[int, int, str | None, date]], deleted: Container[int] = ()) -> ArchiveRecords:
+        """Records from (partition, offset, tweet id or None for a reject, day); `deleted` are places in `rows`."""
+        reasons = [f"{DELETED}delete" if at in deleted else None if row[2] else "no" for at, row in enumerate(rows)]
         table = pa.table(
             {
                 "tweet_id": pa.array([row[2] for row in rows], pa.string()),
                 "event_time": pa.array([(row[3] - _EPOCH).days * _DAY_MICROS for row in rows], pa.int64()),
-                "reject_reason": pa.array(["rejected" if row[2] is None else None for row in rows], pa.string()),
+                "reject_reason": pa.array(reasons, pa.string()),
                 "kafka_partition": pa.array([row[0] for row in rows], pa.int32()),
                 "kafka_offset": pa.array([row[1] for row in rows], pa.int64()),
             }
@@ -118,6 +133,10 @@ class ArchiveStore:
 
     def __init__(self, settings: Settings) -> None:
         self._archive, self._s3 = settings.archive, settings.s3
+
+    def table(self) -> Table | None:
+        """The table at its newest metadata, for who reads rows; None while there is none."""
+        return self._table()
 
     def current_snapshot_id(self) -> int | None:
         """Snapshot that a reader sees now; None while there is none."""
@@ -160,6 +179,19 @@ class ArchiveStore:
         except OSError as error:
             raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
         return _columns(read)
+
+    def twitter_ids(self) -> pa.Array:
+        """Distinct ids of the readable tweets that Twitter numbered, as text. About 30 bytes of memory an id."""
+        table = self._table()
+        if table is None or table.current_snapshot() is None:
+            return pa.array([], pa.string())
+        readable = "reject_reason IS NULL AND source = 'twitter'"
+        try:
+            scan = table.scan(row_filter=readable, selected_fields=("tweet_id",))
+            ids = pc.unique(scan.to_arrow_batch_reader().read_all()["tweet_id"].cast(pa.large_string()))
+        except OSError as error:
+            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+        return ids.filter(pc.match_substring_regex(ids, _TWITTER_ID))
 
     def counts(self) -> ArchiveCounts:
         """Exact counts at the newest snapshot."""
@@ -264,7 +296,9 @@ def _hour(value: int | datetime) -> datetime:
 
 
 def _columns(table: pa.Table) -> ArchiveRecords:
-    ids = pc.if_else(pc.is_null(table["reject_reason"]), table["tweet_id"], pa.scalar(None, table["tweet_id"].type))
+    deleted = pc.fill_null(pc.starts_with(table["reject_reason"], DELETED), fill_value=False)
+    is_tweet = pc.or_(pc.is_null(table["reject_reason"]), deleted)
+    ids = pc.if_else(is_tweet, table["tweet_id"], pa.scalar(None, table["tweet_id"].type))
     encoded = pa.chunked_array(ids).cast(pa.large_string()).combine_chunks().dictionary_encode()
     micros = table["event_time"].cast(pa.int64()).to_numpy()
     return ArchiveRecords(
@@ -272,5 +306,6 @@ def _columns(table: pa.Table) -> ArchiveRecords:
         offset=table["kafka_offset"].to_numpy().astype(np.int64),
         day=np.floor_divide(micros, _DAY_MICROS),
         tweet=encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64),
+        deleted=deleted.to_numpy().astype(bool),
         tweet_ids=encoded.dictionary,
     )

@@ -16,9 +16,10 @@ from typing import Any
 class Health:
     """State of one part.
 
-    `state` is a short word (`running`, `finished`, `stopped`, `failed`), `rate` records per second, `lag` seconds or
-    records behind (the part says which), `batch_seconds` the time of the last batch, `restarts` since the part last
-    ended on purpose, `at` Unix seconds of writing.
+    `state` is a short word (`running`, `waiting`, `finished`, `stopped`, `failed`), `rate` records per second, `lag`
+    seconds or records behind (the part says which), `batch_seconds` the time of the last batch, `restarts` since the
+    part last ended on purpose, `error` what keeps it from working, `at` Unix seconds of writing, `detail` what else a
+    person may want to know.
     """
 
     part: str
@@ -30,6 +31,7 @@ class Health:
     restarts: int = 0
     error: str = ""
     at: float = 0.0
+    detail: str = ""
 
 
 def write_health(directory: Path, part: str, **fields: Any) -> Health:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ import requests
 from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
+from twitter_topics.contract.gap import SOURCE_GAP, Gap
 from twitter_topics.contract.series import (
     AGGREGATOR_LEDGER,
     MILLION,
@@ -39,7 +41,10 @@ from twitter_topics.settings import InfluxSettings
 
 POINTS_PER_REQUEST = 5_000
 _NS_PER_MS = 1_000_000
-_TIMEOUT_S = (5, 30)  # the server itself gives up a write after 10 s
+_TIMEOUT_S = (5.0, 30.0)  # the server itself gives up a write after 10 s
+SHORT_TIMEOUT_S = (2.0, 5.0)
+"""For what may as well be written later: seconds to connect and to answer."""
+
 _CLIENT_ERRORS = (requests.RequestException, InfluxDBServerError, InfluxDBClientError)
 _WHOLE_TRIES, _WHOLE_PAUSE_SECONDS = 20, 0.1
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
@@ -59,10 +64,13 @@ class SeriesStore:
     when it refuses the user; IntegrityError when it refuses what was sent or holds what nobody wrote.
     """
 
-    def __init__(self, settings: InfluxSettings) -> None:
+    def __init__(self, settings: InfluxSettings, timeout_s: tuple[float, float] = _TIMEOUT_S) -> None:
         url = urlsplit(settings.url)
         self._database = settings.database
         self._where = f"InfluxDB at {url.hostname}:{url.port or 8086}"
+        password = settings.password.get_secret_value()
+        basic = base64.b64encode(f"{settings.username}:{password}".encode()).decode()
+        self._hidden = (password, basic) if password else ()
         self._client = InfluxDBClient(
             host=url.hostname,
             port=url.port or 8086,
@@ -70,9 +78,9 @@ class SeriesStore:
             ssl=url.scheme == "https",
             verify_ssl=True,
             username=settings.username or None,
-            password=settings.password.get_secret_value() or None,
+            password=password or None,
             database=settings.database,
-            timeout=_TIMEOUT_S,
+            timeout=timeout_s,
             retries=2,  # the second try takes a new connection where the server has dropped a kept one
         )
 
@@ -195,6 +203,28 @@ class SeriesStore:
         moment = time.time() if at is None else at
         self._write([_line(PIPELINE_HEALTH, {"part": part}, values, int(moment * 1000) * _NS_PER_MS)])
 
+    # --- gaps of the sources
+
+    def write_gap(self, gap: Gap) -> None:
+        """Write a gap; its time is its begin, so that written again it is the same point."""
+        fields: dict[str, Value] = {
+            "from_ms": gap.from_ms,
+            "to_ms": gap.to_ms,
+            "seconds": gap.seconds,
+            "estimated_posts": gap.estimated_posts,
+        }
+        tags = {"source": gap.source, "cause": gap.cause}
+        self._write([_line(SOURCE_GAP, tags, fields, gap.from_ms * _NS_PER_MS)])
+
+    def gaps(self, from_ms: int, to_ms: int) -> list[Gap]:
+        """Gaps that began in [from_ms, to_ms), oldest first."""
+        rows = self._between("from_ms, to_ms, estimated_posts", SOURCE_GAP, from_ms, to_ms, "source, cause")
+        found = [
+            Gap(tags["source"], row["from_ms"], row["to_ms"], tags["cause"], row["estimated_posts"])
+            for tags, row in rows
+        ]
+        return sorted(found, key=lambda gap: (gap.from_ms, gap.source, gap.cause))
+
     # --- transport
 
     def _write(self, lines: Iterable[str]) -> None:
@@ -204,12 +234,19 @@ class SeriesStore:
             except _CLIENT_ERRORS as error:
                 raise self._translated(error, "write") from error
 
-    def _between(self, columns: str, measurement: str, from_ms: int, to_ms: int) -> list[Row]:
+    def _between(
+        self,
+        columns: str,
+        measurement: str,
+        from_ms: int,
+        to_ms: int,
+        tags: str = "topic_id, topic_label, model_version",
+    ) -> list[Row]:
         """Rows with times in [from_ms, to_ms) and the tags of their series.
 
         InfluxDB stores the fields of a point one after the other, so a reader beside the writer may see half a point.
         """
-        rest = "WHERE time >= $from AND time < $to GROUP BY topic_id, topic_label, model_version"
+        rest = f"WHERE time >= $from AND time < $to GROUP BY {tags}"
         bound = {"from": from_ms * _NS_PER_MS, "to": to_ms * _NS_PER_MS}
         for _ in range(_WHOLE_TRIES):
             rows = list(self._rows(_select(columns, measurement, rest), bound=bound))
@@ -231,15 +268,24 @@ class SeriesStore:
             for values in one.get("values", [])
         )
 
+    def _words_of(self, error: Exception) -> str:
+        """A server, or a proxy before it, may repeat what it was sent."""
+        text = str(error)
+        for secret in self._hidden:
+            text = text.replace(secret, "***")
+        return text[:300]
+
     def _translated(self, error: Exception, doing: str) -> Exception:
         if isinstance(error, (requests.RequestException, InfluxDBServerError)):
-            return RetryableError(f"{self._where} did not {doing}: {_short(error)}")
+            return RetryableError(f"{self._where} did not {doing}: {self._words_of(error)}")
         code = getattr(error, "code", None)
         if code in {401, 403}:
-            return ConfigurationError(f"{self._where} refused INFLUXDB_USERNAME and INFLUXDB_PASSWORD: {_short(error)}")
+            return ConfigurationError(
+                f"{self._where} refused INFLUXDB_USERNAME and INFLUXDB_PASSWORD: {self._words_of(error)}"
+            )
         if code == 404 or "database not found" in str(error):
             return RetryableError(f"{self._where} has no database {self._database} (any more)")
-        return IntegrityError(f"{self._where} refused a {doing}: {_short(error)}")
+        return IntegrityError(f"{self._where} refused a {doing}: {self._words_of(error)}")
 
 
 def _select(columns: str, measurement: str, rest: str = "") -> str:
@@ -248,10 +294,6 @@ def _select(columns: str, measurement: str, rest: str = "") -> str:
 
 def _delete(measurement: str, rest: str = "") -> str:
     return f"DELETE FROM {measurement} {rest}"  # noqa: S608 - this module's constants and integers
-
-
-def _short(error: Exception) -> str:
-    return str(error)[:300]
 
 
 def _chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:

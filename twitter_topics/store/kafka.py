@@ -50,6 +50,7 @@ def topics(settings: KafkaSettings) -> dict[str, dict[str, Any]]:
         settings.processed_topic: topic(week),
         settings.dead_letter_topic: topic(month),  # people look at these when they find the time
         settings.deletion_topic: topic({"cleanup.policy": "compact"}),  # the newest notice of each tweet, for ever
+        settings.gap_topic: topic({"cleanup.policy": "compact"}),
     }
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
-from threading import Event
-from typing import Final
+from typing import Final, Self
 
 from producer.position import Position
-from producer.source import SourceTweet
+from producer.source import Event, Surroundings
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
-from twitter_topics.settings import ProducerSettings
+from twitter_topics.settings import ProducerSettings, Settings
 
 HOUR_MS: Final = 3_600_000
 MAX_WAIT_S: Final = 1.0
@@ -27,42 +25,42 @@ class SyntheticSource:
     """Yields every tweet at its own event time, and at once those that are already due.
 
     So the history before the first start goes out as fast as Kafka takes it, the live part follows without a jump, and
-    what would have happened during a stop is caught up. The position counts tweets; with the saved begin it is all that
-    a restart needs. Another seed, rate or length of history is another stream: it begins where the last one stopped.
+    what would have happened during a stop is caught up. The cursor is the number of the tweet; with the saved begin it
+    is all that a restart needs. Another seed, rate or length of history is another stream: it begins where the last one
+    stopped.
     """
 
     name = "synthetic"
+    live = False
 
-    def __init__(
-        self,
-        stream: Stream,
-        start: Position,
-        wait: Callable[[float], bool],
-        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-    ) -> None:
-        """`wait(seconds)` returns early, with True, when asked to stop."""
+    def __init__(self, stream: Stream, start: Position, around: Surroundings) -> None:
         self.start = start
         self._stream = stream
-        self._wait = wait
-        self._clock_ms = clock_ms
+        self._around = around
 
     @classmethod
-    def open(cls, settings: ProducerSettings, saved: Position | None, now_ms: int, stop: Event) -> SyntheticSource:
+    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
         """The stream of the settings at its saved position, or from the beginning of its history."""
-        start = _start(settings, saved, now_ms)
-        stream = Stream(settings.synthetic_seed, settings.synthetic_rate, start.origin["begin_ms"], load_themes())
-        return cls(stream, start, stop.wait)
+        made = settings.producer
+        start = _start(made, saved, around.now_ms())
+        stream = Stream(made.synthetic_seed, made.synthetic_rate, start.origin["begin_ms"], load_themes())
+        return cls(stream, start, around)
 
-    def tweets(self) -> Iterator[SourceTweet | None]:
+    def check(self) -> str:
+        """There is nobody to ask."""
+        return "tweets are made up here"
+
+    def events(self) -> Iterator[Event | None]:
         """Endless. The caller stops."""
-        now_ms = self._clock_ms()
-        for index in count(self.start.count):
+        around = self._around
+        around.status.connected = True
+        now_ms = around.now_ms()
+        for index in count(int(self.start.cursor)):
             time_ms, tweet = self._stream.tweet(index)
-            while time_ms > now_ms and time_ms > (now_ms := self._clock_ms()):
-                self._wait(min((time_ms - now_ms) / 1000, MAX_WAIT_S))
+            while time_ms > now_ms and time_ms > (now_ms := around.now_ms()):
+                around.wait(min((time_ms - now_ms) / 1000, MAX_WAIT_S))
                 yield None
-            value = _encode(tweet).encode()
-            yield SourceTweet(tweet["id_str"].encode(), value, time_ms, index + 1)
+            yield Event("post", tweet["id_str"].encode(), _encode(tweet).encode(), time_ms, index + 1)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -12,7 +12,7 @@ from twitter_topics.local import environment, secrets
 from twitter_topics.local.environment import Addresses
 from twitter_topics.local.java import Java
 from twitter_topics.local.ports import Ports
-from twitter_topics.settings import Settings
+from twitter_topics.settings import SOURCES, Settings
 
 if TYPE_CHECKING:
     from twitter_topics.local.layout import Layout
@@ -86,11 +86,58 @@ def test_the_callers_connection_beats_ours(layout: Layout, settings: Settings, m
     assert variables["AIRFLOW_CONN_SPARK_DEFAULT"] == "spark://host:7077"
 
 
-def test_only_the_producer_sees_the_credentials_of_its_source() -> None:
-    seers = {
-        kind for kind, prefixes in environment.SETTINGS_OF.items() if "TWITTER_".startswith(tuple(prefixes) or "\0")
+def test_addresses_that_are_no_paths_stay_and_files_of_rules_become_absolute(
+    layout: Layout, settings: Settings
+) -> None:
+    del settings  # only for its folder
+    for place in ("s3://tweets/2026/", "archive"):
+        assert addresses(layout, PRODUCER_REPLAY_FILE=place).variables["PRODUCER_REPLAY_FILE"] == place
+    found = addresses(layout, X_RULES_FILE="rules.yml").variables
+    assert found["X_RULES_FILE"] == str(Path.cwd() / "rules.yml")
+    assert "PRODUCER_REPLAY_FILE" not in found
+
+
+def test_every_section_that_a_service_reads_is_passed_on(layout: Layout, settings: Settings) -> None:
+    del settings
+    given = {
+        "X_BEARER_TOKEN": "a",
+        "BLUESKY_WIRE": "v2",
+        "MASTODON_STREAM": "hashtag/x",
+        "TWITTER_TRACK": "b",
+        "KAFKA_GAP_TOPIC": "gaps",
     }
-    assert seers == {"producer"}
+    assert given.items() <= addresses(layout, **given).variables.items()
+
+
+@pytest.mark.parametrize(
+    ("credential", "seers"),
+    [
+        ("TWITTER_CONSUMER_KEY", {"twitter_v1"}),
+        ("X_BEARER_TOKEN", {"x_v2", "airflow"}),
+        ("MASTODON_ACCESS_TOKEN", {"mastodon"}),
+        ("S3_SECRET_ACCESS_KEY", {"replay", "stream", "airflow"}),
+        ("ARCHIVE_CATALOG_PASSWORD", {"replay", "stream", "airflow"}),
+        ("ELASTICSEARCH_PASSWORD", {"stream", "airflow"}),
+    ],
+)
+def test_credentials_reach_only_those_who_need_them(credential: str, seers: set[str]) -> None:
+    kinds = environment.SETTINGS_OF.items()
+    assert {kind for kind, prefixes in kinds if credential.startswith(prefixes or ("\0",))} == seers
+
+
+def test_every_source_has_a_producer_that_knows_its_settings() -> None:
+    assert set(SOURCES) <= set(environment.SETTINGS_OF)
+    for source in SOURCES:
+        assert {"KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_"} <= set(environment.SETTINGS_OF[source])
+
+
+def test_secrets_from_files_reach_the_services_that_need_them(layout: Layout, tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "MASTODON_ACCESS_TOKEN").write_text("from a file\n")
+    found = addresses(layout, TWITTER_TOPICS_SECRETS_DIR=str(folder)).variables
+    assert found["MASTODON_ACCESS_TOKEN"] == "from a file"
+    assert "TWITTER_TOPICS_SECRETS_DIR" not in found
 
 
 def test_nothing_is_adopted_before_the_first_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,8 +48,53 @@ def test_all_services_are_there_and_start_after_what_they_need(tmp_path: Path) -
     ]
     assert {service.name for service in made.all_services if service.tier == 0} == set(list(by_name)[:4])
     assert len(by_name["classify-tweets"].waits) == 4
+    assert by_name["producer"].waits == (), "it keeps on disk what Kafka cannot take"
     assert [service.name for service in made.all_services if service.finishes] == ["producer"]
     assert {port for service in made.all_services for port in service.ports} == set(DEFAULT_PORTS)
+
+
+def test_each_source_has_a_producer_of_its_own(tmp_path: Path) -> None:
+    made, _ = make(tmp_path, PRODUCER_SOURCE="bluesky,mastodon")
+    producers = {service.name: service for service in made.all_services if service.name.startswith("producer")}
+    assert list(producers) == ["producer-bluesky", "producer-mastodon"]
+    for name, producer in producers.items():
+        assert producer.command[-3:] == ("-m", "producer", name.removeprefix("producer-"))
+        assert producer.reports == (name,)
+        assert producer.finishes
+        health = made.layout.health / f"{name}.json"
+        assert not producer.ready(0)
+        health.write_text('{"at": 1.0}')
+        assert producer.ready(0)
+
+
+def test_a_source_that_is_not_followed_any_more_is_not_shown(tmp_path: Path) -> None:
+    made, _ = make(tmp_path, PRODUCER_SOURCE="bluesky,mastodon")
+    for part in ("producer", "producer-bluesky", "archiver"):
+        (made.layout.health / f"{part}.json").write_text("{}")
+    made._forget_parts()
+    assert {file.stem for file in made.layout.health.iterdir()} == {"producer-bluesky", "archiver"}
+
+
+def test_a_producer_sees_its_own_networks_credentials_only(tmp_path: Path) -> None:
+    tokens = {"MASTODON_ACCESS_TOKEN": "m", "X_BEARER_TOKEN": "x", "TWITTER_CONSUMER_KEY": "t"}
+    made, _ = make(tmp_path, PRODUCER_SOURCE="bluesky,mastodon,x_v2,replay", **tokens)
+    seen = {
+        name: {key for key in environment(made, name) if key in tokens}
+        for name in (*made._settings.producer.parts, "scheduler", "classify-tweets", "kafka")
+    }
+    assert seen == {
+        "producer-bluesky": set(),
+        "producer-mastodon": {"MASTODON_ACCESS_TOKEN"},
+        "producer-x_v2": {"X_BEARER_TOKEN"},
+        "producer-replay": set(),
+        "scheduler": {"X_BEARER_TOKEN"},
+        "classify-tweets": set(),
+        "kafka": set(),
+    }
+    assert environment(made, "producer-replay")["S3_SECRET_ACCESS_KEY"]
+    assert "S3_SECRET_ACCESS_KEY" not in environment(made, "producer-bluesky")
+    assert environment(made, "producer-bluesky")["INFLUXDB_PASSWORD"]
+    assert environment(made, "scheduler")["PRODUCER_SOURCE"] == "bluesky,mastodon,x_v2,replay"
 
 
 def test_a_server_elsewhere_is_not_started(tmp_path: Path) -> None:
@@ -58,7 +103,7 @@ def test_a_server_elsewhere_is_not_started(tmp_path: Path) -> None:
 
 
 def test_a_service_sees_its_own_settings_only(tmp_path: Path) -> None:
-    made, _ = make(tmp_path, TWITTER_CONSUMER_KEY="a credential", TOPICS_K="7")
+    made, _ = make(tmp_path, PRODUCER_SOURCE="twitter_v1", TWITTER_CONSUMER_KEY="a credential", TOPICS_K="7")
     assert environment(made, "producer")["TWITTER_CONSUMER_KEY"] == "a credential"
     for name in ("classify-tweets", "scheduler", "kafka"):
         assert "TWITTER_CONSUMER_KEY" not in environment(made, name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from twitter_topics.cli import local_stack
 from twitter_topics.local import readiness, status
 from twitter_topics.local.status import PartStatus, ServiceStatus, StackStatus
 
@@ -42,6 +43,16 @@ def test_a_part_that_is_done_may_be_silent() -> None:
 
 def test_trouble_of_its_own_is_shown() -> None:
     assert judge(FINE | {"ok": False, "error": "no model"}).error == "no model"
+
+
+def test_what_a_producer_waits_for_and_keeps_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    report = {"ok": False, "state": "waiting", "error": "Kafka [is] away", "detail": "30,112 on the way (12.4 MiB)"}
+    now = StackStatus(True, (SERVICE,), (judge(FINE | report),))
+    assert not now.healthy
+    local_stack._show(now)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "waiting" in shown
+    assert "Kafka [is] away; 30,112 on the way (12.4 MiB)" in shown
 
 
 @pytest.mark.parametrize(

@@ -2,66 +2,138 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
-from threading import Event
 
 import pytest
 
-from producer.source import SourceTweet
-from producer.sources.replay import ReplaySource
-from producer.testing import producer_settings, tweet_lines, write_lines
+from producer.position import Position
+from producer.source import Event, Surroundings
+from producer.sources.replay import ReplaySource, lines
+from producer.testing import tweet_lines, write_lines
+from twitter_topics.contract.notice import Notice
 from twitter_topics.contract.tweet import tweet_time
-from twitter_topics.errors import ConfigurationError, IntegrityError
+from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.settings import Settings
 
 NOW_MS = 1_800_000_000_000
+DELETION = '{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms":"4000"}}'
 
 
-def opened(path: Path, saved=None, now_ms: int = NOW_MS, **settings) -> ReplaySource:
-    return ReplaySource.open(producer_settings(replay_file=str(path), **settings), saved, now_ms, Event())
+def opened(path: Path | str, saved: Position | None = None, now_ms: int = NOW_MS, **settings: object) -> ReplaySource:
+    given = {f"PRODUCER_{name.upper()}": str(value) for name, value in settings.items()}
+    around = Surroundings(now_ms=lambda: now_ms)
+    return ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path), **given}), saved, around)
 
 
-def sent(source: ReplaySource) -> list[SourceTweet]:
-    return [tweet for tweet in source.tweets() if tweet is not None]
+def sent(source: ReplaySource) -> list[Event]:
+    return [event for event in source.events() if event is not None]
+
+
+def after(source: ReplaySource, events: list[Event]) -> Position:
+    """The position when these are acknowledged."""
+    return source.start.advanced(len(events), events[-1].cursor, None)
 
 
 def test_lines_are_sent_as_they_are(tmp_path: Path) -> None:
     lines = [*tweet_lines([1_000, 2_000]), "no json {", '["a list"]', '{"no":"id"}', "", *tweet_lines([3_000], 9)]
-    tweets = sent(opened(write_lines(tmp_path / "tweets.jsonl", lines)))
-    assert [tweet.value.decode() for tweet in tweets] == [line for line in lines if line]
-    assert [tweet.key for tweet in tweets] == [b"1", b"2", b"line-3", b"line-4", b"line-5", b"9"]
-    assert [tweet.position for tweet in tweets] == [1, 2, 3, 4, 5, 7]
-    assert [tweet.event_time_ms for tweet in tweets] == [1_000, 2_000, None, None, None, 3_000]
+    events = sent(opened(write_lines(tmp_path / "tweets.jsonl", lines)))
+    assert [event.value.decode() for event in events] == [line for line in lines if line]
+    assert [event.kind for event in events] == ["post"] * 6
+    assert [event.key for event in events][:2] == [b"1", b"2"]
+    assert events[5].key == b"9"
+    broken = {event.key for event in events[2:5]}
+    assert len(broken) == 3
+    assert all(key.startswith(b"line-") for key in broken)
+    assert [event.cursor for event in events] == [1, 2, 3, 4, 5, 7]
+    assert [event.event_time_ms for event in events] == [1_000, 2_000, None, None, None, 3_000]
 
 
-def test_a_compressed_file_and_bytes_that_are_no_text(tmp_path: Path) -> None:
-    path = tmp_path / "tweets.jsonl.gz"
-    path.write_bytes(gzip.compress(b'{"id_str":"1","text":"a","timestamp_ms":"5"}\n\xff\xfe broken\n'))
-    assert [(tweet.key, tweet.position) for tweet in sent(opened(path))] == [(b"1", 1), (b"line-2", 2)]
+def test_deletions_become_notices(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "tweets.jsonl", [*tweet_lines([1_000]), DELETION, *tweet_lines([5_000], 2)])
+    events = sent(opened(path))
+    assert [(event.kind, event.key, event.cursor) for event in events] == [
+        ("post", b"1", 1),
+        ("notice", b"77", 2),
+        ("post", b"2", 3),
+    ]
+    notice = Notice.from_value(events[1].value)
+    assert notice == Notice("delete", "twitter", "77", "5", at_ms=4_000)
+    assert notice.payload == json.loads(DELETION)
+    later = sent(opened(path, replay_times="shift"))[1]
+    assert later.event_time_ms == Notice.from_value(later.value).at_ms == NOW_MS - 1_000
+
+
+def test_all_notices_of_the_stream_are_known(tmp_path: Path) -> None:
+    notices = [
+        '{"scrub_geo":{"user_id_str":"5","up_to_status_id_str":"9"}}',
+        '{"status_withheld":{"id":7,"user_id":5,"withheld_in_countries":["XX"]}}',
+        '{"user_withheld":{"id":5,"withheld_in_countries":["DE","FR"]}}',
+    ]
+    path = write_lines(tmp_path / "tweets.jsonl", [*tweet_lines([1_000]), *notices])
+    for times in ("keep", "shift"):
+        events = sent(opened(path, replay_times=times))[1:]
+        assert [event.cursor for event in events] == [2, 3, 4]
+        assert [Notice.from_value(event.value).event for event in events] == ["scrub_geo", "withheld", "withheld"]
+
+
+def test_a_line_that_is_too_long_goes_to_the_dead_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr(lines, "HEAD_BYTES", 8)
+    path = write_lines(tmp_path / "tweets.jsonl", ["x" * 2000, *tweet_lines([1_000])])
+    long, tweet = sent(opened(path))
+    assert long.kind == "unreadable"
+    assert (long.value, long.cursor) == (b"x" * 8, 1)
+    assert long.reason == "size: a line of 2000 bytes; this is its head"
+    assert long.key.startswith(b"line-")
+    assert (tweet.key, tweet.cursor) == (b"1", 2)
+
+
+def test_half_a_deletion_is_sent_as_it_is(tmp_path: Path) -> None:
+    lines = ['{"delete":{}}', '{"delete":{"status":{"id":true}}}', '{"delete":[1]}', '{"delete":null}']
+    events = sent(opened(write_lines(tmp_path / "tweets.jsonl", lines)))
+    assert [(event.kind, event.value.decode()) for event in events] == [("post", line) for line in lines]
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
 def test_restart_sends_the_rest(tmp_path: Path, done: int) -> None:
-    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000, 3_000]))
+    path = write_lines(tmp_path / "tweets.jsonl", ["", *tweet_lines([1_000, 2_000]), "", *tweet_lines([3_000], 3)])
     source = opened(path)
     whole = sent(source)
-    again = opened(path, saved=source.start.advanced(done, None))
+    again = opened(path, saved=after(source, whole[:done]))
+    assert again.start.count == done
     assert sent(again) == whole[done:]
 
 
 def test_a_grown_file_goes_on_and_another_file_starts_anew(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000]))
-    saved = opened(path).start.advanced(2, None)
+    source = opened(path)
+    saved = after(source, sent(source))
     write_lines(path, tweet_lines([1_000, 2_000, 3_000]))
-    assert [tweet.key for tweet in sent(opened(path, saved))] == [b"3"]
+    assert [event.key for event in sent(opened(path, saved))] == [b"3"]
     write_lines(path, tweet_lines([7_000], first_id=70))
-    assert [tweet.key for tweet in sent(opened(path, saved))] == [b"70"]
+    assert [event.key for event in sent(opened(path, saved))] == [b"70"]
+
+
+def test_half_a_line_is_looked_at_again_when_the_file_has_grown(tmp_path: Path) -> None:
+    first, second = tweet_lines([1_000, 2_000])
+    path = tmp_path / "tweets.jsonl"
+    path.write_text(f"{first}\n{second[:20]}")
+    source = opened(path)
+    events = sent(source)
+    assert [(event.key[:5], event.cursor) for event in events] == [(b"1", 1), (b"line-", 1)]
+    path.write_text(f"{first}\n{second}")  # whole, with no line end yet
+    source = opened(path, after(source, events))
+    events = sent(source)
+    assert [(event.key, event.cursor) for event in events] == [(b"2", 2)]
+    path.write_text(f"{first}\n{second}\n")
+    assert sent(opened(path, after(source, events))) == []
 
 
 def test_a_shrunk_file_is_refused(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000, 3_000]))
-    saved = opened(path).start.advanced(3, None)
+    source = opened(path)
+    saved = after(source, sent(source))
     write_lines(path, tweet_lines([1_000]))
     with pytest.raises(IntegrityError, match="fewer lines than the 3"):
         sent(opened(path, saved))
@@ -69,58 +141,124 @@ def test_a_shrunk_file_is_refused(tmp_path: Path) -> None:
 
 def test_shift_brings_the_newest_tweet_to_now_and_keeps_the_distances(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", [*tweet_lines([1_000, 9_000, 4_000]), "no json"])
-    tweets = sent(opened(path, replay_times="shift"))
-    assert [tweet.event_time_ms for tweet in tweets] == [NOW_MS - 8_000, NOW_MS, NOW_MS - 5_000, None]
-    for tweet in tweets[:3]:
-        body = json.loads(tweet.value)
-        assert tweet_time(body) == tweet.event_time_ms
+    events = sent(opened(path, replay_times="shift"))
+    assert [event.event_time_ms for event in events] == [NOW_MS - 8_000, NOW_MS, NOW_MS - 5_000, None]
+    for event in events[:3]:
+        body = json.loads(event.value)
+        assert tweet_time(body) == event.event_time_ms
         del body["timestamp_ms"]
-        assert tweet_time(body) == tweet.event_time_ms
-    assert tweets[3].value == b"no json"
+        assert tweet_time(body) == event.event_time_ms
+    assert events[3].value == b"no json"
 
 
 def test_shift_looks_at_the_first_limit_lines_only_and_survives_a_restart(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000, 9_000]))
     source = opened(path, replay_times="shift", limit=2)
     assert source.start.origin == {"shift_ms": NOW_MS - 2_000}
-    again = opened(path, source.start.advanced(1, None), now_ms=NOW_MS + 999_999, replay_times="shift", limit=2)
+    again = opened(path, source.start.advanced(1, 1, None), now_ms=NOW_MS + 999_999, replay_times="shift", limit=2)
     assert sent(again)[0].event_time_ms == NOW_MS
 
 
-def test_real_time_factor_waits_between_tweets(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "tweets.jsonl", [*tweet_lines([0, 10_000]), "no json", *tweet_lines([30_000], 3)])
+def test_another_way_of_telling_time_starts_anew(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000]))
     source = opened(path)
-    now = 50.0
+    again = opened(path, after(source, sent(source)), replay_times="shift")
+    assert (again.start.count, len(sent(again))) == (0, 2)
 
-    def wait(seconds: float) -> bool:
-        nonlocal now
+
+class Clock:
+    """Time that passes only by waiting."""
+
+    def __init__(self, stop_after: float = 1e9) -> None:
+        self.now, self._stop_after = 50.0, stop_after
+
+    def around(self) -> Surroundings:
+        return Surroundings(monotonic=lambda: self.now, pause=self.wait)
+
+    def wait(self, seconds: float) -> bool:
         assert 0 < seconds <= 1
-        now += seconds
-        return False
+        self.now += seconds
+        return self.now >= self._stop_after
 
-    source = ReplaySource(path, source.start, factor=10.0, wait=wait, monotonic=lambda: now)
-    at = [(tweet.key, round(now, 6)) for tweet in source.tweets() if tweet is not None]
-    assert at == [(b"1", 50.0), (b"2", 51.0), (b"line-3", 51.0), (b"3", 53.0)]
+
+def paced(path: Path, clock: Clock) -> ReplaySource:
+    settings = {"PRODUCER_REPLAY_FILE": str(path), "PRODUCER_REPLAY_SPEED": "10"}
+    return ReplaySource.open(Settings(settings), None, clock.around())
+
+
+def test_real_time_factor_waits_between_tweets(tmp_path: Path) -> None:
+    lines = [*tweet_lines([0, 10_000]), "no json", *tweet_lines([30_000], 3)]
+    clock = Clock()
+    source = paced(write_lines(tmp_path / "tweets.jsonl", lines), clock)
+    at = [(event.key[:5], round(clock.now, 6)) for event in source.events() if event is not None]
+    assert at == [(b"1", 50.0), (b"2", 51.0), (b"line-", 51.0), (b"3", 53.0)]
+
+
+def test_control_comes_back_while_waiting_and_a_stop_ends_it(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([0, 55_000]))
+    assert [event and event.key for event in paced(path, Clock()).events()] == [b"1", *[None] * 6, b"2"]
+    assert [event and event.key for event in paced(path, Clock(stop_after=52.5)).events()] == [b"1", None, None]
+
+
+def test_a_stop_ends_the_reading_of_a_file(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000]))
+    around = Surroundings()
+    settings = Settings({"PRODUCER_REPLAY_FILE": str(path), "PRODUCER_REPLAY_TIMES": "shift"})
+    source = ReplaySource.open(settings, None, around)
+    around.stop.set()
+    assert sent(source) == []
+    with pytest.raises(RetryableError, match="asked to stop"):  # while it looks for the newest tweet, too
+        ReplaySource.open(settings, None, around)
+
+
+def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_793_491_203_427, 2_000]))
+    source = opened(path)
+    stored = path.stat().st_size
+    assert source.check() == f"replays {path}: 1 file, {stored} B, the first tweet of 2026-11-01T00:00:03Z"
+    again = opened(path, after(source, sent(source)))
+    assert again.check().endswith("; 2 records were sent already")
+    again.close()
+    again.close()
+    nonsense = write_lines(tmp_path / "nonsense.jsonl", ["no json", *tweet_lines([10**14])])
+    assert "first tweet of an unknown time" in opened(nonsense).check()
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"replay_file": ""}, "PRODUCER_REPLAY_FILE is not set"),
-        ({"replay_file": "/nowhere/tweets.jsonl"}, "PRODUCER_REPLAY_FILE: there is no file"),
+        ({"PRODUCER_REPLAY_FILE": ""}, "PRODUCER_REPLAY_FILE is not set"),
+        ({"PRODUCER_REPLAY_FILE": "/nowhere/tweets.jsonl"}, "PRODUCER_REPLAY_FILE: there is no file"),
+        ({"PRODUCER_REPLAY_FILE": "ftp://host/x"}, "PRODUCER_REPLAY_FILE: ftp://host/x is not known"),
+        ({"PRODUCER_REPLAY_FILE": "s3:///x"}, "PRODUCER_REPLAY_FILE: s3:///x is not known"),
+        ({"PRODUCER_REPLAY_FILE": "x.jsonl", "PRODUCER_REPLAY_TO": "2026-11-01T00:00Z"}, "PRODUCER_REPLAY_TO is for"),
+        ({"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_FROM": "noon"}, "PRODUCER_REPLAY_FROM: 'noon' is no"),
+        ({"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_TO": "2026-11-01T00:30Z"}, "_TO: .* is no full hour"),
+        (
+            {
+                "PRODUCER_REPLAY_FILE": "archive",
+                "PRODUCER_REPLAY_FROM": "2026-11-01T01:00+01:00",
+                "PRODUCER_REPLAY_TO": "2026-11-01T00:00Z",
+            },
+            "PRODUCER_REPLAY_TO must be later",
+        ),
+        (
+            {"PRODUCER_REPLAY_FILE": "archive", "ARCHIVE_CATALOG_URI": "sqlite:////nowhere/catalog.db"},
+            "the archive has no table tweets.raw yet",
+        ),
     ],
 )
-def test_a_missing_file_is_named(settings: dict[str, str], message: str) -> None:
+def test_a_wrong_setting_is_named(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        ReplaySource.open(producer_settings(**settings), None, NOW_MS, Event())
+        ReplaySource.open(Settings(settings), None, Surroundings())
 
 
 def test_an_unusable_file_or_speed_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="has no lines"):
-        opened(write_lines(tmp_path / "empty.jsonl", []))
+    with pytest.raises(ConfigurationError, match=r"PRODUCER_REPLAY_FILE: .*empty.jsonl has no lines"):
+        opened(write_lines(tmp_path / "empty.jsonl", ["", ""]))
     broken = tmp_path / "broken.jsonl.gz"
     broken.write_bytes(b"not gzip")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"PRODUCER_REPLAY_FILE: broken.jsonl.gz is damaged"):
         opened(broken)
     with pytest.raises(ConfigurationError, match="PRODUCER_REPLAY_SPEED"):
         opened(write_lines(tmp_path / "tweets.jsonl", tweet_lines([1])), replay_speed="0.0")

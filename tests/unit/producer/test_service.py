@@ -1,180 +1,397 @@
-"""From source to Kafka: the position never runs ahead of what was acknowledged."""
+"""From source to Kafka: the position never runs ahead of what was acknowledged, and Kafka away is no end."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event as Flag
 
 import pytest
+from kafka.errors import TopicAuthorizationFailedError
 
+from producer import publisher as publisher_module
+from producer import spool as spool_module
+from producer.__main__ import resumed
+from producer.buffer import Buffer, MemoryBuffer
 from producer.position import Position, PositionFile
-from producer.progress import Progress
-from producer.publisher import MAX_BYTES, Publisher
+from producer.publisher import Confirmed, Publisher
 from producer.service import Service
-from producer.source import SourceTweet
+from producer.source import Event, Surroundings
+from producer.spool import Spool
 from producer.testing import FakeKafka
-from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.contract.gap import Gap
+from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
-from twitter_topics.store.health import read_health
 
 SETTINGS = Settings({}).kafka
+PATIENCE_S = 20
+MEGABYTE = 1 << 20
 
 
 class ListSource:
-    """`size` tweets, an idle moment after each; sets `stop` after `stop_after`."""
+    """Numbers after its cursor up to `size`; waits there for `stop` when it is live. Calls `at[n]` after number n."""
 
     name = "list"
 
-    def __init__(self, start: Position, size: int, stop: Event | None = None, stop_after: int = 0) -> None:
+    def __init__(self, start: Position, size: int, around: Surroundings, live: bool = False) -> None:
         self.start = start
+        self.live = live
         self.closed = False
+        self.at: dict[int, Callable[[], object]] = {}
+        self.checked: Callable[[], str] = lambda: "there"
         self._size = size
-        self._stop = stop
-        self._stop_after = stop_after
+        self._around = around
 
-    def tweets(self) -> Iterator[SourceTweet | None]:
-        for number in range(self.start.count + 1, self._size + 1):
-            yield SourceTweet(str(number).encode(), b"{}", number * 1000, number)
-            if self._stop is not None and number == self._stop_after:
-                self._stop.set()
+    def check(self) -> str:
+        return self.checked()
+
+    def events(self) -> Iterator[Event | None]:
+        for number in range(int(self.start.cursor) + 1, self._size + 1):
+            yield Event("post", str(number).encode(), b"{}", number * 1000, number)
+            self.at.get(number, lambda: None)()
+            yield None
+        while self.live and not self._around.wait(0.01):
             yield None
 
     def close(self) -> None:
         self.closed = True
 
 
-def service(
-    folder: Path, kafka: FakeKafka, source: ListSource, stop: Event | None = None, limit: int = 0, in_flight: int = 100
-) -> Service:
-    publisher = Publisher(kafka, SETTINGS, "list", lambda: 5, max_unconfirmed=in_flight)
-    progress = Progress(folder / "health", source.start, now=lambda: 100.0)
-    return Service(source, publisher, PositionFile(folder, "list"), progress, stop or Event(), limit)
+class Reports:
+    """What the service told."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.said: list[tuple[str, str]] = []
+
+    def add(self, confirmed: Confirmed) -> None:
+        self.records += confirmed.records
+
+    def report_if_due(self) -> None:
+        """Time does not matter here."""
+
+    def report(self, state: str, error: str = "") -> None:
+        self.said.append((state, error))
 
 
-def saved(folder: Path) -> Position:
-    position = PositionFile(folder, "list").load()
-    assert position is not None
-    return position
+class Run:
+    """One run of the producer in `folder`, with everything outside of it replaced."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *connections: FakeKafka | Exception,
+        size: int = 10,
+        live: bool = False,
+        limit: int = 0,
+        identity: Position | None = None,
+    ) -> None:
+        self.stop = Flag()
+        self.waits: list[float] = []
+        self.around = Surroundings(stop=self.stop, now_ms=lambda: 5, pause=self._pause)
+        self.file = PositionFile(folder, "list")
+        self.saved = self.file.load() or Position({"of": "test"})
+        self.connections = list(connections)
+        self.kafka = next((some for some in connections if isinstance(some, FakeKafka)), FakeKafka())
+        buffer: Buffer = MemoryBuffer(self.saved.count, lambda: 5)
+        start, inherited = identity or self.saved, 0
+        if live:
+            buffer = spool = Spool(folder / "spool", 1 << 20, lambda: 5, self.saved.number)
+            start, inherited = identity or resumed(self.saved, spool.newest), spool.inherited
+        assert start is not None
+        self.buffer = buffer
+        self.source = ListSource(start, size, self.around, live)
+        self.reports = Reports()
+        self.service = Service(
+            self.source,
+            buffer,
+            self._connect,
+            self.file,
+            self.reports,
+            self.around,
+            limit=limit,
+            saved=self.file.load(),
+            inherited=inherited,
+        )
+
+    def position(self) -> Position:
+        position = self.file.load()
+        assert position is not None
+        return position
+
+    def _connect(self) -> Publisher:
+        given = self.connections.pop(0) if len(self.connections) > 1 else self.connections[0]
+        if isinstance(given, Exception):
+            raise given
+        return Publisher(given, SETTINGS, "list")
+
+    def _pause(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        return self.stop.wait(min(seconds, 0.01))
 
 
-def start(folder: Path) -> Position:
-    return PositionFile(folder, "list").load() or Position({"of": "test"})
+def sent(*kafkas: FakeKafka) -> list[int]:
+    return [int(key) for kafka in kafkas for key in kafka.keys("raw_tweets")]
 
 
-def sent(kafka: FakeKafka) -> list[int]:
-    return [int(key) for key in kafka.keys("raw_tweets")]
+def test_the_end_of_the_source_is_finished_and_saved(tmp_path: Path) -> None:
+    run = Run(tmp_path, kafka := FakeKafka())
+    assert run.service.run() == "finished"
+    assert sent(kafka) == list(range(1, 11))
+    assert run.position() == Position({"of": "test"}, {}, count=10, number=10, cursor=10, event_time_ms=10_000)
+    assert run.source.closed
+    assert run.reports.records == 10
+    assert run.reports.said == [("running", ""), ("finished", "")]
 
 
-def test_the_end_of_the_source_is_finished_and_saved(tmp_path: Path, fake_kafka: FakeKafka) -> None:
-    source = ListSource(start(tmp_path), 10)
-    assert service(tmp_path, fake_kafka, source).run() == "finished"
-    assert sent(fake_kafka) == list(range(1, 11))
-    assert saved(tmp_path) == Position({"of": "test"}, {}, count=10, event_time_ms=10_000)
-    assert source.closed
-    health = read_health(tmp_path / "health")["producer"]
-    assert (health.ok, health.state, health.lag, health.restarts) == (True, "finished", 90, 0)
+@pytest.mark.parametrize("live", [False, True])
+def test_a_stop_sends_what_is_there_and_a_start_goes_on(tmp_path: Path, live: bool) -> None:
+    kafka = FakeKafka()
+    first = Run(tmp_path, kafka, live=live)
+    first.source.at[4] = first.stop.set
+    assert first.service.run() == "stopped"
+    assert first.position().count == first.position().cursor == 4
+    second = Run(tmp_path, kafka, live=live)
+    second.source.at[10] = second.stop.set
+    second.service.run()
+    assert sent(kafka) == list(range(1, 11))
+    assert second.position().count == 10
+    assert list(tmp_path.rglob("*.spool")) == []
 
 
-def test_stopping_keeps_everything_sent_and_goes_on_later(tmp_path: Path, fake_kafka: FakeKafka, stop: Event) -> None:
-    source = ListSource(start(tmp_path), 10, stop, stop_after=4)
-    assert service(tmp_path, fake_kafka, source, stop).run() == "stopped"
-    assert saved(tmp_path).count == 4
-    assert read_health(tmp_path / "health")["producer"].state == "stopped"
-    service(tmp_path, fake_kafka, ListSource(start(tmp_path), 10)).run()
-    assert sent(fake_kafka) == list(range(1, 11))
-
-
-def test_the_limit_counts_earlier_runs(tmp_path: Path, fake_kafka: FakeKafka) -> None:
-    assert service(tmp_path, fake_kafka, ListSource(start(tmp_path), 10), limit=7).run() == "finished"
-    assert service(tmp_path, fake_kafka, ListSource(start(tmp_path), 10), limit=7).run() == "finished"
-    assert sent(fake_kafka) == list(range(1, 8))
+def test_the_limit_counts_earlier_runs(tmp_path: Path) -> None:
+    kafka = FakeKafka()
+    assert Run(tmp_path, kafka, limit=7).service.run() == "finished"
+    assert Run(tmp_path, kafka, limit=7).service.run() == "finished"
+    assert sent(kafka) == list(range(1, 8))
 
 
 @pytest.mark.parametrize("fail_at", [0, 1, 5, 9])
-@pytest.mark.parametrize("in_flight", [1, 3, 100])
-def test_a_failed_delivery_leaves_no_gap(tmp_path: Path, fail_at: int, in_flight: int) -> None:
-    broken = FakeKafka(acknowledge=False, fail_at=fail_at)
-    source = ListSource(start(tmp_path), 10)
-    with pytest.raises(RetryableError, match="KafkaTimeoutError: too late"):
-        service(tmp_path, broken, source, in_flight=in_flight).run()
-    assert source.closed
-    assert saved(tmp_path).count <= fail_at
-    health = read_health(tmp_path / "health")["producer"]
-    assert (health.ok, health.state) == (False, "failed")
-
-    mended = FakeKafka()
-    service(tmp_path, mended, ListSource(start(tmp_path), 10)).run()
+@pytest.mark.parametrize("live", [False, True])
+def test_after_a_failed_delivery_another_client_goes_on_at_the_first_that_is_missing(
+    tmp_path: Path, fail_at: int, live: bool
+) -> None:
+    broken, mended = FakeKafka(acknowledge=False, fail_at=fail_at), FakeKafka()
+    run = Run(tmp_path, broken, mended, live=live, limit=10)
+    assert run.service.run() == "finished"
+    assert broken.closed == mended.closed == 1
+    assert run.position().cursor == 10
+    assert run.reports.records == 10
     arrived = sent(broken)[:fail_at] + sent(mended)
     assert sorted(set(arrived)) == list(range(1, 11))
-    assert read_health(tmp_path / "health")["producer"].restarts == 1
+    assert sent(mended) == list(range(sent(mended)[0], 11))  # without a hole, in order
+
+
+def test_while_kafka_is_away_the_source_is_followed_and_health_says_so(tmp_path: Path) -> None:
+    away = RetryableError("no Kafka broker answers at x:1")
+    kafka = FakeKafka()
+    run = Run(tmp_path, *[away] * 9, kafka, live=True, limit=10)
+    assert run.service.run() == "finished"
+    assert sent(kafka) == list(range(1, 11))
+    assert run.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0]
+
+
+def test_a_stop_while_kafka_is_away_leaves_everything_in_the_spool(tmp_path: Path) -> None:
+    first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
+    first.source.at[10] = first.stop.set
+    assert first.service.run() == "stopped"
+    assert first.position().count == 0
+    second = Run(tmp_path, kafka := FakeKafka(), live=True)
+    assert second.buffer.backlog()[0] == second.source.start.cursor == 10
+    threading.Timer(0.0, lambda: _when(lambda: len(sent(kafka)) == 10, second.stop.set)).start()
+    second.service.run()
+    assert sent(kafka) == list(range(1, 11))
+    assert second.position().count == second.position().cursor == 10
+
+
+def _when(reached: Callable[[], bool], then: Callable[[], None]) -> None:
+    waiting = Flag()
+    for _ in range(PATIENCE_S * 100):
+        if reached():
+            break
+        waiting.wait(0.01)
+    then()
+
+
+def test_the_saved_cursor_is_never_ahead_of_what_is_acknowledged(tmp_path: Path) -> None:
+    first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
+    first.source.at[10] = first.stop.set
+    first.service.run()
+    second = Run(tmp_path, RetryableError("still none"), live=True, size=20)
+    second.source.at[20] = second.stop.set
+    second.service.run()
+    assert second.source.start.cursor == 10
+    assert second.position().cursor == 0
+
+
+def test_cursors_of_another_stream_that_wait_in_the_spool_are_not_taken_over(tmp_path: Path) -> None:
+    first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
+    first.source.at[10] = first.stop.set
+    first.service.run()
+    other = Run(tmp_path, kafka := FakeKafka(), live=True, size=0, identity=Position({"of": "another"}))
+    threading.Timer(0.0, lambda: _when(lambda: len(sent(kafka)) == 10, other.stop.set)).start()
+    other.service.run()
+    assert sent(kafka) == list(range(1, 11))
+    assert other.position() == Position({"of": "another"}, count=10, number=10, event_time_ms=10_000)
+
+
+def test_waiting_is_said_once_and_unsaid(tmp_path: Path) -> None:
+    hold = Flag()
+    kafka = FakeKafka()
+    run = Run(tmp_path, RetryableError("no broker"), kafka)
+
+    def pause(seconds: float) -> bool:
+        run.waits.append(seconds)
+        return hold.wait(PATIENCE_S) and run.stop.is_set()
+
+    object.__setattr__(run.around, "pause", pause)
+    said = run.reports.report
+
+    def report(state: str, error: str = "") -> None:
+        said(state, error)
+        if state == "waiting":
+            hold.set()
+
+    run.reports.report = report  # type: ignore[method-assign]
+    assert run.service.run() == "finished"
+    assert run.reports.said[:2] == [("running", ""), ("waiting", "no broker")]
+    assert run.reports.said[-1] == ("finished", "")
+
+
+def test_what_kafka_refuses_for_good_ends_it_and_keeps_what_was_received(tmp_path: Path) -> None:
+    kafka = FakeKafka(fail_at=0, error=TopicAuthorizationFailedError("raw_tweets"))
+    run = Run(tmp_path, kafka, live=True)
+    with pytest.raises(ConfigurationError, match="TopicAuthorizationFailedError"):
+        run.service.run()
+    assert run.reports.said[-1][0] == "failed"
+    assert run.position().count == 0
+    assert Spool(tmp_path / "spool", 1 << 20, lambda: 5).backlog()[0] > 0
+
+
+@pytest.mark.parametrize("error", [ConfigurationError("wrong key"), IntegrityError("fewer lines"), ZeroDivisionError()])
+def test_a_source_that_fails_is_told_after_sending_what_it_brought(tmp_path: Path, error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    run = Run(tmp_path, kafka := FakeKafka(acknowledge=False))
+    run.source.at[4] = fail
+    with pytest.raises(type(error)):
+        run.service.run()
+    assert sent(kafka) == [1, 2, 3, 4]
+    assert run.position().cursor == 4
+    assert run.source.closed
+    assert run.reports.said[-1][0] == "failed"
+
+
+def test_a_refused_check_ends_it_and_one_without_an_answer_does_not(tmp_path: Path) -> None:
+    def refused() -> str:
+        raise ConfigurationError("X_BEARER_TOKEN is wrong")
+
+    def silent() -> str:
+        raise RetryableError("no answer")
+
+    run = Run(tmp_path / "a", FakeKafka())
+    run.source.checked = refused
+    with pytest.raises(ConfigurationError):
+        run.service.run()
+    run = Run(tmp_path / "b", kafka := FakeKafka())
+    run.source.checked = silent
+    assert run.service.run() == "finished"
+    assert len(sent(kafka)) == 10
 
 
 def test_a_crash_between_acknowledgement_and_saving_only_repeats(
-    tmp_path: Path, fake_kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def power_cut(_: PositionFile, position: Position) -> None:
         if position.count:
             raise KeyboardInterrupt
 
+    kafka = FakeKafka()
     with monkeypatch.context() as patch:
         patch.setattr(PositionFile, "save", power_cut)
-        interrupted = service(tmp_path, fake_kafka, ListSource(start(tmp_path), 10))
         with pytest.raises(KeyboardInterrupt):
-            interrupted.run()
-    before = len(sent(fake_kafka))
+            Run(tmp_path, kafka).service.run()
+    before = len(sent(kafka))
     assert before > 0
-    service(tmp_path, fake_kafka, ListSource(start(tmp_path), 10)).run()
-    assert sorted(set(sent(fake_kafka))) == list(range(1, 11))
-    assert len(sent(fake_kafka)) == before + 10
+    Run(tmp_path, kafka).service.run()
+    assert sorted(set(sent(kafka))) == list(range(1, 11))
+    assert len(sent(kafka)) == before + 10
 
 
-def test_confirmation_stops_at_the_first_that_is_not_acknowledged() -> None:
-    kafka = FakeKafka(acknowledge=False)
-    publisher = Publisher(kafka, SETTINGS, "list", lambda: 5)
-    for number in range(1, 5):
-        publisher.send(SourceTweet(b"k", b"v", number, number))
-    assert publisher.confirmed() is None
-    for acknowledged in (0, 1, 3):
-        kafka.futures[acknowledged].is_done = True
-    assert publisher.confirmed() == (2, 2, 2)
-    assert publisher.flush() == (4, 4, 2)
-    assert publisher.flush() is None
+def test_a_gap_is_handed_on_before_the_position_behind_it_is_saved(tmp_path: Path) -> None:
+    gap = Gap("list", 1, 2, "network", 3)
+    run = Run(tmp_path, kafka := FakeKafka(), size=0)
+    run.source.events = lambda: iter([Event("gap", gap.key(), gap.value(), 1, 7)])  # type: ignore[method-assign]
+    at_gap: list[Position] = []
+    run.service._on_gap = lambda _: at_gap.append(run.position())
+    run.service.run()
+    assert kafka.keys("source_gaps") == [gap.key()]
+    assert [position.cursor for position in at_gap] == [0]
+    assert run.position().cursor == 7
 
 
-def test_no_more_than_the_bound_is_unconfirmed() -> None:
-    kafka = FakeKafka(acknowledge=False)
-    publisher = Publisher(kafka, SETTINGS, "list", lambda: 5, max_unconfirmed=3)
-    for number in range(1, 21):
-        publisher.send(SourceTweet(b"k", b"v", None, number))
-        assert sum(not future.is_done for future in kafka.futures) <= 3
+def test_the_position_says_when_the_source_was_alive_also_without_records(tmp_path: Path) -> None:
+    run = Run(tmp_path, FakeKafka(), size=0)
+    run.around.status.alive_ms, run.around.status.rate = 77, 1.5
+    run.service.run()
+    assert (run.position().alive_ms, run.position().rate, run.position().count) == (77, 1.5, 0)
 
 
-def test_records_say_where_they_come_from_and_deletions_have_their_topic() -> None:
-    kafka = FakeKafka()
-    publisher = Publisher(kafka, SETTINGS, "list", lambda: 5)
-    publisher.send(SourceTweet(b"1", b"{}", None, 1))
-    publisher.send(SourceTweet(b"2", b"{}", None, 2, "deletion"))
-    headers = [("source", b"list"), ("received_at", b"5")]
-    assert kafka.records == [("raw_tweets", b"1", b"{}", headers), ("tweet_deletions", b"2", b"{}", headers)]
+def test_with_a_kafka_that_never_acknowledges_memory_is_bounded_and_reading_stops_when_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "RECENT_BYTES", MEGABYTE)
+    monkeypatch.setattr(publisher_module, "MAX_UNCONFIRMED_BYTES", MEGABYTE)
+    dead = FakeKafka(dead=True)
+    run = Run(tmp_path, dead, live=True)
+    read: list[int] = []
+
+    def posts() -> Iterator[Event]:
+        for number in range(1, 10_001):
+            read.append(number)
+            yield Event("post", str(number).encode(), b"v" * 10_000, number, number)
+
+    run.source.events = posts  # type: ignore[method-assign]
+    spool = run.buffer
+    assert isinstance(spool, Spool)
+    spool._max_bytes = 8 * MEGABYTE
+    said: list[str] = []
+    held: list[int] = []
+
+    def report(state: str, error: str = "") -> None:
+        said.append(error)
+        if "spool is full" in error:
+            held.append(len(read))
+            threading.Timer(0.3, run.stop.set).start()
+
+    run.reports.report = report  # type: ignore[method-assign]
+    monkeypatch.setattr("producer.service.STOP_S", 0.1)
+    assert run.service.run() == "stopped"
+    assert any("PRODUCER_SPOOL_MAX_MB" in sentence for sentence in said)
+    most = 8 + 1 + 1  # the spool, the batch that is on its way to it, the batch that fills up
+    assert 700 < held[0] <= len(read) <= most * MEGABYTE / 10_000 + 200
+    sent_bytes = sum(len(value) for _, _, value, _ in dead.records)
+    assert sent_bytes <= 2.2 * MEGABYTE
+    assert spool._recent_bytes <= 2.2 * MEGABYTE
+    on_disk = sum(path.stat().st_size for path in (tmp_path / "spool").glob("*.spool"))
+    assert on_disk <= (most + 1) * MEGABYTE
+    assert Spool(tmp_path / "spool", MEGABYTE, lambda: 5).backlog()[0] == len(read)
 
 
-def test_a_record_too_large_for_kafka_becomes_a_dead_letter() -> None:
-    kafka = FakeKafka()
-    publisher = Publisher(kafka, SETTINGS, "list", lambda: 5)
-    publisher.send(SourceTweet(b"1", b"x" * (MAX_BYTES + 1), None, 8))
-    [(topic, key, value, _)] = kafka.records
-    assert (topic, key) == ("tweet_dead_letters", b"list-0-8")
-    letter = json.loads(value)
-    assert (letter["stage"], letter["offset"], letter["bytes"]) == ("producer", 8, MAX_BYTES + 1)
-    assert publisher.flush() is not None
+def test_no_thread_is_left(tmp_path: Path) -> None:
+    before = threading.active_count()
+    Run(tmp_path, FakeKafka(), live=True, limit=10).service.run()
+    assert threading.active_count() == before
 
 
 def test_position_survives_and_a_broken_file_is_refused(tmp_path: Path) -> None:
     file = PositionFile(tmp_path / "new", "x")
     assert file.load() is None
-    position = Position({"seed": 1}, {"begin_ms": 5}, count=3, event_time_ms=9)
+    position = Position(
+        {"seed": 1}, {"begin_ms": 5}, count=3, number=4, cursor="host 9", event_time_ms=9, alive_ms=8, rate=0.5
+    )
     file.save(position)
     assert file.load() == position
     assert [path.name for path in file.path.parent.iterdir()] == ["x.json"]
@@ -182,22 +399,3 @@ def test_position_survives_and_a_broken_file_is_refused(tmp_path: Path) -> None:
         file.path.write_text(broken)
         with pytest.raises(IntegrityError, match=r"x\.json is not a position"):
             file.load()
-
-
-def test_metrics_follow_what_was_acknowledged(tmp_path: Path) -> None:
-    clock = iter([0.0, 4.9, 5.0, 5.0, 5.0])
-    progress = Progress(tmp_path, Position({}, count=100), now=lambda: 30.0, monotonic=lambda: next(clock))
-    publisher = Publisher(FakeKafka(), SETTINGS, "list", lambda: 5)
-    for number in range(1, 11):
-        publisher.send(SourceTweet(b"k", b"v", 20_000, number))
-    confirmed = publisher.confirmed()
-    assert confirmed is not None
-    progress.add(confirmed)
-    progress.report_if_due()
-    assert read_health(tmp_path) == {}
-    progress.report_if_due()
-    health = read_health(tmp_path)["producer"]
-    assert (health.state, health.rate, health.lag) == ("running", 2.0, 10)
-    value = progress.metrics.registry.get_sample_value
-    assert value("twitter_topics_producer_records_total") == 10
-    assert value("twitter_topics_producer_lag_seconds") == 10

@@ -8,17 +8,16 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from statistics import median
-from threading import Event
 
 import pytest
 
 from producer.position import Position
-from producer.source import SourceTweet
+from producer.source import Event, Surroundings
 from producer.sources.synthetic import SyntheticSource
 from producer.sources.synthetic.schedule import Schedule
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
-from producer.testing import producer_settings
+from producer.testing import settings_of
 from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet, tweet_text
 
 BEGIN_MS = 1_793_491_200_000  # 2026-11-01T00:00Z
@@ -42,6 +41,10 @@ class Clock:
         return False
 
 
+def around(clock: Clock) -> Surroundings:
+    return Surroundings(now_ms=clock, pause=clock.wait)
+
+
 @pytest.fixture(scope="module")
 def stream() -> Stream:
     return Stream(seed=1, rate=0.5, begin_ms=BEGIN_MS, themes=load_themes())
@@ -52,14 +55,14 @@ def bodies(stream: Stream) -> list[tuple[int, dict]]:
     return [stream.tweet(index) for index in range(N)]
 
 
-def tweets_of(source: SyntheticSource, number: int) -> list[SourceTweet]:
-    tweets: Iterator[SourceTweet] = (tweet for tweet in source.tweets() if tweet is not None)
+def tweets_of(source: SyntheticSource, number: int) -> list[Event]:
+    tweets: Iterator[Event] = (tweet for tweet in source.events() if tweet is not None)
     return list(islice(tweets, number))
 
 
 def source_at(count: int, clock: Clock) -> SyntheticSource:
-    begin = Position({}, {"begin_ms": BEGIN_MS}, count=count)
-    return SyntheticSource(Stream(1, 0.5, BEGIN_MS, load_themes()), begin, clock.wait, clock)
+    begin = Position({}, {"begin_ms": BEGIN_MS}, cursor=count)
+    return SyntheticSource(Stream(1, 0.5, BEGIN_MS, load_themes()), begin, around(clock))
 
 
 @pytest.mark.parametrize("restart_at", [0, 3_017, 4_200, 4_999])
@@ -67,7 +70,7 @@ def test_restart_at_any_point_gives_the_same_rest(restart_at: int, bodies: list[
     rest = tweets_of(source_at(restart_at, Clock(BEGIN_MS + 30 * HOUR_MS)), N - restart_at)
     assert [(tweet.event_time_ms, json.loads(tweet.value)) for tweet in rest] == bodies[restart_at:]
     assert [tweet.key for tweet in rest] == [body["id_str"].encode() for _, body in bodies[restart_at:]]
-    assert [tweet.position for tweet in rest] == list(range(restart_at + 1, N + 1))
+    assert [tweet.cursor for tweet in rest] == list(range(restart_at + 1, N + 1))
 
 
 def test_ids_are_unique_and_times_ascend(bodies: list[tuple[int, dict]]) -> None:
@@ -173,11 +176,11 @@ def test_a_day_has_the_mean_rate() -> None:
 def test_history_ends_now_and_live_tweets_wait_for_their_time() -> None:
     now_ms = BEGIN_MS + 24 * HOUR_MS + 1_234
     clock = Clock(now_ms)
-    source = SyntheticSource.open(producer_settings(synthetic_history_hours=24.0), None, now_ms, Event())
+    source = SyntheticSource.open(settings_of(synthetic_history_hours=24.0), None, around(clock))
     assert source.start.origin == {"begin_ms": now_ms - 24 * HOUR_MS}
-    source = SyntheticSource(Stream(1, 0.5, BEGIN_MS + 1_234, load_themes()), source.start, clock.wait, clock)
+    source = SyntheticSource(Stream(1, 0.5, BEGIN_MS + 1_234, load_themes()), source.start, around(clock))
     history = 0
-    for tweet in source.tweets():
+    for tweet in source.events():
         if tweet is None:
             continue
         assert tweet.event_time_ms is not None
@@ -186,23 +189,24 @@ def test_history_ends_now_and_live_tweets_wait_for_their_time() -> None:
             assert tweet.event_time_ms <= now_ms
         else:
             assert tweet.event_time_ms <= clock.now_ms < tweet.event_time_ms + 5
-        if tweet.position == history + 200:
+        if tweet.cursor == history + 200:
             break
     assert 40_000 < history < 46_000
     assert max(clock.waits) <= 1.0
 
 
 def test_what_happened_during_a_stop_is_caught_up() -> None:
-    settings = producer_settings(synthetic_history_hours=1.0)
-    first = SyntheticSource.open(settings, None, BEGIN_MS, Event())
-    saved = first.start.advanced(count=900, event_time_ms=BEGIN_MS - 1)
-    later = SyntheticSource.open(settings, saved, BEGIN_MS + 6 * HOUR_MS, Event())
+    settings = settings_of(synthetic_history_hours=1.0)
+    first = SyntheticSource.open(settings, None, around(Clock(BEGIN_MS)))
+    saved = first.start.advanced(900, 900, BEGIN_MS - 1)
+    later = SyntheticSource.open(settings, saved, around(Clock(BEGIN_MS + 6 * HOUR_MS)))
     assert later.start == saved
+    assert tweets_of(later, 1)[0].cursor == 901
 
 
 def test_another_rate_goes_on_where_the_last_stream_stopped() -> None:
-    first = SyntheticSource.open(producer_settings(), None, BEGIN_MS, Event())
-    saved = first.start.advanced(count=900, event_time_ms=BEGIN_MS - 60_000)
-    other = SyntheticSource.open(producer_settings(synthetic_rate=3.0), saved, BEGIN_MS, Event())
-    assert other.start.count == 0
+    first = SyntheticSource.open(settings_of(), None, around(Clock(BEGIN_MS)))
+    saved = first.start.advanced(900, 900, BEGIN_MS - 60_000)
+    other = SyntheticSource.open(settings_of(synthetic_rate=3.0), saved, around(Clock(BEGIN_MS)))
+    assert (other.start.count, other.start.cursor) == (0, 0)
     assert other.start.origin == {"begin_ms": BEGIN_MS - 60_000 + 1}

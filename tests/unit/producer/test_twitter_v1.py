@@ -1,256 +1,379 @@
-"""The v1.1 stream against a real HTTP server on this machine that drops, refuses, stalls and goes on."""
+"""The v1.1 stream: Twython against a real server on this machine that drops, refuses, stalls and goes on."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from producer.position import Position
-from producer.source import SourceTweet
-from producer.sources.twitter_v1 import Backoff, TwitterSource, read_message, whole_lines
-from twitter_topics.errors import ConfigurationError
-from twitter_topics.settings import Settings, TwitterSettings
-
-CREDENTIALS = {
-    "TWITTER_CONSUMER_KEY": "ck",
-    "TWITTER_CONSUMER_SECRET": "cs",
-    "TWITTER_ACCESS_TOKEN": "at",
-    "TWITTER_ACCESS_TOKEN_SECRET": "ats",
-}
-
-
-def line(number: int) -> bytes:
-    return json.dumps({"id_str": str(number), "text": f"tweet {number}\n", "timestamp_ms": "5"}).encode()
-
-
-class Connection:
-    """What a script may do with one request."""
-
-    def __init__(self, handler: BaseHTTPRequestHandler, end: threading.Event) -> None:
-        self._handler = handler
-        self.end = end
-
-    def status(self, code: int) -> None:
-        self._handler.send_response(code)
-        self._handler.send_header("Content-Length", "0")
-        self._handler.end_headers()
-
-    def open(self) -> None:
-        self._handler.send_response(200)
-        self._handler.send_header("Transfer-Encoding", "chunked")
-        self._handler.end_headers()
-
-    def chunk(self, content: bytes) -> None:
-        self._handler.wfile.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")
-        self._handler.wfile.flush()
-
-    def tweets(self, *numbers: int) -> None:
-        for number in numbers:
-            self.chunk(line(number) + b"\r\n")
+from producer.rules import X
+from producer.source import Event, Surroundings
+from producer.sources.twitter_v1 import Reader, TwitterSource, api_url, read_message
+from producer.status import Status
+from tests.fakes.script import (
+    FakeClock,
+    cut,
+    dribble,
+    end,
+    keep_alive,
+    keep_open,
+    message,
+    nothing_left_behind,
+    posts,
+    raw,
+    stall,
+    status,
+    stormy,
+)
+from tests.fakes.twitter_v1 import CREDENTIALS, FakeTwitter
+from twitter_topics.contract.gap import Gap
+from twitter_topics.contract.notice import Notice
+from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.settings import Settings
 
 
-Script = list[Callable[[Connection], None]]
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    with nothing_left_behind():
+        yield
 
 
-class StreamServer:
-    """Answers the n-th request with the n-th step of a script, the last step for all that follow."""
+class Followed:
+    """A source on the fake, with time that passes only by waiting."""
 
-    def __init__(self, script: Script) -> None:
-        self.requests: list[tuple[str, str, dict[str, list[str]], str]] = []
-        self.end = threading.Event()
-        server = self
+    def __init__(self, server: FakeTwitter, saved: Position | None = None, stall_s: float = 5.0, **more: str) -> None:
+        self.clock = FakeClock(server._begin_ms)
+        self.around = Surroundings(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
+        opened = TwitterSource.open(Settings({**server.settings, **more}), saved, self.around)
+        opened.close()
+        twitter = Settings({**server.settings, **more}).twitter
+        self.source = TwitterSource(twitter, opened.start, self.around, replace(X, stall_s=stall_s))
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                self._answer("")
-
-            def do_POST(self) -> None:
-                self._answer(self.rfile.read(int(self.headers["Content-Length"])).decode())
-
-            def _answer(self, body: str) -> None:
-                step = script[min(len(server.requests), len(script) - 1)]
-                server.requests.append((self.command, self.path, parse_qs(body), self.headers["Authorization"]))
-                step(Connection(self, server.end))
-                self.close_connection = True
-
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._http.server_port}/1.1"
-
-    def close(self) -> None:
-        self.end.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+    def until(self, number: int) -> list[Event]:
+        """So many events that are no gap; all of them."""
+        events: list[Event] = []
+        for event in self.source.events():
+            events += [] if event is None else [event]
+            if sum(one.kind != "gap" for one in events) == number:
+                break
+        self.source.close()
+        return events
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[[Script], StreamServer]]:
-    servers: list[StreamServer] = []
-
-    def start(script: Script) -> StreamServer:
-        servers.append(StreamServer(script))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
+def keys(events: list[Event], kind: str = "post") -> list[str]:
+    return [event.key.decode() for event in events if event.kind == kind]
 
 
-def settings(url: str, **more: str) -> TwitterSettings:
-    return Settings({**CREDENTIALS, "TWITTER_STREAM_URL": url, **more}).twitter
+def ids(server: FakeTwitter, number: int) -> list[str]:
+    return [server.post_id(one) for one in range(number)]
 
 
-def received(source: TwitterSource, number: int) -> list[SourceTweet]:
-    """The first `number` messages; the suite's time limit is the deadline."""
-    messages = []
-    for message in source.tweets():
-        if message is not None:
-            messages.append(message)
-        if len(messages) == number:
-            break
-    source.close()
-    return messages
+@pytest.mark.parametrize("lengths", [True, False])
+def test_every_tweet_arrives_through_all_faults_as_the_bytes_sent(lengths: bool) -> None:
+    number = 200
+    with FakeTwitter(stormy(number), number, lengths=lengths) as server:
+        followed = Followed(server)
+        events: list[Event] = []
+        for event in followed.source.events():
+            events += [] if event is None else [event]
+            if event is not None and event.key.decode() == server.post_id(number - 1):
+                break
+        followed.source.close()
+        received = {event.key.decode(): event for event in events if event.kind == "post"}
+        assert len(received) == number
+        assert set(received) == set(ids(server, number))
+        for one in range(number):
+            event = received[server.post_id(one)]
+            assert event.value == server.post(one)
+            assert event.event_time_ms == server._begin_ms + one
+            tweet = read_tweet(event.value, server._begin_ms, TimeBounds())
+            assert isinstance(tweet, Tweet)
+            assert (tweet.tweet_id, tweet.source) == (server.post_id(one), "twitter")
+    assert not keys(events, "unreadable")
+    assert set(followed.around.status.reconnects) == {"network"}
+    gaps = [Gap.from_value(event.value).seconds for event in events if event.kind == "gap"]
+    assert gaps == followed.clock.waits[: len(gaps)]  # after the first break it came back at once
+    assert len(gaps) == number // 20 - 2
 
 
-def hold_open(connection: Connection) -> None:
-    connection.end.wait()
+def test_the_request_is_signed_and_says_who_asks_for_what() -> None:
+    with FakeTwitter([[posts(1), keep_open]]) as server:
+        Followed(server, TWITTER_TRACK="storm,final café", TWITTER_LANGUAGES="en,es").until(1)
+        Followed(server, TWITTER_LANGUAGES="en").until(1)
+        filtered, sample = server.stream_requests
+    assert (filtered.method, filtered.path) == ("POST", "/1.1/statuses/filter.json")
+    assert filtered.form == {"track": ["storm,final café"], "language": ["en,es"], "delimited": ["length"]}
+    assert (sample.method, sample.path) == ("GET", "/1.1/statuses/sample.json")
+    assert sample.query == {"language": ["en"], "delimited": ["length"]}
+    assert filtered.headers["User-Agent"].startswith("twitter-topics/")
 
 
-def test_all_tweets_arrive_once_through_a_drop_a_refusal_and_keep_alives(
-    serve: Callable[[Script], StreamServer],
-) -> None:
-    def first(connection: Connection) -> None:
-        connection.open()
-        connection.tweets(1, 2)
-        connection.chunk(b"\r\n")
-        connection.chunk(line(3)[:20])  # a tweet in two chunks
-        connection.chunk(line(3)[20:] + b"\r\n")
-        connection.chunk(line(4)[:25])  # and one that the break cuts off
-
-    def last(connection: Connection) -> None:
-        connection.open()
-        connection.tweets(4)
-        connection.chunk(b"\r\n")
-        connection.tweets(5)
-        connection.chunk(b'{"delete":{"status":{"id_str":"2","user_id_str":"7"}}}\r\n')
-        connection.chunk(b'{"limit":{"track":12}}\r\n')
-        connection.tweets(6)
-        hold_open(connection)
-
-    script = [first, lambda c: c.status(420), lambda c: c.status(420), lambda c: c.status(503), last]
-    server, pauses = serve(script), []
-    options = settings(server.url, TWITTER_TRACK="storm,final", TWITTER_LANGUAGES="en,es")
-    messages = received(TwitterSource(options, Position({}), threading.Event(), pauses.append), 7)
-
-    assert [message.key for message in messages] == [b"1", b"2", b"3", b"4", b"5", b"2", b"6"]
-    assert [message.kind for message in messages] == ["tweet"] * 5 + ["deletion", "tweet"]
-    assert messages[2].value == line(3)
-    assert [message.position for message in messages] == list(range(1, 8))
-    assert pauses == [60.0, 120.0, 5.0]
-    method, path, form, authorization = server.requests[0]
-    assert (method, path) == ("POST", "/1.1/statuses/filter.json")
-    assert form == {"track": ["storm,final"], "language": ["en,es"]}
-    assert authorization.startswith("OAuth ")
-    assert len(server.requests) == 5
+def test_refusals_are_waited_out_by_the_table() -> None:
+    refusals = [[status(420)], [status(420)], [status(503)], [status(429, {"Retry-After": "900"})]]
+    with FakeTwitter([[posts(2), cut], *refusals, [keep_alive, stall], [posts(1), keep_open]]) as server:
+        followed = Followed(server, stall_s=0.3)
+        events = followed.until(3)
+        assert keys(events) == ids(server, 3)
+    assert followed.clock.waits == [60.0, 120.0, 5.0, 900.0, 0.25]
+    assert followed.around.status.reconnects == {"network": 1, "rate-limit": 3, "http-503": 1, "stall": 1}
 
 
-def test_silence_and_an_early_end_count_as_network_failures(serve: Callable[[Script], StreamServer]) -> None:
-    def silent(connection: Connection) -> None:
-        connection.open()
-        hold_open(connection)
-
-    def nothing(connection: Connection) -> None:
-        connection.open()
-
-    def last(connection: Connection) -> None:
-        connection.open()
-        connection.tweets(1)
-        hold_open(connection)
-
-    server, pauses = serve([silent, nothing, silent, last]), []
-    source = TwitterSource(settings(server.url), Position({}, count=9), threading.Event(), pauses.append, stall_s=0.2)
-    assert [(message.key, message.position) for message in received(source, 1)] == [(b"1", 10)]
-    assert pauses == [0.25, 0.5, 0.75]
-    assert server.requests[0][:2] == ("GET", "/1.1/statuses/sample.json")
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [(401, "TWITTER_CONSUMER_"), (403, "access"), (406, "TWITTER_TRACK"), (404, "TWITTER_STREAM_URL")],
+)
+def test_a_hopeless_answer_ends_the_source(code: int, names: str) -> None:
+    with FakeTwitter([[status(code)]]) as server:
+        with pytest.raises(ConfigurationError, match=names):
+            Followed(server).until(1)
+        assert len(server.stream_requests) == 1
 
 
-def test_a_server_that_is_away_is_tried_again(serve: Callable[[Script], StreamServer]) -> None:
-    server = serve([lambda c: c.status(500)])
-    server.close()
-    pauses: list[float] = []
-    stop = threading.Event()
-
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 4:
-            source.close()
-
-    source = TwitterSource(settings(server.url), Position({}), stop, pause)
-    assert [message for message in source.tweets() if message] == []
-    assert pauses == [0.25, 0.5, 0.75, 1.0]
+def test_a_wrong_secret_is_refused_by_a_server_that_verifies() -> None:
+    with FakeTwitter() as server:
+        followed = Followed(server, TWITTER_ACCESS_TOKEN_SECRET="another")
+        with pytest.raises(ConfigurationError, match="TWITTER_ACCESS_") as caught:
+            followed.until(1)
+    assert "another" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("status", "names"), [(401, "TWITTER_CONSUMER_"), (406, "TWITTER_TRACK")])
-def test_a_hopeless_answer_ends_the_source(serve: Callable[[Script], StreamServer], status: int, names: str) -> None:
-    server = serve([lambda c: c.status(status)])
-    source = TwitterSource(settings(server.url), Position({}), threading.Event())
-    with pytest.raises(ConfigurationError, match=names):
-        received(source, 1)
-    assert len(server.requests) == 1
+NOTICES: list[tuple[dict[str, Any], Notice]] = [
+    (
+        {"delete": {"status": {"id": 2, "id_str": "2", "user_id": 7, "user_id_str": "7"}, "timestamp_ms": "1500"}},
+        Notice("delete", "twitter", "2", "7", at_ms=1500),
+    ),
+    ({"delete": {"status": {"id": 3, "user_id": 7}}}, Notice("delete", "twitter", "3", "7")),
+    (
+        {"scrub_geo": {"user_id": 7, "user_id_str": "7", "up_to_status_id": 9, "up_to_status_id_str": "9"}},
+        Notice("scrub_geo", "twitter", user_id="7", up_to_tweet_id="9"),
+    ),
+    (
+        {"status_withheld": {"id": 5, "user_id": 7, "withheld_in_countries": ["DE", "AR"]}},
+        Notice("withheld", "twitter", "5", "7", countries=("DE", "AR")),
+    ),
+    (
+        {"user_withheld": {"id": 7, "withheld_in_countries": ["XX"]}},
+        Notice("withheld", "twitter", user_id="7", countries=("XX",)),
+    ),
+]
 
 
-def test_waits_grow_to_their_limits_and_start_small_after_success() -> None:
-    backoff = Backoff()
-    network = [backoff.network() for _ in range(70)]
-    assert network[:3] == [0.25, 0.5, 0.75]
-    assert network[-1] == 16.0
-    assert [backoff.http() for _ in range(8)] == [5, 10, 20, 40, 80, 160, 320, 320]
-    assert [backoff.rate_limit() for _ in range(3)] == [60, 120, 240]
-    backoff.reset()
-    assert (backoff.network(), backoff.http(), backoff.rate_limit()) == (0.25, 5.0, 60.0)
+@pytest.mark.parametrize(("body", "notice"), NOTICES)
+def test_notices(body: dict[str, Any], notice: Notice) -> None:
+    event = read_message(json.dumps(body).encode())
+    assert event is not None
+    assert (event.kind, event.key) == ("notice", notice.key())
+    read = Notice.from_value(event.value)
+    assert read == notice
+    assert read.payload == body
+    assert event.event_time_ms == (notice.at_ms or None)
+
+
+def test_unknown_messages_are_kept_and_talk_about_the_stream_is_not() -> None:
+    strange = [
+        b"{broken",
+        b"[1]",
+        b"\xff\xfe",
+        b'{"status_withheld":{"user_id":1}}',
+        b'{"delete":{"status":[]}}',
+        b'{"delete":7}',
+        b'{"friends":[1,2]}',
+        b'{"\\ud800":1}',
+        b"[" * 100_000,
+        b'{"delete":{"status":{"id":1},"x":' + b"[" * 990 + b"]" * 990 + b"}}",
+    ]
+    talk = [
+        b'{"limit":{"track":12}}',
+        b'{"disconnect":{"code":7,"reason":"admin logout"}}',
+        b'{"warning":{"code":"X"}}',
+    ]
+    with FakeTwitter([[*map(message, [*strange[:6], *talk, *strange[6:]]), posts(1), keep_open]]) as server:
+        events = Followed(server).until(len(strange) + 1)
+        assert keys(events) == ids(server, 1)
+    unreadable = [event for event in events if event.kind == "unreadable"]
+    kept = [event.value for event in unreadable]
+    assert [value for value in kept if value in strange] == kept
+    assert len(kept) >= len(strange) - 1  # the last one may be readable, by the depth that Python allows
+    assert len({event.key for event in unreadable}) == len(unreadable)
+    assert [event.reason.partition(":")[0] for event in unreadable[:7]] == [
+        *("json", "json", "encoding", "status_withheld", "delete", "delete", "unknown"),
+    ]
+    assert all(event.reason.encode() for event in unreadable)
+
+
+def test_what_the_server_keeps_back_is_counted() -> None:
+    told = Status()
+    reader = Reader(told)
+    for track in (5, 12, 12, 3, "many", -1, None):
+        assert reader.read(json.dumps({"limit": {"track": track}}).encode()) == []
+    assert told.not_delivered == 15
+
+
+def test_a_length_keeps_a_message_whole_that_holds_a_line_end() -> None:
+    """Twitter's guide warned of line feeds inside of a tweet."""
+    reader = Reader(Status())
+    tweet = b'{"id_str":"1",\n"text":"one",\n\n"timestamp_ms":"5"}'
+    other = b'{"id_str":"2","text":"two"}'
+    lines = [str(len(tweet) + 2).encode(), *tweet.split(b"\n"), b"", str(len(other) + 2).encode(), other]
+    events = [event for line in lines for event in reader.read(line)]
+    assert [(event.kind, event.value) for event in events] == [("post", tweet), ("post", other)]
+
+
+@pytest.mark.parametrize("wrong_by", [-50, -2, -1, 1, 5, 10_000, 10**9])
+def test_a_length_that_does_not_fit_is_not_believed(wrong_by: int) -> None:
+    reader = Reader(Status())
+    events: list[Event] = []
+    for number in range(1, 21):
+        body = b'{"id_str":"%d","text":"hello"}' % number
+        events += reader.read(b"%d" % max(0, len(body) + 2 + wrong_by))
+        events += reader.read(body)
+    assert keys(events) == [str(number) for number in range(1, 21)]
+    assert keys(events, "unreadable") == []
+
+
+def test_broken_lines_between_good_ones_cost_nothing_but_themselves() -> None:
+    """A line that never becomes JSON waits for its length; then each part is looked at alone."""
+    reader = Reader(Status())
+    lines = [b"500", b'{"half', b"30", b'{"id_str":"1","text":"hello"}'] + [
+        b"30",
+        b'{"id_str":"2","text":"hello"}',
+    ] * 20
+    events = [event for line in lines for event in reader.read(line)]
+    events += reader.cut_off()
+    assert keys(events) == ["1"] + ["2"] * 20
+    assert [event.value for event in events if event.kind == "unreadable"] == [b'{"half']
+
+
+def test_what_a_break_cut_off_is_not_joined_with_what_follows() -> None:
+    half = b'5000\r\n{"id_str":\r\n'  # a whole line, but the length asks for more
+    with FakeTwitter([[raw(half), end], [posts(2), stall], [status(403)]]) as server:
+        events = Followed(server, stall_s=0.5).until(3)
+        assert keys(events) == ids(server, 2)
+    assert [event.value for event in events if event.kind == "unreadable"] == [b'{"id_str":']
+
+
+@given(st.lists(st.one_of(st.binary(max_size=60), st.integers(0, 200).map(lambda n: b"%d" % n)), max_size=30))
+@settings(max_examples=150, deadline=None)
+def test_any_lines_give_events_and_never_an_error(lines: list[bytes]) -> None:
+    reader = Reader(Status())
+    events = [event for line in lines for event in reader.read(line)] + reader.cut_off()
+    held = b"".join(event.value.replace(b"\n", b"") for event in events)
+    assert held == b"".join(line.replace(b"\n", b"") for line in lines if not line.isdigit()) or any(
+        line.isdigit() for line in lines
+    )
+
+
+JSON = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8) | st.lists(st.text(), max_size=2)
+NAMES = ("delete", "scrub_geo", "status_withheld", "user_withheld", "limit", "id", "id_str", "status", "user_id")
+
+
+OBJECT = st.dictionaries(st.sampled_from(NAMES), JSON, max_size=4)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), JSON | OBJECT | st.fixed_dictionaries({"status": OBJECT}), max_size=3))
+@settings(max_examples=150, deadline=None)
+def test_any_object_is_an_event_or_talk(body: dict[str, Any]) -> None:
+    event = read_message(json.dumps(body).encode())
+    if event is None:
+        assert "limit" in body
+        return
+    assert event.kind in ("post", "notice", "unreadable")
+    assert event.key
+    if event.kind == "notice":
+        notice = Notice.from_value(event.value)
+        assert notice.tweet_id or notice.user_id
+        assert event.key == notice.key()
+
+
+def test_a_large_line_and_a_dribbled_one() -> None:
+    with FakeTwitter([[dribble(3), posts(1, length=10_000_000), posts(1), keep_open]]) as server:
+        events = Followed(server).until(3)
+        assert keys(events) == ids(server, 3)
+    assert len(events[1].value) > 10_000_000
+
+
+def test_the_stop_between_two_runs_is_a_gap_and_another_filter_another_stream() -> None:
+    with FakeTwitter([[posts(1), keep_open]]) as server:
+        first = Followed(server, TWITTER_TRACK="storm")
+        assert first.source.start.alive_ms == 0
+        saved = replace(first.source.start, count=10, alive_ms=server._begin_ms - 8000, rate=1.5)
+        first.source.close()
+        again = Followed(server, saved, TWITTER_TRACK="storm")
+        assert again.source.start == saved
+        (gap, _) = again.until(1)
+        assert json.loads(gap.value) == {
+            "source": "twitter_v1",
+            "from_ms": server._begin_ms - 8000,
+            "to_ms": server._begin_ms,
+            "cause": "stopped",
+            "estimated_posts": 12,
+        }
+        other = Followed(server, saved, TWITTER_TRACK="final")
+        assert (other.source.start.count, other.source.start.alive_ms) == (0, 0)
+        other.source.close()
 
 
 def test_all_missing_credentials_are_named_and_none_is_shown() -> None:
-    partly = Settings({"TWITTER_CONSUMER_KEY": "very-secret"}).twitter
     with pytest.raises(ConfigurationError) as caught:
-        TwitterSource.open(partly, None, threading.Event())
+        TwitterSource.open(Settings({"TWITTER_CONSUMER_KEY": "very-secret"}), None, Surroundings())
     for name in CREDENTIALS:
         assert (name in str(caught.value)) == (name != "TWITTER_CONSUMER_KEY")
     assert "very-secret" not in str(caught.value)
 
 
-def test_what_is_no_tweet_is_passed_on_and_talk_about_the_stream_is_not() -> None:
-    strange = [b"{broken", b"[1]", b'{"status_withheld":{"id":1}}', b"\xff"]
-    messages = [read_message(raw, 1) for raw in strange]
-    assert [message.value for message in messages if message is not None] == strange
-    assert len({message.key for message in messages if message is not None}) == len(strange)
-    assert read_message(b'{"disconnect":{"code":7}}', 1) is None
+CHECKS: list[tuple[tuple[int, bytes, dict[str, str]], type[Exception] | None, str]] = [
+    ((200, b'{"screen_name":"somebody"}', {}), None, "good, of @somebody"),
+    ((200, b"strange", {}), None, "good"),
+    ((404, b"", {}), None, "cannot be checked"),
+    ((401, b"", {}), ConfigurationError, "TWITTER_CONSUMER_"),
+    ((403, b'{"detail":"essential access"}', {}), ConfigurationError, "essential access"),
+    ((429, b"", {}), RetryableError, "429"),
+    ((503, b"", {}), RetryableError, "503"),
+]
 
 
-def test_lines_are_whole() -> None:
-    assert list(whole_lines([b"a\r", b"\n\r\nb", b"c\r\nrest"])) == [b"a", b"", b"bc"]
+@pytest.mark.parametrize(("me", "error", "words"), CHECKS)
+def test_check(me: tuple[int, bytes, dict[str, str]], error: type[Exception] | None, words: str) -> None:
+    with FakeTwitter(me=me) as server:
+        followed = Followed(server)
+        if error is None:
+            assert words in followed.source.check()
+        else:
+            with pytest.raises(error, match=words):
+                followed.source.check()
+        assert server.requests[0].path == "/1.1/account/verify_credentials.json"
+        followed.source.close()
 
 
-def test_asked_to_stop_while_waiting_it_connects_no_more(serve: Callable[[Script], StreamServer]) -> None:
-    stop = threading.Event()
+def test_check_names_a_wrong_clock() -> None:
+    with FakeTwitter() as server:
+        date = format_datetime(datetime.fromtimestamp(server._begin_ms / 1000 - 600, tz=UTC), usegmt=True)
+        server._me = (401, b"", {"Date": date})
+        followed = Followed(server)
+        with pytest.raises(ConfigurationError, match=r"clock is 60[01] s ahead"):
+            followed.source.check()
 
-    def refuse(connection: Connection) -> None:
-        connection.status(503)
-        stop.set()
 
-    server = serve([refuse])
-    source = TwitterSource(settings(server.url), Position({}), stop)
-    assert [message for message in source.tweets() if message is not None] == []
-    assert len(server.requests) == 1
+def test_check_of_a_server_that_is_away() -> None:
+    with FakeTwitter() as server:
+        followed = Followed(server)
+    with pytest.raises(RetryableError, match="refused"):
+        followed.source.check()
+
+
+def test_the_other_methods_have_their_own_host() -> None:
+    def where(**more: str) -> str:
+        return api_url(Settings(more).twitter)
+
+    assert where() == "https://api.twitter.com/1.1"
+    assert where(TWITTER_STREAM_URL="http://127.0.0.1:8/1.1/") == "http://127.0.0.1:8/1.1"
+    assert where(TWITTER_API_URL="https://other.example/v/") == "https://other.example/v"

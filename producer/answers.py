@@ -1,0 +1,164 @@
+"""What HTTP servers say beside the content: when to come back, what time it is. And how we introduce ourselves."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib import metadata
+from typing import NamedTuple, Self
+
+import requests
+import urllib3
+from pydantic import SecretStr
+from requests.auth import AuthBase
+
+from twitter_topics.errors import ConfigurationError, RetryableError
+
+CONNECT_TIMEOUT_S = 10.0
+BODY_BYTES = 16 * 1024
+
+BROKEN = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException, ValueError)
+"""What requests, urllib3 and http.client raise when a connection fails. The errors of requests are OSErrors; what reads
+on after it was shut down raises a ValueError."""
+IMPOSSIBLE = ValueError
+"""Raised while connecting: the request cannot be made. InvalidURL, InvalidHeader and UnicodeError are ValueErrors, and
+http.client raises a bare one. Its message may hold the secret: never show it."""
+
+MAX_RESET_S = 24 * 3600.0
+"""The longest window of any vendor. A time beyond it is a mistake of somebody's clock."""
+MAX_SKEW_S = 120.0
+"""OAuth signatures are refused when the clock is further away than minutes."""
+
+_CONTROL = re.compile(r"[^\x20-\x7e]+")
+
+
+def user_agent() -> str:
+    try:
+        return f"twitter-topics/{metadata.version('twitter-topics')}"
+    except metadata.PackageNotFoundError:
+        return "twitter-topics"
+
+
+class Bearer(AuthBase):
+    """Puts the token into every request. As an `auth`, so that an entry in ~/.netrc does not replace it."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        return request
+
+
+class Answer(NamedTuple):
+    """An answer that is no stream. `headers` are found in any case of letters; `body` is its beginning."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, response: requests.Response) -> Self:
+        """With the first of the body: a server need not end what it says."""
+        body = b""
+        with suppress(*BROKEN):
+            body = response.raw.read1(BODY_BYTES, decode_content=True) or b""
+        return cls(response.status_code, response.headers, body)
+
+    def says(self) -> str:
+        """The body for a log: one line, printable, at most 200 characters."""
+        return _CONTROL.sub(" ", self.body.decode("utf-8", "replace")).strip()[:200]
+
+
+def probe(url: str, auth: AuthBase | None = None) -> Answer:
+    """A small question on a connection of its own; redirections are answers.
+
+    Raises:
+        RetryableError: nobody answers.
+        ConfigurationError: address or credentials hold what cannot be sent.
+    """
+    try:
+        with (
+            requests.Session() as session,
+            session.get(
+                url,
+                auth=auth,
+                headers={"User-Agent": user_agent(), "Accept": "application/json"},
+                timeout=CONNECT_TIMEOUT_S,
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
+            return Answer.of(response)
+    except IMPOSSIBLE:
+        msg = f"{url}: the address or a credential holds characters that HTTP does not allow"
+        raise ConfigurationError(msg) from None
+    except BROKEN as error:
+        msg = f"{url} does not answer: {innermost(error)}"
+        raise RetryableError(msg) from error
+
+
+def innermost(error: BaseException) -> str:
+    """The cause at the bottom, which says what happened; the outer ones repeat the address. (A ValueError there is a
+    parser's, that met the end.)"""
+    seen = {id(error)}
+    while (inner := error.__cause__ or error.__context__) is not None and id(inner) not in seen:
+        if isinstance(inner, ValueError):
+            break
+        error = inner
+        seen.add(id(error))
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def reset_in_s(headers: Mapping[str, str], now_ms: int) -> float | None:
+    """Seconds until the server takes requests again, from `x-rate-limit-reset` (X: Unix seconds), `X-RateLimit-Reset`
+    (Mastodon: an ISO time) or `Retry-After` (seconds or a date). None when it does not say, or nothing that can be
+    true."""
+    reset = headers.get("x-rate-limit-reset") or headers.get("X-RateLimit-Reset", "")
+    retry = headers.get("Retry-After", "")
+    now = now_ms / 1000
+    for seconds in (_from(reset, now), _number(retry), _from(retry, now)):
+        if seconds is not None and 0 < seconds <= MAX_RESET_S:
+            return seconds
+    return None
+
+
+def clock_skew_s(headers: Mapping[str, str], now_ms: int) -> float | None:
+    """By how much this machine's clock is ahead of the server's `Date` header, in seconds. None without one."""
+    moment = _moment(headers.get("Date", ""))
+    return None if moment is None else now_ms / 1000 - moment
+
+
+def skew_sentence(headers: Mapping[str, str], now_ms: int) -> str:
+    """Says so when the clocks differ by more than two minutes, else empty."""
+    skew = clock_skew_s(headers, now_ms)
+    if skew is None or abs(skew) <= MAX_SKEW_S:
+        return ""
+    side = "ahead of" if skew > 0 else "behind"
+    return f"this machine's clock is {abs(skew):.0f} s {side} the server's: set it (NTP)"
+
+
+def _from(text: str, now: float) -> float | None:
+    moment = _moment(text)
+    return None if moment is None else moment - now
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
+
+
+def _moment(text: str) -> float | None:
+    """Unix seconds from digits, an ISO time or an HTTP date."""
+    if (number := _number(text)) is not None:
+        return number
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = parse(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+    return None

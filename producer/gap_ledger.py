@@ -1,0 +1,143 @@
+"""Gaps on their way to InfluxDB: kept on disk until it has taken them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO, Self
+
+from producer.background import Background
+from twitter_topics.contract.gap import Gap
+from twitter_topics.errors import IntegrityError
+from twitter_topics.settings import Settings
+from twitter_topics.store.influx import SHORT_TIMEOUT_S, SeriesStore
+
+MAX_GAPS = 10_000
+"""More than that are not kept for InfluxDB: the oldest go. They all are in the topic of gaps."""
+
+_LAST_GAPS_SECONDS = 3.0
+
+_log = logging.getLogger(__name__)
+
+
+class GapLedger:
+    """Writes every gap to InfluxDB, in a thread of its own, as often as it takes.
+
+    One instance a producer. Call `add(event.value)` for each event of kind `gap` when it is handed to Kafka, before the
+    position behind it is saved: then a crash repeats the event, and a gap that is added or written twice is the same
+    point. `add` returns when the gap is on disk; it waits for no server and raises nothing.
+
+    Args:
+        path: of the file, `<state_dir>/<source>-gaps.jsonl`: a gap a line. What it holds is written first.
+        write: to InfluxDB.
+        release: called at the end.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        write: Callable[[Gap], None],
+        max_gaps: int = MAX_GAPS,
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._path, self._write, self._max_gaps, self._release = path, write, max_gaps, release
+        self._lock = Lock()
+        self._pending = _read(path)
+        self._background = Background("gaps in InfluxDB", self._send)
+        if self._pending:
+            self._background.wake()
+
+    @classmethod
+    def open(cls, settings: Settings, name: str) -> Self:
+        """The ledger of the source `name`."""
+        store = SeriesStore(settings.influx, timeout_s=SHORT_TIMEOUT_S)
+        return cls(settings.producer.state_dir / f"{name}-gaps.jsonl", store.write_gap, release=store.close)
+
+    def add(self, value: bytes) -> None:
+        """Keep a gap, as it is in its event, until it is written."""
+        try:
+            gap = Gap.from_value(value)
+            with self._lock:
+                self._pending[gap.key()] = gap
+                self._append(gap)
+        except (ValueError, TypeError) as error:
+            _log.warning("no gap for InfluxDB: %s", error)
+        except OSError as error:
+            _log.warning("%s: %s; a gap is kept in memory alone", self._path, error)
+        self._background.wake()
+
+    def close(self) -> None:
+        """End the thread; what is not written stays in the file. Safe to call more than once."""
+        self._background.close(_LAST_GAPS_SECONDS)
+        self._release()
+
+    def _send(self) -> None:
+        with self._lock:
+            waiting = list(self._pending.values())
+        done = []
+        try:
+            for gap in waiting:
+                try:
+                    self._write(gap)
+                except (IntegrityError, TypeError, ValueError) as error:
+                    _log.error("a gap is left out of InfluxDB, the topic has it: %s", error)
+                done.append(gap)
+        finally:
+            self._forget(done)
+
+    def _forget(self, done: list[Gap]) -> None:
+        """Replace the file by one of what is left: a kill leaves the old one, and its gaps are written again."""
+        with self._lock:
+            for gap in done:
+                if self._pending.get(gap.key()) == gap:
+                    del self._pending[gap.key()]
+            if done:
+                self._rewrite()
+
+    def _append(self, gap: Gap) -> None:
+        if len(self._pending) > self._max_gaps:
+            oldest = next(iter(self._pending))
+            del self._pending[oldest]
+            self._rewrite()
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("ab") as file:
+            _put(file, [gap])
+
+    def _rewrite(self) -> None:
+        temporary = self._path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            _put(file, self._pending.values())
+        temporary.replace(self._path)
+
+
+def _put(file: BinaryIO, gaps: Iterable[Gap]) -> None:
+    file.writelines(gap.value() + b"\n" for gap in gaps)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _read(path: Path) -> dict[bytes, Gap]:
+    """What the file holds, without a line that a kill has torn; the next one begins a new line."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        _log.warning("%s: %s; what it holds is not written to InfluxDB", path, error)
+        return {}
+    found = {}
+    for text in content.splitlines():
+        try:
+            gap = Gap.from_value(text)
+        except (ValueError, TypeError) as error:
+            _log.warning("%s: a line is no gap: %s", path, error)
+        else:
+            found[gap.key()] = gap
+    if content and not content.endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")
+    return found

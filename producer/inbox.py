@@ -1,0 +1,66 @@
+"""The bounded queue between the thread that reads a socket and the one that hands on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from threading import Condition
+from typing import Generic, Protocol, TypeVar
+
+
+class _Sized(Protocol):
+    def __len__(self) -> int: ...
+
+
+Item = TypeVar("Item", bound=_Sized)
+
+MAX_ITEMS = 20_000
+MAX_BYTES = 64 * 1024 * 1024
+
+
+class Inbox(Generic[Item]):
+    """Items in order, bounded by number and by the sum of their lengths; taken many at a time.
+
+    One item is always let in, however large: it holds at most the bound and one item more.
+    """
+
+    def __init__(self, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> None:
+        self._items: deque[Item] = deque()
+        self._bytes = 0
+        self._max_items, self._max_bytes = max_items, max_bytes
+        self._changed = Condition()
+        self._closed = False
+
+    def put(self, items: Sequence[Item]) -> bool:
+        """Add items, waiting while it is full. False when it was closed: nothing (more) is taken in."""
+        with self._changed:
+            for item in items:
+                while self._is_full() and not self._closed:
+                    self._changed.notify_all()
+                    self._changed.wait()
+                if self._closed:
+                    return False
+                self._items.append(item)
+                self._bytes += len(item)
+            self._changed.notify_all()
+        return True
+
+    def take(self, seconds: float) -> list[Item]:
+        """Everything there is; waits so long for a first item. Empty when there is none (yet)."""
+        with self._changed:
+            if not self._items and not self._closed:
+                self._changed.wait(seconds)
+            taken = list(self._items)
+            self._items.clear()
+            self._bytes = 0
+            self._changed.notify_all()
+        return taken
+
+    def close(self) -> None:
+        """Let nothing more in and wake everybody; what is in can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _is_full(self) -> bool:
+        return bool(self._items) and (len(self._items) >= self._max_items or self._bytes >= self._max_bytes)

@@ -1,0 +1,74 @@
+"""From chunks of a stream to whole lines, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from producer.source import Event
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+HEAD_BYTES = 16 * 1024
+"""What is kept of a line that is too long."""
+
+
+class LineBuffer:
+    """Collects chunks until a line is whole. One instance a connection: what a break cuts off is no line.
+
+    A line ends with LF or CR LF. One longer than `max_bytes` is not held: it becomes an unreadable event with its head
+    and its length.
+    """
+
+    def __init__(self, max_bytes: int = MAX_LINE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._parts: list[bytes] = []
+        self.pending = 0
+        """Bytes of the line that has not ended."""
+
+    def feed(self, chunk: bytes) -> list[bytes | Event]:
+        """The lines that end in this chunk, without their ends; empty ones too."""
+        first, *others = chunk.split(b"\n")
+        if not others:
+            self._keep(first)
+            return []
+        *whole, rest = others
+        self._keep(first)
+        lines: list[bytes | Event] = [self._finish()]
+        lines.extend(line.removesuffix(b"\r") for line in whole)
+        self._keep(rest)
+        return lines
+
+    def _keep(self, part: bytes) -> None:
+        if not part:
+            return
+        self.pending += len(part)
+        self._parts.append(part)
+        if self.pending > self._max_bytes and (len(self._parts) > 1 or len(part) > HEAD_BYTES):
+            self._parts = [b"".join(self._parts)[:HEAD_BYTES]]
+
+    def _finish(self) -> bytes | Event:
+        line, length = b"".join(self._parts), self.pending
+        self._parts, self.pending = [], 0
+        return line.removesuffix(b"\r") if length <= self._max_bytes else too_long(line[:HEAD_BYTES], length)
+
+
+def unreadable(line: bytes, reason: str) -> Event:
+    """A dead letter. The same line gives the same key."""
+    key = f"line-{hashlib.sha256(line).hexdigest()[:32]}"
+    return Event("unreadable", key.encode(), line, reason=reason.encode("utf-8", "replace").decode())
+
+
+def too_long(head: bytes, length: int) -> Event:
+    return unreadable(head, f"size: a line of {length} bytes, only its head was kept")
+
+
+def json_object(line: bytes) -> dict[str, Any] | str:
+    """The object that a line holds, or the reason why it is unreadable."""
+    try:
+        body = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return f"encoding: not UTF-8 at byte {error.start}"
+    except (ValueError, RecursionError) as error:
+        return f"json: {str(error)[:200]}"
+    return body if isinstance(body, dict) else f"json: a {type(body).__name__}, not an object"

@@ -1,0 +1,310 @@
+"""The files of the spool: frames of a batch each in segments that are only ever appended to.
+
+A frame is `magic, crc32, length, first, count, received_ms` (little-endian) and the events as MessagePack; the checksum
+covers all that follows it. A segment is named after its first record. Whoever opens the folder begins a new segment, so
+only the end of the newest can be torn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+
+from producer.buffer import Batch
+from producer.source import Event
+
+SEGMENT_BYTES = 16 * 1024 * 1024
+MAGIC = b"\xf5spl"
+"""Begins with a byte that UTF-8 never has, so no text of a post looks like a frame."""
+
+_HEADER = struct.Struct("<4sIIQIQ")
+_CHECKED_FROM = 8
+_SUFFIX = ".spool"
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Event]).decode
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Segment:
+    """A file. `size` bytes of it are written and synced. `damaged` once a part of it could not be read."""
+
+    path: Path
+    first: int
+    size: int
+    damaged: bool = False
+
+
+class Segments:
+    """One thread appends, one reads, one forgets.
+
+    Args:
+        folder: made when missing.
+        after: records up to this number are not needed any more, by whoever saved that elsewhere.
+        segment_bytes: a segment that is larger is followed by a new one.
+
+    Raises:
+        OSError: the folder cannot be read or written.
+    """
+
+    def __init__(self, folder: Path, after: int = 0, segment_bytes: int = SEGMENT_BYTES) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._file: int | None = None
+        self._lock = Lock()
+        self._segments = _found(folder)
+        self.newest: Batch | None = None
+        """The last batch that the folder held when it was opened."""
+        tail = self._repair()
+        oldest = self._segments[0].first - 1 if self._segments else after
+        newest = self._segments[-1].first - 1 if self._segments else after
+        self.forgotten = _saved_number(folder, oldest)
+        self.last = max(self.forgotten, newest, self.newest.last if self.newest else 0)
+        if self.forgotten < after <= self.last:
+            self.forgotten = after
+        if tail is not None:
+            self.append(Batch(self.last + 1, self.last + 1, 0, [tail]))
+        self._delete(self.forgotten)
+
+    @property
+    def bytes(self) -> int:
+        with self._lock:
+            return sum(segment.size for segment in self._segments)
+
+    def append(self, batch: Batch) -> None:
+        """Write a batch; when this returns it survives a power cut.
+
+        Raises:
+            OSError: it was not written. The next attempt goes to another file.
+        """
+        frame = memoryview(encode(batch))
+        try:
+            if self._file is None or self._segments[-1].size >= self._segment_bytes:
+                self._begin_segment(batch.first)
+            assert self._file is not None  # noqa: S101 - for the type checker
+            left = frame
+            while left:
+                left = left[os.write(self._file, left) :]
+            os.fdatasync(self._file)
+        except OSError:
+            self._abandon()
+            raise
+        self._segments[-1].size += len(frame)
+        self.last = batch.last
+
+    def read(self, number: int) -> Iterator[Batch | None]:
+        """Batches from record `number` on, what could not be read as an event that says so; None when there is nothing
+        more yet."""
+        segment, offset, damage = None, 0, b""
+        while True:
+            following = self._following(segment, number)
+            if segment is None or (offset >= segment.size and following is not None):
+                if following is None:
+                    yield None
+                    continue
+                segment, offset = following, 0
+            if offset >= segment.size:
+                yield None
+                continue
+            content = _content(segment.path, offset, segment.size)
+            offset += len(content)
+            for piece in frames(content):
+                if isinstance(piece, bytes):
+                    _log.error("%s: %d bytes cannot be read", segment.path, len(piece))
+                    segment.damaged = True
+                    damage += piece
+                elif piece.last >= number:
+                    if piece.first > number:
+                        yield _lost(damage, number, piece.first - 1)
+                    yield _cut(piece, number)
+                    number, damage = piece.last + 1, b""
+
+    def forget(self, number: int) -> None:
+        """Records up to this one are not needed any more: delete the segments that hold no other."""
+        if number > self.forgotten:
+            temporary = self._folder / "forgotten.tmp"
+            temporary.write_text(str(number))
+            temporary.replace(self._folder / "forgotten")
+            self.forgotten = number
+            self._delete(number)
+
+    def _delete(self, number: int) -> None:
+        with self._lock:
+            while self._segments and self._is_over(number):
+                segment = self._segments.pop(0)
+                if segment.damaged:
+                    segment.path.replace(segment.path.with_suffix(".damaged"))
+                else:
+                    segment.path.unlink()
+
+    def close(self) -> None:
+        """Let go of the file, and of what is not needed any more."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        self._delete(self.forgotten)
+
+    def _is_over(self, number: int) -> bool:
+        if len(self._segments) > 1:
+            return self._segments[1].first <= number + 1
+        return self._file is None and self.last <= number
+
+    def _following(self, segment: Segment | None, number: int) -> Segment | None:
+        """The segment after one; after None, the one that holds a record."""
+        with self._lock:
+            if segment is not None:
+                return next((other for other in self._segments if other.first > segment.first), None)
+            before = [other for other in self._segments if other.first <= number]
+            return before[-1] if before else next(iter(self._segments), None)
+
+    def _begin_segment(self, first: int) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        path = self._folder / f"{first:020}{_SUFFIX}"
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        with self._lock:
+            self._segments.append(Segment(path, first, 0))
+        _sync_folder(self._folder)
+
+    def _abandon(self) -> None:
+        """After a failed write or sync nobody knows what is on the disk: cut it off and use the file no more."""
+        if self._file is None:
+            return
+        segment = self._segments[-1]
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, segment.size)
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+        self._file = None
+        if not segment.size:
+            with self._lock:
+                self._segments.pop()
+
+    def _repair(self) -> Event | None:
+        """Cut off the torn end of the newest segment. Returns an event when that end was whole and yet unreadable."""
+        tail = None
+        for segment in reversed(self._segments.copy()):
+            pieces = list(frames(_content(segment.path, 0, segment.size)))
+            if segment is self._segments[-1] and pieces and isinstance(torn := pieces[-1], bytes):
+                _log.warning("%s: the last %d bytes are torn and cut off", segment.path, len(torn))
+                tail = tail if _is_incomplete(torn) else unreadable(torn, segment.first, 0)
+                segment.size -= len(torn)
+                os.truncate(segment.path, segment.size)
+            if not segment.size:
+                segment.path.unlink()
+                self._segments.remove(segment)
+            self.newest = next((piece for piece in reversed(pieces) if not isinstance(piece, bytes)), None)
+            if self.newest is not None:
+                break
+        return tail
+
+
+def encode(batch: Batch) -> bytes:
+    """The frame of a batch."""
+    payload = _encode(batch.events)
+    header = _HEADER.pack(MAGIC, 0, len(payload), batch.first, len(batch.events), batch.received_ms)
+    checksum = zlib.crc32(payload, zlib.crc32(header[_CHECKED_FROM:]))
+    return header[:4] + struct.pack("<I", checksum) + header[_CHECKED_FROM:] + payload
+
+
+def frames(content: bytes) -> Iterator[Batch | bytes]:
+    """The batches of a segment in order, and between them the bytes that are none."""
+    offset = damaged_from = 0
+    while offset < len(content):
+        found = _frame(content, offset)
+        if found is None:
+            offset = content.find(MAGIC, offset + 1)
+            offset = len(content) if offset < 0 else offset
+            continue
+        if damaged_from < offset:
+            yield content[damaged_from:offset]
+        batch, offset = found
+        damaged_from = offset
+        yield batch
+    if damaged_from < len(content):
+        yield content[damaged_from:]
+
+
+def _frame(content: bytes, offset: int) -> tuple[Batch, int] | None:
+    """The sound frame at an offset, and where it ends."""
+    payload_from = offset + _HEADER.size
+    if payload_from > len(content):
+        return None
+    magic, checksum, length, first, count, received_ms = _HEADER.unpack_from(content, offset)
+    end = payload_from + length
+    if magic != MAGIC or end > len(content):
+        return None
+    view = memoryview(content)
+    if zlib.crc32(view[offset + _CHECKED_FROM : end]) != checksum:
+        return None
+    try:
+        events = _decode(view[payload_from:end])
+    except msgspec.MsgspecError:
+        return None
+    return Batch(first, first + count - 1, received_ms, events), end
+
+
+def unreadable(content: bytes, number: int, lost: int) -> Event:
+    """What is left of records from `number` on whose bytes were damaged on the disk."""
+    key = b"spool-" + sha256(b"%d " % number + content).hexdigest()[:32].encode()
+    records = f"{lost} records are" if lost else "what was last written is"
+    return Event("unreadable", key, content, reason=f"spool: {records} lost in {len(content)} damaged bytes")
+
+
+def _lost(content: bytes, first: int, last: int) -> Batch:
+    return Batch(first, last, 0, [unreadable(content, first, last - first + 1)])
+
+
+def _is_incomplete(tail: bytes) -> bool:
+    """Whether a write ended in the middle: fewer bytes than its header says, or blocks that never came to the disk."""
+    if len(tail) < _HEADER.size or not tail.strip(b"\0"):
+        return True
+    magic, _, length, *_ = _HEADER.unpack_from(tail)
+    return bool(magic == MAGIC and _HEADER.size + length > len(tail))
+
+
+def _cut(batch: Batch, number: int) -> Batch:
+    """A batch without the records before `number`."""
+    if batch.first >= number:
+        return batch
+    return batch._replace(first=number, events=batch.events[number - batch.first :])
+
+
+def _content(path: Path, offset: int, end: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(end - offset)
+
+
+def _found(folder: Path) -> list[Segment]:
+    paths = sorted(path for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdigit())
+    return [Segment(path, int(path.stem), path.stat().st_size) for path in paths]
+
+
+def _saved_number(folder: Path, default: int) -> int:
+    """What is forgotten. Without the file everything is there again, and repeated."""
+    try:
+        return int((folder / "forgotten").read_text())
+    except (FileNotFoundError, ValueError):
+        return default
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,113 @@
+"""The sending side: from the buffer to Kafka, through every absence of Kafka."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from producer.buffer import Buffer
+from producer.publisher import Confirmed, Publisher
+from producer.source import Surroundings
+from twitter_topics.errors import RetryableError
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
+SILENCE_S = 5.0
+"""Kafka that has acknowledged nothing for so long counts as away, although its connection stands."""
+
+_TAKE_S = 0.1
+_SOON_S = 0.005
+
+_log = logging.getLogger(__name__)
+
+
+class Sender:
+    """Sends what the buffer holds, in a thread of its own, until it is exhausted or the time given at the end is over.
+
+    Kafka away is no end: the client is closed, the buffer rewound to the first record that is not acknowledged, and
+    after a pause another client goes on from there.
+
+    Args:
+        connect: a publisher with a new client.
+        around: `stop` ends the waiting for a Kafka that is away.
+        monotonic: seconds.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        connect: Callable[[], Publisher],
+        around: Surroundings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._buffer = buffer
+        self._connect = connect
+        self._around = around
+        self._monotonic = monotonic
+        self._confirmed: deque[Confirmed] = deque()
+        self._ends_at = float("inf")
+        self._pause_s = FIRST_PAUSE_S
+        self.problem = ""
+        """A sentence when Kafka takes nothing, else empty."""
+
+    def run(self) -> None:
+        """Until everything is acknowledged and nothing more can come.
+
+        Raises:
+            ConfigurationError: Kafka refuses for good.
+        """
+        while not self._is_over():
+            try:
+                self._send_with(self._connect())
+                return
+            except RetryableError as error:
+                if not self.problem:
+                    _log.warning("%s; trying again, what is received is kept", error)
+                self.problem = str(error)
+                if self._around.wait(min(self._pause_s, max(0.0, self._ends_at - self._monotonic()))):
+                    return
+                self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    def end_within(self, seconds: float) -> None:
+        """Called from another thread when nothing more is received."""
+        self._ends_at = self._monotonic() + seconds
+
+    def confirmed(self) -> list[Confirmed]:
+        """What was acknowledged since the last call. Called from another thread."""
+        found = []
+        with suppress(IndexError):
+            while True:
+                found.append(self._confirmed.popleft())
+        return found
+
+    def _is_over(self) -> bool:
+        return self._monotonic() >= self._ends_at
+
+    def _send_with(self, publisher: Publisher) -> None:
+        if self.problem:
+            _log.info("Kafka is there again")
+        self.problem = ""
+        try:
+            while not self._is_over():
+                self._step(publisher)
+                if self._buffer.exhausted and publisher.is_idle:
+                    return
+        finally:
+            publisher.close()
+            self._buffer.rewind()
+
+    def _step(self, publisher: Publisher) -> None:
+        batch = self._buffer.take(_TAKE_S if publisher.is_idle else _SOON_S) if publisher.has_room else None
+        if batch is not None:
+            publisher.send(batch)
+        elif not publisher.has_room or self._buffer.exhausted:
+            publisher.wait(_TAKE_S)
+        confirmed = publisher.confirmed()
+        if confirmed is not None:
+            self._buffer.confirm(confirmed.number)
+            self._confirmed.append(confirmed)
+            self._pause_s = FIRST_PAUSE_S
+        silent = publisher.silent_s > SILENCE_S
+        self.problem = "Kafka has its connection and acknowledges nothing" if silent else ""

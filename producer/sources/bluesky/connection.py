@@ -1,0 +1,82 @@
+"""One connection: how it is opened, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import msgspec
+from websockets.sync.client import ClientConnection, connect
+
+from producer.answers import CONNECT_TIMEOUT_S, user_agent
+from producer.rules import RATE_LIMITED, Rules
+from producer.sources.bluesky.wire import Message
+
+MAX_FRAME_BYTES = 8 * 1024 * 1024
+"""A record has at most 1 MiB, and six times that where JSON must escape every letter."""
+MAX_WAITING = 256
+"""Frames that the client library reads ahead."""
+CLOSE_S = 1.0
+BUSY = frozenset({408, 425, *RATE_LIMITED})
+"""Of the answers 4xx, those that a repetition may change."""
+
+_quiet = logging.getLogger(__name__)
+_quiet.setLevel(logging.CRITICAL)  # the library logs each loss with its traceback; the reader logs each loss once
+
+
+class Lost(NamedTuple):
+    """How a connection, or the attempt at one, ended.
+
+    `wait_s`: until the next attempt; None leaves it to the rules. `move`: the next attempt goes to the next host.
+    """
+
+    cause: str
+    sentence: str
+    wait_s: float | None = None
+    move: bool = False
+
+
+class LostError(Exception):
+    """The connection must be given up."""
+
+    def __init__(self, lost: Lost) -> None:
+        super().__init__(lost.sentence)
+        self.lost = lost
+
+
+def open_stream(url: str, rules: Rules, max_bytes: int, deflate: bool) -> AbstractContextManager[ClientConnection]:
+    """A connection, made on entering. Both sides ping; ours finds a dead line within two thirds of the stall time."""
+    return connect(
+        url,
+        compression="deflate" if deflate else None,
+        user_agent_header=user_agent(),
+        open_timeout=CONNECT_TIMEOUT_S,
+        ping_interval=rules.stall_s / 3,
+        ping_timeout=rules.stall_s / 3,
+        close_timeout=CLOSE_S,
+        max_size=max_bytes,
+        max_queue=MAX_WAITING,
+        logger=_quiet,
+    )
+
+
+def refusal(host: str, sentence: str) -> str:
+    """For a ConfigurationError: nobody serves what the settings ask for."""
+    return f"{host}: {sentence}. Check BLUESKY_HOSTS, BLUESKY_WIRE, BLUESKY_COLLECTIONS and BLUESKY_DIDS"
+
+
+def said(message: Message) -> Lost:
+    """An error frame, after which the server hangs up."""
+    name = str(message.body.get("error"))[:100]
+    cause = "slow" if name == "ConsumerTooSlow" else "server-error"
+    return Lost(cause, f"it says {name}: {str(message.body.get('message'))[:200]}")
+
+
+def error_name(body: bytes) -> str:
+    """The name in an error envelope of XRPC, which the second wire answers with; else empty."""
+    try:
+        content = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return ""
+    return str(content.get("error")) if isinstance(content, dict) else ""

@@ -1,0 +1,242 @@
+"""From messages of Jetstream to tweets, edits and notices."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import Any, TypeVar
+
+import msgspec
+
+from producer.source import Event, Kind
+from producer.sources.bluesky.entities import entities, quoted_uri
+from producer.sources.bluesky.tid import tid_time_us
+from producer.sources.bluesky.wire import Message, read_frame, read_time_us
+from producer.tweets import created_at
+from twitter_topics.contract.notice import AccountStatus, Notice
+
+NAME = "bluesky"
+POSTS = "app.bsky.feed.post"
+
+NEAR_US = 5 * 60 * 1_000_000
+"""How far the clocks that make a record key, a commit and its arrival may lie apart."""
+
+MAX_HANDLES, MAX_RESYNCED = 100_000, 1_000
+
+_STATUS: dict[str, AccountStatus | None] = {
+    "deleted": "deleted",
+    "suspended": "suspended",
+    "takendown": "suspended",
+    "deactivated": "deactivated",
+    "desynchronized": None,  # these two tell of the server behind the account, not of the account
+    "throttled": None,
+}
+
+_log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+Value = TypeVar("Value")
+
+
+class Mapper:
+    """Turns messages into events. Remembers handles, which only identity messages carry.
+
+    Args:
+        languages: codes in small letters; a post passes when it names one of them, or all when empty.
+    """
+
+    def __init__(self, languages: frozenset[str] = frozenset()) -> None:
+        self._languages = languages
+        self._handles: dict[str, str] = {}
+        self._resynced: dict[str, bool] = {}
+        self._told: dict[str, bool] = {}
+
+    def event(self, message: Message, frame: bytes, cursor: str, seen_us: int) -> Event | None:
+        """The event of a message, None when it carries none. Never raises on any message that `read_frame` returns.
+
+        Args:
+            frame: the message as received, decompressed.
+            cursor: for the event.
+            seen_us: newest time at which the host saw an event, this one included; 0 when it is not known.
+        """
+        try:
+            match message.kind:
+                case "commit":
+                    return self._commit(message, frame, cursor, seen_us)
+                case "account":
+                    return _account(message, frame, cursor)
+                case "identity":
+                    self._identity(message)
+                case "sync":
+                    _remember(self._resynced, message.did, True, MAX_RESYNCED)
+                case kind:
+                    self._tell_once(f"messages of kind {kind[:100]}")
+        except RecursionError:  # what could just be read may be too deep to be written
+            return unreadable(frame, "json: nested too deeply", cursor)
+        return None
+
+    def _commit(self, message: Message, frame: bytes, cursor: str, seen_us: int) -> Event | None:
+        did, body = message.did, message.body
+        if body["collection"] != POSTS:
+            return None
+        operation, rkey = body["operation"], body["rkey"]
+        if operation not in ("create", "update", "delete"):
+            self._tell_once(f"the operation {operation[:100]}")
+            return None
+        first_time = operation == "create" and did not in self._resynced
+        time_us = post_time_us(rkey, body.get("rev"), first_time)
+        if time_us is None:
+            return unreadable(frame, "time: neither the record's key nor the commit's rev is a TID", cursor)
+        if seen_us and time_us > seen_us + NEAR_US:
+            return unreadable(frame, f"time: {(time_us - seen_us) // 1_000_000} s after its arrival", cursor)
+        if operation == "delete":
+            return _deletion(message, frame, cursor, time_us // 1000)
+        record = body.get("record")
+        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+            return unreadable(frame, "text: no text", cursor)
+        languages = _languages(record)
+        if self._languages and self._languages.isdisjoint(languages):
+            return None
+        tweet_id = f"{NAME}:{did}/{rkey}"
+        body = self._tweet(tweet_id, message, record, languages, time_us // 1000)
+        body["source_payload"] = msgspec.Raw(frame)
+        kind: Kind = "edit" if operation == "update" else "post"
+        return Event(kind, tweet_id.encode(), _encode(body), time_us // 1000, cursor)
+
+    def _tweet(
+        self, tweet_id: str, message: Message, record: dict[str, Any], languages: list[str], time_ms: int
+    ) -> dict[str, Any]:
+        did = message.did
+        handle = self._handles.get(did, did)
+        page = f"https://bsky.app/profile/{did}/post/{message.body['rkey']}"
+        tweet = {
+            "created_at": created_at(time_ms),
+            "timestamp_ms": str(time_ms),
+            "id_str": tweet_id,
+            "text": record["text"],
+            "lang": languages[0].partition("-")[0] if languages else "und",
+            "user": {
+                "id_str": f"{NAME}:{did}",
+                "screen_name": handle,
+                "name": handle,
+                "followers_count": 0,
+                "verified": False,
+            },
+            "entities": entities(record["text"], record, did, page),
+            "retweet_count": 0,
+            "favorite_count": 0,
+            "source_network": NAME,
+        }
+        parent = _address(record.get("reply"), "parent")
+        if parent:
+            tweet["in_reply_to_status_id_str"] = f"{NAME}:{parent}"
+            tweet["in_reply_to_user_id_str"] = f"{NAME}:{parent.partition('/')[0]}"
+        quoted = _post_id(quoted_uri(record))
+        if quoted:
+            tweet["is_quote_status"], tweet["quoted_status_id_str"] = True, f"{NAME}:{quoted}"
+        return tweet
+
+    def _identity(self, message: Message) -> None:
+        handle = message.body.get("handle")
+        if isinstance(handle, str) and handle != "handle.invalid":
+            _remember(self._handles, message.did, handle[:253], MAX_HANDLES)
+        else:
+            self._handles.pop(message.did, None)
+
+    def _tell_once(self, what: str) -> None:
+        if what not in self._told:
+            _remember(self._told, what, True, 100)
+            _log.warning("Bluesky sends %s, which mean nothing here; they are left out", what)
+
+
+def post_time_us(rkey: Any, rev: Any, first_time: bool) -> int | None:
+    """When a post was made, in Unix microseconds; the same on every host, because both ids are the post's own.
+
+    The record's key is set by the author's client and normally a TID, the commit's rev by his server. Where they are
+    far apart the key was made up, and the rev counts. When a post comes again (edit, deletion, resync) its rev is a
+    later one, so the key counts unless it lies in the future. None when neither is a TID.
+    """
+    made_us, committed_us = tid_time_us(rkey), tid_time_us(rev)
+    if made_us is None or committed_us is None:
+        return committed_us if made_us is None else made_us
+    if made_us > committed_us + NEAR_US or (first_time and made_us < committed_us - NEAR_US):
+        return committed_us
+    return made_us
+
+
+def unreadable(content: bytes, reason: str, cursor: str) -> Event:
+    """A dead letter; the same content has the same key."""
+    key = f"{NAME}-{hashlib.sha256(content).hexdigest()[:16]}"
+    return Event("unreadable", key.encode(), content, None, cursor, reason)
+
+
+def read_event(frame: bytes, mapper: Mapper, cursor: str = "", seen_us: int = 0) -> Event | None:
+    """Any bytes: an event, or None for what carries none."""
+    try:
+        message = read_frame(frame)
+    except ValueError as error:
+        return unreadable(frame, str(error), cursor)
+    return mapper.event(message, frame, cursor, seen_us)
+
+
+def _deletion(message: Message, frame: bytes, cursor: str, post_ms: int) -> Event:
+    did, rkey = message.did, message.body["rkey"]
+    at_us = tid_time_us(message.body.get("rev")) or message.time_us
+    notice = Notice(
+        "delete",
+        NAME,
+        tweet_id=f"{NAME}:{did}/{rkey}",
+        user_id=f"{NAME}:{did}",
+        at_ms=at_us // 1000,
+        payload=msgspec.json.decode(frame),
+    )
+    return Event("notice", notice.key(), notice.value(), post_ms, cursor)
+
+
+def _account(message: Message, frame: bytes, cursor: str) -> Event | None:
+    active = message.body.get("active")
+    status: AccountStatus | None = "active" if active is True else _STATUS.get(_status(message), "deactivated")
+    if not isinstance(active, bool) or status is None:
+        return None
+    at_ms = (read_time_us(message.body.get("time")) or message.time_us) // 1000
+    notice = Notice(
+        "account",
+        NAME,
+        user_id=f"{NAME}:{message.did}",
+        status=status,
+        at_ms=at_ms,
+        payload=msgspec.json.decode(frame),
+    )
+    return Event("notice", notice.key(), notice.value(), at_ms, cursor)
+
+
+def _status(message: Message) -> str:
+    """The status of an account that is not active: a known word, a new one, or none at all."""
+    status = message.body.get("status")
+    return status if isinstance(status, str) else ""
+
+
+def _languages(record: dict[str, Any]) -> list[str]:
+    """What a record says it is written in, in small letters: each code, and its first part (`pt` of `pt-BR`)."""
+    named = record.get("langs")
+    codes = [code.lower()[:35] for code in named[:20] if isinstance(code, str)] if isinstance(named, list) else []
+    return list(dict.fromkeys(part for code in codes for part in (code, code.partition("-")[0]) if part))
+
+
+def _address(holder: Any, name: str) -> str:
+    pointer = holder.get(name) if isinstance(holder, dict) else None
+    return _post_id(pointer.get("uri")) if isinstance(pointer, dict) else ""
+
+
+def _post_id(uri: Any) -> str:
+    """`<did>/<rkey>` of `at://<did>/app.bsky.feed.post/<rkey>`, empty for other addresses."""
+    parts = uri.split("/") if isinstance(uri, str) and len(uri) <= 1024 else []
+    return f"{parts[2]}/{parts[4]}" if len(parts) == 5 and parts[0] == "at:" and parts[3] == POSTS else ""
+
+
+def _remember(memory: dict[str, Value], key: str, value: Value, most: int) -> None:
+    """Put into a memory that forgets the oldest."""
+    memory.pop(key, None)
+    if len(memory) >= most:
+        del memory[next(iter(memory))]
+    memory[key] = value

@@ -1,0 +1,140 @@
+"""Posts from a Mastodon server's streaming API, over server-sent events.
+
+The server keeps no past: what passes while we are not connected is missed, and becomes a gap.
+https://docs.joinmastodon.org/methods/streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+
+from producer import rules
+from producer.answers import Answer, Bearer, probe, skew_sentence, user_agent
+from producer.gaps import GapWatch
+from producer.http_stream import HttpStream, Timeouts
+from producer.position import Position
+from producer.source import Event, Surroundings
+from producer.sources.mastodon.mapping import NAME, Mapping
+from producer.sources.mastodon.sse import Assembler, Message
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.settings import MastodonSettings, Settings
+
+HOW = (
+    "on the server open Preferences, Development, New application, give it the scope read:statuses and copy its "
+    '"Your access token" into MASTODON_ACCESS_TOKEN'
+)
+REFUSED = f"the token was refused; it must be a user's, with the scope read:statuses: {HOW}"
+HOPELESS = {
+    401: REFUSED,
+    403: f"the token may not read this stream: {HOW}",
+    404: "there is no such stream: check MASTODON_URL and MASTODON_STREAM",
+}
+
+
+class MastodonSource:
+    """Posts, edits and deletions as they come in."""
+
+    name = NAME
+    live = True
+
+    def __init__(
+        self, settings: MastodonSettings, start: Position, around: Surroundings, waits: rules.Rules = rules.MASTODON
+    ) -> None:
+        self.start = start
+        self._settings = settings
+        self._around = around
+        self._auth = Bearer(settings.access_token)
+        languages = frozenset(code.strip().lower() for code in settings.languages.split(",") if code.strip())
+        self._mapping = Mapping(urlsplit(settings.url).netloc.rpartition("@")[2], languages)
+        self._stream = HttpStream(
+            self._connect,
+            waits,
+            HOPELESS,
+            GapWatch(self.name, start, around),
+            around,
+            name="mastodon-stream",
+            counts_as_post=lambda line: line.startswith(b"event: update"),
+        )
+
+    @classmethod
+    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
+        """Ready to connect; connects when `events` is asked.
+
+        Raises:
+            ConfigurationError: there is no token; says how to make one.
+        """
+        mastodon = settings.mastodon
+        if not mastodon.access_token.get_secret_value():
+            raise ConfigurationError(f"MASTODON_ACCESS_TOKEN not set, which Mastodon asks for since 4.2: {HOW}")
+        identity = {"url": mastodon.url, "stream": mastodon.stream, "languages": mastodon.languages}
+        known = saved is not None and dict(saved.identity) == identity
+        return cls(mastodon, saved if known and saved is not None else Position(identity), around)
+
+    def check(self) -> str:
+        """Ask whether the token is good.
+
+        Raises:
+            ConfigurationError: it is not, or this is no Mastodon server.
+            RetryableError: the server is away or busy.
+        """
+        url = f"{self._settings.url.rstrip('/')}/api/v1/apps/verify_credentials"
+        answer = probe(url, self._auth)
+        match answer.status:
+            case 200:
+                return f"{url}: the token is good"
+            case 401 | 403:
+                raise ConfigurationError(f"{url} answered {answer.status}: {self._why_refused(answer)}")
+            case 301 | 302 | 307 | 308:
+                moved = answer.headers.get("Location", "")
+                raise ConfigurationError(f"{url} moved to {moved[:200]}: set MASTODON_URL to that server")
+            case 404 | 410:
+                raise ConfigurationError(
+                    f"{url} answered {answer.status}: no Mastodon API is there, check MASTODON_URL"
+                )
+            case status:
+                raise RetryableError(f"{url} answered {status}: {answer.says()}")
+
+    def events(self) -> Iterator[Event | None]:
+        """What the stream brings. Raises what its thread met."""
+        assembler, connection = Assembler(), 0
+        for line in self._stream.lines():
+            if connection != self._stream.connection:
+                connection = self._stream.connection
+                yield self._read(assembler.feed(b""))  # all but the blank line behind it may have come
+            yield self._read(assembler.feed(line)) if isinstance(line, bytes) else line
+
+    def close(self) -> None:
+        """Hang up."""
+        self._stream.close()
+
+    def _read(self, message: Message | None) -> Event | None:
+        return None if message is None else self._mapping.event(message)
+
+    def _why_refused(self, answer: Answer) -> str:
+        says = answer.says()
+        return (skew_sentence(answer.headers, self._around.now_ms()) or REFUSED) + (
+            f" (it says: {says})" if says else ""
+        )
+
+    def _connect(self, timeouts: Timeouts) -> requests.Response:
+        """The stream, wherever the server sends us for it: large ones have another host for streaming."""
+        kind, _, tag = self._settings.stream.rpartition("/") if "hashtag" in self._settings.stream else ("", "", "")
+        path = f"{kind}?tag={quote(tag)}" if kind else self._settings.stream
+        url = f"{self._settings.url.rstrip('/')}/api/v1/streaming/{path}"
+        response = self._get(url, timeouts)
+        target = urljoin(url, response.headers.get("Location", ""))
+        if response.is_redirect and urlsplit(target).scheme in {"https", urlsplit(url).scheme}:
+            response.close()
+            response = self._get(target, timeouts)
+        return response
+
+    def _get(self, url: str, timeouts: Timeouts) -> requests.Response:
+        headers = {"Accept": "text/event-stream", "User-Agent": user_agent()}
+        with requests.Session() as session:
+            return session.get(
+                url, auth=self._auth, headers=headers, timeout=timeouts, stream=True, allow_redirects=False
+            )

@@ -1,0 +1,171 @@
+"""From what a Mastodon server streams to events: https://docs.joinmastodon.org/entities/Status."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from producer.lines import json_object, too_long, unreadable
+from producer.source import Event, Kind
+from producer.sources.mastodon.sse import Message
+from producer.sources.mastodon.text import plain_text
+from producer.tweets import created_at
+from twitter_topics.contract.notice import Notice
+from twitter_topics.contract.tweet import tweet_identity
+
+NAME = "mastodon"
+OPEN = frozenset({"public", "unlisted"})
+"""Visibilities whose authors let everybody read."""
+
+
+class Mapping:
+    """Reads the messages of one server.
+
+    Args:
+        host: of the server, a part of every id: each server numbers by itself.
+        languages: codes to take, `pt` also for `pt-BR`; empty = all.
+    """
+
+    def __init__(self, host: str, languages: frozenset[str] = frozenset()) -> None:
+        self._prefix = f"{NAME}:{host}/"
+        self._languages = languages
+
+    def event(self, message: Message) -> Event | None:
+        """A post, an edit or a notice; None for what is not for us; else a dead letter. Never raises."""
+        if message.whole_length > len(message.data):
+            return too_long(message.data[: 16 * 1024], message.whole_length)
+        try:
+            match message.name:
+                case "update":
+                    return self._status("post", message.data)
+                case "status.update":
+                    return self._status("edit", message.data)
+                case "delete":
+                    return self._deletion(message.data)
+                case _:
+                    return None
+        except RecursionError:
+            return unreadable(message.data, "json: nested too deeply")
+
+    def _deletion(self, data: bytes) -> Event:
+        native = data.strip().decode("utf-8", "replace")
+        tweet_id = self._id(native)
+        if not tweet_id or not native.isprintable() or " " in native:
+            return unreadable(data, "delete: it does not say of what")
+        notice = Notice("delete", NAME, tweet_id, payload=native)
+        return Event("notice", notice.key(), notice.value())
+
+    def _status(self, kind: Kind, data: bytes) -> Event | None:
+        status = json_object(data)
+        if isinstance(status, str):
+            return unreadable(data, status)
+        if _text(status, "visibility") not in OPEN or not self._is_wanted(status):
+            return None
+        tweet_id = self._id(status.get("id"))
+        if not tweet_id:
+            return unreadable(data, "id: a status without an id")
+        time_ms = unix_ms(status.get("created_at"))
+        if time_ms is None:
+            return unreadable(data, "time: no readable created_at")
+        tweet = self._tweet(status, time_ms) | {"source_network": NAME, "source_payload": status}
+        value = json.dumps(tweet, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return Event(kind, tweet_id.encode(), value, time_ms)
+
+    def _is_wanted(self, status: dict[str, Any]) -> bool:
+        language = _language(status).lower()
+        return not self._languages or language in self._languages or language.partition("-")[0] in self._languages
+
+    def _tweet(self, status: dict[str, Any], time_ms: int) -> dict[str, Any]:
+        """The v1.1 form. A boost or quote brings the other status, one level deep."""
+        tweet = self._flat(status, time_ms)
+        reblog, quote = status.get("reblog"), _object(status, "quote")
+        if isinstance(reblog, dict):
+            tweet["retweeted_status"] = self._nested(reblog)
+            author = tweet["retweeted_status"]["user"]["screen_name"]
+            tweet["text"] = f"RT @{author}: {tweet['retweeted_status']['text']}"
+        if isinstance(quote.get("quoted_status"), dict):
+            tweet["quoted_status"] = self._nested(quote["quoted_status"])
+        return tweet
+
+    def _nested(self, status: dict[str, Any]) -> dict[str, Any]:
+        return self._flat(status, unix_ms(status.get("created_at")))
+
+    def _flat(self, status: dict[str, Any], time_ms: int | None) -> dict[str, Any]:
+        content, links = plain_text(_text(status, "content"))
+        warning = _text(status, "spoiler_text")
+        times = {} if time_ms is None else {"created_at": created_at(time_ms), "timestamp_ms": str(time_ms)}
+        return {
+            "id_str": self._id(status.get("id")),
+            **times,
+            "text": f"{warning}\n\n{content}".strip() if warning else content,
+            "lang": _language(status) or "und",
+            "user": self._user(_object(status, "account")),
+            "entities": {
+                "hashtags": [{"text": name} for tag in _objects(status, "tags") if (name := _text(tag, "name"))],
+                "urls": [{"url": link, "expanded_url": link} for link in links],
+                "user_mentions": [
+                    {"id_str": self._id(one.get("id")), "screen_name": _text(one, "acct")}
+                    for one in _objects(status, "mentions")
+                ],
+            },
+            "in_reply_to_status_id_str": self._id(status.get("in_reply_to_id")) or None,
+            "in_reply_to_user_id_str": self._id(status.get("in_reply_to_account_id")) or None,
+            "reply_count": _count(status, "replies_count"),
+            "retweet_count": _count(status, "reblogs_count"),
+            "favorite_count": _count(status, "favourites_count"),
+            "possibly_sensitive": status.get("sensitive") is True,
+        }
+
+    def _user(self, account: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id_str": self._id(account.get("id")),
+            "screen_name": _text(account, "acct"),
+            "name": _text(account, "display_name") or _text(account, "username"),
+            "followers_count": _count(account, "followers_count"),
+            "friends_count": _count(account, "following_count"),
+            "statuses_count": _count(account, "statuses_count"),
+            "verified": False,
+        }
+
+    def _id(self, native: Any) -> str:
+        """With network and host in front; empty where there is none that can be kept."""
+        known = tweet_identity({"id_str": native, "id": native})
+        return tweet_identity({"id_str": f"{self._prefix}{known}"}) or "" if known else ""
+
+
+def unix_ms(text: Any) -> int | None:
+    """Unix milliseconds of an ISO time; one without a zone is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    known = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    elapsed = known - datetime(1970, 1, 1, tzinfo=UTC)
+    time_ms = elapsed.days * 86_400_000 + elapsed.seconds * 1000 + elapsed.microseconds // 1000
+    return time_ms if time_ms >= 0 else None
+
+
+def _language(status: dict[str, Any]) -> str:
+    """A boost has the language of what it boosts."""
+    return _text(status, "language") or _text(_object(status, "reblog"), "language")
+
+
+def _text(of: dict[str, Any], name: str) -> str:
+    value = of.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _object(of: dict[str, Any], name: str) -> dict[str, Any]:
+    value = of.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(of: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    value = of.get(name)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _count(of: dict[str, Any], name: str) -> int:
+    value = of.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else 0

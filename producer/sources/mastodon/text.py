@@ -1,0 +1,60 @@
+"""From the HTML of a status to plain text and the links in it."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+MAX_CHARACTERS = 200_000
+"""What is read of one status; servers allow 500 to some 100,000."""
+
+_TAG = re.compile(r"<[^>]*>?")
+_SPACE = re.compile(r"[^\S\n]+")
+_BLANK = re.compile(r"\n{3,}")
+_BLOCKS = frozenset({"p", "ul", "ol", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6"})
+_OWN_LINKS = frozenset({"mention", "hashtag"})
+
+
+def plain_text(html: str) -> tuple[str, list[str]]:
+    """The text, a blank line between paragraphs, and the addresses linked to (not those of mentions and hashtags)."""
+    html = html[:MAX_CHARACTERS]
+    reader = _Reader()
+    try:
+        reader.feed(html)
+        reader.close()
+    except (AssertionError, ValueError, IndexError):  # html.parser does not take every marked section
+        return unescape(_TAG.sub(" ", html)).strip(), []
+    text = _SPACE.sub(" ", "".join(reader.parts)).replace(" \n", "\n").replace("\n ", "\n")
+    return _BLANK.sub("\n\n", text).strip(), list(dict.fromkeys(reader.links))
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self.links: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in {"script", "style"}:
+            self._hidden += 1
+        elif tag in {"br", "li"}:
+            self.parts.append("\n")
+        elif tag in _BLOCKS:
+            self.parts.append("\n\n")
+        elif tag == "a":
+            given = dict(attrs)
+            href = given.get("href") or ""
+            if href.startswith(("http://", "https://")) and _OWN_LINKS.isdisjoint((given.get("class") or "").split()):
+                self.links.append(href)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"script", "style"}:
+            self._hidden = max(0, self._hidden - 1)
+        elif tag in _BLOCKS:
+            self.parts.append("\n\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data.replace("\n", " "))

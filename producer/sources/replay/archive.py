@@ -1,0 +1,283 @@
+"""The project's own archive: the tweets of `tweets.raw`, hour by hour."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from threading import Thread
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+
+import numpy as np
+
+from producer.position import Position
+from producer.rules import Backoff
+from producer.source import Cursor, Surroundings
+from producer.sources.replay.material import STORE, StoppedError
+from producer.sources.replay.records import Record
+from twitter_topics.contract.archive import NAMESPACE, RAW_TABLE
+from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.store.archive import ArchiveStore
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from twitter_topics.settings import Settings
+
+PIECE_ROWS = 100_000
+"""Rows that are read at once: about 100 MB."""
+
+POLL_S = 0.5
+_HOUR = timedelta(hours=1)
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+_COLUMNS = ("tweet_id", "event_time", "payload", "kafka_partition", "kafka_offset", "kafka_timestamp")
+
+_KEY = ("kafka_partition", "kafka_offset")
+_NUMBERS = frozenset({"event_time", "kafka_partition", "kafka_offset", "kafka_timestamp"})
+_AT_ONCE = 10_000
+_Rows = dict[str, Any]
+"""Columns by name."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Place(NamedTuple):
+    """Where a row stands. The Kafka timestamp (microseconds) tells rows apart whose topic was made anew."""
+
+    hour: datetime
+    partition: int = -1
+    offset: int = -1
+    stamp: int = -1
+
+    @classmethod
+    def of(cls, cursor: Cursor) -> _Place:
+        """From `<hour>\\t<partition>\\t<offset>\\t<timestamp>`; 0 stands before everything."""
+        if not cursor:
+            return cls(_EARLIEST)
+        hour, *numbers = str(cursor).split("\t")
+        return cls(datetime.fromisoformat(hour), *map(int, numbers))
+
+
+class _Piece(NamedTuple):
+    """A range of offsets of a Kafka partition."""
+
+    partition: int
+    first: int
+    last: int
+    condition: str
+
+    @classmethod
+    def of(cls, partition: int, first: int, last: int) -> _Piece:
+        asked = f" AND kafka_partition = {partition} AND kafka_offset >= {first} AND kafka_offset <= {last}"
+        return cls(partition, first, last, asked)
+
+
+_LAST = 2**63
+_WHOLE = [_Piece(_LAST, 0, _LAST, "")]
+
+
+class ArchivedTweets:
+    """`Material` of the archive: payloads as they were received, by (event hour, Kafka partition, offset).
+
+    Rejects and redacted tweets are left out. The rows are those of the snapshot at the first start, so that what the
+    replay itself brings into the archive is not replayed again. When that snapshot has expired, the newest takes its
+    place, without rows that reached Kafka after the first start. Of an hour, `PIECE_ROWS` are held in memory.
+    """
+
+    def __init__(self, store: ArchiveStore, begin: datetime, end: datetime, around: Surroundings) -> None:
+        self._store, self._begin, self._end, self._around = store, begin, end, around
+        self._warned = False
+
+    @classmethod
+    def open(cls, settings: Settings, around: Surroundings) -> Self:
+        """The hours from PRODUCER_REPLAY_FROM (inclusive) to PRODUCER_REPLAY_TO (exclusive).
+
+        Raises:
+            ConfigurationError: these are no hours, or the archive has no rows there.
+            RetryableError: catalog or bucket do not answer.
+        """
+        chosen = settings.producer
+        begin = _hour("PRODUCER_REPLAY_FROM", chosen.replay_from) or _EARLIEST
+        end = _hour("PRODUCER_REPLAY_TO", chosen.replay_to) or _LATEST
+        if begin >= end:
+            raise ConfigurationError("PRODUCER_REPLAY_TO must be later than PRODUCER_REPLAY_FROM")
+        material = cls(ArchiveStore(settings), begin, end, around)
+        if not material._rows_per_hour({}):
+            raise ConfigurationError("PRODUCER_REPLAY_FILE: the archive has no rows (in these hours)")
+        return material
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        table = str(self._table().metadata.table_uuid)
+        return {"archive": table, "from": _text(self._begin), "to": _text(self._end)}
+
+    def origin(self) -> Mapping[str, int]:
+        snapshot = self._table().current_snapshot()
+        return {"snapshot_id": snapshot.snapshot_id if snapshot else 0, "opened_ms": self._around.now_ms()}
+
+    def describe(self) -> str:
+        rows = self._rows_per_hour({})
+        hours = f"{len(rows):,} hours from {_text(min(rows))}" if rows else "no hours"
+        return f"the archive: at most {sum(rows.values()):,} tweets of {hours}"
+
+    def records(self, start: Position) -> Iterator[Record | None]:
+        place = _Place.of(start.cursor)
+        hours = yield from self._tried(partial(self._rows_per_hour, start.origin))
+        for hour in sorted(hours):
+            if hour < place.hour:
+                continue
+            pieces = _WHOLE
+            if hours[hour] > PIECE_ROWS:
+                keys = yield from self._tried(partial(self._read, hour, start.origin, _KEY))
+                pieces = _pieces(keys)
+            for piece in pieces:
+                if (hour, piece.partition, piece.last) >= place[:3]:
+                    rows = yield from self._tried(partial(self._read, hour, start.origin, _COLUMNS, piece.condition))
+                    yield from _records(hour, rows, place)
+
+    def newest_ms(self, start: Position, limit: int) -> int | None:
+        if limit:
+            times = (record.time_ms for record in islice(filter(None, self.records(start)), limit))
+            return max((time_ms for time_ms in times if time_ms is not None), default=None)
+        for hour in sorted(self._rows_per_hour(start.origin), reverse=True):
+            times = self._read(hour, start.origin, ("event_time",))["event_time"]
+            if len(times):
+                return int(times.max()) // 1000
+        return None
+
+    def close(self) -> None:
+        """Nothing stays open between two hours."""
+
+    def _table(self) -> Table:
+        table = self._store.table()
+        if table is None:
+            raise ConfigurationError(f"PRODUCER_REPLAY_FILE: the archive has no table {NAMESPACE}.{RAW_TABLE} yet")
+        return table
+
+    def _view(self, origin: Mapping[str, int]) -> tuple[Table, int | None, str]:
+        """The table, the snapshot to read (None = the newest) and what is asked of a row."""
+        table, accepted = self._table(), "reject_reason IS NULL"
+        if not origin or table.snapshot_by_id(origin["snapshot_id"]) is not None:
+            return table, origin.get("snapshot_id"), accepted
+        if not self._warned:
+            _log.warning("the snapshot of the first start has expired: going on with the newest")
+            self._warned = True
+        opened = datetime.fromtimestamp(origin["opened_ms"] / 1000, UTC)
+        return table, None, f"{accepted} AND kafka_timestamp < '{opened.isoformat()}'"
+
+    def _rows_per_hour(self, origin: Mapping[str, int]) -> dict[datetime, int]:
+        """Rows, rejects too, by the start of their hour. Reads manifests, no data."""
+        table, snapshot_id, _ = self._view(origin)
+        if table.current_snapshot() is None:
+            return {}
+        rows = table.inspect.partitions(snapshot_id=snapshot_id).select(["partition", "record_count"]).to_pylist()
+        hours = {_hour_of(row["partition"]["event_time_hour"]): int(row["record_count"]) for row in rows}
+        return {hour: count for hour, count in hours.items() if self._begin <= hour < self._end}
+
+    def _read(self, hour: datetime, origin: Mapping[str, int], columns: tuple[str, ...], further: str = "") -> _Rows:
+        """The rows of an hour that meet a further condition, in no order."""
+        for _ in range(2):
+            table, snapshot_id, asked = self._view(origin)
+            within = f"event_time >= '{_text(hour)}' AND event_time < '{_text(hour + _HOUR)}' AND {asked}{further}"
+            scan = table.scan(within, columns, snapshot_id=snapshot_id)
+            try:
+                return _columns(scan.to_arrow_batch_reader(), columns)
+            except FileNotFoundError as error:
+                missing = error  # the snapshot may have expired since the table was loaded: look again
+            except OSError as error:
+                raise RetryableError(f"the archive's bucket does not answer: {error}") from error
+        raise IntegrityError(f"the archive lacks a data file of {_text(hour)}: {missing}")
+
+    def _tried(self, work: Callable[[], _Result]) -> Generator[None, None, _Result]:
+        """What `work` returns, tried until catalog and bucket answer; hands back control while that lasts."""
+        backoff, status = Backoff(STORE, self._around.random), self._around.status
+        while True:
+            try:
+                result = yield from _awaited(work)
+            except RetryableError as error:
+                seconds = backoff.network()
+                status.connected, status.sentence = False, str(error)
+                status.reconnects["network"] += 1
+                _log.warning("%s; trying again in %.2f s", error, seconds)
+                if self._around.wait(seconds):
+                    raise StoppedError("asked to stop while the archive is away") from error
+            else:
+                status.connected, status.sentence = True, ""
+                return result
+
+
+_Result = TypeVar("_Result")
+
+
+def _awaited(work: Callable[[], _Result]) -> Generator[None, None, _Result]:
+    future: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+            future.set_exception(error)
+
+    Thread(target=run, name="replay-archive", daemon=True).start()
+    while not wait([future], POLL_S).done:
+        yield None
+    return future.result()
+
+
+def _pieces(keys: _Rows) -> list[_Piece]:
+    """Ranges in order that hold `PIECE_ROWS` offsets each; only their keys have to fit into memory."""
+    partitions, offsets = keys["kafka_partition"], keys["kafka_offset"]
+    pieces = []
+    for partition in np.unique(partitions).tolist():
+        ordered = np.unique(offsets[partitions == partition])
+        for begin in range(0, len(ordered), PIECE_ROWS):
+            some = ordered[begin : begin + PIECE_ROWS]
+            pieces.append(_Piece.of(partition, int(some[0]), int(some[-1])))
+    return pieces
+
+
+def _columns(batches: Iterable[Any], names: tuple[str, ...]) -> _Rows:
+    """Each column as one array; times in microseconds. A batch is let go of before the next is read."""
+    parts: dict[str, list[Any]] = {name: [np.empty(0, dtype=np.int64)] for name in names}
+    for batch in batches:
+        for name in names:
+            column = batch[name].cast("int64") if name in _NUMBERS else batch[name]
+            parts[name].append(column.to_numpy(zero_copy_only=False))
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _records(hour: datetime, rows: _Rows, after: _Place) -> Iterator[Record]:
+    """Records of an hour in order, those after a place."""
+    order = np.lexsort((rows["kafka_timestamp"], rows["kafka_offset"], rows["kafka_partition"]))
+    text = _text(hour)
+    for begin in range(0, len(order), _AT_ONCE):
+        some = order[begin : begin + _AT_ONCE]
+        for tweet_id, micros, payload, *place in zip(*(rows[name][some].tolist() for name in _COLUMNS), strict=True):
+            if payload is not None and (hour, *place) > after:
+                cursor = f"{text}\t{place[0]}\t{place[1]}\t{place[2]}"
+                yield Record(payload, cursor, tweet_id, micros // 1000)
+
+
+def _hour(name: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{name}: {text!r} is no hour; write it as 2026-11-01T00:00Z") from None
+    at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    if at != at.replace(minute=0, second=0, microsecond=0):
+        raise ConfigurationError(f"{name}: {text!r} is no full hour; write it as 2026-11-01T00:00Z")
+    return at
+
+
+def _text(hour: datetime) -> str:
+    return hour.isoformat()
+
+
+def _hour_of(value: int | datetime) -> datetime:
+    """Start of an hour that Iceberg gives as hours since the epoch."""
+    return _EARLIEST + timedelta(hours=value) if isinstance(value, int) else value.replace(tzinfo=UTC)

@@ -1,0 +1,170 @@
+"""Files of lines below an S3 prefix: read as a stream, and further from where the line broke."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    FlexibleChecksumError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+
+from producer.inbox import Inbox
+from producer.rules import Backoff
+from producer.source import Surroundings
+from producer.sources.replay.material import STORE, StoppedError
+from producer.sources.replay.parts import Part, Parts, Text, is_taken, natural
+from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
+from twitter_topics.store.s3 import s3_client
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+    from twitter_topics.settings import S3Settings
+
+CHUNK_BYTES = 256 * 1024
+AHEAD_BYTES = 8 * 1024 * 1024
+"""Read and not yet asked for."""
+
+POLL_S = 0.5
+_BUSY = frozenset({408, 429})
+_CHANGED = frozenset({404, 412, 416})
+_END = b""
+
+_log = logging.getLogger(__name__)
+
+
+def stored_parts(url: str, settings: S3Settings, around: Surroundings) -> Parts:
+    """The objects whose keys begin with the prefix of `s3://BUCKET/PREFIX`; keys are what is held of them.
+
+    The newest tweet is sought in the last object that has tweets.
+
+    Raises:
+        ConfigurationError: no S3 address, no access, or nothing to replay there.
+        RetryableError: the store does not answer.
+    """
+    scheme, _, address = url.partition("://")
+    name, _, prefix = address.partition("/")
+    if scheme not in ("s3", "s3a") or not name:
+        raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {url} is not known; use s3://BUCKET/PREFIX")
+    bucket = _Bucket(s3_client(settings), name, around)
+    parts = sorted(bucket.parts(prefix), key=lambda part: natural(part.name))
+    if not parts:
+        msg = f"PRODUCER_REPLAY_FILE: {url} has no .jsonl, .json or .ndjson object, plain, .gz, .zst or .bz2"
+        raise ConfigurationError(msg)
+    return Parts(url, parts, alone=False, sample=True)
+
+
+class _Bucket:
+    def __init__(self, client: S3Client, name: str, around: Surroundings) -> None:
+        self._client, self._name, self._around = client, name, around
+
+    def parts(self, prefix: str) -> Iterator[Part]:
+        folder = prefix[: prefix.rfind("/") + 1]
+        try:
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    key = item["Key"]
+                    if is_taken(key.removeprefix(folder)) or (key == prefix and key != folder):
+                        read = partial(self._texts, key, item["Size"], item["ETag"])
+                        yield Part(key, item["Size"], read)
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, prefix) from error
+
+    def _texts(self, key: str, size: int, etag: str) -> Iterator[Text]:
+        yield key, Download(partial(self._body, key, etag), size, self._around).chunks()
+
+    def _body(self, key: str, etag: str, offset: int) -> Any:
+        """The object from a byte on, as long as it is the one that was listed."""
+        try:
+            return self._client.get_object(Bucket=self._name, Key=key, IfMatch=etag, Range=f"bytes={offset}-")["Body"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
+
+    def _translated(self, error: ClientError | BotoCoreError, key: str) -> TwitterTopicsError:
+        place = f"s3://{self._name}/{key}"
+        if isinstance(error, NoCredentialsError | PartialCredentialsError):
+            return ConfigurationError(f"{place}: no credentials. Set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
+        if not isinstance(error, ClientError):
+            return RetryableError(f"{place}: {error}")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = error.response.get("Error", {}).get("Code", "")
+        if status >= 500 or status in _BUSY or code in ("SlowDown", "RequestTimeout", "Throttling"):
+            return RetryableError(f"{place}: {code}")
+        if status in _CHANGED and code != "NoSuchBucket":
+            return IntegrityError(
+                f"{place} was changed or deleted while it was replayed ({code}); start again to go on"
+            )
+        return ConfigurationError(f"PRODUCER_REPLAY_FILE: {place}: {code}. Check the bucket and the S3_* settings.")
+
+
+class Download:
+    """One object, read ahead by a thread, so that a slow store does not hold up the producer."""
+
+    def __init__(self, body: Callable[[int], Any], size: int, around: Surroundings) -> None:
+        self._body, self._size, self._around = body, size, around
+        self._inbox: Inbox[bytes] = Inbox(max_bytes=AHEAD_BYTES)
+        self._error: Exception | None = None
+
+    def chunks(self) -> Iterator[bytes | None]:
+        """The bytes of the object. Raises what the thread met, after what it had read."""
+        Thread(target=self._run, name="replay-download", daemon=True).start()
+        try:
+            while True:
+                taken = self._inbox.take(POLL_S)
+                for chunk in taken or (None,):
+                    if chunk == _END:
+                        if self._error is not None:
+                            raise self._error
+                        return
+                    yield chunk
+        finally:
+            self._inbox.close()
+
+    def _run(self) -> None:
+        try:
+            self._read()
+        except Exception as error:  # noqa: BLE001 - raised again by `chunks`, in the thread that can end the process
+            self._error = error
+        self._inbox.put([_END])
+
+    def _read(self) -> None:
+        backoff, offset = Backoff(STORE, self._around.random), 0
+        while offset < self._size:
+            try:
+                with closing(self._body(offset)) as body:
+                    self._around.status.connected, self._around.status.sentence = True, ""
+                    while chunk := body.read(CHUNK_BYTES):
+                        offset += len(chunk)
+                        backoff.reset()
+                        if not self._inbox.put([chunk]):
+                            return
+                        self._stop_if_asked()
+                if offset < self._size:
+                    raise RetryableError(f"ended after {offset} of {self._size} bytes")
+            except FlexibleChecksumError as error:
+                raise IntegrityError(f"an object arrived damaged: {error}") from error
+            except (RetryableError, BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
+                self._pause(backoff.network(), error)
+
+    def _pause(self, seconds: float, error: Exception) -> None:
+        self._stop_if_asked()
+        status = self._around.status
+        status.connected, status.sentence = False, f"the object store fails: {error}"
+        status.reconnects["network"] += 1
+        _log.warning("the object store fails (%s), trying again in %.2f s", error, seconds)
+        self._around.wait(seconds)
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self._around.stop.is_set():
+            raise StoppedError("asked to stop in the middle of an object")

@@ -1,0 +1,169 @@
+"""Files of lines, one after the other in the order of their names, wherever they are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from producer.position import Position
+from producer.source import Cursor
+from producer.sources.replay.lines import Line, inflated, numbered
+from producer.sources.replay.material import time_text
+from producer.sources.replay.records import Record, read_line
+from producer.words import size
+from twitter_topics.errors import ConfigurationError, IntegrityError
+
+_LINES = re.compile(r"\.(jsonl|json|ndjson|gz|zst|bz2)$", re.IGNORECASE)
+_PACKED_TAR = re.compile(r"\.tar\.\w+$", re.IGNORECASE)
+_DIGITS = re.compile(r"(\d+)", re.ASCII)
+_BREATH = 20_000
+"""Lines that are passed over before control is handed back."""
+
+Text = tuple[str, Iterator[bytes | None]]
+"""A name and the bytes as stored."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file below the folder or prefix, its size in bytes, and what is in it: itself, or the members of a .tar file,
+    which are named `<name>/<member>`."""
+
+    name: str
+    size: int
+    texts: Callable[[], Iterator[Text]]
+
+
+def is_taken(name: str) -> bool:
+    """Whether a file of a folder is replayed: by the end of its name, unless a step of the path is hidden (`.` or `_`
+    in front). What other programs have not finished ends with something else, such as `.tmp`."""
+    return bool(_LINES.search(name)) and not _PACKED_TAR.search(name) and not is_hidden(name)
+
+
+def is_hidden(name: str) -> bool:
+    """`.git/config`, `_temporary/part-0.json`, `_SUCCESS`."""
+    return any(step.startswith((".", "_")) for step in name.split("/"))
+
+
+def natural(name: str) -> tuple[list[list[Any]], str]:
+    """Sorts `part-2` before `part-10`, and a folder's files together."""
+    steps = [_DIGITS.split(step) for step in name.split("/")]
+    return [[int(word) if place % 2 else word for place, word in enumerate(words)] for words in steps], name
+
+
+class Parts:
+    """`Material` of files. The position in a single file is its line number, else `<name>\\t<line>`.
+
+    Files that are added go on where the last run ended, as long as their names come later; a name that comes before
+    the position is not looked at again. Another first line is another stream.
+
+    Args:
+        place: what the settings name.
+        parts: in the order of `natural`.
+        alone: it is one file, and not what a folder happens to hold.
+        sample: the newest tweet is sought in the last file only; to read everything twice would cost too much.
+    """
+
+    def __init__(self, place: str, parts: Sequence[Part], *, alone: bool, sample: bool = False) -> None:
+        self._place, self._parts, self._alone, self._sample = place, parts, alone, sample
+
+    @cached_property
+    def _first(self) -> Record:
+        for record in self.records(Position({})):
+            if record is not None:
+                return record
+        raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {self._place} has no lines")
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        name = self._parts[0].name if self._alone else self._place
+        return {"file": name, "first_line": hashlib.sha256(self._first.raw).hexdigest()}
+
+    def origin(self) -> Mapping[str, int]:
+        return {}
+
+    def describe(self) -> str:
+        many = "1 file" if len(self._parts) == 1 else f"{len(self._parts):,} files"
+        stored = size(sum(part.size for part in self._parts))
+        return f"{self._place}: {many}, {stored}, the first tweet of {time_text(self._first.time_ms)}"
+
+    def records(self, start: Position) -> Iterator[Record | None]:
+        name, done = self._place_of(start.cursor)
+        for part in self._remaining(name):
+            for text_name, chunks in part.texts():
+                if name and text_name != name and name.startswith(f"{part.name}/"):
+                    continue  # an earlier member of the same tar file
+                skip = done if text_name == name else 0
+                name = ""
+                yield from self._lines(text_name, chunks, skip)
+            if name and name.startswith(f"{part.name}/"):
+                raise IntegrityError(f"{part.name} of {self._place} no longer has {name}, where the replay stopped")
+
+    def newest_ms(self, start: Position, limit: int) -> int | None:
+        if limit or not self._sample:
+            return _newest(islice(_present(self.records(start)), limit or None))
+        for part in reversed(self._parts):
+            texts = (self._lines(name, chunks, 0) for name, chunks in part.texts())
+            newest = _newest(record for lines in texts for record in _present(lines))
+            if newest is not None:
+                return newest
+        return None
+
+    def close(self) -> None:
+        """Files are closed with the iterators that read them."""
+
+    def _place_of(self, cursor: Cursor) -> tuple[str, int]:
+        if isinstance(cursor, int):
+            return (self._parts[0].name if cursor else "", cursor)
+        name, _, line = cursor.rpartition("\t")
+        return name, int(line)
+
+    def _remaining(self, name: str) -> Iterator[Part]:
+        """The parts from the one that the position lies in. When that is gone, from the next."""
+        here = [part for part in self._parts if name == part.name or name.startswith(f"{part.name}/")]
+        if name and not here:
+            _log.warning("%s of %s, where the replay stopped, is gone: going on with the next file", name, self._place)
+        reached = natural(here[0].name if here else name)
+        return (part for part in self._parts if not name or natural(part.name) >= reached)
+
+    def _lines(self, name: str, chunks: Iterator[bytes | None], skip: int) -> Iterator[Record | None]:
+        number = 0
+        for line in numbered(inflated(chunks, name)):
+            if line is None:
+                yield None
+                continue
+            number = line.number
+            if number <= skip:
+                if not number % _BREATH:
+                    yield None
+            elif line.raw.strip():
+                yield self._record(name, line)
+        if number < skip:
+            msg = f"{name} of {self._place} has fewer lines than the {skip} already sent"
+            raise IntegrityError(f"{msg}: restore it, or delete the position file to start anew")
+
+    def _record(self, name: str, line: Line) -> Record:
+        record = read_line(line.raw, line.number if self._alone else f"{name}\t{line.number}")
+        if line.too_long:
+            return Record(line.raw, record.cursor, reason=f"size: a line of {line.too_long} bytes; this is its head")
+        if not line.ended and record.tweet_id is None and record.notice is None:
+            # perhaps half a line, of a file that is being written: it is looked at again when the file has grown
+            before = line.number - 1
+            return record._replace(cursor=before if self._alone else f"{name}\t{before}")
+        return record
+
+
+def _present(records: Iterator[Record | None]) -> Iterator[Record]:
+    return (record for record in records if record is not None)
+
+
+def _newest(records: Iterator[Record]) -> int | None:
+    times = (record.time_ms for record in records if record.tweet_id is not None and record.time_ms is not None)
+    return max(times, default=None)

@@ -1,0 +1,90 @@
+"""Compliance events of X (Enterprise streams of posts and of users) as notices.
+
+https://docs.x.com/x-api/compliance/streams/introduction; shapes: PostComplianceData and UserComplianceData of
+openapi.json.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from producer.sources.x_v2.fields import as_list, as_object, as_text, first
+from producer.sources.x_v2.times import is_id, read_time
+from twitter_topics.contract.notice import AccountStatus, Notice, NoticeEvent
+
+SOURCE = "twitter"
+EVERY_COUNTRY = ("XX",)
+_ACCOUNT: dict[str, AccountStatus] = {
+    "user_delete": "deleted",
+    "user_undelete": "active",
+    "user_suspend": "suspended",
+    "user_unsuspend": "active",
+    "user_protect": "protected",
+    "user_unprotect": "active",
+}
+_WITHHELD = {"withheld", "user_withheld", "drop", "undrop"}
+_SCRUB_GEO = {"scrub_geo", "user_scrub_geo"}
+_NOTHING_TO_DO = {"tweet_edit", "post_edit", "user_profile_modification"}
+_KNOWN = {"delete"} | set(_ACCOUNT) | _WITHHELD | _SCRUB_GEO | _NOTHING_TO_DO
+
+
+def is_compliance(message: dict[str, Any]) -> bool:
+    """Whether it looks like an event of a compliance stream."""
+    return _event(message) is not None
+
+
+def compliance_event(message: dict[str, Any]) -> Notice | None:
+    """The notice of an event, `{"data": {"delete": {"tweet": {"id", "author_id"}, "event_at"}}}` and the like.
+
+    A dropped post is withheld everywhere, and no longer so once it is undropped. None for events that take nothing
+    back (a new profile; an edit, whose new version comes as a post of its own) and for what names nobody.
+    """
+    found = _event(message)
+    if found is None or found[0] in _NOTHING_TO_DO:
+        return None
+    name, body = found
+    tweet, user = as_object(first(body, "tweet", "post")), as_object(body.get("user"))
+    tweet_id, user_id = _id(tweet.get("id")), _id(user.get("id")) or _id(tweet.get("author_id"))
+    if not (user_id if name in _ACCOUNT else tweet_id or user_id):
+        return None
+    return Notice(
+        _kind(name),
+        SOURCE,
+        tweet_id=tweet_id,
+        user_id=user_id,
+        status=_ACCOUNT.get(name, ""),
+        up_to_tweet_id=_id(body.get("up_to_tweet_id")) or _id(body.get("up_to_post_id")),
+        countries=_countries(name, body),
+        at_ms=_time_ms(body.get("event_at")),
+        payload=message,
+    )
+
+
+def _event(message: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    inner = message.get("data", message)
+    if not isinstance(inner, dict):
+        return None
+    return next(((name, inner[name]) for name in inner if name in _KNOWN and isinstance(inner[name], dict)), None)
+
+
+def _kind(name: str) -> NoticeEvent:
+    if name == "delete":
+        return "delete"
+    if name in _ACCOUNT:
+        return "account"
+    return "scrub_geo" if name in _SCRUB_GEO else "withheld"
+
+
+def _countries(name: str, body: dict[str, Any]) -> tuple[str, ...]:
+    if name == "drop":
+        return EVERY_COUNTRY
+    given = as_list(body.get("withheld_in_countries")) if name in _WITHHELD else []
+    return tuple(code for code in given if as_text(code))
+
+
+def _id(value: object) -> str:
+    return value if isinstance(value, str) and is_id(value) else ""
+
+
+def _time_ms(value: object) -> int:
+    return read_time(value) or 0

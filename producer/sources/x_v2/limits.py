@@ -1,0 +1,47 @@
+"""What X allows a pay-per-use project: https://docs.x.com/x-api/fundamentals/rate-limits, "Filtered stream"."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from requests.structures import CaseInsensitiveDict
+
+from producer.answers import reset_in_s
+from producer.http_stream import Pause
+from producer.source import Surroundings
+
+MAX_CONNECTIONS = 1
+MAX_CONNECTS, CONNECTS_WINDOW_S = 50, 15 * 60.0
+MAX_POSTS_PER_SECOND = 250
+MAX_RULES, MAX_RULE_CHARACTERS = 1_000, 1_024
+MAX_BACKFILL_S = 5 * 60.0
+"""After a longer gap X has nothing left to give (Enterprise only): .../recovery-and-redundancy, "Backfill"."""
+
+
+class Connects:
+    """Never more attempts in any window than X allows; what earlier runs took, X says in the headers."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._taken: deque[float] = deque(maxlen=MAX_CONNECTS)
+        self._closed_until = 0.0
+
+    def pause(self) -> Pause | None:
+        """How long to wait before the next attempt."""
+        now = self._around.monotonic()
+        free_at = self._taken[0] + CONNECTS_WINDOW_S if len(self._taken) == MAX_CONNECTS else 0.0
+        seconds = max(free_at, self._closed_until) - now
+        if seconds <= 0:
+            return None
+        sentence = f"X allows {MAX_CONNECTS} connections in 15 minutes, and these are used up"
+        return Pause(seconds, "rate-limit", sentence)
+
+    def taken(self) -> None:
+        """An attempt is made now."""
+        self._taken.append(self._around.monotonic())
+
+    def told(self, headers: CaseInsensitiveDict[str]) -> None:
+        """Heed what an answer says of the attempts that are left."""
+        seconds = reset_in_s(headers, self._around.now_ms())
+        if headers.get("x-rate-limit-remaining") == "0" and seconds is not None:
+            self._closed_until = self._around.monotonic() + seconds

@@ -1,0 +1,298 @@
+"""From the objects of X API v2 to v1.1 tweets and to notices.
+
+Fields may be missing, null, of another type, or new: whatever cannot be used is left out, and the line is kept as it
+came under `source_payload`. Lately X renames `tweet` to `post` in its objects (openapi.json); both names are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import NamedTuple
+
+import msgspec
+
+from producer.source import Event
+from producer.sources.x_v2.compliance import compliance_event, is_compliance
+from producer.sources.x_v2.fields import Object, as_count, as_list, as_object, as_text, first, objects
+from producer.sources.x_v2.times import event_time, is_id, number_of, read_time
+from producer.tweets import created_at
+
+PARAMETERS = {
+    "tweet.fields": "author_id,conversation_id,created_at,edit_controls,edit_history_tweet_ids,entities,geo,"
+    "in_reply_to_user_id,lang,note_tweet,possibly_sensitive,public_metrics,referenced_tweets,reply_settings,withheld",
+    "expansions": "referenced_tweets.id,geo.place_id",
+    "place.fields": "country,country_code,full_name,name,place_type",
+}
+"""Asked of the stream: what the v1.1 object needs; by default X sends only `id` and `text`. What an expansion brings is
+paid for like anything else that is read, a user more than a post: the people whom a post mentions or answers, whose
+ids it tells itself, are not asked for."""
+
+AUTHOR_FIELDS = "created_at,description,location,name,protected,public_metrics,username,verified,verified_type"
+
+DISCONNECTS = {
+    "operational-disconnect": "operational-disconnect",
+    "client-disconnected": "slow",
+    "streaming-connection": "too-many-connections",
+    "usage-capped": "usage-cap",
+    "rate-limit-exceeded": "rate-limit",
+}
+"""Ends of problem types after which nothing more comes, and what they are called in the gap ledger."""
+
+_REASON_CHARACTERS = 200
+
+
+class _Resource(msgspec.Struct):
+    id: str
+
+
+class _Resources(msgspec.Struct):
+    tweets: list[_Resource] = []
+    posts: list[_Resource] = []
+    users: list[_Resource] = []
+
+
+class _Head(msgspec.Struct):
+    data: _Resource | None = None
+    includes: _Resources | None = None
+
+
+class Billed(NamedTuple):
+    """Ids of what a line brought and X charges for."""
+
+    posts: list[str]
+    users: list[str]
+
+
+class Trouble(NamedTuple):
+    """An error inside the stream. `cause` is empty when posts go on coming."""
+
+    cause: str
+    sentence: str
+
+
+def parameters(authors: bool) -> dict[str, str]:
+    """Of the request: with or without the authors, who cost twice as much as their posts."""
+    if not authors:
+        return dict(PARAMETERS)
+    return PARAMETERS | {"expansions": f"author_id,{PARAMETERS['expansions']}", "user.fields": AUTHOR_FIELDS}
+
+
+def read_line(line: bytes) -> Event | Trouble | None:
+    """Read one line of a stream.
+
+    Returns:
+        A post, an edit, a notice or what is unreadable; a trouble that X reports; None for what is known and of no use
+        here. Never raises on any input.
+    """
+    try:
+        message = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return _unreadable(line, f"encoding: not UTF-8 at byte {error.start}")
+    except (ValueError, RecursionError) as error:
+        return _unreadable(line, f"json: {error}")
+    if not isinstance(message, dict):
+        return _unreadable(line, f"json: a {type(message).__name__}, not an object")
+    try:
+        return _read(line, message)
+    except RecursionError:
+        return _unreadable(line, "json: nested too deeply")
+
+
+def _read(line: bytes, message: Object) -> Event | Trouble | None:
+    data = message.get("data")
+    if isinstance(data, dict) and "id" in data:
+        return _post(line, data, _Included(message.get("includes")))
+    if is_compliance(message):
+        notice = compliance_event(message)
+        return None if notice is None else Event("notice", notice.key(), notice.value(), notice.at_ms or None)
+    return _trouble(message) or _unreadable(line, f"unknown: fields {', '.join(sorted(message)) or 'none'}")
+
+
+def billed(line: bytes) -> Billed:
+    """What a line costs. One that cannot be read counts as a post, one without `data` as nothing."""
+    try:
+        head = msgspec.json.decode(line, type=_Head)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Billed([hashlib.sha256(line).hexdigest()], [])
+    if head.data is None:
+        return Billed([], [])
+    brought = head.includes or _Resources()
+    posts = [head.data.id] + [one.id for one in (*brought.tweets, *brought.posts)]
+    return Billed(posts, [user.id for user in brought.users])
+
+
+class _Included:
+    """What a message brings along, by id (users by name too)."""
+
+    def __init__(self, includes: object) -> None:
+        given = as_object(includes)
+        self.users = {as_text(user.get("id")): user for user in objects(given.get("users"))}
+        self.names = {as_text(user.get("username")).lower(): user for user in self.users.values()}
+        self.posts = {as_text(post.get("id")): post for post in objects(first(given, "tweets", "posts"))}
+        self.places = {as_text(place.get("id")): place for place in objects(given.get("places"))}
+
+
+def _post(line: bytes, post: Object, included: _Included) -> Event:
+    post_id = as_text(post.get("id"))
+    if not is_id(post_id):
+        return _unreadable(line, "id: no number")
+    if not isinstance(post.get("text"), str):
+        return _unreadable(line, "text: no text")
+    time_ms = event_time(post)
+    if time_ms is None:
+        return _unreadable(line, "time: neither created_at nor the id tells one")
+    tweet = _tweet(post, included)
+    try:
+        fields = json.dumps(tweet, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
+        fields = json.dumps(tweet, separators=(",", ":")).encode()
+    value = fields[:-1] + b',"source_payload":' + line.strip() + b"}"
+    edited = len(as_list(first(post, "edit_history_tweet_ids", "edit_history_post_ids"))) > 1
+    return Event("edit" if edited else "post", post_id.encode(), value, time_ms)
+
+
+def _tweet(post: Object, included: _Included, nested: bool = False) -> Object:
+    """The v1.1 object. A tweet within another brings no further ones."""
+    post_id = as_text(post.get("id"))
+    time_ms = event_time(post)
+    note = as_object(first(post, "note_tweet", "note_post"))
+    counts = as_object(post.get("public_metrics"))
+    tweet: Object = {
+        "id": number_of(post_id),
+        "id_str": post_id,
+        "created_at": None if time_ms is None else created_at(time_ms),
+        "timestamp_ms": None if time_ms is None else str(time_ms),
+        "text": as_text(post.get("text")),
+        "lang": as_text(post.get("lang")) or "und",
+        "user": _user(as_text(post.get("author_id")), included),
+        "entities": _entities(as_object(note.get("entities") or post.get("entities")), included),
+        "retweet_count": as_count(counts.get("retweet_count")),
+        "favorite_count": as_count(counts.get("like_count")),
+        "reply_count": as_count(counts.get("reply_count")),
+        "quote_count": as_count(counts.get("quote_count")),
+    }
+    if isinstance(note.get("text"), str):
+        tweet |= {"truncated": True, "extended_tweet": {"full_text": note["text"]}}
+    if isinstance(post.get("possibly_sensitive"), bool):
+        tweet["possibly_sensitive"] = post["possibly_sensitive"]
+    history = [one for one in as_list(first(post, "edit_history_tweet_ids", "edit_history_post_ids")) if as_text(one)]
+    if history:
+        tweet["edit_history_tweet_ids"] = history
+    return tweet | _references(post, included, nested) | _place(post, included) | _withheld(post)
+
+
+def _references(post: Object, included: _Included, nested: bool) -> Object:
+    """Answers, retweets and quotes. Of a retweet whose original was not sent (any more) only the id is known."""
+    found: Object = {}
+    for reference in objects(first(post, "referenced_tweets", "referenced_posts")):
+        kind, its_id = reference.get("type"), as_text(reference.get("id"))
+        if not is_id(its_id):
+            continue
+        known = included.posts.get(its_id)
+        whole = None if known is None or nested else _tweet(known, included, nested=True)
+        if kind == "replied_to":
+            found["in_reply_to_status_id_str"] = its_id
+        elif kind == "retweeted":
+            found["retweeted_status"] = whole or {"id_str": its_id}
+        elif kind == "quoted":
+            found |= {"is_quote_status": True, "quoted_status_id_str": its_id}
+            found |= {"quoted_status": whole} if whole else {}
+    answered = as_text(post.get("in_reply_to_user_id"))
+    if answered:
+        found["in_reply_to_user_id_str"] = answered
+        found["in_reply_to_screen_name"] = as_text(included.users.get(answered, {}).get("username")) or None
+    return found
+
+
+def _user(user_id: str, included: _Included) -> Object:
+    user = included.users.get(user_id, {})
+    counts = as_object(user.get("public_metrics"))
+    joined = read_time(user.get("created_at"))
+    found: Object = {"id": number_of(user_id), "id_str": user_id} if user_id else {}
+    found |= {"screen_name": as_text(user.get("username")), "name": as_text(user.get("name"))} if user else {}
+    return found | {
+        "followers_count": as_count(counts.get("followers_count")),
+        "friends_count": as_count(counts.get("following_count")),
+        "statuses_count": as_count(counts.get("tweet_count")),
+        "listed_count": as_count(counts.get("listed_count")),
+        "verified": user.get("verified") is True,
+        "protected": user.get("protected") is True,
+        "description": as_text(user.get("description")) or None,
+        "location": as_text(user.get("location")) or None,
+        "created_at": None if joined is None else created_at(joined),
+    }
+
+
+def _entities(entities: Object, included: _Included) -> Object:
+    mentions = []
+    for mention in objects(first(entities, "mentions", "user_mentions")):
+        name = as_text(mention.get("username"))
+        user = included.names.get(name.lower(), {})
+        its_id = as_text(mention.get("id")) or as_text(user.get("id"))
+        shown = {"screen_name": name, "name": as_text(user.get("name")), "indices": _indices(mention)}
+        mentions.append(shown | ({"id": number_of(its_id), "id_str": its_id} if its_id else {}))
+    urls = []
+    for url in objects(entities.get("urls")):
+        shown = {name: as_text(url.get(name)) for name in ("url", "expanded_url", "display_url")}
+        urls.append(shown | {"indices": _indices(url)})
+    hashtags, symbols = _tags(entities, "hashtags"), _tags(entities, "cashtags")
+    return {"hashtags": hashtags, "symbols": symbols, "urls": urls, "user_mentions": mentions}
+
+
+def _tags(entities: Object, kind: str) -> list[Object]:
+    tags = [one for one in objects(entities.get(kind)) if as_text(one.get("tag"))]
+    return [{"text": one["tag"], "indices": _indices(one)} for one in tags]
+
+
+def _indices(entity: Object) -> list[int]:
+    return [as_count(entity.get("start")), as_count(entity.get("end"))]
+
+
+def _place(post: Object, included: _Included) -> Object:
+    """`coordinates` as GeoJSON (longitude first) and `place`, as v1.1 has them."""
+    geo = as_object(post.get("geo"))
+    place = included.places.get(as_text(geo.get("place_id")))
+    point = as_list(as_object(geo.get("coordinates")).get("coordinates"))
+    found: Object = {}
+    if len(point) == 2 and all(isinstance(one, int | float) for one in point):
+        found["coordinates"] = {"type": "Point", "coordinates": point}
+    if place:
+        names = ("id", "full_name", "name", "country", "country_code", "place_type")
+        found["place"] = {name: as_text(place.get(name)) for name in names}
+    return found
+
+
+def _withheld(post: Object) -> Object:
+    withheld = as_object(post.get("withheld"))
+    countries = [code for code in as_list(withheld.get("country_codes")) if as_text(code)]
+    if not countries:
+        return {}
+    copyright_claim, scope = withheld.get("copyright") is True, as_text(withheld.get("scope")) or "tweet"
+    return {"withheld_in_countries": countries, "withheld_copyright": copyright_claim, "withheld_scope": scope}
+
+
+def _trouble(message: Object) -> Trouble | None:
+    """Of `{"errors": [problem, …]}`, or of a problem that stands alone; None when there is none."""
+    problems = objects(message.get("errors")) or ([message] if "title" in message else [])
+    for problem in problems:
+        kind = as_text(problem.get("type")).rpartition("/")[2]
+        cause = DISCONNECTS.get(kind) or DISCONNECTS.get(as_text(problem.get("title")), "")
+        if not cause and "connection_issue" in problem:
+            cause = "too-many-connections"
+        if not cause and "disconnect_type" in problem:
+            cause = "operational-disconnect"
+        if cause or problem is problems[-1]:
+            said = _plain(as_text(first(problem, "detail", "message", "title")) or kind)
+            return Trouble(cause, f"X says: {said or 'an error without words'}")
+    return None
+
+
+def _unreadable(line: bytes, reason: str) -> Event:
+    key = f"message-{hashlib.sha256(line).hexdigest()[:16]}"
+    return Event("unreadable", key.encode(), line, reason=_plain(reason))
+
+
+def _plain(text: str) -> str:
+    """For a log: one line, short, without what a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in text[:_REASON_CHARACTERS]).strip()

@@ -1,0 +1,47 @@
+"""What a source tells about itself while it works. Written by the source's threads, read by the reporter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Spend:
+    """Posts read, and users brought along, against what they may cost; a cap of 0 is none. `reset_ms`: when the month
+    (or day) that stops us ends."""
+
+    posts_today: int = 0
+    posts_this_month: int = 0
+    users_this_month: int = 0
+    daily_cap: int = 0
+    monthly_cap: int = 0
+    monthly_cap_dollars: float = 0.0
+    dollars_per_post: float = 0.0
+    dollars_per_user: float = 0.0
+    paused: bool = False
+    reset_ms: int = 0
+
+    @property
+    def dollars_this_month(self) -> float:
+        return self.posts_this_month * self.dollars_per_post + self.users_this_month * self.dollars_per_user
+
+
+@dataclass
+class Status:
+    """What the reporter shows.
+
+    `sentence` says what keeps the source from running, empty when nothing does. `reconnects` counts by cause.
+    `alive_ms`: when it was last known to bring what there is (Unix milliseconds, 0 = never); `rate`: posts a second
+    that it brought lately. `not_delivered`: posts that the source says it kept back (limit notices of v1.1).
+    """
+
+    sentence: str = ""
+    connected: bool = False
+    reconnects: Counter[str] = field(default_factory=Counter)
+    gap_seconds: float = 0.0
+    received_bytes: int = 0
+    not_delivered: int = 0
+    alive_ms: int = 0
+    rate: float = 0.0
+    spend: Spend | None = None

@@ -1,0 +1,64 @@
+"""Topics of a test's own in a real Kafka, and what is in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from uuid import uuid4
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import NewTopic
+
+PATIENCE_S = 60
+
+
+class Record(NamedTuple):
+    """A record as it was read."""
+
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+@contextmanager
+def own_topics(broker: str) -> Iterator[dict[str, str]]:
+    """Settings of a Kafka with topics of this test alone, removed after it."""
+    mark = uuid4().hex[:8]
+    kinds = ("RAW", "DELETION", "DEAD_LETTER", "GAP")
+    names = {f"KAFKA_{kind}_TOPIC": f"producer-{mark}-{kind.lower()}" for kind in kinds}
+    with kafka_admin(broker) as admin:
+        admin.create_topics([NewTopic(name, 4, 1) for name in names.values()])
+    yield {"KAFKA_BOOTSTRAP_SERVERS": broker, **names}
+    with kafka_admin(broker) as admin:  # another one: the broker may have been away meanwhile
+        admin.delete_topics(list(names.values()))
+
+
+@contextmanager
+def kafka_admin(broker: str) -> Iterator[KafkaAdminClient]:
+    """A client for a moment."""
+    client = KafkaAdminClient(bootstrap_servers=broker)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def read_topic(broker: str, topic: str) -> list[Record]:
+    """Everything that the topic holds now."""
+    consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        records: list[Record] = []
+        deadline = time.monotonic() + PATIENCE_S
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            assert time.monotonic() < deadline
+            for batch in consumer.poll(timeout_ms=500).values():
+                records += [Record(record.key, record.value, list(record.headers)) for record in batch]
+        return records
+    finally:
+        consumer.close()

@@ -1,0 +1,163 @@
+"""The real producer on a live source of numbers, which kills itself at a named point when told to. Run by the tests.
+
+    python -m tests.contract.live_numbers [FIRST:]LAST [POINT NTH]
+
+With FIRST the source has no cursor: what it gave once can never be asked for again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
+
+from producer import __main__ as producer_main
+from producer import position, publisher, segments, service, sources, spool
+from producer.position import Position
+from producer.source import Event, Surroundings
+from twitter_topics.settings import Settings
+
+NAME = "bluesky"
+"""Whose place the numbers take."""
+
+
+class Numbers:
+    """1 to LAST, a handful at a time. What came after its cursor can be asked for again: a hole is a loss of ours."""
+
+    name = "numbers"
+    live = True
+
+    def __init__(self, start: Position, around: Surroundings) -> None:
+        self.start = start
+        self._around = around
+
+    @classmethod
+    def open(cls, _: Settings, saved: Position | None, around: Surroundings) -> Self:
+        return cls(saved or Position({"of": "numbers"}), around)
+
+    def check(self) -> str:
+        return "numbers are always there"
+
+    def events(self) -> Iterator[Event | None]:
+        first, forgets, last = sys.argv[1].rpartition(":")
+        for number in range(int(first or int(self.start.cursor) + 1), int(last) + 1):
+            cursor = 0 if forgets else number
+            yield Event("post", str(number).encode(), b"{}" + b" " * (number % 500), 1_000 * number, cursor)
+            if number % 20 == 0:
+                self._around.wait(0.002)
+                yield None
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _die(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Failpoint:
+    """Ends the process without a word the n-th time that it is reached."""
+
+    def __init__(self, nth: int) -> None:
+        self._left = nth
+
+    def reached(self) -> bool:
+        self._left -= 1
+        return self._left == 0
+
+    def before(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            if self.reached():
+                _die()
+            return function(*arguments, **options)
+
+        return wrapped
+
+    def after(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            result = function(*arguments, **options)
+            if self.reached():
+                _die()
+            return result
+
+        return wrapped
+
+    def torn(self, write: Callable[[int, Any], int]) -> Callable[[int, Any], int]:
+        def wrapped(handle: int, content: Any) -> int:
+            if self.reached():
+                write(handle, bytes(content)[: len(content) // 2])
+                _die()
+            return write(handle, content)
+
+        return wrapped
+
+
+def arm(point: str, nth: int) -> None:
+    """Put a failpoint into the running code."""
+    failpoint = Failpoint(nth)
+    files: Any = SimpleNamespace(**vars(os))
+    before, after = failpoint.before, failpoint.after
+    match point:
+        case "before write":
+            files.write = before(os.write)
+        case "in the middle of a write":
+            files.write = failpoint.torn(os.write)
+        case "after write, before sync":
+            files.fdatasync = before(os.fdatasync)
+        case "after sync":
+            files.fdatasync = after(os.fdatasync)
+        case "after a new segment":
+            segments._sync_folder = after(segments._sync_folder)
+        case "before send":
+            publisher.Publisher.send = before(publisher.Publisher.send)  # type: ignore[method-assign]
+        case "after send":
+            publisher.Publisher.send = after(publisher.Publisher.send)  # type: ignore[method-assign]
+        case "after acknowledgement, before saving":
+            position.PositionFile.save = before(position.PositionFile.save)  # type: ignore[method-assign]
+        case "in the middle of saving":
+            position.os = SimpleNamespace(**{**vars(os), "fsync": before(os.fsync)})  # type: ignore[attr-defined]
+        case "after saving, before forgetting":
+            position.PositionFile.save = after(position.PositionFile.save)  # type: ignore[method-assign]
+        case "in the middle of forgetting":
+            segments.Segments._delete = before(segments.Segments._delete)  # type: ignore[method-assign]
+        case "after forgetting":
+            segments.Segments._delete = after(segments.Segments._delete)  # type: ignore[method-assign]
+        case _:
+            raise ValueError(point)
+    segments.os = files  # type: ignore[attr-defined]
+
+
+POINTS = {
+    "before write": 200,
+    "in the middle of a write": 200,
+    "after write, before sync": 200,
+    "after sync": 200,
+    "after a new segment": 80,
+    "before send": 150,
+    "after send": 150,
+    "after acknowledgement, before saving": 10,
+    "in the middle of saving": 20,
+    "after saving, before forgetting": 10,
+    "in the middle of forgetting": 10,
+    "after forgetting": 10,
+}
+"""Each with how often it is reached in a second or two, when receiving, sending and saving are all under way."""
+
+
+def main() -> int:
+    """Small segments and frequent saving, so that every point is reached many times."""
+    sources._CLASSES[NAME] = f"{__name__}:Numbers"
+    service.TICK_S = service._LOOK_S = 0.02
+    spool.SEGMENT_BYTES = 20_000
+    if len(sys.argv) > 2:
+        arm(sys.argv[2], int(sys.argv[3]))
+    return producer_main.main([])
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What the tests of the Bluesky source share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer.position import Position
+from producer.rules import Rules
+from producer.source import Event, Surroundings
+from producer.sources.bluesky import BlueskySource
+from producer.sources.bluesky.cursor import Cursor
+from tests.fakes.bluesky_network import Network
+from tests.fakes.jetstream import FakeJetstream
+from twitter_topics.contract.gap import Gap
+from twitter_topics.settings import Settings
+
+QUICK = Rules(0.001, 0.01, 0.001, 0.01, 0.001, 0.01, stall_s=30.0)
+WIRES = ("v1", "v2")
+
+
+@pytest.fixture
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.sources.bluesky.source.POLL_S", 0.02)
+    monkeypatch.setattr("producer.sources.bluesky.reader.POLL_S", 0.02)
+    monkeypatch.setattr("producer.sources.bluesky.connection.CLOSE_S", 0.1)
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:  # one of the client library ends just after its connection
+        thread.join(1.0)
+    assert [thread.name for thread in left if thread.is_alive()] == []
+
+
+def open_source(
+    hosts: str,
+    state: Path,
+    saved: Cursor | str | None = None,
+    around: Surroundings | None = None,
+    rules: Rules = QUICK,
+    **settings: Any,
+) -> BlueskySource:
+    """A source with other BLUESKY_ settings by name, that keeps its files in `state` and goes on after `saved`."""
+    given = {f"BLUESKY_{name.upper()}": str(value) for name, value in settings.items()}
+    given |= {"BLUESKY_HOSTS": hosts, "PRODUCER_STATE_DIR": str(state)}
+    text = saved.text() if isinstance(saved, Cursor) else saved
+    start = Position({}, cursor=text or 0, rate=2.0)
+    return BlueskySource(Settings(given), start, around or Surroundings(), rules)
+
+
+def start_of(network: Network, host: FakeJetstream) -> Cursor:
+    """The first entry is known to be safe, and is asked for again."""
+    return Cursor(host.url, host.time_us(network.entries[0]), host.first_seq)
+
+
+def collect(source: BlueskySource, posts: int) -> list[Event]:
+    """Events until so many different posts were there."""
+    events, seen = [], set()
+    for event in source.events():
+        if event is None:
+            continue
+        events.append(event)
+        if event.kind == "post":
+            seen.add(event.key)
+        if len(seen) == posts:
+            break
+    source.close()
+    return events
+
+
+def ids(events: list[Event]) -> list[str]:
+    return [event.key.decode() for event in events if event.kind == "post"]
+
+
+def gaps(events: list[Event]) -> list[Gap]:
+    return [Gap.from_value(event.value) for event in events if event.kind == "gap"]
+
+
+def in_order(events: list[Event]) -> bool:
+    times = [Cursor.from_text(str(event.cursor)).time_us for event in events]
+    return all(before <= after for before, after in pairwise(times))

@@ -1,0 +1,90 @@
+"""Sources of X beside the fake server, with a clock that only moves when somebody waits."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from producer.position import Position
+from producer.source import Event, Surroundings
+from producer.sources.x_v2 import XSource
+from tests.fakes import script
+from tests.fakes.script import FakeClock, Step
+from tests.fakes.x_api import TOKEN, FakeX
+from twitter_topics.contract.gap import Gap
+from twitter_topics.settings import Settings
+
+NOW_MS = 1_793_534_400_000
+"""2026-11-01T12:00:00Z: noon, so that no wait of a test reaches the next day unless it means to."""
+
+
+class Setup:
+    """Sources that a test opens, closed at its end; nothing of them may stay."""
+
+    def __init__(self, state_dir: Path, clock: FakeClock) -> None:
+        self.state_dir = state_dir
+        self.clock = clock
+        self.around = self.surroundings()
+        self._sources: list[XSource] = []
+
+    def surroundings(self) -> Surroundings:
+        clock = self.clock
+        return Surroundings(now_ms=clock.now_ms, monotonic=clock.monotonic, random=random.Random(1), pause=clock.pause)
+
+    def settings(self, x: FakeX | str, **others: str) -> Settings:
+        url = x if isinstance(x, str) else x.url
+        given = {"X_BEARER_TOKEN": TOKEN, "X_API_URL": url, "PRODUCER_STATE_DIR": str(self.state_dir)}
+        return Settings(given | others)
+
+    def source(self, x: FakeX | str, saved: Position | None = None, **others: str) -> XSource:
+        self.around = self.surroundings()
+        self._sources.append(XSource.open(self.settings(x, **others), saved, self.around))
+        return self._sources[-1]
+
+    def stop_at_the_first_wait(self) -> None:
+        self.clock.pause = lambda _: True  # type: ignore[method-assign]
+
+    def arrived(self, number: int) -> Step:
+        """Until so many posts were read: what is on its way when a connection is reset never arrives."""
+
+        def wait() -> None:
+            while self.around.status.spend is None or self.around.status.spend.posts_this_month < number:
+                time.sleep(0.001)
+
+        return script.do(wait)
+
+    @classmethod
+    @contextmanager
+    def closing(cls, state_dir: Path) -> Iterator[Self]:
+        with script.nothing_left_behind():
+            made = cls(state_dir, FakeClock(NOW_MS))
+            yield made
+            made.close()
+
+    def close(self) -> None:
+        for source in self._sources:
+            source.close()
+
+
+def follow(source: XSource, number: int) -> list[Event]:
+    """Events until so many posts (edits too) have come."""
+    found: list[Event] = []
+    for event in source.events():
+        if event is not None:
+            found.append(event)
+        if sum(one.kind in ("post", "edit") for one in found) >= number:
+            break
+    source.close()
+    return found
+
+
+def ids(events: list[Event]) -> list[str]:
+    return [event.key.decode() for event in events if event.kind == "post"]
+
+
+def gaps(events: list[Event]) -> list[Gap]:
+    return [Gap.from_value(event.value) for event in events if event.kind == "gap"]

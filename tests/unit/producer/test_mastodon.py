@@ -1,0 +1,438 @@
+"""Mastodon's stream: server-sent events from a real server on this machine, and the mapping of statuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from producer.position import Position
+from producer.rules import MASTODON
+from producer.source import Event, Surroundings
+from producer.sources.mastodon import MastodonSource
+from producer.sources.mastodon.mapping import Mapping, unix_ms
+from producer.sources.mastodon.sse import Assembler, Message
+from producer.sources.mastodon.text import plain_text
+from tests.fakes.mastodon import TOKEN, FakeMastodon, event, status_of
+from tests.fakes.script import (
+    FakeClock,
+    cut,
+    dribble,
+    keep_alive,
+    keep_open,
+    message,
+    nothing_left_behind,
+    posts,
+    raw,
+    stall,
+    status,
+    stormy,
+)
+from twitter_topics.contract.gap import Gap
+from twitter_topics.contract.notice import Notice
+from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet, tweet_text
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.settings import Settings
+
+TIME_MS = 1_790_000_000_123
+HOST = "made-up.example"
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    with nothing_left_behind():
+        yield
+
+
+class Followed:
+    """A source on the fake, with time that passes only by waiting and no jitter."""
+
+    def __init__(self, server: FakeMastodon, stall_s: float = 5.0, **more: str) -> None:
+        self.clock = FakeClock(server._begin_ms)
+        self.around = Surroundings(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
+        mastodon = Settings({**server.settings, **more}).mastodon
+        rules = replace(MASTODON, stall_s=stall_s, jitter=0.0)
+        self.source = MastodonSource(mastodon, Position({}), self.around, rules)
+
+    def until(self, number: int) -> list[Event]:
+        """So many events that are no gap; all of them."""
+        events: list[Event] = []
+        for one in self.source.events():
+            events += [] if one is None else [one]
+            if sum(each.kind != "gap" for each in events) == number:
+                break
+        self.source.close()
+        return events
+
+
+def ids(server: FakeMastodon, number: int) -> list[str]:
+    host = server.url.removeprefix("http://")
+    return [f"mastodon:{host}/{server.post_id(one)}" for one in range(number)]
+
+
+def keys(events: list[Event], kind: str = "post") -> list[str]:
+    return [one.key.decode() for one in events if one.kind == kind]
+
+
+def test_every_post_arrives_through_all_faults_and_can_be_read_downstream() -> None:
+    number = 200
+    with FakeMastodon(stormy(number), number) as server:
+        followed = Followed(server)
+        events: list[Event] = []
+        for one in followed.source.events():
+            events += [] if one is None else [one]
+            if one is not None and one.key.decode() == ids(server, number)[-1]:
+                break
+        followed.source.close()
+        received = {one.key.decode(): one for one in events if one.kind == "post"}
+        assert len(received) == number
+        assert set(received) == set(ids(server, number))
+        for place, tweet_id in enumerate(ids(server, number)):
+            assert received[tweet_id].event_time_ms == server._begin_ms + place
+            tweet = read_tweet(received[tweet_id].value, server._begin_ms, TimeBounds())
+            assert isinstance(tweet, Tweet)
+            assert (tweet.tweet_id, tweet.source) == (tweet_id, "mastodon")
+            assert tweet.event_time_ms == server._begin_ms + place
+            assert tweet.body["source_payload"] == json.loads(server.post(place))
+    assert not keys(events, "unreadable")
+    assert set(followed.around.status.reconnects) == {"network"}
+    gaps = [Gap.from_value(one.value).seconds for one in events if one.kind == "gap"]
+    assert gaps == followed.clock.waits[: len(gaps)]
+    assert len(gaps) == number // 20 - 2
+
+
+def test_edits_deletions_and_what_is_not_for_us() -> None:
+    edited = status_of("7", TIME_MS) | {"edited_at": "2026-09-21T15:00:00.000Z", "content": "<p>better</p>"}
+    stream = [
+        posts(1),
+        raw(event("status.update", json.dumps(edited).encode())),
+        raw(event("notification", b"{}") + event("filters_changed", b"undefined") + event("unheard.of", b"?")),
+        message(b"109348677773283527"),
+        raw(event("update", b"{broken") + event("update", b"\xff") + event("delete", b"a b")),
+        posts(1),
+        keep_open,
+    ]
+    with FakeMastodon([stream]) as server:
+        events = Followed(server).until(7)
+        assert keys(events) == ids(server, 2)
+        prefix = ids(server, 1)[0].rpartition("/")[0]
+    assert [one.kind for one in events] == ["post", "edit", "notice", *["unreadable"] * 3, "post"]
+    edit = events[1]
+    assert (edit.key.decode(), edit.event_time_ms) == (f"{prefix}/7", TIME_MS)
+    assert json.loads(edit.value)["text"] == "better"
+    notice = Notice.from_value(events[2].value)
+    assert notice == Notice("delete", "mastodon", f"{prefix}/109348677773283527")
+    assert events[2].key.decode() == notice.tweet_id
+    assert [one.reason.partition(":")[0] for one in events[3:6]] == ["json", "encoding", "delete"]
+
+
+def test_what_a_break_cut_off_is_not_joined_with_what_follows() -> None:
+    whole = json.dumps(status_of("7", TIME_MS)).encode()
+    first = [[raw(b"event: update\ndata: " + whole + b"\n"), cut], [raw(b"event: delete\n"), cut]]
+    with FakeMastodon([*first, [raw(b"event: update\ndata: {\n"), cut], [posts(1), keep_open]]) as server:
+        events = [one for one in Followed(server).until(3) if one.kind != "gap"]
+        assert [one.kind for one in events] == ["post", "unreadable", "post"]
+        assert events[0].key.endswith(b"/7")  # only the blank line behind it was missing
+        assert (events[1].value, events[2].key.decode()) == (b"{", ids(server, 1)[0])
+
+
+def test_waits_and_gaps() -> None:
+    later = {"X-RateLimit-Reset": "2100-01-01T00:00:00.000000Z"}
+    refusals = [[status(503)], [status(429, {"Retry-After": "33"})], [status(429, later)]]
+    with FakeMastodon([[posts(1), cut], *refusals, [keep_alive, stall], [posts(1), keep_open]]) as server:
+        followed = Followed(server, stall_s=0.3)
+        events = followed.until(2)
+        assert keys(events) == ids(server, 2)
+    assert followed.clock.waits == [5.0, 33.0, 120.0, 1.0]
+    assert followed.around.status.reconnects == {"network": 1, "http-503": 1, "rate-limit": 2, "stall": 1}
+    assert [Gap.from_value(one.value).seconds for one in events if one.kind == "gap"] == [158.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("stream", "path", "query"),
+    [
+        ("public", "/api/v1/streaming/public", {}),
+        ("public/local", "/api/v1/streaming/public/local", {}),
+        ("public/remote", "/api/v1/streaming/public/remote", {}),
+        ("hashtag/café", "/api/v1/streaming/hashtag", {"tag": ["café"]}),
+        ("hashtag/local/storm", "/api/v1/streaming/hashtag/local", {"tag": ["storm"]}),
+    ],
+)
+def test_streams(stream: str, path: str, query: dict[str, list[str]]) -> None:
+    with FakeMastodon([[posts(1), keep_open]]) as server:
+        Followed(server, MASTODON_STREAM=stream).until(1)
+        (request,) = server.stream_requests
+    assert (request.path, request.query) == (path, query)
+    assert request.headers["Accept"] == "text/event-stream"
+    assert request.headers["User-Agent"].startswith("twitter-topics/")
+
+
+def test_the_stream_may_be_on_another_host() -> None:
+    with FakeMastodon([[posts(1), keep_open]]) as elsewhere, FakeMastodon(streaming_url=elsewhere.url) as server:
+        events = Followed(server, MASTODON_STREAM="hashtag/storm").until(1)
+        host = server.url.removeprefix("http://")
+        assert keys(events) == [f"mastodon:{host}/{elsewhere.post_id(0)}"]  # the id does not depend on it
+        assert elsewhere.stream_requests[0].query == {"tag": ["storm"]}
+
+
+@pytest.mark.parametrize(("code", "names"), [(401, "read:statuses"), (403, "read:statuses"), (404, "MASTODON_STREAM")])
+def test_a_hopeless_answer_ends_the_source(code: int, names: str) -> None:
+    with FakeMastodon([[status(code)]]) as server, pytest.raises(ConfigurationError, match=names):
+        Followed(server).until(1)
+
+
+def test_a_missing_token_is_named_with_how_to_make_one() -> None:
+    with pytest.raises(ConfigurationError, match=r"MASTODON_ACCESS_TOKEN not set.*New application.*read:statuses"):
+        MastodonSource.open(Settings({}), None, Surroundings())
+
+
+def test_another_stream_is_not_the_saved_one() -> None:
+    given = {"MASTODON_ACCESS_TOKEN": TOKEN}
+    source = MastodonSource.open(Settings(given), None, Surroundings())
+    saved = replace(source.start, count=5, alive_ms=7)
+    assert MastodonSource.open(Settings(given), saved, Surroundings()).start == saved
+    other = MastodonSource.open(Settings({**given, "MASTODON_STREAM": "public/local"}), saved, Surroundings())
+    assert (other.start.count, other.start.alive_ms) == (0, 0)
+
+
+CHECKS: list[tuple[int, bytes, type[Exception] | None, str]] = [
+    (200, b"{}", None, "the token is good"),
+    (401, b'{"error":"revoked"}', ConfigurationError, r"read:statuses.*revoked"),
+    (403, b"", ConfigurationError, "read:statuses"),
+    (404, b"", ConfigurationError, "MASTODON_URL"),
+    (301, b"", ConfigurationError, "MASTODON_URL"),
+    (429, b"", RetryableError, "429"),
+    (503, b"", RetryableError, "503"),
+]
+
+
+@pytest.mark.parametrize(("code", "body", "error", "words"), CHECKS)
+def test_check(code: int, body: bytes, error: type[Exception] | None, words: str) -> None:
+    with FakeMastodon(app=(code, body)) as server:
+        source = Followed(server).source
+        if error is None:
+            assert words in source.check()
+        else:
+            with pytest.raises(error, match=words):
+                source.check()
+        assert server.requests[0].path == "/api/v1/apps/verify_credentials"
+
+
+def test_check_of_a_wrong_token_and_of_a_server_that_is_away() -> None:
+    with FakeMastodon() as server:
+        followed = Followed(server, MASTODON_ACCESS_TOKEN="hush-hush")
+        with pytest.raises(ConfigurationError, match="The access token is invalid") as caught:
+            followed.source.check()
+    assert "hush" not in str(caught.value)
+    with pytest.raises(RetryableError, match="refused"):
+        followed.source.check()
+
+
+def assemble(content: bytes) -> list[Message]:
+    assembler = Assembler()
+    lines = [line.removesuffix(b"\r") for line in content.split(b"\n")]
+    return [found for line in lines if (found := assembler.feed(line)) is not None]
+
+
+def test_server_sent_events_by_the_standard() -> None:
+    content = (
+        b"\xef\xbb\xbf:)\n:thump\r\n\r\n"
+        b"event: update\r\ndata: one\r\n\r\n"
+        b"data:two\ndata: lines\ndata\nid: 7\nretry: 10\nunknown: field\nevent:named\n\n"
+        b"event: without data\n\n"
+        b"data: unnamed\n\n"
+        b"data: cut off"
+    )
+    assert [(found.name, found.data) for found in assemble(content)] == [
+        ("update", b"one"),
+        ("named", b"two\nlines\n"),
+        ("message", b"unnamed"),
+    ]
+
+
+def test_a_message_without_an_end_is_not_held() -> None:
+    assembler = Assembler(max_bytes=1000)
+    for _ in range(1000):
+        assert assembler.feed(b"data: " + b"x" * 99) is None
+        assert sum(map(len, assembler._data)) <= 1100
+    found = assembler.feed(b"")
+    assert found is not None
+    assert found.whole_length == 99_999
+    dead = Mapping(HOST).event(found)
+    assert dead is not None
+    assert (dead.kind, dead.reason) == ("unreadable", "size: a line of 99999 bytes, only its head was kept")
+    assert assembler.feed(b"data: after") is None
+    assert assembler.feed(b"") == Message("message", b"after", 5)
+
+
+HTML = [
+    ("<p>one<br/>two</p><p>three</p>", "one\ntwo\n\nthree", []),
+    ("<p>a &amp; b &lt;c&gt; &eacute;&#128640;</p>", "a & b <c> é🚀", []),
+    (
+        '<p>see <a href="https://a.example/b"><span class="invisible">https://</span><span>a.example/b</span></a></p>',
+        "see https://a.example/b",
+        ["https://a.example/b"],
+    ),
+    (
+        '<a class="u-url mention" href="https://m.example/@x">@<span>x</span></a> '
+        '<a class="mention hashtag" href="https://m.example/tags/y">#<span>y</span></a>',
+        "@x #y",
+        [],
+    ),
+    ("<ul><li>one</li><li>two</li></ul>after", "one\ntwo\n\nafter", []),
+    ("a<script>alert(1)</script><style>p{}</style>b", "ab", []),
+    ('<a href="javascript:x">no link</a>', "no link", []),
+    ("plain   text\nas it is", "plain text as it is", []),
+    ("", "", []),
+    ("<p>open <b>and never closed", "open and never closed", []),
+]
+
+
+@pytest.mark.parametrize(("html", "text", "links"), HTML)
+def test_plain_text(html: str, text: str, links: list[str]) -> None:
+    assert plain_text(html) == (text, links)
+
+
+@given(st.text(alphabet="<>/!?-[]&;#=\"' apbr\n\x00é", max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_any_html_is_some_text(html: str) -> None:
+    text, links = plain_text(html)
+    assert text == text.strip()
+    assert len(links) == len(set(links))
+
+
+def one(name: str = "update", **changes: Any) -> Event | None:
+    data = json.dumps(status_of("11", TIME_MS, 3) | changes).encode()
+    return Mapping(HOST).event(Message(name, data, len(data)))
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    found = one(**changes)
+    assert found is not None
+    assert found.kind == "post"
+    return dict(json.loads(found.value))
+
+
+def test_a_status_is_a_tweet() -> None:
+    tweet = body(
+        spoiler_text="careful",
+        in_reply_to_id="10",
+        in_reply_to_account_id="1002",
+        sensitive=True,
+        mentions=[{"id": "1002", "acct": "other@x.example", "username": "other"}],
+        reblogs_count=4,
+    )
+    assert tweet["id_str"] == "mastodon:made-up.example/11"
+    assert (tweet["source_network"], tweet["lang"], tweet["timestamp_ms"]) == ("mastodon", "en", str(TIME_MS))
+    assert tweet["created_at"] == "Mon Sep 21 14:13:20 +0000 2026"
+    assert tweet["text"] == "careful\n\nAbout song & number 3\nwith #song"
+    assert tweet["user"] == {
+        "id_str": "mastodon:made-up.example/1003",
+        "screen_name": "person3@made-up.example",
+        "name": "Person 3",
+        "followers_count": 3,
+        "friends_count": 3,
+        "statuses_count": 10,
+        "verified": False,
+    }
+    assert tweet["entities"]["hashtags"] == [{"text": "song"}]
+    assert tweet["entities"]["user_mentions"] == [
+        {"id_str": "mastodon:made-up.example/1002", "screen_name": "other@x.example"}
+    ]
+    assert tweet["in_reply_to_status_id_str"] == "mastodon:made-up.example/10"
+    assert tweet["in_reply_to_user_id_str"] == "mastodon:made-up.example/1002"
+    assert (tweet["retweet_count"], tweet["favorite_count"], tweet["possibly_sensitive"]) == (4, 3, True)
+    assert "retweeted_status" not in tweet
+
+
+def test_boosts_and_quotes() -> None:
+    other = status_of("5", TIME_MS - 1000, 1) | {"content": "<p>the first</p>"}
+    boost = body(reblog=other, content="", language=None)
+    assert boost["text"] == "RT @person1@made-up.example: the first"
+    assert boost["lang"] == "en"
+    assert boost["retweeted_status"]["id_str"] == "mastodon:made-up.example/5"
+    assert boost["retweeted_status"]["timestamp_ms"] == str(TIME_MS - 1000)
+    assert tweet_text(boost) == "the first"
+    quoting = body(quote={"state": "accepted", "quoted_status": other})
+    assert quoting["quoted_status"]["text"] == "the first"
+
+
+@pytest.mark.parametrize("visibility", ["private", "direct", "", None, 7])
+def test_what_is_not_public_is_not_taken(visibility: Any) -> None:
+    assert one(visibility=visibility) is None
+    assert one(visibility="unlisted") is not None
+
+
+def test_languages() -> None:
+    mapping = Mapping(HOST, frozenset({"en", "pt"}))
+
+    def taken(language: str | None) -> bool:
+        data = json.dumps(status_of("1", TIME_MS) | {"language": language}).encode()
+        return mapping.event(Message("update", data, len(data))) is not None
+
+    assert [taken(code) for code in ("en", "EN", "pt-BR", "de", None)] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [({"id": None}, "id"), ({"id": " "}, "id"), ({"id": "x" * 600}, "id"), ({"created_at": "soon"}, "time")],
+)
+def test_a_status_without_identity_or_time_is_a_dead_letter(changes: dict[str, Any], word: str) -> None:
+    found = one(**changes)
+    assert found is not None
+    assert (found.kind, found.reason.partition(":")[0]) == ("unreadable", word)
+
+
+def test_times() -> None:
+    assert unix_ms("2026-09-21T14:13:20.123Z") == TIME_MS
+    assert unix_ms("2026-09-21T16:13:20.123+02:00") == TIME_MS
+    assert unix_ms("2026-09-21T14:13:20.123999") == TIME_MS
+    assert [unix_ms(text) for text in ("1969-12-31T23:59:59Z", "soon", "", None, 7, [])] == [None] * 6
+    assert unix_ms("9999-12-31T23:59:59-23:59") is not None
+
+
+@given(st.sampled_from(["update", "status.update", "delete", "other"]), st.binary(max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_any_message_is_an_event_or_nothing(name: str, data: bytes) -> None:
+    found = Mapping(HOST).event(Message(name, data, len(data)))
+    assert found is None or found.key
+
+
+ODD = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8) | st.lists(st.text(), max_size=2)
+FIELDS = (*status_of("1", 1), "quote", "quoted_status")
+NESTED = ODD | st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=4)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), NESTED | st.lists(NESTED, max_size=2), max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_any_field_may_be_odd(changes: dict[str, Any]) -> None:
+    found = one(**changes)
+    if found is None:
+        assert changes["visibility"] not in ("public", "unlisted")
+    elif found.kind == "post":
+        tweet = read_tweet(found.value, found.event_time_ms or 0, TimeBounds())
+        assert isinstance(tweet, Tweet)
+        assert tweet.tweet_id.encode() == found.key
+        assert tweet.event_time_ms == found.event_time_ms
+    else:
+        assert found.kind == "unreadable"
+
+
+def test_deep_nesting_is_a_dead_letter_or_a_post() -> None:
+    for depth in range(100, 1100, 7):
+        data = json.dumps(status_of("1", TIME_MS))[:-1].encode() + b',"x":' + b"[" * depth + b"]" * depth + b"}"
+        found = Mapping(HOST).event(Message("update", data, len(data)))
+        assert found is not None
+        assert found.kind in ("post", "unreadable")
+
+
+def test_a_large_message_in_small_pieces() -> None:
+    with FakeMastodon([[dribble(5), posts(1, length=1_000_000), keep_open]]) as server:
+        events = Followed(server).until(2)
+        assert keys(events) == ids(server, 2)
+    assert len(events[1].value) > 1_000_000

@@ -1,0 +1,244 @@
+"""Replay of folders: all files in the order of their names, each line once, from where the last run ended."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import logging
+import random
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.source import Event, Surroundings
+from producer.sources.replay import ReplaySource
+from producer.sources.replay.parts import is_taken, natural
+from producer.testing import tweet_lines, write_lines
+from tests.unit.producer.test_replay import NOW_MS, after, opened, sent
+from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.settings import Settings
+
+
+def keys(events: list[Event]) -> list[int]:
+    return [int(event.key) for event in events]
+
+
+def text(first_id: int, count: int = 2) -> bytes:
+    lines = tweet_lines([(first_id + i) * 1000 for i in range(count)], first_id)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Tweets 1 to 10 in files of all kinds, beside what is not to be replayed."""
+    root = tmp_path / "tweets"
+    for name, content in {
+        "day-1/part-2.jsonl": text(1),
+        "day-1/part-10.jsonl.gz": gzip.compress(text(3)),
+        "day-2/nothing.json": b"",
+        "day-2/x.ndjson": text(5),
+        "day-10/a.gz": gzip.compress(text(7)),
+        "day-10/b.JSON": text(9),
+        "day-1/part-3.jsonl.tmp": text(90),
+        "day-1/.part-3.jsonl.gz": b"x",
+        "day-1/_SUCCESS": b"",
+        "_temporary/0/part-1.jsonl": text(91),
+        ".git/x.json": text(92),
+        "day-2/readme.txt": b"?",
+        "day-2/all.tar.gz": b"?",
+    }.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return root
+
+
+def test_all_files_in_the_order_of_their_names(folder: Path) -> None:
+    source = opened(folder)
+    events = sent(source)
+    assert keys(events) == list(range(1, 11))
+    assert [event.cursor for event in events][:4] == [
+        "day-1/part-2.jsonl\t1",
+        "day-1/part-2.jsonl\t2",
+        "day-1/part-10.jsonl.gz\t1",
+        "day-1/part-10.jsonl.gz\t2",
+    ]
+    assert source.check().startswith(f"replays {folder}: 6 files, ")
+    assert source.check().endswith("the first tweet of 1970-01-01T00:00:01Z")
+
+
+@pytest.mark.parametrize("done", range(1, 11))
+def test_restart_sends_the_rest(folder: Path, done: int) -> None:
+    source = opened(folder)
+    whole = sent(source)
+    assert sent(opened(folder, after(source, whole[:done]))) == whole[done:]
+
+
+def test_later_files_are_taken_at_the_next_run_and_grown_ones_go_on(folder: Path) -> None:
+    source = opened(folder)
+    saved = after(source, sent(source))
+    with (folder / "day-10/b.JSON").open("ab") as file:
+        file.write(text(11))
+    (folder / "day-10/c.jsonl").write_bytes(text(13))
+    (folder / "day-11.jsonl").write_bytes(text(15))
+    assert keys(sent(opened(folder, saved))) == [11, 12, 13, 14, 15, 16]
+
+
+def test_a_file_that_is_gone_is_passed_over(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = opened(folder)
+    saved = after(source, sent(source)[:4])
+    (folder / "day-1/part-10.jsonl.gz").unlink()
+    with caplog.at_level(logging.WARNING):
+        assert keys(sent(opened(folder, saved))) == [5, 6, 7, 8, 9, 10]
+    assert "day-1/part-10.jsonl.gz" in caplog.text
+
+
+def test_other_files_in_the_same_folder_start_anew(folder: Path) -> None:
+    source = opened(folder)
+    saved = after(source, sent(source)[:5])
+    (folder / "day-1/part-1.jsonl").write_bytes(text(100))
+    assert keys(sent(opened(folder, saved))) == [100, 101, *range(1, 11)]
+
+
+def test_a_file_that_got_shorter_is_refused(folder: Path) -> None:
+    source = opened(folder)
+    saved = after(source, sent(source)[:4])
+    (folder / "day-1/part-10.jsonl.gz").write_bytes(gzip.compress(text(3, 1)))
+    with pytest.raises(IntegrityError, match=r"day-1/part-10.jsonl.gz of .* has fewer lines than the 2"):
+        sent(opened(folder, saved))
+
+
+def test_a_file_that_is_cut_off_gives_its_whole_lines_and_then_stops(folder: Path) -> None:
+    path = folder / "day-1/part-10.jsonl.gz"
+    whole = gzip.compress(text(3), compresslevel=0)
+    path.write_bytes(whole[:-20])
+    source = opened(folder)
+    events: list[Event] = []
+    with pytest.raises(IntegrityError, match=r"part-10.jsonl.gz is cut off"):
+        events.extend(event for event in source.events() if event is not None)
+    assert keys(events) == [1, 2, 3]
+    path.write_bytes(whole)
+    assert keys(sent(opened(folder, after(source, events)))) == [4, 5, 6, 7, 8, 9, 10]
+
+
+def test_shift_looks_at_every_file(folder: Path) -> None:
+    (folder / "day-1/part-2.jsonl").write_bytes(text(500))
+    events = sent(opened(folder, replay_times="shift"))
+    assert max(event.event_time_ms or 0 for event in events) == NOW_MS
+    assert events[-1].event_time_ms == NOW_MS - (501 - 10) * 1000
+    assert sent(opened(folder, replay_times="shift", limit=4))[3].event_time_ms == NOW_MS - (501 - 4) * 1000
+
+
+def test_tar_files_are_read_through(folder: Path) -> None:
+    with tarfile.open(folder / "day-3.tar", "w") as tar:
+        for name, content in {
+            "./2020/b.json.gz": gzip.compress(text(20)),
+            "2020/a.json": text(22),
+            "2020/_x.json": b"?",
+            "readme": b"?",
+            "2020/c.json": text(24),
+        }.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    source = opened(folder)
+    whole = sent(source)
+    assert keys(whole) == [*range(1, 7), *range(20, 26), *range(7, 11)]
+    assert [event.cursor for event in whole[7:9]] == ["day-3.tar/2020/b.json.gz\t2", "day-3.tar/2020/a.json\t1"]
+    for done in range(1, len(whole)):
+        assert sent(opened(folder, after(source, whole[:done]))) == whole[done:]
+    alone = opened(folder / "day-3.tar")
+    events = sent(alone)
+    assert keys(events) == [20, 21, 22, 23, 24, 25]
+    assert keys(sent(opened(folder / "day-3.tar", after(alone, events[:3])))) == [23, 24, 25]
+    packed = (folder / "day-3.tar").read_bytes()
+    (folder / "day-3.tar").write_bytes(packed[: packed.index(b'"id_str": "22"') + 20])
+    with pytest.raises(IntegrityError, match=r"day-3.tar is damaged"):
+        sent(opened(folder))
+    with tarfile.open(folder / "day-3.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("2020/z.json"))
+    with pytest.raises(IntegrityError, match=r"day-3.tar of .* no longer has day-3.tar/2020/a.json"):
+        sent(opened(folder, after(source, whole[:9])))
+    (folder / "day-3.tar").write_bytes(b"no tar" * 200)
+    with pytest.raises(IntegrityError, match=r"day-3.tar is damaged"):
+        sent(opened(folder))
+
+
+def test_a_folder_without_tweets_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE: folder {tmp_path} has no"):
+        opened(tmp_path)
+    write_lines(tmp_path / "a.json", [])
+    with pytest.raises(ConfigurationError, match="has no lines"):
+        opened(tmp_path)
+
+
+def test_a_file_that_cannot_be_opened_is_named(folder: Path) -> None:
+    source = opened(folder)
+    (folder / "day-10/a.gz").unlink()
+    with pytest.raises(ConfigurationError, match=r"PRODUCER_REPLAY_FILE: .*day-10/a.gz cannot be read: No such file"):
+        sent(source)
+
+
+def test_a_disk_that_fails_may_come_back(folder: Path) -> None:
+    (folder / "day-11.jsonl").symlink_to("/proc/self/mem")  # reading its begin is an input/output error
+    source = opened(folder)
+    got: list[Event] = []
+    with pytest.raises(RetryableError, match=r"day-11.jsonl cannot be read: Input/output error"):
+        got.extend(event for event in source.events() if event is not None)
+    assert keys(got) == list(range(1, 11))
+
+
+def test_control_comes_back_while_lines_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_bytes(b"{}\n" * 50_000 + text(7, 1))
+    source = opened(path)
+    start = source.start.advanced(50_000, 50_000, None)
+    settings = Settings({"PRODUCER_REPLAY_FILE": str(path)})
+    events = list(ReplaySource.open(settings, start, Surroundings()).events())
+    assert [event and event.key for event in events] == [None, None, b"7"]
+
+
+@given(st.lists(st.text("a1023/-.é٣", min_size=1, max_size=8)), st.randoms())
+def test_every_name_has_its_place_in_the_order(names: list[str], chance: random.Random) -> None:
+    shuffled = list(names)
+    chance.shuffle(shuffled)
+    assert sorted(shuffled, key=natural) == sorted(names, key=natural)
+
+
+def test_numbers_in_names_count() -> None:
+    names = [
+        "part-10.json",
+        "part-2.json",
+        "part-02.json",
+        "a/part-1.json",
+        "part.json",
+        "2020-1/x",
+        "2020-01/y",
+        "9/x",
+    ]
+    expected = [
+        "9/x",
+        "2020-1/x",
+        "2020-01/y",
+        "a/part-1.json",
+        "part-02.json",
+        "part-2.json",
+        "part-10.json",
+        "part.json",
+    ]
+    assert sorted(names, key=natural) == expected
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "b/c.json.gz", "x.ndjson.zst", "2020/01/31/23/59.json.bz2", "firehose.gz"])
+def test_files_that_are_taken(name: str) -> None:
+    assert is_taken(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.json.tmp", "_SUCCESS", ".x.json", "_tmp/x.json", "a.tar.gz", "json", "a.tar"]
+)
+def test_files_that_are_left_out(name: str) -> None:
+    assert not is_taken(name)

@@ -1,0 +1,278 @@
+"""Lines of X API v2 as tweets, notices, troubles or unreadable: whatever comes, never an exception."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from producer.source import Event
+from producer.sources.x_v2.mapping import Trouble, billed, parameters, read_line
+from tests.fakes.x_api import OPERATIONAL_DISCONNECT, START_MS, TOO_MANY_CONNECTIONS, made_post, post_id
+from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet, tweet_text
+from twitter_topics.transform.document import search_document
+from twitter_topics.transform.sentiment import Sentiment
+
+TEXT = made_post(3)["data"]["text"]
+ORIGINAL = {"id": post_id(50), "text": "the whole of the original", "author_id": "77", "lang": "de"}
+
+
+def event(message: object) -> Event:
+    read = read_line(json.dumps(message).encode())
+    assert isinstance(read, Event)
+    return read
+
+
+def tweet(message: dict[str, Any]) -> Tweet:
+    """As the rest of the system reads it."""
+    read = event(message)
+    found = read_tweet(read.value, START_MS + 1000, TimeBounds())
+    assert isinstance(found, Tweet)
+    assert (found.tweet_id.encode(), found.event_time_ms, found.source) == (read.key, read.event_time_ms, "twitter")
+    return found
+
+
+def post(**fields: Any) -> dict[str, Any]:
+    return made_post(3, **fields)
+
+
+def test_a_post_has_the_shape_of_a_v1_1_tweet() -> None:
+    message = post()
+    body = tweet(message).body
+
+    assert event(message).kind == "post"
+    assert body["id"] == int(body["id_str"]) == int(post_id(3))
+    assert (body["text"], body["lang"]) == (TEXT, "en")
+    assert (body["created_at"], body["timestamp_ms"]) == ("Sun Nov 01 02:26:40 +0000 2026", str(START_MS + 30))
+    assert body["entities"]["hashtags"] == [{"text": "topic3", "indices": [20, 27]}]
+    assert (body["favorite_count"], body["retweet_count"]) == (3, 0)
+    assert (body["user"]["id_str"], body["user"]["screen_name"]) == ("1003", "author1003")
+    assert body["user"]["followers_count"] == 10
+    assert body["source_payload"] == message
+    assert "source_network" not in body
+
+
+def test_the_document_shows_what_the_post_says() -> None:
+    found = tweet(post())
+    shown = search_document(
+        found,
+        tweet_text(found.body),
+        topics=[(1, 1.0)],
+        labels={},
+        sentiment=Sentiment(0.0, 0.0, 0.0),
+        model_version="v1",
+        raw_partition=0,
+        raw_offset=0,
+    )
+    assert shown["hashtags"] == ["topic3"]
+    assert shown["user"] == {
+        "id": "1003",
+        "screen_name": "author1003",
+        "name": "Author 1003",
+        "followers": 10,
+        "verified": False,
+    }
+
+
+def test_a_long_post_is_whole() -> None:
+    note = {"text": "long " * 200, "entities": {"hashtags": [{"start": 900, "end": 905, "tag": "late"}]}}
+    body = tweet(post(note_tweet=note)).body
+    assert tweet_text(body) == "long " * 200
+    assert body["entities"]["hashtags"] == [{"text": "late", "indices": [900, 905]}]
+    assert body["text"] == TEXT
+
+
+def test_a_retweet_brings_its_original() -> None:
+    message = post(text="RT @a: the wh…", referenced_tweets=[{"type": "retweeted", "id": ORIGINAL["id"]}])
+    message["includes"]["tweets"] = [ORIGINAL]
+    body = tweet(message).body
+    assert tweet_text(body) == "the whole of the original"
+    assert body["retweeted_status"]["user"]["id_str"] == "77"
+    assert body["retweeted_status"]["timestamp_ms"] == str(START_MS + 500)
+
+
+def test_a_retweet_of_a_post_that_is_gone_is_still_one() -> None:
+    body = tweet(post(text="RT @a: cut", referenced_tweets=[{"type": "retweeted", "id": ORIGINAL["id"]}])).body
+    assert body["retweeted_status"] == {"id_str": ORIGINAL["id"]}
+    assert tweet_text(body) == "RT @a: cut"
+
+
+def test_quotes_and_answers() -> None:
+    references = [{"type": "quoted", "id": ORIGINAL["id"]}, {"type": "replied_to", "id": post_id(1)}]
+    message = post(referenced_tweets=references, in_reply_to_user_id="1003")
+    message["includes"]["tweets"] = [ORIGINAL]
+    body = tweet(message).body
+    assert body["is_quote_status"] is True
+    assert body["quoted_status"]["text"] == "the whole of the original"
+    assert body["in_reply_to_status_id_str"] == post_id(1)
+    assert (body["in_reply_to_user_id_str"], body["in_reply_to_screen_name"]) == ("1003", "author1003")
+
+
+def test_posts_that_quote_each_other_do_not_go_on_for_ever() -> None:
+    message = post(referenced_tweets=[{"type": "quoted", "id": ORIGINAL["id"]}])
+    message["includes"]["tweets"] = [ORIGINAL | {"referenced_tweets": [{"type": "quoted", "id": ORIGINAL["id"]}]}]
+    quoted = tweet(message).body["quoted_status"]
+    assert quoted["quoted_status_id_str"] == ORIGINAL["id"]
+    assert "quoted_status" not in quoted
+
+
+def test_mentions_links_and_cash_tags() -> None:
+    entities = {
+        "mentions": [{"start": 0, "end": 3, "username": "Author1003", "id": "1003"}, {"username": "other"}],
+        "urls": [{"start": 4, "end": 9, "url": "https://t.co/x", "expanded_url": "https://example.org", "images": []}],
+        "cashtags": [{"start": 1, "end": 5, "tag": "TWTR"}],
+        "hashtags": None,
+        "annotations": [{"probability": 0.5}],
+    }
+    found = tweet(post(entities=entities)).body["entities"]
+    assert found["user_mentions"][0] == {
+        "screen_name": "Author1003",
+        "name": "Author 1003",
+        "indices": [0, 3],
+        "id": 1003,
+        "id_str": "1003",
+    }
+    assert found["user_mentions"][1] == {"screen_name": "other", "name": "", "indices": [0, 0]}
+    assert found["urls"][0]["expanded_url"] == "https://example.org"
+    assert found["symbols"] == [{"text": "TWTR", "indices": [1, 5]}]
+    assert found["hashtags"] == []
+
+
+def test_places() -> None:
+    geo = {"place_id": "p", "coordinates": {"type": "Point", "coordinates": [13.4, 52.5]}}
+    message = post(geo=geo)
+    message["includes"]["places"] = [{"id": "p", "full_name": "Berlin, Germany", "country_code": "DE"}]
+    body = tweet(message).body
+    assert body["coordinates"] == {"type": "Point", "coordinates": [13.4, 52.5]}
+    assert (body["place"]["id"], body["place"]["full_name"]) == ("p", "Berlin, Germany")
+
+
+def test_withheld_is_kept() -> None:
+    body = tweet(post(withheld={"country_codes": ["DE", "FR"], "copyright": False, "scope": "user"})).body
+    assert (body["withheld_in_countries"], body["withheld_scope"]) == (["DE", "FR"], "user")
+
+
+def test_an_edit_is_a_post_with_a_past() -> None:
+    history = [post_id(1), post_id(3)]
+    edited = event(post(edit_history_tweet_ids=history))
+    assert (edited.kind, edited.key) == ("edit", post_id(3).encode())
+    assert json.loads(edited.value)["edit_history_tweet_ids"] == history
+
+
+def test_the_names_that_x_moves_to_are_read_too() -> None:
+    renamed = {
+        "note_post": {"text": "all of it"},
+        "referenced_posts": [{"type": "retweeted", "id": ORIGINAL["id"]}],
+        "edit_history_post_ids": [post_id(1), post_id(3)],
+    }
+    message = post(**renamed)
+    del message["data"]["edit_history_tweet_ids"]
+    message["includes"]["posts"] = [ORIGINAL]
+    read = event(message)
+    body = json.loads(read.value)
+    assert read.kind == "edit"
+    assert body["extended_tweet"]["full_text"] == "all of it"
+    assert body["retweeted_status"]["text"] == ORIGINAL["text"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "time_ms"),
+    [
+        ({}, START_MS + 30),
+        ({"created_at": None}, START_MS + 30),
+        ({"created_at": "no time"}, START_MS + 30),
+        ({"created_at": "2026-11-01T03:26:40.000+01:00"}, START_MS + 30),
+        ({"created_at": "2026-11-02T00:00:00.000Z"}, 1_793_577_600_000),
+        ({"id": "12345"}, START_MS),
+    ],
+    ids=["both", "id", "id-not-date", "zone", "they-differ", "old-id"],
+)
+def test_the_event_time_is_that_of_the_source(fields: dict[str, Any], time_ms: int) -> None:
+    assert event(post(**fields)).event_time_ms == time_ms
+
+
+def test_the_time_of_an_id_does_not_depend_on_what_is_sent_along() -> None:
+    whole, bare = post(), {"data": {"id": post_id(3), "text": "x"}}
+    assert event(whole).event_time_ms == event(bare).event_time_ms == START_MS + 30
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"\xff\xfe", "encoding: not UTF-8 at byte 0"),
+        (b'{"data": {"id": "1', "json: "),
+        (b"[1]", "json: a list"),
+        (b'{"data": {"id": "x1", "text": "t"}}', "id: "),
+        (b'{"data": {"id": "1", "text": null, "created_at": "2026-11-01T00:00:00Z"}}', "text: "),
+        (b'{"data": {"id": "1", "text": "t"}}', "time: "),
+        (b'{"data": {"id": "1", "text": "t", "created_at": "1969-12-31T23:59:59Z"}}', "time: "),
+        (b'{"data": {"id": "1", "text": "t", "created_at": "0001-01-01T00:00:00+23:59"}}', "time: "),
+        (b'{"new_kind": {"a": 1}}', "unknown: fields new_kind"),
+        (b"{}", "unknown: fields none"),
+        (b'{"data": ' + b"[" * 100_000, "json: "),
+    ],
+)
+def test_what_cannot_be_read_says_why_and_keeps_its_bytes(line: bytes, reason: str) -> None:
+    read, again = read_line(line), read_line(line)
+    assert isinstance(read, Event)
+    assert (read.kind, read.value) == ("unreadable", line)
+    assert read.reason.startswith(reason)
+    assert read == again
+
+
+def test_nothing_is_nested_too_deeply() -> None:
+    kinds = set()
+    for depth in range(800, 1000):
+        deep = "[" * depth + "]" * depth
+        read = read_line(f'{{"data": {{"delete": {{"tweet": {{"id": "1"}}, "x": {deep}}}}}}}'.encode())
+        assert isinstance(read, Event)
+        kinds.add((read.kind, read.reason[:22]))
+    assert ("notice", "") in kinds
+    assert {kind for kind, _ in kinds} == {"notice", "unreadable"}
+
+
+def test_a_lone_surrogate_survives() -> None:
+    line = json.dumps(post(text="half an emoji \ud83d")).encode()
+    read = read_line(line)
+    assert isinstance(read, Event)
+    assert json.loads(read.value)["text"] == "half an emoji \ud83d"
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ({"errors": [OPERATIONAL_DISCONNECT]}, "operational-disconnect"),
+        (TOO_MANY_CONNECTIONS, "too-many-connections"),
+        ({"title": "ConnectionException", "connection_issue": "TooManyConnections"}, "too-many-connections"),
+        ({"errors": [{"type": "https://api.x.com/2/problems/usage-capped", "title": "UsageCapExceeded"}]}, "usage-cap"),
+        ({"errors": [{"title": "new", "disconnect_type": "Whatever"}]}, "operational-disconnect"),
+        ({"errors": [{"title": "Not Found Error", "detail": "no such user\u001b[31m"}]}, ""),
+        ({"errors": [{"message": "Rate limit exceeded", "code": 88}]}, ""),
+    ],
+)
+def test_what_x_says_of_the_stream_is_no_post(message: dict[str, Any], cause: str) -> None:
+    line = json.dumps(message).encode()
+    trouble = read_line(line)
+    assert isinstance(trouble, Trouble)
+    assert trouble.cause == cause
+    assert trouble.sentence.isprintable()
+    assert billed(line) == ([], [])
+
+
+def test_a_post_with_errors_beside_it_is_a_post() -> None:
+    assert event(post() | {"errors": [{"title": "Not Found Error", "resource_id": "1"}]}).kind == "post"
+
+
+def test_a_line_costs_its_post_and_what_it_brings() -> None:
+    message = post()
+    message["includes"]["tweets"] = [ORIGINAL]
+    assert billed(json.dumps(message).encode()) == ([post_id(3), ORIGINAL["id"]], ["1003"])
+    posts, users = billed(b"what is this")
+    assert (len(posts), users) == (1, [])
+
+
+def test_authors_cost_money_and_can_be_left_out() -> None:
+    assert parameters(True)["expansions"].split(",")[0] == "author_id"
+    assert "author_id" not in parameters(False)["expansions"]
+    assert "user.fields" not in parameters(False)

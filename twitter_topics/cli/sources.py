@@ -1,0 +1,165 @@
+"""`twitter-topics sources`: what can be followed, what it needs and costs, whether it works, and what was missed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import SecretStr
+
+from twitter_topics.cli.screen import clean, say, screen, stack_settings, table
+
+if TYPE_CHECKING:
+    from twitter_topics.contract.gap import Gap
+    from twitter_topics.settings import Settings
+
+app = typer.Typer(help="What can be followed, whether it works, and what was missed.", no_args_is_help=True)
+
+_DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A source as a person chooses it. `needs`: the settings that must be given."""
+
+    name: str
+    what: str
+    costs: str
+    needs: tuple[str, ...] = ()
+
+
+SOURCES = (
+    Facts("synthetic", "tweets made up from a seed, to try things out", "nothing"),
+    Facts("replay", "a file, a folder, an S3 prefix, or the archive itself", "nothing", ("PRODUCER_REPLAY_FILE",)),
+    Facts("bluesky", "Bluesky's public posts, live", "nothing, no account needed"),
+    Facts(
+        "mastodon",
+        "public posts that reach one Mastodon server, live",
+        "nothing; an account there for the token",
+        ("MASTODON_ACCESS_TOKEN",),
+    ),
+    Facts(
+        "x_v2",
+        "X, live: posts that match the rules of X_RULES_FILE",
+        "each post and author read (X_DOLLARS_PER_POST, X_DOLLARS_PER_USER), until a cap of X_*_CAP_*",
+        ("X_BEARER_TOKEN",),
+    ),
+    Facts(
+        "twitter_v1",
+        "any server that speaks Twitter's v1.1 stream; Twitter's own is closed since 2023",
+        "as that server says",
+        ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET"),
+    ),
+)
+
+
+def missing(facts: Facts, settings: Settings) -> list[str]:
+    """The settings that a source needs and that are empty."""
+    return [name for name in facts.needs if not _value(settings, name)]
+
+
+def _value(settings: Settings, variable: str) -> str:
+    section, _, field = variable.lower().partition("_")
+    value = getattr(getattr(settings, section), field)
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+@app.command("list")
+def list_sources(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Show what there is, what it needs and costs, and which of it is followed."""
+    settings = stack_settings()
+    followed = settings.producer.sources
+    rows = [(facts, missing(facts, settings)) for facts in SOURCES]
+    if as_json:
+        shown = [asdict(facts) | {"missing": lacks, "followed": facts.name in followed} for facts, lacks in rows]
+        screen.print_json(data=shown)
+        return
+    made = table("source", "state", "what", "costs")
+    for facts, lacks in rows:
+        mark = " (followed)" if facts.name in followed else ""
+        state = "[red]needs " + "\n      ".join(lacks) + "[/]" if lacks else "[green]ready[/]"
+        made.add_row(facts.name + mark, state, facts.what, facts.costs)
+    screen.print(made)
+    say("\nPRODUCER_SOURCE chooses, several with commas between them. `twitter-topics sources check NAME` tries one.")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="of the source, as `sources list` shows it")],
+    posts: Annotated[int, typer.Option("--posts", min=1, help="end after so many")] = 5,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, help="or after this time")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Try a source and show its first posts. Nothing is sent to Kafka, no position is saved.
+
+    What X sends is paid for and counts against the caps. Exit code 1: no post came in time.
+    """
+    from producer.words import spent
+    from twitter_topics.cli import sources_check
+    from twitter_topics.errors import ConfigurationError
+
+    if name not in (known := [facts.name for facts in SOURCES]):
+        raise ConfigurationError(f"there is no source {clean(name)!r}; there are: {', '.join(known)}")
+    result = sources_check.check(stack_settings(), name, posts, seconds, quiet=as_json)
+    if as_json:
+        screen.print_json(data=result.as_dict())
+    else:
+        say("\n" + result.ending)
+        if result.spend is not None:
+            say(spent(result.spend))
+    if not result.posts:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rules(
+    file: Annotated[Path | None, typer.Argument(help="YAML file of rules; default: X_RULES_FILE")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="do it; without, only show")] = False,
+) -> None:
+    """Compare the rules of X's filtered stream with a file: what would be added and deleted."""
+    from twitter_topics.cli import sources_rules
+
+    sources_rules.rules(stack_settings(), file, apply=apply)
+
+
+@app.command()
+def gaps(
+    days: Annotated[float, typer.Option("--days", min=0, help="how far back")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Show when nothing was received, why, and what that may have cost."""
+    from twitter_topics.store.influx import SeriesStore
+
+    now_ms = time.time_ns() // 1_000_000
+    store = SeriesStore(stack_settings().influx)
+    try:
+        found = store.gaps(now_ms - round(days * _DAY_MS), now_ms + 1)
+    finally:
+        store.close()
+    if as_json:
+        screen.print_json(data=[asdict(gap) for gap in found])
+    elif found:
+        _show_gaps(found)
+    else:
+        say(f"no gap in the last {days:g} days")
+
+
+def _show_gaps(found: list[Gap]) -> None:
+    from producer.words import duration
+
+    made = table(
+        "source", "from (UTC)", "to (UTC)", "length", "cause", "posts missed", right=("length", "posts missed")
+    )
+    for gap in found:
+        length, missed = duration(round(gap.seconds)), f"about {gap.estimated_posts:,}"
+        made.add_row(clean(gap.source), _time(gap.from_ms), _time(gap.to_ms), length, clean(gap.cause), missed)
+    screen.print(made)
+    total, posts = duration(round(sum(gap.seconds for gap in found))), sum(gap.estimated_posts for gap in found)
+    say(f"\n{len(found):,} gaps, {total} in all, about {posts:,} posts")
+
+
+def _time(unix_ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(unix_ms / 1000))

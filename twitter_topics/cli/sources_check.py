@@ -1,0 +1,149 @@
+"""The first posts of a source, read as the producer reads them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.live import Live
+from rich.markup import escape
+
+from producer.source import Source, Surroundings
+from producer.sources import open_source
+from producer.status import Spend
+from twitter_topics.cli.screen import clean, say, screen, table
+from twitter_topics.contract.tweet import tweet_text, tweet_time
+
+if TYPE_CHECKING:
+    from producer.source import Event
+    from twitter_topics.settings import Settings
+
+_TEXT_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What is shown of a post. `time` in UTC, `text` of one line."""
+
+    time: str
+    user: str
+    lang: str
+    text: str
+
+
+@dataclass
+class Result:
+    """What came: the source's sentence, the posts, events by kind, and why it ended there."""
+
+    source: str
+    sentence: str
+    posts: list[Post] = field(default_factory=list)
+    events: Counter[str] = field(default_factory=Counter)
+    ending: str = ""
+    spend: Spend | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        posts = [{"time": post.time, "user": post.user, "lang": post.lang, "text": post.text} for post in self.posts]
+        return {
+            "source": self.source,
+            "sentence": self.sentence,
+            "posts": posts,
+            "events": dict(self.events),
+            "ending": self.ending,
+        }
+
+
+def check(
+    settings: Settings, name: str, posts: int, seconds: float, *, quiet: bool, around: Surroundings | None = None
+) -> Result:
+    """Open a source, ask it whether it will serve us, and read its first posts.
+
+    Args:
+        posts, seconds: it ends with so many or after this time, whichever comes first.
+        quiet: show nothing on the way.
+
+    Raises:
+        ConfigurationError, RetryableError: from the source.
+    """
+    around = around or Surroundings()
+    source = open_source(settings, name, None, around)
+    try:
+        result = Result(name, source.check())
+        if not quiet:
+            say(f"{name}: {result.sentence}")
+        with nullcontext(_ignore) if quiet else _growing_table() as show:
+            _read(source, around, result, posts, around.monotonic() + seconds, show)
+        result.ending = result.ending or _nothing_more(result, around, seconds)
+        result.spend = around.status.spend
+    finally:
+        around.stop.set()
+        source.close()
+    return result
+
+
+def _read(
+    source: Source, around: Surroundings, result: Result, posts: int, until: float, show: Callable[[Post], None]
+) -> None:
+    for event in source.events():
+        if event is not None:
+            result.events[event.kind] += 1
+            if event.kind == "post":
+                result.posts.append(post := _post(event))
+                show(post)
+        if len(result.posts) >= posts:
+            result.ending = f"{len(result.posts)} posts: it works"
+            return
+        if around.monotonic() >= until:
+            return
+    result.ending = f"the source ended after {len(result.posts)} posts"
+
+
+def _nothing_more(result: Result, around: Surroundings, seconds: float) -> str:
+    status = around.status
+    why = status.sentence or ("connected, but quiet" if status.connected else "not connected yet")
+    other = ", ".join(f"{count} {kind}" for kind, count in result.events.items() if kind != "post")
+    came = f"{len(result.posts)} posts" if result.posts else "no post"
+    return f"{came} in {seconds:g} s ({why})" + (f"; other events: {other}" if other else "")
+
+
+def _post(event: Event) -> Post:
+    """As far as it can be read: what is no tweet shows as its bytes."""
+    try:
+        body = json.loads(event.value)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        return Post("", "", "", _short(event.value.decode("utf-8", "replace")))
+    user = body.get("user")
+    name = user.get("screen_name") if isinstance(user, dict) else ""
+    moment = tweet_time(body)
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment / 1000)) if moment is not None else ""
+    return Post(at, clean(str(name or "")), clean(str(body.get("lang") or "")), _short(tweet_text(body)))
+
+
+def _short(text: str) -> str:
+    line = clean(text)
+    return line if len(line) <= _TEXT_SHOWN else line[: _TEXT_SHOWN - 1] + "…"
+
+
+def _ignore(_post: Post) -> None: ...
+
+
+@contextmanager
+def _growing_table() -> Iterator[Callable[[Post], None]]:
+    """A table that shows each post when it comes; where the output is no terminal, at the end."""
+    made = table("time (UTC)", "user", "lang", "text")
+
+    with Live(made, console=screen, auto_refresh=False) as live:
+
+        def show(post: Post) -> None:
+            made.add_row(post.time, *(escape(text) for text in (post.user, post.lang, post.text)))
+            live.refresh()
+
+        yield show
