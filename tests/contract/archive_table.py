@@ -15,6 +15,7 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import HourTransform
 from pyiceberg.types import BinaryType, IntegerType, LongType, NestedField, StringType, TimestamptzType
 
+from twitter_topics.contract.archive import DELETED
 from twitter_topics.settings import Settings
 from twitter_topics.store.archive import s3_properties, sqlalchemy_uri
 
@@ -32,12 +33,14 @@ BY_HOUR = PartitionSpec(PartitionField(2, 1000, HourTransform(), "event_time_hou
 
 
 class Record(NamedTuple):
-    """One row; without a tweet id it is a reject."""
+    """One row; without a tweet id it is a reject, and a deleted one has lost its text."""
 
     partition: int
     offset: int
     tweet_id: str | None
     at: datetime
+    deleted: bool = False
+    source: str = "twitter"
 
 
 def make_table(settings: Settings, warehouse: str) -> Table:
@@ -56,14 +59,36 @@ def append(table: Table, records: list[Record]) -> None:
     table.add_files([_data_file(table, group) for group in hours.values()], check_duplicate_files=False)
 
 
+def redact(table: Table, *tweet_ids: str) -> None:
+    """Take the text out of all rows of some tweets, as the deletions do."""
+    rows = [Record(*row) for row in _rows(table)]
+    table.delete("kafka_offset >= 0")
+    append(table, [row._replace(deleted=row.deleted or row.tweet_id in tweet_ids) for row in rows])
+
+
+def _rows(table: Table) -> list[tuple[Any, ...]]:
+    columns = ("kafka_partition", "kafka_offset", "tweet_id", "event_time")
+    found = table.scan(selected_fields=(*columns, "reject_reason", "source")).to_arrow().to_pylist()
+    return [
+        (*(row[name] for name in columns), bool(row["tweet_id"] and row["reject_reason"]), row["source"])
+        for row in found
+    ]
+
+
+def _reason(record: Record) -> str | None:
+    if record.deleted:
+        return f"{DELETED}delete"
+    return None if record.tweet_id else "json: broken"
+
+
 def _data_file(table: Table, records: list[Record]) -> str:
     # pyiceberg itself writes tables by hour only with a further package
     columns: dict[str, list[Any]] = {
         "tweet_id": [record.tweet_id for record in records],
         "event_time": [record.at for record in records],
-        "source": ["twitter" if record.tweet_id else None for record in records],
-        "payload": [b"{}" for _ in records],
-        "reject_reason": [None if record.tweet_id else "json: broken" for record in records],
+        "source": [record.source if record.tweet_id else None for record in records],
+        "payload": [None if record.deleted else b"{}" for record in records],
+        "reject_reason": [_reason(record) for record in records],
         "kafka_partition": [record.partition for record in records],
         "kafka_offset": [record.offset for record in records],
         "kafka_timestamp": [record.at for record in records],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.archive_table import Record, append, make_table
+from tests.contract.archive_table import Record, append, make_table, redact
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings
 from twitter_topics.store.archive import ArchiveCounts, ArchiveStore, HourFiles, sqlalchemy_uri
@@ -69,6 +69,37 @@ def test_counts_are_exact(place: tuple[Settings, str]) -> None:
         (0, 0, "a"),
         (1, 0, "bsky:ä"),
     ]
+
+
+def test_deleted_tweets_are_tweets_without_text(place: tuple[Settings, str]) -> None:
+    settings, warehouse = place
+    table = make_table(settings, warehouse)
+    append(table, [Record(0, 0, "7", NOON), Record(0, 1, None, NOON), Record(0, 2, "8", NOON), Record(0, 3, "7", NOON)])
+    redact(table, "7")
+    append(table, [Record(0, 4, "7", NOON)])  # delivered once more
+    store = ArchiveStore(settings)
+
+    assert store.counts() == ArchiveCounts(5, 1, 5, 2, {NOON.date(): 2})
+
+    records = store.records().distinct()
+    assert records.deleted.tolist() == [True, False, False, True, False]
+    assert records.of_deleted_tweets().offset.tolist() == [0, 3, 4]
+    assert dict(zip(records.owners().ids(), records.owners().deleted.tolist(), strict=True)) == {"7": True, "8": False}
+
+
+def test_ids_that_twitter_gave(place: tuple[Settings, str]) -> None:
+    settings, warehouse = place
+    store = ArchiveStore(settings)
+    assert store.twitter_ids().to_pylist() == []
+    table = make_table(settings, warehouse)
+    assert store.twitter_ids().to_pylist() == []
+    ids = ["1", "2", "9" * 19, "1", "9" * 20, "mastodon:h/3", "٣", "1\n"]
+    append(table, [Record(0, offset, tweet_id, NOON) for offset, tweet_id in enumerate(ids)])
+    append(
+        table, [Record(1, 0, None, NOON), Record(1, 1, "77", NOON, source="bluesky"), Record(1, 2, "1", NOON + HOUR)]
+    )
+    redact(table, "2")
+    assert sorted(store.twitter_ids().to_pylist()) == ["1", "9" * 19]
 
 
 def test_snapshots_and_files(place: tuple[Settings, str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from kafka import KafkaProducer
 from pyiceberg.table import Table
 
-from tests.contract.archive_table import Record, append, make_table
+from tests.contract.archive_table import Record, append, make_table, redact
 from twitter_topics.audit.report import as_dict
 from twitter_topics.audit.stores import RealStores
 from twitter_topics.audit.watch import audit
@@ -154,5 +154,19 @@ def test_the_audit_of_real_stores(pipeline: Pipeline) -> None:
     pipeline.count(1, sequence=4)
     assert pipeline.look().state == "ok"
 
+    taken, tweet_id = good[1], str(good[1].tweet_id)
+    redact(pipeline.archive, tweet_id)
+    assert ("index", "kept") in named(pipeline.look())
+    created_at = int(taken.at.timestamp() * 1000)
+    assert pipeline.search.delete([(tweet_id, created_at)]) == 1
+    report = pipeline.look()
+    assert (report.state, named(report)) == ("ok", {("archive", "note")})
+    assert as_dict(report)["deleted"] == 1
+    pipeline.search.delete([(str(good[2].tweet_id), int(good[2].at.timestamp() * 1000))])
+    pipeline.search.create([pipeline.document(taken)])
+    assert named(pipeline.look()) == {("archive", "note"), ("index", "kept"), ("index", "lost")}
+    pipeline.search.create([pipeline.document(good[2])])
+    pipeline.search.delete([(tweet_id, created_at)])
+
     append(pipeline.archive, [good[0]])
-    assert named(pipeline.look()) == {("archive", "doubled")}
+    assert named(pipeline.look()) == {("archive", "note"), ("archive", "doubled")}

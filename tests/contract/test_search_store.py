@@ -98,6 +98,18 @@ def test_days_are_indices_and_go_by_their_exact_name(store: SearchStore | Memory
         store.delete_index("somebody-elses")
 
 
+def test_documents_go_by_id_and_day_and_only_those(store: SearchStore | MemorySearchStore) -> None:
+    store.create([document(str(i), i) for i in range(2_500)] + [document("7", 3_000, day=1)])
+    gone = [(str(i), MIDNIGHT) for i in range(2_100)]
+
+    assert store.delete([*gone, ("never there", MIDNIGHT), ("8", MIDNIGHT + 5 * DAY_MS)]) == 2_100
+
+    assert sorted(store.daily_indices().values()) == [1, 400], "no day was made, no other was touched"
+    assert store.delete(gone) == 0
+    assert outcomes(store, document("7", 9_000)) == ["owned"]
+    assert store.delete([]) == 0
+
+
 def test_nothing_written_is_nothing_answered(store: SearchStore | MemorySearchStore) -> None:
     assert store.create([]) == []
     assert store.count() == 0

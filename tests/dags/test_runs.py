@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
+from tests.fakes.x_api import TOKEN, FakeX
+from twitter_topics.contract.notice import Notice
 from twitter_topics.policy.hours import last_closed
 from twitter_topics.store.archive import ArchiveStore, HourFiles
 from twitter_topics.store.model_files import EVALUATION, GOLDEN, TOPICS, TRAINING, encoded, register_version
 from twitter_topics.store.models import ARRAYS, ModelStore
 from twitter_topics.store.topic_hours import HourTotal, TopicHourStore
+from twitter_topics.store.x_compliance import Job
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -316,6 +322,124 @@ def test_retention_asks_before_it_deletes_most(dagbag: DagBag, indices: list[str
     assert len(indices) == 3
     run(dagbag, "elasticsearch_retention", allow_all=True)
     assert indices == days_ago(0)
+
+
+# --- tweet_deletions
+
+
+@dataclass
+class Deletions:
+    """X that works, and the stores in memory."""
+
+    x: FakeX
+    objects: MemoryObjects
+    published: list[Notice]
+    ids: list[str]
+    summary_of: str = ""
+
+    def x_states(self, done: Any) -> list[str]:
+        return [states(done)[name] for name in ("collect_ids", "ask_x", "wait_for_x", "publish")]
+
+
+DONE = {"notices": 3, "unreadable": 1, "tweets": 2, "rows": 2, "scrubbed": 0, "documents": 2}
+
+
+@pytest.fixture
+def deletions(
+    monkeypatch: pytest.MonkeyPatch, submitted: list[list[str]], settings: Any, dagbag: DagBag
+) -> Iterator[Deletions]:
+    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+
+    from twitter_topics.orchestration import deletions as work
+    from twitter_topics.store.deletions import DeletionFiles
+    from twitter_topics.testing.objects import MemoryObjects
+
+    made = Deletions(FakeX(), MemoryObjects(), [], ["1001", "1002", "1003"])
+    note = SparkSubmitHook.submit
+
+    def apply_for_real(self: Any, application: str = "", **options: Any) -> None:
+        note(self, application, **options)
+        DeletionFiles(made.objects).put_summary(made.summary_of or value_of(submitted[-1], "--run"), DONE)
+
+    def publish(_settings: Any, notices: Iterable[Notice]) -> int:
+        made.published += notices
+        return len(made.published)
+
+    monkeypatch.setattr(SparkSubmitHook, "submit", apply_for_real)
+    monkeypatch.setattr(work, "S3Objects", lambda _settings: made.objects)
+    monkeypatch.setattr(work, "publish", publish)
+    monkeypatch.setattr(ArchiveStore, "twitter_ids", lambda _self: pa.array(made.ids, pa.large_string()))
+    monkeypatch.setattr(dagbag.dags["tweet_deletions"].get_task("wait_for_x"), "poke_interval", 0.01)
+    for one in dagbag.dags["tweet_deletions"].tasks:
+        monkeypatch.setattr(one, "retries", 0)
+    monkeypatch.setenv("X_API_URL", made.x.url)
+    monkeypatch.setenv("X_BEARER_TOKEN", TOKEN)
+    yield made
+    made.x.close()
+
+
+def test_deletions_without_x(dagbag: DagBag, deletions: Deletions, submitted: list[list[str]]) -> None:
+    done = run(dagbag, "tweet_deletions")
+    assert done.state == "success", states(done)
+    assert deletions.x_states(done) == ["success", "skipped", "skipped", "skipped"]
+    assert (states(done)["apply"], returned(done, "report")) == ("success", DONE)
+    assert value_of(submitted[0], "--run") == done.run_id
+    assert deletions.x.requests == []
+
+
+def test_deletions_ask_x_when_the_setting_says_so(
+    dagbag: DagBag, deletions: Deletions, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("X_COMPLIANCE", "true")
+    deletions.x.jobs.redactions = {"1002": "suspended", "1003": "scrub_geo"}
+    done = run(dagbag, "tweet_deletions")
+    assert done.state == "success", states(done)
+    assert set(states(done).values()) == {"success"}
+    (job,) = deletions.x.jobs.jobs.values()
+    assert (job["ids"], job["name"]) == (deletions.ids, "tweet_deletions tweets")
+    assert [(notice.event, notice.tweet_id) for notice in deletions.published] == [
+        ("delete", "1002"),
+        ("scrub_geo", "1003"),
+    ]
+    assert returned(done, "publish") == {"scrub_geo": 1, "suspended": 1}
+    assert len(submitted) == 1
+
+    monkeypatch.setenv("X_COMPLIANCE", "false")
+    assert deletions.x_states(run(dagbag, "tweet_deletions", ask_x="yes"))[1:] == ["success"] * 3
+    monkeypatch.setenv("X_COMPLIANCE", "true")
+    assert deletions.x_states(run(dagbag, "tweet_deletions", ask_x="no"))[1:] == ["skipped"] * 3
+    deletions.ids.clear()
+    assert deletions.x_states(run(dagbag, "tweet_deletions"))[1:] == ["skipped"] * 3
+    assert len(deletions.x.jobs.jobs) == 2
+
+
+@pytest.mark.parametrize(("fault", "failed"), [("token", "collect_ids"), ("forbidden", "ask_x"), ("job", "wait_for_x")])
+def test_notices_are_applied_though_x_fails(
+    dagbag: DagBag,
+    deletions: Deletions,
+    submitted: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    failed: str,
+) -> None:
+    deletions.x.forbidden = fault == "forbidden"
+    if fault == "token":
+        monkeypatch.setenv("X_BEARER_TOKEN", "")
+    if fault == "job":
+        monkeypatch.setattr(
+            "twitter_topics.store.x_compliance.XCompliance.job", lambda *_: Job("7", "", "failed", "", 0, "")
+        )
+    done = run(dagbag, "tweet_deletions", ask_x="yes")
+    assert done.state == "failed"
+    assert (states(done)[failed], states(done)["apply"]) == ("failed", "success")
+    assert states(done)["report"] == "upstream_failed", "the run must not look like a good one"
+    assert len(submitted) == 1
+
+
+def test_a_summary_of_another_run_is_no_report(dagbag: DagBag, deletions: Deletions) -> None:
+    deletions.summary_of = "last week"
+    done = run(dagbag, "tweet_deletions")
+    assert (states(done)["apply"], states(done)["report"]) == ("success", "failed")
 
 
 # --- speed_layer_watch

@@ -21,6 +21,7 @@ DAG_IDS = {
     "speed_layer_watch",
     "topic_recount",
     "topic_retraining",
+    "tweet_deletions",
 }
 CHAPTERS = ("What it does.", "What it does not do.", "Parameters.", "Example.", "When it fails.")
 
@@ -72,6 +73,12 @@ def test_serializes(dagbag: DagBag, dag_id: str) -> None:
         ("elasticsearch_retention", "plan", "apply"),
         ("topic_recount", "check_range", "recount"),
         ("topic_recount", "recount", "report"),
+        ("tweet_deletions", "collect_ids", "ask_x"),
+        ("tweet_deletions", "ask_x", "wait_for_x"),
+        ("tweet_deletions", "wait_for_x", "publish"),
+        ("tweet_deletions", "publish", "apply"),
+        ("tweet_deletions", "publish", "report"),
+        ("tweet_deletions", "apply", "report"),
     ],
 )
 def test_edges(dagbag: DagBag, dag_id: str, first: str, then: str) -> None:
@@ -105,6 +112,7 @@ def test_assets(dagbag: DagBag) -> None:
         ("elasticsearch_retention", "30 3 * * *"),
         ("speed_layer_watch", "*/5 * * * *"),
         ("topic_retraining", "0 4 * * *"),
+        ("tweet_deletions", "30 2 * * *"),
     ],
 )
 def test_first_run_waits_for_the_next_moment(dagbag: DagBag, dag_id: str, cron: str) -> None:
@@ -148,6 +156,8 @@ RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
         ("topic_recount", RANGE | {"start": "yesterday"}),
         ("topic_recount", RANGE | {"end": "2026-11-01T01:30:00Z"}),
         ("topic_recount", RANGE | {"model": "newest"}),
+        ("tweet_deletions", {"ask_x": "maybe"}),
+        ("tweet_deletions", {"ask_x": True}),
     ],
 )
 def test_a_form_refuses(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> None:
@@ -168,6 +178,7 @@ def test_a_form_refuses(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> N
         ("topic_recount", RANGE | {"model": "champion"}),
         ("topic_recount", {"start": "2026-11-01T00:00:00.000+01:00", "end": "2026-11-01T01:00"}),
         ("topic_recount", RANGE | {"model": "20261101T040000Z-gsdmm"}),
+        ("tweet_deletions", {"ask_x": "no"}),
     ],
 )
 def test_a_form_takes(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> None:

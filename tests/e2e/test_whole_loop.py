@@ -16,9 +16,11 @@ from kafka import KafkaProducer
 
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
+from tests.fakes.x_api import FakeX
 from twitter_topics.audit.stores import RealStores
 from twitter_topics.audit.watch import audit
 from twitter_topics.cli.tour import Tour
+from twitter_topics.contract.notice import Notice
 from twitter_topics.local import secrets
 from twitter_topics.local.airflow_rest import AirflowRest, Run
 from twitter_topics.local.stack import Stack
@@ -27,6 +29,7 @@ from twitter_topics.settings import Settings
 from twitter_topics.store.elasticsearch import SearchStore
 from twitter_topics.store.influx import SeriesStore
 from twitter_topics.store.models import ModelStore
+from twitter_topics.store.notices import publish
 from twitter_topics.testing.services import stack_variables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
@@ -57,8 +60,8 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 class Loop:
     """A running stack, and the questions that the test asks of it."""
 
-    def __init__(self, stack: Stack, tweets: int) -> None:
-        self.stack, self.tweets = stack, tweets
+    def __init__(self, stack: Stack, tweets: int, x: FakeX) -> None:
+        self.stack, self.tweets, self.x = stack, tweets, x
         self.settings = Settings(stack.addresses.variables)
         self.search = SearchStore(self.settings.elasticsearch)
         self.models = ModelStore(self.settings)
@@ -111,12 +114,13 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
         "TOPICS_MIN_DOCUMENTS": "2000",
         "SPEED_MAX_TWEETS_PER_BATCH": "1000",  # several batches, so that there is a middle to be killed in
     }
-    stack = Stack(Settings(variables), lambda _: None)
-    try:
-        stack.up()
-        yield Loop(stack, len(tweets))
-    finally:
-        stack.down()
+    with FakeX() as x:
+        stack = Stack(Settings(variables | x.settings), lambda _: None)
+        try:
+            stack.up()
+            yield Loop(stack, len(tweets), x)
+        finally:
+            stack.down()
 
 
 def test_every_tweet_is_archived_indexed_and_counted_once_through_kill_9(loop: Loop) -> None:
@@ -169,6 +173,23 @@ def test_hours_are_recounted_exactly_on_demand(loop: Loop) -> None:
         store.close()
     in_range = {"range": {"created_at": {"gte": (end - 6 * 3600) * 1000, "lt": end * 1000}}}
     assert sum(row.sums.tweets for row in rows) == loop.search.count(in_range) > 0
+
+
+def test_what_was_taken_back_leaves_search_and_archive_and_nothing_else_does(loop: Loop) -> None:
+    before = loop.balance().facts
+    told, asked, moved = (hit["_id"] for hit in loop.search.search(size=3, query={"match_all": {}})["hits"]["hits"])
+    publish(loop.settings.kafka, [Notice("delete", "twitter", told)])  # by a stream
+    loop.x.jobs.redactions |= {asked: "deleted", moved: "scrub_geo"}  # by X, when it is asked
+    for _ in range(2):  # a second run finds nothing to do
+        loop.run_dag("tweet_deletions", {"ask_x": "yes"})
+    [first, second] = loop.x.jobs.jobs.values()
+    assert len(set(first["ids"])) == len(first["ids"]) == before.archived_distinct
+    assert set(first["ids"]) - set(second["ids"]) == {told, asked}
+    assert loop.search.count({"terms": {"tweet_id": [told, asked]}}) == 0
+    assert loop.search.count({"terms": {"tweet_id": [moved]}}) == 1
+    after = loop.balance().facts
+    assert (after.produced, after.archived, after.counted) == (before.produced, before.archived, before.counted)
+    assert after.indexed == before.indexed - 2
 
 
 def _iso(seconds: int) -> str:

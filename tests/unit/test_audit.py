@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +12,7 @@ import pytest
 from kafka.partitioner.default import murmur2
 
 from twitter_topics.audit.collect import collect
-from twitter_topics.audit.stores import Counted, Documents, Limits, before, not_from
+from twitter_topics.audit.stores import Counted, Documents, Kept, Limits, before, not_from
 from twitter_topics.audit.watch import audit
 from twitter_topics.contract.document import index_day
 from twitter_topics.policy.audit import Report, balance
@@ -26,7 +26,10 @@ RAW_PARTITIONS = 3
 
 @dataclass
 class Pipeline:
-    """The stores in memory: archive rows, documents (day, partition, offset), letters, the counts and their marks."""
+    """The stores in memory: archive rows, documents (day, partition, offset), letters, the counts and their marks.
+
+    `deleted` are ids of tweets whose rows have lost their text, but for those rows that are in `readable`.
+    """
 
     ranges: dict[int, Range]
     rows: list[tuple[int, int, str | None, date]]
@@ -36,6 +39,8 @@ class Pipeline:
     lanes: dict[tuple[int, int], int]
     lane_count: int
     elsewhere: dict[str, int] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    readable: set[tuple[int, int]] = field(default_factory=set)
 
     def raw_ranges(self) -> dict[int, Range]:
         return dict(self.ranges)
@@ -50,7 +55,8 @@ class Pipeline:
         return DeadLetters(places, self.elsewhere)
 
     def archive(self) -> ArchiveRecords:
-        return ArchiveRecords.of(self.rows)
+        gone = {at for at, row in enumerate(self.rows) if row[2] in self.deleted and row[:2] not in self.readable}
+        return ArchiveRecords.of(self.rows, deleted=gone)
 
     def documents(self, limits: Limits, settled: Limits) -> dict[date, Documents]:
         whole, done = Counter[date](), Counter[date]()
@@ -58,6 +64,21 @@ class Pipeline:
             whole[day] += offset < limits.get(partition, 0)
             done[day] += offset < settled.get(partition, 0)
         return {day: Documents(whole[day], done[day]) for day in whole}
+
+    def documents_of(self, tweet_ids: Sequence[str]) -> list[Kept]:
+        wanted = {(row[0], row[1]) for row in self.rows if row[2] in tweet_ids}
+        return [Kept(day, *place) for day, *place in self.indexed if tuple(place) in wanted]
+
+    def delete(self, *tweets: str) -> None:
+        """As the deletions do: documents of any record, and the text of all rows."""
+        wanted = {row[:2] for row in self.rows if row[2] in tweets}
+        self.indexed = [one for one in self.indexed if one[1:] not in wanted]
+        self.deleted |= set(tweets)
+
+    def archive_ids(self) -> list[str]:
+        """Tweets that are in the index, in order."""
+        owners = {(partition, offset) for _, partition, offset in self.indexed}
+        return sorted({row[2] for row in self.rows if row[2] and row[:2] in owners})
 
     def counted(self) -> Counted:
         return Counted(self.tweets, dict(self.lanes))
@@ -115,6 +136,29 @@ def test_a_clean_run_is_never_flagged(seed: int) -> None:
         facts.archived_distinct - facts.refused_by_index == facts.indexed == facts.counted_before_cut == pipeline.tweets
     )
     assert facts.archive_rejects == facts.dead_letters.get("parse", 0)
+
+
+def with_deletions(seed: int, **options: int) -> Pipeline:
+    """A pipeline at rest after a fifth of its tweets were deleted."""
+    pipeline = healthy(seed, **options)
+    ids = pipeline.archive_ids()
+    pipeline.delete(*random.Random(seed).sample(ids, len(ids) // 5))
+    return pipeline
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_deletions_leave_the_balance(seed: int) -> None:
+    pipeline = with_deletions(seed, records=random.Random(seed).randrange(400), lane_count=1 + seed % 4)
+    report = judge(pipeline)
+    assert (report.state, named(report)) == ("ok", set())
+    facts = report.facts
+    assert facts.produced == facts.archived == facts.archived_records == len(pipeline.rows)
+    assert facts.deleted == len(pipeline.deleted)
+    assert facts.indexed == facts.counted_before_cut - facts.deleted == len(pipeline.indexed)
+    assert facts.archived_distinct - facts.refused_by_index == facts.counted_before_cut == pipeline.tweets
+    assert facts.archive_rejects == facts.dead_letters.get("parse", 0)
+    notes = [one.text for one in report.findings if "deleted on request" in one.text]
+    assert notes == ([f"{len(pipeline.deleted)} tweets were deleted on request"] if pipeline.deleted else [])
 
 
 def lose_archive_row(pipeline: Pipeline, chance: random.Random) -> None:
@@ -182,6 +226,60 @@ def test_one_record_lost_or_doubled_is_named_at_its_hop(
     report = judge(pipeline)
     assert report.state == "broken"
     assert expected <= named(report)
+
+
+@pytest.mark.parametrize(("mutate", "expected"), MUTATIONS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize("seed", range(20))
+def test_deletions_hide_no_fault(mutate: Mutation, expected: set[tuple[str, str]], seed: int) -> None:
+    """Tweets that came once are deleted: a repeated one may rightly be counted again."""
+    pipeline = healthy(seed)
+    times = Counter(row[2] for row in pipeline.rows)
+    ids = [one for one in pipeline.archive_ids() if times[one] == 1]
+    pipeline.delete(*random.Random(seed).sample(ids, len(ids) // 5))
+    mutate(pipeline, random.Random(seed))
+    report = judge(pipeline)
+    assert report.state == "broken"
+    assert expected <= named(report)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_deleted_tweet_in_the_index_is_named_and_hides_no_lost_one(seed: int) -> None:
+    pipeline, chance = with_deletions(seed), random.Random(seed)
+    place, day = chance.choice([(row[:2], row[3]) for row in pipeline.rows if row[2] in pipeline.deleted])
+    pipeline.indexed.append((day, *place))
+    report = judge(pipeline)
+    assert (report.state, named(report)) == ("broken", {("index", "kept")})
+    assert report.facts.deleted_in_index == 1
+    lost = chance.choice([one for one in pipeline.indexed if one[0] == day and one[1:] != place])
+    pipeline.indexed.remove(lost)
+    assert named(judge(pipeline)) == {("index", "kept"), ("index", "lost")}
+
+
+def test_a_deleted_tweet_that_comes_once_more() -> None:
+    """It is indexed and counted like a new one, until the next run of the deletions."""
+    pipeline = healthy(lane_count=1)
+    times = Counter(row[2] for row in pipeline.rows)
+    tweet = next(one for one in pipeline.archive_ids() if times[one] == 1)
+    pipeline.delete(tweet)
+    assert judge(pipeline).state == "ok"
+    partition, _, _, day = next(row for row in pipeline.rows if row[2] == tweet)
+    again = (partition, pipeline.ranges[partition].end)
+    pipeline.ranges[partition] = Range(0, again[1] + 1)
+    pipeline.rows.append((*again, tweet, day))
+    pipeline.readable.add(again)
+    pipeline.indexed.append((day, *again))
+    pipeline.tweets += 1
+    pipeline.lanes[partition, 0] = again[1]
+    assert named(judge(pipeline)) == {("index", "kept")}
+
+    pipeline.readable.clear()
+    pipeline.delete(tweet)
+
+    report = judge(pipeline)
+    assert (report.state, report.facts.deleted) == ("ok", 1)
+    assert "1 deleted tweets came once more and were counted once more" in [one.text for one in report.findings]
+    pipeline.tweets += 1
+    assert named(judge(pipeline)) == {("counts", "doubled")}
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -7,17 +7,20 @@ A stream never stands still, so numbers of different stores never belong to one 
 * The aggregator's own position. Counts carry no offsets, but its ledger says up to which raw offset each lane is
   counted, and a tweet's lane is known: Kafka's partitioner on its id. So the archive tells how many tweets must be
   counted by now. Those were indexed before they were handed on: each must be in the index, however far the rest lags.
+
+A tweet that was taken back stays in the archive's ledger and in the counts, and its document must be gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twitter_topics.audit.stores import Documents
 from twitter_topics.policy.audit import Day, Facts
 from twitter_topics.store.archive import ArchiveRecords, tweets_per_day
 from twitter_topics.store.kafka_contents import DeadLetters, Range, partitions_of_keys
@@ -25,7 +28,7 @@ from twitter_topics.store.kafka_contents import DeadLetters, Range, partitions_o
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from twitter_topics.audit.stores import Counted, Documents, Stores
+    from twitter_topics.audit.stores import Counted, Kept, Stores
 
 Cut = Mapping[int, Range]
 Places = set[tuple[int, int]]
@@ -45,11 +48,15 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
     records = stores.archive()
     letters = stores.dead_letters()
     archive = _Archive.of(records, cut, stores.raw_ranges())
-    owners = _without(records, letters.places.get("index", set())).owners()
-    done = _counted_mask(owners, counted, stores.processed_partitions())
+    indexable, partitions = _without(records, letters.places.get("index", set())), stores.processed_partitions()
+    owners = indexable.owners()
+    done = _counted_mask(owners, counted, partitions)
     inside = _before(owners, archive.limits)
     settled = _settled(owners, done, archive.limits)
+    gone = indexable.distinct().of_deleted_tweets()
     documents = stores.documents(archive.limits, settled)
+    kept = stores.documents_of(sorted(set(gone.ids())))
+    _take_out(documents, kept, archive.limits, settled)
     rejects = _places(records.select(_before(records, archive.limits) & (records.tweet < 0)))
     parse_letters = {
         place for place in letters.places.get("parse", set()) if place[1] < archive.limits.get(place[0], 0)
@@ -69,11 +76,14 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
         dead_letters=_by_stage(letters),
         rejects_without_letter=len(rejects - parse_letters),
         letters_without_reject=len(parse_letters - rejects),
-        days=_days(owners.select(inside), settled, documents, today - timedelta(days=retention_days)),
+        deleted=int((owners.deleted & inside).sum()),
+        deleted_in_index=len(kept),
+        days=_days(owners.select(inside & ~owners.deleted), settled, documents, today - timedelta(days=retention_days)),
         counted=counted.tweets,
         counted_expected=int(done.sum()),
         counted_ahead=int((done & ~inside).sum()),
         uncounted=int((~done & inside).sum()),
+        repeated_after_deletion=int(_counted_mask(gone, counted, partitions).sum() - (done & owners.deleted).sum()),
         count_known=_reaches(records, counted),
     )
 
@@ -152,6 +162,18 @@ def _reaches(records: ArchiveRecords, counted: Counted) -> bool:
     """Whether the archive holds everything that is counted."""
     tops = {raw: int(records.offset[records.partition == raw].max(initial=-1)) for raw, _ in counted.lanes}
     return all(mark <= tops[raw] for (raw, _), mark in counted.lanes.items())
+
+
+def _take_out(
+    documents: dict[date, Documents], kept: Sequence[Kept], limits: Mapping[int, int], settled: Mapping[int, int]
+) -> None:
+    """Subtract the documents that should not be there, so that they do not make up for one that is missing."""
+    for one in kept:
+        held = documents.get(one.day, Documents(0, 0))
+        documents[one.day] = Documents(
+            held.before_limit - (one.offset < limits.get(one.partition, one.offset + 1)),
+            held.settled - (one.offset < settled.get(one.partition, -1)),
+        )
 
 
 def _days(

@@ -19,6 +19,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "archived_records": facts.archived_records,
         "archived_distinct": facts.archived_distinct,
         "archive_rejects": facts.archive_rejects,
+        "deleted": facts.deleted,
         "indexed": facts.indexed,
         "expired_from_index": facts.expired_from_index,
         "counted": facts.counted_before_cut,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 15
 _LEDGER_TRIES = 20
+_IDS_PER_SEARCH = 5_000
 
 Limits = Mapping[int, int]
 """By partition of the raw topic: the first offset that is not meant."""
@@ -38,6 +39,14 @@ class Documents(NamedTuple):
     settled: int
 
 
+class Kept(NamedTuple):
+    """A document by its day and its record; partition and offset are -1 where it names none."""
+
+    day: date
+    partition: int
+    offset: int
+
+
 class Stores(Protocol):
     """What the audit asks. Methods raise RetryableError while their store is away."""
 
@@ -55,6 +64,9 @@ class Stores(Protocol):
 
     def documents(self, limits: Limits, settled: Limits) -> dict[date, Documents]:
         """Documents by event day."""
+
+    def documents_of(self, tweet_ids: Sequence[str]) -> list[Kept]:
+        """The documents of some tweets."""
 
     def counted(self) -> Counted:
         """What is counted, at one moment."""
@@ -106,6 +118,17 @@ class RealStores:
             for bucket in answer["aggregations"]["days"]["buckets"]
             if (day := index_day(bucket["key"], prefix))
         }
+
+    def documents_of(self, tweet_ids: Sequence[str]) -> list[Kept]:
+        prefix, found = self.settings.elasticsearch.index_prefix, []
+        for start in range(0, len(tweet_ids), _IDS_PER_SEARCH):
+            wanted = {"ids": {"values": list(tweet_ids[start : start + _IDS_PER_SEARCH])}}
+            answer = self._search.search(size=10_000, query=wanted, source=["raw_partition", "raw_offset"])
+            for hit in answer["hits"]["hits"]:
+                if day := index_day(hit["_index"], prefix):
+                    place = (hit["_source"].get(name, -1) for name in ("raw_partition", "raw_offset"))
+                    found.append(Kept(day, *place))
+        return found
 
     def counted(self) -> Counted:
         for _ in range(_LEDGER_TRIES):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 State = Literal["ok", "lagging", "broken"]
-Kind = Literal["lost", "doubled", "unknown", "behind", "stuck", "note"]
+Kind = Literal["lost", "doubled", "unknown", "kept", "behind", "stuck", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Day:
 
     `expected` and `indexed` concern the records before the limit; `settled` and `settled_indexed` only those that the
     aggregator has counted, which therefore must stand in the index. `expired`: retention may have deleted the index.
+    Deleted tweets are in none of these numbers.
     """
 
     day: date
@@ -36,11 +37,13 @@ class Facts:
     before the archive's first record.
     Of the archive: `archived` rows and their distinct places `archived_records`; `archive_holes`, places missing below
     the highest archived one; `archive_unknown`, records that Kafka never gave an offset; `archive_rejects`;
-    `archived_distinct` tweets, of which the index refused `refused_by_index`.
+    `archived_distinct` tweets, of which the index refused `refused_by_index` and `deleted` were deleted on request.
     Of the dead letters: `dead_letters` distinct ones by stage; `rejects_without_letter`; `letters_without_reject`.
-    Of the index: `days`.
+    Of the index: `days`, and `deleted_in_index`, documents of deleted tweets.
     Of the series: `counted` tweets, `counted_expected` by the aggregator's own position, `uncounted` tweets behind that
-    position, `counted_ahead` tweets counted beyond the cut; `count_known` is False while the archive lags behind it.
+    position, `counted_ahead` tweets counted beyond the cut; `count_known` is False while the archive lags behind it;
+    `repeated_after_deletion` records of deleted tweets behind their first ones, each of which may have been counted,
+    because a tweet without a document is a new one.
     """
 
     produced: int
@@ -56,11 +59,14 @@ class Facts:
     archive_unknown: int = 0
     archive_rejects: int = 0
     refused_by_index: int = 0
+    deleted: int = 0
+    deleted_in_index: int = 0
     dead_letters: dict[str, int] = field(default_factory=dict)
     rejects_without_letter: int = 0
     letters_without_reject: int = 0
     days: tuple[Day, ...] = ()
     counted_ahead: int = 0
+    repeated_after_deletion: int = 0
     count_known: bool = True
 
     @property
@@ -140,6 +146,7 @@ def _archive(facts: Facts) -> list[Finding]:
             facts.never_archived,
             f"{facts.never_archived:,} records had left Kafka before the archive began",
         ),
+        Finding(hop, "note", facts.deleted, f"{facts.deleted:,} tweets were deleted on request"),
         Finding(
             hop, "note", facts.expired_in_kafka, f"{facts.expired_in_kafka:,} records have left Kafka by its retention"
         ),
@@ -172,8 +179,9 @@ def _index(facts: Facts) -> list[Finding]:
             Finding("index", "lost", lost, f"{day.day}: {lost:,} counted tweets are not in the index"),
             Finding("index", "behind", coming, f"{day.day}: {coming:,} tweets are not indexed yet"),
         )
-    expired = facts.expired_from_index
+    expired, kept = facts.expired_from_index, facts.deleted_in_index
     return found + _findings(
+        Finding("index", "kept", kept, f"{kept:,} deleted tweets are in the index: tweet_deletions takes them out"),
         Finding("index", "note", expired, f"{expired:,} tweets are older than the retention and have left the index"),
         Finding(
             "index", "note", facts.refused_by_index, f"{facts.refused_by_index:,} tweets were refused by the index"
@@ -185,7 +193,10 @@ def _counts(facts: Facts) -> list[Finding]:
     if not facts.count_known:
         return [Finding("counts", "behind", 0, "the archive lags behind the counts: they cannot be compared yet")]
     extra = facts.counted - facts.counted_expected
+    again = min(max(0, extra), facts.repeated_after_deletion)
+    extra -= again
     return _findings(
+        Finding("counts", "note", again, f"{again:,} deleted tweets came once more and were counted once more"),
         Finding("counts", "doubled", extra, f"{extra:,} more tweets are counted than were handed over"),
         Finding("counts", "lost", -extra, f"{-extra:,} tweets were handed over and are not counted"),
         Finding("counts", "behind", facts.uncounted, f"{facts.uncounted:,} tweets are not counted yet"),

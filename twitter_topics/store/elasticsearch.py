@@ -89,6 +89,25 @@ class SearchStore:
                 outcomes[position] = _written(status, error)
         return [one for one in outcomes if one is not None]
 
+    def delete(self, tweets: Sequence[tuple[str, int]]) -> int:
+        """Delete the documents of tweets (tweet id, event time in Unix milliseconds).
+
+        Returns:
+            How many were there. A document or a day that is missing is as good as deleted.
+
+        Raises:
+            RetryableError: Elasticsearch did not delete all of them within the patience.
+        """
+        named = [{"tweet_id": tweet_id, "created_at": event_time_ms} for tweet_id, event_time_ms in tweets]
+        there = 0
+        for position, status, error in self._bulk("delete", named, range(len(named))):
+            if status == 404:
+                continue
+            if status >= 300:
+                raise RetryableError(f"Elasticsearch did not delete {tweets[position][0]}: HTTP {status}: {error}")
+            there += 1
+        return there
+
     def daily_indices(self) -> dict[str, int]:
         """Documents in each daily index, by name."""
         rows = self._patiently(
@@ -178,7 +197,7 @@ class SearchStore:
         lines: list[bytes] = []
         for document in documents:
             head = {action: {"_index": index_name(prefix, document["created_at"]), "_id": document["tweet_id"]}}
-            lines += [_json(head), _json(document)]
+            lines += [_json(head)] if action == "delete" else [_json(head), _json(document)]
         return b"\n".join(lines) + b"\n"
 
     def _patiently(self, call: Callable[[], Any]) -> Any:

@@ -35,6 +35,11 @@ class MemorySearchStore:
         day[document["tweet_id"]] = document
         return Written(Outcome.OWNED)
 
+    def delete(self, tweets: Sequence[tuple[str, int]]) -> int:
+        """Delete documents by (tweet id, event time in Unix milliseconds). Returns how many were there."""
+        days = (self._days.get(index_name(self._prefix, event_time_ms), {}) for _, event_time_ms in tweets)
+        return sum(day.pop(tweet_id, None) is not None for (tweet_id, _), day in zip(tweets, days, strict=True))
+
     def daily_indices(self) -> dict[str, int]:
         """Documents in each daily index, by name."""
         return {name: len(documents) for name, documents in sorted(self._days.items())}

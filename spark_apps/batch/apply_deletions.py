@@ -1,0 +1,57 @@
+"""Applies the notices of the topic of deletions to the search index and the archive; writes what it did to the bucket.
+
+Exit codes: 0 applied, 78 wrong settings, 1 anything else; it may be run again at any time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.logs import configure_logging
+from twitter_topics.settings import Settings
+from twitter_topics.spark_io.archive import ensure_tables
+from twitter_topics.spark_io.deletions import apply_deletions
+from twitter_topics.spark_io.maintenance import expire_snapshots
+from twitter_topics.spark_io.session import build_session
+from twitter_topics.store.deletions import DeletionFiles
+from twitter_topics.store.objects import S3Objects
+
+SNAPSHOTS_KEPT = timedelta(hours=24)
+
+log = logging.getLogger("apply_deletions")
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Arguments of the job; a wrong one ends it with status 2 before Spark starts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", required=True, help="name of the run, which the summary repeats")
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    configure_logging()
+    options, settings = parse_arguments(), Settings()
+    try:
+        spark = build_session(settings, "apply_deletions")
+        try:
+            ensure_tables(spark, settings)
+            done = apply_deletions(spark, settings)
+            now = datetime.now(UTC)  # an archive at rest is not compacted, and would keep what was taken back yesterday
+            expire_snapshots(spark, settings, older_than=now - SNAPSHOTS_KEPT, now=now)
+        finally:
+            spark.stop()
+        DeletionFiles(S3Objects(settings.s3)).put_summary(options.run, done.as_dict())
+    except ConfigurationError:
+        log.exception("wrong configuration")
+        return EXIT_CONFIGURATION
+    log.info("%s", done)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""What notices ask for, and places that leave a payload."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twitter_topics.contract.notice import Notice
+from twitter_topics.policy.deletions import PLACES, Order, order, without_places
+
+
+@pytest.mark.parametrize(
+    ("notice", "asked"),
+    [
+        (Notice("delete", "x_v2", tweet_id="7"), Order("7", "", "deleted: delete")),
+        (Notice("delete", "mastodon", tweet_id="mastodon:h/7"), Order("mastodon:h/7", "", "deleted: delete")),
+        (Notice("delete", "x_v2", user_id="7"), None),
+        (Notice("account", "bluesky", user_id="u", status="deleted"), Order("", "u", "deleted: account deleted")),
+        (Notice("account", "bluesky", user_id="u", status="suspended"), Order("", "u", "deleted: account suspended")),
+        (Notice("account", "x_v2", user_id="u", status="protected"), Order("", "u", "deleted: account protected")),
+        (Notice("account", "x_v2", user_id="u", status="deactivated"), Order("", "u", "deleted: account deactivated")),
+        (Notice("account", "x_v2", user_id="u", status="active"), None),
+        (Notice("account", "x_v2", user_id="u"), None),
+        (Notice("account", "x_v2", status="deleted"), None),
+        (Notice("account", "x_v2", tweet_id="7", user_id="u", status="deleted"), None),
+        (Notice("scrub_geo", "x_v2", tweet_id="7"), Order("7", "", None)),
+        (Notice("scrub_geo", "twitter_v1", user_id="u", up_to_tweet_id="90"), Order("", "u", None, "90")),
+        (Notice("scrub_geo", "twitter_v1", user_id="u"), Order("", "u", None)),
+        (Notice("scrub_geo", "twitter_v1", user_id="u", up_to_tweet_id="9" * 20), Order("", "u", None)),
+        (Notice("scrub_geo", "twitter_v1", user_id="u", up_to_tweet_id="٣"), Order("", "u", None)),
+        (Notice("withheld", "x_v2", tweet_id="7", countries=("DE", "FR")), None),
+        (Notice("withheld", "x_v2", tweet_id="7"), None),
+        (Notice("withheld", "x_v2", tweet_id="7", countries=("DE", "XX")), Order("7", "", "deleted: withheld")),
+        (Notice("withheld", "x_v2", user_id="u", countries=("XY",)), Order("", "u", "deleted: withheld")),
+        (Notice.from_value(b'{"event":"sung","source":"","tweet_id":"7","user_id":"","status":"","up_to_tweet_id":"",'
+                           b'"countries":[],"at_ms":0,"source_payload":null}'), None),
+    ],
+)  # fmt: skip
+def test_orders(notice: Notice, asked: Order | None) -> None:
+    assert order(notice) == asked
+    assert order(Notice.from_value(notice.value())) == asked
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*PLACES, "a", "b"]), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+def places_in(body: Any) -> int:
+    """Fields that still say something."""
+    if isinstance(body, list):
+        return sum(map(places_in, body))
+    if isinstance(body, dict):
+        return sum((name in PLACES and value is not None) + places_in(value) for name, value in body.items())
+    return 0
+
+
+def stripped(body: Any) -> Any:
+    """The same by recursion."""
+    if isinstance(body, list):
+        return [stripped(one) for one in body]
+    if isinstance(body, dict):
+        return {name: stripped(one) for name, one in body.items() if name not in PLACES or one is None}
+    return body
+
+
+@settings(max_examples=200, deadline=None)
+@given(JSON)
+def test_all_places_leave_and_nothing_else(body: Any) -> None:
+    before, expected = places_in(body), stripped(body)
+    assert without_places(body) is (before > 0)
+    assert body == expected
+    assert places_in(body) == 0
+    assert without_places(body) is False
+
+
+def test_places_leave_whatever_holds_them() -> None:
+    place = {"full_name": "Hamburg", "bounding_box": {"coordinates": [[10.0, 53.5]]}}
+    inner = {"id_str": "6", "place": place, "geo": None, "text": "moin"}
+    body = {
+        "id_str": "7",
+        "geo": {"coordinates": [53.5, 10.0]},
+        "coordinates": {"coordinates": [10.0, 53.5]},
+        "retweeted_status": inner | {"quoted_status": dict(inner)},
+        "source_payload": {"data": {"id": "7", "geo": {"place_id": "1"}}, "includes": {"places": [place], "users": []}},
+    }
+    assert without_places(body)
+    assert "Hamburg" not in json.dumps(body)
+    assert "53.5" not in json.dumps(body)
+    left = {"id_str": "6", "geo": None, "text": "moin"}
+    assert body["retweeted_status"] == left | {"quoted_status": left}
+    assert body["source_payload"] == {"data": {"id": "7"}, "includes": {"users": []}}
+
+
+def test_places_leave_however_deep() -> None:
+    body: Any = {"place": "here"}
+    for _ in range(50_000):
+        body = [body]
+    assert without_places(body) is True
+    assert without_places(body) is False
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60) | JSON.map(lambda body: json.dumps(body).encode()))
+def test_any_bytes_are_a_notice_or_refused(value: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever json says
+        Notice.from_value(value)
+
+
+FIELDS = json.loads(Notice("delete", "x_v2", tweet_id="7").value())
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(FIELDS)), JSON | st.floats() | st.just("\ud800"))
+def test_any_field_may_hold_anything(name: str, value: Any) -> None:
+    body = json.dumps(FIELDS | {name: value}).encode()
+    try:
+        asked = order(Notice.from_value(body))
+    except ValueError:
+        return
+    assert asked is None or asked.tweet_id.encode() or asked.user_id.encode()
