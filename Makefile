@@ -2,8 +2,9 @@
 #
 #   make demo                                     everything, with made-up tweets, and a short tour
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
+#   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
-#   make test | lint | lock | clean
+#   make test | lint | lock | clean | bench-producer
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -14,7 +15,7 @@ ifdef SOURCE
 export PRODUCER_SOURCE := $(SOURCE)
 endif
 ifdef FILE
-export PRODUCER_REPLAY_FILE := $(abspath $(FILE))
+export PRODUCER_REPLAY_FILE := $(if $(filter s3://% archive,$(FILE)),$(FILE),$(abspath $(FILE)))
 PRODUCER_SOURCE ?= replay
 export PRODUCER_SOURCE
 endif
@@ -28,10 +29,10 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test lint lock clean bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test lint lock clean bench-producer bootstrap bootstrap-dev
 
 help:
-	@sed -n '2,7s/^# \{0,1\}//p' Makefile
+	@sed -n '2,8s/^# \{0,1\}//p' Makefile
 
 bootstrap:
 	@deploy/local/bootstrap.sh
@@ -63,6 +64,9 @@ doctor:
 test: bootstrap-dev
 	@.venv/bin/python -m pytest $(ARGS)
 
+bench-producer: bootstrap-dev
+	@.venv/bin/python benchmarks/producer.py $(ARGS)
+
 lint: bootstrap-dev
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -73,7 +77,7 @@ lint: bootstrap-dev
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock:
 	$(LOCK) requirements.in -o requirements.txt
-	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt
 
 # data, logs and secrets of the stack; what was downloaded stays
 STATE := $(or $(LOCAL_STATE_DIR),.local)
