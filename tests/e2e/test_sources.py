@@ -1,0 +1,264 @@
+"""Five networks at once into the real stack: Kafka goes away, every producer is killed, and each post stands once."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from tests.fakes import jetstream, script, x_api
+from tests.fakes.bluesky_network import Network
+from tests.fakes.mastodon import FakeMastodon
+from tests.fakes.twitter_v1 import FakeTwitter
+from twitter_topics.audit.stores import RealStores
+from twitter_topics.audit.watch import audit
+from twitter_topics.contract.gap import Gap
+from twitter_topics.contract.notice import Notice
+from twitter_topics.local.stack import Stack
+from twitter_topics.settings import Settings
+from twitter_topics.store.elasticsearch import SearchStore
+from twitter_topics.store.health import read_health
+from twitter_topics.store.influx import SeriesStore
+from twitter_topics.store.models import ModelStore
+from twitter_topics.testing.services import stack_variables
+from twitter_topics.transform.scoring import Scorer
+from twitter_topics.transform.topic_model import TopicModel
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+N = 600
+"""Posts of each network."""
+HALF = N // 2
+LIVE = ("twitter_v1", "x_v2", "bluesky", "mastodon")
+WORDS = ("storm", "final", "train", "song", "game", "coffee")
+
+
+def planted_model() -> TopicModel:
+    """Two topics over words that the fakes use."""
+    matrix = np.full((2, 6), 1.0)
+    matrix[0, :3] = matrix[1, 3:] = 1e5
+    return TopicModel(
+        vocabulary=WORDS,
+        topics_matrix=matrix,
+        alpha=np.full(2, 0.1),
+        eta=0.1,
+        documents=np.array([10, 10]),
+        word_counts=np.full(6, 10),
+        topic_ids=np.array([0, 1]),
+        labels=("weather", "music"),
+    )
+
+
+class Networks:
+    """The fakes. Each delivers half of its posts, with faults between, and the rest when `second_half` is set."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.second_half = threading.Event()
+        stack.callback(self.second_half.set)
+        delete = script.message(b'{"delete":{"status":{"id_str":"1","user_id_str":"7"}}}')
+        # no resets: what a reset takes with it was sent and never received
+        faults = ((script.half(), script.cut), (script.end,), (script.half(0.9), script.cut))
+        stormy = script.stormy(HALF, per_connection=100, faults=faults)[:-1]
+        rest = [delete, self._wait, script.posts(N), script.keep_open]
+        self.twitter = stack.enter_context(FakeTwitter([*stormy, rest], N))
+        rest = [script.message(b"1"), self._wait, script.posts(N), script.keep_open]
+        self.mastodon = stack.enter_context(FakeMastodon([*stormy, rest], N))
+        now_ms = time.time_ns() // 1_000_000
+        problem = x_api.problem(x_api.OPERATIONAL_DISCONNECT)
+        second = [script.again(5), script.posts(HALF - 100), problem, script.end]
+        rest = [self._wait, script.posts(N), script.keep_open]
+        first = [script.posts(100), script.half(), script.cut]
+        self.x = stack.enter_context(x_api.FakeX(N, [first, second, rest], start_ms=now_ms - N * 10))
+        self.sky = Network()
+        steps = [[jetstream.frames(100), jetstream.reset], [jetstream.frames(50), jetstream.half]]
+        self.bluesky = stack.enter_context(jetstream.FakeJetstream(self.sky, steps))
+        self.replay = folder / "replay"
+        self.replay.mkdir()
+        self.replayed = [str(number) for number in range(10**15, 10**15 + N)]
+        for begin in range(0, N, 200):
+            lines = [json.dumps(_tweet(one, now_ms - 60_000)) + "\n" for one in self.replayed[begin : begin + 200]]
+            (self.replay / f"part-{begin}.jsonl.gz").write_bytes(gzip.compress("".join(lines).encode()))
+
+    def _wait(self, stream: script.Stream) -> None:
+        """Keep the line alive until the second half."""
+        script.keep_alive(stream)
+        while not self.second_half.wait(1):
+            script.keep_alive(stream)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {
+            **self.twitter.settings,
+            **self.mastodon.settings,
+            **self.x.settings,
+            "BLUESKY_HOSTS": self.bluesky.url,
+            "PRODUCER_REPLAY_FILE": str(self.replay),
+            "PRODUCER_SOURCE": ",".join([*LIVE, "replay"]),
+        }
+
+    def begin(self) -> None:
+        """Bluesky's first half: without a cursor only what comes later is seen."""
+        until(lambda: self.bluesky.streams, 30, lambda: "nobody follows Bluesky")
+        for _ in range(HALF):
+            self.sky.post()
+
+    def go_on(self) -> None:
+        """The second half; Bluesky's first post is deleted too."""
+        for _ in range(N - HALF):
+            self.sky.post()
+        first = self.sky.entries[0]
+        self.sky.commit("delete", first.body["rkey"], first.did)
+        self.second_half.set()
+
+    def ids(self) -> set[str]:
+        """As the search knows them."""
+        host = self.mastodon.url.removeprefix("http://")
+        return {
+            *self.twitter.sent_ids,
+            *(f"mastodon:{host}/{one}" for one in self.mastodon.sent_ids),
+            *self.x.sent_ids,
+            *self.sky.post_ids,
+            *self.replayed,
+        }
+
+
+def _tweet(tweet_id: str, time_ms: int) -> dict[str, Any]:
+    return {"id_str": tweet_id, "text": f"storm and song {tweet_id}", "timestamp_ms": str(time_ms), "user": {}}
+
+
+def until(condition: Callable[[], Any], seconds: float, what: Callable[[], object]) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.3)
+    pytest.fail(f"not within {seconds:.0f} s: {what()}")
+
+
+class Running:
+    """The stack with a model that serves from the start, and what the test asks of it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.settings = Settings(stack.addresses.variables)
+        self.search = SearchStore(self.settings.elasticsearch)
+
+    def plant_model(self) -> None:
+        store, version = ModelStore(self.settings), "20260101T000000Z-planted"
+        model, texts = planted_model(), ["storm and final train", "song, game, coffee", "storm game"]
+        golden = json.dumps({"texts": texts, "theta": Scorer(model).score(texts).theta.tolist()})
+        store.put_files(version, {"arrays.npz": model.to_bytes(), "golden.json": golden.encode()})
+        topics = [{"topic_id": number, "label": label} for number, label in enumerate(model.labels)]
+        store.register(version, {"documents": 20, "metrics": {}, "topics": topics})
+        store.promote(version, None, "planted", "the test")
+
+    def kill_producers(self) -> None:
+        for name in LIVE:
+            os.kill(int(self.stack.state_of(f"producer-{name}")["pid"]), signal.SIGKILL)
+
+    def waiting_in_spools(self) -> dict[str, int]:
+        health = read_health(self.settings.speed.health_dir)
+        told = {name: re.search(r"([\d,]+) on the way", health[f"producer-{name}"].detail) for name in LIVE}
+        return {name: int(found[1].replace(",", "")) for name, found in told.items() if found}
+
+    def read(self, topic: str) -> list[tuple[bytes, bytes]]:
+        """Keys and values of a topic, as it is now."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.settings.kafka.bootstrap_servers, enable_auto_commit=False, consumer_timeout_ms=5_000
+        )
+        try:
+            places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+            consumer.assign(places)
+            consumer.seek_to_beginning(*places)
+            ends = consumer.end_offsets(places)
+            found: list[tuple[bytes, bytes]] = []
+            while any(consumer.position(place) < ends[place] for place in places):
+                for records in consumer.poll(timeout_ms=500).values():
+                    found += [(record.key, record.value) for record in records]
+            return found
+        finally:
+            consumer.close()
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Networks]:
+    with ExitStack() as stack:
+        yield Networks(Path(tmp_path_factory.mktemp("networks")), stack)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, networks: Networks) -> Iterator[Running]:
+    folder = Path(tmp_path_factory.mktemp("sources"))
+    stack = Stack(Settings(stack_variables(folder / "stack") | networks.variables), lambda _: None)
+    try:
+        stack.up(["services"])
+        running = Running(stack)
+        running.plant_model()
+        stack.up(["services", "speed"])
+        yield running
+    finally:
+        stack.down()
+
+
+def test_what_all_networks_sent_stands_once_though_kafka_was_away_and_all_producers_were_killed(
+    running: Running, networks: Networks
+) -> None:
+    networks.begin()
+    half = HALF * len(LIVE) + N
+    until(lambda: running.search.count() >= half, 180, lambda: f"{running.search.count()} of {half} indexed")
+
+    running.stack.supervisor.stop(["kafka"])
+    networks.go_on()
+    rest = N - HALF
+    until(
+        lambda: len(spools := running.waiting_in_spools()) == len(LIVE) and all(n >= rest for n in spools.values()),
+        120,
+        lambda: f"spools hold {running.waiting_in_spools()}, each should hold {rest}",
+    )
+    running.kill_producers()
+    running.stack.up(["services", "speed"])
+
+    everything = networks.ids()
+    total = N * (len(LIVE) + 1)
+    assert len(everything) == total
+    until(lambda: running.search.count() >= total, 240, lambda: f"{running.search.count()} of {total} indexed")
+    report = audit(RealStores(running.settings), retention_days=14, wait_seconds=240, still_seconds=90)
+    assert report.state == "ok", [f"{one.hop}: {one.text}" for one in report.findings]
+    facts = report.facts
+    assert facts.archived_distinct == facts.indexed == facts.counted == total
+    assert sum(facts.dead_letters.values()) == 0
+    assert {key.decode() for key, _ in running.read(running.settings.kafka.raw_topic)} == everything
+
+
+def test_deletions_arrived(running: Running, networks: Networks) -> None:
+    notices = [Notice.from_value(value) for _, value in running.read(running.settings.kafka.deletion_topic)]
+    host = networks.mastodon.url.removeprefix("http://")
+    assert {notice.tweet_id for notice in notices} == {"1", f"mastodon:{host}/1", networks.sky.post_ids[0]}
+    assert {notice.event for notice in notices} == {"delete"}
+
+
+def test_every_stop_of_a_network_without_a_past_is_a_gap_in_kafka_and_influxdb(running: Running) -> None:
+    in_kafka = [Gap.from_value(value) for _, value in running.read(running.settings.kafka.gap_topic)]
+    assert {gap.source for gap in in_kafka if gap.cause == "stopped"} == {"twitter_v1", "x_v2", "mastodon"}
+    assert all(gap.from_ms < gap.to_ms for gap in in_kafka)
+    store = SeriesStore(running.settings.influx)
+    try:
+        until(
+            lambda: set(store.gaps(0, 2 * 10**12)) == set(in_kafka),
+            30,
+            lambda: f"InfluxDB has {store.gaps(0, 2 * 10**12)}, Kafka {in_kafka}",
+        )
+    finally:
+        store.close()

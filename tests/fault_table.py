@@ -1,0 +1,265 @@
+"""Each network with each fault of its server: what becomes of the posts. `python -m tests.fault_table` writes the page
+docs/faults.md; a test runs the same and compares.
+
+Every cell is a run of the real source against the fake of its network, with a clock that passes only by waiting.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from producer import rules
+from producer.position import Position
+from producer.source import Event, Source, Surroundings
+from producer.sources.bluesky import BlueskySource
+from producer.sources.mastodon import MastodonSource
+from producer.sources.twitter_v1 import TwitterSource
+from producer.sources.x_v2 import XSource
+from tests.fakes import jetstream, script, x_api
+from tests.fakes.bluesky_network import Network
+from tests.fakes.bluesky_setup import start_of
+from tests.fakes.mastodon import FakeMastodon, event
+from tests.fakes.script import FakeClock, Step, cut, end, half, keep_open, message, posts, raw, stall, status
+from tests.fakes.twitter_v1 import FakeTwitter
+from twitter_topics.contract.gap import Gap
+from twitter_topics.contract.tweet import MAX_BYTES
+from twitter_topics.errors import ConfigurationError
+from twitter_topics.settings import Settings
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "faults.md"
+N = 12
+FIRST = 4
+"""Posts before the fault; the others come after it."""
+STALL_S = 0.3
+NETWORKS = ("twitter_v1", "x_v2", "mastodon", "bluesky")
+
+HEAD = """# What becomes of the posts when a network misbehaves
+
+Each cell is a run: the server sends {first} of {n} posts, does what the first column says, and sends the rest when it
+is asked again. Posts are counted by id. *Waits* are what passed before the next attempts, by the vendor's table in
+[`producer/rules.py`](../producer/rules.py) (without its jitter). A *gap* is a record in `source_gaps`: what a network
+without a past might have sent meanwhile. Written by `python -m tests.fault_table`; a test compares it with a new run.
+
+"""
+
+_TWITTER_ODD = (message(b'{"moon":{"phase":1}}'), message(b'{"text": "no end'), raw(b'{"text":"\xff"}\r\n'))
+_MASTODON_ODD = (
+    raw(event("moon", b'{"phase":1}')),
+    raw(event("update", b'{"content": "no end')),
+    raw(event("update", b'{"content":"\xff"}')),
+)
+_SKY_ODD = (jetstream.raw(b'{"kind":"moon"}'), jetstream.raw(b'{"did":'), jetstream.raw_binary(b'{"did":"\xff"}'))
+
+Script = list[list[Step]]
+Faults = dict[str, Script]
+
+
+def _after(*fault: Step, then: Sequence[Step] = ()) -> Script:
+    return [[posts(FIRST), *fault], *([list(then)] if then else []), [posts(N), keep_open]]
+
+
+def _http_faults(arrived: Step, silence: Step, refusal: int, odd: Sequence[Step], deletion: Step) -> Faults:
+    """By name, for the three networks that stream over HTTP.
+
+    Args:
+        arrived: waits until what was sent has arrived: a reset takes with it what is on its way.
+        silence: lets the time pass after which a line counts as dead.
+        refusal: the code for "slow down".
+        odd: an unknown message, broken JSON, invalid UTF-8.
+        deletion: of a post.
+    """
+    big = [posts(FIRST), posts(1, length=10_000_000), posts(N), keep_open]
+    return {
+        "ends the answer": _after(end),
+        "ends it in the middle of a post": _after(half(), cut),
+        "resets the connection in the middle of a post": _after(arrived, half(), script.reset),
+        "falls silent": _after(script.keep_alive, arrived, silence, stall),
+        "answers 503 three times": [
+            [posts(FIRST), end],
+            *[[status(503)]] * 3,
+            [posts(N), keep_open],
+        ],
+        "says slow down, twice": [[posts(FIRST), end], *[[status(refusal)]] * 2, [posts(N), keep_open]],
+        "says slow down until a time": _after(end, then=[status(refusal, {"Retry-After": "17"})]),
+        "refuses the credentials at first contact": [[status(401)]],
+        "refuses them later, for good": [[posts(FIRST), end], [status(401)]],
+        "sends posts again": [[posts(FIRST), end], [script.again(3), posts(N), keep_open]],
+        "sends an unknown message": [[posts(FIRST), odd[0], posts(N), keep_open]],
+        "sends broken JSON": [[posts(FIRST), odd[1], posts(N), keep_open]],
+        "sends invalid UTF-8": [[posts(FIRST), odd[2], posts(N), keep_open]],
+        "sends a post of 10 MB": [big],
+        "sends a deletion": [[posts(FIRST), deletion, posts(N), keep_open]],
+    }
+
+
+def _around(clock: FakeClock) -> Surroundings:
+    chance = random.Random(1)
+    return Surroundings(now_ms=clock.now_ms, monotonic=clock.monotonic, pause=clock.pause, random=chance)
+
+
+def _until_received(around: Surroundings) -> Step:
+    """Until the posts before the fault have been read from the socket."""
+    enough = FIRST * 200  # bytes: no post is shorter
+
+    def wait(stream: script.Stream) -> None:
+        while around.status.received_bytes < enough and not stream.connection.end.wait(0.001):
+            continue
+        stream.connection.end.wait(0.2)
+
+    return wait
+
+
+@contextmanager
+def _twitter(around: Surroundings, steps: Script, _: Path) -> Iterator[Source]:
+    with FakeTwitter(steps, N) as server:
+        settings = Settings(server.settings).twitter
+        yield TwitterSource(settings, Position({}), around, replace(rules.X, stall_s=STALL_S))
+
+
+@contextmanager
+def _mastodon(around: Surroundings, steps: Script, _: Path) -> Iterator[Source]:
+    with FakeMastodon(steps, N) as server:
+        settings = Settings(server.settings).mastodon
+        yield MastodonSource(settings, Position({}), around, replace(rules.MASTODON, stall_s=STALL_S, jitter=0.0))
+
+
+@contextmanager
+def _x(around: Surroundings, steps: Script, folder: Path) -> Iterator[Source]:
+    with (
+        x_api.FakeX(N, steps, now_ms=around.now_ms) as server,
+        patch("producer.sources.x_v2.X", replace(rules.X, stall_s=STALL_S)),
+    ):
+        settings = Settings({**server.settings, "PRODUCER_STATE_DIR": str(folder)})
+        yield XSource.open(settings, None, around)
+
+
+def _sky_faults() -> dict[str, list[Any]]:
+    first, rest = jetstream.frames(FIRST), jetstream.follow
+    return {
+        "ends the answer": [[first, jetstream.hang_up]],
+        "ends it in the middle of a post": [[first, jetstream.half]],
+        "resets the connection in the middle of a post": [[first, jetstream.reset]],
+        "falls silent": [[first, jetstream.stall]],
+        "answers 503 three times": [[first, jetstream.hang_up], *[[jetstream.status(503)]] * 3],
+        "says slow down, twice": [[first, jetstream.hang_up], *[[jetstream.status(429)]] * 2],
+        "says slow down until a time": [[first, jetstream.hang_up], [jetstream.status(429, Retry_After="17")]],
+        "sends posts again": [[first, jetstream.again(3), rest]],
+        "sends an unknown message": [[first, _SKY_ODD[0], rest]],
+        "sends broken JSON": [[first, _SKY_ODD[1], rest]],
+        "sends invalid UTF-8": [[first, _SKY_ODD[2], rest]],
+        "hangs up for operational reasons": [[first, jetstream.error("ConsumerTooSlow")]],
+        "sends a deletion": [[first, rest]],
+    }
+
+
+@contextmanager
+def _bluesky(around: Surroundings, name: str, steps: list[Any], folder: Path) -> Iterator[Source]:
+    network = Network(FIRST)
+    if name == "sends a deletion":
+        network.commit("delete", network.entries[0].body["rkey"], network.entries[0].did)
+    for _ in range(N - FIRST):
+        network.post()
+    with jetstream.FakeJetstream(network, steps) as host:
+        wire = "v2" if name == "hangs up for operational reasons" else "v1"
+        given = {"BLUESKY_HOSTS": host.url, "BLUESKY_WIRE": wire, "PRODUCER_STATE_DIR": str(folder)}
+        start = Position({}, cursor=start_of(network, host).text())
+        stalled = STALL_S if name == "falls silent" else 10.0
+        yield BlueskySource(Settings(given), start, around, replace(rules.BLUESKY, stall_s=stalled, jitter=0.0))
+
+
+def outcome(source: Source, around: Surroundings, clock: FakeClock) -> str:
+    """Follow until all posts are there or the source gives up, and say how it went."""
+    events: list[Event] = []
+    given_up = ""
+    try:
+        for one in source.events():
+            events += [one] if one is not None else []
+            if len({known.key for known in events if known.kind == "post"}) == N:
+                break
+    except ConfigurationError as error:
+        given_up = f"ends with exit code 78: “{str(error).split(':')[0]}: …”"
+    finally:
+        source.close()
+    kinds = Counter(one.kind for one in events)
+    distinct = len({one.key for one in events if one.kind == "post"})
+    told = [f"{distinct} of {N}"]
+    if too_large := sum(one.kind == "post" and len(one.value) > MAX_BYTES for one in events):
+        told.append(f"{too_large} of them a dead letter (size)")
+    told += [f"{kinds['post'] - distinct} repeated"] if kinds["post"] > distinct else []
+    told += [f"{kinds['unreadable']} dead letter"] if kinds["unreadable"] else []
+    told += [f"{kinds['notice']} notice"] if kinds["notice"] else []
+    gaps = [Gap.from_value(one.value) for one in events if one.kind == "gap"]
+    told += [f"gap of {gap.seconds:g} s ({gap.cause})" for gap in gaps if gap.seconds >= STALL_S]
+    waits = [f"{seconds:g}" for seconds in clock.waits if seconds > 0]
+    told += [f"waits {', '.join(waits)} s"] if waits and not given_up else []
+    return "; ".join([*told, *([given_up] if given_up else [])])
+
+
+def cells(network: str) -> dict[str, str]:
+    """Outcome by fault."""
+    found = {}
+    with tempfile.TemporaryDirectory() as root:
+        for number, name in enumerate(_names()):
+            folder = Path(root) / str(number)
+            folder.mkdir()
+            clock = FakeClock()
+            around = _around(clock)
+            opened = _opened(network, name, around, clock, folder)
+            if opened is not None:
+                with opened as source:
+                    found[name] = outcome(source, around, clock)
+    return found
+
+
+def _opened(network: str, name: str, around: Surroundings, clock: FakeClock, folder: Path) -> Any:
+    if network == "bluesky":
+        steps = _sky_faults().get(name)
+        return None if steps is None else _bluesky(around, name, steps, folder)
+    steps = _faults_of(network, around, clock).get(name)
+    opens: dict[str, Callable[..., Any]] = {"twitter_v1": _twitter, "x_v2": _x, "mastodon": _mastodon}
+    return None if steps is None else opens[network](around, steps, folder)
+
+
+def _faults_of(network: str, around: Surroundings, clock: FakeClock) -> Faults:
+    rules_of = {"twitter_v1": rules.X, "x_v2": rules.X, "mastodon": rules.MASTODON}
+    arrived = _until_received(around)
+    silence = script.do(lambda: clock.advance(rules_of[network].stall_s))
+    match network:
+        case "twitter_v1":
+            deletion = message(b'{"delete":{"status":{"id_str":"1","user_id_str":"7"}}}')
+            return _http_faults(arrived, silence, 420, _TWITTER_ODD, deletion)
+        case "x_v2":
+            deletion = message(
+                b'{"data":{"delete":{"post":{"id":"1","author_id":"7"},"event_at":"2026-11-01T00:00:00Z"}}}'
+            )
+            found = _http_faults(arrived, silence, 429, _TWITTER_ODD, deletion)
+            found["hangs up for operational reasons"] = _after(x_api.problem(x_api.OPERATIONAL_DISCONNECT), end)
+            return found
+        case _:
+            return _http_faults(arrived, silence, 429, _MASTODON_ODD, message(b"1"))
+
+
+def _names() -> list[str]:
+    return [*_http_faults(keep_open, keep_open, 429, _TWITTER_ODD, keep_open), "hangs up for operational reasons"]
+
+
+def page(networks: dict[str, dict[str, str]]) -> str:
+    """The table in Markdown."""
+    lines = [f"| the server … | {' | '.join(f'`{name}`' for name in networks)} |", "|---" * (len(networks) + 1) + "|"]
+    rows = {name: [found.get(name, "–") for found in networks.values()] for name in _names()}
+    lines += [f"| {name} | {' | '.join(row)} |" for name, row in rows.items()]
+    return HEAD.format(first=FIRST, n=N) + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page({network: cells(network) for network in NETWORKS}), encoding="utf-8")
+    sys.stdout.write(PAGE.read_text(encoding="utf-8"))

@@ -1,0 +1,20 @@
+"""The page of faults says what a new run gives."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fault_table import NETWORKS, PAGE, cells
+
+
+def documented(network: str) -> dict[str, str]:
+    rows = [
+        row.strip("| ").split(" | ") for row in PAGE.read_text(encoding="utf-8").splitlines() if row.startswith("|")
+    ]
+    column = rows[0].index(f"`{network}`")
+    return {row[0]: row[column] for row in rows[2:] if row[column] != "–"}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_each_cell_is_what_happens(network: str) -> None:
+    assert cells(network) == documented(network)
