@@ -213,8 +213,10 @@ class _Run:
     """The producer as it runs, with a source that is always there and without its reporting."""
 
     def __init__(self, address: str, events: Any, connected: bool = True) -> None:
-        from producer import kafka_client, publisher, service, source, spool
+        from producer import service, source
+        from producer.buffering import spool
         from producer.position import Position, PositionFile
+        from producer.sending import kafka_client, publisher
         from twitter_topics.settings import Settings
 
         settings = Settings({"KAFKA_BOOTSTRAP_SERVERS": address, **TOPICS}).kafka

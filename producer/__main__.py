@@ -10,16 +10,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from producer.buffer import Batch, MemoryBuffer
-from producer.gap_ledger import GapLedger
-from producer.kafka_client import connect
+from producer.buffering.buffer import Batch, MemoryBuffer
+from producer.buffering.spool import Spool
 from producer.position import Position, PositionFile
-from producer.progress import Progress
-from producer.publisher import Publisher, newest_cursor
+from producer.reporting.gap_ledger import GapLedger
+from producer.reporting.progress import Progress
+from producer.sending.kafka_client import connect
+from producer.sending.publisher import Publisher, newest_cursor
 from producer.service import Service
 from producer.source import Surroundings
 from producer.sources import open_source, source_class
-from producer.spool import Spool
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import ProducerSettings, Settings

@@ -10,10 +10,10 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Literal, Protocol
 
-from producer.buffer import Buffer
+from producer.buffering.buffer import Buffer
 from producer.position import Position, PositionFile
-from producer.publisher import Confirmed, Publisher
-from producer.sender import Sender
+from producer.sending.publisher import Confirmed, Publisher
+from producer.sending.sender import Sender
 from producer.source import Source, Surroundings
 from twitter_topics.errors import RetryableError
 
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reporter(Protocol):
-    """What is used of `producer.progress.Progress`."""
+    """What is used of `producer.reporting.progress.Progress`."""
 
     def add(self, confirmed: Confirmed) -> None: ...
 

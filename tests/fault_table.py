@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from producer import rules
 from producer.position import Position
+from producer.receiving import rules
 from producer.source import Event, Source, Surroundings
 from producer.sources.bluesky import BlueskySource
 from producer.sources.mastodon import MastodonSource
@@ -46,8 +46,9 @@ HEAD = """# What becomes of the posts when a network misbehaves
 
 Each cell is a run: the server sends {first} of {n} posts, does what the first column says, and sends the rest when it
 is asked again. Posts are counted by id. *Waits* are what passed before the next attempts, by the vendor's table in
-[`producer/rules.py`](../producer/rules.py) (without its jitter). A *gap* is a record in `source_gaps`: what a network
-without a past might have sent meanwhile. Written by `python -m tests.fault_table`; a test compares it with a new run.
+[`producer/receiving/rules.py`](../producer/receiving/rules.py) (without its jitter). A *gap* is a record in
+`source_gaps`: what a network without a past might have sent meanwhile. Written by `python -m tests.fault_table`; a test
+compares it with a new run.
 
 """
 

@@ -14,12 +14,12 @@ from typing import Any, Self
 import requests
 from twython import TwythonStreamer
 
-from producer import rules
-from producer.answers import Answer, probe, skew_sentence, user_agent
-from producer.gaps import GapWatch
-from producer.http_stream import HttpStream, Refusal, Timeouts
-from producer.lines import json_object, unreadable
 from producer.position import Position
+from producer.receiving import rules
+from producer.receiving.answers import Answer, probe, skew_sentence, user_agent
+from producer.receiving.gaps import GapWatch
+from producer.receiving.http_stream import HttpStream, Refusal, Timeouts
+from producer.receiving.lines import json_object, unreadable
 from producer.source import Event, Surroundings
 from producer.status import Status
 from twitter_topics.contract.notice import Notice

@@ -17,11 +17,11 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from producer import kafka_client
-from producer.buffer import Batch
-from producer.kafka_client import connect
+from producer.buffering.buffer import Batch
 from producer.position import PositionFile
-from producer.publisher import Client, Confirmed, Publisher
+from producer.sending import kafka_client
+from producer.sending.kafka_client import connect
+from producer.sending.publisher import Client, Confirmed, Publisher
 from producer.source import Event, Kind
 from producer.testing import FakeKafka
 from tests.contract.kafka_records import PATIENCE_S, Record, own_topics, read_topic

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from kafka.admin import NewTopic
 
-from producer.buffer import Batch
+from producer.buffering.buffer import Batch
+from producer.buffering.segments import frames
 from producer.position import Position, PositionFile
-from producer.segments import frames
 from tests.contract.kafka_records import PATIENCE_S, kafka_admin, own_topics, read_topic
 from tests.contract.live_numbers import NAME, POINTS
 from twitter_topics.errors import EXIT_CONFIGURATION
@@ -262,7 +262,7 @@ def test_a_broker_that_refuses_us_for_good_ends_it_with_what_to_do(
 
 MANY_CONNECTIONS = """
 import logging, os, threading
-from producer import kafka_client
+from producer.sending import kafka_client
 from twitter_topics.errors import RetryableError
 from twitter_topics.settings import Settings
 

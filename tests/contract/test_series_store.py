@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
-from producer.gap_ledger import GapLedger
+from producer.reporting.gap_ledger import GapLedger
 from twitter_topics.contract.gap import Gap
 from twitter_topics.contract.series import (
     PANE_MS,

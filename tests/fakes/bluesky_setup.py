@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from producer.position import Position
-from producer.rules import Rules
+from producer.receiving.rules import Rules
 from producer.source import Event, Surroundings
 from producer.sources.bluesky import BlueskySource
 from producer.sources.bluesky.cursor import Cursor

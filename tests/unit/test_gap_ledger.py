@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.gap_ledger import GapLedger
+from producer.reporting.gap_ledger import GapLedger
 from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 
@@ -203,8 +203,8 @@ def test_a_torn_file_gives_back_every_whole_line(
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from producer import gap_ledger
-from producer.gap_ledger import GapLedger
+from producer.reporting import gap_ledger
+from producer.reporting.gap_ledger import GapLedger
 from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import RetryableError
 

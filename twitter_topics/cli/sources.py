@@ -97,7 +97,7 @@ def check(
 
     What X sends is paid for and counts against the caps. Exit code 1: no post came in time.
     """
-    from producer.words import spent
+    from producer.reporting.words import spent
     from twitter_topics.cli import sources_check
     from twitter_topics.errors import ConfigurationError
 
@@ -148,7 +148,7 @@ def gaps(
 
 
 def _show_gaps(found: list[Gap]) -> None:
-    from producer.words import duration
+    from producer.reporting.words import duration
 
     made = table(
         "source", "from (UTC)", "to (UTC)", "length", "cause", "posts missed", right=("length", "posts missed")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import msgspec
 from websockets.sync.client import ClientConnection, connect
 
-from producer.answers import CONNECT_TIMEOUT_S, user_agent
-from producer.rules import RATE_LIMITED, Rules
+from producer.receiving.answers import CONNECT_TIMEOUT_S, user_agent
+from producer.receiving.rules import RATE_LIMITED, Rules
 from producer.sources.bluesky.wire import Message
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024

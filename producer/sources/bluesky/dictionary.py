@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 import zstandard
 
-from producer.answers import BROKEN
+from producer.receiving.answers import BROKEN
 
 PATH = "/xrpc/network.bsky.jetstream.getZstdDictionary"
 MAX_DICTIONARY_BYTES = 1024 * 1024

@@ -12,10 +12,10 @@ from websockets.frames import CloseCode
 from websockets.http11 import Response
 from websockets.sync.client import ClientConnection
 
-from producer.answers import BROKEN, Answer, reset_in_s
-from producer.gaps import GapWatch
-from producer.inbox import Inbox
-from producer.rules import RATE_LIMITED, Backoff, Rules
+from producer.receiving.answers import BROKEN, Answer, reset_in_s
+from producer.receiving.gaps import GapWatch
+from producer.receiving.inbox import Inbox
+from producer.receiving.rules import RATE_LIMITED, Backoff, Rules
 from producer.source import Event, Surroundings
 from producer.sources.bluesky.address import Addresses
 from producer.sources.bluesky.connection import BUSY, Lost, LostError, error_name, open_stream, refusal, said

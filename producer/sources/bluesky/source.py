@@ -8,11 +8,11 @@ from typing import Self
 
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from producer.answers import BROKEN
-from producer.gaps import GapWatch
-from producer.inbox import Inbox
 from producer.position import Position
-from producer.rules import BLUESKY, Rules
+from producer.receiving.answers import BROKEN
+from producer.receiving.gaps import GapWatch
+from producer.receiving.inbox import Inbox
+from producer.receiving.rules import BLUESKY, Rules
 from producer.source import Event, Surroundings
 from producer.sources.bluesky.address import Addresses
 from producer.sources.bluesky.connection import BUSY, MAX_FRAME_BYTES, open_stream, refusal

@@ -12,11 +12,11 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 
-from producer import rules
-from producer.answers import Answer, Bearer, probe, skew_sentence, user_agent
-from producer.gaps import GapWatch
-from producer.http_stream import HttpStream, Timeouts
 from producer.position import Position
+from producer.receiving import rules
+from producer.receiving.answers import Answer, Bearer, probe, skew_sentence, user_agent
+from producer.receiving.gaps import GapWatch
+from producer.receiving.http_stream import HttpStream, Timeouts
 from producer.source import Event, Surroundings
 from producer.sources.mastodon.mapping import NAME, Mapping
 from producer.sources.mastodon.sse import Assembler, Message

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from producer.lines import json_object, too_long, unreadable
+from producer.receiving.lines import json_object, too_long, unreadable
 from producer.source import Event, Kind
 from producer.sources.mastodon.sse import Message
 from producer.sources.mastodon.text import plain_text

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 import numpy as np
 
 from producer.position import Position
-from producer.rules import Backoff
+from producer.receiving.rules import Backoff
 from producer.source import Cursor, Surroundings
 from producer.sources.replay.material import STORE, StoppedError
 from producer.sources.replay.records import Record

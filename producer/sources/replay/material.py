@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from producer.position import Position
-from producer.rules import Rules
+from producer.receiving.rules import Rules
 from producer.sources.replay.records import Record
 from twitter_topics.errors import RetryableError
 

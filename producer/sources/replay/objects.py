@@ -18,8 +18,8 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from producer.inbox import Inbox
-from producer.rules import Backoff
+from producer.receiving.inbox import Inbox
+from producer.receiving.rules import Backoff
 from producer.source import Surroundings
 from producer.sources.replay.material import STORE, StoppedError
 from producer.sources.replay.parts import Part, Parts, Text, is_taken, natural

@@ -12,11 +12,11 @@ from itertools import islice
 from typing import Any
 
 from producer.position import Position
+from producer.reporting.words import size
 from producer.source import Cursor
 from producer.sources.replay.lines import Line, inflated, numbered
 from producer.sources.replay.material import time_text
 from producer.sources.replay.records import Record, read_line
-from producer.words import size
 from twitter_topics.errors import ConfigurationError, IntegrityError
 
 _LINES = re.compile(r"\.(jsonl|json|ndjson|gz|zst|bz2)$", re.IGNORECASE)

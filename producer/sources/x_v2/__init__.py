@@ -15,11 +15,11 @@ from typing import Self
 
 import requests
 
-from producer.answers import Answer
-from producer.gaps import GapWatch
-from producer.http_stream import HttpStream, Pause, Refusal, Timeouts
 from producer.position import Position
-from producer.rules import X
+from producer.receiving.answers import Answer
+from producer.receiving.gaps import GapWatch
+from producer.receiving.http_stream import HttpStream, Pause, Refusal, Timeouts
+from producer.receiving.rules import X
 from producer.source import Event, Surroundings
 from producer.sources.x_v2 import rules
 from producer.sources.x_v2.api import XApi, is_about_connections, meaning, used_by_day
@@ -170,7 +170,7 @@ class XSource:
         if not posts:
             trouble = read_line(line)
             if isinstance(trouble, Trouble) and trouble.cause:
-                self._stream.hang_up(trouble.cause, trouble.sentence, same=True)
+                self._stream.hang_up(trouble.cause, trouble.sentence)
             return False
         try:
             enough = self._guard.received(posts, users)

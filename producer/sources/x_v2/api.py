@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from producer.answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
+from producer.receiving.answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from producer.sources.x_v2.fields import as_count, as_object, as_text, objects
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import XSettings

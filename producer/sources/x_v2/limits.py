@@ -6,8 +6,8 @@ from collections import deque
 
 from requests.structures import CaseInsensitiveDict
 
-from producer.answers import reset_in_s
-from producer.http_stream import Pause
+from producer.receiving.answers import reset_in_s
+from producer.receiving.http_stream import Pause
 from producer.source import Surroundings
 
 MAX_CONNECTIONS = 1

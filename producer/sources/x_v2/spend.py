@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from producer.http_stream import Pause
+from producer.receiving.http_stream import Pause
 from producer.source import Surroundings
 from producer.sources.x_v2.limits import MAX_POSTS_PER_SECOND
 from producer.status import Spend

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from producer.rules import BLUESKY, Rules
+from producer.receiving.rules import BLUESKY, Rules
 from producer.source import Event, Surroundings
 from producer.sources.bluesky import BlueskySource
 from producer.sources.bluesky.cursor import Cursor
@@ -448,7 +448,7 @@ def test_the_check_tells_refused_from_away(tmp_path: Path) -> None:
 
 
 def test_closing_ends_a_reader_that_waits_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.inbox.Inbox.__init__.__defaults__", (1, 100))
+    monkeypatch.setattr("producer.receiving.inbox.Inbox.__init__.__defaults__", (1, 100))
     network = Network(2000)
     with FakeJetstream(network) as host:
         events = open_source(host.url, tmp_path, start_of(network, host)).events()
@@ -460,7 +460,7 @@ def test_closing_ends_a_reader_that_waits_for_room(tmp_path: Path, monkeypatch: 
 
 
 def test_memory_is_bounded_while_nobody_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.inbox.Inbox.__init__.__defaults__", (20_000, 100_000))
+    monkeypatch.setattr("producer.receiving.inbox.Inbox.__init__.__defaults__", (20_000, 100_000))
     network = Network(0, step_us=100)
     for _ in range(6000):
         network.post("x" * 2500)

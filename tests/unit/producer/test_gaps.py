@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.gaps import GapWatch
 from producer.position import Position
+from producer.receiving.gaps import GapWatch
 from producer.source import Event, Surroundings
 from tests.fakes.script import FakeClock
 from twitter_topics.contract.gap import Gap

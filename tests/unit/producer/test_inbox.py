@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.inbox import Inbox
+from producer.receiving.inbox import Inbox
 from tests.fakes.script import nothing_left_behind
 
 

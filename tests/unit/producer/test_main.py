@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from producer.__main__ import chosen, resumed
-from producer.buffer import Batch
+from producer.buffering.buffer import Batch
 from producer.position import Position
 from producer.source import Event
 from producer.sources import source_class

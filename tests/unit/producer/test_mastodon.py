@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.position import Position
-from producer.rules import MASTODON
+from producer.receiving.rules import MASTODON
 from producer.source import Event, Surroundings
 from producer.sources.mastodon import MastodonSource
 from producer.sources.mastodon.mapping import Mapping, unix_ms

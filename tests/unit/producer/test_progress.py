@@ -16,13 +16,13 @@ import pytest
 from prometheus_client import generate_latest
 from rich.console import Console
 
-from producer import progress as progress_module
-from producer import words
-from producer.background import Background
 from producer.position import Position
-from producer.progress import PATIENCE_SECONDS, REPORT_SECONDS, Progress
+from producer.reporting import progress as progress_module
+from producer.reporting import words
+from producer.reporting.background import Background
+from producer.reporting.progress import PATIENCE_SECONDS, REPORT_SECONDS, Progress
+from producer.reporting.words import Snapshot
 from producer.status import Spend, Status
-from producer.words import Snapshot
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
@@ -442,7 +442,7 @@ def test_a_terminal_has_one_line_below_the_log(tmp_path: Path, world: World, mon
         root.setLevel(level)
     shown = screen.getvalue()
     assert "running: 4,321 · 0.0/s · 4 s old" in shown
-    assert "INFO producer.progress" not in shown, "what the line shows is not logged too"
+    assert "INFO producer.reporting.progress" not in shown, "what the line shows is not logged too"
     lines = [line for line in shown.splitlines() if "the connection broke" in line]
     assert len(lines) == 1
     assert "4,321" not in lines[0], "the log has lines of its own"

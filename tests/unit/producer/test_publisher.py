@@ -16,9 +16,9 @@ from kafka.errors import (
 )
 from kafka.partitioner import murmur2 as murmur2_of_kafka
 
-from producer.buffer import Batch
-from producer.kafka_client import murmur2
-from producer.publisher import MAX_BYTES, MAX_UNCONFIRMED_BYTES, Publisher
+from producer.buffering.buffer import Batch
+from producer.sending.kafka_client import murmur2
+from producer.sending.publisher import MAX_BYTES, MAX_UNCONFIRMED_BYTES, Publisher
 from producer.source import Event
 from producer.testing import FakeKafka
 from twitter_topics.errors import ConfigurationError, RetryableError

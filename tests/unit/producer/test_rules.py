@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.rules import MASTODON, Backoff, Rules, X
+from producer.receiving.rules import MASTODON, Backoff, Rules, X
 
 Outcome = Literal["network", "http", "rate_limit", "healthy"]
 OUTCOMES = st.lists(st.sampled_from(["network", "http", "rate_limit", "healthy"]), max_size=120)

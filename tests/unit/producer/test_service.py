@@ -10,15 +10,15 @@ from threading import Event as Flag
 import pytest
 from kafka.errors import TopicAuthorizationFailedError
 
-from producer import publisher as publisher_module
-from producer import spool as spool_module
 from producer.__main__ import resumed
-from producer.buffer import Buffer, MemoryBuffer
+from producer.buffering import spool as spool_module
+from producer.buffering.buffer import Buffer, MemoryBuffer
+from producer.buffering.spool import Spool
 from producer.position import Position, PositionFile
-from producer.publisher import Confirmed, Publisher
+from producer.sending import publisher as publisher_module
+from producer.sending.publisher import Confirmed, Publisher
 from producer.service import Service
 from producer.source import Event, Surroundings
-from producer.spool import Spool
 from producer.testing import FakeKafka
 from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError

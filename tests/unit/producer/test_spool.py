@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from producer import segments as segments_module
-from producer import spool as spool_module
-from producer.buffer import Batch, Buffer, MemoryBuffer
-from producer.segments import Segments, encode, frames
+from producer.buffering import segments as segments_module
+from producer.buffering import spool as spool_module
+from producer.buffering.buffer import Batch, Buffer, MemoryBuffer
+from producer.buffering.segments import Segments, encode, frames
+from producer.buffering.spool import Spool
 from producer.source import Event
-from producer.spool import Spool
 from twitter_topics.errors import RetryableError
 
 MEGABYTE = 1 << 20

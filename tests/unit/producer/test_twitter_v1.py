@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.position import Position
-from producer.rules import X
+from producer.receiving.rules import X
 from producer.source import Event, Surroundings
 from producer.sources.twitter_v1 import Reader, TwitterSource, api_url, read_message
 from producer.status import Status

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.rules import X
+from producer.receiving.rules import X
 from producer.source import Surroundings
 from producer.sources.x_v2 import XSource
 from producer.sources.x_v2.spend import FILE

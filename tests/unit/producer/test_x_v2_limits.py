@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.http_stream import Pause
 from producer.position import Position
+from producer.receiving.http_stream import Pause
 from producer.source import Event
 from producer.sources.x_v2.limits import CONNECTS_WINDOW_S, MAX_CONNECTS, Connects
 from producer.sources.x_v2.spend import FILE, SpendGuard

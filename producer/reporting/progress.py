@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from producer import words
-from producer.background import Background
-from producer.metrics import Metrics
 from producer.position import Position
+from producer.reporting import words
+from producer.reporting.background import Background
+from producer.reporting.metrics import Metrics
+from producer.reporting.words import Snapshot
 from producer.status import Status
-from producer.words import Snapshot
 from twitter_topics.settings import Settings
 from twitter_topics.store.health import read_health, write_health
 from twitter_topics.store.influx import SHORT_TIMEOUT_S, SeriesStore

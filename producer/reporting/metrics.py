@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from producer.words import Snapshot
+from producer.reporting.words import Snapshot
 from twitter_topics.errors import ConfigurationError
 
 _PREFIX = "twitter_topics_producer_"

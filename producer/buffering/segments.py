@@ -20,7 +20,7 @@ from threading import Lock
 
 import msgspec
 
-from producer.buffer import Batch
+from producer.buffering.buffer import Batch
 from producer.source import Event
 
 SEGMENT_BYTES = 16 * 1024 * 1024

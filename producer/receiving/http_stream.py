@@ -11,11 +11,11 @@ from typing import NamedTuple
 import requests
 import urllib3
 
-from producer.answers import BROKEN, CONNECT_TIMEOUT_S, IMPOSSIBLE, Answer, innermost, reset_in_s
-from producer.gaps import GapWatch
-from producer.inbox import Inbox
-from producer.lines import LineBuffer
-from producer.rules import RATE_LIMITED, Backoff, Rules
+from producer.receiving.answers import BROKEN, CONNECT_TIMEOUT_S, IMPOSSIBLE, Answer, innermost, reset_in_s
+from producer.receiving.gaps import GapWatch
+from producer.receiving.inbox import Inbox
+from producer.receiving.lines import LineBuffer
+from producer.receiving.rules import RATE_LIMITED, Backoff, Rules
 from producer.source import Event, Surroundings
 from twitter_topics.errors import ConfigurationError
 
@@ -155,13 +155,10 @@ class HttpStream:
         if self._error is not None:
             raise self._error
 
-    def hang_up(self, cause: str, sentence: str, *, same: bool = False) -> None:
-        """Break the present connection, if there is one, and connect again by the rules. What it had brought stays.
-
-        `same`: only if it still is the one that brought the line handed on last.
-        """
+    def hang_up(self, cause: str, sentence: str) -> None:
+        """Break the present connection, if there is one, and connect again by the rules. What it had brought stays."""
         with self._lock:
-            if self._response is not None and (not same or self.connection == self._connection):
+            if self._response is not None:
                 self._hung_up = (cause, sentence)
                 _shut_down(self._response)
 

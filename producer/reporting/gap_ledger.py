@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Self
 
-from producer.background import Background
+from producer.reporting.background import Background
 from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import IntegrityError
 from twitter_topics.settings import Settings

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Condition, Event, Thread
 
-from producer.buffer import Batch, Intake
-from producer.segments import SEGMENT_BYTES, Segments
+from producer.buffering.buffer import Batch, Intake
+from producer.buffering.segments import SEGMENT_BYTES, Segments
 from producer.source import Event as Record
 from twitter_topics.errors import RetryableError
 

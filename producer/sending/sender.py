@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from producer.buffer import Buffer
-from producer.publisher import Confirmed, Publisher
+from producer.buffering.buffer import Buffer
+from producer.sending.publisher import Confirmed, Publisher
 from producer.source import Surroundings
 from twitter_topics.errors import RetryableError
 

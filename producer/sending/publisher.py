@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 
 from kafka.errors import KafkaError
 
-from producer.buffer import Batch
-from producer.kafka_client import Future, Headers, failure
+from producer.buffering.buffer import Batch
+from producer.sending.kafka_client import Future, Headers, failure
 from producer.source import Cursor, Event
 from twitter_topics.contract.processed import dead_letter, dead_letter_key
 from twitter_topics.contract.tweet import MAX_BYTES

@@ -1,0 +1,1 @@
+"""To Kafka, through its absences."""
