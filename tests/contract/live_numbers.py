@@ -16,10 +16,10 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from producer import __main__ as producer_main
-from producer import service, sources
+from producer import position, service, sources
 from producer.buffering import segments, spool
 from producer.position import Position
-from producer.sending import position, publisher
+from producer.sending import publisher
 from producer.source import Event, Surroundings
 from twitter_topics.settings import Settings
 

@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
@@ -32,9 +31,9 @@ from twitter_topics.store.elasticsearch import SearchStore
 from twitter_topics.store.health import read_health
 from twitter_topics.store.influx import SeriesStore
 from twitter_topics.store.models import ModelStore
+from twitter_topics.testing.models import planted_model
 from twitter_topics.testing.services import stack_variables
 from twitter_topics.transform.scoring import Scorer
-from twitter_topics.transform.topic_model import TopicModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -42,23 +41,7 @@ N = 600
 """Posts of each network."""
 HALF = N // 2
 LIVE = ("twitter_v1", "x_v2", "bluesky", "mastodon")
-WORDS = ("storm", "final", "train", "song", "game", "coffee")
-
-
-def planted_model() -> TopicModel:
-    """Two topics over words that the fakes use."""
-    matrix = np.full((2, 6), 1.0)
-    matrix[0, :3] = matrix[1, 3:] = 1e5
-    return TopicModel(
-        vocabulary=WORDS,
-        topics_matrix=matrix,
-        alpha=np.full(2, 0.1),
-        eta=0.1,
-        documents=np.array([10, 10]),
-        word_counts=np.full(6, 10),
-        topic_ids=np.array([0, 1]),
-        labels=("weather", "music"),
-    )
+WORDS = ("storm", "final", "train", "song", "game", "coffee")  # of those that the fakes use
 
 
 class Networks:
@@ -157,7 +140,10 @@ class Running:
 
     def plant_model(self) -> None:
         store, version = ModelStore(self.settings), "20260101T000000Z-planted"
-        model, texts = planted_model(), ["storm and final train", "song, game, coffee", "storm game"]
+        model, texts = (
+            planted_model(WORDS, ("weather", "music")),
+            ["storm and final train", "song, game, coffee", "storm game"],
+        )
         golden = json.dumps({"texts": texts, "theta": Scorer(model).score(texts).theta.tolist()})
         store.put_files(version, {"arrays.npz": model.to_bytes(), "golden.json": golden.encode()})
         topics = [{"topic_id": number, "label": label} for number, label in enumerate(model.labels)]

@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
@@ -20,6 +19,7 @@ from twitter_topics.spark_io.classification import Classifier
 from twitter_topics.store.elasticsearch import SearchStore
 from twitter_topics.store.kafka import ensure_topics
 from twitter_topics.store.offsets import end_offsets
+from twitter_topics.testing.models import planted_model
 from twitter_topics.transform.topic_model import TopicModel
 
 if TYPE_CHECKING:
@@ -34,19 +34,8 @@ WORDS = ("goal", "match", "team", "rain", "storm", "wind")
 
 
 def model() -> TopicModel:
-    """Two topics that nobody can mistake: football and weather."""
-    matrix = np.full((2, 6), 1.0)
-    matrix[0, :3] = matrix[1, 3:] = 1e5
-    return TopicModel(
-        vocabulary=WORDS,
-        topics_matrix=matrix,
-        alpha=np.full(2, 0.1),
-        eta=0.1,
-        documents=np.array([10, 10]),
-        word_counts=np.full(6, 10),
-        topic_ids=np.array([4, 9]),
-        labels=("football", "weather"),
-    )
+    """Football and weather."""
+    return planted_model(WORDS, ("football", "weather"), (4, 9))
 
 
 class Bench:
