@@ -361,7 +361,7 @@ def test_what_cannot_be_read_is_a_dead_letter(content: bytes, reason: str) -> No
     assert again.key == event.key
 
 
-def test_however_deep_a_message_is_nothing_is_raised() -> None:
+def test_however_deep_a_message_is_nothing_is_raised(recursion_limit: None) -> None:
     """What can be read may be too deep to be written: where that begins depends on the caller's own depth."""
     kinds = []
     for depth in range(800, 1100):

@@ -221,7 +221,7 @@ def test_what_cannot_be_read_says_why_and_keeps_its_bytes(line: bytes, reason: s
     assert read == again
 
 
-def test_nothing_is_nested_too_deeply() -> None:
+def test_nothing_is_nested_too_deeply(recursion_limit: None) -> None:
     kinds = set()
     for depth in range(800, 1000):
         deep = "[" * depth + "]" * depth
