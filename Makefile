@@ -73,7 +73,7 @@ lint: bootstrap-dev
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-# without addresses in it, so that everybody's own index is used
+# requirements.txt holds for every Python of `requires-python`; no addresses in it, so that everybody's own index is used
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock:
 	$(LOCK) requirements.in -o requirements.txt

@@ -1,79 +1,47 @@
 #!/bin/sh
 # bootstrap.sh [dev]: from a fresh Debian or Ubuntu to a virtual environment, the jars and InfluxDB. Quick when all is there.
 #
-#   PYTHON   interpreter to use (3.11 or 3.12); otherwise the first that works
+#   PYTHON   interpreter to use; otherwise the newest that works
+#   VENV     folder of the virtual environment, .venv by default
 #   dev      also what the tests and linters need
 #
 # Installs system packages only as root or with password-less sudo; otherwise it says what to type, and stops.
 set -eu
 cd "$(dirname "$0")/../.."
 umask 022
+. deploy/local/steps.sh
 lock=requirements.txt
 [ "${1:-}" = dev ] && lock=requirements-dev.txt
+venv=${VENV:-.venv}
+system=$( (. /etc/os-release && echo "$PRETTY_NAME") 2>/dev/null ) || system=$(uname -s)
 
-say() { printf '%s\n' "$*" >&2; }
-stop() { say "bootstrap: $*"; exit 1; }
-now() { date +%s; }
+# `requires-python` of pyproject.toml is the one list of versions: >=3.11,<3.14 becomes "11 12 13"
+minors=$(sed -n 's/^requires-python = ">=3\.\([0-9]*\),<3\.\([0-9]*\)"/\1 \2/p' pyproject.toml |
+    { read -r first end; seq "$first" "$((end - 1))"; } | tr '\n' ' ')
+# shellcheck disable=SC2086 # lists of words, here and below
+newest_first=$(printf '%s\n' $minors | sort -rn | tr '\n' ' ')
+pythons="Python 3.${minors%% *} to 3.${newest_first%% *}"
 
-# step WORDS… -- COMMAND…: a line with the seconds it took; its output only when it fails
-step() {
-    words=
-    while [ "$1" != -- ]; do words="$words $1"; shift; done
-    shift
-    began=$(now)
-    [ ! -t 2 ] || printf '  ..  %s' "${words# }" >&2
-    if "$@" >"$report" 2>&1; then
-        [ ! -t 2 ] || printf '\r' >&2
-        printf '%4s s  %s\n' "$(($(now) - began))" "${words# }" >&2
-    else
-        [ ! -t 2 ] || printf '\n' >&2
-        tail -n 30 "$report" >&2
-        stop "failed: ${words# }"
-    fi
+# -- what is missing on this system ----------------------------------------------------------------------------------
+python_is_right() {
+    "$1" -c "import sqlite3, ssl, sys; sys.exit(sys.version_info[0] != 3 or str(sys.version_info[1]) not in '$minors'.split())" 2>/dev/null
 }
-report=$(mktemp)
-trap 'rm -f "$report"' EXIT
-trap 'exit 130' INT TERM
-
-# -- system packages -------------------------------------------------------------------------------------------------
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
-may_install() { command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; }
-
-install() { # install REASON PACKAGE…
-    reason=$1
-    shift
-    command -v apt-get >/dev/null || stop "$reason; install it, this system has no apt-get: $*"
-    may_install || stop "$reason; type: sudo apt-get update && sudo apt-get install -y $*"
-    step "package lists" -- as_root apt-get update
-    # the package's own service must not run on our behalf
-    step "install $*" -- as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y --no-install-recommends "$@"
-}
-
-# -- Python ----------------------------------------------------------------------------------------------------------
 # tried, not looked up: an interpreter on the PATH may belong to another user's home, or lack venv
-python_works() {
-    "$1" -c 'import ensurepip, sqlite3, ssl, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null
+python_works() { python_is_right "$1" && "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+python_candidates() {
+    echo python3
+    for minor in $newest_first; do echo "python3.$minor /usr/bin/python3.$minor /usr/local/bin/python3.$minor"; done
+    echo /usr/bin/python3
 }
 find_python() {
-    for candidate in ${PYTHON:-python3.12 python3.11 python3 /usr/bin/python3.12 /usr/bin/python3.11 /usr/bin/python3}; do
-        if command -v "$candidate" >/dev/null && python_works "$candidate"; then
+    for candidate in ${PYTHON:-$(python_candidates)}; do
+        if command -v "$candidate" >/dev/null && "$1" "$candidate"; then
             command -v "$candidate"
             return
         fi
     done
     return 1
 }
-python_of_venv() { [ -x .venv/bin/python ] && .venv/bin/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; }
-
-if ! python_of_venv; then
-    if ! python=$(find_python); then
-        [ -z "${PYTHON:-}" ] || stop "PYTHON=$PYTHON is not a Python 3.11 or 3.12 with venv"
-        install "Python 3.11 or 3.12 with venv is needed" python3 python3-venv
-        python=$(find_python) || stop "this system's python3 is neither 3.11 nor 3.12; install one and set PYTHON"
-    fi
-fi
-
-# -- Java ------------------------------------------------------------------------------------------------------------
 java_works() {
     for candidate in ${JAVA_HOME:+"$JAVA_HOME/bin/java"} java /usr/lib/jvm/*/bin/java /opt/java/*/bin/java; do
         case $("$candidate" -version 2>&1 | head -n 1) in
@@ -84,12 +52,77 @@ java_works() {
     done
     return 1
 }
-if ! java_works; then
-    [ -z "${JAVA_HOME:-}" ] || stop "JAVA_HOME=$JAVA_HOME is not a Java 17 or 21: correct it or unset it"
-    install "Java 17 or 21 is needed" openjdk-17-jre-headless
-fi
+influxd_is_there() { command -v influxd >/dev/null || [ -x .local/influxdb/usr/bin/influxd ]; }
 
-# -- InfluxDB --------------------------------------------------------------------------------------------------------
+# -- what this system has ---------------------------------------------------------------------------------------------
+has_apt() { command -v apt-get >/dev/null; }
+may_install() { has_apt && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+offered() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+first_offered() { for package; do if offered "$package"; then echo "$package"; return; fi; done; return 1; }
+
+read_package_lists() {
+    if ! offered make; then
+        may_install || stop "the package lists of $system are empty; type: sudo apt-get update"
+        step "package lists" -- as_root apt-get update
+    fi
+}
+python_packages() {
+    # a right Python that only lacks venv is completed, not replaced
+    if python=$(find_python python_is_right); then
+        minor=$(minor_of "$python")
+        case $python in /usr/bin/*) if offered "python3.$minor-venv"; then echo "python3.$minor-venv"; return; fi ;; esac
+    fi
+    for minor in $newest_first; do
+        if offered "python3.$minor-venv"; then
+            echo "python3.$minor python3.$minor-venv"
+            return
+        fi
+    done
+    return 1
+}
+
+no_python() {
+    stop "$pythons is needed, and $system has no package of one; install one with uv and name it:
+  python3 -m pip install --user uv && ~/.local/bin/uv python install 3.${newest_first%% *}
+  PYTHON=\$(~/.local/bin/uv python find 3.${newest_first%% *}) make demo"
+}
+
+# everything at once, so that a person types one command
+install_what_is_missing() {
+    packages=
+    reasons=
+    need() { packages="$packages $2"; reasons="$reasons${reasons:+, }$1"; }
+    if [ -n "$lacks_python" ]; then
+        found=$(python_packages) || no_python
+        need "$pythons with venv" "$found"
+    fi
+    if [ -n "$lacks_java" ]; then
+        found=$(first_offered openjdk-21-jre-headless openjdk-17-jre-headless) ||
+            stop "Java 17 or 21 is needed, and $system has no package of one: install one, e.g. from adoptium.net, and set JAVA_HOME"
+        need "Java 17 or 21" "$found"
+    fi
+    [ -z "$lacks_influxd" ] || offered influxdb ||
+        stop "InfluxDB 1.x is needed, and $system offers no package influxdb: on Ubuntu enable its component universe, elsewhere put an influxd on the PATH"
+    [ -n "$packages" ] || return 0
+    may_install || stop "$system lacks $reasons; type: sudo apt-get update && sudo apt-get install -y$packages"
+    step "package lists" -- as_root apt-get update
+    # a package's own service must not run on our behalf
+    # shellcheck disable=SC2086
+    step "install$packages" -- as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get install -y --no-install-recommends $packages
+}
+tell_what_is_missing() { # a system without apt-get
+    message="$system has no apt-get. Install these yourself, then run the same command again:"
+    [ -z "$lacks_python" ] || message="$message
+  $pythons with venv            Fedora: dnf install python3.${newest_first%% *}   Arch: pacman -S python"
+    [ -z "$lacks_java" ] || message="$message
+  Java 17 or 21                        Fedora: dnf install java-21-openjdk-headless   Arch: pacman -S jre21-openjdk-headless"
+    [ -z "$lacks_influxd" ] || message="$message
+  InfluxDB 1.x, influxd on the PATH    see docs.influxdata.com/influxdb/v1/introduction/install"
+    stop "$message"
+}
+
 # unpacked, not installed: that needs no root, and no service starts by itself
 unpack_influxdb() {
     folder=$(mktemp -d)
@@ -100,39 +133,76 @@ unpack_influxdb() {
     mv "$folder/unpacked" .local/influxdb
     rm -rf "$folder"
 }
-if ! command -v influxd >/dev/null && [ ! -x .local/influxdb/usr/bin/influxd ]; then
-    command -v apt-get >/dev/null || stop "influxd (InfluxDB 1.x) is needed: install it and put it on the PATH"
-    if ! apt-cache show influxdb >/dev/null 2>&1; then
-        may_install || stop "the package lists are empty; type: sudo apt-get update"
-        step "package lists" -- as_root apt-get update
-    fi
-    step "InfluxDB, unpacked into .local" -- unpack_influxdb
-fi
 
-# -- virtual environment ---------------------------------------------------------------------------------------------
-wanted=$(cat "$lock" pyproject.toml | sha256sum | cut -d' ' -f1)
-stamp=.venv/.installed-${lock%.txt}
+# -- virtual environment ----------------------------------------------------------------------------------------------
+wanted=$(cat "$lock" pyproject.toml deploy/local/pip.txt | sha256sum | cut -d' ' -f1)
+stamp=$venv/.installed-${lock%.txt}
+
+make_venv() { "$python" -m venv --clear "$venv" && "$venv/bin/python" -m pip install --require-hashes -r deploy/local/pip.txt; }
 
 # uv is much faster where there is one, but it does not read the user's pip configuration: pip has the last word
 install_requirements() {
-    if command -v uv >/dev/null && uv pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"; then
-        uv pip install --quiet --python .venv/bin/python --no-deps -e . && return
+    if command -v uv >/dev/null && uv pip install --python "$venv/bin/python" --require-hashes -r "$lock"; then
+        uv pip install --quiet --python "$venv/bin/python" --no-deps -e . && return
     fi
-    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r "$lock" &&
-        .venv/bin/python -m pip install --disable-pip-version-check --no-deps -e .
+    "$venv/bin/python" -m pip install --progress-bar raw --resume-retries 5 --require-hashes -r "$lock" &&
+        "$venv/bin/python" -m pip install --no-deps -e .
 }
 # pyspark and pyspark-client own the same files: to change a version, start from nothing
 remember_spark() { sed -n 's/^\(pyspark[a-z-]*==[^ ]*\).*/\1/p' "$lock" | sort | sha256sum | cut -d' ' -f1; }
+minor_of() { "$1" -c 'import sys; print(sys.version_info[1])'; }
+venv_is_right() {
+    [ -x "$venv/bin/python" ] && python_is_right "$venv/bin/python" &&
+        { [ -z "${PYTHON:-}" ] || [ "$(minor_of "$PYTHON" 2>/dev/null)" = "$(minor_of "$venv/bin/python")" ]; } &&
+        { [ ! -f "$venv/.spark" ] || [ "$(cat "$venv/.spark")" = "$(remember_spark)" ]; }
+}
+packages_are_there() { venv_is_right && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; }
+jars_are_there() { "$venv/bin/python" -m twitter_topics.local.jars --check 2>/dev/null; }
 
-if ! python_of_venv || { [ -f .venv/.spark ] && [ "$(cat .venv/.spark)" != "$(remember_spark)" ]; }; then
-    [ -n "${python:-}" ] || python=$(find_python) || stop "Python 3.11 or 3.12 with venv is needed"
-    step "virtual environment with $($python -V 2>&1)" -- "$python" -m venv --clear .venv
+# -- room for it ------------------------------------------------------------------------------------------------------
+check_room() {
+    { mkdir -p .local && : >.local/.writable && rm .local/.writable; } 2>/dev/null ||
+        stop "$(pwd) cannot be written: clone the project into a folder of your own"
+    free_mb=$(df -Pm . | awk 'NR == 2 { print $4 }')
+    [ "$free_mb" -ge "$1" ] ||
+        stop "$free_mb MB are free on the disk of $(pwd), $1 MB are needed: free some, or clone the project on another disk"
+    memory_mb=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo 2>/dev/null || echo 8000)
+    [ "$memory_mb" -ge 6000 ] ||
+        say "bootstrap: note: $memory_mb MB of memory are free, and the whole stack needs about 6000; close other programs before it starts"
+}
+
+# -- the way ----------------------------------------------------------------------------------------------------------
+lacks_python=
+lacks_java=
+lacks_influxd=
+if ! venv_is_right; then
+    python=$(find_python python_works) || lacks_python=yes
+    [ -z "$lacks_python" ] || [ -z "${PYTHON:-}" ] || stop "PYTHON=$PYTHON is not a $pythons with venv: correct it or unset it"
 fi
-if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    step "Python packages of $lock (a minute or two the first time)" -- install_requirements
-    remember_spark >.venv/.spark
+if ! java_works; then
+    [ -z "${JAVA_HOME:-}" ] || stop "JAVA_HOME=$JAVA_HOME is not a Java 17 or 21: correct it or unset it"
+    lacks_java=yes
+fi
+influxd_is_there || lacks_influxd=yes
+
+if [ -z "$lacks_python$lacks_java$lacks_influxd" ] && packages_are_there && jars_are_there; then
+    say "bootstrap: everything is there, nothing to fetch"
+    exit
+fi
+if packages_are_there; then check_room 1000; else check_room 5000; fi
+if [ -n "$lacks_python$lacks_java$lacks_influxd" ]; then
+    has_apt || tell_what_is_missing
+    read_package_lists
+    install_what_is_missing
+fi
+[ -z "$lacks_influxd" ] || step "InfluxDB, 8 MB, unpacked into .local" -- unpack_influxdb
+if ! venv_is_right; then
+    python=$(find_python python_works) || no_python
+    step "virtual environment with $("$python" -V 2>&1)" -- make_venv
+fi
+packages_are_there || {
+    step "Python packages, 900 MB, half of it Spark" -- install_requirements
+    remember_spark >"$venv/.spark"
     printf '%s' "$wanted" >"$stamp"
-fi
-
-# -- jars ------------------------------------------------------------------------------------------------------------
-step "jars and Elasticsearch (300 MB the first time)" -- .venv/bin/python -m twitter_topics.local.jars
+}
+jars_are_there || step "Kafka, Elasticsearch, S3 server and Spark's connectors, 290 MB" -- "$venv/bin/python" -m twitter_topics.local.jars

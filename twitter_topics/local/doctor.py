@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
 
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.local import jars, servers, services
@@ -65,9 +68,10 @@ def _run(name: str, check: Callable[[], Finding]) -> Finding:
 
 def _python() -> Finding:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    if sys.version_info[:2] in ((3, 11), (3, 12)):
+    supported = metadata("twitter-topics")["Requires-Python"]
+    if version in SpecifierSet(supported):
         return Finding("python", f"{version} in {sys.prefix}")
-    return Finding("python", version, fix="use Python 3.11 or 3.12: `make up PYTHON=python3.11`")
+    return Finding("python", version, fix=f"use a Python {supported}: `make up PYTHON=python3.13`")
 
 
 def _java() -> Finding:

@@ -1,10 +1,11 @@
-"""The jars of Spark and of the servers, fetched with the Ivy that pyspark ships: Java and pyspark are all it needs.
+"""The jars of Spark and of the servers, fetched from Maven Central as jars.lock names them.
 
-    python -m twitter_topics.local.jars          fetch what is missing; every file is checked against jars.sha256
-    python -m twitter_topics.local.jars --lock   fetch, and write jars.sha256 anew (after a change of ivy.xml)
+    python -m twitter_topics.local.jars          fetch what is missing; every file is checked against the lock
+    python -m twitter_topics.local.jars --check  say by the exit code whether all is there
+    python -m twitter_topics.local.jars --lock   let Ivy resolve ivy.xml again, and rewrite the lock
 
-Ivy knows Maven Central by itself. A mirror or proxy of the user's Maven settings is honoured, and MAVEN_REPO_URL. (Not
-`spark-submit --packages`: it resolves at every submit, and brings second copies of what Spark already has.)
+A mirror or proxy of the user's Maven settings is honoured, and MAVEN_REPO_URL. (Not `spark-submit --packages`: it
+resolves at every submit, and brings second copies of what Spark already has.)
 """
 
 from __future__ import annotations
@@ -18,29 +19,44 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import xml.etree.ElementTree as ET
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
+from twitter_topics.local import maven
+from twitter_topics.local.downloads import Download, fetch_all, sha256
 from twitter_topics.local.java import find_java
 from twitter_topics.local.layout import ELASTICSEARCH, JARS, RECIPES, SHARED
 from twitter_topics.settings import inherited
 
 GROUPS = ("spark", "kafka", "s3", "elasticsearch")
-LOCK = RECIPES / "jars.sha256"
+LOCK = RECIPES / "jars.lock"
 _STAMP = SHARED / "jars.stamp"
 _FIX = "run `make up`, or `python -m twitter_topics.local.jars`"
+_MB = 1_000_000
 log = logging.getLogger("jars")
 
 
 @dataclass(frozen=True)
-class MavenSettings:
-    """Of the user: address of a mirror (empty = Maven Central) and Java options for a proxy."""
+class LockedFile:
+    """A line of the lock."""
 
-    mirror: str = ""
-    proxy_options: tuple[str, ...] = ()
+    sha256: str
+    size: int
+    group: str
+    path: str
+    """Below the repository's address: org/apache/kafka/…/NAME.jar"""
+
+    @property
+    def name(self) -> str:
+        """group/file, as it lies in the folder of jars."""
+        return f"{self.group}/{Path(self.path).name}"
+
+    def line(self) -> str:
+        """As it stands in the lock."""
+        return f"{self.sha256}  {self.size:>9}  {self.group:<13}  {self.path}\n"
 
 
 def require() -> None:
@@ -60,16 +76,19 @@ def is_complete(lock: Path = LOCK, folder: Path = JARS, stamp: Path = _STAMP) ->
 
 def _stamp_text(lock: Path, folder: Path) -> str:
     sizes = []
-    for name in sorted(read_lock(lock)):
-        file = folder / name
-        sizes.append(f"{name} {file.stat().st_size if file.exists() else 'missing'}")
+    for locked in read_lock(lock):
+        file = folder / locked.name
+        sizes.append(f"{locked.name} {file.stat().st_size if file.exists() else 'missing'}")
     return "\n".join([hashlib.sha256(lock.read_bytes()).hexdigest(), *sizes]) + "\n"
 
 
-def read_lock(lock: Path) -> dict[str, str]:
-    """group/file → sha256."""
-    pairs = (line.split(maxsplit=1) for line in lock.read_text().splitlines() if line)
-    return {name.strip(): digest for digest, name in pairs}
+def read_lock(lock: Path) -> list[LockedFile]:
+    """The files of the lock, in its order."""
+    found = []
+    for line in lock.read_text().splitlines():
+        digest, size, group, path = line.split()
+        found.append(LockedFile(digest, int(size), group, path))
+    return found
 
 
 def check(folder: Path, lock: Path) -> None:
@@ -78,123 +97,92 @@ def check(folder: Path, lock: Path) -> None:
     Raises:
         IntegrityError: names the files that differ.
     """
-    wanted, found = read_lock(lock), hashes(folder)
+    wanted = {locked.name: locked.sha256 for locked in read_lock(lock)}
+    found = {f"{group}/{file.name}": sha256(file) for group in GROUPS for file in (folder / group).glob("*")}
     if wrong := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
         raise IntegrityError(f"{folder}: not as in {lock.name}: {', '.join(wrong)}")
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    """group/file → sha256 of what lies in the folder."""
-    found = {}
-    for group in GROUPS:
-        for file in sorted((folder / group).glob("*")):
-            with file.open("rb") as content:
-                found[f"{group}/{file.name}"] = hashlib.file_digest(content, "sha256").hexdigest()
-    return found
-
-
-def fetch(*, relock: bool = False) -> None:
-    """Fetch, check and put in place as a whole; a start that is interrupted leaves nothing half done.
+def fetch() -> None:
+    """Fetch what is missing, remove what the lock does not name, check all of it.
 
     Raises:
-        ConfigurationError: no Java that Spark takes.
-        RetryableError: Ivy could not fetch; its message is on stderr.
+        RetryableError: the repository could not be reached; the next run goes on where this one ended.
         IntegrityError: a file is not the one of the lock.
     """
-    SHARED.mkdir(exist_ok=True)
-    if relock or not _is_as_locked(JARS):
-        with tempfile.TemporaryDirectory(dir=SHARED, prefix="jars-") as fresh:
-            _resolve(Path(fresh))
-            if relock:
-                LOCK.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(hashes(Path(fresh)).items())))
-            check(Path(fresh), LOCK)
-            for group in GROUPS:
-                _replace_folder(Path(fresh) / group, JARS / group)
+    locked = read_lock(LOCK)
+    _STAMP.unlink(missing_ok=True)
+    _remove_others({file.name for file in locked})
+    settings = maven.of_user()
+    downloads = [
+        Download(f"{settings.repository}/{file.path}", JARS / file.name, file.size, file.sha256) for file in locked
+    ]
+    try:
+        fetch_all(downloads, _ProgressLines(), proxies=settings.proxies)
+    except RetryableError as error:
+        fix = "Behind a proxy or a mirror: name it in ~/.m2/settings.xml, or set MAVEN_REPO_URL"
+        raise RetryableError(f"{error}. {fix}") from error
+    check(JARS, LOCK)
     _unpack_elasticsearch()
     _STAMP.write_text(_stamp_text(LOCK, JARS))
 
 
-def _is_as_locked(folder: Path) -> bool:
-    try:
-        check(folder, LOCK)
-    except IntegrityError:
-        return False
-    return True
+def _remove_others(names: set[str]) -> None:
+    for file in JARS.glob("*/*"):
+        if f"{file.parent.name}/{file.name.removesuffix('.part')}" not in names:
+            file.unlink()
 
 
-def _replace_folder(new: Path, target: Path) -> None:
-    target.parent.mkdir(exist_ok=True)
-    if target.exists():
-        shutil.rmtree(target)
-    new.rename(target)
+class _ProgressLines:
+    """`12 of 293 MB`, at most one line a second."""
+
+    def __init__(self) -> None:
+        self._shown_at = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._shown_at >= 1:
+            self._shown_at = time.monotonic()
+            log.info("%d of %d MB", done // _MB, total // _MB)
+
+
+def relock() -> None:
+    """Let Ivy, which pyspark ships, resolve ivy.xml and write down what it found.
+
+    Raises:
+        ConfigurationError: no Java that Spark takes, or no pyspark.
+        RetryableError: Ivy could not fetch; its message is on stderr.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        _resolve(Path(scratch))
+        found = sorted(_locked_file(Path(scratch), file) for file in Path(scratch).rglob("*") if file.is_file())
+    LOCK.write_text("".join(line for _, line in found))
+
+
+def _locked_file(root: Path, file: Path) -> tuple[str, str]:
+    group, organisation, *rest = file.relative_to(root).parts
+    locked = LockedFile(sha256(file), file.stat().st_size, group, "/".join([*organisation.split("."), *rest]))
+    return locked.name, locked.line()
 
 
 def _resolve(out: Path) -> None:
     spark = importlib.util.find_spec("pyspark")
     if spark is None or spark.origin is None:
         raise ConfigurationError("pyspark is not installed: run `make up`, which installs the requirements")
-    maven = maven_settings(_settings_files(), inherited(["MAVEN_REPO_URL"]).get("MAVEN_REPO_URL", ""))
+    user = maven.of_user()
     settings = (RECIPES / "ivysettings.xml").read_text()
-    if maven.mirror:
-        settings = settings.replace('m2compatible="true"', f'm2compatible="true" root="{maven.mirror.rstrip("/")}"')
+    if user.mirror:
+        settings = settings.replace('m2compatible="true"', f'm2compatible="true" root="{user.repository}"')
     with tempfile.TemporaryDirectory() as scratch:
         settings_file = Path(scratch) / "ivysettings.xml"
         settings_file.write_text(settings)
         cache = inherited(["IVY_CACHE"]).get("IVY_CACHE") or str(Path.home() / ".ivy2" / "cache")
-        command = [find_java().program, *maven.proxy_options, f"-Divy.cache={cache}"]
+        command = [find_java().program, *user.java_options, f"-Divy.cache={cache}"]
         command += ["-cp", f"{Path(spark.origin).parent}/jars/*", "org.apache.ivy.Main", "-error"]
         command += ["-settings", str(settings_file), "-ivy", str(RECIPES / "ivy.xml"), "-confs", *GROUPS]
-        command += ["-retrieve", f"{out}/[conf]/[artifact]-[revision](-[classifier]).[ext]"]
+        place = "[conf]/[organisation]/[module]/[revision]/[artifact]-[revision](-[classifier]).[ext]"
+        command += ["-retrieve", f"{out}/{place}"]
         if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:
-            raise RetryableError(
-                "the jars could not be fetched (see above). Behind a proxy or a mirror: name it in ~/.m2/settings.xml, "
-                "or set MAVEN_REPO_URL"
-            )
-
-
-def _settings_files() -> list[Path]:
-    homes = inherited(["M2_HOME", "MAVEN_HOME"])
-    installed = [Path(home) / "conf" / "settings.xml" for home in homes.values()]
-    return [Path.home() / ".m2" / "settings.xml", *installed, Path("/etc/maven/settings.xml")]
-
-
-def maven_settings(files: list[Path], mirror: str) -> MavenSettings:
-    """Mirror of Maven Central and proxy, the first that a file names.
-
-    Args:
-        mirror: beats what the files say, unless empty.
-    """
-    proxy: tuple[str, ...] = ()
-    for file in files:
-        if file.is_file():
-            root = _without_namespaces(ET.parse(file).getroot())  # noqa: S314 - the user's own file
-            mirror = mirror or _mirror(root)
-            proxy = proxy or _proxy_options(root)
-    return MavenSettings(mirror, proxy)
-
-
-def _without_namespaces(root: ET.Element) -> ET.Element:
-    for element in root.iter():
-        element.tag = element.tag.rsplit("}", 1)[-1]
-    return root
-
-
-def _mirror(root: ET.Element) -> str:
-    for mirror in root.iterfind(".//mirror"):
-        of = {name.strip() for name in (mirror.findtext("mirrorOf") or "").split(",")}
-        if mirror.findtext("blocked") != "true" and of & {"central", "*", "external:*"} and "!central" not in of:
-            return (mirror.findtext("url") or "").strip()
-    return ""
-
-
-def _proxy_options(root: ET.Element) -> tuple[str, ...]:
-    for proxy in root.iterfind("./proxies/proxy"):
-        if (proxy.findtext("active") or "true") == "true":
-            host, port = proxy.findtext("host"), proxy.findtext("port") or "8080"
-            address = [f"-D{scheme}.proxyHost={host}" for scheme in ("http", "https")]
-            address += [f"-D{scheme}.proxyPort={port}" for scheme in ("http", "https")]
-            return (*address, f"-Dhttp.nonProxyHosts={proxy.findtext('nonProxyHosts') or 'localhost|127.*'}")
-    return ()
+            raise RetryableError("Ivy could not resolve ivy.xml; its message is above")
 
 
 def _unpack_elasticsearch() -> None:
@@ -209,7 +197,9 @@ def _unpack_elasticsearch() -> None:
         for empty in ("plugins", "logs"):
             (top / empty).mkdir(exist_ok=True)
         (top / ".unpacked").write_text(archive.name)
-        _replace_folder(top, ELASTICSEARCH)
+        if ELASTICSEARCH.exists():
+            shutil.rmtree(ELASTICSEARCH)
+        top.rename(ELASTICSEARCH)
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -225,12 +215,16 @@ def main() -> int:
     """Command line of this module."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     parser = argparse.ArgumentParser(prog="python -m twitter_topics.local.jars", description=__doc__)
-    parser.add_argument("--lock", action="store_true", help="write jars.sha256 anew")
-    relock = parser.parse_args().lock
-    if is_complete() and not relock:
-        return 0
+    parser.add_argument("--check", action="store_true", help="exit code 0 when all is there, 1 when not")
+    parser.add_argument("--lock", action="store_true", help="rewrite jars.lock from ivy.xml")
+    options = parser.parse_args()
     try:
-        fetch(relock=relock)
+        if options.check:
+            return 0 if is_complete() else 1
+        if options.lock:
+            relock()
+        if not is_complete():
+            fetch()
     except TwitterTopicsError as error:
         log.error("%s", error)
         return 1

@@ -11,8 +11,11 @@ from pathlib import Path
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import inherited
 
-SUPPORTED = (17, 21)  # Spark 4.1
-FIX = "install Java 17, e.g. `sudo apt-get install openjdk-17-jre-headless`, or set JAVA_HOME to a Java 17 or 21"
+SUPPORTED = (17, 21)  # on 25 Hadoop 3.4 ends with "getSubject is not supported"; bootstrap.sh has the same list
+FIX = (
+    "install one, e.g. `sudo apt-get install openjdk-21-jre-headless` (Debian 12: openjdk-17-jre-headless), "
+    "or set JAVA_HOME to a Java 17 or 21"
+)
 _PLACES = ("/usr/lib/jvm", "/opt/java", "/opt")
 
 

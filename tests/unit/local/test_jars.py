@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twitter_topics.errors import IntegrityError
-from twitter_topics.local import jars
+from twitter_topics.local import jars, maven
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,9 +31,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Path:
-    file = tmp_path / "jars.sha256"
-    names = ("kafka/two.jar", "spark/one.jar")
-    file.write_text("".join(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in names))
+    file = tmp_path / "jars.lock"
+    lines = []
+    for name in ("kafka/two.jar", "spark/one.jar"):
+        group, artifact = name.split("/")
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        lines.append(jars.LockedFile(digest, len(name), group, f"org/example/{artifact}").line())
+    file.write_text("".join(lines))
     return file
 
 
@@ -65,8 +69,20 @@ def test_the_stamp_holds_until_the_lock_or_a_file_changes(folder: Path, lock: Pa
 
 def test_every_jar_of_the_project_is_locked() -> None:
     locked = jars.read_lock(jars.LOCK)
-    assert {name.split("/")[0] for name in locked} == set(jars.GROUPS)
-    assert all(len(digest) == 64 for digest in locked.values())
+    assert {file.group for file in locked} == set(jars.GROUPS)
+    assert all(len(file.sha256) == 64 and file.size > 0 for file in locked)
+    assert len({file.name for file in locked}) == len(locked)
+
+
+def test_what_the_lock_does_not_name_goes_and_half_a_download_stays(
+    folder: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jars, "JARS", folder)
+    (folder / "spark" / "old.jar").touch()
+    (folder / "spark" / "one.jar.part").touch()
+    (folder / "spark" / "old.jar.part").touch()
+    jars._remove_others({file.name for file in jars.read_lock(lock)})
+    assert sorted(path.name for path in folder.rglob("*.*")) == ["one.jar", "one.jar.part", "two.jar"]
 
 
 @pytest.mark.parametrize(
@@ -75,11 +91,12 @@ def test_every_jar_of_the_project_is_locked() -> None:
 def test_a_mirror_of_central_is_honoured(tmp_path: Path, of: str, found: bool) -> None:
     file = tmp_path / "settings.xml"
     file.write_text(SETTINGS.format(of=of))
-    maven = jars.maven_settings([tmp_path / "none.xml", file], mirror="")
-    assert maven.mirror == ("https://mirror.example.org/maven" if found else "")
-    assert "-Dhttps.proxyHost=proxy.example.org" in maven.proxy_options
-    assert "-Dhttps.proxyPort=3128" in maven.proxy_options
-    assert jars.maven_settings([file], mirror="https://chosen.example.org").mirror == "https://chosen.example.org"
+    read = maven.read([tmp_path / "none.xml", file], mirror="")
+    assert read.repository == ("https://mirror.example.org/maven" if found else maven.CENTRAL)
+    assert read.proxies["https"] == "http://proxy.example.org:3128"
+    assert "-Dhttps.proxyHost=proxy.example.org" in read.java_options
+    assert "-Dhttps.proxyPort=3128" in read.java_options
+    assert maven.read([file], mirror="https://chosen.example.org").repository == "https://chosen.example.org"
 
 
 def test_programs_stay_programs(tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""Files fetched by HTTP: in parallel, resumed after a break, checked by hash, with progress.
+
+Proxies and certificates are those of `requests`: HTTPS_PROXY, REQUESTS_CA_BUNDLE, ~/.netrc.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import requests
+import tenacity
+
+from twitter_topics.errors import IntegrityError, RetryableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+_CHUNK_BYTES = 1 << 16
+_TIMEOUT_SECONDS = (20, 60)
+"""To connect, and between two chunks."""
+_TRIES = 5
+_WAIT = tenacity.wait_exponential(min=1, max=20)
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file: where it comes from, where it goes, and what it must be."""
+
+    url: str
+    path: Path
+    size: int
+    sha256: str
+
+    @property
+    def partial(self) -> Path:
+        """What has come so far; the next try goes on from its end."""
+        return self.path.with_name(self.path.name + ".part")
+
+
+class Progress:
+    """Bytes that have come, of all that are missing. Called by several threads."""
+
+    def __init__(self, total_bytes: int, report: Callable[[int, int], None] | None) -> None:
+        self._total, self._report = total_bytes, report
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def add(self, count: int) -> None:
+        """Count bytes; a negative number takes back what has to come again."""
+        with self._lock:
+            self._done += count
+            if self._report:
+                self._report(self._done, self._total)
+
+
+def fetch_all(
+    downloads: Iterable[Download],
+    report: Callable[[int, int], None] | None = None,
+    *,
+    proxies: Mapping[str, str] | None = None,
+    workers: int = 6,
+) -> None:
+    """Fetch every file that is not there yet.
+
+    Args:
+        report: called with the bytes that have come and the bytes of all files that were missing.
+        proxies: scheme → URL, for those that the environment does not name.
+
+    Raises:
+        RetryableError: a server or the network did not answer in five tries; what has come is kept.
+        IntegrityError: a file is not the one that its hash names; it is deleted.
+    """
+    missing = [download for download in downloads if not is_there(download)]
+    progress = Progress(sum(download.size for download in missing), report)
+    with requests.Session() as session, ThreadPoolExecutor(workers) as pool:
+        session.proxies.update(proxies or {})
+        # the largest first, so that none of them is alone at the end
+        missing.sort(key=lambda download: download.size, reverse=True)
+        futures = [pool.submit(_fetch, session, download, progress) for download in missing]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def is_there(download: Download) -> bool:
+    """Whether the file lies at its place with the right size and hash."""
+    path = download.path
+    return path.is_file() and path.stat().st_size == download.size and sha256(path) == download.sha256
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file as 64 hexadecimal digits."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _fetch(session: requests.Session, download: Download, progress: Progress) -> None:
+    download.path.parent.mkdir(parents=True, exist_ok=True)
+    progress.add(_size(download.partial))
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_worth_another_try),
+        stop=tenacity.stop_after_attempt(_TRIES),
+        wait=_WAIT,
+        reraise=True,
+    )
+    try:
+        attempts(_continue, session, download, progress)
+    except requests.RequestException as error:
+        raise RetryableError(f"{download.url} could not be fetched: {error}") from error
+    if sha256(download.partial) != download.sha256:
+        download.partial.unlink()
+        raise IntegrityError(f"{download.url} is not the locked file: its sha256 differs")
+    download.partial.replace(download.path)
+
+
+def _is_worth_another_try(error: BaseException) -> bool:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return error.response.status_code in (408, 425, 429) or error.response.status_code >= 500
+    return isinstance(error, requests.RequestException)
+
+
+def _continue(session: requests.Session, download: Download, progress: Progress) -> None:
+    """Ask for what is missing. A server that knows no ranges sends all of it."""
+    have = _size(download.partial)
+    if have == download.size:
+        return
+    headers = {"Accept-Encoding": "identity"}
+    if 0 < have < download.size:
+        headers["Range"] = f"bytes={have}-"
+    with session.get(download.url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as answer:
+        answer.raise_for_status()
+        continues = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+        progress.add(0 if continues else -have)
+        with download.partial.open("ab" if continues else "wb") as file:
+            for chunk in answer.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+                progress.add(len(chunk))
+    if (have := _size(download.partial)) != download.size:
+        raise requests.ConnectionError(f"{have:,} of {download.size:,} bytes came")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
