@@ -4,7 +4,7 @@
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
-#   make test | lint | lock | clean | bench-producer
+#   make test | test-pythons | lint | lock | clean | bench-producer
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test lint lock clean bench-producer bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test test-pythons lint lock clean bench-producer bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,8s/^# \{0,1\}//p' Makefile
@@ -63,6 +63,10 @@ doctor:
 
 test: bootstrap-dev
 	@.venv/bin/python -m pytest $(ARGS)
+
+# the tests on every supported Python that this machine has
+test-pythons:
+	@tools/test-pythons $(ARGS)
 
 bench-producer: bootstrap-dev
 	@.venv/bin/python benchmarks/producer.py $(ARGS)
