@@ -113,14 +113,12 @@ install_what_is_missing() {
         apt-get install -y --no-install-recommends $packages
 }
 tell_what_is_missing() { # a system without apt-get
-    message="$system has no apt-get. Install these yourself, then run the same command again:"
-    [ -z "$lacks_python" ] || message="$message
-  $pythons with venv            Fedora: dnf install python3.${newest_first%% *}   Arch: pacman -S python"
-    [ -z "$lacks_java" ] || message="$message
-  Java 17 or 21                        Fedora: dnf install java-21-openjdk-headless   Arch: pacman -S jre21-openjdk-headless"
-    [ -z "$lacks_influxd" ] || message="$message
-  InfluxDB 1.x, influxd on the PATH    see docs.influxdata.com/influxdb/v1/introduction/install"
-    stop "$message"
+    say "bootstrap: $system has no apt-get. Install these yourself, then run the same command again:"
+    line() { say "$(printf '  %-31s %s' "$1" "$2")"; }
+    [ -z "$lacks_python" ] || line "$pythons with venv" "Fedora: dnf install python3.${newest_first%% *}; Arch: pacman -S python"
+    [ -z "$lacks_java" ] || line "Java 17 or 21" "Fedora: dnf install java-21-openjdk-headless; Arch: pacman -S jre21-openjdk-headless"
+    [ -z "$lacks_influxd" ] || line "influxd of InfluxDB 1.x" "docs.influxdata.com/influxdb/v1/introduction/install; put it on the PATH"
+    exit 1
 }
 
 # unpacked, not installed: that needs no root, and no service starts by itself

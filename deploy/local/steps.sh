@@ -76,8 +76,9 @@ way_out() {
         echo "a server's certificate is not trusted: behind a company proxy set PIP_CERT, SSL_CERT_FILE and REQUESTS_CA_BUNDLE to its CA file"
     elif said 'do not match the hashes|not the locked file|hash mismatch'; then
         echo "a download differs from the lock: a mirror or proxy changes files; use another one"
-    elif said 'name resolution|name or service not known|could not resolve|failed to lookup address|dns error|network is unreachable|no route to host|connection refused|timed out|NewConnectionError|ConnectTimeout|no matching distribution'; then
-        echo "the network or the package index is not reachable: check the connection (behind a proxy set HTTPS_PROXY) and run the same command again; it continues where it stopped"
+    elif said 'failure (in name )?resol|name or service not known|could not (resolve|connect)|failed to lookup address|dns error|network is unreachable|no route to host|connection (refused|reset)|timed out|NewConnectionError|ConnectTimeout|no matching distribution'; then
+        proxy=${HTTPS_PROXY:-${https_proxy:-${HTTP_PROXY:-${http_proxy:-}}}}
+        echo "the network or the package index cannot be reached: check the connection${proxy:+ and the proxy that HTTPS_PROXY or HTTP_PROXY names}, then run the same command again; it goes on where it stopped"
     elif said 'could not get lock|dpkg was interrupted'; then
         echo "another package manager is at work or was interrupted: wait for it, or type: sudo dpkg --configure -a"
     elif said 'read-only file system|permission denied'; then
