@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 
 from airflow.sdk import Metadata, Param, dag, task
 
+from twitter_topics.archive.compaction_tasks import compaction_report, plan_compaction
 from twitter_topics.orchestration.assets import TWEETS_ARCHIVE
-from twitter_topics.orchestration.compaction import compaction_report, plan_compaction
 from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
 from twitter_topics.orchestration.spark import SparkJobOperator
 from twitter_topics.settings import Settings

@@ -23,11 +23,11 @@ from datetime import UTC, datetime
 
 from airflow.sdk import Param, dag, task
 
-from twitter_topics.orchestration import retention
 from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
-from twitter_topics.policy.retention import MAX_DAYS, MIN_DAYS
+from twitter_topics.search import retention_tasks
+from twitter_topics.search.retention import MAX_DAYS, MIN_DAYS
+from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import Settings
-from twitter_topics.store.elasticsearch import SearchStore
 
 DAYS = Settings().elasticsearch.retention_days
 
@@ -49,7 +49,7 @@ def elasticsearch_retention():
     @task
     def plan(params=None):
         settings = Settings().elasticsearch
-        return retention.plan(
+        return retention_tasks.plan(
             SearchStore(settings, patience_seconds=60),
             prefix=settings.index_prefix,
             days=params["days"],
@@ -61,7 +61,7 @@ def elasticsearch_retention():
     def apply(names: list, params=None):
         settings = Settings().elasticsearch
         store = SearchStore(settings, patience_seconds=60)
-        return retention.apply(store, names, prefix=settings.index_prefix, dry_run=params["dry_run"])
+        return retention_tasks.apply(store, names, prefix=settings.index_prefix, dry_run=params["dry_run"])
 
     apply(plan())
 

@@ -21,11 +21,11 @@ from __future__ import annotations
 
 from airflow.sdk import Metadata, Param, dag, task
 
-from twitter_topics.orchestration import promotion
 from twitter_topics.orchestration.assets import TOPIC_CHAMPION, TOPIC_MODEL
 from twitter_topics.orchestration.schedules import TASK_DEFAULTS
 from twitter_topics.settings import Settings
-from twitter_topics.store.models import ModelStore
+from twitter_topics.topic_models.registry import promotion_tasks
+from twitter_topics.topic_models.registry.store import ModelStore
 
 VERSION_OR_EMPTY = r"^(\d{8}T\d{6}Z-[a-z0-9-]+)?$"
 
@@ -49,10 +49,10 @@ def model_promotion():
         settings = Settings()
         models = ModelStore(settings)
         by = dag_run.triggering_user_name or ""
-        order = promotion.Order(params["version"], params["force"], params["reason"], by)
+        order = promotion_tasks.Order(params["version"], params["force"], params["reason"], by)
         events = [event.extra for event in (triggering_asset_events or {}).get(TOPIC_MODEL, [])]
-        version = promotion.choose_version(models, order, events)
-        return promotion.decide(models, version, order, promotion=settings.topics.promotion)
+        version = promotion_tasks.choose_version(models, order, events)
+        return promotion_tasks.decide(models, version, order, promotion=settings.topics.promotion)
 
     @task.branch
     def gate(decision: dict):
@@ -60,7 +60,7 @@ def model_promotion():
 
     @task(outlets=[TOPIC_CHAMPION])
     def promote(decision: dict):
-        yield Metadata(TOPIC_CHAMPION, extra=promotion.promote(ModelStore(Settings()), decision))
+        yield Metadata(TOPIC_CHAMPION, extra=promotion_tasks.promote(ModelStore(Settings()), decision))
 
     @task
     def refused(decision: dict):

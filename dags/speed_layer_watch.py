@@ -25,7 +25,7 @@ from datetime import timedelta
 from airflow.sdk import dag, task
 
 from twitter_topics.errors import TwitterTopicsError
-from twitter_topics.orchestration import watch
+from twitter_topics.health import watch_tasks
 from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
 from twitter_topics.settings import Settings
 
@@ -44,9 +44,9 @@ def speed_layer_watch():
         settings = Settings()
         # without a map index Airflow gives the values of all former runs in a list
         previous = ti.xcom_pull(task_ids="look", key="lag", include_prior_dates=True, map_indexes=-1) or {}
-        reports = watch.read_reports(settings)
+        reports = watch_tasks.read_reports(settings)
         ti.xcom_push(key="lag", value={part: report.lag for part, report in reports.items()})
-        problems = watch.look(settings, reports, previous, now=time.time())
+        problems = watch_tasks.look(settings, reports, previous, now=time.time())
         if problems:
             raise TwitterTopicsError("; ".join(problems))
 

@@ -22,12 +22,12 @@ from datetime import UTC, datetime
 
 from airflow.sdk import Param, dag, task
 
-from twitter_topics.orchestration import recount
+from twitter_topics.counts import recount_tasks
+from twitter_topics.counts.topic_hours import TopicHourStore
 from twitter_topics.orchestration.schedules import TASK_DEFAULTS
 from twitter_topics.orchestration.spark import SparkJobOperator
 from twitter_topics.settings import Settings
-from twitter_topics.store.models import ModelStore
-from twitter_topics.store.topic_hours import TopicHourStore
+from twitter_topics.topic_models.registry.store import ModelStore
 
 ON_THE_HOUR = r"^\d{4}-\d\d-\d\dT\d\d:00(:00([.]0+)?)?(Z|[+-]\d\d:\d\d)?$"
 CHAMPION_OR_VERSION = r"^(champion|\d{8}T\d{6}Z-[a-z0-9-]+)$"
@@ -52,11 +52,11 @@ def topic_recount():
     def check_range(params=None) -> dict:
         models = ModelStore(Settings())
         start, end, model = (params[name] for name in ("start", "end", "model"))
-        return recount.check_request(models, start=start, end=end, model=model, now=datetime.now(UTC))
+        return recount_tasks.check_request(models, start=start, end=end, model=model, now=datetime.now(UTC))
 
     @task
     def report(request: dict):
-        return recount.recount_report(TopicHourStore(Settings()), request, now=datetime.now(UTC))
+        return recount_tasks.recount_report(TopicHourStore(Settings()), request, now=datetime.now(UTC))
 
     request = check_range()
     arguments = ["--from", request["start"], "--to", request["end"], "--version", request["version"]]

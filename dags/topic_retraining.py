@@ -23,14 +23,14 @@ from __future__ import annotations
 
 from airflow.sdk import AssetOrTimeSchedule, Metadata, Param, dag, task
 
-from twitter_topics.orchestration import retraining
+from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.orchestration.assets import TOPIC_MODEL, TWEETS_ARCHIVE
 from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
 from twitter_topics.orchestration.spark import SparkJobOperator
-from twitter_topics.policy.training import TRAINERS, version_name
 from twitter_topics.settings import Settings
-from twitter_topics.store.archive import ArchiveStore
-from twitter_topics.store.models import ModelStore
+from twitter_topics.topic_models.registry.store import ModelStore
+from twitter_topics.topic_models.registry.version import TRAINERS, version_name
+from twitter_topics.topic_models.training import retraining_tasks
 
 DEFAULTS = Settings().topics
 VERSION = "{{ ti.xcom_pull(task_ids='name_version') }}"
@@ -57,7 +57,7 @@ def topic_retraining():
     @task.short_circuit
     def enough_new_tweets(params=None, dag_run=None):
         settings = Settings()
-        return retraining.decide(
+        return retraining_tasks.decide(
             settings,
             asked_by_person=dag_run.run_type == "manual",
             min_documents=params["min_documents"],
@@ -72,7 +72,7 @@ def topic_retraining():
 
     @task(outlets=[TOPIC_MODEL])
     def register(version: str):
-        yield Metadata(TOPIC_MODEL, extra=retraining.register(ModelStore(Settings()), version))
+        yield Metadata(TOPIC_MODEL, extra=retraining_tasks.register(ModelStore(Settings()), version))
 
     version = name_version()
     options = ("trainer", "k", "iterations", "seed", "window_hours", "max_documents", "min_documents")

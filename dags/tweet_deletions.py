@@ -28,7 +28,7 @@ from datetime import timedelta
 
 from airflow.sdk import Param, dag, task
 
-from twitter_topics.orchestration import deletions
+from twitter_topics.deletions import tasks
 from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
 from twitter_topics.orchestration.spark import SparkJobOperator
 from twitter_topics.settings import Settings
@@ -43,29 +43,29 @@ RUN = "{{ run_id }}"
     default_args=TASK_DEFAULTS,
     tags=["deletions", "archive", "search"],
     doc_md=__doc__,
-    params={"ask_x": Param("auto", type="string", enum=list(deletions.ASK_X), title="Ask X which tweets are gone")},
+    params={"ask_x": Param("auto", type="string", enum=list(tasks.ASK_X), title="Ask X which tweets are gone")},
 )
 def tweet_deletions():
     # only what asks X is skipped with it: apply has a rule of its own
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def collect_ids(params=None):
-        return deletions.collect_ids(Settings(), ask_x=params["ask_x"])
+        return tasks.collect_ids(Settings(), ask_x=params["ask_x"])
 
     @task(execution_timeout=timedelta(minutes=30))
     def ask_x():
-        return deletions.submit(Settings())
+        return tasks.submit(Settings())
 
     @task(execution_timeout=timedelta(minutes=60))
     def publish(job_id: str):
-        return deletions.publish_results(Settings(), job_id)
+        return tasks.publish_results(Settings(), job_id)
 
     @task(trigger_rule="none_failed")
     def report(run_id=None):
-        return deletions.report(Settings(), run_id)
+        return tasks.report(Settings(), run_id)
 
     apply = SparkJobOperator(task_id="apply", job="apply_deletions", arguments=["--run", RUN], trigger_rule="all_done")
     job_id = ask_x()
-    wait_for_x = deletions.ComplianceSensor(task_id="wait_for_x", job_id=job_id, timeout=12 * 3600)
+    wait_for_x = tasks.ComplianceSensor(task_id="wait_for_x", job_id=job_id, timeout=12 * 3600)
     published = publish(job_id)
     collect_ids() >> job_id >> wait_for_x >> published >> apply
     [published, apply] >> report()

@@ -1,4 +1,4 @@
-"""Registers the page "Topics": one entry in Airflow's navigation. The work is in twitter_topics.orchestration.page."""
+"""Registers the page "Topics": one entry in Airflow's navigation. The work is in twitter_topics.page.app."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from airflow.plugins_manager import AirflowPlugin
 
-from twitter_topics.orchestration.page import StoreOverview, create_app
+from twitter_topics.page.app import StoreOverview, create_app
 
 app = create_app(Path(__file__).parent / "topics_page", StoreOverview())
 

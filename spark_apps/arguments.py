@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from twitter_topics.policy.hours import parse_hour
-from twitter_topics.policy.training import check_version
+from twitter_topics.archive.hours import parse_hour
+from twitter_topics.topic_models.registry.version import check_version
 
 _T = TypeVar("_T")
 

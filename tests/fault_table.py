@@ -30,9 +30,9 @@ from tests.fakes.bluesky_setup import start_of
 from tests.fakes.mastodon import FakeMastodon, event
 from tests.fakes.script import FakeClock, Step, cut, end, half, keep_open, message, posts, raw, stall, status
 from tests.fakes.twitter_v1 import FakeTwitter
-from twitter_topics.contract.gap import Gap
-from twitter_topics.contract.tweet import MAX_BYTES
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.records.gap import Gap
+from twitter_topics.records.tweet import MAX_BYTES
 from twitter_topics.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "faults.md"

@@ -6,7 +6,7 @@ import math
 
 from producer.position import Position
 from producer.source import Event, Surroundings
-from twitter_topics.contract.gap import Gap
+from twitter_topics.records.gap import Gap
 
 _RATE_SECONDS = 300.0
 """How far back the rate of posts looks: with an exponential weight that falls to 1/e in this time."""

@@ -10,10 +10,10 @@ from threading import Lock
 from typing import BinaryIO, Self
 
 from producer.reporting.background import Background
-from twitter_topics.contract.gap import Gap
+from twitter_topics.counts.store import SHORT_TIMEOUT_S, SeriesStore
 from twitter_topics.errors import IntegrityError
+from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
-from twitter_topics.store.influx import SHORT_TIMEOUT_S, SeriesStore
 
 MAX_GAPS = 10_000
 """More than that are not kept for InfluxDB: the oldest go. They all are in the topic of gaps."""

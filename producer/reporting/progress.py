@@ -19,9 +19,9 @@ from producer.reporting.background import Background
 from producer.reporting.metrics import Metrics
 from producer.reporting.words import Snapshot
 from producer.status import Status
+from twitter_topics.counts.store import SHORT_TIMEOUT_S, SeriesStore
+from twitter_topics.health.report import read_health, write_health
 from twitter_topics.settings import Settings
-from twitter_topics.store.health import read_health, write_health
-from twitter_topics.store.influx import SHORT_TIMEOUT_S, SeriesStore
 
 REPORT_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0

@@ -22,10 +22,10 @@ from kafka.errors import (
 from kafka.net.compat import KafkaNetClient
 from kafka.structs import TopicPartition
 
-from twitter_topics.contract.tweet import MAX_BYTES
+from twitter_topics.backends.kafka import client_options
 from twitter_topics.errors import ConfigurationError, RetryableError, TwitterTopicsError
+from twitter_topics.records.tweet import MAX_BYTES
 from twitter_topics.settings import KafkaSettings
-from twitter_topics.store.kafka import client_options
 
 DELIVERY_TIMEOUT_S = 30.0
 """After this time without an acknowledgement the client is given up and another one begins where it stopped."""

@@ -14,8 +14,8 @@ from kafka.errors import KafkaError
 from producer.buffering.buffer import Batch
 from producer.sending.kafka_client import Future, Headers, failure
 from producer.source import Cursor, Event
-from twitter_topics.contract.processed import dead_letter, dead_letter_key
-from twitter_topics.contract.tweet import MAX_BYTES
+from twitter_topics.records.processed import dead_letter, dead_letter_key
+from twitter_topics.records.tweet import MAX_BYTES
 from twitter_topics.settings import KafkaSettings
 
 MAX_UNCONFIRMED = 20_000

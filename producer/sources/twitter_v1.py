@@ -22,9 +22,9 @@ from producer.receiving.http_stream import HttpStream, Refusal, Timeouts
 from producer.receiving.lines import json_object, unreadable
 from producer.source import Event, Surroundings
 from producer.status import Status
-from twitter_topics.contract.notice import Notice
-from twitter_topics.contract.tweet import tweet_identity, tweet_time
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import tweet_identity, tweet_time
 from twitter_topics.settings import Settings, TwitterSettings
 
 REFUSED = "the credentials were refused: check TWITTER_CONSUMER_* and TWITTER_ACCESS_*"

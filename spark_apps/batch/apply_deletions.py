@@ -11,15 +11,15 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from twitter_topics.archive.maintenance import expire_snapshots
+from twitter_topics.archive.rows import ensure_tables
+from twitter_topics.backends.objects import S3Objects
+from twitter_topics.backends.spark_session import build_session
+from twitter_topics.deletions.apply import apply_deletions
+from twitter_topics.deletions.handover import DeletionFiles
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
-from twitter_topics.spark_io.archive import ensure_tables
-from twitter_topics.spark_io.deletions import apply_deletions
-from twitter_topics.spark_io.maintenance import expire_snapshots
-from twitter_topics.spark_io.session import build_session
-from twitter_topics.store.deletions import DeletionFiles
-from twitter_topics.store.objects import S3Objects
 
 SNAPSHOTS_KEPT = timedelta(hours=24)
 

@@ -10,13 +10,13 @@ import argparse
 import logging
 import sys
 
+from twitter_topics.backends.spark_session import build_session
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.logs import configure_logging
-from twitter_topics.policy.training import check_version
 from twitter_topics.settings import Settings
-from twitter_topics.spark_io.model_jobs import evaluate
-from twitter_topics.spark_io.session import build_session
-from twitter_topics.store.models import ModelStore
+from twitter_topics.topic_models.registry.store import ModelStore
+from twitter_topics.topic_models.registry.version import check_version
+from twitter_topics.topic_models.training.jobs import evaluate
 
 log = logging.getLogger("evaluate_topics")
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from spark_apps.arguments import hour, whole_number
+from twitter_topics.archive.hours import last_closed
+from twitter_topics.archive.maintenance import compact_archive, expire_snapshots, remove_orphans
+from twitter_topics.archive.rows import ensure_tables
+from twitter_topics.backends.spark_session import build_session
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.logs import configure_logging
-from twitter_topics.policy.hours import last_closed
 from twitter_topics.settings import Settings
-from twitter_topics.spark_io.archive import ensure_tables
-from twitter_topics.spark_io.maintenance import compact_archive, expire_snapshots, remove_orphans
-from twitter_topics.spark_io.session import build_session
 
 log = logging.getLogger("maintain_archive")
 

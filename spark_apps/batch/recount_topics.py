@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from spark_apps.arguments import hour, version
+from twitter_topics.archive.hours import HourRange, closed_hours
+from twitter_topics.archive.rows import ensure_tables
+from twitter_topics.backends.spark_session import build_session
+from twitter_topics.counts.recount import final_points, recount_hours
+from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.logs import configure_logging
-from twitter_topics.policy.hours import HourRange, closed_hours
 from twitter_topics.settings import Settings
-from twitter_topics.spark_io.archive import ensure_tables
-from twitter_topics.spark_io.recount import final_points, recount_hours
-from twitter_topics.spark_io.session import build_session
-from twitter_topics.store.influx import SeriesStore
-from twitter_topics.store.models import ModelStore
+from twitter_topics.topic_models.registry.store import ModelStore
 
 log = logging.getLogger("recount_topics")
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 import logging
 import sys
 
+from twitter_topics.backends.kafka_offsets import TopicEnds, lag
+from twitter_topics.backends.query_keeper import Part, QueryKeeper
+from twitter_topics.backends.spark_session import build_session
+from twitter_topics.counts.aggregation import Aggregation
+from twitter_topics.counts.aggregator import start_aggregator
+from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.health.report import reporter
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
-from twitter_topics.spark_io.aggregation import Aggregation
-from twitter_topics.spark_io.aggregator import start_aggregator
-from twitter_topics.spark_io.queries import Part, QueryKeeper
-from twitter_topics.spark_io.session import build_session
-from twitter_topics.store.health import reporter
-from twitter_topics.store.influx import SeriesStore
-from twitter_topics.store.models import ModelStore
-from twitter_topics.store.offsets import TopicEnds, lag
+from twitter_topics.topic_models.registry.store import ModelStore
 
 PART = "aggregator"
 

@@ -15,9 +15,9 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import HourTransform
 from pyiceberg.types import BinaryType, IntegerType, LongType, NestedField, StringType, TimestamptzType
 
-from twitter_topics.contract.archive import DELETED
+from twitter_topics.archive.reader import s3_properties, sqlalchemy_uri
+from twitter_topics.archive.schema import DELETED
 from twitter_topics.settings import Settings
-from twitter_topics.store.archive import s3_properties, sqlalchemy_uri
 
 SCHEMA = Schema(
     NestedField(1, "tweet_id", StringType()),

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.archive_table import Record, append, make_table, redact
+from twitter_topics.archive.reader import ArchiveCounts, ArchiveStore, HourFiles, sqlalchemy_uri
+from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings
-from twitter_topics.store.archive import ArchiveCounts, ArchiveStore, HourFiles, sqlalchemy_uri
-from twitter_topics.store.s3 import ensure_bucket, s3_client
 
 if TYPE_CHECKING:
     from tests.conftest import Services

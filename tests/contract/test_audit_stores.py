@@ -15,18 +15,18 @@ from kafka import KafkaProducer
 from pyiceberg.table import Table
 
 from tests.contract.archive_table import Record, append, make_table, redact
+from twitter_topics.audit.balance import Report
 from twitter_topics.audit.report import as_dict
+from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
-from twitter_topics.audit.watch import audit
-from twitter_topics.contract.processed import dead_letter, dead_letter_key
-from twitter_topics.contract.series import PANE_MS, LedgerEntry, Pane, Position, Series, Sums
-from twitter_topics.policy.audit import Report
+from twitter_topics.backends.kafka import client_options, ensure_topics
+from twitter_topics.backends.kafka_contents import partitions_of_keys
+from twitter_topics.backends.s3 import ensure_bucket, s3_client
+from twitter_topics.counts.series import PANE_MS, LedgerEntry, Pane, Position, Series, Sums
+from twitter_topics.counts.store import SeriesStore
+from twitter_topics.records.processed import dead_letter, dead_letter_key
+from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import Settings
-from twitter_topics.store.elasticsearch import SearchStore
-from twitter_topics.store.influx import SeriesStore
-from twitter_topics.store.kafka import client_options, ensure_topics
-from twitter_topics.store.kafka_contents import partitions_of_keys
-from twitter_topics.store.s3 import ensure_bucket, s3_client
 
 if TYPE_CHECKING:
     from tests.conftest import Services

@@ -27,8 +27,8 @@ from producer.source import Event, Kind
 from producer.testing import FakeKafka
 from tests.contract.kafka_records import PATIENCE_S, Record, own_topics, read_topic
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.health.report import Health, read_health
 from twitter_topics.settings import KafkaSettings, Settings
-from twitter_topics.store.health import Health, read_health
 
 pytestmark = pytest.mark.contract
 

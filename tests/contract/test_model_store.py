@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from twitter_topics.backends.objects import ObjectStore, S3Objects
+from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
-from twitter_topics.store.model_files import EVALUATION, GOLDEN, TOPICS, TRAINING, evaluated, register_version
-from twitter_topics.store.models import ARRAYS, CHAMPION_KEY, HISTORY, ModelStore
-from twitter_topics.store.objects import ObjectStore, S3Objects
-from twitter_topics.store.s3 import ensure_bucket, s3_client
 from twitter_topics.testing.objects import MemoryObjects
+from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, evaluated, register_version
+from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, HISTORY, ModelStore
 
 pytestmark = pytest.mark.contract
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from kafka import KafkaConsumer
 
-from twitter_topics.contract.notice import Notice
+from twitter_topics.backends.kafka import client_options, ensure_topics
+from twitter_topics.deletions.publish import publish
 from twitter_topics.errors import RetryableError
-from twitter_topics.store.kafka import client_options, ensure_topics
-from twitter_topics.store.notices import publish
+from twitter_topics.records.notice import Notice
 
 if TYPE_CHECKING:
     from tests.conftest import Services

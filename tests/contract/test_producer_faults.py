@@ -22,7 +22,7 @@ from producer.position import Position, PositionFile
 from tests.contract.kafka_records import PATIENCE_S, kafka_admin, own_topics, read_topic
 from tests.contract.live_numbers import NAME, POINTS
 from twitter_topics.errors import EXIT_CONFIGURATION
-from twitter_topics.store.health import Health, read_health
+from twitter_topics.health.report import Health, read_health
 from twitter_topics.testing.broker import Broker
 
 pytestmark = pytest.mark.contract

@@ -19,10 +19,10 @@ from producer.source import Surroundings
 from producer.sources.replay import ReplaySource
 from tests.contract.archive_table import SCHEMA, make_table
 from tests.contract.test_replay_sources import NOW, after, keys, ms, sent
-from twitter_topics.contract.tweet import tweet_time
+from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, IntegrityError
+from twitter_topics.records.tweet import tweet_time
 from twitter_topics.settings import Settings
-from twitter_topics.store.s3 import ensure_bucket, s3_client
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

@@ -20,8 +20,8 @@ from producer.position import Position
 from producer.source import Event, Surroundings
 from producer.sources.replay import ReplaySource
 from producer.testing import tweet_lines
+from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
-from twitter_topics.store.s3 import ensure_bucket, s3_client
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from twitter_topics.contract.tweet import Tweet
-from twitter_topics.store.elasticsearch import Outcome, SearchStore
+from twitter_topics.classification.document import search_document
+from twitter_topics.classification.sentiment import Sentiment
+from twitter_topics.records.tweet import Tweet
+from twitter_topics.search.store import Outcome, SearchStore
 from twitter_topics.testing.search import MemorySearchStore
-from twitter_topics.transform.document import search_document
-from twitter_topics.transform.sentiment import Sentiment
 
 if TYPE_CHECKING:
     from tests.conftest import Services

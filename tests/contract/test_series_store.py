@@ -13,8 +13,8 @@ from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
 from producer.reporting.gap_ledger import GapLedger
-from twitter_topics.contract.gap import Gap
-from twitter_topics.contract.series import (
+from twitter_topics.counts import store as store_module
+from twitter_topics.counts.series import (
     PANE_MS,
     TOPIC_PANE,
     HourPoint,
@@ -27,10 +27,10 @@ from twitter_topics.contract.series import (
     TopicCount,
     tag_text,
 )
+from twitter_topics.counts.store import POINTS_PER_REQUEST, SHORT_TIMEOUT_S, SeriesStore
 from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
-from twitter_topics.store import influx
-from twitter_topics.store.influx import POINTS_PER_REQUEST, SHORT_TIMEOUT_S, SeriesStore
 from twitter_topics.testing.series import MemorySeriesStore
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def test_any_label_survives_the_way_there_and_back(real: SeriesStore, label: str
 def test_half_a_point_is_waited_for(real: SeriesStore, monkeypatch: pytest.MonkeyPatch) -> None:
     real.reset_counts()
     whole = Pane(T0 - T0 % PANE_MS, STORM, Sums(3, 2_000_000, 500_000), Sums(1, 1_000_000, 0), 7)
-    line = influx._pane_line(whole)
+    line = store_module._pane_line(whole)
     key, fields, time_ns = line.rsplit(" ", 2)
     first, _, rest = fields.partition(",")
     real._write([f"{key} {first} {time_ns}"])
@@ -244,7 +244,7 @@ def test_half_a_point_is_waited_for(real: SeriesStore, monkeypatch: pytest.Monke
         if len(pauses) == 3:
             real._write([f"{key} {rest} {time_ns}"])
 
-    monkeypatch.setattr(influx.time, "sleep", write_the_rest)
+    monkeypatch.setattr(store_module.time, "sleep", write_the_rest)
     assert real.panes(T0 - PANE_MS, T0 + PANE_MS) == [whole]
     assert len(pauses) == 3
 
@@ -252,7 +252,7 @@ def test_half_a_point_is_waited_for(real: SeriesStore, monkeypatch: pytest.Monke
 def test_a_point_that_stays_half_is_no_count(real: SeriesStore, monkeypatch: pytest.MonkeyPatch) -> None:
     real.reset_counts()
     real._write([f"topic_pane,topic_id=1,topic_label=a,model_version=m1 tweets=3i {T0 * 1_000_000}"])
-    monkeypatch.setattr(influx.time, "sleep", lambda _: None)
+    monkeypatch.setattr(store_module.time, "sleep", lambda _: None)
     with pytest.raises(RetryableError, match="half written"):
         real.panes(T0, T0 + 1)
     real.reset_counts()

@@ -72,7 +72,7 @@ def model_objects(monkeypatch: pytest.MonkeyPatch) -> MemoryObjects:
     from twitter_topics.testing.objects import MemoryObjects
 
     objects = MemoryObjects()
-    monkeypatch.setattr("twitter_topics.store.models.S3Objects", lambda _settings: objects)
+    monkeypatch.setattr("twitter_topics.topic_models.registry.store.S3Objects", lambda _settings: objects)
     return objects
 
 
@@ -87,5 +87,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         commands.append(self._build_spark_submit_command(application))
 
     monkeypatch.setattr(SparkSubmitHook, "submit", submit)
-    monkeypatch.setattr("twitter_topics.spark_io.session.jars", lambda _folder: ["/jars/one.jar", "/jars/two.jar"])
+    monkeypatch.setattr(
+        "twitter_topics.backends.spark_session.jars", lambda _folder: ["/jars/one.jar", "/jars/two.jar"]
+    )
     return commands

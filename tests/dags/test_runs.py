@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 
 from tests.fakes.x_api import TOKEN, FakeX
-from twitter_topics.contract.notice import Notice
-from twitter_topics.policy.hours import last_closed
-from twitter_topics.store.archive import ArchiveStore, HourFiles
-from twitter_topics.store.model_files import EVALUATION, GOLDEN, TOPICS, TRAINING, encoded, register_version
-from twitter_topics.store.models import ARRAYS, ModelStore
-from twitter_topics.store.topic_hours import HourTotal, TopicHourStore
-from twitter_topics.store.x_compliance import Job
+from twitter_topics.archive.hours import last_closed
+from twitter_topics.archive.reader import ArchiveStore, HourFiles
+from twitter_topics.counts.topic_hours import HourTotal, TopicHourStore
+from twitter_topics.deletions.x_compliance import Job
+from twitter_topics.records.notice import Notice
+from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, encoded, register_version
+from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -287,7 +287,7 @@ def days_ago(*ages: int) -> list[str]:
 @pytest.fixture
 def indices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Indices of a pretended Elasticsearch; the test fills the list."""
-    from twitter_topics.store.elasticsearch import SearchStore
+    from twitter_topics.search.store import SearchStore
 
     names: list[str] = []
 
@@ -350,8 +350,8 @@ def deletions(
 ) -> Iterator[Deletions]:
     from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 
-    from twitter_topics.orchestration import deletions as work
-    from twitter_topics.store.deletions import DeletionFiles
+    from twitter_topics.deletions import tasks as work
+    from twitter_topics.deletions.handover import DeletionFiles
     from twitter_topics.testing.objects import MemoryObjects
 
     made = Deletions(FakeX(), MemoryObjects(), [], ["1001", "1002", "1003"])
@@ -427,7 +427,7 @@ def test_notices_are_applied_though_x_fails(
         monkeypatch.setenv("X_BEARER_TOKEN", "")
     if fault == "job":
         monkeypatch.setattr(
-            "twitter_topics.store.x_compliance.XCompliance.job", lambda *_: Job("7", "", "failed", "", 0, "")
+            "twitter_topics.deletions.x_compliance.XCompliance.job", lambda *_: Job("7", "", "failed", "", 0, "")
         )
     done = run(dagbag, "tweet_deletions", ask_x="yes")
     assert done.state == "failed"
@@ -447,11 +447,11 @@ def test_a_summary_of_another_run_is_no_report(dagbag: DagBag, deletions: Deleti
 
 def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from twitter_topics.errors import TwitterTopicsError
-    from twitter_topics.orchestration import watch
-    from twitter_topics.store.health import write_health
+    from twitter_topics.health import watch_tasks
+    from twitter_topics.health.report import write_health
 
     monkeypatch.setenv("SPEED_HEALTH_DIR", str(tmp_path))
-    monkeypatch.setattr(watch, "topic_ranges", lambda _settings, _topic: {})
+    monkeypatch.setattr(watch_tasks, "topic_ranges", lambda _settings, _topic: {})
     for part in ("producer", "archiver", "classifier", "aggregator"):
         write_health(tmp_path, part, ok=True, state="running", lag=5000)
     for _ in range(3):  # each run looks at what its predecessor saw

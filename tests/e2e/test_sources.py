@@ -21,19 +21,19 @@ from tests.fakes import jetstream, script, x_api
 from tests.fakes.bluesky_network import Network
 from tests.fakes.mastodon import FakeMastodon
 from tests.fakes.twitter_v1 import FakeTwitter
+from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
-from twitter_topics.audit.watch import audit
-from twitter_topics.contract.gap import Gap
-from twitter_topics.contract.notice import Notice
+from twitter_topics.counts.store import SeriesStore
+from twitter_topics.health.report import read_health
 from twitter_topics.local.stack import Stack
+from twitter_topics.records.gap import Gap
+from twitter_topics.records.notice import Notice
+from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import Settings
-from twitter_topics.store.elasticsearch import SearchStore
-from twitter_topics.store.health import read_health
-from twitter_topics.store.influx import SeriesStore
-from twitter_topics.store.models import ModelStore
 from twitter_topics.testing.models import planted_model
 from twitter_topics.testing.services import stack_variables
-from twitter_topics.transform.scoring import Scorer
+from twitter_topics.topic_models.registry.store import ModelStore
+from twitter_topics.topic_models.scoring.scorer import Scorer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -17,20 +17,20 @@ from kafka import KafkaProducer
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
 from tests.fakes.x_api import FakeX
+from twitter_topics.audit.balance import Report
+from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
-from twitter_topics.audit.watch import audit
 from twitter_topics.cli.tour import Tour
-from twitter_topics.contract.notice import Notice
+from twitter_topics.counts.store import SeriesStore
+from twitter_topics.deletions.publish import publish
 from twitter_topics.local import secrets
 from twitter_topics.local.airflow_rest import AirflowRest, Run
 from twitter_topics.local.stack import Stack
-from twitter_topics.policy.audit import Report
+from twitter_topics.records.notice import Notice
+from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import Settings
-from twitter_topics.store.elasticsearch import SearchStore
-from twitter_topics.store.influx import SeriesStore
-from twitter_topics.store.models import ModelStore
-from twitter_topics.store.notices import publish
 from twitter_topics.testing.services import stack_variables
+from twitter_topics.topic_models.registry.store import ModelStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 

@@ -17,7 +17,7 @@ from producer.sources.bluesky import BlueskySource
 from producer.sources.bluesky.cursor import Cursor
 from tests.fakes.bluesky_network import Network
 from tests.fakes.jetstream import FakeJetstream
-from twitter_topics.contract.gap import Gap
+from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
 QUICK = Rules(0.001, 0.01, 0.001, 0.01, 0.001, 0.01, stall_s=30.0)

@@ -15,7 +15,7 @@ from producer.sources.x_v2 import XSource
 from tests.fakes import script
 from tests.fakes.script import FakeClock, Step
 from tests.fakes.x_api import TOKEN, FakeX
-from twitter_topics.contract.gap import Gap
+from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
 NOW_MS = 1_793_534_400_000

@@ -16,12 +16,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from twitter_topics.contract.series import WINDOW_MS, HourPoint, LastHour, Series, Sums, TopicCount
+from twitter_topics.counts.series import WINDOW_MS, HourPoint, LastHour, Series, Sums, TopicCount
 from twitter_topics.errors import IntegrityError, RetryableError
-from twitter_topics.store import overview as overview_module
-from twitter_topics.store.health import Health
-from twitter_topics.store.models import Champion, Promotion
-from twitter_topics.store.overview import overview, topics_now
+from twitter_topics.health.report import Health
+from twitter_topics.page import overview as overview_module
+from twitter_topics.page.overview import overview, topics_now
+from twitter_topics.topic_models.registry.store import Champion, Promotion
 
 PLUGIN = Path(__file__).resolve().parents[2] / "plugins" / "topics_page.py"
 STATIC = PLUGIN.with_suffix("")
@@ -43,7 +43,7 @@ def plugin() -> ModuleType:
 
 @pytest.fixture
 def app(plugin: ModuleType) -> FastAPI:
-    from twitter_topics.orchestration.page import create_app
+    from twitter_topics.page.app import create_app
 
     assert plugin.app.title == "Topics"
     return create_app(STATIC, lambda: overview(FakeSources(), now_ms=NOW_MS, min_documents=2_000))
@@ -238,7 +238,7 @@ def test_nothing_yet() -> None:
 
 
 def test_the_stores_are_asked_once_for_many_readers(app: FastAPI) -> None:
-    from twitter_topics.orchestration.page import _Cached
+    from twitter_topics.page.app import _Cached
 
     asked: list[float] = []
     cached = _Cached(lambda: {"asked": len(asked), "at": asked.append(time.monotonic())})

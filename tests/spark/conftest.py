@@ -20,7 +20,7 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """The project's session on one core. Its S3 and catalog settings lead nowhere: tests bring their own."""
-    from twitter_topics.spark_io.session import build_session
+    from twitter_topics.backends.spark_session import build_session
 
     session = build_session(Settings({"SPARK_MASTER": "local[1]"}), "tests", driver_memory="1g")
     yield session
@@ -30,8 +30,8 @@ def spark() -> Iterator[SparkSession]:
 @pytest.fixture
 def local_archive(spark: SparkSession, tmp_path: Path) -> Settings:
     """Settings of an empty archive in the test's own folder: a catalog with its own name, tables made."""
-    from twitter_topics.spark_io.archive import ensure_tables
-    from twitter_topics.spark_io.session import catalog_options
+    from twitter_topics.archive.rows import ensure_tables
+    from twitter_topics.backends.spark_session import catalog_options
 
     name = f"archive{next(_NUMBERS)}"
     settings = Settings({"ARCHIVE_CATALOG_NAME": name, "ARCHIVE_CATALOG_URI": f"sqlite:///{tmp_path}/catalog.db"})

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 
-from twitter_topics.contract.processed import processed_value
-from twitter_topics.contract.series import HourPoint, LedgerEntry, Pane, Series, Sums
+from twitter_topics.backends.kafka import client_options
+from twitter_topics.backends.kafka_offsets import end_offsets, lag
+from twitter_topics.backends.query_keeper import NotReady
+from twitter_topics.counts.aggregation import Aggregation
+from twitter_topics.counts.aggregator import batch_counts, start_aggregator, starting_offsets
+from twitter_topics.counts.series import HourPoint, LedgerEntry, Pane, Series, Sums
+from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.records.processed import processed_value
 from twitter_topics.settings import Settings
-from twitter_topics.spark_io.aggregation import Aggregation
-from twitter_topics.spark_io.aggregator import batch_counts, start_aggregator, starting_offsets
-from twitter_topics.spark_io.queries import NotReady
-from twitter_topics.store.influx import SeriesStore
-from twitter_topics.store.kafka import client_options
-from twitter_topics.store.offsets import end_offsets, lag
 from twitter_topics.testing.aggregation import LABELS, Killed, Tweet, true_hours, true_panes
 from twitter_topics.testing.series import MemorySeriesStore
 

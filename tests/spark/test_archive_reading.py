@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twitter_topics.contract.archive import RAW_SCHEMA
-from twitter_topics.spark_io.archive import raw_table
-from twitter_topics.store.archive import ArchiveCounts, ArchiveStore, HourFiles
+from twitter_topics.archive.reader import ArchiveCounts, ArchiveStore, HourFiles
+from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.schema import RAW_SCHEMA
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from twitter_topics.contract.tweet import TimeBounds
+from twitter_topics.backends import spark_kafka
+from twitter_topics.backends.kafka import ensure_topics
+from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.classification.classifier import Classifier
 from twitter_topics.errors import IntegrityError
-from twitter_topics.spark_io import kafka
-from twitter_topics.spark_io.classification import Classifier
-from twitter_topics.store.elasticsearch import SearchStore
-from twitter_topics.store.kafka import ensure_topics
-from twitter_topics.store.offsets import end_offsets
+from twitter_topics.records.tweet import TimeBounds
+from twitter_topics.search.store import SearchStore
 from twitter_topics.testing.models import planted_model
-from twitter_topics.transform.topic_model import TopicModel
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -55,7 +55,7 @@ class Bench:
         producer.close()
 
     def records(self) -> DataFrame:
-        options = kafka.kafka_options(self.settings.kafka)
+        options = spark_kafka.kafka_options(self.settings.kafka)
         return (
             self.spark.read.format("kafka").options(**options).option("subscribe", self.settings.kafka.raw_topic).load()
         )
@@ -116,7 +116,7 @@ def tweet(number: int) -> tuple[str, bytes]:
 def test_each_tweet_is_indexed_and_passed_on_once_and_the_rest_is_a_dead_letter(bench: Bench) -> None:
     tweets = [tweet(number) for number in range(1, 601)]
     bench.send([*tweets, *tweets[:50], ("x", b"{broken"), ("y", b"\xff"), ("z", b'{"id_str":"7000"}')])
-    kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
+    spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
 
     processed = [value for _, value in bench.read(bench.settings.kafka.processed_topic)]
     ids = [value["tweet_id"] for value in processed]
@@ -134,7 +134,7 @@ def test_each_tweet_is_indexed_and_passed_on_once_and_the_rest_is_a_dead_letter(
 def test_a_repeated_batch_indexes_nothing_twice_and_repeats_each_lane_in_order(bench: Bench) -> None:
     bench.send([tweet(number) for number in range(1, 401)] + [tweet(5)])
     for version in ("v1", "v2"):  # killed after its writes, and a new model in the meantime
-        kafka.write(bench.classifier(version).rows(bench.records()), bench.settings.kafka)
+        spark_kafka.write(bench.classifier(version).rows(bench.records()), bench.settings.kafka)
 
     assert bench.store.count() == 400
     assert bench.store.count({"term": {"model_version": "v2"}}) == 400
@@ -150,6 +150,6 @@ def test_a_repeated_batch_indexes_nothing_twice_and_repeats_each_lane_in_order(b
 def test_a_flood_of_dead_letters_stops_the_batch(bench: Bench) -> None:
     bench.send([("k", b"not json")] * 6_000)
     with pytest.raises(Exception, match="SPEED_MAX_DEAD_LETTER_SHARE") as caught:
-        kafka.write(bench.classifier(max_dead_letter_share=0.5).rows(bench.records()), bench.settings.kafka)
+        spark_kafka.write(bench.classifier(max_dead_letter_share=0.5).rows(bench.records()), bench.settings.kafka)
     assert IntegrityError.__name__ in str(caught.value)
     assert bench.store.count() == 0

@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kafka import KafkaProducer
 
-from twitter_topics.contract.archive import RAW_SCHEMA
-from twitter_topics.contract.notice import Notice
-from twitter_topics.contract.tweet import Tweet
+from twitter_topics.archive.hours import HourRange
+from twitter_topics.archive.maintenance import compact_archive, current_snapshot
+from twitter_topics.archive.reader import ArchiveStore
+from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.schema import RAW_SCHEMA
+from twitter_topics.backends.kafka import client_options, ensure_topics
+from twitter_topics.backends.sql import statement
+from twitter_topics.classification.document import search_document
+from twitter_topics.classification.sentiment import Sentiment
+from twitter_topics.counts.recount import archived_days, owners
+from twitter_topics.deletions import apply
+from twitter_topics.deletions.apply import Applied, apply_deletions
 from twitter_topics.errors import IntegrityError
-from twitter_topics.policy.hours import HourRange
-from twitter_topics.spark_io import deletions
-from twitter_topics.spark_io.archive import raw_table
-from twitter_topics.spark_io.deletions import Applied, apply_deletions
-from twitter_topics.spark_io.maintenance import compact_archive, current_snapshot
-from twitter_topics.spark_io.recount import archived_days, owners
-from twitter_topics.spark_io.sql import statement
-from twitter_topics.spark_io.training import read_tweets
-from twitter_topics.store.archive import ArchiveStore
-from twitter_topics.store.elasticsearch import SearchStore
-from twitter_topics.store.kafka import client_options, ensure_topics
-from twitter_topics.transform.document import search_document
-from twitter_topics.transform.sentiment import Sentiment
+from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import Tweet
+from twitter_topics.search.store import SearchStore
+from twitter_topics.topic_models.training.tweets import read_tweets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -254,14 +254,14 @@ def test_a_run_that_broke_off_is_finished_by_the_next(bench: Bench, monkeypatch:
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(deletions, "_merge", killed)
+        patch.setattr(apply, "_merge", killed)
         with pytest.raises(KilledError):
             bench.apply()
     assert bench.searchable() == set("0345")
     assert set(bench.reasons().values()) == {None}
 
     with monkeypatch.context() as patch:
-        patch.setattr(deletions, "_check", killed)
+        patch.setattr(apply, "_check", killed)
         with pytest.raises(KilledError):
             bench.apply()
     bench.index(tweet(1), DAY + HOUR, 1)
@@ -305,7 +305,7 @@ def test_another_commit_in_the_middle_of_the_merge(
             return text.replace("WHEN MATCHED", "WHEN MATCHED AND held(changes.kafka_partition) = 0")
         return text
 
-    monkeypatch.setattr(deletions, "statement", once_held)
+    monkeypatch.setattr(apply, "statement", once_held)
     done: list[Applied] = []
     worker = threading.Thread(target=lambda: done.append(bench.apply()))
     worker.start()
@@ -357,7 +357,7 @@ def test_the_check_names_what_is_wrong(bench: Bench, monkeypatch: pytest.MonkeyP
     for number, (fault, change) in enumerate(wrong.items()):
         bench.notify(deleted(number))
         monkeypatch.setattr(
-            deletions,
+            apply,
             "statement",
             lambda name, change=change, **identifiers: (
                 change(statement(name, **identifiers))

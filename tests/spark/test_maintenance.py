@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twitter_topics.contract.archive import RAW_SCHEMA
-from twitter_topics.errors import IntegrityError
-from twitter_topics.spark_io import maintenance
-from twitter_topics.spark_io.archive import raw_table
-from twitter_topics.spark_io.maintenance import (
+from twitter_topics.archive import maintenance
+from twitter_topics.archive.maintenance import (
     closed_state,
     compact_archive,
     current_snapshot,
     expire_snapshots,
     remove_orphans,
 )
-from twitter_topics.spark_io.recount import topic_hour_table
+from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.schema import RAW_SCHEMA
+from twitter_topics.counts.recount import topic_hour_table
+from twitter_topics.errors import IntegrityError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -10,23 +10,23 @@ import pytest
 
 from twitter_topics.errors import IntegrityError
 from twitter_topics.settings import Settings
-from twitter_topics.spark_io.pipelines import (
+from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents, purity
+from twitter_topics.testing.objects import MemoryObjects
+from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training.corpus import Corpus, build_corpus
+from twitter_topics.topic_models.training.pipelines import (
     check_agreement,
     golden_texts,
     load_pipeline,
     pipeline_theta,
     save_pipeline,
 )
-from twitter_topics.store.models import ARRAYS, ModelStore
-from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents, purity
-from twitter_topics.testing.objects import MemoryObjects
-from twitter_topics.transform.corpus import Corpus, build_corpus
-from twitter_topics.transform.scoring import Scorer
-from twitter_topics.transform.spark_lda import SparkLdaTrainer
-from twitter_topics.transform.spark_text import pipeline_model
-from twitter_topics.transform.start_vector import spark_start_vector
-from twitter_topics.transform.topic_model import TopicModel
-from twitter_topics.transform.trainers import GsdmmTrainer
+from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
+from twitter_topics.topic_models.training.spark_text import pipeline_model
+from twitter_topics.topic_models.training.trainers import GsdmmTrainer
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel

@@ -11,19 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from twitter_topics.contract.tweet import TimeBounds
+from twitter_topics.archive.rows import archive_rows, raw_table
 from twitter_topics.errors import ConflictError, IntegrityError
-from twitter_topics.policy.training import TrainingRequest
+from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.settings import Settings
-from twitter_topics.spark_io.archive import archive_rows, raw_table
-from twitter_topics.spark_io.champion import load_champion
-from twitter_topics.spark_io.model_jobs import TooFewTweetsError, evaluate, train
-from twitter_topics.spark_io.training import current_snapshot, read_tweets
-from twitter_topics.store.model_files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json, register_version
-from twitter_topics.store.models import ARRAYS, ModelStore
 from twitter_topics.testing.corpora import planted_documents
 from twitter_topics.testing.objects import MemoryObjects
-from twitter_topics.transform.corpus import is_held_out
+from twitter_topics.topic_models.registry.champion import load_champion
+from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json, register_version
+from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+from twitter_topics.topic_models.registry.version import TrainingRequest
+from twitter_topics.topic_models.training.corpus import is_held_out
+from twitter_topics.topic_models.training.jobs import TooFewTweetsError, evaluate, train
+from twitter_topics.topic_models.training.tweets import current_snapshot, read_tweets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

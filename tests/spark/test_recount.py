@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from twitter_topics.contract.archive import RAW_SCHEMA
+from twitter_topics.archive.hours import HourRange
+from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.schema import RAW_SCHEMA
+from twitter_topics.classification.sentiment import compound
+from twitter_topics.counts import recount
+from twitter_topics.counts.recount import HourCount, final_points, recount_hours, topic_hour_table
 from twitter_topics.errors import IntegrityError
-from twitter_topics.policy.hours import HourRange
-from twitter_topics.spark_io import recount
-from twitter_topics.spark_io.archive import raw_table
-from twitter_topics.spark_io.recount import HourCount, final_points, recount_hours, topic_hour_table
-from twitter_topics.transform.scoring import Scorer
-from twitter_topics.transform.sentiment import compound
-from twitter_topics.transform.topic_model import TopicModel
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from pyspark.ml import PipelineModel
 
-from twitter_topics.transform.spark_text import TEXT, WORDS, text_stages
-from twitter_topics.transform.text import content_words
+from twitter_topics.topic_models.scoring.text import content_words
+from twitter_topics.topic_models.training.spark_text import TEXT, WORDS, text_stages
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twitter_topics.contract.series import Lane, LedgerEntry, Pane, Position, Series, Sums
+from twitter_topics.counts.aggregation import KEEP_MS, Aggregation, BatchCounts
+from twitter_topics.counts.series import Lane, LedgerEntry, Pane, Position, Series, Sums
 from twitter_topics.errors import ConfigurationError, IntegrityError
-from twitter_topics.spark_io.aggregation import KEEP_MS, Aggregation, BatchCounts
 from twitter_topics.testing.aggregation import (
     TOPIC,
     BreakingStore,

@@ -11,13 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from kafka.partitioner.default import murmur2
 
+from twitter_topics.archive.reader import ArchiveRecords
+from twitter_topics.audit.balance import Report, balance
 from twitter_topics.audit.collect import collect
+from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import Counted, Documents, Kept, Limits, before, not_from
-from twitter_topics.audit.watch import audit
-from twitter_topics.contract.document import index_day
-from twitter_topics.policy.audit import Report, balance
-from twitter_topics.store.archive import ArchiveRecords
-from twitter_topics.store.kafka_contents import DeadLetters, Range, partitions_of_keys, sort_letters
+from twitter_topics.backends.kafka_contents import DeadLetters, Range, partitions_of_keys, sort_letters
+from twitter_topics.search.index import index_day
 
 TODAY = date(2026, 3, 10)
 RETENTION_DAYS = 14

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from twitter_topics.contract.series import Lane
-from twitter_topics.transform.counting import partial_sums
+from twitter_topics.counts.partial_sums import partial_sums
+from twitter_topics.counts.series import Lane
 
 TOPICS = pa.list_(pa.struct([("topic_id", pa.int32()), ("probability", pa.float64())]))
 SCHEMA = pa.schema(

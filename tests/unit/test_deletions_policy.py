@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twitter_topics.contract.notice import Notice
-from twitter_topics.policy.deletions import PLACES, Order, order, without_places
+from twitter_topics.deletions.orders import PLACES, Order, order, without_places
+from twitter_topics.records.notice import Notice
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twitter_topics.contract.document import MAPPINGS, index_name
-from twitter_topics.contract.processed import NO_TOPIC, NO_TOPIC_LABEL
-from twitter_topics.contract.tweet import Tweet, tweet_text
-from twitter_topics.transform.document import search_document
-from twitter_topics.transform.sentiment import Sentiment, sentiment
+from twitter_topics.classification.document import search_document
+from twitter_topics.classification.sentiment import Sentiment, sentiment
+from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
+from twitter_topics.records.tweet import Tweet, tweet_text
+from twitter_topics.search.index import MAPPINGS, index_name
 
 TEXT = "Good #Coffee with @anna ☕ https://example.org/x"
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.reporting.gap_ledger import GapLedger
-from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.records.gap import Gap
 
 T0 = 1_790_000_000_000
 
@@ -205,7 +205,7 @@ import os, signal, sys
 from pathlib import Path
 from producer.reporting import gap_ledger
 from producer.reporting.gap_ledger import GapLedger
-from twitter_topics.contract.gap import Gap
+from twitter_topics.records.gap import Gap
 from twitter_topics.errors import RetryableError
 
 path, log, point = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from twitter_topics.store.health import Health, read_health, write_health
+from twitter_topics.health.report import Health, read_health, write_health
 
 
 def test_what_is_written_is_read_by_part(tmp_path: Path) -> None:

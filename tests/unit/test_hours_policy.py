@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from twitter_topics.policy.hours import closed_hours, last_closed, parse_hour
+from twitter_topics.archive.hours import closed_hours, last_closed, parse_hour
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twitter_topics.contract.series import PANE_MS, WINDOW_MS, HourPoint, Pane, Series, Sums
-from twitter_topics.transform.panes import Ends, apply, ends_to_rewrite, pane_start, rolling_hours
+from twitter_topics.counts.panes import Ends, apply, ends_to_rewrite, pane_start, rolling_hours
+from twitter_topics.counts.series import PANE_MS, WINDOW_MS, HourPoint, Pane, Series, Sums
 
 A, B = Series(1, "a", "m"), Series(2, "b", "m")
 T0 = 1_790_000_000_000

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from twitter_topics.backends.query_keeper import NotReady, Part, Patience, QueryKeeper
+from twitter_topics.backends.reachable import away
 from twitter_topics.errors import ConfigurationError, RetryableError
-from twitter_topics.spark_io.queries import NotReady, Part, Patience, QueryKeeper
-from twitter_topics.store.reachable import away
 
 QUICK = Patience(first=0.05, longest=0.2, settled=0.0, stalled=60.0, report_every=0.0, look_every=0.01)
 

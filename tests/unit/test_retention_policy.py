@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twitter_topics.contract.document import index_day
 from twitter_topics.errors import ConfigurationError, IntegrityError
-from twitter_topics.policy.retention import MAX_SHARE, plan_retention
+from twitter_topics.search.index import index_day
+from twitter_topics.search.retention import MAX_SHARE, plan_retention
 
 TODAY = date(2026, 11, 23)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from twitter_topics.policy.retraining import TrainingNeed, decide_retraining
+from twitter_topics.topic_models.training.when_to_retrain import TrainingNeed, decide_retraining
 
 
 @pytest.mark.parametrize(

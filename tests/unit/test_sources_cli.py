@@ -17,10 +17,10 @@ from producer.status import Spend
 from twitter_topics.cli import sources as sources_module
 from twitter_topics.cli import sources_check
 from twitter_topics.cli.main import app
-from twitter_topics.contract.gap import Gap
+from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, RetryableError
+from twitter_topics.records.gap import Gap
 from twitter_topics.settings import SOURCES, Settings
-from twitter_topics.store.influx import SeriesStore
 
 T0 = 1_790_000_000_000
 

@@ -14,18 +14,18 @@ from urllib.parse import unquote
 
 import pytest
 
+from twitter_topics.audit.balance import Facts, balance
+from twitter_topics.backends.kafka_contents import Range
 from twitter_topics.cli import tour as tour_module
 from twitter_topics.cli.tour import StepFailedError, Tour
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.health.report import write_health
 from twitter_topics.local.airflow_rest import AirflowRest, Run, TaskState
 from twitter_topics.local.layout import Layout
 from twitter_topics.local.memory import PeakMemory, resident_bytes
 from twitter_topics.local.ports import Ports
-from twitter_topics.policy.audit import Facts, balance
 from twitter_topics.settings import Settings
-from twitter_topics.store.health import write_health
-from twitter_topics.store.kafka_contents import Range
-from twitter_topics.store.models import Champion
+from twitter_topics.topic_models.registry.store import Champion
 
 CHAMPION = Champion("20270114T000000Z-gsdmm", '"1"', "2027-01-14T00:10:00+00:00", "first model", "airflow", None)
 

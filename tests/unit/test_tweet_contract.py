@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twitter_topics.contract.tweet import (
+from twitter_topics.records.tweet import (
     MAX_BYTES,
     Rejection,
     TimeBounds,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from twitter_topics.policy.watch import STREAMING_PARTS, PartReport, WatchLimits, dead_letter_problem, find_problems
+from twitter_topics.health.problems import STREAMING_PARTS, PartReport, WatchLimits, dead_letter_problem, find_problems
 
 NOW = 1_000_000.0
 LIMITS = WatchLimits()

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from tests.fakes.http import Connection, HttpServer
 from tests.fakes.x_api import TOKEN, FakeX
 from tests.fakes.x_compliance import CREATED_MS
-from twitter_topics.contract.notice import Notice
+from twitter_topics.deletions.x_compliance import Job, XCompliance, read_result
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.records.notice import Notice
 from twitter_topics.settings import Settings
-from twitter_topics.store.x_compliance import Job, XCompliance, read_result
 
 NOW_MS = 1_793_500_000_000
 NAME = "tweet_deletions tweets"

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twitter_topics.archive.reader import ArchiveRecords, tweets_per_day
+from twitter_topics.audit.balance import Day, Facts
 from twitter_topics.audit.stores import Documents
-from twitter_topics.policy.audit import Day, Facts
-from twitter_topics.store.archive import ArchiveRecords, tweets_per_day
-from twitter_topics.store.kafka_contents import DeadLetters, Range, partitions_of_keys
+from twitter_topics.backends.kafka_contents import DeadLetters, Range, partitions_of_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twitter_topics.policy.audit import Report
+    from twitter_topics.audit.balance import Report
 
 
 def as_dict(report: Report) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from twitter_topics.contract.document import index_day
+from twitter_topics.archive.reader import ArchiveRecords, ArchiveStore
+from twitter_topics.backends.kafka_contents import DeadLetters, Range, dead_letters, topic_ranges
+from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import ConfigurationError, RetryableError
-from twitter_topics.store.archive import ArchiveRecords, ArchiveStore
-from twitter_topics.store.elasticsearch import SearchStore
-from twitter_topics.store.influx import SeriesStore
-from twitter_topics.store.kafka_contents import DeadLetters, Range, dead_letters, topic_ranges
+from twitter_topics.search.index import index_day
+from twitter_topics.search.store import SearchStore
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings

@@ -23,8 +23,8 @@ def audit(
     on its way, or a store is away. 2: something is lost, doubled, or stuck.
     """
     from twitter_topics.audit.report import as_dict
+    from twitter_topics.audit.run import audit as look
     from twitter_topics.audit.stores import RealStores
-    from twitter_topics.audit.watch import audit as look
 
     settings = stack_settings()
     retention_days = settings.elasticsearch.retention_days

@@ -32,8 +32,8 @@ def demo() -> None:
     from twitter_topics.cli.tour import Tour
     from twitter_topics.local.memory import PeakMemory
     from twitter_topics.local.stack import Stack
+    from twitter_topics.page.overview import RealSources, topics_now
     from twitter_topics.settings import Settings
-    from twitter_topics.store.overview import RealSources, topics_now
 
     began = time.monotonic()
     stack = Stack(Settings(), say)

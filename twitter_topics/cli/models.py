@@ -14,7 +14,7 @@ _NUMBERS = ("tweets", "topics", "coherence", "diversity", "perplexity")
 
 def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """List the registered model versions, oldest first."""
-    from twitter_topics.store.models import ModelStore
+    from twitter_topics.topic_models.registry.store import ModelStore
 
     store = ModelStore(stack_settings())
     champion = store.champion()

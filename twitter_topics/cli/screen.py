@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from twitter_topics.policy.audit import Report
+    from twitter_topics.audit.balance import Report
+    from twitter_topics.page.overview import TopicsNow
     from twitter_topics.settings import Settings
-    from twitter_topics.store.overview import TopicsNow
 
 screen = Console(highlight=False, soft_wrap=True)
 COLORS = {"ok": "green", "lagging": "yellow", "broken": "red"}

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from twitter_topics.cli.screen import clean, say, screen, stack_settings, table
 
 if TYPE_CHECKING:
-    from twitter_topics.contract.gap import Gap
+    from twitter_topics.records.gap import Gap
     from twitter_topics.settings import Settings
 
 app = typer.Typer(help="What can be followed, whether it works, and what was missed.", no_args_is_help=True)
@@ -131,7 +131,7 @@ def gaps(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
     """Show when nothing was received, why, and what that may have cost."""
-    from twitter_topics.store.influx import SeriesStore
+    from twitter_topics.counts.store import SeriesStore
 
     now_ms = time.time_ns() // 1_000_000
     store = SeriesStore(stack_settings().influx)

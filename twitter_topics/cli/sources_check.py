@@ -17,7 +17,7 @@ from producer.source import Source, Surroundings
 from producer.sources import open_source
 from producer.status import Spend
 from twitter_topics.cli.screen import clean, say, screen, table
-from twitter_topics.contract.tweet import tweet_text, tweet_time
+from twitter_topics.records.tweet import tweet_text, tweet_time
 
 if TYPE_CHECKING:
     from producer.source import Event

@@ -12,7 +12,7 @@ from twitter_topics.cli.screen import hour_sentence, say, screen, stack_settings
 
 def topics(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Show the topics of the newest hour, most tweets first."""
-    from twitter_topics.store.overview import RealSources, topics_now
+    from twitter_topics.page.overview import RealSources, topics_now
 
     now = topics_now(RealSources(stack_settings()))
     if as_json:

@@ -8,22 +8,22 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from twitter_topics.archive.reader import ArchiveStore
+from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
-from twitter_topics.audit.watch import audit
+from twitter_topics.backends.kafka_contents import topic_ranges
 from twitter_topics.cli.screen import say, screen
 from twitter_topics.errors import RetryableError, TwitterTopicsError
+from twitter_topics.health.report import Health, read_health
 from twitter_topics.local import secrets
 from twitter_topics.local.airflow_rest import AirflowRest, Run, TaskState
-from twitter_topics.store.archive import ArchiveStore
-from twitter_topics.store.health import Health, read_health
-from twitter_topics.store.kafka_contents import topic_ranges
-from twitter_topics.store.models import Champion, ModelStore
+from twitter_topics.topic_models.registry.store import Champion, ModelStore
 
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from twitter_topics.audit.balance import Report
     from twitter_topics.local.stack import Stack
-    from twitter_topics.policy.audit import Report
     from twitter_topics.settings import Settings
 
 RETRAINING, PROMOTION = "topic_retraining", "model_promotion"

@@ -11,11 +11,11 @@ from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from twitter_topics.backends.kafka import ensure_topics
+from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.local.layout import INFLUXDB, RECIPES, Layout, write_private
 from twitter_topics.local.ports import LOOPBACK, Ports
-from twitter_topics.store.kafka import ensure_topics
-from twitter_topics.store.s3 import ensure_bucket, s3_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

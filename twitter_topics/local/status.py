@@ -32,7 +32,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part's last report: see store.health for the fields. `age_seconds` since it was written."""
+    """One part's last report: see health.report for the fields. `age_seconds` since it was written."""
 
     part: str
     ok: bool

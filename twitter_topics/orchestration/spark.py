@@ -12,8 +12,8 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from twitter_topics.errors import EXIT_CONFIGURATION
-from twitter_topics.policy.training import EXIT_TOO_FEW_TWEETS
 from twitter_topics.settings import Settings
+from twitter_topics.topic_models.registry.version import EXIT_TOO_FEW_TWEETS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -74,7 +74,7 @@ class SparkJobOperator(SparkSubmitOperator):
             AirflowException: any other failure.
         """
         # named here and not by the DAG: a folder without jars must not break the parsing of DAGs
-        from twitter_topics.spark_io.session import jars
+        from twitter_topics.backends.spark_session import jars
 
         self.jars = ",".join(jars(Settings().spark.jars_dir))
         try:

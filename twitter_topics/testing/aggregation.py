@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from twitter_topics.contract.series import PANE_MS, WINDOW_MS, HourPoint, Lane, Pane, Series, Sums
-from twitter_topics.spark_io.aggregation import Aggregation, BatchCounts
-from twitter_topics.spark_io.aggregator import to_counts
+from twitter_topics.counts.aggregation import Aggregation, BatchCounts
+from twitter_topics.counts.aggregator import to_counts
+from twitter_topics.counts.partial_sums import partial_sums
+from twitter_topics.counts.series import PANE_MS, WINDOW_MS, HourPoint, Lane, Pane, Series, Sums
 from twitter_topics.testing.series import MemorySeriesStore
-from twitter_topics.transform.counting import partial_sums
 
 TOPIC = "processed"
 LABELS = {1: "storm", 2: "football"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twitter_topics.transform.topic_model import TopicModel
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 
 def planted_model(

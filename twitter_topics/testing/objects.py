@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 
+from twitter_topics.backends.objects import StoredObject
 from twitter_topics.errors import ConflictError
-from twitter_topics.store.objects import StoredObject
 
 
 class MemoryObjects:

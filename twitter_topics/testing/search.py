@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from twitter_topics.contract.document import MAPPINGS, index_name
-from twitter_topics.store.elasticsearch import Outcome, Written
+from twitter_topics.search.index import MAPPINGS, index_name
+from twitter_topics.search.store import Outcome, Written
 
 
 class MemorySearchStore:
-    """Same promises as twitter_topics.store.elasticsearch.SearchStore, for one process."""
+    """Same promises as twitter_topics.search.store.SearchStore, for one process."""
 
     def __init__(self, prefix: str = "tweets") -> None:
         self._prefix = prefix

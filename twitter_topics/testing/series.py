@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from twitter_topics.contract.series import (
+from twitter_topics.counts.series import (
     PANE_MS,
     HourPoint,
     Intent,
@@ -14,7 +14,7 @@ from twitter_topics.contract.series import (
     Series,
     TopicCount,
 )
-from twitter_topics.store.influx import topics_of
+from twitter_topics.counts.store import topics_of
 
 
 class MemorySeriesStore:

@@ -13,7 +13,7 @@ from producer.sources.bluesky.entities import entities, quoted_uri
 from producer.sources.bluesky.tid import tid_time_us
 from producer.sources.bluesky.wire import Message, read_frame, read_time_us
 from producer.tweets import created_at
-from twitter_topics.contract.notice import AccountStatus, Notice
+from twitter_topics.records.notice import AccountStatus, Notice
 
 NAME = "bluesky"
 POSTS = "app.bsky.feed.post"

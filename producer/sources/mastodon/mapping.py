@@ -11,8 +11,8 @@ from producer.source import Event, Kind
 from producer.sources.mastodon.sse import Message
 from producer.sources.mastodon.text import plain_text
 from producer.tweets import created_at
-from twitter_topics.contract.notice import Notice
-from twitter_topics.contract.tweet import tweet_identity
+from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import tweet_identity
 
 NAME = "mastodon"
 OPEN = frozenset({"public", "unlisted"})

@@ -12,8 +12,8 @@ from producer.source import Event, Surroundings
 from producer.sources.replay.files import local_parts
 from producer.sources.replay.material import Material, StoppedError
 from producer.sources.replay.records import Record, moved
-from twitter_topics.contract.notice import Notice
 from twitter_topics.errors import ConfigurationError, IntegrityError
+from twitter_topics.records.notice import Notice
 from twitter_topics.settings import ProducerSettings, Settings
 
 MAX_WAIT_S = 1.0

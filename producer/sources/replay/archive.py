@@ -18,9 +18,9 @@ from producer.receiving.rules import Backoff
 from producer.source import Cursor, Surroundings
 from producer.sources.replay.material import STORE, StoppedError
 from producer.sources.replay.records import Record
-from twitter_topics.contract.archive import NAMESPACE, RAW_TABLE
+from twitter_topics.archive.reader import ArchiveStore
+from twitter_topics.archive.schema import NAMESPACE, RAW_TABLE
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
-from twitter_topics.store.archive import ArchiveStore
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

@@ -23,8 +23,8 @@ from producer.receiving.rules import Backoff
 from producer.source import Surroundings
 from producer.sources.replay.material import STORE, StoppedError
 from producer.sources.replay.parts import Part, Parts, Text, is_taken, natural
+from twitter_topics.backends.s3 import s3_client
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
-from twitter_topics.store.s3 import s3_client
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

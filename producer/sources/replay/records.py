@@ -10,7 +10,7 @@ import msgspec
 
 from producer.source import Cursor, Event
 from producer.tweets import created_at
-from twitter_topics.contract.tweet import tweet_identity, tweet_time
+from twitter_topics.records.tweet import tweet_identity, tweet_time
 
 
 class Record(NamedTuple):

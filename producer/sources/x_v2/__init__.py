@@ -26,8 +26,8 @@ from producer.sources.x_v2.api import XApi, is_about_connections, meaning, used_
 from producer.sources.x_v2.limits import MAX_BACKFILL_S, Connects
 from producer.sources.x_v2.mapping import Trouble, billed, parameters, read_line
 from producer.sources.x_v2.spend import FILE, SpendGuard
-from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError, TwitterTopicsError
+from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
 HOPELESS = frozenset({400, 401, 403, 404, 409})

@@ -10,7 +10,7 @@ from typing import Any
 
 from producer.sources.x_v2.fields import as_list, as_object, as_text, first
 from producer.sources.x_v2.times import is_id, read_time
-from twitter_topics.contract.notice import AccountStatus, Notice, NoticeEvent
+from twitter_topics.records.notice import AccountStatus, Notice, NoticeEvent
 
 SOURCE = "twitter"
 EVERY_COUNTRY = ("XX",)

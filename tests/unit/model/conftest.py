@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from twitter_topics.testing.corpora import as_lists, planted_documents
-from twitter_topics.transform.corpus import Corpus, build_corpus
-from twitter_topics.transform.labels import topic_labels
-from twitter_topics.transform.topic_model import TopicModel
-from twitter_topics.transform.trainers import GsdmmTrainer
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training.corpus import Corpus, build_corpus
+from twitter_topics.topic_models.training.labels import topic_labels
+from twitter_topics.topic_models.training.trainers import GsdmmTrainer
 
 
 @pytest.fixture(scope="session")

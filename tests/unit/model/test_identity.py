@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents
-from twitter_topics.transform.alignment import align, first_identities
-from twitter_topics.transform.corpus import build_corpus
-from twitter_topics.transform.labels import top_words, topic_labels
-from twitter_topics.transform.topic_model import TopicModel
-from twitter_topics.transform.trainers import GsdmmTrainer
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training.alignment import align, first_identities
+from twitter_topics.topic_models.training.corpus import build_corpus
+from twitter_topics.topic_models.training.labels import top_words, topic_labels
+from twitter_topics.topic_models.training.trainers import GsdmmTrainer
 
 
 def shuffled(model: TopicModel, order: np.ndarray) -> TopicModel:

@@ -5,8 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from twitter_topics.policy.promotion import Comparison, Metrics, judge
-from twitter_topics.policy.training import TrainingRequest, check_version, created_at, is_version, version_name
+from twitter_topics.topic_models.registry.gate import Comparison, Metrics, judge
+from twitter_topics.topic_models.registry.version import (
+    TrainingRequest,
+    check_version,
+    created_at,
+    is_version,
+    version_name,
+)
 
 GOOD = Metrics(
     topics=20, vocabulary=9000, documents=80_000, held_out=4_000, perplexity=790.0, unigram_perplexity=1200.0,

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from twitter_topics.contract.processed import NO_TOPIC
+from twitter_topics.records.processed import NO_TOPIC
 from twitter_topics.testing.corpora import as_lists, planted_documents
-from twitter_topics.transform import topic_quality as quality
-from twitter_topics.transform.corpus import build_corpus, count_known
-from twitter_topics.transform.evaluation import compare, measure
-from twitter_topics.transform.scoring import Scorer
-from twitter_topics.transform.topic_model import TopicModel
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training import topic_quality as quality
+from twitter_topics.topic_models.training.corpus import build_corpus, count_known
+from twitter_topics.topic_models.training.evaluation import compare, measure
 
 
 @pytest.fixture(scope="module")

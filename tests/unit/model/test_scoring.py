@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.special import digamma
 
-from twitter_topics.contract.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.errors import IntegrityError
+from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.testing.corpora import THEMES
-from twitter_topics.transform.inference import _exp_digamma
-from twitter_topics.transform.scoring import Scorer
-from twitter_topics.transform.start_vector import spark_start_vector
-from twitter_topics.transform.topic_model import TopicModel
+from twitter_topics.topic_models.scoring.inference import _exp_digamma
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 TEXTS = [
     "Storm surge and flood warning at the coast!!",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twitter_topics.transform.text import FOLD_FROM, FOLD_TO, content_words, is_emoji, stop_word_set, tokens
+from twitter_topics.topic_models.scoring.text import FOLD_FROM, FOLD_TO, content_words, is_emoji, stop_word_set, tokens
 
 
 @pytest.mark.parametrize(

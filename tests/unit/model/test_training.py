@@ -15,10 +15,10 @@ from twitter_topics.testing.corpora import (
     planted_documents,
     purity,
 )
-from twitter_topics.transform.corpus import Corpus, build_corpus, count_known, is_held_out
-from twitter_topics.transform.gsdmm import sample_clusters
-from twitter_topics.transform.topic_model import TopicModel
-from twitter_topics.transform.trainers import MIN_TOPIC_SHARE, GsdmmTrainer, starting_topics
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training.corpus import Corpus, build_corpus, count_known, is_held_out
+from twitter_topics.topic_models.training.gsdmm import sample_clusters
+from twitter_topics.topic_models.training.trainers import MIN_TOPIC_SHARE, GsdmmTrainer, starting_topics
 
 SNIPPETS = Path(__file__).resolve().parents[4] / "shared" / "data" / "SearchSnippets.txt.gz"
 

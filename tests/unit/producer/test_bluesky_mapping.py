@@ -12,8 +12,8 @@ from producer.sources.bluesky.mapping import NEAR_US, Mapper, post_time_us, read
 from producer.sources.bluesky.tid import make_tid, tid_time_us
 from producer.sources.bluesky.wire import read_frame, read_time_us
 from tests.fakes.bluesky_network import Entry, Network, frame_of
-from twitter_topics.contract.notice import Notice
-from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet
+from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 
 START_US = 1_790_000_000_123_456
 DID = "did:plc:alice"

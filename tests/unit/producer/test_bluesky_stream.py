@@ -44,8 +44,8 @@ from tests.fakes.jetstream import (
     stall,
     status,
 )
-from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.records.gap import Gap
 
 __all__ = ["nothing_left", "short_polls"]
 pytestmark = pytest.mark.usefixtures("short_polls", "nothing_left")

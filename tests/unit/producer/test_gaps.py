@@ -13,7 +13,7 @@ from producer.position import Position
 from producer.receiving.gaps import GapWatch
 from producer.source import Event, Surroundings
 from tests.fakes.script import FakeClock
-from twitter_topics.contract.gap import Gap
+from twitter_topics.records.gap import Gap
 
 BEGIN_MS = 1_790_000_000_000
 

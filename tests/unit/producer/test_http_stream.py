@@ -52,8 +52,8 @@ from tests.fakes.script import (
     status,
     too_short,
 )
-from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.records.gap import Gap
 
 BEGIN_MS = 1_790_000_000_000
 Script = list[list[Step]]

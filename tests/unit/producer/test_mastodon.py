@@ -33,10 +33,10 @@ from tests.fakes.script import (
     status,
     stormy,
 )
-from twitter_topics.contract.gap import Gap
-from twitter_topics.contract.notice import Notice
-from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet, tweet_text
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.records.gap import Gap
+from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet, tweet_text
 from twitter_topics.settings import Settings
 
 TIME_MS = 1_790_000_000_123

@@ -24,9 +24,9 @@ from producer.reporting.progress import PATIENCE_SECONDS, REPORT_SECONDS, Progre
 from producer.reporting.words import Snapshot
 from producer.status import Spend, Status
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.health.report import Health, read_health
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
-from twitter_topics.store.health import Health, read_health
 
 T0 = 1_790_000_000.0
 SPEND = Spend(

@@ -11,9 +11,9 @@ from producer.position import Position
 from producer.source import Event, Surroundings
 from producer.sources.replay import ReplaySource, lines
 from producer.testing import tweet_lines, write_lines
-from twitter_topics.contract.notice import Notice
-from twitter_topics.contract.tweet import tweet_time
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import tweet_time
 from twitter_topics.settings import Settings
 
 NOW_MS = 1_800_000_000_000

@@ -20,8 +20,8 @@ from producer.sending.publisher import Confirmed, Publisher
 from producer.service import Service
 from producer.source import Event, Surroundings
 from producer.testing import FakeKafka
-from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
 SETTINGS = Settings({}).kafka

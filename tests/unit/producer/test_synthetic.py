@@ -18,7 +18,7 @@ from producer.sources.synthetic.schedule import Schedule
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
 from producer.testing import settings_of
-from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet, tweet_text
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet, tweet_text
 
 BEGIN_MS = 1_793_491_200_000  # 2026-11-01T00:00Z
 HOUR_MS = 3_600_000

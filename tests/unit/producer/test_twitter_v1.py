@@ -34,10 +34,10 @@ from tests.fakes.script import (
     stormy,
 )
 from tests.fakes.twitter_v1 import CREDENTIALS, FakeTwitter
-from twitter_topics.contract.gap import Gap
-from twitter_topics.contract.notice import Notice
-from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.records.gap import Gap
+from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 from twitter_topics.settings import Settings
 
 

@@ -11,7 +11,7 @@ from producer.source import Event
 from producer.sources.x_v2.compliance import compliance_event
 from producer.sources.x_v2.mapping import read_line
 from tests.fakes.x_api import START_MS, iso
-from twitter_topics.contract.notice import EVERYWHERE, Notice
+from twitter_topics.records.notice import EVERYWHERE, Notice
 
 
 def event(message: object) -> Event:

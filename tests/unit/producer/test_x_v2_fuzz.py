@@ -12,8 +12,8 @@ from producer.source import Event
 from producer.sources.x_v2.mapping import Trouble, billed, read_line
 from producer.tweets import snowflake
 from tests.fakes.x_api import START_MS, iso, made_post, post_id
-from twitter_topics.contract.notice import Notice
-from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet
+from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just(post_id(5)))
 NAMES = st.sampled_from(

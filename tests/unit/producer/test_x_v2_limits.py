@@ -26,8 +26,8 @@ from tests.fakes.x_api import (
     FakeX,
 )
 from tests.fakes.x_setup import NOW_MS, Setup, follow, gaps, ids
-from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.records.gap import Gap
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from producer.source import Event
 from producer.sources.x_v2.mapping import Trouble, billed, parameters, read_line
 from tests.fakes.x_api import OPERATIONAL_DISCONNECT, START_MS, TOO_MANY_CONNECTIONS, made_post, post_id
-from twitter_topics.contract.tweet import TimeBounds, Tweet, read_tweet, tweet_text
-from twitter_topics.transform.document import search_document
-from twitter_topics.transform.sentiment import Sentiment
+from twitter_topics.classification.document import search_document
+from twitter_topics.classification.sentiment import Sentiment
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet, tweet_text
 
 TEXT = made_post(3)["data"]["text"]
 ORIGINAL = {"id": post_id(50), "text": "the whole of the original", "author_id": "77", "lang": "de"}

@@ -1,0 +1,311 @@
+"""The archive without Spark: what the Iceberg table of raw records holds, read through pyiceberg."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from twitter_topics.archive.schema import DELETED, NAMESPACE, RAW_TABLE
+from twitter_topics.errors import ConfigurationError, RetryableError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from numpy.typing import NDArray
+    from pyiceberg.table import Table
+
+    from twitter_topics.settings import ArchiveSettings, S3Settings, Settings
+
+_DAY_MICROS = 86_400_000_000
+_EPOCH = date(1970, 1, 1)
+_TWITTER_ID = "^[0-9]{1,19}$"
+_COLUMNS = ("tweet_id", "event_time", "reject_reason", "kafka_partition", "kafka_offset")
+
+
+@dataclass(frozen=True, slots=True)
+class HourFiles:
+    """Data files and rows of one event hour."""
+
+    files: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveCounts:
+    """Rows of the raw table, counted exactly.
+
+    `rows` counts every row, `rejects` distinct records that are no tweet, `distinct_records` distinct places
+    (partition, offset) of the raw topic, `distinct_tweets` distinct tweet ids, `tweets_per_day` the same by the UTC day
+    of the tweet's first record. Tweets whose text was taken out on request are among them.
+    """
+
+    rows: int = 0
+    rejects: int = 0
+    distinct_records: int = 0
+    distinct_tweets: int = 0
+    tweets_per_day: dict[date, int] | None = None
+
+
+@dataclass(frozen=True)
+class ArchiveRecords:
+    """The archived records as columns of equal length, one entry a row, in no order.
+
+    `tweet` is the place of the row's id in `tweet_ids`, or -1 for a reject; `day` counts days since 1970-01-01 (UTC);
+    `deleted` tells the rows whose text was taken out on request.
+    """
+
+    partition: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    day: NDArray[np.int64]
+    tweet: NDArray[np.int64]
+    deleted: NDArray[np.bool_]
+    tweet_ids: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def select(self, rows: NDArray[Any]) -> ArchiveRecords:
+        """Some of the rows, by mask or by place. The ids stay the same."""
+        places = self.partition[rows], self.offset[rows]
+        return ArchiveRecords(*places, self.day[rows], self.tweet[rows], self.deleted[rows], self.tweet_ids)
+
+    def distinct(self) -> ArchiveRecords:
+        """One row for each place (partition, offset), ordered by it."""
+        order = np.lexsort((self.offset, self.partition))
+        ordered = self.select(order)
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (np.diff(ordered.partition) != 0) | (np.diff(ordered.offset) != 0)
+        return ordered.select(first)
+
+    def owners(self) -> ArchiveRecords:
+        """The first record of each tweet: the one with the lowest partition, then offset. Rejects are left out.
+
+        `deleted` tells which tweets have lost their text in any record.
+        """
+        records = self.distinct()
+        records = replace(records, deleted=records._tweet_deleted()).select(records.tweet >= 0)
+        _, first = np.unique(records.tweet, return_index=True)
+        return records.select(np.sort(first))
+
+    def _tweet_deleted(self) -> NDArray[np.bool_]:
+        return np.isin(self.tweet, np.unique(self.tweet[self.deleted]))
+
+    def ids(self) -> list[str]:
+        """Tweet ids of the rows; only for rows that are no rejects."""
+        return list(self.tweet_ids.take(pa.array(self.tweet)).to_pylist())
+
+    def of_deleted_tweets(self) -> ArchiveRecords:
+        """The rows of tweets that have lost their text in at least one row."""
+        return self.select(self._tweet_deleted())
+
+    @staticmethod
+    def of(rows: Sequence[tuple[int, int, str | None, date]], deleted: Container[int] = ()) -> ArchiveRecords:
+        """Records from (partition, offset, tweet id or None for a reject, day); `deleted` are places in `rows`."""
+        reasons = [f"{DELETED}delete" if at in deleted else None if row[2] else "no" for at, row in enumerate(rows)]
+        table = pa.table(
+            {
+                "tweet_id": pa.array([row[2] for row in rows], pa.string()),
+                "event_time": pa.array([(row[3] - _EPOCH).days * _DAY_MICROS for row in rows], pa.int64()),
+                "reject_reason": pa.array(reasons, pa.string()),
+                "kafka_partition": pa.array([row[0] for row in rows], pa.int32()),
+                "kafka_offset": pa.array([row[1] for row in rows], pa.int64()),
+            }
+        )
+        return _columns(table)
+
+
+class ArchiveStore:
+    """Reads the table of raw records. A table that does not exist yet is an empty one.
+
+    Every call reads the newest metadata. Raises RetryableError when catalog or bucket do not answer.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._archive, self._s3 = settings.archive, settings.s3
+
+    def table(self) -> Table | None:
+        """The table at its newest metadata, for who reads rows; None while there is none."""
+        return self._table()
+
+    def current_snapshot_id(self) -> int | None:
+        """Snapshot that a reader sees now; None while there is none."""
+        table = self._table()
+        snapshot = table.current_snapshot() if table else None
+        return snapshot.snapshot_id if snapshot else None
+
+    def rows_since(self, snapshot_id: int) -> int | None:
+        """Rows added (less those deleted) after a snapshot. None when that snapshot is expired and forgotten."""
+        table = self._table()
+        before = table.snapshot_by_id(snapshot_id) if table else None
+        if table is None or before is None:
+            return None
+        return _total_rows(table.current_snapshot()) - _total_rows(before)
+
+    def rows(self) -> int:
+        """Rows of the table by its metadata: no data file is read."""
+        table = self._table()
+        return _total_rows(table.current_snapshot()) if table else 0
+
+    def files_per_hour(self) -> dict[datetime, HourFiles]:
+        """Data files and rows of each event hour (its start, UTC), oldest first. Reads manifests, no data."""
+        table = self._table()
+        if table is None or table.current_snapshot() is None:
+            return {}
+        partitions = table.inspect.partitions().select(["partition", "file_count", "record_count"]).to_pylist()
+        hours = {
+            _hour(row["partition"]["event_time_hour"]): HourFiles(row["file_count"], row["record_count"])
+            for row in partitions
+        }
+        return dict(sorted(hours.items()))
+
+    def records(self) -> ArchiveRecords:
+        """Place, day and tweet of every row at the newest snapshot. About 60 bytes of memory a row and 30 an id."""
+        table = self._table()
+        if table is None or table.current_snapshot() is None:
+            return ArchiveRecords.of([])
+        try:
+            read = table.scan(selected_fields=_COLUMNS).to_arrow_batch_reader().read_all()
+        except OSError as error:
+            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+        return _columns(read)
+
+    def twitter_ids(self) -> pa.Array:
+        """Distinct ids of the readable tweets that Twitter numbered, as text. About 30 bytes of memory an id."""
+        table = self._table()
+        if table is None or table.current_snapshot() is None:
+            return pa.array([], pa.string())
+        readable = "reject_reason IS NULL AND source = 'twitter'"
+        try:
+            scan = table.scan(row_filter=readable, selected_fields=("tweet_id",))
+            ids = pc.unique(scan.to_arrow_batch_reader().read_all()["tweet_id"].cast(pa.large_string()))
+        except OSError as error:
+            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+        return ids.filter(pc.match_substring_regex(ids, _TWITTER_ID))
+
+    def counts(self) -> ArchiveCounts:
+        """Exact counts at the newest snapshot."""
+        records = self.records()
+        distinct, owners = records.distinct(), records.owners()
+        return ArchiveCounts(
+            rows=len(records),
+            rejects=int((distinct.tweet < 0).sum()),
+            distinct_records=len(distinct),
+            distinct_tweets=len(owners),
+            tweets_per_day=tweets_per_day(owners),
+        )
+
+    @cached_property
+    def _catalog(self) -> SqlCatalog:
+        uri = sqlalchemy_uri(self._archive)
+        try:
+            return SqlCatalog(
+                self._archive.catalog_name,
+                uri=uri,
+                warehouse=f"s3://{self._s3.bucket}/{self._archive.warehouse_prefix}",
+                init_catalog_tables="false",  # Spark makes them; a reader leaves no trace
+                **s3_properties(self._s3),
+            )
+        except ModuleNotFoundError as error:
+            msg = f"ARCHIVE_CATALOG_URI: reading {uri.partition(':')[0]} needs the Python package {error.name}"
+            raise ConfigurationError(msg) from None
+
+    def _table(self) -> Table | None:
+        if _missing_file(self._archive.catalog_uri):
+            return None
+        try:
+            return self._catalog.load_table((NAMESPACE, RAW_TABLE))
+        except NoSuchTableError:
+            return None
+        except SQLAlchemyError as error:
+            if "no such table" in str(error) or "UndefinedTable" in str(error):
+                return None
+            reason = type(error).__name__  # the text may hold the address with its password
+            raise RetryableError(f"the archive's catalog does not answer ({reason}); see ARCHIVE_CATALOG_URI") from None
+        except OSError as error:
+            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+
+
+def tweets_per_day(owners: ArchiveRecords) -> dict[date, int]:
+    """How many of the records fall on each day, oldest first."""
+    days, counts = np.unique(owners.day, return_counts=True)
+    return {day_of(int(day)): int(count) for day, count in zip(days, counts, strict=True)}
+
+
+def day_of(days_since_epoch: int) -> date:
+    """The date of a day number."""
+    return _EPOCH + timedelta(days=days_since_epoch)
+
+
+def sqlalchemy_uri(archive: ArchiveSettings) -> str:
+    """The catalog's address for SQLAlchemy, with user and password where the settings give them.
+
+    Raises:
+        ConfigurationError: neither sqlite:///PATH nor postgresql://….
+    """
+    uri = archive.catalog_uri
+    if uri.startswith("sqlite:///"):
+        return f"sqlite:///{_sqlite_path(uri).resolve()}"
+    if not uri.startswith("postgresql://"):
+        scheme = uri.partition("://")[0]
+        raise ConfigurationError(f"ARCHIVE_CATALOG_URI: {scheme}:// is not known; use sqlite:///PATH or postgresql://…")
+    url = make_url(uri)
+    if archive.catalog_username:
+        url = url.set(username=archive.catalog_username, password=archive.catalog_password.get_secret_value())
+    return url.render_as_string(hide_password=False)
+
+
+def s3_properties(s3: S3Settings) -> dict[str, str]:
+    """pyiceberg's properties for the bucket. Without an access key the machine's own role or profile is used."""
+    properties = {
+        "s3.endpoint": s3.endpoint_url,
+        "s3.region": s3.region,
+        "s3.access-key-id": s3.access_key_id,
+        "s3.secret-access-key": s3.secret_access_key.get_secret_value(),
+        "s3.connect-timeout": "5",
+        "s3.request-timeout": "60",
+    }
+    return {name: value for name, value in properties.items() if value}
+
+
+def _sqlite_path(uri: str) -> Path:
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0])
+
+
+def _missing_file(uri: str) -> bool:
+    return uri.startswith("sqlite:///") and not _sqlite_path(uri).exists()
+
+
+def _total_rows(snapshot: Any) -> int:
+    return int(snapshot.summary["total-records"]) if snapshot and snapshot.summary else 0
+
+
+def _hour(value: int | datetime) -> datetime:
+    """Start of an hour that Iceberg gives as hours since the epoch."""
+    return datetime.fromtimestamp(value * 3600, UTC) if isinstance(value, int) else value.replace(tzinfo=UTC)
+
+
+def _columns(table: pa.Table) -> ArchiveRecords:
+    deleted = pc.fill_null(pc.starts_with(table["reject_reason"], DELETED), fill_value=False)
+    is_tweet = pc.or_(pc.is_null(table["reject_reason"]), deleted)
+    ids = pc.if_else(is_tweet, table["tweet_id"], pa.scalar(None, table["tweet_id"].type))
+    encoded = pa.chunked_array(ids).cast(pa.large_string()).combine_chunks().dictionary_encode()
+    micros = table["event_time"].cast(pa.int64()).to_numpy()
+    return ArchiveRecords(
+        partition=table["kafka_partition"].to_numpy().astype(np.int64),
+        offset=table["kafka_offset"].to_numpy().astype(np.int64),
+        day=np.floor_divide(micros, _DAY_MICROS),
+        tweet=encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64),
+        deleted=deleted.to_numpy().astype(bool),
+        tweet_ids=encoded.dictionary,
+    )

@@ -1,0 +1,92 @@
+"""The archive as Spark sees it: the tables, and the way from a Kafka record to a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from twitter_topics.archive.schema import NAMESPACE, RAW_SCHEMA, RAW_TABLE
+from twitter_topics.backends.sql import statement
+from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import StreamingQuery
+
+    from twitter_topics.settings import Settings
+
+
+def ensure_tables(spark: SparkSession, settings: Settings) -> None:
+    """Create namespace and tables where they are missing."""
+    catalog = settings.archive.catalog_name
+    spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {catalog}.{NAMESPACE}")
+    for name in ("create_raw", "create_topic_hour"):
+        spark.sql(statement(name, catalog=catalog))
+
+
+def raw_table(settings: Settings) -> str:
+    """Full name of the table of raw tweets."""
+    return f"{settings.archive.catalog_name}.{NAMESPACE}.{RAW_TABLE}"
+
+
+def time_bounds(settings: Settings) -> TimeBounds:
+    """How far event time may lie from arrival, from the settings."""
+    return TimeBounds(settings.speed.max_future_minutes * 60_000, settings.speed.max_age_days * 86_400_000)
+
+
+def archive_rows(records: DataFrame, bounds: TimeBounds) -> DataFrame:
+    """Rows of `tweets.raw` from Kafka records (columns of Spark's Kafka source). One row a record, rejects too."""
+    columns = records.select("value", "partition", "offset", "timestamp")
+    return columns.mapInArrow(_archiver(bounds), RAW_SCHEMA)
+
+
+def append_stream(rows: DataFrame, settings: Settings, *, checkpoint: str, trigger: dict[str, Any]) -> StreamingQuery:
+    """Start the query that appends rows to `tweets.raw`, each Kafka record exactly once: Iceberg commits the batch's
+    number with its data, so a repeated batch changes nothing."""
+    return (
+        rows.writeStream.format("iceberg")
+        .outputMode("append")
+        .option("checkpointLocation", checkpoint)
+        .option("fanout-enabled", "true")  # rows come by arrival, not by event hour
+        .option("check-nullability", "false")  # mapInArrow cannot promise NOT NULL; Iceberg checks the values
+        .trigger(**trigger)
+        .toTable(raw_table(settings))
+    )
+
+
+def _archiver(bounds: TimeBounds) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values = batch.column("value").to_pylist()
+            received_us = batch.column("timestamp").cast(pa.int64()).to_pylist()
+            read = [read_tweet(value, us // 1000, bounds) for value, us in zip(values, received_us, strict=True)]
+            parsed = [_row(one, us) for one, us in zip(read, received_us, strict=True)]
+            tweet_ids, event_times, sources, reasons = zip(*parsed, strict=True) if parsed else ((), (), (), ())
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array(tweet_ids, pa.string()),
+                    pa.array(event_times, _STAMP),
+                    pa.array(sources, pa.string()),
+                    batch.column("value").cast(pa.binary()),
+                    pa.array(reasons, pa.string()),
+                    batch.column("partition").cast(pa.int32()),
+                    batch.column("offset").cast(pa.int64()),
+                    batch.column("timestamp").cast(_STAMP),
+                ],
+                names=_NAMES,
+            )
+
+    return rows
+
+
+def _row(read: Tweet | Rejection, received_us: int) -> tuple[str | None, int, str | None, str | None]:
+    """(tweet_id, event time in microseconds, source, reject reason); a reject stands in the hour of its arrival."""
+    if isinstance(read, Rejection):
+        return None, received_us, None, read.reason
+    return read.tweet_id, read.event_time_ms * 1000, read.source, None
+
+
+_STAMP = pa.timestamp("us", tz="UTC")
+_NAMES = [field.split()[0] for field in RAW_SCHEMA.split(", ")]

@@ -1,0 +1,63 @@
+"""The audit over time: one look, or looks until everything balances or nothing moves any more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from twitter_topics.audit.balance import Report, balance
+from twitter_topics.audit.collect import collect
+
+if TYPE_CHECKING:
+    from twitter_topics.audit.stores import Stores
+
+STILL_SECONDS = 45.0
+"""Without any movement for so long, what is behind is stuck: several times the slowest trigger of a healthy part."""
+
+_PAUSE_SECONDS = 2.0
+
+
+def audit(
+    stores: Stores,
+    *,
+    retention_days: int,
+    wait_seconds: float = 0,
+    still_seconds: float = STILL_SECONDS,
+    seen: Callable[[Report], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Report:
+    """Balance all records that were produced before now.
+
+    Args:
+        wait_seconds: give the pipeline so much time to bring them to the end. 0 = one look.
+        still_seconds: within that time, stop when no number has moved for so long: what is behind is stuck then.
+        seen: is told every look.
+
+    Returns:
+        The last look's report. A broken balance is looked at twice, because the stores cannot be read in one instant.
+
+    Raises:
+        RetryableError: a store is away.
+    """
+    cut = stores.raw_ranges()
+    began = moved = clock()
+    last: tuple[object, ...] = ()
+    broken_before = False
+    while True:
+        looked = clock()
+        facts = collect(stores, cut, today=datetime.now(UTC).date(), retention_days=retention_days)
+        now = clock()
+        if (movement := (facts.archived, facts.indexed, facts.counted, sum(facts.dead_letters.values()))) != last:
+            last, moved = movement, now
+        still = now - moved if now - moved >= still_seconds else 0
+        report = balance(facts, still_seconds=still)
+        seen(report)
+        if report.state == "ok" or still or (report.state == "broken" and broken_before):
+            return report
+        if report.state == "lagging" and now - began >= wait_seconds:
+            return report
+        broken_before = report.state == "broken"
+        sleep(max(_PAUSE_SECONDS, now - looked))  # a large archive is not read without a pause

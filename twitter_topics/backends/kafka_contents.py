@@ -1,0 +1,179 @@
+"""What the topics hold, asked from Kafka itself: offsets, and the dead letters. No consumer group is used."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from twitter_topics.backends.kafka import client_options
+from twitter_topics.errors import RetryableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from twitter_topics.settings import KafkaSettings
+
+_PATIENCE_SECONDS = 60
+_TIMEOUT_MS = 10_000
+_KEY = re.compile(r"^(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)$")
+_MURMUR_SEED, _MURMUR_FACTOR = 0x9747B28C, 0x5BD1E995
+
+
+class Range(NamedTuple):
+    """Offsets of a partition: the first one that Kafka still has, and the next one to be written."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """Refused records, each counted once however often it was refused.
+
+    `places` holds (partition, offset) in the raw topic by stage; `elsewhere` counts those that never came there.
+    """
+
+    places: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    elsewhere: dict[str, int] = field(default_factory=dict)
+
+
+def topic_ranges(settings: KafkaSettings, topic: str) -> dict[int, Range]:
+    """Offsets of each partition; empty when the topic does not exist.
+
+    Raises:
+        RetryableError: no broker answers.
+    """
+    with _consumer(settings) as consumer:
+        return _ranges(consumer, topic)
+
+
+def dead_letters(settings: KafkaSettings) -> DeadLetters:
+    """Every dead letter up to the topic's end as it is now.
+
+    Raises:
+        RetryableError: no broker answers, or the end is not reached within a minute without progress.
+    """
+    stages: dict[str, str] = {}
+    with _consumer(settings) as consumer:
+        for record in _read_all(consumer, settings.dead_letter_topic):
+            key = (record.key or f"no-key-{record.partition}-{record.offset}".encode()).decode("utf-8", "replace")
+            stages[key] = _stage(record.value)
+    return sort_letters(stages, settings.raw_topic)
+
+
+def sort_letters(stages: dict[str, str], raw_topic: str) -> DeadLetters:
+    """Dead letters from key → stage."""
+    places: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+    elsewhere: defaultdict[str, int] = defaultdict(int)
+    for key, stage in stages.items():
+        match = _KEY.match(key)
+        if match and match["topic"] == raw_topic:
+            places[stage].add((int(match["partition"]), int(match["offset"])))
+        else:
+            elsewhere[stage] += 1
+    return DeadLetters(dict(places), dict(elsewhere))
+
+
+def partitions_of_keys(keys: Sequence[str], partitions: int) -> NDArray[np.int64]:
+    """The partition that Kafka's default partitioner gives each key: murmur2 of its bytes, without the sign bit."""
+    raw = [key.encode("utf-8", "replace") for key in keys]
+    lengths = np.array([len(one) for one in raw], dtype=np.int64)
+    hashes = np.zeros(len(raw), dtype=np.uint32)
+    for length in np.unique(lengths):
+        chosen = np.flatnonzero(lengths == length)
+        joined = b"".join(raw[place] for place in chosen)
+        hashes[chosen] = _murmur2(np.frombuffer(joined, np.uint8).reshape(len(chosen), int(length)))
+    return (hashes & np.uint32(0x7FFFFFFF)).astype(np.int64) % partitions
+
+
+def _murmur2(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """MurmurHash2 as in org.apache.kafka.common.utils.Utils.murmur2, of byte strings of one length."""
+    count, length = rows.shape
+    factor = np.uint32(_MURMUR_FACTOR)
+    hashed = np.full(count, _MURMUR_SEED ^ length, dtype=np.uint32)
+    whole = length // 4
+    words = np.ascontiguousarray(rows[:, : whole * 4]).view("<u4")
+    for column in range(whole):
+        word = words[:, column] * factor
+        word = (word ^ (word >> np.uint32(24))) * factor
+        hashed = (hashed * factor) ^ word
+    if rest := length % 4:
+        for place in range(rest):
+            hashed ^= rows[:, whole * 4 + place].astype(np.uint32) << np.uint32(8 * place)
+        hashed = hashed * factor
+    hashed = (hashed ^ (hashed >> np.uint32(13))) * factor
+    return np.asarray(hashed ^ (hashed >> np.uint32(15)), dtype=np.uint32)
+
+
+@contextmanager
+def _consumer(settings: KafkaSettings) -> Iterator[KafkaConsumer]:
+    try:
+        consumer = KafkaConsumer(
+            **client_options(settings),
+            client_id="twitter-topics-reader",
+            group_id=None,
+            enable_auto_commit=False,
+            allow_auto_create_topics=False,
+            request_timeout_ms=_TIMEOUT_MS,
+            bootstrap_timeout_ms=_TIMEOUT_MS,
+        )
+    except KafkaError as error:
+        raise _away(settings, error) from error
+    try:
+        yield consumer
+    except KafkaError as error:
+        raise _away(settings, error) from error
+    finally:
+        consumer.close()
+
+
+def _ranges(consumer: KafkaConsumer, topic: str) -> dict[int, Range]:
+    known = consumer.partitions_for_topic(topic) or set()
+    places = [TopicPartition(topic, number) for number in sorted(known)]
+    if not places:
+        return {}
+    begins, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
+    return {place.partition: Range(begins[place], ends[place]) for place in places}
+
+
+def _read_all(consumer: KafkaConsumer, topic: str) -> Iterator[Any]:
+    ahead = {TopicPartition(topic, number): r for number, r in _ranges(consumer, topic).items() if r.begin < r.end}
+    if not ahead:
+        return
+    consumer.assign(list(ahead))
+    for place, offsets in ahead.items():
+        consumer.seek(place, offsets.begin)
+    patience = time.monotonic() + _PATIENCE_SECONDS
+    while any(consumer.position(place) < offsets.end for place, offsets in ahead.items()):
+        found = consumer.poll(timeout_ms=500)
+        for place, records in found.items():
+            yield from (record for record in records if record.offset < ahead[place].end)
+        if found:
+            patience = time.monotonic() + _PATIENCE_SECONDS
+        elif time.monotonic() > patience:
+            raise RetryableError(f"topic {topic} cannot be read to its end: nothing came for {_PATIENCE_SECONDS} s")
+
+
+def _stage(value: bytes | None) -> str:
+    try:
+        body = json.loads(value or b"")
+    except ValueError:
+        return "unreadable"
+    stage = body.get("stage") if isinstance(body, dict) else None
+    return stage if isinstance(stage, str) else "unreadable"
+
+
+def _away(settings: KafkaSettings, error: KafkaError) -> RetryableError:
+    return RetryableError(f"Kafka at {settings.bootstrap_servers} does not answer: {type(error).__name__}: {error}")

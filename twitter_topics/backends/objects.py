@@ -1,0 +1,132 @@
+"""The object store as the project needs it: whole objects, and writes that happen only if nobody was quicker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from twitter_topics.backends.s3 import s3_client
+from twitter_topics.errors import ConfigurationError, ConflictError, RetryableError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+    from twitter_topics.settings import S3Settings
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """Content and ETag of an object. The ETag names this state of it and no other."""
+
+    body: bytes
+    etag: str
+
+
+class ObjectStore(Protocol):
+    """One bucket. All methods raise RetryableError while the store is away."""
+
+    def get(self, key: str) -> StoredObject | None:
+        """The object, or None when there is none."""
+        ...
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object, whatever was there."""
+        ...
+
+    def put_new(self, key: str, body: bytes) -> str:
+        """Write an object that must not exist yet; its ETag. Raises ConflictError when it exists."""
+        ...
+
+    def replace(self, key: str, body: bytes, etag: str) -> str:
+        """Write an object only over the state that `etag` names; the new ETag. Raises ConflictError otherwise."""
+        ...
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys that begin with the prefix, sorted."""
+        ...
+
+    def folders(self, prefix: str) -> list[str]:
+        """The parts of keys between the prefix and the next `/`, sorted."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object; it need not exist."""
+        ...
+
+
+class S3Objects:
+    """The bucket of the settings."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        self._bucket = settings.bucket
+        self._client: S3Client = s3_client(settings)
+
+    def get(self, key: str) -> StoredObject | None:
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            return StoredObject(answer["Body"].read(), answer["ETag"])
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) == "NoSuchKey":
+                return None
+            raise self._translated(error, key) from error
+
+    def put(self, key: str, body: bytes) -> None:
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
+
+    def put_new(self, key: str, body: bytes) -> str:
+        try:
+            return self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")["ETag"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
+
+    def replace(self, key: str, body: bytes, etag: str) -> str:
+        try:
+            return self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfMatch=etag)["ETag"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
+
+    def keys(self, prefix: str) -> list[str]:
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, prefix) from error
+
+    def folders(self, prefix: str) -> list[str]:
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix, Delimiter="/"
+            )
+            found = {item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])}
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, prefix) from error
+        return sorted(folder.removeprefix(prefix).rstrip("/") for folder in found)
+
+    def delete(self, key: str) -> None:
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
+
+    def _translated(self, error: ClientError | BotoCoreError, key: str) -> Exception:
+        code = _code(error)
+        place = f"s3://{self._bucket}/{key}"
+        if code in _LOST_RACE:
+            return ConflictError(f"{place} was written by someone else in the meantime")
+        if code in _REFUSED:
+            return ConfigurationError(f"{place}: {code}. Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
+        return RetryableError(f"{place}: {code or type(error).__name__}")
+
+
+# 404 answers an If-Match on a key that does not exist (any more)
+_LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "NoSuchKey"}
+_REFUSED = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
+
+
+def _code(error: ClientError | BotoCoreError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""

@@ -1,1 +1,0 @@
-"""What the parts of the system promise each other: shapes of records, names of tables, keys and series."""

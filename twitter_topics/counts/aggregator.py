@@ -1,0 +1,133 @@
+"""The aggregator's query: processed tweets from Kafka into an `Aggregation`.
+
+No watermark and no state store: what was counted stands in the series store's ledger, so Spark's own checkpoint is
+scratch and a start always begins from the ledger's offsets.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql import functions as F  # noqa: N812 - its usual name
+
+from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.backends.query_keeper import NotReady
+from twitter_topics.backends.spark_kafka import read_stream
+from twitter_topics.counts.aggregation import Aggregation, BatchCounts
+from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, add_up, partial_sums
+from twitter_topics.counts.series import Lane, Position, Sums
+from twitter_topics.errors import IntegrityError
+from twitter_topics.records.processed import PROCESSED_SCHEMA
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import StreamingQuery
+
+    from twitter_topics.settings import Settings
+
+QUERY_NAME = "aggregator"
+_EARLIEST = -2
+
+
+def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggregation) -> StreamingQuery:
+    """Open the aggregation and read on from where it stands.
+
+    Raises:
+        NotReady: the processed topic does not exist yet.
+        RetryableError, IntegrityError, ConfigurationError: as `Aggregation.open`.
+    """
+    topic = settings.kafka.processed_topic
+    partitions = end_offsets(settings.kafka, topic)
+    if not partitions:
+        msg = f"topic {topic} does not exist yet"
+        raise NotReady(msg)
+    position = aggregation.open()
+    records = read_stream(
+        spark,
+        settings.kafka,
+        topic,
+        max_records=settings.speed.max_records_per_aggregation,
+        starting=starting_offsets(position, partitions),
+    )
+
+    def count_batch(batch: DataFrame, _batch_id: int) -> None:
+        aggregation.count(batch_counts(batch, aggregation.position.lanes))
+
+    writer = records.writeStream.queryName(QUERY_NAME).foreachBatch(count_batch)
+    scratch = _fresh_scratch(settings.speed.checkpoint_dir)
+    if scratch:
+        writer = writer.option("checkpointLocation", scratch)
+    return writer.trigger(processingTime=f"{settings.speed.aggregate_trigger_seconds} seconds").start()
+
+
+def starting_offsets(position: Position, partitions: dict[int, int]) -> str:
+    """Spark's JSON of offsets, which must name every partition; one that the ledger does not know is read in full."""
+    offsets = {str(partition): position.offsets.get(partition, _EARLIEST) for partition in sorted(partitions)}
+    return json.dumps({position.topic: offsets})
+
+
+def batch_counts(batch: DataFrame, marks: dict[Lane, int]) -> BatchCounts:
+    """Count a batch in one job of one stage: each task reads one processed partition in order.
+
+    Args:
+        batch: columns of Spark's Kafka source.
+        marks: highest raw offset counted in each lane.
+
+    Raises:
+        IntegrityError: two tasks shared a lane, so that its order is lost (Spark's `minPartitions` does this).
+    """
+    rows = processed_records(batch).mapInArrow(partial(partial_sums, marks=marks), PARTIAL_SCHEMA).toArrow()
+    return to_counts(rows)
+
+
+def processed_records(kafka_rows: DataFrame) -> DataFrame:
+    """RECORD_COLUMNS of each record; null where a value is no processed tweet."""
+    value = F.from_json(F.col("value").cast("string"), PROCESSED_SCHEMA).alias("value")
+    return kafka_rows.select("partition", "offset", value).select(
+        "partition",
+        "offset",
+        "value.event_time",
+        "value.model_version",
+        "value.topics",
+        "value.sentiment.compound",
+        "value.raw_partition",
+        "value.raw_offset",
+    )
+
+
+def to_counts(rows: pa.Table) -> BatchCounts:
+    """Add up the rows of PARTIAL_SCHEMA of all tasks.
+
+    Raises:
+        IntegrityError: as `batch_counts`.
+    """
+    counts = BatchCounts()
+    kinds = {kind: rows.filter(pa.compute.equal(rows["kind"], kind)) for kind in ("sums", "lane", "partition")}
+    for row in kinds["lane"].to_pylist():
+        lane = (row["raw_partition"], row["partition"])
+        if lane in counts.lanes:
+            msg = f"lane {lane} was read by two tasks: its order is lost, so repeats cannot be told"
+            raise IntegrityError(msg)
+        counts.lanes[lane] = row["high"]
+    for row in kinds["partition"].to_pylist():
+        counts.offsets[row["partition"]] = row["high"]
+        counts.records += row["records"]
+        counts.refused += row["refused"]
+    columns = [column.to_pylist() for column in add_up(kinds["sums"]).columns]
+    for pane, topic_id, version, tweets, mass, sentiment in zip(*columns, strict=True):
+        counts.sums[pane, topic_id, version] = Sums(tweets, mass, sentiment)
+    return counts
+
+
+def _fresh_scratch(checkpoint_dir: str) -> str:
+    """An empty local folder for Spark's own offsets; none where checkpoints are remote: Spark takes a temporary."""
+    if "://" in checkpoint_dir:
+        return ""
+    folder = Path(checkpoint_dir).resolve() / QUERY_NAME
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder.as_uri()

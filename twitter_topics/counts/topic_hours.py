@@ -1,0 +1,73 @@
+"""The archive's table of exact counts without Spark, read through pyiceberg."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError
+
+from twitter_topics.archive.reader import s3_properties, sqlalchemy_uri
+from twitter_topics.archive.schema import NAMESPACE, TOPIC_HOUR_TABLE
+from twitter_topics.errors import RetryableError
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class HourTotal:
+    """One counted hour: its start (UTC), its tweets, in how many topics, and the models that counted it."""
+
+    hour: datetime
+    tweets: int
+    topics: int
+    versions: tuple[str, ...]
+
+
+class TopicHourStore:
+    """Reads `topic_hour`. A table that does not exist yet is an empty one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._archive, self._s3 = settings.archive, settings.s3
+
+    def totals(self, start: datetime, end: datetime) -> list[HourTotal]:
+        """Counted hours that start in [start, end), oldest first. An hour without a tweet has no row.
+
+        Raises:
+            RetryableError: the bucket does not answer.
+        """
+        rows: defaultdict[datetime, list[dict[str, Any]]] = defaultdict(list)
+        for row in self._rows(start, end):
+            rows[row["hour"].astimezone(UTC)].append(row)
+        return [
+            HourTotal(
+                hour,
+                sum(row["tweets"] for row in found),
+                sum(row["tweets"] > 0 for row in found),
+                tuple(sorted({row["model_version"] for row in found})),
+            )
+            for hour, found in sorted(rows.items())
+        ]
+
+    def _rows(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
+        catalog = SqlCatalog(
+            self._archive.catalog_name,
+            uri=sqlalchemy_uri(self._archive),
+            warehouse=f"s3://{self._s3.bucket}/{self._archive.warehouse_prefix}",
+            init_catalog_tables="false",
+            **s3_properties(self._s3),
+        )
+        in_range = f"hour >= '{start.isoformat()}' and hour < '{end.isoformat()}'"
+        try:
+            table = catalog.load_table((NAMESPACE, TOPIC_HOUR_TABLE))
+            scan = table.scan(row_filter=in_range, selected_fields=("hour", "topic_id", "model_version", "tweets"))
+            found: list[dict[str, Any]] = scan.to_arrow().to_pylist()
+        except NoSuchTableError:
+            return []
+        except OSError as error:
+            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+        return found

@@ -1,0 +1,1 @@
+"""What authors and networks took back: asked for, published, and applied."""

@@ -1,0 +1,275 @@
+"""Notices take effect: tweets that were taken back leave the search index, and their text leaves the archive.
+
+The archive stays the ledger: the row keeps its place, its id and its time, and loses its payload. Every run looks at
+all notices and at all rows, so it may break off anywhere and be run again, and a tweet that comes once more after its
+deletion is caught by the next run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as fn
+
+from twitter_topics.archive.maintenance import current_snapshot
+from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.schema import DELETED
+from twitter_topics.backends.spark_kafka import kafka_options
+from twitter_topics.backends.sql import statement
+from twitter_topics.deletions.orders import order, without_places
+from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.records.notice import Notice
+from twitter_topics.search.index import index_day
+from twitter_topics.search.store import SearchStore
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from twitter_topics.settings import ElasticsearchSettings, Settings
+
+log = logging.getLogger(__name__)
+
+_TRIES = 5
+_PLACE = ["kafka_partition", "kafka_offset"]
+_ORDER_SCHEMA = (
+    "key binary, offset long, readable boolean, tweet_id string, user_id string, reason string, up_to string"
+)
+_USER_SCHEMA = "kafka_partition int, kafka_offset long, user_id string"
+_PAYLOAD_SCHEMA = "kafka_partition int, kafka_offset long, payload binary"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a run did. `notices` counts the newest of each key, `unreadable` those of them that are none.
+
+    `tweets` distinct ones lost their text, in `rows` rows; `scrubbed` rows lost their places; `documents` left the
+    index.
+    """
+
+    notices: int
+    unreadable: int
+    tweets: int = 0
+    rows: int = 0
+    scrubbed: int = 0
+    documents: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
+    """Apply all notices of the topic to the search index, then to the archive.
+
+    Raises:
+        RetryableError: Elasticsearch stays away, or somebody else rewrites the same rows again and again.
+        IntegrityError: the archive is not what the notices ask for. What was changed stays changed.
+    """
+    notices = orders(read_notices(spark, settings)).persist()
+    try:
+        for _ in range(_TRIES):
+            try:
+                return _apply(spark, settings, notices)
+            except (PySparkException, Py4JJavaError) as error:
+                if not _is_conflict(error):
+                    raise
+                log.warning("the archive was rewritten meanwhile; once more from the start")
+        raise RetryableError(f"{raw_table(settings)} is rewritten by somebody else all the time")
+    finally:
+        notices.unpersist()
+
+
+def read_notices(spark: SparkSession, settings: Settings) -> DataFrame:
+    """All records of the topic of notices, up to its end as it is now."""
+    return (
+        spark.read.format("kafka")
+        .options(**kafka_options(settings.kafka))
+        .option("subscribe", settings.kafka.deletion_topic)
+        .load()
+    )
+
+
+def orders(records: DataFrame) -> DataFrame:
+    """What the newest notice of each key asks for: (readable, tweet_id, user_id, reason, up_to), see deletions.orders.
+
+    Both ids are null where a notice asks for nothing. A record without a value takes the notices of its key back.
+    """
+    read = records.select("key", "value", "offset").mapInArrow(_read_orders, _ORDER_SCHEMA)
+    fields = fn.struct("readable", "tweet_id", "user_id", "reason", "up_to")
+    newest = read.groupBy("key").agg(fn.max_by(fields, "offset").alias("newest")).select("newest.*")
+    return newest.where(fn.col("readable").isNotNull())
+
+
+def changes(rows: DataFrame, asked: DataFrame, *, by_user: bool) -> DataFrame:
+    """The rows to be written: (kafka_partition, kafka_offset, tweet_id, event_time, payload, reject_reason).
+
+    Args:
+        rows: readable tweets of the archive.
+        asked: as from `orders`.
+        by_user: whether some of them concern whole accounts; then all payloads are read to find their tweets.
+    """
+    columns = [*_PLACE, "tweet_id", "event_time"]
+    found = rows.join(asked.where("tweet_id IS NOT NULL").select("tweet_id", "reason"), "tweet_id")
+    found = found.select(*columns, "reason")
+    if by_user:
+        found = found.unionByName(_of_users(rows, asked).select(*columns, "reason"))
+    # to forget a tweet beats to forget its place, and min() leaves the nulls of the latter out
+    condemned = found.groupBy(*columns).agg(fn.min("reason").alias("reject_reason"))
+    redacted = condemned.where("reject_reason IS NOT NULL").withColumn("payload", fn.lit(None).cast("binary"))
+    to_scrub = condemned.where("reject_reason IS NULL")
+    payloads = rows.select(*_PLACE, "payload").join(to_scrub.select(*_PLACE), _PLACE, "left_semi")
+    scrubbed = to_scrub.join(payloads.mapInArrow(_scrub, _PAYLOAD_SCHEMA), _PLACE)
+    return redacted.unionByName(scrubbed).dropDuplicates(_PLACE)
+
+
+def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied:
+    counts = asked.agg(
+        fn.count("*").alias("notices"),
+        fn.count_if(~fn.col("readable")).alias("unreadable"),
+        fn.count("user_id").alias("users"),
+    ).collect()[0]
+    done = Applied(counts["notices"], counts["unreadable"])
+    snapshot = current_snapshot(spark, raw_table(settings))
+    if snapshot is None:
+        return done
+    before = spark.read.option("versionAsOf", snapshot).table(raw_table(settings))
+    todo = changes(before.where("reject_reason IS NULL"), asked, by_user=counts["users"] > 0).persist()
+    try:
+        totals = todo.agg(
+            fn.count("*").alias("all"),
+            fn.count("reject_reason").alias("rows"),
+            fn.count_distinct(fn.when(fn.col("reject_reason").isNotNull(), fn.col("tweet_id"))).alias("tweets"),
+            fn.min(fn.unix_micros("event_time")).alias("first"),
+            fn.max(fn.unix_micros("event_time")).alias("last"),
+        ).collect()[0]
+        # the index first: what anybody can search goes before what few can read
+        documents = delete_documents(todo.where("reject_reason IS NOT NULL"), settings)
+        if totals["all"]:
+            todo.createOrReplaceTempView("changes")
+            _merge(spark, settings, {"first": totals["first"], "last": totals["last"]})
+            _check(spark, settings, asked, before, snapshot)
+    finally:
+        todo.unpersist()
+    # what the classifier indexed after all, because it was behind or a batch was repeated
+    documents += delete_documents(_redacted_and_searchable(spark, settings), settings)
+    scrubbed = totals["all"] - totals["rows"]
+    return replace(done, tweets=totals["tweets"], rows=totals["rows"], scrubbed=scrubbed, documents=documents)
+
+
+def delete_documents(rows: DataFrame, settings: Settings) -> int:
+    """Delete the documents of rows (tweet_id, event_time) from the index; how many were there."""
+    named = rows.select("tweet_id", fn.unix_millis("event_time").alias("at_ms")).distinct()
+    deleted = named.mapInArrow(_deleter(settings.elasticsearch), "documents long")
+    return int(deleted.agg(fn.coalesce(fn.sum("documents"), fn.lit(0)).alias("all")).collect()[0]["all"])
+
+
+def _redacted_and_searchable(spark: SparkSession, settings: Settings) -> DataFrame:
+    """Redacted rows of the days that the index has."""
+    prefix = settings.elasticsearch.index_prefix
+    days = [day for name in SearchStore(settings.elasticsearch).daily_indices() if (day := index_day(name, prefix))]
+    redacted = spark.table(raw_table(settings)).where(fn.col("reject_reason").startswith(DELETED))
+    return redacted.where(fn.to_date("event_time").isin(days)) if days else redacted.limit(0)
+
+
+def _merge(spark: SparkSession, settings: Settings, span: dict[str, int]) -> None:
+    catalog = settings.archive.catalog_name
+    spark.sql(statement("deletions/allow_appends", catalog=catalog))
+    spark.sql(statement("deletions/apply_changes", catalog=catalog), args=span)
+
+
+def _check(spark: SparkSession, settings: Settings, asked: DataFrame, before: DataFrame, snapshot: int) -> None:
+    table = raw_table(settings)
+    snapshots = spark.table(f"{table}.snapshots").withColumn("at", fn.unix_micros("committed_at"))
+    start = snapshots.where(fn.col("snapshot_id") == snapshot).collect()[0]["at"]
+    snapshots.where(fn.col("at") > start).createOrReplaceTempView("snapshots_between")
+    asked.createOrReplaceTempView("orders")
+    before.createOrReplaceTempView("archived_before")
+    spark.table(table).createOrReplaceTempView("archived_after")
+    failures = spark.sql(statement("checks/assert_deletions_applied")).limit(5).collect()
+    if failures:
+        raise IntegrityError("deletions:\n  " + "\n  ".join(str(row.asDict()) for row in failures))
+
+
+def _of_users(rows: DataFrame, asked: DataFrame) -> DataFrame:
+    """The users' tweets: rows with the `reason` of the order."""
+    users = rows.select(*_PLACE, "payload").mapInArrow(_read_users, _USER_SCHEMA)
+    named = users.join(asked.where("user_id IS NOT NULL").select("user_id", "reason", "up_to"), "user_id")
+    number = "decimal(38,0)"
+    meant = (fn.col("up_to") == "") | (fn.col("tweet_id").try_cast(number) <= fn.col("up_to").try_cast(number))
+    return rows.drop("payload").join(named, _PLACE).where(meant)
+
+
+def _read_orders(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        read = [_order(value) for value in batch.column("value").to_pylist()]
+        readable, tweet_ids, user_ids, reasons, up_to = zip(*read, strict=True) if read else ((),) * 5
+        texts = [pa.array(column, pa.string()) for column in (tweet_ids, user_ids, reasons, up_to)]
+        yield pa.RecordBatch.from_arrays(
+            [batch.column("key"), batch.column("offset"), pa.array(readable, pa.bool_()), *texts],
+            names=["key", "offset", "readable", "tweet_id", "user_id", "reason", "up_to"],
+        )
+
+
+def _order(value: bytes | None) -> tuple[bool | None, str | None, str | None, str | None, str | None]:
+    """(readable, tweet_id, user_id, reason, up_to); all None for a record that takes its key back."""
+    if value is None:
+        return None, None, None, None, None
+    try:
+        asked = order(Notice.from_value(value))
+    except ValueError:
+        return False, None, None, None, None
+    if asked is None:
+        return True, None, None, None, None
+    return True, asked.tweet_id or None, asked.user_id or None, asked.reason, asked.up_to
+
+
+def _read_users(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        users = pa.array([_user_id(payload) for payload in batch.column("payload").to_pylist()], pa.string())
+        yield pa.RecordBatch.from_arrays(
+            [*(batch.column(name) for name in _PLACE), users], names=[*_PLACE, "user_id"]
+        ).filter(users.is_valid())
+
+
+def _user_id(payload: bytes | None) -> str | None:
+    user = json.loads(payload).get("user") if payload else None
+    user_id = user.get("id_str") if isinstance(user, dict) else None
+    return user_id.encode("utf-8", "replace").decode() if isinstance(user_id, str) else None
+
+
+def _scrub(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        scrubbed = pa.array([_scrubbed(payload) for payload in batch.column("payload").to_pylist()], pa.binary())
+        yield pa.RecordBatch.from_arrays(
+            [*(batch.column(name) for name in _PLACE), scrubbed], names=[*_PLACE, "payload"]
+        ).filter(scrubbed.is_valid())
+
+
+def _scrubbed(payload: bytes | None) -> bytes | None:
+    """The payload without its places; None where it has none."""
+    body = json.loads(payload) if payload else None
+    return json.dumps(body, separators=(",", ":")).encode() if without_places(body) else None
+
+
+def _deleter(settings: ElasticsearchSettings) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def delete(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store = SearchStore(settings)
+        for batch in batches:
+            named = zip(batch.column("tweet_id").to_pylist(), batch.column("at_ms").to_pylist(), strict=True)
+            yield pa.RecordBatch.from_arrays([pa.array([store.delete(list(named))], pa.int64())], names=["documents"])
+
+    return delete
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Whether another commit changed the rewritten files first. Nothing was written then."""
+    return any(
+        name in str(error)
+        for name in ("iceberg.exceptions.ValidationException", "iceberg.exceptions.CommitFailedException")
+    )

@@ -1,0 +1,246 @@
+"""Batch compliance of X: which of the tweets that we keep are gone there.
+
+A job is made, the ids are uploaded, X works for minutes or hours, and the result names the ids that something happened
+to. X allows one job of a type at a time. Source: docs.x.com/x-api/compliance/batch-compliance and openapi.json.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+
+from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.records.notice import Notice
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import XSettings
+
+log = logging.getLogger(__name__)
+
+SOURCE = "x_v2"
+POLL_SECONDS = 30
+"""Between two questions for a job: 30 of the 150 requests that X allows in 15 minutes."""
+
+_JOBS = "/2/compliance/jobs"
+_CONNECT_SECONDS, _READ_SECONDS = 10, 60
+_MAX_PAUSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A compliance job. `status`: created, in_progress, complete, failed or expired. The signed URLs are secrets."""
+
+    job_id: str
+    name: str
+    status: str
+    upload_url: str
+    upload_until_ms: int
+    download_url: str
+
+    def __repr__(self) -> str:
+        return f"Job({self.job_id}, {self.status})"
+
+
+class XCompliance:
+    """Jobs of type `tweets`. Errors and repetitions are the same for all methods:
+
+    Network errors, 5xx and 429 (until `x-rate-limit-reset`) are waited for.
+
+    Raises:
+        ConfigurationError: no token, or X refuses it (401, 403).
+        RetryableError: X stays away for longer than the patience, or has no room for a job.
+        IntegrityError: X answers what its documentation does not know.
+    """
+
+    def __init__(
+        self,
+        settings: XSettings,
+        *,
+        patience_seconds: float = 20 * 60,
+        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        if not settings.bearer_token.get_secret_value():
+            msg = "X_BEARER_TOKEN is not set; batch compliance needs the app-only bearer token of a paid project"
+            raise ConfigurationError(msg)
+        self._settings = settings
+        self._patience = patience_seconds
+        self._now_ms = now_ms
+        self._wait = wait
+
+    def job(self, job_id: str) -> Job:
+        """A job as it is now."""
+        return _job(self._api("GET", f"{_JOBS}/{job_id}"))
+
+    def unfinished(self, name: str) -> Job | None:
+        """The job of this name that waits for its upload or is being worked on."""
+        jobs = self._api("GET", _JOBS, params={"type": "tweets"}) or []
+        found = [_job(job) for job in jobs if job.get("name") == name]
+        usable = [job for job in found if job.status == "in_progress" or self._awaits_upload(job)]
+        return max(usable, key=lambda job: (job.status == "in_progress", int(job.job_id)), default=None)
+
+    def submit(self, name: str, ids: bytes) -> Job:
+        """Have X look at tweets. A job of that name which a broken run left behind is taken up, not made anew.
+
+        Args:
+            name: at most 64 characters.
+            ids: one id a line.
+        """
+        job = self.unfinished(name)
+        if job is None:
+            job = _job(self._api("POST", _JOBS, json={"type": "tweets", "name": name}))
+            log.info("compliance job %s is made", job.job_id)
+        if job.status == "created":
+            self._upload(job, ids)
+            log.info("compliance job %s: ids uploaded", job.job_id)
+        else:
+            log.info("compliance job %s of an earlier run is still at work: its answer is taken", job.job_id)
+        return job
+
+    def results(self, job: Job) -> Iterator[Notice]:
+        """What happened to the tweets of a complete job, one by one.
+
+        Raises:
+            IntegrityError: at the end, when lines were no results.
+        """
+        unreadable = 0
+        with self._file("GET", job.download_url, stream=True) as answer:
+            try:
+                for line in answer.iter_lines(chunk_size=1 << 16):
+                    if not line.strip():
+                        continue
+                    notice = read_result(line)
+                    unreadable += notice is None
+                    if notice is not None:
+                        yield notice
+            except requests.RequestException as error:
+                raise RetryableError(f"the results of job {job.job_id} broke off: {type(error).__name__}") from None
+        if unreadable:
+            raise IntegrityError(f"{unreadable} lines of the results of job {job.job_id} are no results")
+
+    def _awaits_upload(self, job: Job) -> bool:
+        return job.status == "created" and self._now_ms() < job.upload_until_ms
+
+    def _upload(self, job: Job, ids: bytes) -> None:
+        self._file("PUT", job.upload_url, data=ids, headers={"Content-Type": "text/plain"}).close()
+
+    def _api(self, method: str, path: str, **options: Any) -> Any:
+        """The `data` of X's answer."""
+        token = self._settings.bearer_token.get_secret_value()
+        answer = self._patiently(
+            lambda: requests.request(
+                method,
+                self._settings.api_url.rstrip("/") + path,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                allow_redirects=False,
+                **options,
+            )
+        )
+        what = f"X answers HTTP {answer.status_code} to {method} {path}: {_said(answer)}"
+        if answer.status_code in (401, 403):
+            raise ConfigurationError(f"X_BEARER_TOKEN: {what}. The token must be of an app with access to compliance.")
+        if answer.status_code == 409:
+            raise RetryableError(f"{what}. X takes one job of a type at a time.")
+        try:
+            body = answer.json()
+        except ValueError:
+            body = None
+        if answer.status_code >= 300 or not isinstance(body, dict) or (body.get("errors") and "data" not in body):
+            raise IntegrityError(what)
+        return body.get("data")
+
+    def _file(self, method: str, url: str, **options: Any) -> requests.Response:
+        """Upload or download at a signed URL, which is never shown and never gets the token."""
+        answer = self._patiently(
+            lambda: requests.request(method, url, timeout=(_CONNECT_SECONDS, _READ_SECONDS), **options)
+        )
+        if answer.status_code >= 300:
+            answer.close()
+            raise RetryableError(f"{urlsplit(url).hostname} answers HTTP {answer.status_code} to {method}")
+        return answer
+
+    def _patiently(self, call: Callable[[], requests.Response]) -> requests.Response:
+        until, pause = self._now_ms() + self._patience * 1000, 1.0
+        while True:
+            seconds = pause
+            try:
+                answer = call()
+                if answer.status_code < 500 and answer.status_code != 429:
+                    return answer
+                reason = f"HTTP {answer.status_code}"
+                if answer.status_code == 429:
+                    seconds = self._until_reset(answer) or _MAX_PAUSE_SECONDS
+                answer.close()
+            except requests.RequestException as error:
+                reason = type(error).__name__  # its text may hold a signed URL
+            if self._now_ms() + seconds * 1000 > until:
+                raise RetryableError(f"X does not answer: {reason}")
+            log.warning("X: %s; next try in %.0f s", reason, seconds)
+            self._wait(seconds)
+            pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+
+    def _until_reset(self, answer: requests.Response) -> float:
+        reset = answer.headers.get("x-rate-limit-reset", "")
+        return max(1.0, int(reset) - self._now_ms() / 1000 + 1) if reset.isascii() and reset.isdigit() else 0.0
+
+
+def read_result(line: bytes) -> Notice | None:
+    """The notice of one line of a result: `{id, action, reason, created_at, redacted_at}`. None for anything else.
+
+    X's action decides, and it is `delete` for every reason (deleted, deactivated, suspended, protected, bounced). Only
+    `scrub_geo` leaves the tweet.
+    """
+    try:
+        result = json.loads(line)
+        tweet_id, action, reason = (str(result.get(name) or "") for name in ("id", "action", "reason"))
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    scrub = "scrub_geo" in (action, reason)
+    if not (tweet_id.isascii() and tweet_id.isdigit()) or not (scrub or action == "delete"):
+        return None
+    at_ms = _milliseconds(result.get("redacted_at"))
+    return Notice("scrub_geo" if scrub else "delete", SOURCE, tweet_id=tweet_id, at_ms=at_ms, payload=result)
+
+
+def _job(fields: Any) -> Job:
+    try:
+        return Job(
+            job_id=str(int(fields["id"])),
+            name=str(fields.get("name") or ""),
+            status=str(fields["status"]),
+            upload_url=str(fields.get("upload_url") or ""),
+            upload_until_ms=_milliseconds(fields.get("upload_expires_at")),
+            download_url=str(fields.get("download_url") or ""),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise IntegrityError(f"X describes a compliance job without {error}") from None
+
+
+def _milliseconds(text: Any) -> int:
+    """Unix milliseconds of an ISO 8601 time; 0 where there is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return 0
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _said(answer: requests.Response) -> str:
+    """X's own words for a refusal."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return answer.reason or ""
+    words = body if isinstance(body, dict) else {}
+    inner = [error.get("detail") for error in words.get("errors") or [] if isinstance(error, dict)]
+    told = [words.get("title"), words.get("detail"), *inner]
+    return " - ".join(str(word) for word in told if word)[:300]

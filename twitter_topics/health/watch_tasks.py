@@ -1,0 +1,61 @@
+"""What speed_layer_watch looks at: the health that the parts report, and the dead letters."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from twitter_topics.backends.kafka_contents import topic_ranges
+from twitter_topics.errors import RetryableError
+from twitter_topics.health.problems import (
+    STREAMING_PARTS,
+    PartReport,
+    WatchLimits,
+    dead_letter_problem,
+    find_problems,
+)
+from twitter_topics.health.report import read_health
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twitter_topics.settings import KafkaSettings, Settings
+
+log = logging.getLogger(__name__)
+
+
+def read_reports(settings: Settings) -> dict[str, PartReport]:
+    """The newest word of each part."""
+    return {
+        name: PartReport(name, one.ok, one.state, one.lag, one.error, one.at)
+        for name, one in read_health(settings.speed.health_dir).items()
+    }
+
+
+def look(
+    settings: Settings, reports: Mapping[str, PartReport], previous_lag: Mapping[str, int], *, now: float
+) -> list[str]:
+    """All that is wrong, as sentences.
+
+    Args:
+        previous_lag: what the last look saw, by part.
+        now: Unix seconds.
+    """
+    limits = WatchLimits()
+    parts = (*settings.producer.parts, *STREAMING_PARTS)
+    problems = find_problems(reports, previous_lag, now=now, limits=limits, parts=parts)
+    try:
+        raw, dead = (
+            _records(settings.kafka, settings.kafka.raw_topic),
+            _records(settings.kafka, settings.kafka.dead_letter_topic),
+        )
+        problems += dead_letter_problem(dead, raw, limits)
+    except RetryableError as error:
+        problems.append(str(error))
+    for report in reports.values():
+        log.info("%s: %s, lag %d", report.part, report.state, report.lag)
+    return problems
+
+
+def _records(settings: KafkaSettings, topic: str) -> int:
+    return sum(held.end - held.begin for held in topic_ranges(settings, topic).values())

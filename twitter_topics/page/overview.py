@@ -1,0 +1,231 @@
+"""What is being talked about now, read from model store, series store and health files, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from twitter_topics.counts.series import PANE_MS, WINDOW_MS, HourPoint, LastHour, TopicCount
+from twitter_topics.counts.store import SeriesStore
+from twitter_topics.errors import TwitterTopicsError
+from twitter_topics.health.report import Health, read_health
+from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
+from twitter_topics.topic_models.registry.store import Champion, ModelStore, Promotion
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import Settings
+
+HISTORY_HOURS = 24
+RECENT_PROMOTIONS = 5
+ANSWER_SECONDS = 6.0
+"""A store that takes longer is reported as away; the rest is shown without it."""
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRow:
+    """A topic now. `sentiment` is the mean compound of its tweets, None without tweets; `history` counts its tweets in
+    each of the last hours, oldest first, and ends with `tweets`."""
+
+    topic_id: int
+    label: str
+    top_words: list[str]
+    tweets: int
+    sentiment: float | None
+    history: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicsNow:
+    """All topics over the newest complete hour, which ends at `end_ms`; None before the first tweet."""
+
+    end_ms: int | None
+    rows: list[TopicRow]
+
+
+class Sources(Protocol):
+    """What an overview is made of. Methods raise TwitterTopicsError, OSError or ValueError when they cannot read."""
+
+    def champion(self) -> Champion | None: ...
+
+    def manifest(self, version: str) -> Mapping[str, Any]: ...
+
+    def promotions(self) -> Sequence[Promotion]: ...
+
+    def last_hour(self) -> LastHour | None: ...
+
+    def hours_ending(self, end_ms: int) -> Sequence[HourPoint]: ...
+
+    def health(self) -> Mapping[str, Health]: ...
+
+
+class RealSources:
+    """The stores of the settings. What never changes (a model's manifest) is read once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._models = ModelStore(settings)
+        self._series = SeriesStore(settings.influx)
+        self._manifests: dict[str, Mapping[str, Any]] = {}
+
+    def champion(self) -> Champion | None:
+        return self._models.champion()
+
+    def manifest(self, version: str) -> Mapping[str, Any]:
+        if version not in self._manifests:
+            self._manifests[version] = self._models.manifest(version)
+        return self._manifests[version]
+
+    def promotions(self) -> Sequence[Promotion]:
+        return self._models.history()
+
+    def last_hour(self) -> LastHour | None:
+        return self._series.last_hour()
+
+    def hours_ending(self, end_ms: int) -> Sequence[HourPoint]:
+        return self._series.hours(end_ms, end_ms + PANE_MS)
+
+    def health(self) -> Mapping[str, Health]:
+        return read_health(self._settings.speed.health_dir)
+
+
+def topics_now(sources: Sources, *, with_history: bool = False) -> TopicsNow:
+    """The champion's topics and whatever else was counted in the last hour, most tweets first.
+
+    Raises:
+        TwitterTopicsError: a store is away.
+    """
+    champion = sources.champion()
+    known = sources.manifest(champion.version).get("topics", []) if champion else []
+    hour = sources.last_hour()
+    return TopicsNow(hour.end_ms if hour else None, _rows(known, hour, _history(sources, hour) if with_history else {}))
+
+
+def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, Any]:
+    """All for the page, as plain values. A store that does not answer leaves its part empty and is named in `away`.
+
+    Args:
+        now_ms: the time by which ages are told.
+        min_documents: tweets that the first training waits for.
+
+    Returns:
+        `now_ms`, `min_documents`, `away` [{name, reason}], `champion` {version, promoted_at, by, reason, trainer,
+        documents, metrics} or None, `topics` (fields of TopicRow), `end_ms`, `parts` (fields of Health, and
+        `age_seconds`), `promotions`.
+    """
+    reader = _Reader()
+    models = reader.start("Models on S3", lambda: _model_part(sources))
+    counts = reader.start("Counts in InfluxDB", lambda: _count_part(sources))
+    health = reader.start("Health of the stream", lambda: dict(sources.health()))
+    champion, known, promotions = reader.result(models, (None, [], []))
+    hour, history = reader.result(counts, (None, {}))
+    parts = [_part(one, now_ms) for one in reader.result(health, {}).values()]
+    return {
+        "now_ms": now_ms,
+        "min_documents": min_documents,
+        "away": reader.close(),
+        "champion": champion,
+        "end_ms": hour.end_ms if hour else None,
+        "topics": [asdict(row) for row in _rows(known, hour, history)],
+        "parts": parts,
+        "promotions": promotions,
+    }
+
+
+class _Reader:
+    """Reads in parallel, each store within ANSWER_SECONDS, and notes who stayed away."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="overview")
+        self._names: dict[Future[Any], str] = {}
+        self._away: list[dict[str, str]] = []
+
+    def start(self, name: str, read: Callable[[], _Found]) -> Future[_Found]:
+        future = self._pool.submit(read)
+        self._names[future] = name
+        return future
+
+    def result(self, future: Future[_Found], otherwise: _Found) -> _Found:
+        try:
+            return future.result(timeout=ANSWER_SECONDS)
+        except FutureTimeoutError:
+            reason = f"no answer within {ANSWER_SECONDS:.0f} s"
+        except (TwitterTopicsError, OSError, ValueError) as error:
+            reason = str(error)[:300]
+        self._away.append({"name": self._names[future], "reason": reason})
+        return otherwise
+
+    def close(self) -> list[dict[str, str]]:
+        self._pool.shutdown(wait=False)
+        return self._away
+
+
+def _model_part(sources: Sources) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:
+    champion = sources.champion()
+    if champion is None:
+        return None, [], []
+    manifest = sources.manifest(champion.version)
+    card = {
+        "version": champion.version,
+        "promoted_at": champion.promoted_at,
+        "by": champion.by,
+        "reason": champion.reason,
+        "trainer": manifest.get("trainer", ""),
+        "documents": manifest.get("documents", 0),
+        "metrics": manifest.get("metrics", {}),
+    }
+    newest = sorted(sources.promotions(), key=lambda one: one.promoted_at, reverse=True)[:RECENT_PROMOTIONS]
+    promotions = [
+        {"version": one.version, "promoted_at": one.promoted_at, "by": one.by, "reason": one.reason} for one in newest
+    ]
+    return card, list(manifest.get("topics", [])), promotions
+
+
+def _count_part(sources: Sources) -> tuple[LastHour | None, dict[int, list[int]]]:
+    hour = sources.last_hour()
+    return hour, _history(sources, hour)
+
+
+def _history(sources: Sources, hour: LastHour | None) -> dict[int, list[int]]:
+    """Tweets of each topic in each of the last hours; those before the newest one follow it without a gap."""
+    if hour is None:
+        return {}
+    history: dict[int, list[int]] = {}
+    for place in range(HISTORY_HOURS):
+        end_ms = hour.end_ms - (HISTORY_HOURS - 1 - place) * WINDOW_MS
+        for point in sources.hours_ending(end_ms):
+            counts = history.setdefault(point.series.topic_id, [0] * HISTORY_HOURS)
+            counts[place] += point.sums.tweets
+    return history
+
+
+def _rows(
+    known: Sequence[Mapping[str, Any]], hour: LastHour | None, history: Mapping[int, list[int]]
+) -> list[TopicRow]:
+    counts = {count.topic_id: count for count in hour.topics} if hour else {}
+    described = {int(topic["topic_id"]): topic for topic in known}
+    rows = [
+        _row(topic_id, described.get(topic_id), counts.get(topic_id), history.get(topic_id, []))
+        for topic_id in described.keys() | counts.keys()
+    ]
+    return sorted(rows, key=lambda row: (row.topic_id == NO_TOPIC, -row.tweets, row.topic_id))
+
+
+def _row(topic_id: int, topic: Mapping[str, Any] | None, count: TopicCount | None, history: list[int]) -> TopicRow:
+    fallback = NO_TOPIC_LABEL if topic_id == NO_TOPIC else (count.label if count else "")
+    return TopicRow(
+        topic_id=topic_id,
+        label=str(topic["label"]) if topic else fallback,
+        top_words=[str(word) for word in topic.get("top_words", [])] if topic else [],
+        tweets=count.tweets if count else 0,
+        sentiment=round(count.sentiment, 4) if count and count.tweets else None,
+        history=history,
+    )
+
+
+def _part(health: Health, now_ms: int) -> dict[str, Any]:
+    return asdict(health) | {"age_seconds": max(0.0, round(now_ms / 1000 - health.at, 1))}

@@ -1,1 +1,0 @@
-"""What is decided, as pure functions: promotion, retention, retraining."""

@@ -1,0 +1,1 @@
+"""Values of the Kafka topics: tweets, processed tweets, notices, gaps, dead letters."""

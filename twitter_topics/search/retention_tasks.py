@@ -1,0 +1,50 @@
+"""What elasticsearch_retention does: a plan from names, then exactly that plan."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from twitter_topics.search.index import index_day
+from twitter_topics.search.retention import plan_retention
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from twitter_topics.search.store import SearchStore
+
+log = logging.getLogger(__name__)
+
+
+def plan(store: SearchStore, *, prefix: str, days: int, today: date, allow_all: bool) -> list[str]:
+    """Names of the indices to delete, oldest first.
+
+    Raises:
+        ConfigurationError, IntegrityError: see search.retention.plan_retention.
+        RetryableError: Elasticsearch stays away.
+    """
+    documents = store.daily_indices()
+    decided = plan_retention(documents, prefix=prefix, days=days, today=today, allow_all=allow_all)
+    for name in decided.delete:
+        log.info("to delete: %s, %d documents", name, documents[name])
+    log.info("%d to delete, %d to keep, %d ignored", len(decided.delete), len(decided.keep), len(decided.ignored))
+    return list(decided.delete)
+
+
+def apply(store: SearchStore, names: list[str], *, prefix: str, dry_run: bool) -> list[str]:
+    """Delete exactly these indices, one by one. Returns those that were there and are gone.
+
+    Raises:
+        ValueError: a name is no daily index; nothing was deleted.
+        RetryableError: Elasticsearch stays away; the rest is deleted by the next try.
+    """
+    strange = [name for name in names if index_day(name, prefix) is None]
+    if strange:
+        msg = f"not names of daily indices: {', '.join(strange)}"
+        raise ValueError(msg)
+    if dry_run:
+        log.info("dry run: nothing is deleted")
+        return []
+    deleted = [name for name in names if store.delete_index(name)]
+    log.info("deleted: %s", ", ".join(deleted) or "nothing")
+    return deleted

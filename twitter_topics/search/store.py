@@ -1,0 +1,262 @@
+"""The search store: daily indices of classified tweets, written by id."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from elastic_transport import ConnectionError as TransportConnectionError
+from elasticsearch import ApiError, Elasticsearch, NotFoundError
+
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.search.index import index_name, index_template
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import ElasticsearchSettings
+
+log = logging.getLogger(__name__)
+
+BULK_DOCUMENTS = 2_000
+_RETRY_STATUS = {403, 408, 429, 500, 502, 503, 504}
+# 403: a disk block answers so on some versions; waiting loses nothing, dropping would
+_MAX_PAUSE_SECONDS = 30.0
+
+
+class Outcome(Enum):
+    """What became of a document."""
+
+    OWNED = "owned"
+    """It stands in the index from this very record: new, or written again by a repeated batch."""
+    DUPLICATE = "duplicate"
+    """Another record brought the same tweet first."""
+    REFUSED = "refused"
+    """Elasticsearch cannot take it (mapping, size). Trying again would not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The outcome of one document; `reason` says why it was refused."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+class SearchStore:
+    """Documents by search.index. Every call may raise RetryableError when Elasticsearch stays away."""
+
+    def __init__(self, settings: ElasticsearchSettings, *, patience_seconds: float = 600.0) -> None:
+        self._settings = settings
+        self._patience = patience_seconds
+        self._client = elasticsearch_client(settings)
+
+    def ensure_template(self) -> None:
+        """Put the index template; indices made from now on follow it."""
+        s = self._settings
+        body = index_template(s.index_prefix, shards=s.shards, replicas=s.replicas)
+        self._patiently(lambda: self._client.indices.put_index_template(name=s.index_prefix, **body))
+
+    def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
+        """Write documents by tweet id, each id once.
+
+        The first record with an id owns the document. Its own repetition overwrites it (the batch may run again with
+        another model); any other record with that id is a duplicate.
+
+        Returns:
+            One outcome a document, in order.
+
+        Raises:
+            RetryableError: Elasticsearch did not take them within the patience. Nothing is lost by trying again.
+        """
+        outcomes: list[Written | None] = [None] * len(documents)
+        conflicts: list[int] = []
+        for position, status, error in self._bulk("create", documents, range(len(documents))):
+            if status == 409:
+                conflicts.append(position)
+            else:
+                outcomes[position] = _written(status, error)
+        if conflicts:
+            owned = self._owned(documents, conflicts)
+            for position in conflicts:
+                outcomes[position] = Written(Outcome.OWNED if position in owned else Outcome.DUPLICATE)
+            for position, status, error in self._bulk("index", documents, sorted(owned)):
+                outcomes[position] = _written(status, error)
+        return [one for one in outcomes if one is not None]
+
+    def delete(self, tweets: Sequence[tuple[str, int]]) -> int:
+        """Delete the documents of tweets (tweet id, event time in Unix milliseconds).
+
+        Returns:
+            How many were there. A document or a day that is missing is as good as deleted.
+
+        Raises:
+            RetryableError: Elasticsearch did not delete all of them within the patience.
+        """
+        named = [{"tweet_id": tweet_id, "created_at": event_time_ms} for tweet_id, event_time_ms in tweets]
+        there = 0
+        for position, status, error in self._bulk("delete", named, range(len(named))):
+            if status == 404:
+                continue
+            if status >= 300:
+                raise RetryableError(f"Elasticsearch did not delete {tweets[position][0]}: HTTP {status}: {error}")
+            there += 1
+        return there
+
+    def daily_indices(self) -> dict[str, int]:
+        """Documents in each daily index, by name."""
+        rows = self._patiently(
+            lambda: self._client.cat.indices(index=f"{self._settings.index_prefix}-*", format="json", h="index")
+        )
+        names = sorted(row["index"] for row in rows)
+        return {name: self.count(index=name) for name in names}
+
+    def count(self, query: dict[str, Any] | None = None, *, index: str = "") -> int:
+        """Documents that match, over all days or one index, everything acknowledged included."""
+        target = index or f"{self._settings.index_prefix}-*"
+        self._patiently(lambda: self._client.indices.refresh(index=target, ignore_unavailable=True))
+        answer = self._patiently(lambda: self._client.count(index=target, query=query, ignore_unavailable=True))
+        return int(answer["count"])
+
+    def search(self, **body: Any) -> dict[str, Any]:
+        """A search over all days; keywords as in Elasticsearch's search API."""
+        answer = self._patiently(
+            lambda: self._client.search(index=f"{self._settings.index_prefix}-*", ignore_unavailable=True, **body)
+        )
+        return dict(answer)
+
+    def delete_index(self, name: str) -> bool:
+        """Delete one daily index by its exact name. False when it is gone already.
+
+        Raises:
+            ValueError: the name is not one of a daily index; patterns are never accepted.
+        """
+        if not name.startswith(f"{self._settings.index_prefix}-") or any(sign in name for sign in "*,?"):
+            msg = f"{name!r} is not the name of a daily index"
+            raise ValueError(msg)
+        try:
+            self._patiently(lambda: self._client.indices.delete(index=name))
+        except NotFoundError:
+            return False
+        return True
+
+    def _owned(self, documents: Sequence[dict[str, Any]], positions: Sequence[int]) -> set[int]:
+        """Which of the conflicting documents stand in the index from their own record."""
+        prefix = self._settings.index_prefix
+        docs = [
+            {
+                "_index": index_name(prefix, documents[position]["created_at"]),
+                "_id": documents[position]["tweet_id"],
+                "_source": ["raw_partition", "raw_offset"],
+            }
+            for position in positions
+        ]
+        answer = self._patiently(lambda: self._client.mget(docs=docs))
+        owned = set()
+        for position, found in zip(positions, answer["docs"], strict=True):
+            if not found.get("found"):
+                msg = f"document {found['_id']} was there a moment ago and is gone"
+                raise RetryableError(msg)
+            mine = documents[position]
+            source = found["_source"]
+            if (source["raw_partition"], source["raw_offset"]) == (mine["raw_partition"], mine["raw_offset"]):
+                owned.add(position)
+        return owned
+
+    def _bulk(
+        self, action: str, documents: Sequence[dict[str, Any]], positions: Sequence[int]
+    ) -> Iterator[tuple[int, int, str]]:
+        """Send documents, again those that Elasticsearch was too busy for; yields (position, status, error)."""
+        for start in range(0, len(positions), BULK_DOCUMENTS):
+            waiting = list(positions[start : start + BULK_DOCUMENTS])
+            pauses = self._pauses()
+            while waiting:
+                body = self._bulk_body(action, [documents[position] for position in waiting])
+                answer = self._patiently(partial(self._client.bulk, operations=cast("Any", body)))
+                items = [item[action] for item in answer["items"]]
+                if len(items) != len(waiting):
+                    msg = f"bulk answered {len(items)} items for {len(waiting)} documents"
+                    raise RetryableError(msg)
+                busy = []
+                for position, item in zip(waiting, items, strict=True):
+                    if item["status"] in _RETRY_STATUS:
+                        busy.append(position)
+                    else:
+                        yield position, item["status"], _reason(item)
+                if busy:
+                    self._pause(next(pauses, None), f"{len(busy)} documents: {_reason(items[-1]) or 'busy'}")
+                waiting = busy
+
+    def _bulk_body(self, action: str, documents: Sequence[dict[str, Any]]) -> bytes:
+        prefix = self._settings.index_prefix
+        lines: list[bytes] = []
+        for document in documents:
+            head = {action: {"_index": index_name(prefix, document["created_at"]), "_id": document["tweet_id"]}}
+            lines += [_json(head)] if action == "delete" else [_json(head), _json(document)]
+        return b"\n".join(lines) + b"\n"
+
+    def _patiently(self, call: Callable[[], Any]) -> Any:
+        pauses = self._pauses()
+        while True:
+            try:
+                return call()
+            except (TransportConnectionError, TimeoutError) as error:
+                reason = f"no connection ({type(error).__name__})"
+            except NotFoundError:
+                raise
+            except ApiError as error:
+                if error.status_code == 401:
+                    msg = f"ELASTICSEARCH_USERNAME/PASSWORD/API_KEY: {self._settings.url} refused the credentials"
+                    raise ConfigurationError(msg) from None
+                if error.status_code not in _RETRY_STATUS:
+                    raise
+                reason = f"HTTP {error.status_code}"
+            self._pause(next(pauses, None), reason)
+
+    def _pauses(self) -> Iterator[float]:
+        deadline, pause = time.monotonic() + self._patience, 0.5
+        while time.monotonic() < deadline:
+            yield pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
+            pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+
+    def _pause(self, seconds: float | None, reason: str) -> None:
+        if seconds is None:
+            msg = f"Elasticsearch at {self._settings.url}: {reason}, for {self._patience:.0f} s"
+            raise RetryableError(msg)
+        log.warning("Elasticsearch: %s; next try in %.1f s", reason, seconds)
+        time.sleep(seconds)
+
+
+def elasticsearch_client(settings: ElasticsearchSettings) -> Elasticsearch:
+    """The official client; retries are ours, so that every outcome is seen."""
+    key, password = settings.api_key.get_secret_value(), settings.password.get_secret_value()
+    return Elasticsearch(
+        settings.url,
+        api_key=key or None,
+        basic_auth=(settings.username, password) if settings.username and not key else None,
+        request_timeout=30,
+        max_retries=0,
+        retry_on_timeout=False,
+    )
+
+
+def _written(status: int, error: str) -> Written:
+    if "index_not_found" in error:
+        msg = f"action.auto_create_index of Elasticsearch must allow the daily indices ({error})"
+        raise ConfigurationError(msg)
+    return Written(Outcome.OWNED) if status < 300 else Written(Outcome.REFUSED, f"HTTP {status}: {error}")
+
+
+def _reason(item: dict[str, Any]) -> str:
+    error = item.get("error") or {}
+    cause = error.get("caused_by") or {}
+    return f"{error.get('type', '')}: {cause.get('reason') or error.get('reason', '')}"[:300] if error else ""
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

@@ -1,1 +1,0 @@
-"""Where Spark meets the outside: sessions, Kafka, the archive, models."""

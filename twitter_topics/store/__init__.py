@@ -1,1 +1,0 @@
-"""Clients of the stores, without Spark: S3, Elasticsearch, InfluxDB, Kafka, the archive's metadata."""

@@ -1,0 +1,67 @@
+"""The champion as the stream uses it: loaded, verified, and exchanged between batches."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from twitter_topics.errors import IntegrityError
+from twitter_topics.topic_models.registry.files import GOLDEN
+from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+from twitter_topics.topic_models.scoring.scorer import Scorer
+
+GOLDEN_TOLERANCE = 1e-6
+"""Largest difference of a topic's share from what Spark's pipeline gave at evaluation."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A champion that passed all checks. `arrays` is what workers load (`Scorer.load`)."""
+
+    version: str
+    etag: str
+    promoted_at: str
+    arrays: bytes
+    scorer: Scorer
+    manifest: dict[str, Any]
+
+
+def load_champion(store: ModelStore, current: LoadedModel | None) -> LoadedModel | None:
+    """The champion: the same object as `current` while nothing was promoted, None before the first promotion.
+
+    Raises:
+        IntegrityError: the champion is damaged or scores differently from what was recorded; keep `current`.
+        RetryableError: S3 is away; keep `current`.
+    """
+    champion = store.champion()
+    if champion is None:
+        return None
+    if current is not None and current.etag == champion.etag:
+        return current
+    arrays = store.read(champion.version, ARRAYS)
+    scorer = Scorer.load(arrays)
+    check_golden(scorer, store.read(champion.version, GOLDEN), champion.version)
+    manifest = store.manifest(champion.version)
+    return LoadedModel(champion.version, champion.etag, champion.promoted_at, arrays, scorer, manifest)
+
+
+def check_golden(scorer: Scorer, golden: bytes, version: str) -> None:
+    """Score the golden sample.
+
+    Raises:
+        IntegrityError: the sample is empty, or a share differs from the recorded one by more than GOLDEN_TOLERANCE.
+    """
+    sample = json.loads(golden)
+    expected = np.array(sample["theta"], dtype=np.float64)
+    if expected.shape != (len(sample["texts"]), scorer.model.k) or not len(expected):
+        msg = f"{GOLDEN} of model {version} does not fit to its {scorer.model.k} topics"
+        raise IntegrityError(msg)
+    difference = float(np.abs(scorer.score(sample["texts"]).theta - expected).max())
+    if not difference <= GOLDEN_TOLERANCE:
+        msg = (
+            f"model {version} scores its golden sample differently: by {difference:.1e}, allowed {GOLDEN_TOLERANCE:.0e}"
+        )
+        raise IntegrityError(msg)

@@ -1,0 +1,164 @@
+"""Is a new topic model good enough to replace the champion? Pure: numbers in, verdict and reasons out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One model on the held-out tweets. Perplexities: lower is better. See training/topic_quality.py for the
+    measures."""
+
+    topics: int
+    vocabulary: int
+    documents: int
+    held_out: int
+    perplexity: float
+    unigram_perplexity: float
+    coherence: float
+    diversity: float
+    coverage: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Challenger and champion on the same held-out tweets, perplexities on the words that both know."""
+
+    challenger_perplexity: float
+    champion_perplexity: float
+    common_words_share: float
+    """Share of the challenger's held-out words that the champion knows as well."""
+    share_kept: float
+    """Share of the tweets that keep their topic id."""
+    champion: Metrics
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model must reach."""
+
+    min_documents: int = 1_000
+    min_held_out: int = 30
+    min_topics: int = 3
+    min_coverage: float = 0.5
+    min_diversity: float = 0.2
+    max_perplexity_ratio: float = 1.02
+    """Two seeds on one window differ by 1.4 %: less would refuse a model for its luck."""
+    max_coherence_drop: float = 0.05
+    max_diversity_drop: float = 0.10
+    max_coverage_drop: float = 0.02
+    min_share_kept: float = 0.2
+    min_common_words: float = 0.5
+    """With fewer words in common the tweets themselves have changed: the champion is no yardstick then."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`reasons` are sentences for people: why not, or what was compared."""
+
+    promote: bool
+    reasons: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"promote": self.promote, "reasons": list(self.reasons)}
+
+
+def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | None = None) -> Verdict:
+    """Compare a challenger with fixed limits and, unless it is the first model, with the champion."""
+    limits = limits or Limits()
+    failures = list(_absolute(challenger, limits))
+    if comparison is not None:
+        failures += _relative(challenger, comparison, limits)
+    if failures:
+        return Verdict(False, failures)
+    return Verdict(True, _praise(challenger, comparison, limits))
+
+
+def _absolute(model: Metrics, limits: Limits) -> Iterator[str]:
+    if model.documents < limits.min_documents:
+        yield f"trained on {model.documents:,} tweets; at least {limits.min_documents:,} are needed"
+    if model.held_out < limits.min_held_out:
+        yield f"only {model.held_out:,} held-out tweets to judge on; at least {limits.min_held_out:,} are needed"
+    if model.topics < limits.min_topics:
+        yield f"{model.topics} topics; at least {limits.min_topics} are needed"
+    if not model.perplexity < model.unigram_perplexity:  # also true for NaN
+        yield (
+            f"perplexity {model.perplexity:.1f} is not below {model.unigram_perplexity:.1f}, "
+            "that of a model without topics"
+        )
+    if not model.coverage >= limits.min_coverage:
+        yield f"knows a word of only {model.coverage:.1%} of the tweets; at least {limits.min_coverage:.0%} is needed"
+    if not model.diversity >= limits.min_diversity:
+        yield (
+            f"topics repeat each other: {model.diversity:.0%} of their top words are different; "
+            f"at least {limits.min_diversity:.0%} is needed"
+        )
+
+
+def _relative(challenger: Metrics, comparison: Comparison, limits: Limits) -> Iterator[str]:
+    champion = comparison.champion
+    if champion.coverage - challenger.coverage > limits.max_coverage_drop:
+        yield (
+            f"knows a word of {challenger.coverage:.1%} of the tweets, the champion of {champion.coverage:.1%}; "
+            f"at most {_points(limits.max_coverage_drop)} less is allowed"
+        )
+    if not _comparable(comparison, limits):
+        return
+    mine, theirs = comparison.challenger_perplexity, comparison.champion_perplexity
+    if not mine <= limits.max_perplexity_ratio * theirs:
+        yield (
+            f"perplexity {mine:.1f} is {mine / theirs - 1:.1%} above the champion's {theirs:.1f}; "
+            f"at most {limits.max_perplexity_ratio - 1:.0%} is allowed"
+        )
+    # collapsed topics are coherent, scattered ones diverse: only both together say something
+    coherence_drop = champion.coherence - challenger.coherence
+    if coherence_drop > limits.max_coherence_drop:
+        yield (
+            f"coherence {challenger.coherence:.3f} is {coherence_drop:.3f} below the champion's "
+            f"{champion.coherence:.3f}; "
+            f"at most {limits.max_coherence_drop:.3f} is allowed"
+        )
+    if champion.diversity - challenger.diversity > limits.max_diversity_drop:
+        yield (
+            f"diversity {challenger.diversity:.2f} is below the champion's {champion.diversity:.2f} "
+            f"by more than {limits.max_diversity_drop:.2f}"
+        )
+    if not comparison.share_kept >= limits.min_share_kept:
+        yield (
+            f"only {comparison.share_kept:.0%} of the tweets keep their topic; "
+            f"at least {limits.min_share_kept:.0%} is needed"
+        )
+
+
+def _praise(challenger: Metrics, comparison: Comparison | None, limits: Limits) -> list[str]:
+    gain = 1 - challenger.perplexity / challenger.unigram_perplexity
+    reasons = [
+        f"{challenger.topics} topics from {challenger.documents:,} tweets; perplexity {challenger.perplexity:.1f} is "
+        f"{gain:.1%} below that of a model without topics"
+    ]
+    if comparison is None:
+        return [*reasons, "there is no champion yet"]
+    if not _comparable(comparison, limits):
+        share = comparison.common_words_share
+        share_text = "unknown" if math.isnan(share) else f"{share:.0%}"
+        return [*reasons, f"the tweets have changed: the champion knows only {share_text} of their words"]
+    mine, theirs = comparison.challenger_perplexity, comparison.champion_perplexity
+    change = "above" if mine > theirs else "below"
+    return [
+        *reasons,
+        f"perplexity {mine:.1f} is {abs(mine / theirs - 1):.1%} {change} the champion's {theirs:.1f} "
+        "on the same tweets; "
+        f"{comparison.share_kept:.0%} of the tweets keep their topic",
+    ]
+
+
+def _comparable(comparison: Comparison, limits: Limits) -> bool:
+    return comparison.common_words_share >= limits.min_common_words
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:g} percentage points"

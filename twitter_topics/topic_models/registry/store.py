@@ -1,0 +1,318 @@
+"""Topic models on S3: versions that never change, and one small object that says which of them is the champion.
+
+models/<version>/…                    files of a version; manifest.json is written last and lists all with their sha256
+models/champion.json                  the only object that changes, by conditional writes
+models/claims/<token>.json            who follows the champion with that token; made once, so a race has one winner
+models/history/<utc>-<version>.json   every promotion
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twitter_topics.backends.objects import ObjectStore, S3Objects
+from twitter_topics.errors import ConflictError, IntegrityError
+from twitter_topics.topic_models.registry.version import check_version, is_version
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import Settings
+
+ROOT = "models/"
+CHAMPION_KEY = ROOT + "champion.json"
+CLAIMS = ROOT + "claims/"
+HISTORY = ROOT + "history/"
+MANIFEST = "manifest.json"
+ARRAYS = "arrays.npz"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """Content of champion.json. `token` tells this write from any other; `promoted_at` is ISO 8601, UTC."""
+
+    version: str
+    promoted_at: str
+    reason: str
+    by: str
+    previous: str | None
+    token: str
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that serves, and the ETag that a later promotion must name."""
+
+    version: str
+    etag: str
+    promoted_at: str
+    reason: str
+    by: str
+    previous: str | None
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ModelStore:
+    """Reads and writes models.
+
+    Every method raises RetryableError while S3 is away and ValueError for something that is no version's name.
+
+    Args:
+        settings: says where S3 is.
+        objects: another object store, for tests.
+        clock: the time of promotions.
+    """
+
+    def __init__(
+        self, settings: Settings, *, objects: ObjectStore | None = None, clock: Callable[[], datetime] = _utc_now
+    ) -> None:
+        self._objects: ObjectStore = objects if objects is not None else S3Objects(settings.s3)
+        self._clock = clock
+
+    # --- versions
+
+    def versions(self) -> list[str]:
+        """All registered versions, oldest first. A version without a manifest is unfinished and not listed."""
+        names = [name for name in self._objects.folders(ROOT) if is_version(name)]
+        return [name for name in names if self._objects.get(_key(name, MANIFEST)) is not None]
+
+    def manifest(self, version: str) -> dict[str, Any]:
+        """The manifest of a registered version.
+
+        Raises:
+            IntegrityError: the version is not registered, or its manifest is not readable.
+        """
+        found = self._objects.get(_key(version, MANIFEST))
+        if found is None:
+            msg = f"model {version} has no {MANIFEST}: it was never registered, or it was deleted"
+            raise IntegrityError(msg)
+        return _json_object(found.body, _key(version, MANIFEST))
+
+    def read(self, version: str, name: str) -> bytes:
+        """One file of a registered version, as it was registered.
+
+        Raises:
+            IntegrityError: the file is not in the manifest, is gone, or its sha256 differs.
+        """
+        listed = self.manifest(version).get("files", {})
+        found = self._objects.get(_key(version, name))
+        if name not in listed or found is None:
+            msg = f"model {version} lacks {name}"
+            raise IntegrityError(msg)
+        if hashlib.sha256(found.body).hexdigest() != listed[name]["sha256"]:
+            msg = f"{name} of model {version} is not what was registered: its sha256 differs"
+            raise IntegrityError(msg)
+        return found.body
+
+    def load_arrays(self, version: str) -> bytes:
+        """`arrays.npz` of a registered version, verified like `read`."""
+        return self.read(version, ARRAYS)
+
+    def verify(self, version: str) -> None:
+        """Read every file of a registered version.
+
+        Raises:
+            IntegrityError: at the first file that is gone or differs.
+        """
+        for name in self.manifest(version).get("files", {}):
+            self.read(version, name)
+
+    def put_files(self, version: str, files: Mapping[str, bytes] | Path) -> None:
+        """Add files to a version that is not registered yet: names and contents, or a folder with all that is in it.
+
+        Raises:
+            ConflictError: the version is registered; it does not change any more.
+        """
+        self._refuse_registered(version)
+        contents = _folder_contents(files) if isinstance(files, Path) else files
+        for name, body in contents.items():
+            self._objects.put(_key(version, name), body)
+
+    def read_unregistered(self, version: str, name: str) -> bytes:
+        """One file of a version that may not be registered yet. Nothing vouches for its content.
+
+        Raises:
+            IntegrityError: there is no such file.
+        """
+        found = self._objects.get(_key(version, name))
+        if found is None:
+            msg = f"model {version} lacks {name}: an earlier step did not finish"
+            raise IntegrityError(msg)
+        return found.body
+
+    def files(self, version: str) -> list[str]:
+        """Names of all files of a version, registered or not."""
+        prefix = _key(version, "")
+        return [key.removeprefix(prefix) for key in self._objects.keys(prefix)]
+
+    def discard(self, version: str) -> None:
+        """Delete what an earlier attempt left of a version, so that a repeated training starts clean.
+
+        Raises:
+            ConflictError: the version is registered.
+        """
+        self._refuse_registered(version)
+        for name in self.files(version):
+            self._objects.delete(_key(version, name))
+
+    def register(self, version: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Finish a version: list its files with size and sha256 and write the manifest. Returns the whole manifest.
+
+        Raises:
+            ConflictError: the version is registered already.
+            IntegrityError: it has no arrays.
+        """
+        self._refuse_registered(version)
+        listed = {name: _fingerprint(self.read_unregistered(version, name)) for name in self.files(version)}
+        if ARRAYS not in listed:
+            msg = f"model {version} lacks {ARRAYS}: the training did not finish"
+            raise IntegrityError(msg)
+        whole = {**manifest, "version": version, "files": listed}
+        try:
+            self._objects.put_new(_key(version, MANIFEST), _encoded(whole))
+        except ConflictError:
+            raise ConflictError(_registered(version)) from None
+        return whole
+
+    def _refuse_registered(self, version: str) -> None:
+        if self._objects.get(_key(version, MANIFEST)) is not None:
+            raise ConflictError(_registered(version))
+
+    # --- the champion
+
+    def champion(self) -> Champion | None:
+        """The version that serves, or None before the first promotion.
+
+        Raises:
+            IntegrityError: champion.json is not readable.
+        """
+        found = self._objects.get(CHAMPION_KEY)
+        return None if found is None else _champion(_promotion(found.body), found.etag)
+
+    def promote(self, version: str, expected_etag: str | None, reason: str, by: str) -> Champion:
+        """Make a registered version the champion; also the way back to an older one.
+
+        Args:
+            expected_etag: ETag of the champion that the decision was made against; None when there was none.
+            reason: why, for people. by: who or what decided.
+
+        Raises:
+            ConflictError: there is another champion by now; nothing was changed. Read it and decide again.
+            IntegrityError: the version is not registered.
+        """
+        self.manifest(version)
+        current = self._objects.get(CHAMPION_KEY)
+        previous = None if current is None else _promotion(current.body)
+        if previous is not None:
+            self._record(previous)  # a promoter that was killed may not have come to it
+        at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        replaced = None if previous is None else previous.version
+        promotion = Promotion(version, at, reason, by, replaced, secrets.token_hex(8))
+        if expected_etag != (None if current is None else current.etag):
+            raise _conflict(promotion, previous)
+        self._claim(promotion, previous, expected_etag)
+        etag = self._swap(promotion, expected_etag)
+        self._record(promotion)
+        return _champion(promotion, etag)
+
+    def history(self) -> list[Promotion]:
+        """All promotions, oldest first."""
+        bodies = [self._objects.get(key) for key in self._objects.keys(HISTORY)]
+        found = {promotion.token: promotion for body in bodies if body for promotion in [_promotion(body.body)]}
+        current = self._objects.get(CHAMPION_KEY)
+        if current is not None:
+            promotion = _promotion(current.body)
+            found[promotion.token] = promotion
+        return sorted(found.values(), key=lambda promotion: promotion.promoted_at)
+
+    def _claim(self, promotion: Promotion, previous: Promotion | None, expected_etag: str | None) -> None:
+        """Be the one that follows the champion. Not every S3 server's If-Match is atomic, creating an object is."""
+        key = f"{CLAIMS}{previous.token if previous else 'first'}.json"
+        try:
+            self._objects.put_new(key, _encoded(asdict(promotion)))
+        except ConflictError:
+            found = self._objects.get(key)
+            claimed = promotion if found is None else _promotion(found.body)
+            if claimed.token == promotion.token:  # the answer to our own write was lost
+                return
+            self._swap(claimed, expected_etag)  # who claimed may have been killed before this
+            raise _conflict(promotion, claimed) from None
+
+    def _swap(self, promotion: Promotion, expected_etag: str | None) -> str:
+        body = _encoded(asdict(promotion))
+        try:
+            if expected_etag is None:
+                return self._objects.put_new(CHAMPION_KEY, body)
+            return self._objects.replace(CHAMPION_KEY, body, expected_etag)
+        except ConflictError:
+            # somebody finished it for us, or the answer to our own write was lost
+            current = self._objects.get(CHAMPION_KEY)
+            serving = None if current is None else _promotion(current.body)
+            if current is not None and serving is not None and serving.token == promotion.token:
+                return current.etag
+            raise _conflict(promotion, serving) from None
+
+    def _record(self, promotion: Promotion) -> None:
+        stamp = datetime.fromisoformat(promotion.promoted_at).strftime("%Y%m%dT%H%M%S.%fZ")
+        self._objects.put(f"{HISTORY}{stamp}-{promotion.version}.json", _encoded(asdict(promotion)))
+
+
+def _key(version: str, name: str) -> str:
+    return f"{ROOT}{check_version(version)}/{name}"
+
+
+def _registered(version: str) -> str:
+    return f"model {version} is registered and does not change any more; choose another version"
+
+
+def _folder_contents(folder: Path) -> dict[str, bytes]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    # Hadoop's local checksums mean nothing on S3
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.suffix != ".crc"}
+
+
+def _fingerprint(body: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
+
+
+def _conflict(promotion: Promotion, winner: Promotion | None) -> ConflictError:
+    now = "none" if winner is None else winner.version
+    return ConflictError(
+        f"{promotion.version} was not promoted: the champion has changed since (now: {now}); decide again"
+    )
+
+
+def _encoded(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False).encode()
+
+
+def _json_object(body: bytes, key: str) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        msg = f"{key} is not a JSON object"
+        raise IntegrityError(msg)
+    return content
+
+
+def _promotion(body: bytes) -> Promotion:
+    content = _json_object(body, CHAMPION_KEY)
+    try:
+        return Promotion(**{name: content[name] for name in Promotion.__dataclass_fields__})
+    except KeyError as error:
+        msg = f"{CHAMPION_KEY} lacks {error}"
+        raise IntegrityError(msg) from None
+
+
+def _champion(promotion: Promotion, etag: str) -> Champion:
+    return Champion(promotion.version, etag, promotion.promoted_at, promotion.reason, promotion.by, promotion.previous)

@@ -1,0 +1,1 @@
+"""From a text to its topics, the same code in both layers."""

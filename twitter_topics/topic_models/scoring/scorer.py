@@ -1,0 +1,113 @@
+"""Topics of texts without a JVM: Spark's own inference for LDA, equal to its `topicDistribution`, many times faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import digamma
+
+from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
+from twitter_topics.topic_models.scoring.inference import infer
+from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
+from twitter_topics.topic_models.scoring.text import tokens
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+Float32Array = np.ndarray[Any, np.dtype[np.float32]]
+IntArray = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """theta: n × K float32, shares of the topics in the model's order (zeros for a text without a known word).
+    known_words: n int32, how many words of each text the model knows."""
+
+    theta: Float32Array
+    known_words: IntArray
+
+
+class Scorer:
+    """A topic model ready to score texts. Safe to share between threads: scoring changes nothing in it."""
+
+    def __init__(self, model: TopicModel) -> None:
+        self.model = model
+        self.labels: dict[int, str] = {NO_TOPIC: NO_TOPIC_LABEL}
+        self.labels |= {int(i): label for i, label in zip(model.topic_ids, model.labels, strict=False)}
+        self._topic_ids = model.topic_ids.astype(np.int32)
+        self._position = {word: index for index, word in enumerate(model.vocabulary)}
+        expected_log = digamma(model.topics_matrix) - digamma(model.topics_matrix.sum(axis=1, keepdims=True))
+        self._word_weights = np.ascontiguousarray(np.exp(expected_log).T)
+        self._start = spark_start_vector(model.k)
+
+    @classmethod
+    def load(cls, arrays: bytes) -> Scorer:
+        """From the content of `arrays.npz`.
+
+        Raises:
+            IntegrityError: the content is damaged.
+        """
+        return cls(TopicModel.from_bytes(arrays))
+
+    def score(self, texts: list[str]) -> Scores:
+        """Topic shares of texts, in their order."""
+        starts, indices = self._word_indices(texts)
+        theta = self.theta(starts, indices, np.ones(len(indices)))
+        return Scores(theta.astype(np.float32), np.diff(starts).astype(np.int32))
+
+    def theta(self, starts: IntArray, indices: IntArray, counts: IntArray) -> FloatArray:
+        """Topic shares (n × K float64) of documents given as CSR parts; zeros for a document without a word."""
+        gamma = np.empty((len(starts) - 1, self.model.k))
+        infer(
+            starts.astype(np.int64),
+            indices.astype(np.int32),
+            counts.astype(np.float64),
+            self._word_weights,
+            self.model.alpha,
+            self._start,
+            gamma,
+        )
+        gamma /= gamma.sum(axis=1, keepdims=True)
+        gamma[np.diff(starts) == 0] = 0.0
+        return gamma
+
+    def score_batch(self, texts: list[str]) -> list[list[tuple[int, float]]]:
+        """For each text its topics as (topic_id, share): dominant first, shares under MIN_PROBABILITY left out and the
+        rest scaled to add up to 1. `[(NO_TOPIC, 1.0)]` for a text without a known word."""
+        return self.topics_of(self.score(texts).theta)
+
+    def topics(self, theta_row: Float32Array) -> list[tuple[int, float]]:
+        """`topics_of` for one row."""
+        return self.topics_of(theta_row.reshape(1, -1))[0]
+
+    def topics_of(self, theta: Float32Array) -> list[list[tuple[int, float]]]:
+        """Rows of topic shares as lists of (topic_id, share); see `score_batch`."""
+        kept = np.where(theta >= MIN_PROBABILITY, theta, 0.0).astype(np.float64)
+        lengths = np.count_nonzero(kept, axis=1)
+        kept /= np.maximum(kept.sum(axis=1, keepdims=True), 1e-12)
+        order = np.argsort(-kept, axis=1, kind="stable")
+        present = np.arange(theta.shape[1]) < lengths[:, None]
+        ids = self._topic_ids[order][present].tolist()
+        shares = np.take_along_axis(kept, order, axis=1)[present].tolist()
+        pairs = list(zip(ids, shares, strict=True))
+        ends = np.cumsum(lengths).tolist()
+        return [
+            pairs[end - length : end] if length else [(NO_TOPIC, 1.0)]
+            for end, length in zip(ends, lengths.tolist(), strict=True)
+        ]
+
+    def dominant(self, theta: Float32Array | FloatArray) -> IntArray:
+        """Topic id of the largest share of each row (int32), NO_TOPIC for a row of zeros."""
+        ids = self._topic_ids[np.argmax(theta, axis=1)]
+        return np.where(theta.any(axis=1), ids, np.int32(NO_TOPIC))
+
+    def _word_indices(self, texts: list[str]) -> tuple[IntArray, IntArray]:
+        position = self._position.get
+        indices: list[int] = []
+        starts = [0]
+        for text in texts:
+            # stop words need no look-up of their own: no vocabulary holds them
+            indices += [index for index in map(position, tokens(text)) if index is not None]
+            starts.append(len(indices))
+        return np.array(starts, dtype=np.int64), np.array(indices, dtype=np.int32)

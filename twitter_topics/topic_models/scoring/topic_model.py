@@ -1,0 +1,125 @@
+"""A topic model as arrays: what training gives, what is stored as `arrays.npz`, what the scorer loads."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from twitter_topics.errors import IntegrityError
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TopicModel:
+    """K topics over V words. Row k of every array is topic number k of Spark's `topicDistribution`.
+
+    topics_matrix: K × V float64, the parameters of each topic's Dirichlet distribution over words
+        (Spark's `topicsMatrix`, transposed). Row k divided by its sum is the topic's distribution over words.
+    alpha: K float64, Spark's `docConcentration`. eta: Spark's `topicConcentration`.
+    documents: K int64, documents of the training that belong to each topic.
+    word_counts: V int64, how often each word occurs in the training.
+    topic_ids: K int64, stable across models (training/alignment.py). labels: K strings for people.
+    """
+
+    vocabulary: tuple[str, ...]
+    topics_matrix: FloatArray
+    alpha: FloatArray
+    eta: float
+    documents: IntArray
+    word_counts: IntArray
+    topic_ids: IntArray
+    labels: tuple[str, ...] = ()
+
+    @property
+    def k(self) -> int:
+        return int(self.topics_matrix.shape[0])
+
+    @property
+    def word_shares(self) -> FloatArray:
+        """K × V: probability of each word in each topic."""
+        shares: FloatArray = self.topics_matrix / self.topics_matrix.sum(axis=1, keepdims=True)
+        return shares
+
+    @property
+    def topic_shares(self) -> FloatArray:
+        """K: share of the training's documents in each topic."""
+        shares: FloatArray = self.documents / max(int(self.documents.sum()), 1)
+        return shares
+
+    def with_identity(self, topic_ids: IntArray, labels: tuple[str, ...]) -> TopicModel:
+        """The same topics under other ids and labels."""
+        return replace(self, topic_ids=topic_ids, labels=labels)
+
+    def to_bytes(self) -> bytes:
+        """Content of `arrays.npz`."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            format=np.int64(FORMAT),
+            vocabulary=np.array(self.vocabulary, dtype=np.str_),
+            topics_matrix=self.topics_matrix,
+            alpha=self.alpha,
+            eta=np.float64(self.eta),
+            documents=self.documents,
+            word_counts=self.word_counts,
+            topic_ids=self.topic_ids,
+            labels=np.array(self.labels, dtype=np.str_),
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TopicModel:
+        """Read `arrays.npz`.
+
+        Raises:
+            IntegrityError: not such a file, of another format, or its arrays do not fit together.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                if int(arrays["format"]) != FORMAT:
+                    msg = f"arrays.npz has format {int(arrays['format'])}, this version reads {FORMAT}"
+                    raise IntegrityError(msg)
+                model = cls(
+                    vocabulary=tuple(arrays["vocabulary"].tolist()),
+                    topics_matrix=np.ascontiguousarray(arrays["topics_matrix"], dtype=np.float64),
+                    alpha=np.ascontiguousarray(arrays["alpha"], dtype=np.float64),
+                    eta=float(arrays["eta"]),
+                    documents=arrays["documents"].astype(np.int64),
+                    word_counts=arrays["word_counts"].astype(np.int64),
+                    topic_ids=arrays["topic_ids"].astype(np.int64),
+                    labels=tuple(arrays["labels"].tolist()),
+                )
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            msg = f"arrays.npz is not readable: {type(error).__name__}"
+            raise IntegrityError(msg) from error
+        model.check()
+        return model
+
+    def check(self) -> None:
+        """Do shapes and values fit together?
+
+        Raises:
+            IntegrityError: names what does not.
+        """
+        k, words = self.topics_matrix.shape
+        fits = {
+            "vocabulary": len(self.vocabulary) == words == len(set(self.vocabulary)),
+            "word_counts": self.word_counts.shape == (words,),
+            "alpha": self.alpha.shape == (k,) and bool(np.all(self.alpha > 0)),
+            "documents": self.documents.shape == (k,),
+            "topic_ids": self.topic_ids.shape == (k,) and len(set(self.topic_ids.tolist())) == k,
+            "labels": len(self.labels) in (0, k),
+            "topics_matrix": k > 0 and bool(np.all(np.isfinite(self.topics_matrix)) and np.all(self.topics_matrix > 0)),
+        }
+        wrong = [name for name, ok in fits.items() if not ok]
+        if wrong:
+            msg = f"arrays of a topic model do not fit together: {', '.join(wrong)}"
+            raise IntegrityError(msg)

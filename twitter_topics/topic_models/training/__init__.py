@@ -1,0 +1,1 @@
+"""From archived tweets to a new topic model, and its evaluation."""

@@ -1,0 +1,75 @@
+"""Topics keep their ids from one model to the next.
+
+The number of a topic in an LDA model means nothing: the next training shuffles it. So each new topic is matched to at
+most one topic of the champion, by the assignment that makes the sum of similarities largest (Hungarian method; Kuhn,
+1955).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+MIN_SIMILARITY = 0.3
+"""A pair less similar than this is no pair: the new topic gets a new id."""
+
+
+@dataclass(frozen=True)
+class Identities:
+    """topic_ids: one id a topic of the new model. kept: whether the champion had it. next_topic_id: above all ids
+    ever used."""
+
+    topic_ids: IntArray
+    kept: tuple[bool, ...]
+    next_topic_id: int
+
+
+def first_identities(model: TopicModel) -> Identities:
+    """Ids 0, 1, 2… for the first model of all."""
+    return Identities(np.arange(model.k, dtype=np.int64), (False,) * model.k, model.k)
+
+
+def align(model: TopicModel, champion: TopicModel, next_topic_id: int) -> Identities:
+    """Give the topics of `model` the ids of the champion's topics that they continue, and new ids to the rest.
+
+    Args:
+        next_topic_id: the smallest id that no model has ever used (from the champion's manifest).
+    """
+    alike = similarity(model, champion)
+    rows, columns = linear_sum_assignment(-alike)
+    topic_ids = np.full(model.k, -1, dtype=np.int64)
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        if alike[row, column] >= MIN_SIMILARITY:
+            topic_ids[row] = champion.topic_ids[column]
+    kept = topic_ids >= 0
+    new = int((~kept).sum())
+    topic_ids[~kept] = np.arange(next_topic_id, next_topic_id + new)
+    return Identities(topic_ids, tuple(kept.tolist()), next_topic_id + new)
+
+
+def similarity(first: TopicModel, second: TopicModel) -> FloatArray:
+    """K1 × K2 cosines between the topics' distributions over words, on the union of the two vocabularies."""
+    left, right = first.word_shares, second.word_shares
+    here, there = shared_words(first, second)
+    dots = left[:, here] @ right[:, there].T
+    norms = np.outer(np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1))
+    cosines: FloatArray = dots / norms
+    return cosines
+
+
+def shared_words(first: TopicModel, second: TopicModel) -> tuple[IntArray, IntArray]:
+    """Positions of the words that both models know, in the first and in the second vocabulary."""
+    position = {word: index for index, word in enumerate(second.vocabulary)}
+    pairs = [(index, position[word]) for index, word in enumerate(first.vocabulary) if word in position]
+    if not pairs:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    here, there = np.array(pairs, dtype=np.int64).T
+    return here, there

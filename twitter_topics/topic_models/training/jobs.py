@@ -1,0 +1,185 @@
+"""The two jobs that make a model version: train it from the archive, then judge it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from twitter_topics.errors import TwitterTopicsError
+from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, encoded, read_json
+from twitter_topics.topic_models.registry.gate import Verdict, judge
+from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+from twitter_topics.topic_models.registry.version import TrainingRequest
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training import pipelines
+from twitter_topics.topic_models.training.alignment import Identities, align, first_identities
+from twitter_topics.topic_models.training.corpus import build_corpus
+from twitter_topics.topic_models.training.evaluation import compare, measure
+from twitter_topics.topic_models.training.labels import top_words, topic_labels
+from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
+from twitter_topics.topic_models.training.spark_text import pipeline_model
+from twitter_topics.topic_models.training.trainers import GsdmmTrainer, Trainer
+from twitter_topics.topic_models.training.tweets import TrainingTweets, current_snapshot, read_tweets
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from twitter_topics.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_AGREEMENT_TEXTS = 200
+
+
+class TooFewTweetsError(TwitterTopicsError):
+    """The window holds fewer tweets than a training needs. Later there may be enough."""
+
+
+@dataclass(frozen=True)
+class _Predecessor:
+    """The champion that a training continues."""
+
+    version: str
+    etag: str
+    model: TopicModel
+    next_topic_id: int
+
+
+def train(spark: SparkSession, settings: Settings, store: ModelStore, request: TrainingRequest) -> None:
+    """Learn topics and write the files of the version (not its manifest). A repeated run starts the version anew.
+
+    Raises:
+        TooFewTweetsError: fewer distinct tweets in the window than `request.min_documents`.
+        ConflictError: the version is registered already.
+    """
+    started = time.monotonic()
+    store.discard(request.version)
+    predecessor = _predecessor(store)
+    snapshot = current_snapshot(spark, settings)
+    tweets = _read(spark, settings, request, snapshot)
+    corpus = build_corpus(tweets.to_train)
+    log.info("%s tweets, %s to learn from, %s words", tweets.count, corpus.documents, len(corpus.vocabulary))
+    if corpus.documents < request.min_documents // 2:
+        msg = f"only {corpus.documents} of {tweets.count} tweets have two words and more that others use as well"
+        raise TooFewTweetsError(msg)
+    model = _trainer(spark, request).fit(
+        corpus,
+        k=request.k,
+        iterations=request.iterations,
+        seed=request.seed,
+        warm_start=predecessor.model if predecessor else None,
+    )
+    identities = align(model, predecessor.model, predecessor.next_topic_id) if predecessor else first_identities(model)
+    model = model.with_identity(identities.topic_ids, ())
+    model = model.with_identity(identities.topic_ids, topic_labels(model))
+    pipelines.save_pipeline(spark, settings, store, request.version, pipeline_model(spark, model))
+    training = {
+        "request": request.as_dict(),
+        "snapshot": snapshot,
+        "tweets": tweets.count,
+        "documents": corpus.documents,
+        "vocabulary": len(corpus.vocabulary),
+        "topics": model.k,
+        "next_topic_id": identities.next_topic_id,
+        "warm_start_version": predecessor.version if predecessor else None,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    files = {TOPICS: encoded({"topics": topic_table(model, identities)}), TRAINING: encoded(training)}
+    store.put_files(request.version, {ARRAYS: model.to_bytes(), **files})
+    log.info("model %s: %s topics in %s s", request.version, model.k, training["seconds"])
+
+
+def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version: str) -> Verdict:
+    """Judge a trained version against the champion on the held-out tweets of its own window and snapshot.
+
+    Writes `evaluation.json` and `golden.json`.
+
+    Raises:
+        IntegrityError: the training did not finish, or scorer and Spark pipeline disagree.
+        ConflictError: the version is registered already.
+    """
+    training = read_json(store, version, TRAINING)
+    scorer = Scorer.load(store.read_unregistered(version, ARRAYS))
+    pipeline = pipelines.load_pipeline(spark, settings, store, version)
+    request = _request(version, training["request"])
+    tweets = _read(spark, settings, request, training["snapshot"])
+
+    sample = tweets.held_out_texts[:_AGREEMENT_TEXTS]
+    golden = pipelines.golden_texts(scorer)
+    theta = pipelines.pipeline_theta(spark, pipeline, [*golden, *sample])
+    difference = pipelines.check_agreement(scorer, [*golden, *sample], theta)
+    log.info("scorer = Spark pipeline on %s texts, largest difference %.1e", len(theta), difference)
+
+    predecessor = _predecessor(store)
+    metrics = measure(scorer, tweets.words, tweets.to_judge)
+    comparison = None
+    if predecessor is not None:
+        comparison = compare(scorer, Scorer(predecessor.model), tweets.words, tweets.to_judge)
+    verdict = judge(metrics, comparison)
+    evaluation = {
+        "metrics": asdict(metrics),
+        "comparison": asdict(comparison) if comparison else None,
+        "champion": {"version": predecessor.version, "etag": predecessor.etag} if predecessor else None,
+        "agreement": {"texts": len(theta), "largest_difference": difference},
+        "verdict": verdict.as_dict(),
+    }
+    recorded = {"texts": golden, "theta": theta[: len(golden)].tolist()}
+    store.put_files(version, {GOLDEN: encoded(recorded), EVALUATION: encoded(evaluation)})
+    for reason in verdict.reasons:
+        log.info("%s: %s", "promote" if verdict.promote else "keep the champion", reason)
+    return verdict
+
+
+def topic_table(model: TopicModel, identities: Identities) -> list[dict[str, Any]]:
+    """Topics for people: {topic_id, label, top_words, documents, share, status}, largest first."""
+    return [
+        {
+            "topic_id": int(model.topic_ids[topic]),
+            "label": model.labels[topic],
+            "top_words": words,
+            "documents": int(model.documents[topic]),
+            "share": round(float(model.topic_shares[topic]), 6),
+            "status": "kept" if identities.kept[topic] else "new",
+        }
+        for topic, words in enumerate(top_words(model))
+    ]
+
+
+def _read(spark: SparkSession, settings: Settings, request: TrainingRequest, snapshot: int | None) -> TrainingTweets:
+    if snapshot is None:
+        msg = "the archive is empty"
+        raise TooFewTweetsError(msg)
+    tweets = read_tweets(
+        spark, settings, snapshot=snapshot, start=request.start, end=request.end, max_tweets=request.max_documents
+    )
+    if tweets.count < request.min_documents:
+        msg = (
+            f"{tweets.count:,} tweets between {request.start:%Y-%m-%d %H:%M} and {request.end:%Y-%m-%d %H:%M} UTC; "
+            f"at least {request.min_documents:,} are needed (TOPICS_MIN_DOCUMENTS)"
+        )
+        raise TooFewTweetsError(msg)
+    return tweets
+
+
+def _predecessor(store: ModelStore) -> _Predecessor | None:
+    champion = store.champion()
+    if champion is None:
+        return None
+    model = TopicModel.from_bytes(store.load_arrays(champion.version))
+    next_topic_id = int(store.manifest(champion.version)["next_topic_id"])
+    # after a way back to an older model, ids given since then must not be given again
+    known = [int(store.manifest(version)["next_topic_id"]) for version in store.versions()]
+    return _Predecessor(champion.version, champion.etag, model, max([next_topic_id, *known]))
+
+
+def _trainer(spark: SparkSession, request: TrainingRequest) -> Trainer:
+    return GsdmmTrainer() if request.trainer == "gsdmm" else SparkLdaTrainer(spark)
+
+
+def _request(version: str, stored: dict[str, Any]) -> TrainingRequest:
+    times = {name: datetime.fromisoformat(stored[name]) for name in ("start", "end")}
+    return TrainingRequest(version=version, **{**stored, **times})

@@ -1,0 +1,60 @@
+"""Names of topics for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from twitter_topics.topic_models.scoring.text import is_emoji
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+WORDS_IN_LABEL = 3
+_CANDIDATES = 40
+
+
+def top_words(model: TopicModel, count: int = 15) -> list[list[str]]:
+    """The most probable words of each topic, most probable first."""
+    order = np.argsort(-model.word_shares, axis=1, kind="stable")[:, :count]
+    return [[model.vocabulary[word] for word in row] for row in order]
+
+
+def topic_labels(model: TopicModel) -> tuple[str, ...]:
+    """A distinct label for each topic: its three most telling words, such as `storm · flood · wind`.
+
+    A word tells by p(w|k) log(p(w|k) / p(w)), its share of the topic's divergence from all tweets: frequent in the
+    topic and rare elsewhere. A word that contains one already taken (a plural, its own hashtag) is skipped, as are
+    emoji; a second hashtag stands behind all words. A label already given to a larger topic is extended by one word.
+    """
+    shares = model.word_shares
+    overall = model.word_counts / model.word_counts.sum()
+    telling = shares * np.log(shares / np.maximum(overall, 1e-12))
+    labels: list[str] = [""] * model.k
+    for topic in np.argsort(-model.documents, kind="stable").tolist():
+        words = _label_words(telling[topic], model.vocabulary)
+        length = WORDS_IN_LABEL
+        while (label := " · ".join(words[:length])) in labels and length < len(words):
+            length += 1
+        labels[topic] = label if label and label not in labels else f"{label} {int(model.topic_ids[topic])}".strip()
+    return tuple(labels)
+
+
+def _label_words(telling: FloatArray, vocabulary: tuple[str, ...]) -> list[str]:
+    taken: list[str] = []
+    more_hashtags: list[str] = []
+    for word in np.argsort(-telling, kind="stable")[:_CANDIDATES].tolist():
+        spelling = vocabulary[word]
+        if telling[word] <= 0 or is_emoji(spelling) or _repeats(spelling, taken + more_hashtags):
+            continue
+        if spelling.startswith("#") and any(other.startswith("#") for other in taken):
+            more_hashtags.append(spelling)
+        else:
+            taken.append(spelling)
+    return taken + more_hashtags
+
+
+def _repeats(spelling: str, taken: list[str]) -> bool:
+    bare = spelling.lstrip("#")
+    return any(bare in other.lstrip("#") or other.lstrip("#") in bare for other in taken)

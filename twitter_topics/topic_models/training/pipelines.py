@@ -1,0 +1,102 @@
+"""Spark's PipelineModel of a version: to S3, back, and its agreement with the scorer.
+
+Spark writes a model as many small files and renames them, which S3 answers slowly. Where the driver and the executors
+share a disk (local masters), the model is saved there and its files are uploaded; that takes a second and not twenty.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.ml import PipelineModel
+from pyspark.ml.functions import vector_to_array
+
+from twitter_topics.errors import IntegrityError
+from twitter_topics.topic_models.registry.files import PIPELINE
+from twitter_topics.topic_models.registry.store import ROOT, ModelStore
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.training.spark_text import TEXT, TOPICS
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from twitter_topics.settings import Settings
+
+TOLERANCE = 1e-6
+_GOLDEN_TEXTS = 64
+_GOLDEN_WORDS = 9
+
+
+def save_pipeline(
+    spark: SparkSession, settings: Settings, store: ModelStore, version: str, pipeline: PipelineModel
+) -> None:
+    """Add the folder `pipeline/` to a version that is not registered yet."""
+    if not _shares_disk(spark):
+        pipeline.write().overwrite().save(_address(settings, version))
+        return
+    with TemporaryDirectory() as folder:
+        pipeline.write().overwrite().save(f"file://{folder}/{PIPELINE}")
+        store.put_files(version, Path(folder))
+
+
+def load_pipeline(spark: SparkSession, settings: Settings, store: ModelStore, version: str) -> PipelineModel:
+    """The saved PipelineModel of a version, ready to transform a frame with the column `text`."""
+    if not _shares_disk(spark):
+        return PipelineModel.load(_address(settings, version))
+    with TemporaryDirectory() as folder:
+        for name in store.files(version):
+            if name.startswith(PIPELINE + "/"):
+                target = Path(folder) / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(store.read_unregistered(version, name))
+        return PipelineModel.load(f"file://{folder}/{PIPELINE}")  # reads everything now
+
+
+def pipeline_theta(
+    spark: SparkSession, pipeline: PipelineModel, texts: list[str]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Spark's topic shares of texts (n × K), in their order."""
+    rows = pa.table({"position": pa.array(range(len(texts))), TEXT: pa.array(texts, pa.string())})
+    scored = pipeline.transform(spark.createDataFrame(rows))
+    table = scored.select("position", vector_to_array(TOPICS).alias("theta")).toArrow().sort_by("position")
+    return np.array(table["theta"].to_pylist(), dtype=np.float64)
+
+
+def check_agreement(scorer: Scorer, texts: list[str], theta: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    """Largest difference between Spark's shares and the scorer's.
+
+    Raises:
+        IntegrityError: it is above TOLERANCE, or a dominant topic differs: the arrays do not do what the pipeline does.
+    """
+    mine = scorer.score(texts).theta
+    difference = float(np.abs(mine - theta).max()) if len(texts) else 0.0
+    others = int((mine.argmax(axis=1) != theta.argmax(axis=1)).sum()) if difference > TOLERANCE else 0
+    if not difference <= TOLERANCE:
+        msg = f"scorer and Spark pipeline differ by {difference:.1e}; {others} of {len(texts)} texts get another topic"
+        raise IntegrityError(msg)
+    return difference
+
+
+def golden_texts(scorer: Scorer) -> list[str]:
+    """Made-up texts of words that the model knows, and one that it does not know.
+
+    They are stored with the model for as long as it lives, so they are not anybody's tweets.
+    """
+    draw = np.random.default_rng(len(scorer.model.vocabulary))
+    vocabulary = scorer.model.vocabulary
+    picks = draw.integers(0, len(vocabulary), size=(_GOLDEN_TEXTS, _GOLDEN_WORDS))
+    lengths = draw.integers(1, _GOLDEN_WORDS + 1, size=_GOLDEN_TEXTS)
+    made_up = [" ".join(vocabulary[word] for word in row[:length]) for row, length in zip(picks, lengths, strict=True)]
+    return [*made_up, "", "the of and"]
+
+
+def _shares_disk(spark: SparkSession) -> bool:
+    return str(spark.sparkContext.master).startswith("local")
+
+
+def _address(settings: Settings, version: str) -> str:
+    return f"s3a://{settings.s3.bucket}/{ROOT}{version}/{PIPELINE}"

@@ -1,0 +1,56 @@
+"""What topic_retraining does outside Spark."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from twitter_topics.archive.reader import ArchiveStore
+from twitter_topics.topic_models.registry.files import register_version
+from twitter_topics.topic_models.registry.store import ModelStore
+from twitter_topics.topic_models.training.when_to_retrain import Decision, TrainingNeed, decide_retraining
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def decide(
+    settings: Settings, *, asked_by_person: bool, min_documents: int, models: ModelStore, archive: ArchiveStore
+) -> Decision:
+    """Compare the archive with the newest registered version."""
+    need = TrainingNeed(archive.rows(), _new_tweets(models, archive), asked_by_person)
+    decision = decide_retraining(need, min_documents=min_documents, min_new_tweets=settings.topics.min_new_tweets)
+    log.info("%s: %s", "training" if decision.train else "no training", decision.reason)
+    return decision
+
+
+def register(models: ModelStore, version: str) -> dict[str, Any]:
+    """Finish a trained and evaluated version; again for a registered one changes nothing.
+
+    Returns:
+        What the asset event says: {version, metrics, passes (the gate's verdict at evaluation)}.
+
+    Raises:
+        IntegrityError: training or evaluation did not finish.
+    """
+    registered = version in models.versions()
+    manifest = models.manifest(version) if registered else register_version(models, version)
+    verdict = manifest["evaluation"]["verdict"]
+    log.info("%s registered; the gate would say: %s", version, "; ".join(verdict["reasons"]))
+    return {"version": version, "metrics": manifest["metrics"], "passes": verdict["promote"]}
+
+
+def _new_tweets(models: ModelStore, archive: ArchiveStore) -> int | None:
+    versions = models.versions()
+    if not versions:
+        return None
+    manifest = models.manifest(versions[-1])
+    since = archive.rows_since(manifest["snapshot"])
+    if since is not None:
+        return since
+    # the snapshot is forgotten: count whole hours since then, which is nearly the same and reads no data
+    trained = datetime.fromisoformat(manifest["created_at"])
+    return sum(held.rows for hour, held in archive.files_per_hour().items() if hour >= trained)

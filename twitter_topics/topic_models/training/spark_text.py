@@ -1,0 +1,78 @@
+"""The text stages and the topic stage of a stock Spark PipelineModel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.ml import PipelineModel
+from pyspark.ml.clustering import LocalLDAModel
+from pyspark.ml.feature import CountVectorizerModel, RegexTokenizer, SQLTransformer, StopWordsRemover
+from pyspark.mllib.common import _py2java
+from pyspark.mllib.linalg import Matrices, Vectors
+
+from twitter_topics.topic_models.scoring import text as rules
+
+if TYPE_CHECKING:
+    from pyspark.ml import Transformer
+    from pyspark.sql import SparkSession
+
+    from twitter_topics.topic_models.scoring.topic_model import TopicModel
+
+TEXT, WORDS, FEATURES, TOPICS = "text", "words", "features", "topicDistribution"
+"""Columns: what the pipeline reads, two steps on the way, and what it writes."""
+
+
+def text_stages() -> list[Transformer]:
+    """`text` → `words`, equal to `text.content_words` for every string."""
+    return [
+        SQLTransformer(statement=_cleaning_statement()),
+        RegexTokenizer(
+            inputCol="clean",
+            outputCol="tokens",
+            pattern=rules.TOKEN_PATTERN,
+            gaps=False,
+            minTokenLength=1,  # Java counts UTF-16 units, so the length stands in the pattern
+            toLowercase=False,  # Java would take the machine's locale
+        ),
+        StopWordsRemover(
+            inputCol="tokens",
+            outputCol=WORDS,
+            stopWords=sorted(rules.stop_word_set()),
+            caseSensitive=True,  # all is folded already
+            locale="en_US",  # else the stage refuses machines without a locale
+        ),
+    ]
+
+
+def pipeline_model(spark: SparkSession, model: TopicModel) -> PipelineModel:
+    """A topic model as a stock PipelineModel that Spark saves, loads and runs without this project."""
+    counting = CountVectorizerModel.from_vocabulary(list(model.vocabulary), inputCol=WORDS, outputCol=FEATURES)
+    return PipelineModel([*text_stages(), counting, _local_lda(spark, model)])
+
+
+def _local_lda(spark: SparkSession, model: TopicModel) -> LocalLDAModel:
+    # pyspark has no public constructor for a LocalLDAModel of given topics, its Java class has
+    context, jvm = spark.sparkContext, spark._jvm
+    topics, words = model.topics_matrix.shape
+    inner = jvm.org.apache.spark.mllib.clustering.LocalLDAModel(
+        _py2java(
+            context, Matrices.dense(words, topics, model.topics_matrix.ravel())
+        ),  # column by column = topic by topic
+        _py2java(context, Vectors.dense(model.alpha)),
+        float(model.eta),
+        100.0,  # shape of the start vector's gamma distribution: Spark's own default
+    )
+    lda = LocalLDAModel(jvm.org.apache.spark.ml.clustering.LocalLDAModel("topics", words, inner, spark._jsparkSession))
+    lda.setFeaturesCol(FEATURES)
+    lda.setTopicDistributionCol(TOPICS)
+    return lda
+
+
+def _cleaning_statement() -> str:
+    fold_from, fold_to = _quoted(rules.FOLD_FROM), _quoted(rules.FOLD_TO)
+    cleaned = f"regexp_replace(translate({TEXT}, '{fold_from}', '{fold_to}'), r'{rules.DROP_PATTERN}', ' ')"
+    return f"SELECT *, regexp_replace({cleaned}, r'{rules.STRETCHED_PATTERN}', '$1$1') AS clean FROM __THIS__"  # noqa: S608
+
+
+def _quoted(literal: str) -> str:
+    return literal.replace("'", "\\'")

@@ -1,0 +1,136 @@
+"""How good topics are, on tweets that the training has not seen.
+
+Document-completion perplexity: Wallach et al., "Evaluation methods for topic models" (2009). NPMI coherence: Bouma
+(2009), Lau et al. (2014). Diversity: Dieng et al. (2020).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sparse
+
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
+_COHERENCE_WORDS = 10
+_DIVERSITY_WORDS = 25
+_SMOOTHING = 0.1
+_SPLIT_SEED = 3
+
+
+def completion_perplexity(scorer: Scorer, held_out: sparse.csr_matrix, judged: BoolArray | None = None) -> float:
+    """How surprised the model is by one half of each tweet's words after it has seen the other half; lower is better.
+
+    Args:
+        held_out: documents × the model's vocabulary.
+        judged: words to judge on (V booleans), all when None. The model's distributions are rescaled to these words,
+        so that
+            two models with different vocabularies can be compared on the words that both know.
+
+    Returns:
+        NaN when no document has two judged words.
+    """
+    seen, hidden = _halves(_only(held_out, judged))
+    theta = scorer.theta(seen.indptr, seen.indices, seen.data)
+    shares = _rescaled(scorer.model.word_shares, judged)
+    rows = np.repeat(np.arange(hidden.shape[0]), np.diff(hidden.indptr))
+    probability = np.einsum("ik,ki->i", theta[rows], shares[:, hidden.indices]) if len(rows) else np.empty(0)
+    return _perplexity(probability, hidden.data)
+
+
+def unigram_perplexity(model: TopicModel, held_out: sparse.csr_matrix) -> float:
+    """The same for a model without topics, that knows only how frequent each word is: what topics must beat."""
+    _, hidden = _halves(held_out)
+    frequency = (model.word_counts + _SMOOTHING) / (model.word_counts + _SMOOTHING).sum()
+    return _perplexity(frequency[hidden.indices], hidden.data)
+
+
+def coherence(model: TopicModel, documents: sparse.csr_matrix) -> float:
+    """Mean NPMI of the pairs of each topic's ten top words, between -1 (never together) and 1 (always together)."""
+    present = (documents > 0).astype(np.float64).tocsc()
+    total = documents.shape[0]
+    values = [_topic_coherence(present, words, total) for words in _top(model, _COHERENCE_WORDS)]
+    return float(np.mean(values))
+
+
+def diversity(model: TopicModel) -> float:
+    """Share of different words among the 25 top words of all topics: 1 is best, 1/K means that all topics are one."""
+    top = _top(model, _DIVERSITY_WORDS)
+    return float(len(np.unique(top)) / top.size)
+
+
+def coverage(documents: sparse.csr_matrix) -> float:
+    """Share of documents with at least one word that the model knows."""
+    return float(np.mean(np.diff(documents.indptr) > 0)) if documents.shape[0] else 0.0
+
+
+def share_kept(first: np.ndarray[Any, np.dtype[Any]], second: np.ndarray[Any, np.dtype[Any]], no_topic: int) -> float:
+    """Share of documents with the same topic id under two models, among those to which both give a topic."""
+    both = (first != no_topic) & (second != no_topic)
+    return float(np.mean(first[both] == second[both])) if both.any() else 0.0
+
+
+def _topic_coherence(present: sparse.csc_matrix, words: np.ndarray[Any, np.dtype[Any]], total: int) -> float:
+    chosen = present[:, words]
+    together = (chosen.T @ chosen).toarray() / total
+    alone = np.diag(together)
+    first, second = np.triu_indices(len(words), 1)
+    joint = together[first, second]
+    values = np.full(len(joint), -1.0)  # a pair that never meets
+    meets = (joint > 0) & (joint < 1)
+    expected = alone[first][meets] * alone[second][meets]
+    values[meets] = np.log(joint[meets] / expected) / -np.log(joint[meets])
+    values[joint >= 1] = 1.0
+    return float(values.mean())
+
+
+def _top(model: TopicModel, count: int) -> np.ndarray[Any, np.dtype[Any]]:
+    return np.argsort(-model.word_shares, axis=1, kind="stable")[:, :count]
+
+
+def _halves(documents: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """Deal the words of each document with two words and more to two halves, at random but always the same."""
+    enough = np.asarray(documents.sum(axis=1)).ravel() >= 2
+    documents = documents[enough]
+    repeats = documents.data.astype(np.int64)
+    words = np.repeat(documents.indices, repeats)
+    rows = np.repeat(np.repeat(np.arange(documents.shape[0]), np.diff(documents.indptr)), repeats)
+    shuffled = np.random.default_rng(_SPLIT_SEED).permutation(len(words))
+    shuffled = shuffled[np.argsort(rows[shuffled], kind="stable")]
+    words, rows = words[shuffled], rows[shuffled]
+    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    seen = place % 2 == 0
+    return _counted(rows[seen], words[seen], documents.shape), _counted(rows[~seen], words[~seen], documents.shape)
+
+
+def _counted(
+    rows: np.ndarray[Any, np.dtype[Any]], words: np.ndarray[Any, np.dtype[Any]], shape: tuple[int, int]
+) -> sparse.csr_matrix:
+    return sparse.coo_matrix((np.ones(len(rows)), (rows, words)), shape=shape).tocsr()
+
+
+def _only(documents: sparse.csr_matrix, judged: BoolArray | None) -> sparse.csr_matrix:
+    if judged is None:
+        return documents
+    chosen = (documents @ sparse.diags(judged.astype(np.float32))).tocsr()
+    chosen.eliminate_zeros()
+    return chosen
+
+
+def _rescaled(shares: FloatArray, judged: BoolArray | None) -> FloatArray:
+    if judged is None:
+        return shares
+    chosen = shares * judged
+    rescaled: FloatArray = chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1e-300)
+    return rescaled
+
+
+def _perplexity(probability: FloatArray, counts: FloatArray) -> float:
+    if not len(counts):
+        return float("nan")
+    return float(np.exp(-(counts * np.log(np.maximum(probability, 1e-300))).sum() / counts.sum()))

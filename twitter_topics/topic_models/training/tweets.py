@@ -1,0 +1,116 @@
+"""Tweets of the archive as lists of words, at one snapshot, each tweet once and always in the same order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from twitter_topics.archive.rows import raw_table
+from twitter_topics.backends.sql import statement
+from twitter_topics.records.tweet import tweet_text
+from twitter_topics.topic_models.scoring.text import content_words
+from twitter_topics.topic_models.training.corpus import is_held_out
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from twitter_topics.settings import Settings
+
+_SOURCE = "training_source"
+_SCHEMA = (
+    "tweet_id string, event_time_ms long, kafka_partition int, kafka_offset long, "
+    "words array<string>, held_out_text string"
+)
+
+
+@dataclass(frozen=True)
+class TrainingTweets:
+    """Words of tweets, ordered by tweet id.
+
+    words: list<string>, one list a tweet. held_out: which tweets are for judging only. held_out_texts: their texts.
+    """
+
+    words: pa.ListArray
+    held_out: np.ndarray[Any, np.dtype[np.bool_]]
+    held_out_texts: list[str]
+
+    @property
+    def count(self) -> int:
+        return len(self.words)
+
+    @property
+    def to_train(self) -> pa.ListArray:
+        return self.words.filter(pa.array(~self.held_out))
+
+    @property
+    def to_judge(self) -> pa.ListArray:
+        return self.words.filter(pa.array(self.held_out))
+
+
+def current_snapshot(spark: SparkSession, settings: Settings) -> int | None:
+    """Id of the raw table's newest snapshot, None while the table is empty."""
+    refs = spark.table(f"{raw_table(settings)}.refs").where("name = 'main'").select("snapshot_id").collect()
+    return int(refs[0]["snapshot_id"]) if refs else None
+
+
+def read_tweets(
+    spark: SparkSession, settings: Settings, *, snapshot: int, start: datetime, end: datetime, max_tweets: int
+) -> TrainingTweets:
+    """The newest `max_tweets` readable tweets with `start` <= event time < `end`, as the snapshot has them.
+
+    A tweet that was archived more than once counts once: the record with the smallest partition and offset.
+    """
+    source = spark.read.option("versionAsOf", snapshot).table(raw_table(settings))
+    source.createOrReplaceTempView(_SOURCE)
+    span: dict[str, Any] = {"start": start, "end": end}
+    total = int(spark.sql(statement("count_training_tweets", source=_SOURCE), args=span).collect()[0]["tweets"])
+    if total > max_tweets:
+        arguments = {**span, "share": max_tweets / total}
+        found = spark.sql(statement("find_training_start", source=_SOURCE), args=arguments).collect()[0]["start"]
+        span["start"] = found.replace(tzinfo=start.tzinfo) if found.tzinfo is None else found
+    rows = spark.sql(statement("select_training_tweets", source=_SOURCE), args=span)
+    return distinct_tweets(word_rows(rows).toArrow(), max_tweets)
+
+
+def word_rows(rows: DataFrame) -> DataFrame:
+    """Replace each row's payload by its words. The text stays only for held-out tweets."""
+    return rows.mapInArrow(_words_of_batches, _SCHEMA)
+
+
+def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
+    """One row a tweet, at most the newest `max_tweets`, in an order that does not depend on Spark's partitions."""
+    keys = [(name, "ascending") for name in ("tweet_id", "kafka_partition", "kafka_offset")]
+    table = table.sort_by(keys)
+    ids = table["tweet_id"].to_pylist()
+    first = np.array([index == 0 or ids[index] != ids[index - 1] for index in range(len(ids))], dtype=bool)
+    table = table.filter(pa.array(first))
+    if table.num_rows > max_tweets:
+        newest = np.argsort(-table["event_time_ms"].to_numpy(), kind="stable")[:max_tweets]
+        table = table.take(pa.array(np.sort(newest)))
+    words = table["words"].combine_chunks()
+    texts = table["held_out_text"]
+    held_out = np.asarray(texts.is_valid())
+    return TrainingTweets(words, held_out, texts.drop_null().to_pylist())
+
+
+def _words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        texts = [tweet_text(json.loads(payload)) for payload in batch.column("payload").to_pylist()]
+        # a lone half of a surrogate pair is legal in JSON and in Python, but in no column
+        texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        ids = batch.column("tweet_id").to_pylist()
+        kept = [text if is_held_out(tweet_id) else None for tweet_id, text in zip(ids, texts, strict=True)]
+        yield pa.RecordBatch.from_arrays(
+            [
+                *(batch.column(name) for name in ("tweet_id", "event_time_ms", "kafka_partition", "kafka_offset")),
+                pa.array([content_words(text) for text in texts], pa.list_(pa.string())),
+                pa.array(kept, pa.string()),
+            ],
+            names=[field.split()[0] for field in _SCHEMA.split(", ")],
+        )

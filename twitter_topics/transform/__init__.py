@@ -1,1 +1,0 @@
-"""What is computed, the same in both layers: text, topics, sentiment, counts."""
