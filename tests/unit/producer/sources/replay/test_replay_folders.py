@@ -17,7 +17,7 @@ from producer.source import Event, Surroundings
 from producer.sources.replay import ReplaySource
 from producer.sources.replay.parts import is_taken, natural
 from producer.testing import tweet_lines, write_lines
-from tests.unit.producer.test_replay import NOW_MS, after, opened, sent
+from tests.unit.producer.sources.replay.test_replay import NOW_MS, after, opened, sent
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
 

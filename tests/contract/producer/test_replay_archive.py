@@ -18,7 +18,7 @@ from producer.position import Position
 from producer.source import Surroundings
 from producer.sources.replay import ReplaySource
 from tests.contract.archive_table import SCHEMA, make_table
-from tests.contract.test_replay_sources import NOW, after, keys, ms, sent
+from tests.contract.producer.test_replay_sources import NOW, after, keys, ms, sent
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.tweet import tweet_time

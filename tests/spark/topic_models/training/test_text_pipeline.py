@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
-TWEETS = Path(__file__).resolve().parents[3] / "shared" / "data" / "tweets_72h.jsonl.gz"
+TWEETS = Path(__file__).resolve().parents[5] / "shared" / "data" / "tweets_72h.jsonl.gz"
 SURROGATES = range(0xD800, 0xE000)
 CODE_POINTS = [
     code for code in (*range(1, 0x3100), *range(0xA000, 0xAC10), *range(0x1F000, 0x1FB00)) if code not in SURROGATES

@@ -20,14 +20,14 @@ from producer.buffering.buffer import Batch
 from producer.buffering.segments import frames
 from producer.position import Position, PositionFile
 from tests.contract.kafka_records import PATIENCE_S, kafka_admin, own_topics, read_topic
-from tests.contract.live_numbers import NAME, POINTS
+from tests.contract.producer.live_numbers import NAME, POINTS
 from twitter_topics.errors import EXIT_CONFIGURATION
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.testing.broker import Broker
 
 pytestmark = pytest.mark.contract
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 LATE_S = 90
 """A broker that was away is noticed when a delivery is given up, and asked again at the latest every ten seconds."""
 
@@ -58,7 +58,7 @@ class Runs:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, size: int | str, *failpoint: object, limit: int = 0) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.contract.live_numbers", str(size), *map(str, failpoint)]
+        command = [sys.executable, "-m", "tests.contract.producer.live_numbers", str(size), *map(str, failpoint)]
         environment = {**self._environment, "PRODUCER_LIMIT": str(limit)}
         with (self.folder / "log").open("ab") as log:
             self._started.append(subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=log))

@@ -1,6 +1,6 @@
 """The real producer on a live source of numbers, which kills itself at a named point when told to. Run by the tests.
 
-    python -m tests.contract.live_numbers [FIRST:]LAST [POINT NTH]
+    python -m tests.contract.producer.live_numbers [FIRST:]LAST [POINT NTH]
 
 With FIRST the source has no cursor: what it gave once can never be asked for again.
 """
@@ -161,5 +161,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
+    sys.path.insert(0, str(Path(__file__).parents[3]))
     sys.exit(main())

@@ -20,7 +20,7 @@ from twitter_topics.topic_models.training.corpus import Corpus, build_corpus, co
 from twitter_topics.topic_models.training.gsdmm import sample_clusters
 from twitter_topics.topic_models.training.trainers import MIN_TOPIC_SHARE, GsdmmTrainer, starting_topics
 
-SNIPPETS = Path(__file__).resolve().parents[4] / "shared" / "data" / "SearchSnippets.txt.gz"
+SNIPPETS = Path(__file__).resolve().parents[5] / "shared" / "data" / "SearchSnippets.txt.gz"
 
 
 def test_vocabulary_leaves_out_rare_and_common_words_and_lonely_documents() -> None:

@@ -1,4 +1,4 @@
-"""The Python side of the text rules. tests/spark/test_text_pipeline.py holds it against Spark."""
+"""The Python side of the text rules. tests/spark/topic_models/training/test_text_pipeline.py holds it against Spark."""
 
 from __future__ import annotations
 
