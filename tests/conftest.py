@@ -10,11 +10,19 @@ from pathlib import Path
 import pytest
 
 from twitter_topics.settings import Settings
+from twitter_topics.settings.env_file import ENV_FILE_VARIABLE
 
-PREFIXES = (
-    *("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "INFLUXDB_", "PRODUCER_", "TWITTER_"),
-    *("X_", "BLUESKY_", "MASTODON_", "SPEED_", "TOPICS_", "SPARK_", "LOCAL_"),
-)
+
+def _isolate() -> None:
+    """No setting of the caller's reaches a test, neither from the environment nor from `.env`. Done when pytest reads
+    this file, before it imports any test; processes that a test starts inherit it."""
+    prefixes = tuple(str(section.model_config["env_prefix"]) for section in Settings.sections().values())
+    for name in [name for name in os.environ if name.startswith(prefixes)]:
+        del os.environ[name]
+    os.environ[ENV_FILE_VARIABLE] = ""
+
+
+_isolate()
 
 
 @dataclass(frozen=True)
@@ -26,13 +34,6 @@ class Services:
     def settings(self, **overrides: str) -> Settings:
         """Settings that lead to the services; every test chooses its own names of index, bucket, database and topic."""
         return Settings(self.variables | overrides)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def clean_environment() -> None:
-    """No setting of the caller's reaches a test; `.env` of the checkout neither, because settings are given by name."""
-    for name in [name for name in os.environ if name.startswith(PREFIXES)]:
-        del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings
 
-from twitter_topics import settings as module
 from twitter_topics.errors import ConfigurationError
-from twitter_topics.settings import Settings
+from twitter_topics.settings import PROJECT, Settings
+from twitter_topics.settings.env_file import ENV_FILE_VARIABLE
 
-ROOT = Path(__file__).resolve().parents[2]
+TOPIC_AT_IMPORT = Settings({}).kafka.raw_topic
 
 
-def sections() -> list[type[BaseSettings]]:
-    classes = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, BaseSettings)]
-    return [one for one in classes if one is not BaseSettings]
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that stands for the project's, with a current folder elsewhere."""
+    folder, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for made in (folder, elsewhere):
+        made.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr("twitter_topics.settings.paths.PROJECT", folder)
+    monkeypatch.delenv(ENV_FILE_VARIABLE, raising=False)
+    return folder
 
 
 def documented() -> dict[str, str]:
-    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    lines = (PROJECT / ".env.example").read_text(encoding="utf-8").splitlines()
     return dict(match.groups() for line in lines if (match := re.match(r"^#([A-Z][A-Z0-9_]+)=(.*)$", line)))  # type: ignore[misc]
 
 
 def test_the_example_lists_every_setting_with_its_default_and_no_other() -> None:
     defaults = {}
-    for section in sections():
+    for section in Settings.sections().values():
         for name, field in section.model_fields.items():
             value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
             defaults[f"{section.model_config['env_prefix']}{name.upper()}"] = str(value)
@@ -63,6 +73,90 @@ def test_given_values_beat_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("KAFKA_RAW_TOPIC", "from-outside")
     assert Settings({"KAFKA_RAW_TOPIC": "given"}).kafka.raw_topic == "given"
     assert Settings().kafka.raw_topic == "from-outside"
+
+
+def test_the_env_file_is_the_projects_wherever_the_program_runs(tmp_path: Path) -> None:
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    shutil.copytree(PROJECT / "twitter_topics", checkout / "twitter_topics")
+    elsewhere.mkdir()
+    (checkout / ".env").write_text("KAFKA_RAW_TOPIC=of-the-checkout\n")
+    (elsewhere / ".env").write_text("KAFKA_RAW_TOPIC=of-the-current-folder\n")
+    program = "from twitter_topics.settings import Settings; print(Settings().kafka.raw_topic)"
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=elsewhere,
+        env={"PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.strip() == "of-the-checkout"
+
+
+def test_the_environment_beats_the_env_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / ".env").write_text("KAFKA_RAW_TOPIC=file\nKAFKA_GAP_TOPIC=file\n")
+    monkeypatch.setenv("KAFKA_RAW_TOPIC", "environment")
+    assert (Settings().kafka.raw_topic, Settings().kafka.gap_topic) == ("environment", "file")
+
+
+def test_a_relative_path_in_the_env_file_starts_at_the_file(project: Path) -> None:
+    (project / ".env").write_text(
+        "PRODUCER_STATE_DIR=state\nX_RULES_FILE=rules.yaml\nARCHIVE_CATALOG_URI=sqlite:///catalog.db\n"
+        "PRODUCER_REPLAY_FILE=archive\nSPEED_CHECKPOINT_DIR=s3a://bucket/checkpoints\n"
+    )
+    settings = Settings()
+    assert settings.producer.state_dir == project / "state"
+    assert settings.x.rules_file == str(project / "rules.yaml")
+    assert settings.archive.catalog_uri == f"sqlite:///{project}/catalog.db"
+    assert settings.producer.replay_file == "archive"
+    assert settings.speed.checkpoint_dir == "s3a://bucket/checkpoints"
+
+
+def test_another_env_file_can_be_named_and_none_at_all(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / ".env").write_text("KAFKA_RAW_TOPIC=of-the-project\n")
+    other = project / "other.env"
+    other.write_text("KAFKA_RAW_TOPIC=other\n")
+    monkeypatch.setenv(ENV_FILE_VARIABLE, str(other))
+    assert Settings().kafka.raw_topic == "other"
+    monkeypatch.setenv(ENV_FILE_VARIABLE, "")
+    assert Settings().kafka.raw_topic == "raw_tweets"
+
+
+def test_an_env_file_that_cannot_be_read_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / ".env").write_bytes(b"X_BEARER_TOKEN=\xff")
+    with pytest.raises(ConfigurationError, match=r"cannot read .*/project/\.env"):
+        _ = Settings().kafka
+    monkeypatch.setenv(ENV_FILE_VARIABLE, "missing.env")
+    with pytest.raises(ConfigurationError, match=r"TWITTER_TOPICS_ENV_FILE=missing\.env does not exist"):
+        _ = Settings().kafka
+
+
+def test_tests_never_read_the_developers_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("KAFKA_RAW_TOPIC=developers\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("twitter_topics.settings.paths.PROJECT", tmp_path)
+    assert Settings({}).kafka.raw_topic == "raw_tweets"
+
+
+def test_settings_at_import_are_the_defaults() -> None:
+    assert TOPIC_AT_IMPORT == "raw_tweets"
+
+
+def test_tests_never_read_the_callers_environment_not_even_at_import(tmp_path: Path) -> None:
+    inner = f"{__file__}::{test_settings_at_import_are_the_defaults.__name__}"
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/inner", inner],
+        cwd=PROJECT,
+        env={**os.environ, "KAFKA_RAW_TOPIC": "callers"},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_an_empty_endpoint_means_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_ENDPOINT_URL", "")
+    assert Settings().s3.endpoint_url == ""
 
 
 def test_secrets_may_lie_in_files_and_the_environment_beats_them(

@@ -11,7 +11,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
-from twitter_topics.local.layout import PROJECT, RECIPES, write_private
+from twitter_topics.local.layout import RECIPES, write_private
+from twitter_topics.settings import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,9 +15,10 @@ from twitter_topics.errors import ConfigurationError
 from twitter_topics.local import jars, servers, services
 from twitter_topics.local.environment import addresses
 from twitter_topics.local.java import find_java
-from twitter_topics.local.layout import PROJECT, Layout
+from twitter_topics.local.layout import Layout
 from twitter_topics.local.ports import DEFAULT_PORTS, Ports, taken
 from twitter_topics.local.supervision import Supervisor
+from twitter_topics.settings import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from twitter_topics.local import secrets
-from twitter_topics.local.layout import JARS, PROJECT, Layout
+from twitter_topics.local.layout import JARS, Layout
 from twitter_topics.local.ports import Ports
-from twitter_topics.settings import REPLAY_ARCHIVE, Settings, inherited, provide_defaults
+from twitter_topics.settings import PROJECT, Settings, inherited, provide_defaults
+from twitter_topics.settings.env_file import ENV_FILE_VARIABLE, path_marker
+from twitter_topics.settings.paths import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
     from twitter_topics.local.java import Java
+    from twitter_topics.settings.paths import IsPath
 
 _FROM_CALLER = (
     *("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
 )
-_PATHS = ("PRODUCER_REPLAY_FILE", "SPEED_CHECKPOINT_DIR", "X_RULES_FILE")
+_NOT_FOR_SERVICES = ("secrets", "local")
 _LONGEST_TMPDIR = 60  # Python's multiprocessing makes sockets in it, and a socket's path holds 108 bytes
 _STREAM_SETTINGS = ("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "INFLUXDB_", "SPEED_", "SPARK_", "TOPICS_")
 _PRODUCER_SETTINGS = ("KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_")
@@ -100,31 +103,21 @@ def _places(layout: Layout) -> dict[str, str]:
 
 def _given(settings: Settings) -> dict[str, str]:
     """The variables that the environment or `.env` sets, checked. Paths are absolute: a service has its own folder."""
-    sections: list[BaseSettings] = [
-        *(settings.kafka, settings.s3, settings.archive, settings.elasticsearch, settings.influx),
-        *(settings.producer, settings.twitter, settings.x, settings.bluesky, settings.mastodon),
-        *(settings.speed, settings.topics, settings.spark),
-    ]
     given = {}
-    for section in sections:
-        prefix = section.model_config.get("env_prefix", "")
+    for attribute, kind in Settings.sections().items():
+        if attribute in _NOT_FOR_SERVICES:
+            continue
+        section: BaseSettings = getattr(settings, attribute)
         for field in section.model_fields_set:
-            name = f"{prefix}{field}".upper()
-            given[name] = _text(name, getattr(section, field))
+            name = f"{kind.model_config.get('env_prefix', '')}{field}".upper()
+            given[name] = _text(getattr(section, field), path_marker(kind.model_fields[field]))
     return given
 
 
-def _text(name: str, value: Any) -> str:
+def _text(value: Any, marker: IsPath | None) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    if isinstance(value, Path):
-        return str(value.expanduser().resolve())
-    text = str(value)
-    if name == "ARCHIVE_CATALOG_URI" and text.startswith("sqlite:///"):
-        return f"sqlite:///{Path(text.removeprefix('sqlite:///')).resolve()}"
-    if name in _PATHS and text and "://" not in text and (name, text) != ("PRODUCER_REPLAY_FILE", REPLAY_ARCHIVE):
-        return str(Path(text).expanduser().resolve())
-    return text
+    return absolute(str(value), Path.cwd(), marker) if marker else str(value)
 
 
 def marker(layout: Layout) -> str:
@@ -154,6 +147,7 @@ def base(layout: Layout, java: Java) -> dict[str, str]:
             "PYTHONPATH": str(PROJECT),
             "NUMBA_CACHE_DIR": str(layout.state / "work" / "numba"),
             "TWITTER_TOPICS_HOME": str(PROJECT),
+            ENV_FILE_VARIABLE: "",  # it would bring every service the credentials of all
             name: value,
         }
     )

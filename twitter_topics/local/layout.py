@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twitter_topics.errors import ConfigurationError
-from twitter_topics.settings import inherited
+from twitter_topics.settings import PROJECT, inherited
 
 if TYPE_CHECKING:
     from twitter_topics.settings import LocalSettings
 
-PROJECT = Path(__file__).resolve().parents[2]
 SHARED = PROJECT / ".local"
 """Jars and unpacked servers: the same for every stack of this checkout."""
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from twitter_topics.local import readiness
 from twitter_topics.local.environment import SETTINGS_OF
-from twitter_topics.local.layout import ELASTICSEARCH, JARS, PROJECT, RECIPES
+from twitter_topics.local.layout import ELASTICSEARCH, JARS, RECIPES
 from twitter_topics.local.servers import find_influxd
+from twitter_topics.settings import PROJECT
 
 if TYPE_CHECKING:
     from twitter_topics.local.java import Java

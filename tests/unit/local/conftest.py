@@ -22,6 +22,6 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The defaults, out of reach of the developer's .env."""
+    """The defaults, in an empty current folder."""
     monkeypatch.chdir(tmp_path)
     return Settings()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from twitter_topics.local import java
-from twitter_topics.local.layout import PROJECT, RECIPES
+from twitter_topics.local.layout import RECIPES
+from twitter_topics.settings import PROJECT
 
 BOOTSTRAP = RECIPES / "bootstrap.sh"
 

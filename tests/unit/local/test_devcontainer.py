@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from twitter_topics.local.layout import PROJECT
 from twitter_topics.local.ports import DEFAULT_PORTS
+from twitter_topics.settings import PROJECT
 
 CONTAINER = json.loads((PROJECT / ".devcontainer" / "devcontainer.json").read_text())
 

@@ -65,6 +65,7 @@ def test_the_callers_environment_does_not_leak(layout: Layout, monkeypatch: pyte
     assert base["LANG"] == "C.UTF-8"
     assert base["SPARK_HOME"].endswith("/pyspark")
     assert base["NO_PROXY"] == "127.0.0.1,localhost"
+    assert base["TWITTER_TOPICS_ENV_FILE"] == "", "a service sees its own settings only"
 
 
 def test_the_spark_connection_is_json_because_a_url_may_silently_become_yarn(

@@ -15,8 +15,8 @@ from waiting import until
 
 from twitter_topics.errors import EXIT_CONFIGURATION
 from twitter_topics.local import processes
-from twitter_topics.local.layout import PROJECT
 from twitter_topics.local.runner import Backoff
+from twitter_topics.settings import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

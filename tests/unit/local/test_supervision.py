@@ -13,10 +13,11 @@ from waiting import until
 
 from twitter_topics.local import processes
 from twitter_topics.local.environment import marker
-from twitter_topics.local.layout import PROJECT, Layout, write_private
+from twitter_topics.local.layout import Layout, write_private
 from twitter_topics.local.readiness import read_report
 from twitter_topics.local.services import Service
 from twitter_topics.local.supervision import Supervisor, configuration
+from twitter_topics.settings import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

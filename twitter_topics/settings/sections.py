@@ -1,42 +1,38 @@
-"""The one way in for settings: environment variables, and a local `.env` file for development.
-
-Every section is frozen and read once. `.env.example` lists all of them with their defaults. Nothing else in the project
-reads the environment.
-"""
+"""Every setting: its name, type, default and meaning."""
 
 from __future__ import annotations
 
-import os
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import Field, SecretStr, StringConstraints, field_validator
+from pydantic_settings import SettingsConfigDict
 
-from twitter_topics.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from twitter_topics.settings.env_file import Section
+from twitter_topics.settings.paths import IsPath
 
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(:\d+)?(/.*)?$")]
 HostPorts = Annotated[str, StringConstraints(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
+PathOrUrl = Annotated[str, IsPath()]
+
 
 def _section(prefix: str) -> SettingsConfigDict:
-    return SettingsConfigDict(env_prefix=prefix, env_file=".env", frozen=True, extra="ignore", env_ignore_empty=True)
+    return SettingsConfigDict(env_prefix=prefix, frozen=True, extra="ignore", env_ignore_empty=True)
 
 
-class SecretsSettings(BaseSettings):
+class SecretsSettings(Section):
     """Settings in files, as Docker and Kubernetes mount secrets: one file for each, named like its variable."""
 
     model_config = _section("TWITTER_TOPICS_")
 
-    secrets_dir: str = Field("", description="folder such as /run/secrets; the environment and .env beat its files")
+    secrets_dir: PathOrUrl = Field(
+        "", description="folder such as /run/secrets; the environment and .env beat its files"
+    )
 
 
-class KafkaSettings(BaseSettings):
+class KafkaSettings(Section):
     """Where the topics are."""
 
     model_config = _section("KAFKA_")
@@ -55,10 +51,10 @@ class KafkaSettings(BaseSettings):
     sasl_password: SecretStr = SecretStr("")
 
 
-class S3Settings(BaseSettings):
+class S3Settings(Section):
     """The object store of archive and models. An empty endpoint means AWS itself."""
 
-    model_config = _section("S3_")
+    model_config = _section("S3_") | SettingsConfigDict(env_ignore_empty=False)
 
     endpoint_url: str = "http://127.0.0.1:19000"
     region: str = "us-east-1"
@@ -75,19 +71,21 @@ class S3Settings(BaseSettings):
         return value.rstrip("/")
 
 
-class ArchiveSettings(BaseSettings):
+class ArchiveSettings(Section):
     """The Iceberg catalog of the archive. The warehouse is a folder in the bucket."""
 
     model_config = _section("ARCHIVE_")
 
-    catalog_uri: str = Field("sqlite:///.local/archive/catalog.db", description="sqlite:///PATH or postgresql://…")
+    catalog_uri: PathOrUrl = Field(
+        "sqlite:///.local/archive/catalog.db", description="sqlite:///PATH or postgresql://…"
+    )
     catalog_username: str = ""
     catalog_password: SecretStr = SecretStr("")
     warehouse_prefix: Name = "lake"
     catalog_name: Name = "lake"
 
 
-class ElasticsearchSettings(BaseSettings):
+class ElasticsearchSettings(Section):
     """Where analysts search."""
 
     model_config = _section("ELASTICSEARCH_")
@@ -102,7 +100,7 @@ class ElasticsearchSettings(BaseSettings):
     replicas: int = Field(0, ge=0, le=5)
 
 
-class InfluxSettings(BaseSettings):
+class InfluxSettings(Section):
     """Where the series of counts are kept."""
 
     model_config = _section("INFLUXDB_")
@@ -118,7 +116,7 @@ REPLAY_ARCHIVE = "archive"
 """PRODUCER_REPLAY_FILE for what the archive holds."""
 
 
-class ProducerSettings(BaseSettings):
+class ProducerSettings(Section):
     """What the producer follows."""
 
     model_config = _section("PRODUCER_")
@@ -139,7 +137,7 @@ class ProducerSettings(BaseSettings):
     synthetic_rate: float = Field(0.5, gt=0, le=10_000, description="mean tweets a second")
     synthetic_history_hours: float = Field(24, ge=0, le=24 * 29, description="hours made up before the live part")
 
-    replay_file: str = Field(
+    replay_file: Annotated[str, IsPath(unless=REPLAY_ARCHIVE)] = Field(
         "", description="file or folder of .jsonl, .jsonl.gz or .jsonl.zst; s3://BUCKET/PREFIX; or archive"
     )
     replay_from: str = Field("", description="of the archive: first hour, such as 2026-11-01T00:00Z")
@@ -178,7 +176,7 @@ class ProducerSettings(BaseSettings):
         return self.metrics_port and self.metrics_port + self.sources.index(name)
 
 
-class TwitterSettings(BaseSettings):
+class TwitterSettings(Section):
     """Credentials and filter of a v1.1 stream."""
 
     model_config = _section("TWITTER_")
@@ -197,14 +195,16 @@ class TwitterSettings(BaseSettings):
     )
 
 
-class XSettings(BaseSettings):
+class XSettings(Section):
     """X API v2: the filtered stream, its rules, and what it may cost."""
 
     model_config = _section("X_")
 
     bearer_token: SecretStr = Field(SecretStr(""), description="app-only bearer token of a paid project")
     api_url: HttpUrl = "https://api.x.com"
-    rules_file: str = Field("", description="YAML file of stream rules; `twitter-topics sources rules` applies it")
+    rules_file: PathOrUrl = Field(
+        "", description="YAML file of stream rules; `twitter-topics sources rules` applies it"
+    )
     backfill_minutes: int = Field(0, ge=0, le=5, description="asked for after a short gap; Enterprise only")
     daily_cap_posts: int = Field(0, ge=0, description="posts that may be read in a UTC day; 0 = no cap")
     monthly_cap_posts: int = Field(0, ge=0, description="posts that may be read in a UTC month; 0 = no cap")
@@ -215,7 +215,7 @@ class XSettings(BaseSettings):
     compliance: bool = Field(False, description="let tweet_deletions ask X daily which archived tweets are gone")
 
 
-class BlueskySettings(BaseSettings):
+class BlueskySettings(Section):
     """Bluesky's Jetstream: free, live, no key."""
 
     model_config = _section("BLUESKY_")
@@ -234,7 +234,7 @@ class BlueskySettings(BaseSettings):
     rewind_seconds: int = Field(5, ge=0, le=3600, description="asked for again after changing host")
 
 
-class MastodonSettings(BaseSettings):
+class MastodonSettings(Section):
     """A Mastodon server's streaming API. Needs a token since 4.2."""
 
     model_config = _section("MASTODON_")
@@ -249,12 +249,12 @@ class MastodonSettings(BaseSettings):
     languages: str = Field("", description="comma-separated codes; empty = all")
 
 
-class SpeedSettings(BaseSettings):
+class SpeedSettings(Section):
     """The two streaming apps."""
 
     model_config = _section("SPEED_")
 
-    checkpoint_dir: str = Field(".local/checkpoints", description="folder or s3a:// prefix")
+    checkpoint_dir: PathOrUrl = Field(".local/checkpoints", description="folder or s3a:// prefix")
     health_dir: Path = Path(".local/health")
     archive_trigger_seconds: int = Field(10, ge=1, le=3600)
     classify_trigger_seconds: int = Field(2, ge=1, le=3600)
@@ -272,7 +272,7 @@ class SpeedSettings(BaseSettings):
     )
 
 
-class TopicsSettings(BaseSettings):
+class TopicsSettings(Section):
     """Training and promotion of topic models."""
 
     model_config = _section("TOPICS_")
@@ -288,7 +288,7 @@ class TopicsSettings(BaseSettings):
     promotion: Literal["automatic", "never"] = "automatic"
 
 
-class SparkSettings(BaseSettings):
+class SparkSettings(Section):
     """How the project's Spark sessions are built."""
 
     model_config = _section("SPARK_")
@@ -300,7 +300,7 @@ class SparkSettings(BaseSettings):
     )
 
 
-class LocalSettings(BaseSettings):
+class LocalSettings(Section):
     """The local stack: real servers as supervised processes of this machine."""
 
     model_config = _section("LOCAL_")
@@ -313,84 +313,3 @@ class LocalSettings(BaseSettings):
     spark_jobs_master: str = Field(
         "local[2]", description="of Airflow's Spark jobs; AIRFLOW_CONN_SPARK_DEFAULT beats it"
     )
-
-
-_Section = TypeVar("_Section", bound=BaseSettings)
-
-
-def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
-    secrets_dir = "" if section is SecretsSettings else _read(SecretsSettings, given).secrets_dir
-    prefix = section.model_config.get("env_prefix", "")
-    keys = {name: f"{prefix}{name}".upper() for name in section.model_fields}
-    values: dict[str, Any] = {name: given[key] for name, key in keys.items() if key in given}
-    try:
-        if secrets_dir and not Path(secrets_dir).expanduser().is_dir():
-            raise NotADirectoryError(f"there is no folder {secrets_dir}")
-        return section(**values, _secrets_dir=secrets_dir or None)
-    except (OSError, UnicodeDecodeError, SettingsError) as error:
-        msg = f"wrong TWITTER_TOPICS_SECRETS_DIR: {error}; give a folder of readable files, or leave it empty"
-        raise ConfigurationError(msg) from None
-    except ValidationError as error:
-        lines = [
-            f"{prefix}{'_'.join(str(part) for part in e['loc'])}".upper() + f": {e['msg']} (got {_shown(e)})"
-            for e in error.errors()
-        ]
-        msg = (
-            "wrong setting\n  "
-            + "\n  ".join(lines)
-            + "\n  Fix it in the environment or in .env; .env.example lists all."
-        )
-        raise ConfigurationError(msg) from None
-
-
-def _shown(error: Any) -> str:
-    secret = any(word in str(error["loc"]).lower() for word in ("password", "secret", "key", "token"))
-    return "a hidden value" if secret else repr(error.get("input"))
-
-
-class _Part(cached_property[_Section]):
-    """A section as an attribute of Settings, read when first asked for."""
-
-    def __init__(self, section: type[_Section]) -> None:
-        super().__init__(lambda settings: _read(section, settings._given))
-
-
-class Settings:
-    """All sections, each read when first asked for.
-
-    Args:
-        given: variables that beat the environment, by their full names (`KAFKA_BOOTSTRAP_SERVERS`).
-
-    Raises:
-        ConfigurationError: on first use of a section with a wrong value; names the variable and the fix.
-    """
-
-    def __init__(self, given: Mapping[str, str] | None = None) -> None:
-        self._given = given or {}
-
-    kafka = _Part(KafkaSettings)
-    s3 = _Part(S3Settings)
-    archive = _Part(ArchiveSettings)
-    elasticsearch = _Part(ElasticsearchSettings)
-    influx = _Part(InfluxSettings)
-    producer = _Part(ProducerSettings)
-    twitter = _Part(TwitterSettings)
-    x = _Part(XSettings)
-    bluesky = _Part(BlueskySettings)
-    mastodon = _Part(MastodonSettings)
-    speed = _Part(SpeedSettings)
-    topics = _Part(TopicsSettings)
-    spark = _Part(SparkSettings)
-    local = _Part(LocalSettings)
-
-
-def inherited(names: Iterable[str], prefixes: Iterable[str] = ()) -> dict[str, str]:
-    """What of the caller's environment a child process is meant to see: variables by name and by prefix."""
-    chosen, starts = set(names), tuple(prefixes)
-    return {name: value for name, value in os.environ.items() if name in chosen or name.startswith(starts)}
-
-
-def provide_defaults(values: Mapping[str, str]) -> None:
-    """Settings for this process and its children that neither the environment nor `.env` gives."""
-    for name, value in values.items():
-        os.environ.setdefault(name, value)

@@ -1,0 +1,49 @@
+"""The one way in for settings: environment variables, and a local `.env` file for development.
+
+Every section is frozen and read once. docs/settings.md lists all of them. Nothing else in the project reads the
+environment.
+"""
+
+from twitter_topics.settings.loading import Settings, inherited, provide_defaults
+from twitter_topics.settings.paths import PROJECT
+from twitter_topics.settings.sections import (
+    REPLAY_ARCHIVE,
+    SOURCES,
+    ArchiveSettings,
+    BlueskySettings,
+    ElasticsearchSettings,
+    InfluxSettings,
+    KafkaSettings,
+    LocalSettings,
+    MastodonSettings,
+    ProducerSettings,
+    S3Settings,
+    SparkSettings,
+    SpeedSettings,
+    TopicsSettings,
+    TwitterSettings,
+    XSettings,
+)
+
+__all__ = [
+    "PROJECT",
+    "REPLAY_ARCHIVE",
+    "SOURCES",
+    "ArchiveSettings",
+    "BlueskySettings",
+    "ElasticsearchSettings",
+    "InfluxSettings",
+    "KafkaSettings",
+    "LocalSettings",
+    "MastodonSettings",
+    "ProducerSettings",
+    "S3Settings",
+    "Settings",
+    "SparkSettings",
+    "SpeedSettings",
+    "TopicsSettings",
+    "TwitterSettings",
+    "XSettings",
+    "inherited",
+    "provide_defaults",
+]

@@ -1,0 +1,122 @@
+"""Reads the sections of settings, each when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsError
+
+from twitter_topics.errors import ConfigurationError
+from twitter_topics.settings.env_file import env_file
+from twitter_topics.settings.sections import (
+    ArchiveSettings,
+    BlueskySettings,
+    ElasticsearchSettings,
+    InfluxSettings,
+    KafkaSettings,
+    LocalSettings,
+    MastodonSettings,
+    ProducerSettings,
+    S3Settings,
+    SecretsSettings,
+    SparkSettings,
+    SpeedSettings,
+    TopicsSettings,
+    TwitterSettings,
+    XSettings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_Section = TypeVar("_Section", bound=BaseSettings)
+
+
+def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
+    secrets_dir = "" if section is SecretsSettings else _read(SecretsSettings, given).secrets_dir
+    prefix = section.model_config.get("env_prefix", "")
+    file = env_file()
+    keys = {name: f"{prefix}{name}".upper() for name in section.model_fields}
+    values: dict[str, Any] = {name: given[key] for name, key in keys.items() if key in given}
+    try:
+        if secrets_dir and not Path(secrets_dir).expanduser().is_dir():
+            raise NotADirectoryError(f"there is no folder {secrets_dir}")
+        return section(**values, _env_file=file, _secrets_dir=secrets_dir or None)
+    except (OSError, UnicodeDecodeError, SettingsError) as error:
+        msg = f"wrong TWITTER_TOPICS_SECRETS_DIR: {error}; give a folder of readable files, or leave it empty"
+        raise ConfigurationError(msg) from None
+    except ValidationError as error:
+        lines = [
+            f"{prefix}{'_'.join(str(part) for part in e['loc'])}".upper() + f": {e['msg']} (got {_shown(e)})"
+            for e in error.errors()
+        ]
+        msg = (
+            "wrong setting\n  "
+            + "\n  ".join(lines)
+            + "\n  Fix it in the environment or in .env; .env.example lists all."
+        )
+        raise ConfigurationError(msg) from None
+
+
+def _shown(error: Any) -> str:
+    secret = any(word in str(error["loc"]).lower() for word in ("password", "secret", "key", "token"))
+    return "a hidden value" if secret else repr(error.get("input"))
+
+
+class _Part(cached_property[_Section]):
+    """A section as an attribute of Settings, read when first asked for."""
+
+    def __init__(self, section: type[_Section]) -> None:
+        super().__init__(lambda settings: _read(section, settings._given))
+        self.section = section
+
+
+class Settings:
+    """All sections, each read when first asked for.
+
+    Args:
+        given: variables that beat the environment, by their full names (`KAFKA_BOOTSTRAP_SERVERS`).
+
+    Raises:
+        ConfigurationError: on first use of a section with a wrong value; names the variable and the fix.
+    """
+
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        self._given = given or {}
+
+    secrets = _Part(SecretsSettings)
+    kafka = _Part(KafkaSettings)
+    s3 = _Part(S3Settings)
+    archive = _Part(ArchiveSettings)
+    elasticsearch = _Part(ElasticsearchSettings)
+    influx = _Part(InfluxSettings)
+    producer = _Part(ProducerSettings)
+    twitter = _Part(TwitterSettings)
+    x = _Part(XSettings)
+    bluesky = _Part(BlueskySettings)
+    mastodon = _Part(MastodonSettings)
+    speed = _Part(SpeedSettings)
+    topics = _Part(TopicsSettings)
+    spark = _Part(SparkSettings)
+    local = _Part(LocalSettings)
+
+    @classmethod
+    def sections(cls) -> dict[str, type[BaseSettings]]:
+        """The sections by the name of their attribute, in the order of the documentation."""
+        return {name: part.section for name, part in vars(cls).items() if isinstance(part, _Part)}
+
+
+def inherited(names: Iterable[str], prefixes: Iterable[str] = ()) -> dict[str, str]:
+    """What of the caller's environment a child process is meant to see: variables by name and by prefix."""
+    chosen, starts = set(names), tuple(prefixes)
+    return {name: value for name, value in os.environ.items() if name in chosen or name.startswith(starts)}
+
+
+def provide_defaults(values: Mapping[str, str]) -> None:
+    """Settings for this process and its children that neither the environment nor `.env` gives."""
+    for name, value in values.items():
+        os.environ.setdefault(name, value)

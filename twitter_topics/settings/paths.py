@@ -1,0 +1,27 @@
+"""Settings that are paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""The project's folder: the checkout."""
+
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class IsPath:
+    """Marks a setting of type str that is a path unless it is a URL, the word `unless`, or empty."""
+
+    unless: str = ""
+
+
+def absolute(text: str, folder: Path, marker: IsPath) -> str:
+    """The setting with a relative path resolved from `folder`. The path of a SQLite URL is one too."""
+    if text.startswith(_SQLITE):
+        return _SQLITE + str((folder / text.removeprefix(_SQLITE)).resolve())
+    if "://" in text or text in ("", marker.unless):
+        return text
+    return str((folder / Path(text).expanduser()).resolve())
