@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import struct
 from typing import Any, Protocol
 
 from kafka import KafkaProducer
@@ -23,6 +22,7 @@ from kafka.net.compat import KafkaNetClient
 from kafka.structs import TopicPartition
 
 from twitter_topics.backends.kafka import client_options
+from twitter_topics.backends.kafka_partitioner import partition_of
 from twitter_topics.errors import ConfigurationError, RetryableError, TwitterTopicsError
 from twitter_topics.records.tweet import MAX_BYTES
 from twitter_topics.settings import KafkaSettings
@@ -101,7 +101,7 @@ class Client(KafkaProducer):
         places = self._places.get(topic, ())
         if len(places) != len(partitions):
             places = self._places[topic] = [TopicPartition(topic, number) for number in sorted(partitions)]
-        place = places[(murmur2(key) & 0x7FFFFFFF) % len(places)]
+        place = places[partition_of(key, len(places))]
         future, is_full, is_new, _ = self._accumulator.append(place, None, key, value, headers)
         if is_full or is_new:
             self._sender.wakeup()
@@ -203,22 +203,3 @@ def _require_topic(client: Client, topic: str) -> None:
         raise RetryableError(
             f"topic {topic} (KAFKA_*_TOPIC) was not found in {PATIENCE_S:.0f} s: {type(error).__name__}: {error}"
         ) from error
-
-
-_INTEGERS = [struct.Struct(f"<{number}I").unpack_from for number in range(256)]
-_SEED, _M = 0x9747B28C, 0x5BD1E995
-
-
-def murmur2(key: bytes) -> int:
-    """32-bit Murmur2 as of `org.apache.kafka.common.utils.Utils.murmur2`, unsigned."""
-    blocks = len(key) >> 2
-    h = _SEED ^ len(key)
-    unpack = _INTEGERS[blocks] if blocks < len(_INTEGERS) else struct.Struct(f"<{blocks}I").unpack_from
-    for k in unpack(key):
-        k = k * _M & 0xFFFFFFFF
-        h = (h * _M ^ (k ^ k >> 24) * _M) & 0xFFFFFFFF
-    if rest := key[blocks * 4 :]:
-        h = (h ^ int.from_bytes(rest, "little")) * _M & 0xFFFFFFFF
-    h ^= h >> 13
-    h = h * _M & 0xFFFFFFFF
-    return h ^ h >> 15

@@ -23,7 +23,8 @@ import numpy as np
 from twitter_topics.archive.reader import ArchiveRecords, tweets_per_day
 from twitter_topics.audit.balance import Day, Facts
 from twitter_topics.audit.stores import Documents
-from twitter_topics.backends.kafka_contents import DeadLetters, Range, partitions_of_keys
+from twitter_topics.backends.kafka_contents import DeadLetters, Range
+from twitter_topics.backends.kafka_partitioner import partition_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,7 +146,8 @@ def _counted_mask(owners: ArchiveRecords, counted: Counted, processed_partitions
     marks = np.full((raw_partitions, processed_partitions), -1, dtype=np.int64)
     for (raw, processed), mark in counted.lanes.items():
         marks[raw, processed] = mark
-    lanes = partitions_of_keys(owners.ids(), processed_partitions)
+    keys = (tweet_id.encode("utf-8", "replace") for tweet_id in owners.ids())
+    lanes = np.fromiter((partition_of(key, processed_partitions) for key in keys), np.int64, len(owners))
     return np.asarray(owners.offset <= marks[owners.partition, lanes])
 
 

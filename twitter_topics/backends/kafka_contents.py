@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
@@ -19,16 +18,11 @@ from twitter_topics.backends.kafka import client_options
 from twitter_topics.errors import RetryableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from twitter_topics.settings import KafkaSettings
 
 _PATIENCE_SECONDS = 60
 _TIMEOUT_MS = 10_000
 _KEY = re.compile(r"^(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)$")
-_MURMUR_SEED, _MURMUR_FACTOR = 0x9747B28C, 0x5BD1E995
 
 
 class Range(NamedTuple):
@@ -84,37 +78,6 @@ def sort_letters(stages: dict[str, str], raw_topic: str) -> DeadLetters:
         else:
             elsewhere[stage] += 1
     return DeadLetters(dict(places), dict(elsewhere))
-
-
-def partitions_of_keys(keys: Sequence[str], partitions: int) -> NDArray[np.int64]:
-    """The partition that Kafka's default partitioner gives each key: murmur2 of its bytes, without the sign bit."""
-    raw = [key.encode("utf-8", "replace") for key in keys]
-    lengths = np.array([len(one) for one in raw], dtype=np.int64)
-    hashes = np.zeros(len(raw), dtype=np.uint32)
-    for length in np.unique(lengths):
-        chosen = np.flatnonzero(lengths == length)
-        joined = b"".join(raw[place] for place in chosen)
-        hashes[chosen] = _murmur2(np.frombuffer(joined, np.uint8).reshape(len(chosen), int(length)))
-    return (hashes & np.uint32(0x7FFFFFFF)).astype(np.int64) % partitions
-
-
-def _murmur2(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """MurmurHash2 as in org.apache.kafka.common.utils.Utils.murmur2, of byte strings of one length."""
-    count, length = rows.shape
-    factor = np.uint32(_MURMUR_FACTOR)
-    hashed = np.full(count, _MURMUR_SEED ^ length, dtype=np.uint32)
-    whole = length // 4
-    words = np.ascontiguousarray(rows[:, : whole * 4]).view("<u4")
-    for column in range(whole):
-        word = words[:, column] * factor
-        word = (word ^ (word >> np.uint32(24))) * factor
-        hashed = (hashed * factor) ^ word
-    if rest := length % 4:
-        for place in range(rest):
-            hashed ^= rows[:, whole * 4 + place].astype(np.uint32) << np.uint32(8 * place)
-        hashed = hashed * factor
-    hashed = (hashed ^ (hashed >> np.uint32(13))) * factor
-    return np.asarray(hashed ^ (hashed >> np.uint32(15)), dtype=np.uint32)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from twitter_topics.audit.report import as_dict
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
 from twitter_topics.backends.kafka import client_options, ensure_topics
-from twitter_topics.backends.kafka_contents import partitions_of_keys
+from twitter_topics.backends.kafka_partitioner import partition_of
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.counts.series import PANE_MS, LedgerEntry, Pane, Position, Series, Sums
 from twitter_topics.counts.store import SeriesStore
@@ -95,7 +95,7 @@ def pipeline(services: Services, tmp_path: Path) -> Iterator[Pipeline]:
     search.create([filled.document(record) for record in good])
     for record in sorted(good):
         assert record.tweet_id
-        filled.lanes[record.partition, int(partitions_of_keys([record.tweet_id], 3)[0])] = record.offset
+        filled.lanes[record.partition, partition_of(record.tweet_id.encode(), 3)] = record.offset
     filled.count(len(good), sequence=1)
     yield filled
     for index in search.daily_indices():

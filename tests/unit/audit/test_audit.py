@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from kafka.partitioner.default import murmur2
 
 from twitter_topics.archive.reader import ArchiveRecords
 from twitter_topics.audit.balance import Report, balance
 from twitter_topics.audit.collect import collect
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import Counted, Documents, Kept, Limits, before, not_from
-from twitter_topics.backends.kafka_contents import DeadLetters, Range, partitions_of_keys, sort_letters
+from twitter_topics.backends.kafka_contents import DeadLetters, Range, sort_letters
+from twitter_topics.backends.kafka_partitioner import partition_of
 from twitter_topics.search.index import index_day
 
 TODAY = date(2026, 3, 10)
@@ -110,7 +110,7 @@ def healthy(seed: int = 1, *, records: int = 300, lane_count: int = 2) -> Pipeli
         known[tweet] = (partition, day)
         pipeline.indexed.append((day, partition, offset))
         pipeline.tweets += 1
-        pipeline.lanes[partition, int(partitions_of_keys([tweet], lane_count)[0])] = offset
+        pipeline.lanes[partition, partition_of(tweet.encode(), lane_count)] = offset
     pipeline.ranges = {partition: Range(0, end) for partition, end in ends.items()}
     chance.shuffle(pipeline.rows)
     return pipeline
@@ -296,7 +296,7 @@ def test_what_only_lags_is_not_called_broken(seed: int) -> None:
     pipeline.lanes, pipeline.tweets = {}, 0
     for partition, offset, tweet, _ in sorted(pipeline.rows, key=lambda row: row[:2]):
         if tweet and (partition, offset) in owners and offset < later[partition]:
-            pipeline.lanes[partition, int(partitions_of_keys([tweet], pipeline.lane_count)[0])] = offset
+            pipeline.lanes[partition, partition_of(tweet.encode(), pipeline.lane_count)] = offset
             pipeline.tweets += 1
     pipeline.rows = [row for row in pipeline.rows if row[1] < archived[row[0]]]
     report = judge(pipeline)
@@ -405,14 +405,6 @@ def test_a_passing_mismatch_between_two_reads_is_looked_at_again() -> None:
     assert watch(pipeline, clock, wait_seconds=0).state == "ok"
     pipeline.tweets += 1
     assert watch(pipeline, clock, wait_seconds=0).state == "broken"
-
-
-@pytest.mark.parametrize("partitions", [1, 3, 4, 12])
-def test_partitions_of_keys_are_kafkas(partitions: int) -> None:
-    chance = random.Random(partitions)
-    keys = ["", *("".join(chance.choices("0123456789:äß€😀ab", k=chance.randrange(40))) for _ in range(500))]
-    expected = [(murmur2(key.encode()) & 0x7FFFFFFF) % partitions for key in keys]
-    assert partitions_of_keys(keys, partitions).tolist() == expected
 
 
 def test_dead_letters_are_sorted_by_where_their_record_lies() -> None:

@@ -6,18 +6,14 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from kafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     SaslAuthenticationFailedError,
     TopicAuthorizationFailedError,
 )
-from kafka.partitioner import murmur2 as murmur2_of_kafka
 
 from producer.buffering.buffer import Batch
-from producer.sending.kafka_client import murmur2
 from producer.sending.publisher import MAX_BYTES, MAX_UNCONFIRMED_BYTES, Publisher
 from producer.source import Event
 from producer.testing import FakeKafka
@@ -158,13 +154,3 @@ def test_a_failed_record_is_told_by_what_helps(error: Exception, expected: type[
     sending.send(posts(1, 3))
     with pytest.raises(expected, match=type(error).__name__):
         sending.confirmed()
-
-
-@given(st.binary(max_size=70))
-@settings(max_examples=300, deadline=None)
-def test_keys_go_where_kafkas_own_clients_put_them(key: bytes) -> None:
-    assert murmur2(key) == murmur2_of_kafka(key) & 0xFFFFFFFF
-
-
-def test_a_very_long_key_has_a_place_too() -> None:
-    assert murmur2(b"k" * 5_003) == murmur2_of_kafka(b"k" * 5_003) & 0xFFFFFFFF

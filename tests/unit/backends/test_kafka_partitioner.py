@@ -1,0 +1,25 @@
+"""Keys go to the partitions that Kafka's own clients choose."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from kafka.partitioner.default import murmur2 as murmur2_of_kafka
+
+from twitter_topics.backends.kafka_partitioner import murmur2, partition_of
+
+
+@given(st.binary(max_size=70))
+@example(b"k" * 5_003)
+@settings(max_examples=300, deadline=None)
+def test_the_hash_is_kafkas(key: bytes) -> None:
+    assert murmur2(key) == murmur2_of_kafka(key) & 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 4, 12])
+@given(key=st.text(max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_the_partition_is_kafkas(partitions: int, key: str) -> None:
+    raw = key.encode("utf-8", "replace")
+    assert partition_of(raw, partitions) == (murmur2_of_kafka(raw) & 0x7FFFFFFF) % partitions
