@@ -17,7 +17,8 @@ from twitter_topics.archive.reader import ArchiveStore, HourFiles
 from twitter_topics.counts.topic_hours import HourTotal, TopicHourStore
 from twitter_topics.deletions.x_compliance import Job
 from twitter_topics.records.notice import Notice
-from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, encoded, register_version
+from twitter_topics.topic_models.registry import json_objects
+from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def trained(store: ModelStore, version: str, *, champion: str | None = None, **m
         "verdict": {"promote": True, "reasons": ["good"]},
     }
     files = {TRAINING: training, EVALUATION: evaluation, GOLDEN: {}, TOPICS: {"topics": []}}
-    store.put_files(version, {ARRAYS: b"arrays"} | {name: encoded(content) for name, content in files.items()})
+    store.put_files(
+        version, {ARRAYS: b"arrays"} | {name: json_objects.encode(content) for name, content in files.items()}
+    )
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from twitter_topics.errors import IntegrityError
+from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.gate import Comparison, Metrics
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import created_at
@@ -66,16 +65,4 @@ def read_json(store: ModelStore, version: str, name: str) -> dict[str, Any]:
     Raises:
         IntegrityError: it is missing or no JSON object.
     """
-    try:
-        content = json.loads(store.read_unregistered(version, name))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        msg = f"{name} of model {version} is not a JSON object"
-        raise IntegrityError(msg)
-    return content
-
-
-def encoded(content: dict[str, Any]) -> bytes:
-    """JSON for people and programs; refuses NaN, which JSON does not have."""
-    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False).encode()
+    return json_objects.decode(store.read_unregistered(version, name), f"{name} of model {version}")

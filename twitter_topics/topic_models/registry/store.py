@@ -9,7 +9,6 @@ models/history/<utc>-<version>.json   every promotion
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from twitter_topics.backends.objects import ObjectStore, S3Objects
 from twitter_topics.errors import ConflictError, IntegrityError
+from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.version import check_version, is_version
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class ModelStore:
         if found is None:
             msg = f"model {version} has no {MANIFEST}: it was never registered, or it was deleted"
             raise IntegrityError(msg)
-        return _json_object(found.body, _key(version, MANIFEST))
+        return json_objects.decode(found.body, _key(version, MANIFEST))
 
     def read(self, version: str, name: str) -> bytes:
         """One file of a registered version, as it was registered.
@@ -177,7 +177,7 @@ class ModelStore:
             raise IntegrityError(msg)
         whole = {**manifest, "version": version, "files": listed}
         try:
-            self._objects.put_new(_key(version, MANIFEST), _encoded(whole))
+            self._objects.put_new(_key(version, MANIFEST), json_objects.encode(whole))
         except ConflictError:
             raise ConflictError(_registered(version)) from None
         return whole
@@ -237,7 +237,7 @@ class ModelStore:
         """Be the one that follows the champion. Not every S3 server's If-Match is atomic, creating an object is."""
         key = f"{CLAIMS}{previous.token if previous else 'first'}.json"
         try:
-            self._objects.put_new(key, _encoded(asdict(promotion)))
+            self._objects.put_new(key, json_objects.encode(asdict(promotion)))
         except ConflictError:
             found = self._objects.get(key)
             claimed = promotion if found is None else _promotion(found.body)
@@ -247,7 +247,7 @@ class ModelStore:
             raise _conflict(promotion, claimed) from None
 
     def _swap(self, promotion: Promotion, expected_etag: str | None) -> str:
-        body = _encoded(asdict(promotion))
+        body = json_objects.encode(asdict(promotion))
         try:
             if expected_etag is None:
                 return self._objects.put_new(CHAMPION_KEY, body)
@@ -262,7 +262,7 @@ class ModelStore:
 
     def _record(self, promotion: Promotion) -> None:
         stamp = datetime.fromisoformat(promotion.promoted_at).strftime("%Y%m%dT%H%M%S.%fZ")
-        self._objects.put(f"{HISTORY}{stamp}-{promotion.version}.json", _encoded(asdict(promotion)))
+        self._objects.put(f"{HISTORY}{stamp}-{promotion.version}.json", json_objects.encode(asdict(promotion)))
 
 
 def _key(version: str, name: str) -> str:
@@ -290,23 +290,8 @@ def _conflict(promotion: Promotion, winner: Promotion | None) -> ConflictError:
     )
 
 
-def _encoded(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False).encode()
-
-
-def _json_object(body: bytes, key: str) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        msg = f"{key} is not a JSON object"
-        raise IntegrityError(msg)
-    return content
-
-
 def _promotion(body: bytes) -> Promotion:
-    content = _json_object(body, CHAMPION_KEY)
+    content = json_objects.decode(body, CHAMPION_KEY)
     try:
         return Promotion(**{name: content[name] for name in Promotion.__dataclass_fields__})
     except KeyError as error:

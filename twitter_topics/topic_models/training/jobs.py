@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import TwitterTopicsError
-from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, encoded, read_json
+from twitter_topics.topic_models.registry import json_objects
+from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.registry.version import TrainingRequest
@@ -88,7 +89,10 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         "warm_start_version": predecessor.version if predecessor else None,
         "seconds": round(time.monotonic() - started, 1),
     }
-    files = {TOPICS: encoded({"topics": topic_table(model, identities)}), TRAINING: encoded(training)}
+    files = {
+        TOPICS: json_objects.encode({"topics": topic_table(model, identities)}),
+        TRAINING: json_objects.encode(training),
+    }
     store.put_files(request.version, {ARRAYS: model.to_bytes(), **files})
     log.info("model %s: %s topics in %s s", request.version, model.k, training["seconds"])
 
@@ -128,7 +132,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
         "verdict": verdict.as_dict(),
     }
     recorded = {"texts": golden, "theta": theta[: len(golden)].tolist()}
-    store.put_files(version, {GOLDEN: encoded(recorded), EVALUATION: encoded(evaluation)})
+    store.put_files(version, {GOLDEN: json_objects.encode(recorded), EVALUATION: json_objects.encode(evaluation)})
     for reason in verdict.reasons:
         log.info("%s: %s", "promote" if verdict.promote else "keep the champion", reason)
     return verdict
