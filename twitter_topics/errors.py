@@ -1,10 +1,16 @@
 """Errors, named by what the caller should do.
 
 TwitterTopicsError
-├── ConfigurationError   a setting is missing or wrong: stop, name it, say the fix (exit code 78, no restart helps)
-├── RetryableError       the other side is away or busy: wait and try the same thing again
-├── ConflictError        someone else was quicker: read the new state and decide again
-└── IntegrityError       what was read is not what was written: keep the last good state and report
+├── ConfigurationError     a setting is missing or wrong: stop, name it and the fix (exit code 78, no restart helps)
+├── RetryableError         a service is unavailable or busy: wait and try the same call again
+│   ├── LostError          a stream was interrupted: reconnect
+│   └── StoppedError       a stop was requested while waiting for a service: end
+├── ConflictError          another writer was faster: read the new state and decide again
+├── IntegrityError         data read differs from data written: keep the last good state and report
+├── NotReady               something a query needs does not exist yet: wait, nothing is wrong
+├── TooFewTweetsError      too few tweets for a training: try later
+├── TooLargeError          a frame is larger than allowed: reject it
+└── StepFailedError        a step of the tour failed: report it
 """
 
 from __future__ import annotations

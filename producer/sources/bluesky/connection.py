@@ -12,6 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from producer.receiving.answers import CONNECT_TIMEOUT_S, user_agent
 from producer.receiving.rules import RATE_LIMITED, Rules
 from producer.sources.bluesky.wire import Message
+from twitter_topics.errors import RetryableError
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
 """A record has at most 1 MiB, and six times that where JSON must escape every letter."""
@@ -37,7 +38,7 @@ class Lost(NamedTuple):
     move: bool = False
 
 
-class LostError(Exception):
+class LostError(RetryableError):
     """The connection must be given up."""
 
     def __init__(self, lost: Lost) -> None:

@@ -13,6 +13,7 @@ import requests
 import zstandard
 
 from producer.receiving.answers import BROKEN
+from twitter_topics.errors import TwitterTopicsError
 
 PATH = "/xrpc/network.bsky.jetstream.getZstdDictionary"
 MAX_DICTIONARY_BYTES = 1024 * 1024
@@ -22,7 +23,7 @@ _DICTIONARY_MAGIC = 0xEC30A437
 _log = logging.getLogger(__name__)
 
 
-class TooLargeError(ValueError):
+class TooLargeError(TwitterTopicsError):
     """A frame that would be larger than allowed."""
 
 
