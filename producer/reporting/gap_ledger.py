@@ -10,8 +10,9 @@ from threading import Lock
 from typing import BinaryIO, Self
 
 from producer.reporting.background import Background
-from twitter_topics.counts.store import SHORT_TIMEOUT_S, SeriesStore
+from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.errors import IntegrityError
+from twitter_topics.health.points import HealthPoints
 from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
@@ -53,8 +54,8 @@ class GapLedger:
     @classmethod
     def open(cls, settings: Settings, name: str) -> Self:
         """The ledger of the source `name`."""
-        store = SeriesStore(settings.influx, timeout_s=SHORT_TIMEOUT_S)
-        return cls(settings.producer.state_dir / f"{name}-gaps.jsonl", store.write_gap, release=store.close)
+        points = HealthPoints(settings.influx, timeout_s=SHORT_TIMEOUT_S)
+        return cls(settings.producer.state_dir / f"{name}-gaps.jsonl", points.write_gap, release=points.close)
 
     def add(self, value: bytes) -> None:
         """Keep a gap, as it is in its event, until it is written."""

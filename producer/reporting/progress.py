@@ -19,7 +19,8 @@ from producer.reporting.background import Background
 from producer.reporting.metrics import Metrics
 from producer.reporting.words import Snapshot
 from producer.status import Status
-from twitter_topics.counts.store import SHORT_TIMEOUT_S, SeriesStore
+from twitter_topics.backends.influx import SHORT_TIMEOUT_S
+from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import read_health, write_health
 from twitter_topics.settings import Settings
 
@@ -106,7 +107,7 @@ class Progress:
             ConfigurationError: the Prometheus port is taken.
         """
         terminal = Console(stderr=True)
-        series = SeriesStore(settings.influx, timeout_s=SHORT_TIMEOUT_S)
+        points = HealthPoints(settings.influx, timeout_s=SHORT_TIMEOUT_S)
         progress = cls(
             settings.speed.health_dir,
             start,
@@ -114,8 +115,8 @@ class Progress:
             source=name,
             status=status,
             backlog=backlog,
-            write_point=series.write_health,
-            release=series.close,
+            write_point=points.write_health,
+            release=points.close,
             terminal=terminal if terminal.is_terminal and not terminal.is_dumb_terminal else None,
         )
         if port := settings.producer.metrics_port_of(name):

@@ -15,6 +15,7 @@ from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import start_aggregator
 from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import reporter
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
@@ -26,7 +27,7 @@ PART = "aggregator"
 def main() -> None:
     """Wire the parts and keep the query running."""
     settings = Settings()
-    store = SeriesStore(settings.influx)
+    store, points = SeriesStore(settings.influx), HealthPoints(settings.influx)
     models = ModelStore(settings)
     aggregation = Aggregation(
         store,
@@ -36,7 +37,7 @@ def main() -> None:
     )
     spark = build_session(settings, "aggregate_topics", driver_memory=settings.speed.driver_memory, streaming=True)
 
-    report = reporter(settings.speed.health_dir, store.write_health)
+    report = reporter(settings.speed.health_dir, points.write_health)
     ends = TopicEnds(settings.kafka, settings.kafka.processed_topic)
 
     def behind() -> int:
@@ -47,6 +48,7 @@ def main() -> None:
     finally:
         spark.stop()
         store.close()
+        points.close()
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from twitter_topics.backends.query_keeper import Part, QueryKeeper
 from twitter_topics.backends.reachable import away
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.classification.query import Archiver, ClassifierQuery
-from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import reporter
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
@@ -24,7 +24,7 @@ from twitter_topics.settings import Settings
 def main() -> None:
     """Wire the parts and keep the queries running."""
     settings = Settings()
-    series = SeriesStore(settings.influx)
+    points = HealthPoints(settings.influx)
     spark = build_session(settings, "classify_tweets", driver_memory=settings.speed.driver_memory, streaming=True)
     archiver, classifier = Archiver(spark, settings), ClassifierQuery(spark, settings)
 
@@ -39,10 +39,10 @@ def main() -> None:
         Part("classifier", classifier.start, classifier.behind, search_away),
     ]
     try:
-        QueryKeeper(parts, reporter(settings.speed.health_dir, series.write_health)).run()
+        QueryKeeper(parts, reporter(settings.speed.health_dir, points.write_health)).run()
     finally:
         spark.stop()
-        series.close()
+        points.close()
 
 
 if __name__ == "__main__":

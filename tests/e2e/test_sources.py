@@ -23,7 +23,7 @@ from tests.fakes.mastodon import FakeMastodon
 from tests.fakes.twitter_v1 import FakeTwitter
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
-from twitter_topics.counts.store import SeriesStore
+from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import read_health
 from twitter_topics.local.stack import Stack
 from twitter_topics.records.gap import Gap
@@ -239,12 +239,12 @@ def test_every_stop_of_a_network_without_a_past_is_a_gap_in_kafka_and_influxdb(r
     in_kafka = [Gap.from_value(value) for _, value in running.read(running.settings.kafka.gap_topic)]
     assert {gap.source for gap in in_kafka if gap.cause == "stopped"} == {"twitter_v1", "x_v2", "mastodon"}
     assert all(gap.from_ms < gap.to_ms for gap in in_kafka)
-    store = SeriesStore(running.settings.influx)
+    points = HealthPoints(running.settings.influx)
     try:
         until(
-            lambda: set(store.gaps(0, 2 * 10**12)) == set(in_kafka),
+            lambda: set(points.gaps(0, 2 * 10**12)) == set(in_kafka),
             30,
-            lambda: f"InfluxDB has {store.gaps(0, 2 * 10**12)}, Kafka {in_kafka}",
+            lambda: f"InfluxDB has {points.gaps(0, 2 * 10**12)}, Kafka {in_kafka}",
         )
     finally:
-        store.close()
+        points.close()

@@ -131,14 +131,14 @@ def gaps(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
     """Show when nothing was received, why, and what that may have cost."""
-    from twitter_topics.counts.store import SeriesStore
+    from twitter_topics.health.points import HealthPoints
 
     now_ms = time.time_ns() // 1_000_000
-    store = SeriesStore(stack_settings().influx)
+    points = HealthPoints(stack_settings().influx)
     try:
-        found = store.gaps(now_ms - round(days * _DAY_MS), now_ms + 1)
+        found = points.gaps(now_ms - round(days * _DAY_MS), now_ms + 1)
     finally:
-        store.close()
+        points.close()
     if as_json:
         screen.print_json(data=[asdict(gap) for gap in found])
     elif found:

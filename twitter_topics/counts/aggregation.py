@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from twitter_topics.backends.influx import tag_text
 from twitter_topics.counts.panes import Ends, PaneKey, apply, ends_to_rewrite, rolling_hours
 from twitter_topics.counts.series import (
     PANE_MS,
@@ -24,7 +25,6 @@ from twitter_topics.counts.series import (
     Position,
     Series,
     Sums,
-    tag_text,
 )
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL

@@ -29,10 +29,6 @@ TOPIC_HOUR_FINAL = "topic_hour_final"
 """Exact counts of a closed hour from the archive. Tags topic_id, topic_label, model_version; fields tweets i, mass f,
 sentiment f (mean); time = hour start."""
 
-PIPELINE_HEALTH = "pipeline_health"
-"""Health of a part. Tag part; fields ok b, state s, rate f, lag i, batch_seconds f, restarts i, error s."""
-
-
 MILLION = 1_000_000
 """Mass and sentiment are summed as integers, in millionths: integers add up to the same total in any order."""
 
@@ -157,9 +153,3 @@ class LastHour(NamedTuple):
 
     end_ms: int
     topics: list[TopicCount]
-
-
-def tag_text(text: str) -> str:
-    """`text` as a tag: one line, not empty, and without the backslash that line protocol cannot carry."""
-    cleaned = " ".join("".join(c if c.isprintable() else " " for c in text.replace("\\", "/")).split())
-    return cleaned or "-"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
-from producer.reporting.gap_ledger import GapLedger
+from twitter_topics.backends import influx
+from twitter_topics.backends.influx import POINTS_PER_REQUEST, tag_text
 from twitter_topics.counts import store as store_module
 from twitter_topics.counts.series import (
     PANE_MS,
@@ -25,11 +25,9 @@ from twitter_topics.counts.series import (
     Series,
     Sums,
     TopicCount,
-    tag_text,
 )
-from twitter_topics.counts.store import POINTS_PER_REQUEST, SHORT_TIMEOUT_S, SeriesStore
+from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import IntegrityError, RetryableError
-from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 from twitter_topics.testing.series import MemorySeriesStore
 
@@ -62,9 +60,9 @@ def real(request: pytest.FixtureRequest) -> Iterator[SeriesStore]:
 def store(request: pytest.FixtureRequest) -> AnyStore:
     if request.param == "memory":
         return MemorySeriesStore()
-    influx: SeriesStore = request.getfixturevalue("real")
-    influx.reset_counts()
-    return influx
+    real: SeriesStore = request.getfixturevalue("real")
+    real.reset_counts()
+    return real
 
 
 def pane(start: int, series: Series, tweets: int, base: int, sequence: int) -> Pane:
@@ -168,27 +166,6 @@ def test_reset_leaves_nothing(store: AnyStore) -> None:
 # --- InfluxDB alone
 
 
-def raw(store: SeriesStore, sql: str) -> list[dict[str, Any]]:
-    return [tags | row for tags, row in store._rows(sql)]
-
-
-def test_numbers_that_are_none_are_refused_before_they_are_sent(real: SeriesStore) -> None:
-    with pytest.raises(IntegrityError, match="nan"):
-        real.write_health("aggregator", ok=True, state="running", rate=float("nan"))
-
-
-def test_health_points_keep_their_types_whatever_is_given(real: SeriesStore) -> None:
-    real.write_health("producer", at=T0 / 1000, ok=True, state="running", rate=3, lag=4.0, batch_seconds=1, restarts=0)
-    real.write_health("producer", at=T0 / 1000 + 1, ok=False, state='a "b" \\', rate=0.5, lag=0, error="x\ny")
-    rows = raw(real, "SELECT * FROM pipeline_health")
-    assert [row["rate"] for row in rows] == [3.0, 0.5]
-    assert [row["lag"] for row in rows] == [4, 0]
-    assert [(row["ok"], row["state"], row["error"]) for row in rows] == [
-        (True, "running", None),
-        (False, 'a "b" \\', "x\ny"),
-    ]
-
-
 def test_a_partial_write_is_an_integrity_error_and_not_tried_again(real: SeriesStore) -> None:
     """InfluxDB stores the good points of such a request and says 400."""
     real.reset_counts()
@@ -244,7 +221,7 @@ def test_half_a_point_is_waited_for(real: SeriesStore, monkeypatch: pytest.Monke
         if len(pauses) == 3:
             real._write([f"{key} {rest} {time_ns}"])
 
-    monkeypatch.setattr(store_module.time, "sleep", write_the_rest)
+    monkeypatch.setattr(influx.time, "sleep", write_the_rest)
     assert real.panes(T0 - PANE_MS, T0 + PANE_MS) == [whole]
     assert len(pauses) == 3
 
@@ -252,71 +229,7 @@ def test_half_a_point_is_waited_for(real: SeriesStore, monkeypatch: pytest.Monke
 def test_a_point_that_stays_half_is_no_count(real: SeriesStore, monkeypatch: pytest.MonkeyPatch) -> None:
     real.reset_counts()
     real._write([f"topic_pane,topic_id=1,topic_label=a,model_version=m1 tweets=3i {T0 * 1_000_000}"])
-    monkeypatch.setattr(store_module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(influx.time, "sleep", lambda _: None)
     with pytest.raises(RetryableError, match="half written"):
         real.panes(T0, T0 + 1)
     real.reset_counts()
-
-
-# --- gaps of the sources
-
-
-def gap(from_ms: int, to_ms: int, source: str = "bluesky", cause: str = "network", posts: int = 40) -> Gap:
-    return Gap(source, from_ms, to_ms, cause, posts)
-
-
-def test_gaps_come_back_as_they_were_written_and_twice_is_once(real: SeriesStore) -> None:
-    written = [
-        gap(T0, T0 + 1_500),
-        gap(T0, T0 + 1_500, cause="clamped"),
-        gap(T0, T0 + 9_000, source="mastodon"),
-        gap(T0 + 60_000, T0 + 61_234, posts=0),
-    ]
-    for one in [*written, *written]:
-        real.write_gap(one)
-    assert sorted(real.gaps(T0, T0 + 60_001), key=str) == sorted(written, key=str)
-    assert real.gaps(T0 + 1, T0 + 60_001) == written[3:]
-    assert real.gaps(T0 - 1000, T0) == []
-    rows = raw(real, "SELECT seconds FROM source_gap")
-    assert sorted(row["seconds"] for row in rows) == [1.234, 1.5, 1.5, 9.0]
-
-
-def ledger(path: Path, settings: Settings) -> GapLedger:
-    store = SeriesStore(settings.influx, timeout_s=SHORT_TIMEOUT_S)
-    return GapLedger(path, store.write_gap)
-
-
-def test_the_ledger_keeps_what_influxdb_has_not_taken_and_brings_it_later(
-    services: Services, real: SeriesStore, tmp_path: Path
-) -> None:
-    path = tmp_path / "bluesky-gaps.jsonl"
-    start = T0 + 10_000_000
-    gaps = [gap(start + at * 1000, start + at * 1000 + 500, posts=at) for at in range(50)]
-    away = ledger(path, services.settings(INFLUXDB_URL="http://127.0.0.1:9"))
-    for one in gaps[:30]:
-        away.add(one.value())
-    away.close()
-    assert real.gaps(start, start + 60_000) == []
-
-    back = ledger(path, services.settings(INFLUXDB_DATABASE=real._database))
-    for one in gaps[20:]:
-        back.add(one.value())
-    back.close()
-    found = real.gaps(start, start + 60_000)
-    assert found == gaps
-    assert len({one.from_ms for one in found}) == len(found) == 50
-    assert path.read_bytes() == b""
-
-
-def test_refused_credentials_are_told_once_and_nothing_is_lost(
-    services: Services, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "bluesky-gaps.jsonl"
-    refused = ledger(path, services.settings(INFLUXDB_PASSWORD="Sesame-42"))
-    one = gap(T0, T0 + 1)
-    for _ in range(3):
-        refused.add(one.value())
-    refused.close()
-    assert caplog.text.count("refused INFLUXDB_USERNAME and INFLUXDB_PASSWORD") == 1
-    assert "Sesame-42" not in caplog.text
-    assert {Gap.from_value(line) for line in path.read_bytes().splitlines()} == {one}

@@ -17,8 +17,8 @@ from producer.status import Spend
 from twitter_topics.cli import sources as sources_module
 from twitter_topics.cli import sources_check
 from twitter_topics.cli.main import app
-from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, RetryableError
+from twitter_topics.health.points import HealthPoints
 from twitter_topics.records.gap import Gap
 from twitter_topics.settings import SOURCES, Settings
 
@@ -259,11 +259,11 @@ def test_gaps_of_the_last_days(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
     found = [Gap("bluesky", T0, T0 + 125_000, "network", 4000), Gap("mastodon", T0 + 1, T0 + 1001, "stall", 2)]
 
-    def gaps(_store: SeriesStore, from_ms: int, to_ms: int) -> list[Gap]:
+    def gaps(_points: HealthPoints, from_ms: int, to_ms: int) -> list[Gap]:
         asked.append((from_ms, to_ms))
         return found
 
-    monkeypatch.setattr(SeriesStore, "gaps", gaps)
+    monkeypatch.setattr(HealthPoints, "gaps", gaps)
     monkeypatch.setattr(time, "time_ns", lambda: (T0 + 10) * 1_000_000)
     shown = run("gaps", "--days", "2").output
     assert asked == [(T0 + 10 - 2 * 86_400_000, T0 + 11)]
