@@ -18,6 +18,9 @@ from __future__ import annotations
 EXIT_CONFIGURATION = 78
 """Exit code of a process whose configuration is wrong (EX_CONFIG of sysexits.h)."""
 
+EXIT_TOO_FEW_TWEETS = 75
+"""Exit code of a training that found too few tweets: nothing is broken, later there may be enough."""
+
 
 class TwitterTopicsError(Exception):
     """Base of all errors that this project raises on purpose."""

@@ -11,12 +11,13 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from twitter_topics.backends.spark_session import build_session
-from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW_TWEETS, ConfigurationError
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings, TopicsSettings
 from twitter_topics.topic_models.registry.store import ModelStore
-from twitter_topics.topic_models.registry.version import EXIT_TOO_FEW_TWEETS, TRAINERS, TrainingRequest, created_at
+from twitter_topics.topic_models.registry.version import TRAINERS, created_at
 from twitter_topics.topic_models.training.jobs import TooFewTweetsError, train
+from twitter_topics.topic_models.training.request import TrainingRequest
 
 log = logging.getLogger("train_topics")
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from twitter_topics.errors import EXIT_CONFIGURATION
+from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW_TWEETS
 from twitter_topics.settings import Settings
-from twitter_topics.topic_models.registry.version import EXIT_TOO_FEW_TWEETS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

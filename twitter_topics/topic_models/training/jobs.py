@@ -13,7 +13,6 @@ from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
-from twitter_topics.topic_models.registry.version import TrainingRequest
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import pipelines
@@ -21,6 +20,7 @@ from twitter_topics.topic_models.training.alignment import Identities, align, fi
 from twitter_topics.topic_models.training.corpus import build_corpus
 from twitter_topics.topic_models.training.evaluation import compare, measure
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
+from twitter_topics.topic_models.training.request import TrainingRequest
 from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
 from twitter_topics.topic_models.training.spark_text import pipeline_model
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer, Trainer

@@ -20,9 +20,9 @@ from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.champion import load_champion
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json, register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
-from twitter_topics.topic_models.registry.version import TrainingRequest
 from twitter_topics.topic_models.training.corpus import is_held_out
 from twitter_topics.topic_models.training.jobs import TooFewTweetsError, evaluate, train
+from twitter_topics.topic_models.training.request import TrainingRequest
 from twitter_topics.topic_models.training.tweets import current_snapshot, read_tweets
 
 if TYPE_CHECKING:

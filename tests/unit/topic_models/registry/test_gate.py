@@ -1,18 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
 from twitter_topics.topic_models.registry.gate import Comparison, Metrics, judge
-from twitter_topics.topic_models.registry.version import (
-    TrainingRequest,
-    check_version,
-    created_at,
-    is_version,
-    version_name,
-)
 
 GOOD = Metrics(
     topics=20, vocabulary=9000, documents=80_000, held_out=4_000, perplexity=790.0, unigram_perplexity=1200.0,
@@ -85,41 +77,3 @@ def test_a_champion_of_other_tweets_is_no_yardstick() -> None:
     verdict = judge(GOOD, stale)
     assert verdict.promote
     assert verdict.reasons[-1] == "the tweets have changed: the champion knows only 10% of their words"
-
-
-REQUEST = {
-    "version": "20261101T120000Z-gsdmm", "trainer": "gsdmm", "k": 20, "iterations": 30, "seed": 1,
-    "start": datetime(2026, 10, 1, tzinfo=UTC), "end": datetime(2026, 11, 1, tzinfo=UTC),
-    "max_documents": 1_000_000, "min_documents": 2_000,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"version": "../champion"}, "no version name"),
-        ({"version": "20261101T120000Z-gsdmm\n"}, "no version name"),
-        ({"trainer": "best"}, "trainer 'best'"),
-        ({"k": 1}, "k 1"),
-        ({"iterations": 0}, "iterations 0"),
-        ({"seed": -1}, "seed -1"),
-        ({"end": datetime(2026, 10, 1, tzinfo=UTC)}, "is not before"),
-        ({"end": datetime(2026, 11, 1)}, "time zone"),  # noqa: DTZ001
-        ({"min_documents": 5}, "min_documents 5"),
-        ({"max_documents": 1_000}, "max_documents 1000"),
-    ],
-)
-def test_wrong_training_parameters_are_named(change: dict[str, object], reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
-        TrainingRequest(**{**REQUEST, **change})  # type: ignore[arg-type]
-
-
-def test_version_names_carry_their_time() -> None:
-    at = datetime(2026, 11, 1, 12, 0, 5, tzinfo=UTC)
-    name = version_name(at, "spark-lda")
-    assert name == "20261101T120005Z-spark-lda"
-    assert created_at(check_version(name)) == at
-    assert is_version(name)
-    assert not is_version("history")
-    with pytest.raises(ValueError, match="zone"):
-        version_name(datetime(2026, 11, 1), "gsdmm")  # noqa: DTZ001

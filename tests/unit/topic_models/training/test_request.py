@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from twitter_topics.topic_models.training.request import TrainingRequest
+
+REQUEST = {
+    "version": "20261101T120000Z-gsdmm", "trainer": "gsdmm", "k": 20, "iterations": 30, "seed": 1,
+    "start": datetime(2026, 10, 1, tzinfo=UTC), "end": datetime(2026, 11, 1, tzinfo=UTC),
+    "max_documents": 1_000_000, "min_documents": 2_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"version": "../champion"}, "no version name"),
+        ({"version": "20261101T120000Z-gsdmm\n"}, "no version name"),
+        ({"trainer": "best"}, "trainer 'best'"),
+        ({"k": 1}, "k 1"),
+        ({"iterations": 0}, "iterations 0"),
+        ({"seed": -1}, "seed -1"),
+        ({"end": datetime(2026, 10, 1, tzinfo=UTC)}, "is not before"),
+        ({"end": datetime(2026, 11, 1)}, "time zone"),  # noqa: DTZ001
+        ({"min_documents": 5}, "min_documents 5"),
+        ({"max_documents": 1_000}, "max_documents 1000"),
+    ],
+)
+def test_wrong_training_parameters_are_named(change: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        TrainingRequest(**{**REQUEST, **change})  # type: ignore[arg-type]
