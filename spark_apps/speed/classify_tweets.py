@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import sys
 
+from twitter_topics.archive.query import Archiver
 from twitter_topics.backends.query_keeper import Part, QueryKeeper
 from twitter_topics.backends.reachable import away
 from twitter_topics.backends.spark_session import build_session
-from twitter_topics.classification.query import Archiver, ClassifierQuery
+from twitter_topics.classification.query import ClassifierQuery
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import reporter
