@@ -140,10 +140,10 @@ class Runner:
         while time.monotonic() < until and not self.stopping:
             time.sleep(_TICK_SECONDS)
 
-    def _environment(self) -> dict[str, str]:
-        """Read at each start, so that a restarted service sees the settings of now."""
+    def _environment(self) -> dict[str, str] | None:
+        """Read at each start, so that a restarted service sees the settings of now; None = the runner's own."""
         if self.environment_file is None:
-            return dict(os.environ)
+            return None
         text = self.environment_file.read_text()
         self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
         variables: dict[str, str] = json.loads(text)
@@ -167,12 +167,14 @@ class Runner:
         beside.replace(self.state_file)
 
 
-def _become(command: Sequence[str], environment: dict[str, str]) -> None:
+def _become(command: Sequence[str], environment: dict[str, str] | None) -> None:
     """In the forked child: turn into the service. Never returns."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     processes.die_with_parent()
     try:
+        if environment is None:
+            os.execvp(command[0], list(command))  # noqa: S606 - no shell is the point
         os.execvpe(command[0], list(command), environment)  # noqa: S606 - no shell is the point
     except OSError as error:
         _log(f"{command[0]}: {error.strerror}")
