@@ -49,10 +49,10 @@ def model_promotion():
         settings = Settings()
         models = ModelStore(settings)
         by = dag_run.triggering_user_name or ""
-        order = promotion_tasks.Order(params["version"], params["force"], params["reason"], by)
+        request = promotion_tasks.PromotionRequest(params["version"], params["force"], params["reason"], by)
         events = [event.extra for event in (triggering_asset_events or {}).get(TOPIC_MODEL, [])]
-        version = promotion_tasks.choose_version(models, order, events)
-        return promotion_tasks.decide(models, version, order, promotion=settings.topics.promotion)
+        version = promotion_tasks.choose_version(models, request, events)
+        return promotion_tasks.decide(models, version, request, promotion=settings.topics.promotion)
 
     @task.branch
     def gate(decision: dict):

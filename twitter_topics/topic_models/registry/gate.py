@@ -70,15 +70,15 @@ class Verdict:
 def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | None = None) -> Verdict:
     """Compare a challenger with fixed limits and, unless it is the first model, with the champion."""
     limits = limits or Limits()
-    failures = list(_absolute(challenger, limits))
+    failures = list(_missed_limits(challenger, limits))
     if comparison is not None:
-        failures += _relative(challenger, comparison, limits)
+        failures += _losses_to_champion(challenger, comparison, limits)
     if failures:
         return Verdict(False, failures)
-    return Verdict(True, _praise(challenger, comparison, limits))
+    return Verdict(True, _reasons_to_promote(challenger, comparison, limits))
 
 
-def _absolute(model: Metrics, limits: Limits) -> Iterator[str]:
+def _missed_limits(model: Metrics, limits: Limits) -> Iterator[str]:
     if model.documents < limits.min_documents:
         yield f"trained on {model.documents:,} tweets; at least {limits.min_documents:,} are needed"
     if model.held_out < limits.min_held_out:
@@ -99,12 +99,12 @@ def _absolute(model: Metrics, limits: Limits) -> Iterator[str]:
         )
 
 
-def _relative(challenger: Metrics, comparison: Comparison, limits: Limits) -> Iterator[str]:
+def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Limits) -> Iterator[str]:
     champion = comparison.champion
     if champion.coverage - challenger.coverage > limits.max_coverage_drop:
         yield (
             f"knows a word of {challenger.coverage:.1%} of the tweets, the champion of {champion.coverage:.1%}; "
-            f"at most {_points(limits.max_coverage_drop)} less is allowed"
+            f"at most {_percentage_points(limits.max_coverage_drop)} less is allowed"
         )
     if not _comparable(comparison, limits):
         return
@@ -134,7 +134,7 @@ def _relative(challenger: Metrics, comparison: Comparison, limits: Limits) -> It
         )
 
 
-def _praise(challenger: Metrics, comparison: Comparison | None, limits: Limits) -> list[str]:
+def _reasons_to_promote(challenger: Metrics, comparison: Comparison | None, limits: Limits) -> list[str]:
     gain = 1 - challenger.perplexity / challenger.unigram_perplexity
     reasons = [
         f"{challenger.topics} topics from {challenger.documents:,} tweets; perplexity {challenger.perplexity:.1f} is "
@@ -160,5 +160,5 @@ def _comparable(comparison: Comparison, limits: Limits) -> bool:
     return comparison.common_words_share >= limits.min_common_words
 
 
-def _points(share: float) -> str:
+def _percentage_points(share: float) -> str:
     return f"{100 * share:g} percentage points"

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PromotionRequest:
     """What a person asked for in the run's form; empty for a run that an asset event started."""
 
     version: str = ""
@@ -33,7 +33,7 @@ class Order:
             raise ValueError(msg)
 
 
-def choose_version(models: ModelStore, order: Order, events: Iterable[Mapping[str, Any]]) -> str:
+def choose_version(models: ModelStore, request: PromotionRequest, events: Iterable[Mapping[str, Any]]) -> str:
     """The version that was asked for, else that of the newest asset event, else the newest registered one.
 
     Args:
@@ -42,7 +42,7 @@ def choose_version(models: ModelStore, order: Order, events: Iterable[Mapping[st
     Raises:
         ValueError: there is no version at all.
     """
-    named = [order.version] if order.version else [str(extra["version"]) for extra in events if "version" in extra]
+    named = [request.version] if request.version else [str(extra["version"]) for extra in events if "version" in extra]
     candidates = named or models.versions()
     if not candidates:
         msg = "no model is registered yet: topic_retraining makes the first one"
@@ -50,7 +50,7 @@ def choose_version(models: ModelStore, order: Order, events: Iterable[Mapping[st
     return candidates[-1]
 
 
-def decide(models: ModelStore, version: str, order: Order, *, promotion: str) -> dict[str, Any]:
+def decide(models: ModelStore, version: str, request: PromotionRequest, *, promotion: str) -> dict[str, Any]:
     """Judge a version against the champion of this moment.
 
     Args:
@@ -61,11 +61,11 @@ def decide(models: ModelStore, version: str, order: Order, *, promotion: str) ->
 
     Raises:
         IntegrityError: the version is not registered.
-        ValueError: see Order.check.
+        ValueError: see PromotionRequest.check.
     """
-    order.check()
+    request.check()
     champion = models.champion()
-    verdict = _verdict(models, version, champion, order, promotion)
+    verdict = _verdict(models, version, champion, request, promotion)
     for reason in verdict.reasons:
         log.info("%s: %s", "promote" if verdict.promote else "refused", reason)
     return {
@@ -73,8 +73,8 @@ def decide(models: ModelStore, version: str, order: Order, *, promotion: str) ->
         "promote": verdict.promote,
         "reasons": verdict.reasons,
         "expected_etag": champion.etag if champion else None,
-        "reason": order.reason.strip() or "; ".join(verdict.reasons),
-        "by": order.by or "model_promotion",
+        "reason": request.reason.strip() or "; ".join(verdict.reasons),
+        "by": request.by or "model_promotion",
     }
 
 
@@ -93,12 +93,14 @@ def promote(models: ModelStore, decision: Mapping[str, Any]) -> dict[str, Any]:
     return asdict(current)
 
 
-def _verdict(models: ModelStore, version: str, champion: Champion | None, order: Order, promotion: str) -> Verdict:
+def _verdict(
+    models: ModelStore, version: str, champion: Champion | None, request: PromotionRequest, promotion: str
+) -> Verdict:
     manifest = models.manifest(version)
     if champion is not None and champion.version == version:
         return Verdict(False, [f"{version} is the champion already"])
-    if order.force:
-        return Verdict(True, [f"the gate was passed over by {order.by or 'a person'}: {order.reason.strip()}"])
+    if request.force:
+        return Verdict(True, [f"the gate was passed over by {request.by or 'a person'}: {request.reason.strip()}"])
     if promotion == "never":
         return Verdict(False, ["TOPICS_PROMOTION=never: only a person promotes, with force and a reason"])
     evaluation = manifest["evaluation"]

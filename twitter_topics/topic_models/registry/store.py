@@ -131,7 +131,7 @@ class ModelStore:
         Raises:
             ConflictError: the version is registered; it does not change any more.
         """
-        self._refuse_registered(version)
+        self._require_unregistered(version)
         contents = _folder_contents(files) if isinstance(files, Path) else files
         for name, body in contents.items():
             self._objects.put(_key(version, name), body)
@@ -159,7 +159,7 @@ class ModelStore:
         Raises:
             ConflictError: the version is registered.
         """
-        self._refuse_registered(version)
+        self._require_unregistered(version)
         for name in self.files(version):
             self._objects.delete(_key(version, name))
 
@@ -170,7 +170,7 @@ class ModelStore:
             ConflictError: the version is registered already.
             IntegrityError: it has no arrays.
         """
-        self._refuse_registered(version)
+        self._require_unregistered(version)
         listed = {name: _fingerprint(self.read_unregistered(version, name)) for name in self.files(version)}
         if ARRAYS not in listed:
             msg = f"model {version} lacks {ARRAYS}: the training did not finish"
@@ -179,12 +179,12 @@ class ModelStore:
         try:
             self._objects.put_new(_key(version, MANIFEST), json_objects.encode(whole))
         except ConflictError:
-            raise ConflictError(_registered(version)) from None
+            raise ConflictError(_registered_message(version)) from None
         return whole
 
-    def _refuse_registered(self, version: str) -> None:
+    def _require_unregistered(self, version: str) -> None:
         if self._objects.get(_key(version, MANIFEST)) is not None:
-            raise ConflictError(_registered(version))
+            raise ConflictError(_registered_message(version))
 
     # --- the champion
 
@@ -269,7 +269,7 @@ def _key(version: str, name: str) -> str:
     return f"{ROOT}{check_version(version)}/{name}"
 
 
-def _registered(version: str) -> str:
+def _registered_message(version: str) -> str:
     return f"model {version} is registered and does not change any more; choose another version"
 
 

@@ -21,8 +21,8 @@ _SHAPE, _SCALE = 100.0, 0.01
 
 @cache
 def _drawn(k: int) -> tuple[float, ...]:
-    source = _Source(_java_hash(_CLASS_NAME))
-    return tuple(source.gamma() for _ in range(k))
+    numbers = _RandomNumbers(_java_hash(_CLASS_NAME))
+    return tuple(numbers.gamma() for _ in range(k))
 
 
 def spark_start_vector(k: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -37,7 +37,7 @@ def _java_hash(text: str) -> int:
     return value - 2**32 if value >= 2**31 else value
 
 
-class _Source:
+class _RandomNumbers:
     """Random numbers as breeze draws them."""
 
     def __init__(self, seed: int) -> None:

@@ -61,7 +61,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     store.discard(request.version)
     predecessor = _predecessor(store)
     snapshot = current_snapshot(spark, settings)
-    tweets = _read(spark, settings, request, snapshot)
+    tweets = _read_window(spark, settings, request, snapshot)
     corpus = build_corpus(tweets.to_train)
     log.info("%s tweets, %s to learn from, %s words", tweets.count, corpus.documents, len(corpus.vocabulary))
     if corpus.documents < request.min_documents // 2:
@@ -109,8 +109,8 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     training = read_json(store, version, TRAINING)
     scorer = Scorer.load(store.read_unregistered(version, ARRAYS))
     pipeline = pipelines.load_pipeline(spark, settings, store, version)
-    request = _request(version, training["request"])
-    tweets = _read(spark, settings, request, training["snapshot"])
+    request = _stored_request(version, training["request"])
+    tweets = _read_window(spark, settings, request, training["snapshot"])
 
     sample = tweets.held_out_texts[:_AGREEMENT_TEXTS]
     golden = pipelines.golden_texts(scorer)
@@ -153,7 +153,9 @@ def topic_table(model: TopicModel, identities: Identities) -> list[dict[str, Any
     ]
 
 
-def _read(spark: SparkSession, settings: Settings, request: TrainingRequest, snapshot: int | None) -> TrainingTweets:
+def _read_window(
+    spark: SparkSession, settings: Settings, request: TrainingRequest, snapshot: int | None
+) -> TrainingTweets:
     if snapshot is None:
         msg = "the archive is empty"
         raise TooFewTweetsError(msg)
@@ -184,6 +186,6 @@ def _trainer(spark: SparkSession, request: TrainingRequest) -> Trainer:
     return GsdmmTrainer() if request.trainer == "gsdmm" else SparkLdaTrainer(spark)
 
 
-def _request(version: str, stored: dict[str, Any]) -> TrainingRequest:
+def _stored_request(version: str, stored: dict[str, Any]) -> TrainingRequest:
     times = {name: datetime.fromisoformat(stored[name]) for name in ("start", "end")}
     return TrainingRequest(version=version, **{**stored, **times})
