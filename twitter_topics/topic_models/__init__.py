@@ -1,1 +1,1 @@
-"""Topic models: the code that scores, the code that trains, and the registry between them."""
+"""Topic models: scoring, training, and the registry between them."""

@@ -1,1 +1,1 @@
-"""Versions of topic models on S3, and which of them is the champion."""
+"""Topic model versions on S3, and the pointer to the champion."""

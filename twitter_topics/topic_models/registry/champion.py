@@ -1,4 +1,4 @@
-"""The champion as the stream uses it: loaded, verified, and exchanged between batches."""
+"""The champion as the stream uses it: loaded, verified, and swapped between batches."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
 GOLDEN_TOLERANCE = 1e-6
-"""Largest difference of a topic's share from what Spark's pipeline gave at evaluation."""
+"""Largest allowed difference of a topic share from Spark's pipeline at evaluation."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A champion that passed all checks. `arrays` is what workers load (`Scorer.load`)."""
+    """A champion that passed all checks. Workers load `arrays` (`Scorer.load`)."""
 
     version: str
     etag: str
@@ -30,11 +30,11 @@ class LoadedModel:
 
 
 def load_champion(store: ModelStore, current: LoadedModel | None) -> LoadedModel | None:
-    """The champion: the same object as `current` while nothing was promoted, None before the first promotion.
+    """Return the champion: `current` itself while nothing was promoted, None before the first promotion.
 
     Raises:
-        IntegrityError: the champion is damaged or scores differently from what was recorded; keep `current`.
-        RetryableError: S3 is away; keep `current`.
+        IntegrityError: the champion is damaged, or its scores differ from the recorded ones; keep `current`.
+        RetryableError: S3 is unavailable; keep `current`.
     """
     champion = store.champion()
     if champion is None:
@@ -49,7 +49,7 @@ def load_champion(store: ModelStore, current: LoadedModel | None) -> LoadedModel
 
 
 def check_golden(scorer: Scorer, golden: bytes, version: str) -> None:
-    """Score the golden sample.
+    """Score the golden sample and compare.
 
     Raises:
         IntegrityError: the sample is empty, or a share differs from the recorded one by more than GOLDEN_TOLERANCE.
@@ -57,11 +57,12 @@ def check_golden(scorer: Scorer, golden: bytes, version: str) -> None:
     sample = json.loads(golden)
     expected = np.array(sample["theta"], dtype=np.float64)
     if expected.shape != (len(sample["texts"]), scorer.model.k) or not len(expected):
-        msg = f"{GOLDEN} of model {version} does not fit to its {scorer.model.k} topics"
+        msg = f"{GOLDEN} of model {version} does not match its {scorer.model.k} topics"
         raise IntegrityError(msg)
     difference = float(np.abs(scorer.score(sample["texts"]).theta - expected).max())
     if not difference <= GOLDEN_TOLERANCE:
         msg = (
-            f"model {version} scores its golden sample differently: by {difference:.1e}, allowed {GOLDEN_TOLERANCE:.0e}"
+            f"model {version} scores its golden sample differently: off by {difference:.1e}, "
+            f"allowed {GOLDEN_TOLERANCE:.0e}"
         )
         raise IntegrityError(msg)

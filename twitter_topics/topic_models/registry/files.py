@@ -1,4 +1,4 @@
-"""Files of a model version beside its arrays, and the manifest that is made of them. No JVM is needed here."""
+"""Files of a model version next to its arrays, and the manifest built from them. Needs no JVM."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import created_at
 
 PIPELINE = "pipeline"
-"""Folder of the stock Spark PipelineModel."""
+"""Folder of the standard Spark PipelineModel."""
 
 TOPICS = "topics.json"
 """{topics: list of {topic_id, label, top_words, documents, share, status}}, largest topic first; status is `new` or
@@ -23,14 +23,14 @@ EVALUATION = "evaluation.json"
 """{metrics, comparison, champion: {version, etag} or null, verdict: {promote, reasons}}."""
 
 GOLDEN = "golden.json"
-"""{texts, theta}: made-up texts and the topic shares that Spark's pipeline gives them, for the loader's check."""
+"""{texts, theta}: synthetic texts and the topic shares that Spark's pipeline computed, for the loader's check."""
 
 
 def register_version(store: ModelStore, version: str) -> dict[str, Any]:
-    """Finish a version that was trained and evaluated: write its manifest. Returns it.
+    """Finish a trained and evaluated version: write its manifest and return it.
 
     Raises:
-        ConflictError: the version is registered already.
+        ConflictError: the version is already registered.
         IntegrityError: training or evaluation did not finish.
     """
     training = read_json(store, version, TRAINING)
@@ -51,7 +51,7 @@ def register_version(store: ModelStore, version: str) -> dict[str, Any]:
 
 
 def evaluated(content: dict[str, Any]) -> tuple[Metrics, Comparison | None]:
-    """Numbers of `evaluation.json`, to be judged again, perhaps with other limits."""
+    """Return the numbers of `evaluation.json`, to be judged again, possibly with other limits."""
     compared = content["comparison"]
     comparison = None
     if compared is not None:
@@ -60,9 +60,9 @@ def evaluated(content: dict[str, Any]) -> tuple[Metrics, Comparison | None]:
 
 
 def read_json(store: ModelStore, version: str, name: str) -> dict[str, Any]:
-    """A JSON object of a version, registered or not.
+    """Return a JSON object of a version, registered or not.
 
     Raises:
-        IntegrityError: it is missing or no JSON object.
+        IntegrityError: the file is missing or not a JSON object.
     """
     return json_objects.decode(store.read_unregistered(version, name), f"{name} of model {version}")

@@ -1,4 +1,4 @@
-"""Is a new topic model good enough to replace the champion? Pure: numbers in, verdict and reasons out."""
+"""The promotion gate: numbers in, verdict and reasons out. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Metrics:
-    """One model on the held-out tweets. Perplexities: lower is better. See training/topic_quality.py for the
-    measures."""
+    """One model on the held-out tweets. Lower perplexity is better. The measures are in training/topic_quality.py."""
 
     topics: int
     vocabulary: int
@@ -26,20 +25,20 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Challenger and champion on the same held-out tweets, perplexities on the words that both know."""
+    """Challenger and champion on the same held-out tweets; perplexities are on the words that both know."""
 
     challenger_perplexity: float
     champion_perplexity: float
     common_words_share: float
-    """Share of the challenger's held-out words that the champion knows as well."""
+    """Share of the challenger's held-out words that the champion also knows."""
     share_kept: float
-    """Share of the tweets that keep their topic id."""
+    """Share of tweets that keep their topic id."""
     champion: Metrics
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a model must reach."""
+    """Limits that a model must meet."""
 
     min_documents: int = 1_000
     min_held_out: int = 30
@@ -47,13 +46,13 @@ class Limits:
     min_coverage: float = 0.5
     min_diversity: float = 0.2
     max_perplexity_ratio: float = 1.02
-    """Two seeds on one window differ by 1.4 %: less would refuse a model for its luck."""
+    """Two seeds on the same window differ by 1.4 %: a tighter limit would reject a model for bad luck."""
     max_coherence_drop: float = 0.05
     max_diversity_drop: float = 0.10
     max_coverage_drop: float = 0.02
     min_share_kept: float = 0.2
     min_common_words: float = 0.5
-    """With fewer words in common the tweets themselves have changed: the champion is no yardstick then."""
+    """With fewer common words the tweets themselves have changed, so the champion is not a yardstick."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +79,22 @@ def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | N
 
 def _missed_limits(model: Metrics, limits: Limits) -> Iterator[str]:
     if model.documents < limits.min_documents:
-        yield f"trained on {model.documents:,} tweets; at least {limits.min_documents:,} are needed"
+        yield f"trained on {model.documents:,} tweets; at least {limits.min_documents:,} are required"
     if model.held_out < limits.min_held_out:
-        yield f"only {model.held_out:,} held-out tweets to judge on; at least {limits.min_held_out:,} are needed"
+        yield f"only {model.held_out:,} held-out tweets to evaluate on; at least {limits.min_held_out:,} are required"
     if model.topics < limits.min_topics:
-        yield f"{model.topics} topics; at least {limits.min_topics} are needed"
+        yield f"{model.topics} topics; at least {limits.min_topics} are required"
     if not model.perplexity < model.unigram_perplexity:  # also true for NaN
         yield (
             f"perplexity {model.perplexity:.1f} is not below {model.unigram_perplexity:.1f}, "
-            "that of a model without topics"
+            "the perplexity of a model without topics"
         )
     if not model.coverage >= limits.min_coverage:
-        yield f"knows a word of only {model.coverage:.1%} of the tweets; at least {limits.min_coverage:.0%} is needed"
+        yield f"knows a word of only {model.coverage:.1%} of the tweets; at least {limits.min_coverage:.0%} is required"
     if not model.diversity >= limits.min_diversity:
         yield (
-            f"topics repeat each other: {model.diversity:.0%} of their top words are different; "
-            f"at least {limits.min_diversity:.0%} is needed"
+            f"topics overlap: only {model.diversity:.0%} of their top words are distinct; "
+            f"at least {limits.min_diversity:.0%} is required"
         )
 
 
@@ -104,7 +103,7 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
     if champion.coverage - challenger.coverage > limits.max_coverage_drop:
         yield (
             f"knows a word of {challenger.coverage:.1%} of the tweets, the champion of {champion.coverage:.1%}; "
-            f"at most {_percentage_points(limits.max_coverage_drop)} less is allowed"
+            f"the drop may be at most {_percentage_points(limits.max_coverage_drop)}"
         )
     if not _comparable(comparison, limits):
         return
@@ -114,7 +113,7 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
             f"perplexity {mine:.1f} is {mine / theirs - 1:.1%} above the champion's {theirs:.1f}; "
             f"at most {limits.max_perplexity_ratio - 1:.0%} is allowed"
         )
-    # collapsed topics are coherent, scattered ones diverse: only both together say something
+    # collapsed topics are coherent and scattered ones diverse: only both together are meaningful
     coherence_drop = champion.coherence - challenger.coherence
     if coherence_drop > limits.max_coherence_drop:
         yield (
@@ -130,7 +129,7 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
     if not comparison.share_kept >= limits.min_share_kept:
         yield (
             f"only {comparison.share_kept:.0%} of the tweets keep their topic; "
-            f"at least {limits.min_share_kept:.0%} is needed"
+            f"at least {limits.min_share_kept:.0%} is required"
         )
 
 

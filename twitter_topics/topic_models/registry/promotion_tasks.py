@@ -1,4 +1,4 @@
-"""What model_promotion does: which version, is it good enough, and the change itself."""
+"""Tasks of model_promotion: choose a version, judge it, promote it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PromotionRequest:
-    """What a person asked for in the run's form; empty for a run that an asset event started."""
+    """The form of a manual run; empty for a run that an asset event triggered."""
 
     version: str = ""
     force: bool = False
@@ -27,31 +27,31 @@ class PromotionRequest:
     by: str = ""
 
     def check(self) -> None:
-        """Raises ValueError when the gate is to be passed over without saying which version and why."""
+        """Raise ValueError when `force` comes without a version and a reason."""
         if self.force and not (self.version and self.reason.strip()):
-            msg = "force needs a version and a reason: both are kept in the history of promotions"
+            msg = "force requires a version and a reason: both are kept in the promotion history"
             raise ValueError(msg)
 
 
 def choose_version(models: ModelStore, request: PromotionRequest, events: Iterable[Mapping[str, Any]]) -> str:
-    """The version that was asked for, else that of the newest asset event, else the newest registered one.
+    """Return the requested version, else that of the newest asset event, else the newest registered one.
 
     Args:
-        events: extras of the asset events that started the run, oldest first.
+        events: extras of the asset events that triggered the run, oldest first.
 
     Raises:
-        ValueError: there is no version at all.
+        ValueError: no version is registered.
     """
     named = [request.version] if request.version else [str(extra["version"]) for extra in events if "version" in extra]
     candidates = named or models.versions()
     if not candidates:
-        msg = "no model is registered yet: topic_retraining makes the first one"
+        msg = "no model is registered yet; topic_retraining trains the first one"
         raise ValueError(msg)
     return candidates[-1]
 
 
 def decide(models: ModelStore, version: str, request: PromotionRequest, *, promotion: str) -> dict[str, Any]:
-    """Judge a version against the champion of this moment.
+    """Judge a version against the current champion.
 
     Args:
         promotion: TOPICS_PROMOTION, `automatic` or `never`.
@@ -67,7 +67,7 @@ def decide(models: ModelStore, version: str, request: PromotionRequest, *, promo
     champion = models.champion()
     verdict = _verdict(models, version, champion, request, promotion)
     for reason in verdict.reasons:
-        log.info("%s: %s", "promote" if verdict.promote else "refused", reason)
+        log.info("%s: %s", "promote" if verdict.promote else "rejected", reason)
     return {
         "version": version,
         "promote": verdict.promote,
@@ -79,17 +79,17 @@ def decide(models: ModelStore, version: str, request: PromotionRequest, *, promo
 
 
 def promote(models: ModelStore, decision: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the version the champion. Again after it has become the champion changes nothing.
+    """Make the version the champion. A repeat after it has become the champion changes nothing.
 
     Raises:
-        ConflictError: another version became the champion since the decision: start a new run.
+        ConflictError: another version became the champion since the decision; start a new run.
     """
     current = models.champion()
     if current is None or current.version != decision["version"]:
         current = models.promote(
             decision["version"], decision["expected_etag"], reason=decision["reason"], by=decision["by"]
         )
-    log.info("champion: %s (before: %s), by %s", current.version, current.previous or "none", current.by)
+    log.info("champion: %s (previous: %s), promoted by %s", current.version, current.previous or "none", current.by)
     return asdict(current)
 
 
@@ -98,15 +98,17 @@ def _verdict(
 ) -> Verdict:
     manifest = models.manifest(version)
     if champion is not None and champion.version == version:
-        return Verdict(False, [f"{version} is the champion already"])
+        return Verdict(False, [f"{version} is already the champion"])
     if request.force:
-        return Verdict(True, [f"the gate was passed over by {request.by or 'a person'}: {request.reason.strip()}"])
+        return Verdict(True, [f"{request.by or 'a person'} bypassed the gate: {request.reason.strip()}"])
     if promotion == "never":
-        return Verdict(False, ["TOPICS_PROMOTION=never: only a person promotes, with force and a reason"])
+        return Verdict(False, ["TOPICS_PROMOTION=never: only a person can promote, with force and a reason"])
     evaluation = manifest["evaluation"]
     compared_with = evaluation["champion"]["version"] if evaluation["champion"] else None
     serving = champion.version if champion else None
     if compared_with != serving:
-        reason = f"it was compared with {compared_with or 'no model'}, but {serving or 'none'} serves now: train anew"
+        reason = (
+            f"compared with {compared_with or 'no model'}, the champion is now {serving or 'none'}: train again"
+        )
         return Verdict(False, [reason])
     return judge(*evaluated(evaluation))

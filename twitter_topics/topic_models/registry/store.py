@@ -1,8 +1,8 @@
-"""Topic models on S3: versions that never change, and one small object that says which of them is the champion.
+"""Topic models on S3: immutable versions, and one small object that names the champion.
 
-models/<version>/…                    files of a version; manifest.json is written last and lists all with their sha256
-models/champion.json                  the only object that changes, by conditional writes
-models/claims/<token>.json            who follows the champion with that token; made once, so a race has one winner
+models/<version>/…                    files of a version; manifest.json is written last and lists them with their sha256
+models/champion.json                  the only mutable object, changed by conditional writes
+models/claims/<token>.json            successor of the champion with that token; created once, so a race has one winner
 models/history/<utc>-<version>.json   every promotion
 """
 
@@ -34,7 +34,7 @@ ARRAYS = "arrays.npz"
 
 @dataclass(frozen=True)
 class Promotion:
-    """Content of champion.json. `token` tells this write from any other; `promoted_at` is ISO 8601, UTC."""
+    """Content of champion.json. `token` is unique to this write; `promoted_at` is ISO 8601, UTC."""
 
     version: str
     promoted_at: str
@@ -46,7 +46,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Champion:
-    """The version that serves, and the ETag that a later promotion must name."""
+    """The version in production, and the ETag that a later promotion must name."""
 
     version: str
     etag: str
@@ -63,12 +63,12 @@ def _utc_now() -> datetime:
 class ModelStore:
     """Reads and writes models.
 
-    Every method raises RetryableError while S3 is away and ValueError for something that is no version's name.
+    Every method raises RetryableError while S3 is unavailable and ValueError for an invalid version name.
 
     Args:
-        settings: says where S3 is.
+        settings: address of S3.
         objects: another object store, for tests.
-        clock: the time of promotions.
+        clock: time of promotions.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class ModelStore:
     # --- versions
 
     def versions(self) -> list[str]:
-        """All registered versions, oldest first. A version without a manifest is unfinished and not listed."""
+        """Return all registered versions, oldest first. A version without a manifest is unfinished and not listed."""
         names = [name for name in self._objects.folders(ROOT) if is_version(name)]
         return [name for name in names if self._objects.get(_key(name, MANIFEST)) is not None]
 
     def manifest(self, version: str) -> dict[str, Any]:
-        """The manifest of a registered version.
+        """Return the manifest of a registered version.
 
         Raises:
-            IntegrityError: the version is not registered, or its manifest is not readable.
+            IntegrityError: the version is not registered, or its manifest is unreadable.
         """
         found = self._objects.get(_key(version, MANIFEST))
         if found is None:
@@ -97,10 +97,10 @@ class ModelStore:
         return json_objects.decode(found.body, _key(version, MANIFEST))
 
     def read(self, version: str, name: str) -> bytes:
-        """One file of a registered version, as it was registered.
+        """Return one file of a registered version, as it was registered.
 
         Raises:
-            IntegrityError: the file is not in the manifest, is gone, or its sha256 differs.
+            IntegrityError: the file is not in the manifest, is missing, or its sha256 differs.
         """
         listed = self.manifest(version).get("files", {})
         found = self._objects.get(_key(version, name))
@@ -108,28 +108,28 @@ class ModelStore:
             msg = f"model {version} lacks {name}"
             raise IntegrityError(msg)
         if hashlib.sha256(found.body).hexdigest() != listed[name]["sha256"]:
-            msg = f"{name} of model {version} is not what was registered: its sha256 differs"
+            msg = f"{name} of model {version} has changed since registration: its sha256 differs"
             raise IntegrityError(msg)
         return found.body
 
     def load_arrays(self, version: str) -> bytes:
-        """`arrays.npz` of a registered version, verified like `read`."""
+        """Return `arrays.npz` of a registered version, verified like `read`."""
         return self.read(version, ARRAYS)
 
     def verify(self, version: str) -> None:
         """Read every file of a registered version.
 
         Raises:
-            IntegrityError: at the first file that is gone or differs.
+            IntegrityError: at the first file that is missing or differs.
         """
         for name in self.manifest(version).get("files", {}):
             self.read(version, name)
 
     def put_files(self, version: str, files: Mapping[str, bytes] | Path) -> None:
-        """Add files to a version that is not registered yet: names and contents, or a folder with all that is in it.
+        """Add files to a version that is not registered yet: names and contents, or a folder with everything in it.
 
         Raises:
-            ConflictError: the version is registered; it does not change any more.
+            ConflictError: the version is registered and therefore immutable.
         """
         self._require_unregistered(version)
         contents = _folder_contents(files) if isinstance(files, Path) else files
@@ -137,10 +137,10 @@ class ModelStore:
             self._objects.put(_key(version, name), body)
 
     def read_unregistered(self, version: str, name: str) -> bytes:
-        """One file of a version that may not be registered yet. Nothing vouches for its content.
+        """Return one file of a version that may not be registered yet. Its content is not verified.
 
         Raises:
-            IntegrityError: there is no such file.
+            IntegrityError: the file does not exist.
         """
         found = self._objects.get(_key(version, name))
         if found is None:
@@ -149,12 +149,12 @@ class ModelStore:
         return found.body
 
     def files(self, version: str) -> list[str]:
-        """Names of all files of a version, registered or not."""
+        """Return the names of all files of a version, registered or not."""
         prefix = _key(version, "")
         return [key.removeprefix(prefix) for key in self._objects.keys(prefix)]
 
     def discard(self, version: str) -> None:
-        """Delete what an earlier attempt left of a version, so that a repeated training starts clean.
+        """Delete the files that an earlier attempt left, so that a repeated training starts clean.
 
         Raises:
             ConflictError: the version is registered.
@@ -164,11 +164,11 @@ class ModelStore:
             self._objects.delete(_key(version, name))
 
     def register(self, version: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Finish a version: list its files with size and sha256 and write the manifest. Returns the whole manifest.
+        """Finish a version: list its files with size and sha256, write the manifest and return it.
 
         Raises:
-            ConflictError: the version is registered already.
-            IntegrityError: it has no arrays.
+            ConflictError: the version is already registered.
+            IntegrityError: the version has no arrays.
         """
         self._require_unregistered(version)
         listed = {name: _fingerprint(self.read_unregistered(version, name)) for name in self.files(version)}
@@ -189,30 +189,30 @@ class ModelStore:
     # --- the champion
 
     def champion(self) -> Champion | None:
-        """The version that serves, or None before the first promotion.
+        """Return the version in production, or None before the first promotion.
 
         Raises:
-            IntegrityError: champion.json is not readable.
+            IntegrityError: champion.json is unreadable.
         """
         found = self._objects.get(CHAMPION_KEY)
         return None if found is None else _champion(_promotion(found.body), found.etag)
 
     def promote(self, version: str, expected_etag: str | None, reason: str, by: str) -> Champion:
-        """Make a registered version the champion; also the way back to an older one.
+        """Make a registered version the champion. Rolling back to an older version is the same call.
 
         Args:
-            expected_etag: ETag of the champion that the decision was made against; None when there was none.
-            reason: why, for people. by: who or what decided.
+            expected_etag: ETag of the champion that the decision was based on; None when there was none.
+            reason: explanation for people. by: who or what decided.
 
         Raises:
-            ConflictError: there is another champion by now; nothing was changed. Read it and decide again.
+            ConflictError: the champion has changed since; nothing was written. Read it and decide again.
             IntegrityError: the version is not registered.
         """
         self.manifest(version)
         current = self._objects.get(CHAMPION_KEY)
         previous = None if current is None else _promotion(current.body)
         if previous is not None:
-            self._record(previous)  # a promoter that was killed may not have come to it
+            self._record(previous)  # its promoter may have been killed before it could
         at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
         replaced = None if previous is None else previous.version
         promotion = Promotion(version, at, reason, by, replaced, secrets.token_hex(8))
@@ -224,7 +224,7 @@ class ModelStore:
         return _champion(promotion, etag)
 
     def history(self) -> list[Promotion]:
-        """All promotions, oldest first."""
+        """Return all promotions, oldest first."""
         bodies = [self._objects.get(key) for key in self._objects.keys(HISTORY)]
         found = {promotion.token: promotion for body in bodies if body for promotion in [_promotion(body.body)]}
         current = self._objects.get(CHAMPION_KEY)
@@ -234,16 +234,16 @@ class ModelStore:
         return sorted(found.values(), key=lambda promotion: promotion.promoted_at)
 
     def _claim(self, promotion: Promotion, previous: Promotion | None, expected_etag: str | None) -> None:
-        """Be the one that follows the champion. Not every S3 server's If-Match is atomic, creating an object is."""
+        """Claim the succession of the champion. If-Match is not atomic on every S3 server; creating an object is."""
         key = f"{CLAIMS}{previous.token if previous else 'first'}.json"
         try:
             self._objects.put_new(key, json_objects.encode(asdict(promotion)))
         except ConflictError:
             found = self._objects.get(key)
             claimed = promotion if found is None else _promotion(found.body)
-            if claimed.token == promotion.token:  # the answer to our own write was lost
+            if claimed.token == promotion.token:  # our own write succeeded and its response was lost
                 return
-            self._swap(claimed, expected_etag)  # who claimed may have been killed before this
+            self._swap(claimed, expected_etag)  # the claimant may have been killed before this step
             raise _conflict(promotion, claimed) from None
 
     def _swap(self, promotion: Promotion, expected_etag: str | None) -> str:
@@ -253,7 +253,7 @@ class ModelStore:
                 return self._objects.put_new(CHAMPION_KEY, body)
             return self._objects.replace(CHAMPION_KEY, body, expected_etag)
         except ConflictError:
-            # somebody finished it for us, or the answer to our own write was lost
+            # another promoter finished it for us, or our own write succeeded and its response was lost
             current = self._objects.get(CHAMPION_KEY)
             serving = None if current is None else _promotion(current.body)
             if current is not None and serving is not None and serving.token == promotion.token:
@@ -270,12 +270,12 @@ def _key(version: str, name: str) -> str:
 
 
 def _registered_message(version: str) -> str:
-    return f"model {version} is registered and does not change any more; choose another version"
+    return f"model {version} is registered and immutable; choose another version"
 
 
 def _folder_contents(folder: Path) -> dict[str, bytes]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    # Hadoop's local checksums mean nothing on S3
+    # Hadoop's local checksums are useless on S3
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.suffix != ".crc"}
 
 
@@ -286,7 +286,7 @@ def _fingerprint(body: bytes) -> dict[str, Any]:
 def _conflict(promotion: Promotion, winner: Promotion | None) -> ConflictError:
     now = "none" if winner is None else winner.version
     return ConflictError(
-        f"{promotion.version} was not promoted: the champion has changed since (now: {now}); decide again"
+        f"{promotion.version} was not promoted: the champion has changed since the decision (now: {now}); decide again"
     )
 
 

@@ -1,1 +1,1 @@
-"""From a text to its topics, the same code in both layers."""
+"""From text to topics: the same code in the speed and the batch layer."""

@@ -1,7 +1,7 @@
-"""Spark's own inference for LDA as a numba kernel: the same numbers, many times faster.
+"""Spark's LDA inference as a numba kernel: the same numbers, many times faster.
 
-Method: variational inference of Hoffman, Blei and Bach, "Online learning for latent Dirichlet allocation" (2010), in
-the form, with the start vector and with the stop rule of Spark's `OnlineLDAOptimizer.variationalTopicInference`.
+Method: variational inference of Hoffman, Blei and Bach, "Online learning for latent Dirichlet allocation" (2010), with
+the update, the start vector and the stop rule of Spark's `OnlineLDAOptimizer.variationalTopicInference`.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 _MEAN_CHANGE = 1e-3  # Spark's stop rule
-_MAX_ROUNDS = 10_000  # Spark has no limit; reached by nothing but a broken model
+_MAX_ROUNDS = 10_000  # Spark has no limit; only a broken model reaches it
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
@@ -23,7 +23,7 @@ def _exp_digamma(x):
     """exp(digamma(x)) for x > 0, relative error below 1e-9.
 
     digamma(x) = digamma(x + 6) - sum of 1/(x + i), i < 6; and exp(digamma(z + 1/2)) = z + 1/(24 z) - 37/(5760 z^3) +
-    … is a short series where exp, log and many divisions would be needed otherwise.
+    … is a short series that replaces exp, log and many divisions.
     """
     a = x * (x + 5.0)
     b = (x + 1.0) * (x + 4.0)
@@ -38,7 +38,7 @@ def _exp_digamma(x):
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def infer(indptr, indices, counts, word_weights, alpha, start, gamma):
-    """Fill `gamma` (n × K). digamma of the sum of gamma, which Spark subtracts, cancels out and is left out."""
+    """Fill `gamma` (n × K). Spark subtracts the digamma of gamma's sum; it cancels out and is omitted."""
     k = word_weights.shape[1]
     longest = 1
     for document in range(len(indptr) - 1):

@@ -1,4 +1,4 @@
-"""Topics of texts without a JVM: Spark's own inference for LDA, equal to its `topicDistribution`, many times faster."""
+"""Topics of texts without a JVM: Spark's LDA inference, equal to its `topicDistribution`, many times faster."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ IntArray = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Scores:
-    """theta: n × K float32, shares of the topics in the model's order (zeros for a text without a known word).
-    known_words: n int32, how many words of each text the model knows."""
+    """theta: n × K float32, topic shares in the model's order (zeros for a text without a known word).
+    known_words: n int32, number of words of each text that the model knows."""
 
     theta: Float32Array
     known_words: IntArray
 
 
 class Scorer:
-    """A topic model ready to score texts. Safe to share between threads: scoring changes nothing in it."""
+    """A topic model ready to score texts. Thread-safe: scoring does not change it."""
 
     def __init__(self, model: TopicModel) -> None:
         self.model = model
@@ -43,7 +43,7 @@ class Scorer:
 
     @classmethod
     def load(cls, arrays: bytes) -> Scorer:
-        """From the content of `arrays.npz`.
+        """Load the content of `arrays.npz`.
 
         Raises:
             IntegrityError: the content is damaged.
@@ -51,13 +51,13 @@ class Scorer:
         return cls(TopicModel.from_bytes(arrays))
 
     def score(self, texts: list[str]) -> Scores:
-        """Topic shares of texts, in their order."""
+        """Return the topic shares of texts, in their order."""
         starts, indices = self._word_indices(texts)
         theta = self.theta(starts, indices, np.ones(len(indices)))
         return Scores(theta.astype(np.float32), np.diff(starts).astype(np.int32))
 
     def theta(self, starts: IntArray, indices: IntArray, counts: IntArray) -> FloatArray:
-        """Topic shares (n × K float64) of documents given as CSR parts; zeros for a document without a word."""
+        """Return topic shares (n × K float64) of documents in CSR form; zeros for a document without a word."""
         gamma = np.empty((len(starts) - 1, self.model.k))
         infer(
             starts.astype(np.int64),
@@ -73,8 +73,8 @@ class Scorer:
         return gamma
 
     def score_batch(self, texts: list[str]) -> list[list[tuple[int, float]]]:
-        """For each text its topics as (topic_id, share): dominant first, shares under MIN_PROBABILITY left out and the
-        rest scaled to add up to 1. `[(NO_TOPIC, 1.0)]` for a text without a known word."""
+        """Return the topics of each text as (topic_id, share), dominant first. Shares below MIN_PROBABILITY are dropped
+        and the rest scaled to sum to 1. `[(NO_TOPIC, 1.0)]` for a text without a known word."""
         return self.topics_of(self.score(texts).theta)
 
     def topics(self, theta_row: Float32Array) -> list[tuple[int, float]]:
@@ -82,7 +82,7 @@ class Scorer:
         return self.topics_of(theta_row.reshape(1, -1))[0]
 
     def topics_of(self, theta: Float32Array) -> list[list[tuple[int, float]]]:
-        """Rows of topic shares as lists of (topic_id, share); see `score_batch`."""
+        """Return rows of topic shares as lists of (topic_id, share); see `score_batch`."""
         kept = np.where(theta >= MIN_PROBABILITY, theta, 0.0).astype(np.float64)
         lengths = np.count_nonzero(kept, axis=1)
         kept /= np.maximum(kept.sum(axis=1, keepdims=True), 1e-12)
@@ -98,7 +98,7 @@ class Scorer:
         ]
 
     def dominant(self, theta: Float32Array | FloatArray) -> IntArray:
-        """Topic id of the largest share of each row (int32), NO_TOPIC for a row of zeros."""
+        """Return the topic id of the largest share in each row (int32), NO_TOPIC for a row of zeros."""
         ids = self._topic_ids[np.argmax(theta, axis=1)]
         return np.where(theta.any(axis=1), ids, np.int32(NO_TOPIC))
 
@@ -107,7 +107,7 @@ class Scorer:
         indices: list[int] = []
         starts = [0]
         for text in texts:
-            # stop words need no look-up of their own: no vocabulary holds them
+            # stop words need no check: no vocabulary contains them
             indices += [index for index in map(position, tokens(text)) if index is not None]
             starts.append(len(indices))
         return np.array(starts, dtype=np.int64), np.array(indices, dtype=np.int32)

@@ -1,7 +1,7 @@
-"""The vector from which Spark's LDA starts every document, computed without a JVM.
+"""The start vector of Spark's LDA inference, computed without a JVM.
 
-Spark draws it from Gamma(100, 1/100) with a fixed seed, once a model and the same for all rows. It decides between
-local optima, so a scorer that wants Spark's results must start from it. Sources: Spark's
+Spark draws it from Gamma(100, 1/100) with a fixed seed, once per model, and uses it for every row. It decides between
+local optima, so a scorer must start from it to get Spark's results. Sources: Spark's
 `OnlineLDAOptimizer.variationalTopicInference` (seed = Java's hash of the class name), commons-math's
 MersenneTwister(long), breeze's Gamma (Marsaglia and Tsang, "A simple method for generating gamma variables", 2000)
 and its Gaussian (Box and Muller). A test compares it with the JVM.
@@ -26,7 +26,7 @@ def _drawn(k: int) -> tuple[float, ...]:
 
 
 def spark_start_vector(k: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """K float64 numbers, equal to Spark's."""
+    """Return K float64 numbers, equal to Spark's."""
     return np.array(_drawn(k))
 
 
@@ -38,7 +38,7 @@ def _java_hash(text: str) -> int:
 
 
 class _RandomNumbers:
-    """Random numbers as breeze draws them."""
+    """Random numbers, drawn as breeze does."""
 
     def __init__(self, seed: int) -> None:
         self._twister = np.random.MT19937()

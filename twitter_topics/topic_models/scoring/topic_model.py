@@ -1,4 +1,4 @@
-"""A topic model as arrays: what training gives, what is stored as `arrays.npz`, what the scorer loads."""
+"""A topic model as arrays: training returns it, `arrays.npz` stores it, the scorer loads it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class TopicModel:
     topics_matrix: K × V float64, the parameters of each topic's Dirichlet distribution over words
         (Spark's `topicsMatrix`, transposed). Row k divided by its sum is the topic's distribution over words.
     alpha: K float64, Spark's `docConcentration`. eta: Spark's `topicConcentration`.
-    documents: K int64, documents of the training that belong to each topic.
-    word_counts: V int64, how often each word occurs in the training.
+    documents: K int64, training documents of each topic.
+    word_counts: V int64, occurrences of each word in training.
     topic_ids: K int64, stable across models (training/alignment.py). labels: K strings for people.
     """
 
@@ -50,16 +50,16 @@ class TopicModel:
 
     @property
     def topic_shares(self) -> FloatArray:
-        """K: share of the training's documents in each topic."""
+        """K: share of the training documents in each topic."""
         shares: FloatArray = self.documents / max(int(self.documents.sum()), 1)
         return shares
 
     def with_identity(self, topic_ids: IntArray, labels: tuple[str, ...]) -> TopicModel:
-        """The same topics under other ids and labels."""
+        """Return the same topics with other ids and labels."""
         return replace(self, topic_ids=topic_ids, labels=labels)
 
     def to_bytes(self) -> bytes:
-        """Content of `arrays.npz`."""
+        """Return the content of `arrays.npz`."""
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
@@ -80,12 +80,12 @@ class TopicModel:
         """Read `arrays.npz`.
 
         Raises:
-            IntegrityError: not such a file, of another format, or its arrays do not fit together.
+            IntegrityError: not an npz file, another format, or inconsistent arrays.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 if int(arrays["format"]) != FORMAT:
-                    msg = f"arrays.npz has format {int(arrays['format'])}, this version reads {FORMAT}"
+                    msg = f"arrays.npz has format {int(arrays['format'])}; this version reads format {FORMAT}"
                     raise IntegrityError(msg)
                 model = cls(
                     vocabulary=tuple(arrays["vocabulary"].tolist()),
@@ -98,16 +98,16 @@ class TopicModel:
                     labels=tuple(arrays["labels"].tolist()),
                 )
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            msg = f"arrays.npz is not readable: {type(error).__name__}"
+            msg = f"arrays.npz is unreadable: {type(error).__name__}"
             raise IntegrityError(msg) from error
         model.check()
         return model
 
     def check(self) -> None:
-        """Do shapes and values fit together?
+        """Check that shapes and values are consistent.
 
         Raises:
-            IntegrityError: names what does not.
+            IntegrityError: names the inconsistent arrays.
         """
         k, words = self.topics_matrix.shape
         fits = {
@@ -121,5 +121,5 @@ class TopicModel:
         }
         wrong = [name for name, ok in fits.items() if not ok]
         if wrong:
-            msg = f"arrays of a topic model do not fit together: {', '.join(wrong)}"
+            msg = f"inconsistent arrays in the topic model: {', '.join(wrong)}"
             raise IntegrityError(msg)

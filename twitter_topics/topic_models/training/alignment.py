@@ -1,8 +1,7 @@
-"""Topics keep their ids from one model to the next.
+"""Stable topic ids from one model to the next.
 
-The number of a topic in an LDA model means nothing: the next training shuffles it. So each new topic is matched to at
-most one topic of the champion, by the assignment that makes the sum of similarities largest (Hungarian method; Kuhn,
-1955).
+A topic's index in an LDA model is arbitrary: the next training shuffles it. So each new topic is matched to at most
+one topic of the champion by the assignment that maximizes the sum of similarities (Hungarian method; Kuhn, 1955).
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 MIN_SIMILARITY = 0.3
-"""A pair less similar than this is no pair: the new topic gets a new id."""
+"""A less similar pair is not a match: the new topic gets a new id."""
 
 
 @dataclass(frozen=True)
 class Identities:
-    """topic_ids: one id a topic of the new model. kept: whether the champion had it. next_topic_id: above all ids
-    ever used."""
+    """topic_ids: one id per topic of the new model. kept: whether the champion had it. next_topic_id: greater than
+    every id ever used."""
 
     topic_ids: IntArray
     kept: tuple[bool, ...]
@@ -33,15 +32,15 @@ class Identities:
 
 
 def first_identities(model: TopicModel) -> Identities:
-    """Ids 0, 1, 2… for the first model of all."""
+    """Return ids 0, 1, 2… for the very first model."""
     return Identities(np.arange(model.k, dtype=np.int64), (False,) * model.k, model.k)
 
 
 def align(model: TopicModel, champion: TopicModel, next_topic_id: int) -> Identities:
-    """Give the topics of `model` the ids of the champion's topics that they continue, and new ids to the rest.
+    """Give each topic of `model` the id of the champion's topic that it continues, and new ids to the rest.
 
     Args:
-        next_topic_id: the smallest id that no model has ever used (from the champion's manifest).
+        next_topic_id: the smallest id that no model has used (from the champion's manifest).
     """
     alike = similarity(model, champion)
     rows, columns = linear_sum_assignment(-alike)
@@ -56,7 +55,7 @@ def align(model: TopicModel, champion: TopicModel, next_topic_id: int) -> Identi
 
 
 def similarity(first: TopicModel, second: TopicModel) -> FloatArray:
-    """K1 × K2 cosines between the topics' distributions over words, on the union of the two vocabularies."""
+    """Return K1 × K2 cosines between the topics' word distributions, on the union of both vocabularies."""
     left, right = first.word_shares, second.word_shares
     here, there = shared_words(first, second)
     dots = left[:, here] @ right[:, there].T
@@ -66,7 +65,7 @@ def similarity(first: TopicModel, second: TopicModel) -> FloatArray:
 
 
 def shared_words(first: TopicModel, second: TopicModel) -> tuple[IntArray, IntArray]:
-    """Positions of the words that both models know, in the first and in the second vocabulary."""
+    """Return the indices of the words that both models know, in the first and the second vocabulary."""
     position = {word: index for index, word in enumerate(second.vocabulary)}
     pairs = [(index, position[word]) for index, word in enumerate(first.vocabulary) if word in position]
     if not pairs:

@@ -1,4 +1,4 @@
-"""From lists of words to the counts that trainers learn from."""
+"""From lists of words to the counts that trainers use."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 HELD_OUT_ONE_IN = 20
-"""Every twentieth tweet, by a hash of its id, is never trained on: models are compared on these."""
+"""One tweet in twenty, by a hash of its id, is never used for training: models are compared on these."""
 
 MIN_DOCUMENTS_OF_WORD = 5
 MAX_SHARE_OF_WORD = 0.25
-"""A word in fewer documents teaches nothing, a word in more of them divides nothing."""
+"""A word in fewer documents is too rare to learn from; a word in more of them does not separate topics."""
 
 
 def is_held_out(tweet_id: str) -> bool:
-    """Whether a tweet belongs to the slice that models are judged on. The same answer for ever and everywhere."""
+    """Return whether a tweet belongs to the evaluation slice. The answer never changes."""
     return zlib.crc32(tweet_id.encode("utf-8", "replace")) % HELD_OUT_ONE_IN == 0
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Counts of words: `counts[d, w]` (float32 CSR, documents × words) says how often document d has
+    """Word counts: `counts[d, w]` (float32 CSR, documents × words) is how often document d contains
     `vocabulary[w]`."""
 
     counts: sparse.csr_matrix
@@ -39,17 +39,16 @@ class Corpus:
 
     @property
     def word_counts(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """How often each word occurs in all documents."""
+        """Occurrences of each word in all documents."""
         return np.asarray(self.counts.sum(axis=0)).ravel().astype(np.int64)
 
 
 def build_corpus(
     words: pa.ListArray, *, min_documents: int = MIN_DOCUMENTS_OF_WORD, max_share: float = MAX_SHARE_OF_WORD
 ) -> Corpus:
-    """Choose the vocabulary of the documents and count it. The most frequent word is word 0; ties go by the alphabet.
+    """Choose the vocabulary of the documents and count it. Word 0 is the most frequent; ties are alphabetical.
 
-    Documents with fewer than two known words are left out: nothing can be learned from them about words that go
-    together.
+    Documents with fewer than two known words are dropped: they do not show which words occur together.
     """
     encoded = words.flatten().dictionary_encode()
     spellings = np.array(encoded.dictionary.to_pylist(), dtype=object)
@@ -64,7 +63,7 @@ def build_corpus(
 
 
 def count_known(words: pa.ListArray, vocabulary: tuple[str, ...]) -> sparse.csr_matrix:
-    """Counts of documents in a given vocabulary; all documents stay, also those without a known word."""
+    """Count documents in a given vocabulary; documents without a known word are kept."""
     encoded = words.flatten().dictionary_encode()
     position = {word: index for index, word in enumerate(vocabulary)}
     spellings = encoded.dictionary.to_pylist()
@@ -80,7 +79,7 @@ def recolumn(
     target: np.ndarray[Any, np.dtype[np.int64]],
     width: int,
 ) -> sparse.csr_matrix:
-    """Move column `source[i]` to column `target[i]` of a matrix with `width` columns; other columns are dropped."""
+    """Move column `source[i]` to column `target[i]` of a matrix with `width` columns; drop other columns."""
     ones = np.ones(len(source), dtype=np.float32)
     mapping = sparse.csr_matrix((ones, (source, target)), shape=(counts.shape[1], width))
     moved = (counts @ mapping).tocsr()

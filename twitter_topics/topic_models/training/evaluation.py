@@ -1,4 +1,4 @@
-"""Challenger and champion on the same tweets: the numbers that promotion is decided by."""
+"""Challenger and champion on the same tweets: the numbers that decide about promotion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def measure(scorer: Scorer, all_words: pa.ListArray, held_out_words: pa.ListArray) -> Metrics:
-    """One model. Coherence is counted on all tweets of the window: the held-out ones are too few for pairs of words."""
+    """Measure one model. Coherence uses all tweets of the window: the held-out ones are too few for word pairs."""
     model = scorer.model
     judged = count_known(held_out_words, model.vocabulary)
     return Metrics(
@@ -36,7 +36,7 @@ def measure(scorer: Scorer, all_words: pa.ListArray, held_out_words: pa.ListArra
 
 
 def compare(challenger: Scorer, champion: Scorer, all_words: pa.ListArray, held_out_words: pa.ListArray) -> Comparison:
-    """Two models, their perplexities on the words that both know. Needs topic ids that were aligned."""
+    """Compare two models, with perplexities on the words that both know. Requires aligned topic ids."""
     mine = count_known(held_out_words, challenger.model.vocabulary)
     theirs = count_known(held_out_words, champion.model.vocabulary)
     here, there = shared_words(challenger.model, champion.model)
@@ -61,5 +61,5 @@ def _mask(length: int, positions: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[
 
 
 def _finite(perplexity: float) -> float:
-    # nothing to judge on. JSON has no NaN; 0 is not below the unigram's 0, and without common words nothing is compared
+    # nothing to evaluate. JSON has no NaN; 0 is not below the unigram's 0, and without common words nothing is compared
     return perplexity if np.isfinite(perplexity) else 0.0

@@ -1,8 +1,7 @@
-"""GSDMM: one topic a tweet, by collapsed Gibbs sampling of a Dirichlet multinomial mixture.
+"""GSDMM: one topic per tweet, by collapsed Gibbs sampling of a Dirichlet multinomial mixture.
 
 Yin and Wang, "A Dirichlet multinomial mixture model-based approach for short text clustering", KDD 2014. On tweets it
-finds clearly better topics than LDA, which needs long documents. One sweep over 90,000 tweets
-takes 0.2 s.
+finds clearly better topics than LDA, which needs long documents. One sweep over 90,000 tweets takes 0.2 s.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -28,12 +27,12 @@ WORD_PRIOR = 0.1
 """The paper's alpha and beta."""
 
 _EMPTY = -1
-_PRODUCT_LENGTH = 8  # so many factors are multiplied before one logarithm is taken: far from underflow, and quick
+_PRODUCT_LENGTH = 8  # factors multiplied per logarithm: fast, and far from underflow
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """State after sampling: the topic of each document, documents per topic, and counts of words (V × K)."""
+    """State after sampling: the topic of each document, documents per topic, and word counts (V × K)."""
 
     topic_of: IntArray
     documents: FloatArray
@@ -41,7 +40,7 @@ class Clusters:
 
     @property
     def word_shares(self) -> FloatArray:
-        """K × V: posterior mean of each topic's distribution over words."""
+        """K × V: posterior mean of each topic's word distribution."""
         smoothed = self.word_counts + WORD_PRIOR
         shares: FloatArray = np.ascontiguousarray((smoothed / smoothed.sum(axis=0)).T)
         return shares
@@ -54,8 +53,8 @@ def sample_clusters(
 
     Args:
         counts: documents × words.
-        k: number of topics to begin with; some end up empty.
-        start: topic of each document to begin with, -1 for "any"; all random when None.
+        k: initial number of topics; some end up empty.
+        start: initial topic of each document, -1 for "any"; all random when None.
     """
     documents, words = counts.shape
     topic_of = np.full(documents, _EMPTY, dtype=np.int64) if start is None else start.astype(np.int64)
@@ -94,7 +93,7 @@ def _sample(indptr, indices, values, sweeps, seed, topic_of, documents, word_cou
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _move(indptr, indices, values, document, topic, sign, documents, word_counts, totals):
-    """Add (sign 1) or take (sign -1) a document to or from a topic."""
+    """Add a document to a topic (sign 1) or remove it (sign -1)."""
     documents[topic] += sign
     for entry in range(indptr[document], indptr[document + 1]):
         word_counts[indices[entry], topic] += sign * values[entry]
@@ -103,7 +102,7 @@ def _move(indptr, indices, values, document, topic, sign, documents, word_counts
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _log_weights(indptr, indices, values, document, documents, word_counts, totals, words, weights, product):
-    """Equation 4 of the paper, as logarithms: how well the document fits to each topic, given all others."""
+    """Equation 4 of the paper, as logarithms: how well the document fits each topic, given all others."""
     k = len(weights)
     for topic in range(k):
         weights[topic] = math.log(documents[topic] + CLUSTER_PRIOR)
@@ -125,7 +124,7 @@ def _log_weights(indptr, indices, values, document, documents, word_counts, tota
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _draw(weights):
-    """A topic in proportion to exp(weights). Overwrites them."""
+    """Draw a topic in proportion to exp(weights), which are overwritten."""
     highest = weights.max()
     total = 0.0
     for topic in range(len(weights)):

@@ -1,4 +1,4 @@
-"""The two jobs that make a model version: train it from the archive, then judge it."""
+"""The two jobs that produce a model version: train it on the archive, then evaluate it."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _AGREEMENT_TEXTS = 200
 
 
 class TooFewTweetsError(TwitterTopicsError):
-    """The window holds fewer tweets than a training needs. Later there may be enough."""
+    """The window has fewer tweets than a training requires. There may be enough later."""
 
 
 @dataclass(frozen=True)
 class _Predecessor:
-    """The champion that a training continues."""
+    """The champion that the training continues."""
 
     version: str
     etag: str
@@ -51,11 +51,11 @@ class _Predecessor:
 
 
 def train(spark: SparkSession, settings: Settings, store: ModelStore, request: TrainingRequest) -> None:
-    """Learn topics and write the files of the version (not its manifest). A repeated run starts the version anew.
+    """Train topics and write the files of the version (not its manifest). A repeated run starts from scratch.
 
     Raises:
         TooFewTweetsError: fewer distinct tweets in the window than `request.min_documents`.
-        ConflictError: the version is registered already.
+        ConflictError: the version is already registered.
     """
     started = time.monotonic()
     store.discard(request.version)
@@ -63,9 +63,9 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     snapshot = current_snapshot(spark, settings)
     tweets = _read_window(spark, settings, request, snapshot)
     corpus = build_corpus(tweets.to_train)
-    log.info("%s tweets, %s to learn from, %s words", tweets.count, corpus.documents, len(corpus.vocabulary))
+    log.info("%s tweets, %s for training, %s words", tweets.count, corpus.documents, len(corpus.vocabulary))
     if corpus.documents < request.min_documents // 2:
-        msg = f"only {corpus.documents} of {tweets.count} tweets have two words and more that others use as well"
+        msg = f"only {corpus.documents} of {tweets.count} tweets share two or more words with other tweets"
         raise TooFewTweetsError(msg)
     model = _trainer(spark, request).fit(
         corpus,
@@ -98,13 +98,13 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
 
 
 def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version: str) -> Verdict:
-    """Judge a trained version against the champion on the held-out tweets of its own window and snapshot.
+    """Evaluate a trained version against the champion on the held-out tweets of its own window and snapshot.
 
     Writes `evaluation.json` and `golden.json`.
 
     Raises:
-        IntegrityError: the training did not finish, or scorer and Spark pipeline disagree.
-        ConflictError: the version is registered already.
+        IntegrityError: the training did not finish, or the scorer and the Spark pipeline disagree.
+        ConflictError: the version is already registered.
     """
     training = read_json(store, version, TRAINING)
     scorer = Scorer.load(store.read_unregistered(version, ARRAYS))
@@ -116,7 +116,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     golden = pipelines.golden_texts(scorer)
     theta = pipelines.pipeline_theta(spark, pipeline, [*golden, *sample])
     difference = pipelines.check_agreement(scorer, [*golden, *sample], theta)
-    log.info("scorer = Spark pipeline on %s texts, largest difference %.1e", len(theta), difference)
+    log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
 
     predecessor = _predecessor(store)
     metrics = measure(scorer, tweets.words, tweets.to_judge)
@@ -139,7 +139,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
 
 
 def topic_table(model: TopicModel, identities: Identities) -> list[dict[str, Any]]:
-    """Topics for people: {topic_id, label, top_words, documents, share, status}, largest first."""
+    """Return the topics for people: {topic_id, label, top_words, documents, share, status}, largest first."""
     return [
         {
             "topic_id": int(model.topic_ids[topic]),
@@ -165,7 +165,7 @@ def _read_window(
     if tweets.count < request.min_documents:
         msg = (
             f"{tweets.count:,} tweets between {request.start:%Y-%m-%d %H:%M} and {request.end:%Y-%m-%d %H:%M} UTC; "
-            f"at least {request.min_documents:,} are needed (TOPICS_MIN_DOCUMENTS)"
+            f"at least {request.min_documents:,} are required (TOPICS_MIN_DOCUMENTS)"
         )
         raise TooFewTweetsError(msg)
     return tweets
@@ -177,7 +177,7 @@ def _predecessor(store: ModelStore) -> _Predecessor | None:
         return None
     model = TopicModel.from_bytes(store.load_arrays(champion.version))
     next_topic_id = int(store.manifest(champion.version)["next_topic_id"])
-    # after a way back to an older model, ids given since then must not be given again
+    # after a rollback, ids of newer versions must not be reused
     known = [int(store.manifest(version)["next_topic_id"]) for version in store.versions()]
     return _Predecessor(champion.version, champion.etag, model, max([next_topic_id, *known]))
 

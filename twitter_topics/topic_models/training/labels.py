@@ -1,4 +1,4 @@
-"""Names of topics for people."""
+"""Topic labels for people."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _CANDIDATES = 40
 
 
 def top_words(model: TopicModel, count: int = 15) -> list[list[str]]:
-    """The most probable words of each topic, most probable first."""
+    """Return the most probable words of each topic, most probable first."""
     order = np.argsort(-model.word_shares, axis=1, kind="stable")[:, :count]
     return [[model.vocabulary[word] for word in row] for row in order]
 
 
 def topic_labels(model: TopicModel) -> tuple[str, ...]:
-    """A distinct label for each topic: its three most telling words, such as `storm · flood · wind`.
+    """Return a distinct label for each topic: its three most distinctive words, such as `storm · flood · wind`.
 
-    A word tells by p(w|k) log(p(w|k) / p(w)), its share of the topic's divergence from all tweets: frequent in the
-    topic and rare elsewhere. A word that contains one already taken (a plural, its own hashtag) is skipped, as are
-    emoji; a second hashtag stands behind all words. A label already given to a larger topic is extended by one word.
+    Words are ranked by p(w|k) log(p(w|k) / p(w)), their share of the topic's divergence from all tweets: frequent in
+    the topic and rare elsewhere. A word that contains one already chosen (a plural, its own hashtag) is skipped, as are
+    emoji; further hashtags come after all words. A label that a larger topic already has is extended by one word.
     """
     shares = model.word_shares
     overall = model.word_counts / model.word_counts.sum()

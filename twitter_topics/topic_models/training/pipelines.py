@@ -1,7 +1,7 @@
-"""Spark's PipelineModel of a version: to S3, back, and its agreement with the scorer.
+"""Spark's PipelineModel of a version: saving to S3, loading, and its agreement with the scorer.
 
-Spark writes a model as many small files and renames them, which S3 answers slowly. Where the driver and the executors
-share a disk (local masters), the model is saved there and its files are uploaded; that takes a second and not twenty.
+Spark writes a model as many small files and renames them, which is slow on S3. Where the driver and the executors
+share a disk (local masters), the model is saved there and its files are uploaded: one second instead of twenty.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def save_pipeline(
 
 
 def load_pipeline(spark: SparkSession, settings: Settings, store: ModelStore, version: str) -> PipelineModel:
-    """The saved PipelineModel of a version, ready to transform a frame with the column `text`."""
+    """Load the PipelineModel of a version, ready to transform a frame with the column `text`."""
     if not _shares_disk(spark):
         return PipelineModel.load(_address(settings, version))
     with TemporaryDirectory() as folder:
@@ -53,13 +53,13 @@ def load_pipeline(spark: SparkSession, settings: Settings, store: ModelStore, ve
                 target = Path(folder) / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(store.read_unregistered(version, name))
-        return PipelineModel.load(f"file://{folder}/{PIPELINE}")  # reads everything now
+        return PipelineModel.load(f"file://{folder}/{PIPELINE}")  # reads eagerly
 
 
 def pipeline_theta(
     spark: SparkSession, pipeline: PipelineModel, texts: list[str]
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Spark's topic shares of texts (n × K), in their order."""
+    """Return Spark's topic shares of texts (n × K), in their order."""
     rows = pa.table({"position": pa.array(range(len(texts))), TEXT: pa.array(texts, pa.string())})
     scored = pipeline.transform(spark.createDataFrame(rows))
     table = scored.select("position", vector_to_array(TOPICS).alias("theta")).toArrow().sort_by("position")
@@ -67,10 +67,10 @@ def pipeline_theta(
 
 
 def check_agreement(scorer: Scorer, texts: list[str], theta: np.ndarray[Any, np.dtype[np.float64]]) -> float:
-    """Largest difference between Spark's shares and the scorer's.
+    """Return the largest difference between Spark's shares and the scorer's.
 
     Raises:
-        IntegrityError: it is above TOLERANCE, or a dominant topic differs: the arrays do not do what the pipeline does.
+        IntegrityError: it is above TOLERANCE: arrays and pipeline are not the same model.
     """
     mine = scorer.score(texts).theta
     difference = float(np.abs(mine - theta).max()) if len(texts) else 0.0
@@ -82,9 +82,9 @@ def check_agreement(scorer: Scorer, texts: list[str], theta: np.ndarray[Any, np.
 
 
 def golden_texts(scorer: Scorer) -> list[str]:
-    """Made-up texts of words that the model knows, and one that it does not know.
+    """Return synthetic texts of words that the model knows, and one of words that it does not know.
 
-    They are stored with the model for as long as it lives, so they are not anybody's tweets.
+    They are stored as long as the model, so they must not be real tweets.
     """
     draw = np.random.default_rng(len(scorer.model.vocabulary))
     vocabulary = scorer.model.vocabulary

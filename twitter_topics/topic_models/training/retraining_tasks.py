@@ -1,4 +1,4 @@
-"""What topic_retraining does outside Spark."""
+"""Tasks of topic_retraining outside Spark."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def decide(
 
 
 def register(models: ModelStore, version: str) -> dict[str, Any]:
-    """Finish a trained and evaluated version; again for a registered one changes nothing.
+    """Finish a trained and evaluated version. A repeat for a registered version changes nothing.
 
     Returns:
-        What the asset event says: {version, metrics, passes (the gate's verdict at evaluation)}.
+        Extra of the asset event: {version, metrics, passes (the gate's verdict at evaluation)}.
 
     Raises:
         IntegrityError: training or evaluation did not finish.
@@ -39,7 +39,7 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
     registered = version in models.versions()
     manifest = models.manifest(version) if registered else register_version(models, version)
     verdict = manifest["evaluation"]["verdict"]
-    log.info("%s registered; the gate would say: %s", version, "; ".join(verdict["reasons"]))
+    log.info("%s registered; verdict of the gate: %s", version, "; ".join(verdict["reasons"]))
     return {"version": version, "metrics": manifest["metrics"], "passes": verdict["promote"]}
 
 
@@ -51,6 +51,6 @@ def _new_tweets(models: ModelStore, archive: ArchiveStore) -> int | None:
     since = archive.rows_since(manifest["snapshot"])
     if since is not None:
         return since
-    # the snapshot is forgotten: count whole hours since then, which is nearly the same and reads no data
+    # the snapshot has expired: count whole hours since then, nearly the same and without reading data
     trained = datetime.fromisoformat(manifest["created_at"])
     return sum(held.rows for hour, held in archive.files_per_hour().items() if hour >= trained)

@@ -1,5 +1,4 @@
-"""Spark's own LDA (online variational Bayes; Hoffman, Blei and Bach, 2010) behind the trainers' interface: the
-baseline."""
+"""The baseline: Spark's LDA (online variational Bayes; Hoffman, Blei and Bach, 2010) as a trainer."""
 
 from __future__ import annotations
 
@@ -27,9 +26,9 @@ _WORD_PRIOR = 0.5
 
 @dataclass(frozen=True)
 class SparkLdaTrainer:
-    """Online LDA. `iterations` mini-batches of a tenth of the documents each, so 30 iterations are 3 passes.
+    """Online LDA. Each of the `iterations` mini-batches is a tenth of the documents, so 30 iterations are 3 passes.
 
-    Its topics on tweets are much worse than GSDMM's: a document of nine words says too little about its own mixture.
+    Its topics on tweets are much worse than GSDMM's: nine words say too little about a document's mixture.
     """
 
     spark: SparkSession
@@ -37,7 +36,7 @@ class SparkLdaTrainer:
     def fit(
         self, corpus: Corpus, *, k: int, iterations: int, seed: int, warm_start: TopicModel | None = None
     ) -> TopicModel:
-        """See `Trainer.fit`. Spark's LDA cannot start from given topics, so `warm_start` is not used."""
+        """See `Trainer.fit`. Spark's LDA cannot start from given topics, so `warm_start` is ignored."""
         del warm_start
         counting = CountVectorizerModel.from_vocabulary(list(corpus.vocabulary), inputCol=WORDS, outputCol=FEATURES)
         documents = self.spark.createDataFrame(pa.table({WORDS: _as_words(corpus)}))
@@ -50,7 +49,7 @@ class SparkLdaTrainer:
                 seed=seed,
                 optimizer="online",
                 subsamplingRate=_SAMPLE_SHARE,
-                learningOffset=10.0,  # Spark's 1024 leaves the topics near their random start for the first hundreds
+                learningOffset=10.0,  # Spark's 1024 keeps the topics near their random start for hundreds of iterations
                 learningDecay=0.51,
                 docConcentration=[_DOCUMENT_PRIOR],
                 topicConcentration=_WORD_PRIOR,
@@ -63,7 +62,7 @@ class SparkLdaTrainer:
 
 
 def _as_words(corpus: Corpus) -> pa.ListArray:
-    """The documents as lists of words again, each word as often as it was counted."""
+    """The documents as lists of words again, each word repeated by its count."""
     repeats = corpus.counts.data.astype(np.int64)
     ends = np.concatenate(([0], np.cumsum(repeats)))[corpus.counts.indptr]
     words = pa.array(corpus.vocabulary).take(pa.array(np.repeat(corpus.counts.indices, repeats)))

@@ -1,4 +1,4 @@
-"""The text stages and the topic stage of a stock Spark PipelineModel."""
+"""The text stages and the topic stage of a standard Spark PipelineModel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 TEXT, WORDS, FEATURES, TOPICS = "text", "words", "features", "topicDistribution"
-"""Columns: what the pipeline reads, two steps on the way, and what it writes."""
+"""Columns: the input, two intermediate ones, and the output of the pipeline."""
 
 
 def text_stages() -> list[Transformer]:
@@ -31,27 +31,27 @@ def text_stages() -> list[Transformer]:
             outputCol="tokens",
             pattern=rules.TOKEN_PATTERN,
             gaps=False,
-            minTokenLength=1,  # Java counts UTF-16 units, so the length stands in the pattern
-            toLowercase=False,  # Java would take the machine's locale
+            minTokenLength=1,  # Java counts UTF-16 units, so the pattern sets the length
+            toLowercase=False,  # Java would use the machine's locale
         ),
         StopWordsRemover(
             inputCol="tokens",
             outputCol=WORDS,
             stopWords=sorted(rules.stop_word_set()),
-            caseSensitive=True,  # all is folded already
-            locale="en_US",  # else the stage refuses machines without a locale
+            caseSensitive=True,  # the text is already folded
+            locale="en_US",  # otherwise the stage fails on machines without a locale
         ),
     ]
 
 
 def pipeline_model(spark: SparkSession, model: TopicModel) -> PipelineModel:
-    """A topic model as a stock PipelineModel that Spark saves, loads and runs without this project."""
+    """Return a topic model as a standard PipelineModel that Spark saves, loads and runs without this project."""
     counting = CountVectorizerModel.from_vocabulary(list(model.vocabulary), inputCol=WORDS, outputCol=FEATURES)
     return PipelineModel([*text_stages(), counting, _local_lda(spark, model)])
 
 
 def _local_lda(spark: SparkSession, model: TopicModel) -> LocalLDAModel:
-    # pyspark has no public constructor for a LocalLDAModel of given topics, its Java class has
+    # pyspark has no public constructor for a LocalLDAModel of given topics; its Java class does
     context, jvm = spark.sparkContext, spark._jvm
     topics, words = model.topics_matrix.shape
     inner = jvm.org.apache.spark.mllib.clustering.LocalLDAModel(

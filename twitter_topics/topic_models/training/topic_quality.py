@@ -1,4 +1,4 @@
-"""How good topics are, on tweets that the training has not seen.
+"""Quality of topics on tweets not used for training.
 
 Document-completion perplexity: Wallach et al., "Evaluation methods for topic models" (2009). NPMI coherence: Bouma
 (2009), Lau et al. (2014). Diversity: Dieng et al. (2020).
@@ -24,13 +24,12 @@ _SPLIT_SEED = 3
 
 
 def completion_perplexity(scorer: Scorer, held_out: sparse.csr_matrix, judged: BoolArray | None = None) -> float:
-    """How surprised the model is by one half of each tweet's words after it has seen the other half; lower is better.
+    """Return how surprising half of each tweet's words are after the model has seen the other half; lower is better.
 
     Args:
         held_out: documents × the model's vocabulary.
-        judged: words to judge on (V booleans), all when None. The model's distributions are rescaled to these words,
-        so that
-            two models with different vocabularies can be compared on the words that both know.
+        judged: words to evaluate on (V booleans), all when None. The model's distributions are rescaled to these
+            words, so that models with different vocabularies can be compared on the words that both know.
 
     Returns:
         NaN when no document has two judged words.
@@ -44,14 +43,14 @@ def completion_perplexity(scorer: Scorer, held_out: sparse.csr_matrix, judged: B
 
 
 def unigram_perplexity(model: TopicModel, held_out: sparse.csr_matrix) -> float:
-    """The same for a model without topics, that knows only how frequent each word is: what topics must beat."""
+    """Return the same for a model that knows only word frequencies: the baseline that topics must beat."""
     _, hidden = _halves(held_out)
     frequency = (model.word_counts + _SMOOTHING) / (model.word_counts + _SMOOTHING).sum()
     return _perplexity(frequency[hidden.indices], hidden.data)
 
 
 def coherence(model: TopicModel, documents: sparse.csr_matrix) -> float:
-    """Mean NPMI of the pairs of each topic's ten top words, between -1 (never together) and 1 (always together)."""
+    """Return the mean NPMI of the pairs of each topic's ten top words, from -1 (never together) to 1 (always)."""
     present = (documents > 0).astype(np.float64).tocsc()
     total = documents.shape[0]
     values = [_topic_coherence(present, words, total) for words in _top(model, _COHERENCE_WORDS)]
@@ -59,18 +58,18 @@ def coherence(model: TopicModel, documents: sparse.csr_matrix) -> float:
 
 
 def diversity(model: TopicModel) -> float:
-    """Share of different words among the 25 top words of all topics: 1 is best, 1/K means that all topics are one."""
+    """Return the share of distinct words among the 25 top words of all topics: 1 is best, 1/K if all are the same."""
     top = _top(model, _DIVERSITY_WORDS)
     return float(len(np.unique(top)) / top.size)
 
 
 def coverage(documents: sparse.csr_matrix) -> float:
-    """Share of documents with at least one word that the model knows."""
+    """Return the share of documents with at least one word that the model knows."""
     return float(np.mean(np.diff(documents.indptr) > 0)) if documents.shape[0] else 0.0
 
 
 def share_kept(first: np.ndarray[Any, np.dtype[Any]], second: np.ndarray[Any, np.dtype[Any]], no_topic: int) -> float:
-    """Share of documents with the same topic id under two models, among those to which both give a topic."""
+    """Return the share of documents with the same topic id in both models, among those with a topic in both."""
     both = (first != no_topic) & (second != no_topic)
     return float(np.mean(first[both] == second[both])) if both.any() else 0.0
 
@@ -81,7 +80,7 @@ def _topic_coherence(present: sparse.csc_matrix, words: np.ndarray[Any, np.dtype
     alone = np.diag(together)
     first, second = np.triu_indices(len(words), 1)
     joint = together[first, second]
-    values = np.full(len(joint), -1.0)  # a pair that never meets
+    values = np.full(len(joint), -1.0)  # a pair that never co-occurs
     meets = (joint > 0) & (joint < 1)
     expected = alone[first][meets] * alone[second][meets]
     values[meets] = np.log(joint[meets] / expected) / -np.log(joint[meets])
@@ -94,7 +93,7 @@ def _top(model: TopicModel, count: int) -> np.ndarray[Any, np.dtype[Any]]:
 
 
 def _halves(documents: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """Deal the words of each document with two words and more to two halves, at random but always the same."""
+    """Split the words of each document of two or more words into two halves, by a fixed random seed."""
     enough = np.asarray(documents.sum(axis=1)).ravel() >= 2
     documents = documents[enough]
     repeats = documents.data.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Trainers behind one interface: counts of words in, a topic model out."""
+"""Trainers with one interface: word counts in, a topic model out."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 MIN_TOPIC_SHARE = 0.002
-"""Topics with a smaller share of the documents are noise and are dropped."""
+"""Topics with a smaller share of the documents are dropped as noise."""
 
 _CONCENTRATION = 1e6
 _ALPHA_SCALE = 0.05
 
 
 class Trainer(Protocol):
-    """Learns topics. Deterministic in its arguments."""
+    """Trains topics. The same arguments give the same result."""
 
     def fit(
         self, corpus: Corpus, *, k: int, iterations: int, seed: int, warm_start: TopicModel | None = None
     ) -> TopicModel:
-        """Topics of a corpus, at most `k`, largest first, with ids 0, 1, 2… and no labels.
+        """Return the topics of a corpus, at most `k`, largest first, with ids 0, 1, 2… and no labels.
 
         Args:
-            warm_start: a model whose topics the training starts from; a trainer that cannot ignores it.
+            warm_start: a model whose topics the training starts from; ignored by a trainer that cannot.
         """
         ...
 
 
 @dataclass(frozen=True)
 class GsdmmTrainer:
-    """GSDMM, sampled in this process. The best topics for tweets, and the fastest."""
+    """GSDMM, sampled in this process: the best topics for tweets, and the fastest training."""
 
     def fit(
         self, corpus: Corpus, *, k: int, iterations: int, seed: int, warm_start: TopicModel | None = None
@@ -48,10 +48,10 @@ class GsdmmTrainer:
 
 
 def starting_topics(corpus: Corpus, model: TopicModel, k: int, seed: int) -> IntArray:
-    """The topic of an earlier model for each document, to continue from it; -1 ("any") where it knows no word.
+    """Return an earlier model's topic for each document, to continue from it; -1 ("any") where it knows no word.
 
-    A sampler hardly ever opens an empty topic, so where `k` leaves room for more topics than the model has, the
-    documents that the model explains worst start in the free ones: subjects that are new since then find a place.
+    A sampler hardly ever opens an empty topic. So where `k` is larger than the model's number of topics, the documents
+    that the model explains worst start in the free ones, which makes room for new subjects.
     """
     position = {word: index for index, word in enumerate(model.vocabulary)}
     pairs = [(index, position[word]) for index, word in enumerate(corpus.vocabulary) if word in position]
@@ -74,12 +74,11 @@ def starting_topics(corpus: Corpus, model: TopicModel, k: int, seed: int) -> Int
 
 
 def _as_model(corpus: Corpus, clusters: Clusters) -> TopicModel:
-    """The mixture in the form of an LDA model, so that stock Spark can run it.
+    """Return the mixture as an LDA model, so that standard Spark can run it.
 
     Very concentrated topics (their distribution times 10^6) make Spark's expected log probabilities equal the
-    mixture's own, and a prior in proportion to each topic's size replaces the mixture's weights. Chosen by the
-    perplexity of held-out tweets among 17 such forms; a flat prior of 1, Spark's usual advice, makes the shares of a
-    tweet almost uniform.
+    mixture's, and a prior proportional to each topic's size replaces the mixture's weights. Chosen from 17 variants by
+    the perplexity of held-out tweets; a flat prior of 1, Spark's usual advice, makes a tweet's shares almost uniform.
     """
     large = clusters.documents >= MIN_TOPIC_SHARE * corpus.documents
     order = np.argsort(-clusters.documents, kind="stable")

@@ -1,4 +1,4 @@
-"""Tweets of the archive as lists of words, at one snapshot, each tweet once and always in the same order."""
+"""Archived tweets as lists of words, at one snapshot, each tweet once and in a fixed order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SCHEMA = (
 class TrainingTweets:
     """Words of tweets, ordered by tweet id.
 
-    words: list<string>, one list a tweet. held_out: which tweets are for judging only. held_out_texts: their texts.
+    words: list<string>, one list per tweet. held_out: tweets for evaluation only. held_out_texts: their texts.
     """
 
     words: pa.ListArray
@@ -62,9 +62,9 @@ def current_snapshot(spark: SparkSession, settings: Settings) -> int | None:
 def read_tweets(
     spark: SparkSession, settings: Settings, *, snapshot: int, start: datetime, end: datetime, max_tweets: int
 ) -> TrainingTweets:
-    """The newest `max_tweets` readable tweets with `start` <= event time < `end`, as the snapshot has them.
+    """Return the newest `max_tweets` readable tweets with `start` <= event time < `end`, in the snapshot.
 
-    A tweet that was archived more than once counts once: the record with the smallest partition and offset.
+    A tweet archived more than once counts once: the record with the smallest partition and offset.
     """
     source = spark.read.option("versionAsOf", snapshot).table(raw_table(settings))
     source.createOrReplaceTempView(_SOURCE)
@@ -79,12 +79,12 @@ def read_tweets(
 
 
 def word_rows(rows: DataFrame) -> DataFrame:
-    """Replace each row's payload by its words. The text stays only for held-out tweets."""
+    """Replace each row's payload by its words. Only held-out tweets keep their text."""
     return rows.mapInArrow(_words_of_batches, _SCHEMA)
 
 
 def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
-    """One row a tweet, at most the newest `max_tweets`, in an order that does not depend on Spark's partitions."""
+    """Return one row per tweet, at most the newest `max_tweets`, in an order independent of Spark's partitions."""
     keys = [(name, "ascending") for name in ("tweet_id", "kafka_partition", "kafka_offset")]
     table = table.sort_by(keys)
     ids = table["tweet_id"].to_pylist()
@@ -102,7 +102,7 @@ def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
 def _words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         texts = [tweet_text(json.loads(payload)) for payload in batch.column("payload").to_pylist()]
-        # a lone half of a surrogate pair is legal in JSON and in Python, but in no column
+        # a lone surrogate is legal in JSON and in Python, but not in a column
         texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         ids = batch.column("tweet_id").to_pylist()
         kept = [text if is_held_out(tweet_id) else None for tweet_id, text in zip(ids, texts, strict=True)]

@@ -27,13 +27,13 @@ def test_a_good_first_model_is_promoted() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"documents": 999}, "trained on 999 tweets; at least 1,000 are needed"),
-        ({"held_out": 12}, "only 12 held-out tweets to judge on"),
-        ({"topics": 2}, "2 topics; at least 3 are needed"),
+        ({"documents": 999}, "trained on 999 tweets; at least 1,000 are required"),
+        ({"held_out": 12}, "only 12 held-out tweets to evaluate on"),
+        ({"topics": 2}, "2 topics; at least 3 are required"),
         ({"perplexity": 1200.0}, "perplexity 1200.0 is not below 1200.0"),
         ({"perplexity": float("nan")}, "perplexity nan is not below 1200.0"),
         ({"coverage": 0.3}, "knows a word of only 30.0% of the tweets"),
-        ({"diversity": 0.05}, "topics repeat each other: 5% of their top words are different"),
+        ({"diversity": 0.05}, "topics overlap: only 5% of their top words are distinct"),
     ],
 )
 def test_absolute_limits_hold_for_every_model(change: dict[str, float], reason: str) -> None:
