@@ -23,20 +23,20 @@ EXIT_TOO_FEW_TWEETS = 75
 
 
 class TwitterTopicsError(Exception):
-    """Base of all errors that this project raises on purpose."""
+    """Base of all errors that this project raises deliberately."""
 
 
 class ConfigurationError(TwitterTopicsError):
-    """A setting is missing or wrong. The message names the setting and says the fix."""
+    """A setting is missing or wrong. The message names the setting and the fix."""
 
 
 class RetryableError(TwitterTopicsError):
-    """A service did not answer or refused for now. The same call may succeed later."""
+    """A service is unavailable or busy. The same call may succeed later."""
 
 
 class ConflictError(TwitterTopicsError):
-    """Someone else wrote first, or what was to be written exists. Nothing was changed."""
+    """Another writer was faster, or the object already exists. Nothing was changed."""
 
 
 class IntegrityError(TwitterTopicsError):
-    """Stored data contradicts itself: a hash differs, a part is missing, a pointer leads nowhere."""
+    """Stored data is inconsistent: a hash differs, a part is missing, a pointer is dangling."""

@@ -1,4 +1,4 @@
-"""Logging of the long-running processes: one form, to stderr, where the supervisor keeps it."""
+"""Logging of the long-running processes: one format, to stderr, which the supervisor collects."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from typing import TextIO
 
 _TALKATIVE = ("kafka", "elastic_transport", "elasticsearch", "botocore", "urllib3", "py4j", "websockets")
-"""Clients that tell every request and connection at INFO."""
+"""Clients that log every request and connection at INFO."""
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """To what stderr is at that moment: a line that renews itself in a terminal puts itself in its place."""
+    """Writes to the current `sys.stderr`, which a progress line in a terminal replaces while it is shown."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -22,10 +22,10 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 def configure_logging() -> None:
-    """INFO of this project and warnings of its clients."""
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, handlers=[_Stderr()], format=form)
+    """Log INFO of this project and warnings of its clients."""
+    line_format = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, handlers=[_Stderr()], format=line_format)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # warns of every tenth of a second that another process took the processor away
+    # warns whenever another process held the processor for a tenth of a second
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)

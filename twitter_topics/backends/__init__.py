@@ -1,1 +1,1 @@
-"""How to reach the backends: Kafka, S3, SQL and Spark. Nothing here knows of tweets."""
+"""Clients of the backends: Kafka, S3, SQL and Spark. Nothing here knows about tweets."""

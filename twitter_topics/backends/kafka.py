@@ -1,4 +1,4 @@
-"""Topics of the broker, through kafka-python."""
+"""Kafka topics, through kafka-python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY_MS = 24 * 60 * 60 * 1000
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Address and security of the brokers, as kafka-python's clients take them."""
+    """Return address and security of the brokers as options of kafka-python's clients."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers.split(","),
         "security_protocol": settings.security_protocol,
@@ -33,7 +33,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def topics(settings: KafkaSettings) -> dict[str, dict[str, Any]]:
-    """Every topic of the project, in the form of KafkaAdminClient.create_topics."""
+    """Return every topic of the project, as KafkaAdminClient.create_topics takes them."""
     week = {"retention.ms": str(7 * _DAY_MS)}
     month = {"retention.ms": str(30 * _DAY_MS)}
 
@@ -41,26 +41,26 @@ def topics(settings: KafkaSettings) -> dict[str, dict[str, Any]]:
         return {
             "num_partitions": settings.partitions,
             "replication_factor": settings.replication,
-            # the broker's clock: retention counts from the arrival, also for a replay of old tweets
+            # the broker's clock: retention starts at arrival, even for a replay of old tweets
             "configs": configs | {"message.timestamp.type": "LogAppendTime"},
         }
 
     return {
         settings.raw_topic: topic(week),
         settings.processed_topic: topic(week),
-        settings.dead_letter_topic: topic(month),  # people look at these when they find the time
-        settings.deletion_topic: topic({"cleanup.policy": "compact"}),  # the newest notice of each tweet, for ever
+        settings.dead_letter_topic: topic(month),  # kept longer, because people inspect these
+        settings.deletion_topic: topic({"cleanup.policy": "compact"}),  # the newest notice of each tweet, forever
         settings.gap_topic: topic({"cleanup.policy": "compact"}),
     }
 
 
 def ensure_topics(settings: KafkaSettings) -> list[str]:
-    """Create the topics that are missing and wait until each has its leaders. Returns those that were made.
+    """Create missing topics, wait for their leaders and return the names of the new ones.
 
-    An existing topic is left as it is: its partitions order the data that it already holds.
+    An existing topic is not changed: the order of its data depends on its partitions.
 
     Raises:
-        RetryableError: the broker does not take it for a minute.
+        RetryableError: the broker did not accept the request for a minute.
     """
     until = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -68,7 +68,9 @@ def ensure_topics(settings: KafkaSettings) -> list[str]:
             return _create_missing(settings)
         except KafkaError as error:
             if time.monotonic() > until:
-                raise RetryableError(f"Kafka at {settings.bootstrap_servers} makes no topics: {error}") from error
+                raise RetryableError(
+                    f"Kafka at {settings.bootstrap_servers} did not create the topics: {error}"
+                ) from error
             time.sleep(0.5)
 
 
@@ -80,7 +82,7 @@ def _create_missing(settings: KafkaSettings) -> list[str]:
         if missing:
             try:
                 admin.create_topics(missing, timeout_ms=10_000, wait_for_metadata=True)
-            except TopicAlreadyExistsError:  # somebody else made one of them meanwhile: look again for the others
+            except TopicAlreadyExistsError:  # created by someone else in the meantime: look again for the others
                 return _create_missing(settings)
         return sorted(missing)
     finally:

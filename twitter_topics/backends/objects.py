@@ -1,4 +1,4 @@
-"""The object store as the project needs it: whole objects, and writes that happen only if nobody was quicker."""
+"""The object store: whole objects and conditional writes."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """Content and ETag of an object. The ETag names this state of it and no other."""
+    """Content and ETag of an object. The ETag identifies exactly this state."""
 
     body: bytes
     etag: str
 
 
 class ObjectStore(Protocol):
-    """One bucket. All methods raise RetryableError while the store is away."""
+    """One bucket. All methods raise RetryableError while the store is unavailable."""
 
     def get(self, key: str) -> StoredObject | None:
-        """The object, or None when there is none."""
+        """Return the object, or None if it does not exist."""
         ...
 
     def put(self, key: str, body: bytes) -> None:
-        """Write an object, whatever was there."""
+        """Write an object unconditionally."""
         ...
 
     def put_new(self, key: str, body: bytes) -> str:
-        """Write an object that must not exist yet; its ETag. Raises ConflictError when it exists."""
+        """Create an object and return its ETag. Raises ConflictError if it exists."""
         ...
 
     def replace(self, key: str, body: bytes, etag: str) -> str:
-        """Write an object only over the state that `etag` names; the new ETag. Raises ConflictError otherwise."""
+        """Replace the state that `etag` names and return the new ETag. Raises ConflictError otherwise."""
         ...
 
     def keys(self, prefix: str) -> list[str]:
-        """All keys that begin with the prefix, sorted."""
+        """Return all keys that start with the prefix, sorted."""
         ...
 
     def folders(self, prefix: str) -> list[str]:
-        """The parts of keys between the prefix and the next `/`, sorted."""
+        """Return the segments of keys between the prefix and the next `/`, sorted."""
         ...
 
     def delete(self, key: str) -> None:
-        """Delete an object; it need not exist."""
+        """Delete an object if it exists."""
         ...
 
 
 class S3Objects:
-    """The bucket of the settings."""
+    """The bucket in the settings."""
 
     def __init__(self, settings: S3Settings) -> None:
         self._bucket = settings.bucket
@@ -118,14 +118,14 @@ class S3Objects:
         place = f"s3://{self._bucket}/{key}"
         if code in _LOST_RACE:
             return ConflictError(f"{place} was written by someone else in the meantime")
-        if code in _REFUSED:
+        if code in _ACCESS_ERRORS:
             return ConfigurationError(f"{place}: {code}. Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
         return RetryableError(f"{place}: {code or type(error).__name__}")
 
 
-# 404 answers an If-Match on a key that does not exist (any more)
+# S3 answers 404 to an If-Match on a key that does not exist (any more)
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "NoSuchKey"}
-_REFUSED = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
+_ACCESS_ERRORS = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
 
 
 def _code(error: ClientError | BotoCoreError) -> str:

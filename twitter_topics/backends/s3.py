@@ -1,4 +1,4 @@
-"""The S3 client, built in one place."""
+"""The S3 client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def s3_client(settings: S3Settings) -> S3Client:
-    """A client for the bucket of the settings. Without an access key boto3's own chain (role, profile) is used."""
+    """Return a client for the bucket in the settings. Without an access key it uses boto3's chain (role, profile)."""
     return boto3.client(
         "s3",
         endpoint_url=settings.endpoint_url or None,
@@ -31,7 +31,7 @@ def s3_client(settings: S3Settings) -> S3Client:
 
 
 def ensure_bucket(client: S3Client, bucket: str) -> None:
-    """Create the bucket when it is missing."""
+    """Create the bucket if it is missing."""
     try:
         client.head_bucket(Bucket=bucket)
     except client.exceptions.ClientError as error:

@@ -1,4 +1,4 @@
-"""Spark's Kafka source and sink with the settings of the project."""
+"""Spark's Kafka source and sink with the project's settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def kafka_options(settings: KafkaSettings) -> dict[str, str]:
-    """Address and security of the brokers."""
+    """Return address and security of the brokers as Spark options."""
     options = {
         "kafka.bootstrap.servers": settings.bootstrap_servers,
         "kafka.security.protocol": settings.security_protocol,
@@ -30,11 +30,11 @@ def kafka_options(settings: KafkaSettings) -> dict[str, str]:
 def read_stream(
     spark: SparkSession, settings: KafkaSettings, topic: str, *, max_records: int, starting: str
 ) -> DataFrame:
-    """A stream of a topic. Lost data stops the query: nothing is skipped in silence.
+    """Return a topic as a stream. Lost data stops the query: nothing is skipped silently.
 
     Args:
-        max_records: at most so many records a batch, spread over the partitions in proportion.
-        starting: `earliest` or Spark's JSON of offsets; only used while there is no checkpoint.
+        max_records: maximum records per batch, spread proportionally over the partitions.
+        starting: `earliest` or Spark's JSON of offsets; ignored once there is a checkpoint.
     """
     return (
         spark.readStream.format("kafka")
@@ -52,8 +52,8 @@ def read_stream(
 def write(rows: DataFrame, settings: KafkaSettings) -> None:
     """Append rows (topic, key, value) and wait for the acknowledgement of all replicas.
 
-    A send never expires by itself: were one batch given up while a later one of its partition gets through, the
-    repetition would bring the missing rows behind the aggregator's mark.
+    A send never expires: if one batch expired and a later one of its partition succeeded, the retry would bring the
+    missing rows below the aggregator's high-water mark.
     """
     options = kafka_options(settings) | {
         "kafka.acks": "all",

@@ -1,4 +1,4 @@
-"""One way to a Spark session: streaming apps, batch jobs and tests all come through here."""
+"""Spark sessions of streaming apps, batch jobs and tests."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 def build_session(
     settings: Settings, app_name: str, *, driver_memory: str = "", streaming: bool = False
 ) -> SparkSession:
-    """A session with the archive's catalog, S3 and Kafka.
+    """Return a session with the archive's catalog, S3 and Kafka.
 
-    Under spark-submit, master, jars and memory come from the submit; started as `python app.py` they come from the
-    settings. (A streaming app is started as plain Python, because spark-submit does not pass SIGTERM on to it.)
+    Under spark-submit, master, jars and memory come from its command line; with `python app.py` they come from the
+    settings. (Streaming apps are started as plain Python, because spark-submit does not forward SIGTERM.)
 
     Raises:
-        ConfigurationError: the jars are not where SPARK_JARS_DIR says.
+        ConfigurationError: SPARK_JARS_DIR has no jars.
     """
-    provide_defaults({"PYSPARK_PYTHON": sys.executable})  # else workers take whatever `python3` is on the PATH
+    provide_defaults({"PYSPARK_PYTHON": sys.executable})  # otherwise workers use whatever `python3` is on the PATH
     builder = SparkSession.builder.appName(app_name)
     if not _under_spark_submit():
         builder = builder.master(settings.spark.master).config("spark.jars", ",".join(jars(settings.spark.jars_dir)))
@@ -44,20 +44,20 @@ def build_session(
 
 
 def jars(folder: Path) -> list[str]:
-    """Absolute paths of the connector jars.
+    """Return the absolute paths of the connector jars.
 
     Raises:
         ConfigurationError: the folder is missing or empty.
     """
     found = sorted(str(path.resolve()) for path in Path(folder).glob("*.jar"))
     if not found:
-        msg = f"SPARK_JARS_DIR: no jars in {folder}. `make up` fetches them, or point it to the folder that holds them."
+        msg = f"SPARK_JARS_DIR: no jars in {folder}; run `make up` to download them, or set the folder that has them"
         raise ConfigurationError(msg)
     return found
 
 
 def _under_spark_submit() -> bool:
-    # spark-submit hands its Python driver the port of a JVM that already runs
+    # spark-submit passes the port of its running JVM to the Python driver
     return bool(inherited(["PYSPARK_GATEWAY_PORT"]))
 
 
@@ -67,7 +67,7 @@ def _common_options(settings: Settings) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
-        "spark.speculation": "false",  # a second copy of a task would write to Elasticsearch beside the first
+        "spark.speculation": "false",  # a second copy of a task would write to Elasticsearch concurrently
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.host": "127.0.0.1",
@@ -77,7 +77,7 @@ def _common_options(settings: Settings) -> dict[str, str]:
 
 
 _STREAMING_OPTIONS = {
-    "spark.scheduler.mode": "FAIR",  # a long batch of one query must not hold up the other
+    "spark.scheduler.mode": "FAIR",  # a long batch of one query must not block the other
     "spark.sql.streaming.metricsEnabled": "false",
     "spark.sql.streaming.minBatchesToRetain": "20",
     "spark.sql.streaming.stopTimeout": "30000",
@@ -86,7 +86,7 @@ _STREAMING_OPTIONS = {
 
 
 def s3a_options(settings: S3Settings) -> dict[str, str]:
-    """Hadoop's S3A for the bucket of the settings."""
+    """Return the options of Hadoop's S3A for the bucket in the settings."""
     prefix = "spark.hadoop.fs.s3a."
     options = {
         prefix + "endpoint.region": settings.region,
@@ -110,7 +110,7 @@ def s3a_options(settings: S3Settings) -> dict[str, str]:
 
 
 def catalog_options(archive: ArchiveSettings, s3: S3Settings) -> dict[str, str]:
-    """The Iceberg catalog of the archive: tables in JDBC, data in the bucket."""
+    """Return the options of the archive's Iceberg catalog: tables in JDBC, data in the bucket."""
     prefix = f"spark.sql.catalog.{archive.catalog_name}"
     options = {
         prefix: "org.apache.iceberg.spark.SparkCatalog",
@@ -129,10 +129,10 @@ def catalog_options(archive: ArchiveSettings, s3: S3Settings) -> dict[str, str]:
 
 
 def jdbc_uri(uri: str) -> str:
-    """The JDBC form of a catalog URI: `sqlite:///PATH` or `postgresql://HOST/DB`.
+    """Return the JDBC form of a catalog URI: `sqlite:///PATH` or `postgresql://HOST/DB`.
 
     Raises:
-        ConfigurationError: another kind of URI.
+        ConfigurationError: the URI has another scheme.
     """
     if uri.startswith("sqlite:///"):
         path = Path(uri.removeprefix("sqlite:///")).resolve()
@@ -142,6 +142,7 @@ def jdbc_uri(uri: str) -> str:
         parts = urlsplit(uri)
         return f"jdbc:postgresql://{parts.hostname}:{parts.port or 5432}{parts.path}"
     msg = (
-        f"ARCHIVE_CATALOG_URI: {uri.split('://')[0]}:// is not known; use sqlite:///PATH or postgresql://HOST/DATABASE"
+        f"ARCHIVE_CATALOG_URI: {uri.split('://')[0]}:// is not supported; "
+        "use sqlite:///PATH or postgresql://HOST/DATABASE"
     )
     raise ConfigurationError(msg)

@@ -1,4 +1,4 @@
-"""Statements of include/sql, so that no SQL stands in Python."""
+"""Statements in include/sql, so that Python contains no SQL."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 def statement(name: str, **identifiers: str) -> str:
-    """The text of `include/sql/<name>.sql` with its `{placeholders}` filled by identifiers.
+    """Return the text of `include/sql/<name>.sql` with its `{placeholders}` replaced by identifiers.
 
-    Values never come in this way: they are bound with `spark.sql(statement, args={…})`.
+    Bind values with `spark.sql(statement, args={…})` instead.
 
     Raises:
         ValueError: a placeholder's value is not a plain identifier.

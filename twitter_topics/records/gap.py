@@ -1,4 +1,4 @@
-"""Values of the topic `source_gaps`, and the measurement of the same name: times of which nothing was received."""
+"""Values of the topic `source_gaps` and of the measurement `source_gap`: periods in which nothing was received."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 
 SOURCE_GAP = "source_gap"
-"""Tags source, cause; fields from_ms i, to_ms i, seconds f, estimated_posts i; time = from_ms. Written twice it is the
-same point."""
+"""Tags source, cause; fields from_ms i, to_ms i, seconds f, estimated_posts i; time = from_ms. A repeated
+write is the same point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Gap:
     """Nothing was received from `source` in [from_ms, to_ms).
 
     `cause` is a stable word: `network`, `stall`, `http-503`, `rate-limit`, `stopped`, `spend-cap`, `clamped`, `slow`.
-    `estimated_posts`: the rate before the gap times its length.
+    `estimated_posts`: the rate before the gap times its duration.
     """
 
     source: str
@@ -36,5 +36,5 @@ class Gap:
 
     @classmethod
     def from_value(cls, value: bytes) -> Gap:
-        """Raises ValueError or TypeError for anything else."""
+        """Parse a value. Raises ValueError or TypeError for anything else."""
         return cls(**json.loads(value))

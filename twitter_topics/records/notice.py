@@ -1,4 +1,4 @@
-"""Values of the topic `tweet_deletions`: what the author or the network took back."""
+"""Values of the topic `tweet_deletions`: what authors and networks withdrew."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ NoticeEvent = Literal["delete", "account", "scrub_geo", "withheld"]
 AccountStatus = Literal["", "deleted", "suspended", "protected", "deactivated", "active"]
 
 EVERYWHERE = frozenset({"XX", "XY"})
-"""Country codes of X for "withheld in every country" (XX) and "because of a copyright notice" (XY)."""
+"""X's country codes for "withheld in every country" (XX) and "withheld due to a copyright notice" (XY)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notice.
+    """One deletion notice.
 
     Attributes:
-        event: `delete` of a tweet; `account` when a whole account changed its `status`; `scrub_geo` when places must
-            be forgotten (of one tweet, or of a user's tweets up to `up_to_tweet_id`); `withheld` in `countries`.
+        event: `delete` of a tweet; `account` when a whole account changed its `status`; `scrub_geo` when locations must
+            be removed (from one tweet, or from a user's tweets up to `up_to_tweet_id`); `withheld` in `countries`.
         source: the network, as in the header `source`.
-        tweet_id, user_id: as `id_str` of the tweet and of its user; empty where the notice is not about one.
-        at_ms: when it happened, Unix milliseconds; 0 where the source does not say.
+        tweet_id, user_id: `id_str` of the tweet and of its user; empty where the notice does not concern one.
+        at_ms: time of the event, Unix milliseconds; 0 if the source does not give it.
         payload: the notice as received.
     """
 
@@ -37,7 +37,7 @@ class Notice:
     payload: Any = field(default=None, compare=False)
 
     def key(self) -> bytes:
-        """The topic is compacted: the newest notice of a kind about a tweet or a user is kept."""
+        """Return the record key. The topic is compacted: the newest notice per event and tweet or user is kept."""
         about = f"user:{self.user_id}" if not self.tweet_id else self.tweet_id
         text = about if self.event == "delete" else f"{self.event}:{about}"
         return text.encode("utf-8", "replace")
@@ -58,11 +58,11 @@ class Notice:
 
     @classmethod
     def from_value(cls, value: bytes) -> Notice:
-        """Raises ValueError for anything else."""
+        """Parse a value. Raises ValueError for anything else."""
         try:
             fields = json.loads(value)
             for name in ("event", "source", "tweet_id", "user_id", "status", "up_to_tweet_id"):
-                str.encode(fields[name])  # a text that every store takes
+                str.encode(fields[name])  # a text that every store accepts
             return cls(
                 event=fields["event"],
                 source=fields["source"],
@@ -75,5 +75,5 @@ class Notice:
                 payload=fields["source_payload"],
             )
         except (KeyError, TypeError, OverflowError, RecursionError) as error:
-            msg = f"no notice: {error!r}"
+            msg = f"not a deletion notice: {error!r}"
             raise ValueError(msg) from error

@@ -8,12 +8,12 @@ import json
 from typing import Any
 
 NO_TOPIC = -1
-"""Topic id of a tweet without a single word that the model knows."""
+"""Topic id of a tweet without any word that the model knows."""
 
 NO_TOPIC_LABEL = "no topic"
 
 MIN_PROBABILITY = 0.01
-"""Topics below this share are left out; the rest is scaled so that the shares of a tweet add up to 1."""
+"""Topics below this share are dropped; the rest is scaled so that the shares of a tweet sum to 1."""
 
 PROCESSED_SCHEMA = (
     "tweet_id string, event_time long, model_version string, "
@@ -21,7 +21,7 @@ PROCESSED_SCHEMA = (
     "topic_label string, sentiment struct<compound: double>, "
     "raw_partition int, raw_offset long"
 )
-"""What the aggregator reads of a processed tweet (Spark DDL). `topics[0]` is the dominant topic."""
+"""Fields of a processed tweet that the aggregator reads (Spark DDL). `topics[0]` is the dominant topic."""
 
 
 def processed_value(
@@ -35,7 +35,7 @@ def processed_value(
     raw_partition: int,
     raw_offset: int,
 ) -> bytes:
-    """One value of `processed_tweets`. `topics` is ordered, dominant first, shares adding up to 1."""
+    """Return one value of `processed_tweets`. `topics` is ordered, dominant first; the shares sum to 1."""
     value = {
         "tweet_id": tweet_id,
         "event_time": event_time_ms,
@@ -52,7 +52,7 @@ def processed_value(
 def dead_letter(
     *, stage: str, reason: str, topic: str, partition: int, offset: int, value: bytes | None
 ) -> dict[str, Any]:
-    """A record that could not be used: where it lies, why it was refused, and its first bytes."""
+    """Return the dead letter of a rejected record: its location, the reason, and its first bytes."""
     raw = value or b""
     return {
         "stage": stage,
@@ -67,5 +67,5 @@ def dead_letter(
 
 
 def dead_letter_key(topic: str, partition: int, offset: int) -> str:
-    """The same record refused twice (a repeated batch) has the same key, so readers can count it once."""
+    """Return the key of a dead letter. A record rejected again in a repeated batch has the same key and counts once."""
     return f"{topic}-{partition}-{offset}"

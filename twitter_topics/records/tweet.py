@@ -1,4 +1,4 @@
-"""From the bytes of a Kafka record to a tweet, or to the reason why not. The same code reads in every layer."""
+"""From the bytes of a Kafka record to a tweet or a reject reason. Every layer uses this code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_BYTES = 900_000
-"""A larger record is refused: Kafka's own default limit is 1 MiB and Elasticsearch's clients time out long before."""
+"""A larger record is rejected: Kafka's default limit is 1 MiB, and Elasticsearch clients time out well below it."""
 
 MAX_ID_LENGTH = 512
 """Elasticsearch's limit for an `_id`, in bytes."""
@@ -24,7 +24,7 @@ _MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if na
 
 @dataclass(frozen=True, slots=True)
 class TimeBounds:
-    """How far a tweet's own time may lie from the time at which Kafka received it, in milliseconds."""
+    """How far event time may be from the time at which Kafka received the tweet, in milliseconds."""
 
     future_ms: int = 5 * 60 * 1000
     past_ms: int = 30 * 24 * 3600 * 1000
@@ -32,7 +32,7 @@ class TimeBounds:
 
 @dataclass(frozen=True, slots=True)
 class Tweet:
-    """A readable tweet: identity, event time (Unix milliseconds, UTC, from the source) and the v1.1 object."""
+    """A valid tweet: identity, event time (Unix milliseconds, UTC, from the source) and the v1.1 object."""
 
     tweet_id: str
     event_time_ms: int
@@ -42,7 +42,7 @@ class Tweet:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A record that is no tweet, and why. `reason` starts with a stable word: `json: …`, `id: …`, `time: …`."""
+    """A rejected record. `reason` starts with a stable word: `json: …`, `id: …`, `time: …`."""
 
     reason: str
 
@@ -52,8 +52,8 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
 
     Args:
         value: the record's value as received.
-        received_ms: the record's Kafka timestamp. Never the wall clock, so that a replay gives the same answer.
-        bounds: how far event time may lie from `received_ms`.
+        received_ms: the record's Kafka timestamp. Not the wall clock, so that a replay gives the same result.
+        bounds: how far event time may be from `received_ms`.
 
     Returns:
         The tweet, or the reason for the dead-letter topic. Never raises on any input.
@@ -88,7 +88,7 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
 
 
 def tweet_identity(body: dict[str, Any]) -> str | None:
-    """`id_str`, which other networks fill with `<source>:<native id>`; else the number `id`."""
+    """Return `id_str`, which other networks set to `<source>:<native id>`; else the number `id`; else None."""
     value = body.get("id_str")
     if isinstance(value, str) and value.strip():
         return value if _is_utf8(value) and len(value.encode()) <= MAX_ID_LENGTH else None
@@ -99,7 +99,7 @@ def tweet_identity(body: dict[str, Any]) -> str | None:
 
 
 def _is_utf8(text: str) -> bool:
-    """False for lone surrogates, which JSON can carry and no store takes."""
+    """Return False for lone surrogates, which JSON can contain and no store accepts."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -108,7 +108,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def tweet_time(body: dict[str, Any]) -> int | None:
-    """Event time in Unix milliseconds from `timestamp_ms`, else from `created_at` (Twitter's own date form)."""
+    """Return event time in Unix milliseconds from `timestamp_ms`, else from `created_at` (Twitter's date format)."""
     stamp = body.get("timestamp_ms")
     if isinstance(stamp, str) and stamp.isascii() and stamp.isdigit() and len(stamp) <= 15:
         return int(stamp)
@@ -128,7 +128,7 @@ def tweet_time(body: dict[str, Any]) -> int | None:
 
 
 def tweet_text(body: dict[str, Any]) -> str:
-    """The whole text: of a long tweet, and of the retweeted tweet where the retweet cuts it."""
+    """Return the full text: of a long tweet, and of the retweeted tweet where the retweet truncates it."""
     retweeted = body.get("retweeted_status")
     if isinstance(retweeted, dict) and isinstance(retweeted.get("full_text", retweeted.get("text")), str):
         return tweet_text(retweeted)

@@ -107,8 +107,6 @@ def _verdict(
     compared_with = evaluation["champion"]["version"] if evaluation["champion"] else None
     serving = champion.version if champion else None
     if compared_with != serving:
-        reason = (
-            f"compared with {compared_with or 'no model'}, the champion is now {serving or 'none'}: train again"
-        )
+        reason = f"compared with {compared_with or 'no model'}, the champion is now {serving or 'none'}: train again"
         return Verdict(False, [reason])
     return judge(*evaluated(evaluation))
