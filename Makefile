@@ -9,13 +9,15 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 CLI := .venv/bin/twitter-topics
+# the path of the checkout may hold more than ASCII
+export LC_ALL := C.UTF-8
 
 # SOURCE, FILE, SPEED, LIMIT and TIMES are short for settings of the producer
 ifdef SOURCE
 export PRODUCER_SOURCE := $(SOURCE)
 endif
 ifdef FILE
-export PRODUCER_REPLAY_FILE := $(if $(filter s3://% archive,$(FILE)),$(FILE),$(abspath $(FILE)))
+export PRODUCER_REPLAY_FILE := $(FILE)
 PRODUCER_SOURCE ?= replay
 export PRODUCER_SOURCE
 endif
@@ -86,4 +88,4 @@ lock:
 # data, logs and secrets of the stack; what was downloaded stays
 STATE := $(or $(LOCAL_STATE_DIR),.local)
 clean: stop
-	@rm -rf $(addprefix $(STATE)/,airflow archive checkpoints data health log producer run tmp work secrets.json)
+	@[ ! -d "$(STATE)" ] || { cd "$(STATE)" && rm -rf airflow archive checkpoints data health log producer run tmp work secrets.json; }

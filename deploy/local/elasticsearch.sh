@@ -6,7 +6,7 @@ data=$1 distribution=$2 java_home=$3
 mkdir -p "$data/conf/jvm.options.d" "$data/data" "$data/logs" "$data/tmp"
 cp "$distribution/config/jvm.options" "$distribution/config/log4j2.properties" "$data/conf/"
 
-set -- env -i PATH="$PATH" HOME="$data" HOSTNAME=localhost TWITTER_TOPICS_STACK="${TWITTER_TOPICS_STACK:-}" \
+set -- env -i PATH="$PATH" LC_ALL="${LC_ALL:-C.UTF-8}" HOME="$data" HOSTNAME=localhost TWITTER_TOPICS_STACK="${TWITTER_TOPICS_STACK:-}" \
     ES_JAVA_HOME="$java_home" ES_PATH_CONF="$data/conf" ES_TMPDIR="$data/tmp" "$distribution/bin/elasticsearch"
 
 # Elasticsearch refuses to run as root. A user namespace gives it another number and keeps our rights to the files;

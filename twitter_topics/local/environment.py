@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from twitter_topics.settings.paths import IsPath
 
 _FROM_CALLER = (
-    *("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ"),
+    *("HOME", "USER", "LOGNAME", "TZ"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
 )
@@ -137,6 +137,7 @@ def base(layout: Layout, java: Java) -> dict[str, str]:
         | short
         | {
             "PATH": f"{Path(sys.executable).parent}:{java.home}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "LC_ALL": "C.UTF-8",  # in an ASCII locale a JVM finds no file below a folder with an umlaut
             "NO_PROXY": "127.0.0.1,localhost",
             "JAVA_HOME": str(java.home),
             "SPARK_HOME": spark_home,

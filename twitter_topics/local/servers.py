@@ -46,12 +46,14 @@ def write_configuration(layout: Layout, ports: Ports, known: Mapping[str, str], 
     for folder in (*folders.values(), options):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def fill(recipe: str, target: Path, **values: object) -> None:
-        write_private(target, Template((RECIPES / recipe).read_text()).substitute(values))
+    def fill(recipe: str, target: Path, quote: Callable[[str], str] = quoted, **values: object) -> None:
+        text = Template((RECIPES / recipe).read_text(encoding="utf-8"))
+        write_private(target, text.substitute({name: quote(str(value)) for name, value in values.items()}))
 
     fill(
         "kafka.properties",
         folders["kafka"] / "kafka.properties",
+        java_property,
         data=folders["kafka"],
         port=ports["kafka"],
         controller_port=ports["kafka_controller"],
@@ -59,6 +61,7 @@ def write_configuration(layout: Layout, ports: Ports, known: Mapping[str, str], 
     fill(
         "s3proxy.conf",
         folders["s3"] / "s3proxy.conf",
+        java_property,
         data=folders["s3"],
         port=ports["s3"],
         access_key="local",
@@ -79,6 +82,17 @@ def write_configuration(layout: Layout, ports: Ports, known: Mapping[str, str], 
         transport_port=ports["elasticsearch_transport"],
     )
     fill("elasticsearch.jvm.options", options / "local.options", heap=elasticsearch_heap)
+
+
+def quoted(value: str) -> str:
+    """For between double quotes in YAML and TOML."""
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def java_property(value: str) -> str:
+    """As java.util.Properties reads it, which takes a file for Latin-1."""
+    units = memoryview(value.replace("\\", "\\\\").encode("utf-16")[2:]).cast("H")
+    return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
 
 
 def provision(settings: Settings, ports: Ports, known: Mapping[str, str], local_servers: frozenset[str]) -> None:

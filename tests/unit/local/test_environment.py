@@ -26,6 +26,13 @@ def addresses(layout: Layout, **given: str) -> Addresses:
     return environment.addresses(Settings(given), layout, PORTS, known)
 
 
+def test_services_run_in_a_locale_that_knows_umlauts(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LC_ALL", "LANG", "LC_CTYPE"):
+        monkeypatch.setenv(name, "C")
+    base = environment.base(layout, JAVA)
+    assert {name: value for name, value in base.items() if name.startswith(("LC_", "LANG"))} == {"LC_ALL": "C.UTF-8"}
+
+
 @pytest.mark.usefixtures("settings")
 def test_without_settings_everything_is_this_stacks_own(layout: Layout) -> None:
     found = addresses(layout)
@@ -58,11 +65,11 @@ def test_paths_are_made_absolute_where_the_user_stands(layout: Layout, settings:
 def test_the_callers_environment_does_not_leak(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "secret")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
     base = environment.base(layout, JAVA)
     assert "GITHUB_TOKEN" not in base
     assert "PYTHONDONTWRITEBYTECODE" not in base
-    assert base["LANG"] == "C.UTF-8"
+    assert base["TZ"] == "Europe/Berlin"
     assert base["SPARK_HOME"].endswith("/pyspark")
     assert base["NO_PROXY"] == "127.0.0.1,localhost"
     assert base["TWITTER_TOPICS_ENV_FILE"] == "", "a service sees its own settings only"
