@@ -4,7 +4,7 @@
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
-#   make test | test-pythons | lint | lock | clean | bench-producer
+#   make test | test-pythons | lint | lock | docs | clean | bench-producer
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -31,7 +31,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test test-pythons lint lock clean bench-producer bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test test-pythons lint lock docs clean bench-producer bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,8s/^# \{0,1\}//p' Makefile
@@ -78,6 +78,10 @@ lint: bootstrap-dev
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+# pages that are written by the code they describe
+docs: bootstrap-dev
+	@.venv/bin/python -m twitter_topics.settings.reference
 
 # requirements.txt holds for every Python of `requires-python`; no addresses in it, so that everybody's own index is used
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet

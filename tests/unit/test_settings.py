@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from twitter_topics.errors import ConfigurationError
-from twitter_topics.settings import PROJECT, Settings
+from twitter_topics.settings import PROJECT, Settings, reference
 from twitter_topics.settings.env_file import ENV_FILE_VARIABLE
 
+PATHS = {"state_dir", "health_dir", "jars_dir", "catalog_uri", "checkpoint_dir"}
 TOPIC_AT_IMPORT = Settings({}).kafka.raw_topic
 
 
@@ -31,18 +31,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def documented() -> dict[str, str]:
-    lines = (PROJECT / ".env.example").read_text(encoding="utf-8").splitlines()
-    return dict(match.groups() for line in lines if (match := re.match(r"^#([A-Z][A-Z0-9_]+)=(.*)$", line)))  # type: ignore[misc]
+def test_the_documentation_of_the_settings_is_current() -> None:
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run `make docs`"
+    assert reference.EXAMPLE.read_text(encoding="utf-8") == reference.example(), "run `make docs`"
 
 
-def test_the_example_lists_every_setting_with_its_default_and_no_other() -> None:
-    defaults = {}
-    for section in Settings.sections().values():
-        for name, field in section.model_fields.items():
-            value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
-            defaults[f"{section.model_config['env_prefix']}{name.upper()}"] = str(value)
-    assert documented() == defaults
+def test_every_setting_is_described() -> None:
+    sections = Settings.sections().values()
+    assert [name for section in sections for name, field in section.model_fields.items() if not field.description] == []
+
+
+def test_the_example_changes_no_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = reference.EXAMPLE.read_text(encoding="utf-8").splitlines()
+    settings = [line.removeprefix("#") for line in lines if re.match(r"#[A-Z_0-9]+=", line)]
+    (tmp_path / "all.env").write_text("\n".join(settings))
+    defaults = [getattr(Settings(), name).model_dump(exclude=PATHS) for name in Settings.sections()]
+    monkeypatch.setenv(ENV_FILE_VARIABLE, str(tmp_path / "all.env"))
+    assert [getattr(Settings(), name).model_dump(exclude=PATHS) for name in Settings.sections()] == defaults
 
 
 @pytest.mark.parametrize(
@@ -66,7 +71,7 @@ def test_a_wrong_setting_is_named_with_its_value(
         getattr(Settings(), section)
     assert variable in str(caught.value)
     assert repr(value) in str(caught.value)
-    assert ".env.example" in str(caught.value)
+    assert "docs/settings.md" in str(caught.value)
 
 
 def test_given_values_beat_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
         msg = (
             "wrong setting\n  "
             + "\n  ".join(lines)
-            + "\n  Fix it in the environment or in .env; .env.example lists all."
+            + "\n  Correct it in the environment or in .env; docs/settings.md describes all settings."
         )
         raise ConfigurationError(msg) from None
 
