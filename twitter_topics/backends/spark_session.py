@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pyspark.sql import SparkSession
 
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.logs import SPARK_LOGGING
 from twitter_topics.settings import inherited, provide_defaults
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def build_session(
             builder = builder.config("spark.driver.memory", driver_memory)
     options = _common_options(settings) | s3a_options(settings.s3) | catalog_options(settings.archive, settings.s3)
     if streaming:
-        options |= _STREAMING_OPTIONS | {"spark.driver.extraJavaOptions": settings.speed.java_options}
+        java_options = f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()} {settings.speed.java_options}"
+        options |= _STREAMING_OPTIONS | {"spark.driver.extraJavaOptions": java_options}
     for key, value in options.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()

@@ -34,8 +34,11 @@ _FROM_CALLER = (
 )
 _NOT_FOR_SERVICES = ("secrets", "local")
 _LONGEST_TMPDIR = 60  # Python's multiprocessing makes sockets in it, and a socket's path holds 108 bytes
-_STREAM_SETTINGS = ("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "INFLUXDB_", "SPEED_", "SPARK_", "TOPICS_")
-_PRODUCER_SETTINGS = ("KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_")
+_STREAM_SETTINGS = (
+    *("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "INFLUXDB_", "SPEED_", "SPARK_", "TOPICS_"),
+    "TWITTER_TOPICS_LOG_",
+)
+_PRODUCER_SETTINGS = ("TWITTER_TOPICS_LOG_", "KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_")
 SETTINGS_OF = {
     "synthetic": _PRODUCER_SETTINGS,
     "replay": (*_PRODUCER_SETTINGS, "S3_", "ARCHIVE_"),

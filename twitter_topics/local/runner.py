@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import os
 import random
 import signal
@@ -26,12 +27,15 @@ from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import EXIT_CONFIGURATION
 from twitter_topics.local import processes
+from twitter_topics.logs import FORMAT_VARIABLE, TEXT, start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LOGGER = "runner"
 _TICK_SECONDS = 0.1
 _MODULE = "twitter_topics.local.runner"
+log = logging.getLogger(LOGGER)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -86,7 +90,7 @@ class Runner:
 
     def _run_once(self) -> int:
         """Start the service and stay until it has ended with everything it started. Returns its exit code."""
-        environment = self._environment()
+        environment, self.fingerprint = self.environment()
         pid = os.fork()
         if pid == 0:
             _become(self.command, environment)
@@ -98,7 +102,7 @@ class Runner:
         if exit_code is None:
             exit_code = self._stop(pid)
         if left := _kill_descendants():
-            _log(f"{self.name}: killed {left} processes that it left behind")
+            log.warning(f"{self.name}: killed {left} processes that it left behind")
         return exit_code
 
     def _stop(self, pid: int) -> int:
@@ -107,10 +111,10 @@ class Runner:
         patience = time.monotonic() + self.grace_seconds
         while time.monotonic() < patience:
             if (exit_code := _reap().get(pid)) is not None:
-                _log(f"{self.name} stopped, exit code {exit_code}")
+                log.info(f"{self.name} stopped, exit code {exit_code}")
                 return exit_code
             time.sleep(_TICK_SECONDS)
-        _log(f"{self.name} did not stop within {self.grace_seconds:.0f} s, killing it")
+        log.warning(f"{self.name} did not stop within {self.grace_seconds:.0f} s, killing it")
         return -signal.SIGKILL
 
     def _after_exit(self, ran_seconds: float) -> None:
@@ -121,7 +125,7 @@ class Runner:
         else:
             self.restarts += 1
             pause = self.backoff.after(ran_seconds) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads restarts, hides nothing
-            _log(
+            log.warning(
                 f"{self.name} ended with exit code {self.last_exit} after {ran_seconds:.0f} s; "
                 f"restart {self.restarts} in {pause:.1f} s"
             )
@@ -130,7 +134,7 @@ class Runner:
 
     def _rest(self, phase: str, why: str) -> None:
         """Stay without the service, so that supervisord does not start it again, until told to stop."""
-        _log(f"{self.name} ended with exit code {self.last_exit}: {why}")
+        log.info(f"{self.name} ended with exit code {self.last_exit}: {why}")
         self._report(phase)
         while not self.stopping:
             time.sleep(_TICK_SECONDS)
@@ -140,14 +144,14 @@ class Runner:
         while time.monotonic() < until and not self.stopping:
             time.sleep(_TICK_SECONDS)
 
-    def _environment(self) -> dict[str, str] | None:
-        """Read at each start, so that a restarted service sees the settings of now; None = the runner's own."""
+    def environment(self) -> tuple[dict[str, str] | None, str]:
+        """The service's variables (None = the runner's own) and their fingerprint. Read at each start, so that a
+        restarted service sees the settings of now."""
         if self.environment_file is None:
-            return None
-        text = self.environment_file.read_text()
-        self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
+            return None, ""
+        text = self.environment_file.read_text(encoding="utf-8")
         variables: dict[str, str] = json.loads(text)
-        return variables
+        return variables, hashlib.sha256(text.encode()).hexdigest()
 
     def _report(self, phase: str, pid: int = 0) -> None:
         process = processes.look_up(pid) if pid else None
@@ -177,7 +181,7 @@ def _become(command: Sequence[str], environment: dict[str, str] | None) -> None:
             os.execvp(command[0], list(command))  # noqa: S606 - no shell is the point
         os.execvpe(command[0], list(command), environment)  # noqa: S606 - no shell is the point
     except OSError as error:
-        _log(f"{command[0]}: {error.strerror}")
+        log.error(f"{command[0]}: {error.strerror}")
     finally:
         os._exit(127)
 
@@ -233,11 +237,6 @@ def strays(supervisor: int) -> set[int]:
     return orphans | processes.descendants(orphans, everything)
 
 
-def _log(message: str) -> None:
-    sys.stderr.write(f"[runner] {message}\n")
-    sys.stderr.flush()
-
-
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Sequence[str]]:
     border = arguments.index("--")
     parser = argparse.ArgumentParser(prog=_MODULE)
@@ -270,6 +269,8 @@ def main() -> int:
     def stop(*_: object) -> None:
         runner.stopping = True
 
+    variables, _ = runner.environment()
+    start_logging((variables or {}).get(FORMAT_VARIABLE, TEXT))
     for number in _SIGNALS:
         signal.signal(number, stop)
     processes.become_subreaper()
@@ -278,7 +279,7 @@ def main() -> int:
         return 0
     if orphans := strays(parent):
         processes.send(orphans, signal.SIGKILL)
-        _log(f"{runner.name}: killed {len(orphans)} processes of a runner that was killed")
+        log.warning(f"{runner.name}: killed {len(orphans)} processes of a runner that was killed")
     runner.run()
     return 0
 

@@ -18,11 +18,14 @@ from twitter_topics.local.java import find_java
 from twitter_topics.local.layout import Layout, write_private
 from twitter_topics.local.ports import Ports, taken
 from twitter_topics.local.readiness import read_report
+from twitter_topics.local.runner import LOGGER as RUNNER
 from twitter_topics.local.supervision import Supervisor, configuration
+from twitter_topics.logs import read_line
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from twitter_topics.local.services import Group, Service
 
@@ -175,7 +178,7 @@ class Stack:
 
     def _environment_of(self, service: Service) -> dict[str, str]:
         variables = self.addresses.variables
-        chosen = {name: value for name, value in variables.items() if name.startswith(service.variables or ("\0",))}
+        chosen = {name: value for name, value in variables.items() if name.startswith(service.variables)}
         if service.group == "batch":
             chosen |= environment.airflow_variables(
                 self._settings, self.layout, self.ports, self._secrets, self.addresses.variables
@@ -285,11 +288,12 @@ class Stack:
         self.supervisor.shut_down()
 
 
-def _last_words(log: Any) -> str:
-    """The last line of a log that the service itself wrote."""
+def _last_words(log: Path) -> str:
+    """The last message of a log that the service itself wrote."""
     try:
         lines = log.read_text(errors="replace").splitlines()[-200:]
     except OSError:
         return "no log"
-    own = [line.strip() for line in lines if line.strip() and not line.startswith("[runner]")]
+    read = [read_line(line) for line in lines]
+    own = [message.strip() for logger, message in read if message.strip() and logger != RUNNER]
     return own[-1][:300] if own else "it wrote nothing"

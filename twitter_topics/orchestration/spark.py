@@ -12,6 +12,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW_TWEETS
+from twitter_topics.logs import SPARK_LOGGING
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 SPARK_APPS = Path(__file__).resolve().parents[2] / "spark_apps"
 
 POOL = "spark"
-
-_LOGGING = SPARK_APPS / "log4j2.properties"
 
 _EXIT_WRONG_ARGUMENTS = 2
 _FINAL = {
@@ -57,7 +56,7 @@ class SparkJobOperator(SparkSubmitOperator):
             driver_memory=driver_memory,
             conf={
                 # each line of Spark's becomes an Airflow log event: its warnings and the job's own words suffice
-                "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
+                "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()}",
                 "spark.ui.enabled": "false",
                 "spark.ui.showConsoleProgress": "false",
             },

@@ -19,6 +19,7 @@ from twitter_topics.settings.sections import (
     InfluxSettings,
     KafkaSettings,
     LocalSettings,
+    LogSettings,
     MastodonSettings,
     ProducerSettings,
     S3Settings,
@@ -89,6 +90,7 @@ class Settings:
         self._given = given or {}
 
     secrets = _Part(SecretsSettings)
+    log = _Part(LogSettings)
     kafka = _Part(KafkaSettings)
     s3 = _Part(S3Settings)
     archive = _Part(ArchiveSettings)

@@ -32,6 +32,14 @@ class SecretsSettings(Section):
     )
 
 
+class LogSettings(Section):
+    """Log lines of producers, streaming apps and batch jobs."""
+
+    model_config = _section("TWITTER_TOPICS_LOG_")
+
+    format: Literal["text", "json"] = Field("text", description="json: one JSON object per line")
+
+
 class KafkaSettings(Section):
     """The Kafka cluster and its topics."""
 

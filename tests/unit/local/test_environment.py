@@ -130,7 +130,7 @@ def test_every_section_that_a_service_reads_is_passed_on(layout: Layout, setting
 )
 def test_credentials_reach_only_those_who_need_them(credential: str, seers: set[str]) -> None:
     kinds = environment.SETTINGS_OF.items()
-    assert {kind for kind, prefixes in kinds if credential.startswith(prefixes or ("\0",))} == seers
+    assert {kind for kind, prefixes in kinds if credential.startswith(prefixes)} == seers
 
 
 def test_every_source_has_a_producer_that_knows_its_settings() -> None:

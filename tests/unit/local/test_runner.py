@@ -16,6 +16,7 @@ from waiting import until
 from twitter_topics.errors import EXIT_CONFIGURATION
 from twitter_topics.local import processes
 from twitter_topics.local.runner import Backoff
+from twitter_topics.logs import read_line
 from twitter_topics.settings import PROJECT
 
 if TYPE_CHECKING:
@@ -38,10 +39,13 @@ class Started:
     def __init__(self, folder: Path, *options: str, command: list[str]) -> None:
         self.state_file = folder / "service.state.json"
         runner = [sys.executable, "-S", "-m", "twitter_topics.local.runner", "service", "--state", str(self.state_file)]
-        self.process = subprocess.Popen(
-            [*runner, "--first-pause", "0.02", "--longest-pause", "0.1", *options, "--", *command],
-            env={"PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"]},
-        )
+        self.log_file = folder / "service.log"
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*runner, "--first-pause", "0.02", "--longest-pause", "0.1", *options, "--", *command],
+                env={"PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"]},
+                stderr=log,
+            )
 
     @property
     def state(self) -> dict[str, Any]:
@@ -179,3 +183,15 @@ def test_each_start_reads_the_environment_anew(tmp_path: Path, runners: list[Sta
     until(lambda: seen.read_text() == "second\n")
     until(lambda: runner.state["phase"] == "running")
     assert runner.state["fingerprint"] != before
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_runners_lines_have_the_form_of_its_services(tmp_path: Path, runners: list[Started], form: str) -> None:
+    file = tmp_path / "environment.json"
+    file.write_text(json.dumps({"TWITTER_TOPICS_LOG_FORMAT": form, "PATH": os.environ["PATH"]}))
+    runner = start(runners, tmp_path, "--environment", str(file), command=["sh", "-c", "exit 3"])
+    until(lambda: runner.log_file.read_text())
+    line = runner.log_file.read_text().splitlines()[0]
+    assert line.startswith("{") == (form == "json")
+    logger, message = read_line(line)
+    assert (logger, message[:32]) == ("runner", "service ended with exit code 3 a")

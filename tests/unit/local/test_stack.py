@@ -144,15 +144,24 @@ def test_the_first_passwords_are_shown_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "log",
+    [
+        "2026-11-25T21:08:21.123Z ERROR producer: PRODUCER_REPLAY_FILE: no such file\n"
+        "2026-11-25T21:08:21.456Z WARNING runner: producer ended\n",
+        '{"logger": "producer", "message": "PRODUCER_REPLAY_FILE: no such file"}\n'
+        '{"logger": "runner", "message": "producer ended"}\n',
+    ],
+)
+@pytest.mark.parametrize(
     ("state", "error"),
     [({"phase": "misconfigured"}, ConfigurationError), ({"phase": "backoff", "restarts": 3}, RetryableError)],
 )
 def test_up_gives_up_on_a_service_that_does_not_start_with_its_last_words(
-    tmp_path: Path, state: dict[str, object], error: type[Exception]
+    tmp_path: Path, state: dict[str, object], error: type[Exception], log: str
 ) -> None:
     made, _ = make(tmp_path)
     producer = made._service("producer")
     made.layout.service_state("producer").write_text(json.dumps(state))
-    made.layout.service_log("producer").write_text("PRODUCER_REPLAY_FILE: no such file\n[runner] producer ended\n")
-    with pytest.raises(error, match="PRODUCER_REPLAY_FILE: no such file"):
+    made.layout.service_log("producer").write_text(log)
+    with pytest.raises(error, match=r"^producer( keeps failing)?: PRODUCER_REPLAY_FILE: no such file \(all of it: "):
         made._give_up_on_failure(producer, restarts_before=0)
