@@ -20,12 +20,12 @@ from tests.fakes.x_api import FakeX
 from twitter_topics.audit.balance import Report
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
-from twitter_topics.cli.tour import Tour
 from twitter_topics.counts.store import SeriesStore
 from twitter_topics.deletions.publish import publish
 from twitter_topics.local import secrets
 from twitter_topics.local.airflow_rest import AirflowRest, Run
 from twitter_topics.local.stack import Stack
+from twitter_topics.local.tour import Tour
 from twitter_topics.records.notice import Notice
 from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import Settings
@@ -124,7 +124,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
 
 
 def test_every_tweet_is_archived_indexed_and_counted_once_through_kill_9(loop: Loop) -> None:
-    tour = Tour(loop.stack, loop.settings, time.monotonic())
+    tour = Tour(loop.stack, loop.settings, lambda _: None)
     tour.wait_for_tweets()
     assert loop.search.count() == 0  # before the first model the classifier waits, and skips nothing
     first = tour.wait_for_champion()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from twitter_topics.cli.screen import (
@@ -18,6 +19,8 @@ from twitter_topics.cli.screen import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from twitter_topics.local.stack import Stack
 
 _GIB = 2**30
@@ -29,9 +32,9 @@ def demo() -> None:
     On a stack that has a model already it only waits until all numbers agree, and shows them.
     """
     from twitter_topics.cli import local_stack
-    from twitter_topics.cli.tour import Tour
     from twitter_topics.local.memory import PeakMemory
     from twitter_topics.local.stack import Stack
+    from twitter_topics.local.tour import Tour
     from twitter_topics.page.overview import RealSources, topics_now
     from twitter_topics.settings import Settings
 
@@ -40,7 +43,7 @@ def demo() -> None:
     with PeakMemory(stack.supervisor.leftovers) as memory:
         local_stack.up()
         settings = stack_settings()
-        tour = Tour(stack, settings, began)
+        tour = Tour(stack, settings, lambda line: say(f"{time.monotonic() - began:6.1f} s  {line}"), _waiting)
         tour.wait_for_tweets()
         tour.wait_for_champion()
         report = tour.wait_for_balance()
@@ -55,6 +58,13 @@ def demo() -> None:
     seconds, gib = time.monotonic() - began, memory.peak / _GIB
     say(f"\n{seconds:.0f} s since the start; the stack took at most {gib:.1f} GiB of memory.")
     say("Everything keeps running. `make status` shows it, `make stop` ends it.")
+
+
+@contextmanager
+def _waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """A line that changes in place."""
+    with screen.status(text) as status:
+        yield status.update
 
 
 def _show_addresses(stack: Stack) -> None:

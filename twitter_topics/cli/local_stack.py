@@ -6,17 +6,14 @@ import subprocess
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from twitter_topics.cli.screen import say, screen, table
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
     from twitter_topics.local.status import StackStatus
-
-_screen = Console(highlight=False, soft_wrap=True)
 
 
 def up(
@@ -56,7 +53,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
     stack = Stack(Settings(), say)
     now = stack_status.read(stack)
     if as_json:
-        _screen.print_json(data=now.as_dict())
+        screen.print_json(data=now.as_dict())
     elif not now.up:
         say("the stack is not running; start it with `make up`")
     else:
@@ -74,7 +71,7 @@ def doctor() -> None:
     findings = checks.examine(Settings())
     for finding in findings:
         mark = "[green]ok     [/]" if finding.ok else "[red]problem[/]"
-        _screen.print(f"{mark} {finding.name:9} {escape(finding.detail)}")
+        screen.print(f"{mark} {finding.name:9} {escape(finding.detail)}")
         if finding.fix:
             say(f"                  fix: {finding.fix}")
     if not all(finding.ok for finding in findings):
@@ -100,31 +97,22 @@ def logs(
         raise typer.Exit(0) from None
 
 
-def say(line: str) -> None:
-    """A line for the person at the terminal; brackets in it mean nothing."""
-    _screen.print(line, markup=False)
-
-
 def _show(now: StackStatus) -> None:
-    services = Table(box=None, pad_edge=False)
-    for heading in ("service", "phase", "pid", "restarts", "address"):
-        services.add_column(heading, justify="right" if heading in ("pid", "restarts") else "left")
+    services = table("service", "phase", "pid", "restarts", "address", right=("pid", "restarts"))
     for row in now.services:
         color = "green" if row.ok else "red"
         phase = row.phase if row.ok or row.phase != "running" else "running, no answer"
         pid = str(row.pid) if row.pid else ""
         services.add_row(row.name, f"[{color}]{phase}[/]", pid, str(row.restarts), row.url)
-    _screen.print(services)
+    screen.print(services)
     if not now.parts:
         return
-    parts = Table(box=None, pad_edge=False)
-    for heading in ("part", "state", "rate/s", "lag", "reported", ""):
-        parts.add_column(heading, justify="right" if heading in ("rate/s", "lag", "reported") else "left")
+    parts = table("part", "state", "rate/s", "lag", "reported", "", right=("rate/s", "lag", "reported"))
     for part in now.parts:
         color = "green" if part.ok else "red"
         age = "" if part.state == "silent" else f"{part.age_seconds:.0f} s ago"
         numbers = (f"{part.rate:.1f}", f"{part.lag:.0f}", age)
         told = "; ".join(text for text in (part.error[:200], part.detail[:200]) if text)
         parts.add_row(part.part, f"[{color}]{part.state}[/]", *numbers, escape(told))
-    _screen.print()
-    _screen.print(parts)
+    screen.print()
+    screen.print(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
 from twitter_topics.backends.kafka_contents import topic_ranges
-from twitter_topics.cli.screen import say, screen
 from twitter_topics.errors import RetryableError, TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.local import secrets
@@ -20,10 +19,8 @@ from twitter_topics.local.airflow_rest import AirflowRest, Run, TaskState
 from twitter_topics.topic_models.registry.store import Champion, ModelStore
 
 if TYPE_CHECKING:
-    from rich.status import Status
-
     from twitter_topics.audit.balance import Report
-    from twitter_topics.local.stack import Stack
+    from twitter_topics.local.stack import Say, Stack
     from twitter_topics.settings import Settings
 
 RETRAINING, PROMOTION = "topic_retraining", "model_promotion"
@@ -48,16 +45,27 @@ class StepFailedError(TwitterTopicsError):
         super().__init__("\n".join(lines))
 
 
+Waiting = Callable[[str], AbstractContextManager[Callable[[str], None]]]
+"""Shows a text while its block runs; yields a function that replaces the text."""
+
+
+@contextmanager
+def unseen(_text: str) -> Iterator[Callable[[str], None]]:
+    """Waiting that shows nothing."""
+    yield lambda _text: None
+
+
 class Tour:
     """Leads a stack from its start to its first topics. Every step returns at once where there is nothing to wait for.
 
     Args:
         settings: with the addresses of the stack.
-        began: time.monotonic() of the start, for the lines.
+        say: gets a line for every step.
+        waiting: shows what a step waits for.
     """
 
-    def __init__(self, stack: Stack, settings: Settings, began: float) -> None:
-        self._stack, self._settings, self._began = stack, settings, began
+    def __init__(self, stack: Stack, settings: Settings, say: Say, waiting: Waiting = unseen) -> None:
+        self._stack, self._settings, self._say, self._shown = stack, settings, say, waiting
         self._archive = ArchiveStore(settings)
         self._models = ModelStore(settings)
 
@@ -72,17 +80,17 @@ class Tour:
         """Until there are enough tweets for a first model, and the producer's backlog is archived (for a while)."""
         step, needed = "tweets", self._settings.topics.min_documents
         enough_at: float | None = None
-        with self._waiting("waiting for tweets", _TWEETS_SECONDS) as (status, in_time):
+        with self._waiting("waiting for tweets", _TWEETS_SECONDS) as (show, in_time):
             while in_time():
                 produced, archived = self._produced(), self._archive.rows()
-                status.update(f"{produced:,} tweets produced, {archived:,} archived, {needed:,} needed")
+                show(f"{produced:,} tweets produced, {archived:,} archived, {needed:,} needed")
                 finished, live = self._producers()
                 if archived >= needed:
                     enough_at = enough_at or time.monotonic()
                     on_its_way = 0 if finished else self._moments_worth()
                     caught_up = (finished or live) and archived >= produced - on_its_way
                     if caught_up or time.monotonic() - enough_at > _BACKLOG_SECONDS:
-                        self._line(f"{archived:,} of {produced:,} tweets archived")
+                        self._say(f"{archived:,} of {produced:,} tweets archived")
                         return
                 elif finished and archived >= produced:
                     raise StepFailedError(
@@ -127,14 +135,14 @@ class Tour:
         if champion is None:
             self._follow(self._trigger(RETRAINING))
             champion = self._promoted()
-        self._line(f"model {champion.version} serves")
+        self._say(f"model {champion.version} serves")
         return champion
 
     def _trigger(self, dag_id: str) -> Run:
         with self._waiting(f"Airflow: waiting for {dag_id}", _DAG_SECONDS) as (_, in_time):
             while in_time():
                 if run := self._airflow.trigger(dag_id):
-                    self._line(f"Airflow: {dag_id} started ({run.run_id})")
+                    self._say(f"Airflow: {dag_id} started ({run.run_id})")
                     return run
                 time.sleep(_POLL_SECONDS)
         raise StepFailedError(
@@ -144,16 +152,16 @@ class Tour:
     def _follow(self, run: Run) -> None:
         """Until the run has ended well; tells each task that ends."""
         told: set[str] = set()
-        with self._waiting(f"Airflow: {run.dag_id}", _TRAINING_SECONDS) as (status, in_time):
+        with self._waiting(f"Airflow: {run.dag_id}", _TRAINING_SECONDS) as (show, in_time):
             while in_time():
                 now = self._airflow.run(run)
                 tasks = self._airflow.tasks(run)
                 for task in tasks:
                     if task.state in ("success", "skipped", "failed") and task.task_id not in told:
                         told.add(task.task_id)
-                        self._line(f"Airflow: {run.dag_id}.{task.task_id} {task.state}")
+                        self._say(f"Airflow: {run.dag_id}.{task.task_id} {task.state}")
                 active = ", ".join(f"{task.task_id} {task.state}" for task in tasks if task.state and _active(task))
-                status.update(f"Airflow: {run.dag_id} {now.state}{': ' if active else ''}{active}")
+                show(f"Airflow: {run.dag_id} {now.state}{': ' if active else ''}{active}")
                 if now.state == "success":
                     return
                 if now.finished:
@@ -167,7 +175,7 @@ class Tour:
         with self._waiting(f"Airflow: {PROMOTION}", _PROMOTION_SECONDS) as (_, in_time):
             while in_time():
                 if champion := self._models.champion():
-                    self._line(f"Airflow: {PROMOTION}: {champion.reason}")
+                    self._say(f"Airflow: {PROMOTION}: {champion.reason}")
                     return champion
                 run = self._airflow.newest_run(PROMOTION)
                 if run and run.state == "failed":
@@ -198,12 +206,12 @@ class Tour:
 
     def wait_for_balance(self) -> Report:
         """Until all that was produced by now is archived, classified and counted."""
-        with self._waiting("classifying", _BALANCE_SECONDS) as (status, _):
+        with self._waiting("classifying", _BALANCE_SECONDS) as (show, _):
 
-            def show(report: Report) -> None:
+            def show_counts(report: Report) -> None:
                 facts = report.facts
                 done = f"{facts.indexed:,} indexed, {facts.counted_before_cut:,} counted"
-                status.update(f"{facts.archived_distinct:,} tweets archived, {done}")
+                show(f"{facts.archived_distinct:,} tweets archived, {done}")
 
             report = self._patiently(
                 lambda: audit(
@@ -211,14 +219,14 @@ class Tour:
                     retention_days=self._settings.elasticsearch.retention_days,
                     wait_seconds=_BALANCE_SECONDS,
                     still_seconds=_STILL_SECONDS,
-                    seen=show,
+                    seen=show_counts,
                 )
             )
         if report.state != "ok":
             findings = [f"{one.hop}: {one.text}" for one in report.findings]
             advice = "See `make status` and `make logs NAME=classify-tweets`; `twitter-topics audit` looks again."
             raise StepFailedError("balance", f"the numbers do not agree ({report.state})", advice, findings)
-        self._line("everything is archived, indexed and counted")
+        self._say("everything is archived, indexed and counted")
         return report
 
     def _patiently(self, look: Callable[[], Report]) -> Report:
@@ -226,20 +234,17 @@ class Tour:
         try:
             return look()
         except RetryableError as error:
-            self._line(f"looking again: {error}")
+            self._say(f"looking again: {error}")
             return look()
 
-    # -- telling -----------------------------------------------------------------------------------------------------
-
-    def _line(self, text: str) -> None:
-        say(f"{time.monotonic() - self._began:6.1f} s  {text}")
+    # -- waiting -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _waiting(self, text: str, seconds: float) -> Iterator[tuple[Status, Callable[[], bool]]]:
-        """A line that changes in place, and the answer to whether there is time left."""
+    def _waiting(self, text: str, seconds: float) -> Iterator[tuple[Callable[[str], None], Callable[[], bool]]]:
+        """Replaces the text that is shown, and tells whether there is time left."""
         until = time.monotonic() + seconds
-        with screen.status(text) as status:
-            yield status, lambda: time.monotonic() < until
+        with self._shown(text) as show:
+            yield show, lambda: time.monotonic() < until
 
     def _log_of(self, service: str) -> list[str]:
         try:

@@ -16,14 +16,14 @@ import pytest
 
 from twitter_topics.audit.balance import Facts, balance
 from twitter_topics.backends.kafka_contents import Range
-from twitter_topics.cli import tour as tour_module
-from twitter_topics.cli.tour import StepFailedError, Tour
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.health.report import write_health
+from twitter_topics.local import tour as tour_module
 from twitter_topics.local.airflow_rest import AirflowRest, Run, TaskState
 from twitter_topics.local.layout import Layout
 from twitter_topics.local.memory import PeakMemory, resident_bytes
 from twitter_topics.local.ports import Ports
+from twitter_topics.local.tour import StepFailedError, Tour
 from twitter_topics.settings import Settings
 from twitter_topics.topic_models.registry.store import Champion
 
@@ -85,13 +85,19 @@ class FakeAirflow:
 
 
 @pytest.fixture
-def tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tour:
+def said() -> list[str]:
+    """The lines of the tour."""
+    return []
+
+
+@pytest.fixture
+def tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Tour:
     """A tour whose stores are fakes and whose waiting takes no time."""
     clock = iter(range(10**9))
     monkeypatch.setattr(tour_module.time, "sleep", lambda _: None)
     monkeypatch.setattr(tour_module.time, "monotonic", lambda: float(next(clock)))
     settings = Settings({"SPEED_HEALTH_DIR": str(tmp_path / "health"), "TOPICS_MIN_DOCUMENTS": "2000"})
-    made = Tour(FakeStack(Layout(tmp_path)), settings, began=0.0)  # type: ignore[arg-type]
+    made = Tour(FakeStack(Layout(tmp_path)), settings, said.append)  # type: ignore[arg-type]
     made._archive, made._models = FakeArchive(), FakeModels()  # type: ignore[assignment]
     return made
 
@@ -106,13 +112,13 @@ def health(tour: Tour, state: str, lag: int = 0, rate: float = 0.0) -> None:
 
 @pytest.mark.parametrize(("state", "lag", "archived"), [("finished", 9_999, 5_000), ("running", 3, 4_990)])
 def test_tweets_are_waited_for_until_the_backlog_is_archived(
-    tour: Tour, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, lag: int, archived: int
+    tour: Tour, monkeypatch: pytest.MonkeyPatch, said: list[str], state: str, lag: int, archived: int
 ) -> None:
     produced(monkeypatch, 5_000)
     health(tour, state, lag, rate=0.5)
     tour._archive = FakeArchive(archived)  # type: ignore[assignment]
     tour.wait_for_tweets()
-    assert f"{archived:,} of 5,000 tweets archived" in capsys.readouterr().out
+    assert f"{archived:,} of 5,000 tweets archived" in said
 
 
 def test_a_long_backlog_is_not_waited_for_for_ever(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +129,7 @@ def test_a_long_backlog_is_not_waited_for_for_ever(tour: Tour, monkeypatch: pyte
 
 
 def test_after_the_end_of_a_fast_source_everything_is_waited_for(
-    tour: Tour, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tour: Tour, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     class Growing(FakeArchive):
         def rows(self) -> int:
@@ -134,13 +140,13 @@ def test_after_the_end_of_a_fast_source_everything_is_waited_for(
     health(tour, "finished", rate=9_000)
     tour._archive = Growing(20_000)  # type: ignore[assignment]
     tour.wait_for_tweets()
-    assert "95,000 of 95,000 tweets archived" in capsys.readouterr().out
+    assert "95,000 of 95,000 tweets archived" in said
 
 
 def test_with_several_sources_all_must_have_ended_or_arrived(tmp_path: Path) -> None:
     health = tmp_path / "health"
     settings = Settings({"PRODUCER_SOURCE": "replay,bluesky", "SPEED_HEALTH_DIR": str(health)})
-    tour = Tour(FakeStack(Layout(tmp_path)), settings, 0.0)  # type: ignore[arg-type]
+    tour = Tour(FakeStack(Layout(tmp_path)), settings, lambda _: None)  # type: ignore[arg-type]
     assert tour._producers() == (False, False)
     write_health(health, "producer-replay", ok=True, state="finished", lag=99_999)
     assert tour._producers() == (False, False), "the other one has not said anything"
@@ -181,16 +187,15 @@ def test_a_model_that_serves_is_enough(tour: Tour) -> None:
     assert airflow.triggered == []
 
 
-def test_the_first_model_is_trained_and_promoted(tour: Tour, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_model_is_trained_and_promoted(tour: Tour, said: list[str]) -> None:
     airflow = with_airflow(tour, FakeAirflow(["queued", "running", "success"], [TaskState("train", "success", 1)]))
     models = FakeModels()
     tour._models = models  # type: ignore[assignment]
     airflow.newest_run = lambda _: setattr(models, "serving", CHAMPION)  # type: ignore[assignment, method-assign]
     assert tour.wait_for_champion() == CHAMPION
-    told = capsys.readouterr().out
     assert airflow.triggered == ["topic_retraining"]
-    assert told.count("topic_retraining.train success") == 1
-    assert "model_promotion: first model" in told
+    assert said.count("Airflow: topic_retraining.train success") == 1
+    assert "Airflow: model_promotion: first model" in said
 
 
 def test_a_failed_training_shows_task_log_and_address(tour: Tour) -> None:
