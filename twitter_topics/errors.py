@@ -18,7 +18,10 @@ from __future__ import annotations
 EXIT_CONFIGURATION = 78
 """Exit code of a process whose configuration is wrong (EX_CONFIG of sysexits.h)."""
 
-EXIT_TOO_FEW_TWEETS = 75
+EXIT_TRY_AGAIN = 75
+"""Exit code of a command that may succeed later, unchanged (EX_TEMPFAIL of sysexits.h)."""
+
+EXIT_TOO_FEW_TWEETS = EXIT_TRY_AGAIN
 """Exit code of a training that found too few tweets: nothing is broken, later there may be enough."""
 
 

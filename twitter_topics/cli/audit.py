@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from twitter_topics.cli.screen import COLORS, balance_table, say, screen, show_findings, stack_settings
+from twitter_topics.errors import EXIT_TRY_AGAIN
 
-EXIT_CODES = {"ok": 0, "lagging": 1, "broken": 2}
+EXIT_CODES = {"ok": 0, "lagging": EXIT_TRY_AGAIN, "broken": 1}
 
 
 def audit(
@@ -19,8 +20,8 @@ def audit(
 ) -> None:
     """Compare Kafka, archive, Elasticsearch and InfluxDB for all records that were produced until now.
 
-    Reads the stores themselves, never what the apps say. Exit code 0: everything balances. 1: something is
-    on its way, or a store is away. 2: something is lost, doubled, or stuck.
+    Reads the stores themselves, never the apps' own counters. Exit code 0: everything balances. 1: something is lost,
+    duplicated or stuck. 75: something is still on its way, or a store is unavailable.
     """
     from twitter_topics.audit.report import as_dict
     from twitter_topics.audit.run import audit as look

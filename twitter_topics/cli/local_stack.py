@@ -78,8 +78,14 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
+def _names_of_logs() -> list[str]:
+    from twitter_topics.local.layout import Layout
+
+    return sorted(file.stem for file in Layout.of(Settings().local).log.glob("*.log"))
+
+
 def logs(
-    name: Annotated[str, typer.Argument(help="of a service, as `status` shows it")],
+    name: Annotated[str, typer.Argument(help="of a service, as `status` shows it", autocompletion=_names_of_logs)],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="go on as it grows")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=1)] = 100,
 ) -> None:
@@ -87,8 +93,7 @@ def logs(
     from twitter_topics.local.layout import Layout
 
     layout = Layout.of(Settings().local)
-    known = sorted(file.stem for file in layout.log.glob("*.log"))
-    if name not in known:
+    if name not in (known := _names_of_logs()):
         raise ConfigurationError(f"no log of {name!r}; there are: {', '.join(known) or 'none yet'}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(layout.service_log(name))]
     try:

@@ -5,39 +5,73 @@ Modules of commands must be light to import (heavy imports go into the functions
 
 from __future__ import annotations
 
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
 from twitter_topics.cli import audit, demo, local_stack, models, sources, topics
-from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
+from twitter_topics.cli.screen import say
+from twitter_topics.errors import (
+    EXIT_CONFIGURATION,
+    EXIT_TRY_AGAIN,
+    ConfigurationError,
+    RetryableError,
+    TwitterTopicsError,
+)
+
+EXIT_CODES = """
+Exit codes: 0 done; 1 failed, not healthy or broken; 2 wrong usage; 75 not ready or unavailable, try again;
+78 wrong configuration.
+"""
 
 
 class _Sentences(TyperGroup):
-    """What went wrong on purpose is a sentence, not a traceback.
-
-    Exit codes: 0 done, 1 failed or not healthy, 2 wrong usage, 78 wrong configuration.
-    """
+    """Prints errors raised deliberately as a sentence with an exit code, not as a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except TwitterTopicsError as error:
             Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False, style="red")
-            raise typer.Exit(EXIT_CONFIGURATION if isinstance(error, ConfigurationError) else 1) from None
+            raise typer.Exit(_exit_code(error)) from None
+
+
+def _exit_code(error: TwitterTopicsError) -> int:
+    if isinstance(error, ConfigurationError):
+        return EXIT_CONFIGURATION
+    return EXIT_TRY_AGAIN if isinstance(error, RetryableError) else 1
 
 
 app = typer.Typer(
     cls=_Sentences,
     help="Finds out what people are talking about, as they talk.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_show_locals=False,  # they would show secrets
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"twitter-topics {version('twitter-topics')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    pass
+
+
 for command in (local_stack.up, local_stack.down, local_stack.status, local_stack.doctor, local_stack.logs):
     app.command()(command)
+app.command("stop", help="Stop everything, like down.")(local_stack.down)
 for command in (demo.demo, topics.topics, models.models, audit.audit):
     app.command()(command)
 app.add_typer(sources.app, name="sources")

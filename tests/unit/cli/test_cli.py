@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import stat
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from twitter_topics.audit.balance import Facts, Report, State
 from twitter_topics.cli.main import app
-from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_TRY_AGAIN, ConfigurationError, RetryableError
 from twitter_topics.local import doctor, java, services
 from twitter_topics.settings import Settings
 
@@ -38,6 +40,62 @@ def test_down_without_a_stack_is_no_failure() -> None:
     stopped = run("down")
     assert stopped.exit_code == 0
     assert "was not running" in stopped.output
+
+
+def test_stop_is_down() -> None:
+    assert (run("stop").exit_code, run("stop").output) == (0, run("down").output)
+
+
+def test_the_version_is_the_packages() -> None:
+    shown = run("--version")
+    assert (shown.exit_code, shown.output) == (0, f"twitter-topics {version('twitter-topics')}\n")
+
+
+def complete(line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a shell offers for the last word of a line."""
+    monkeypatch.setenv("_TWITTER_TOPICS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    return CliRunner().invoke(app, prog_name="twitter-topics").output.split()
+
+
+def test_a_shell_completes_commands_and_names_of_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert complete("twitter-topics st", monkeypatch) == ["status", "stop"]
+    (tmp_path / "state" / "log").mkdir(parents=True)
+    for name in ("kafka", "producer"):
+        (tmp_path / "state" / "log" / f"{name}.log").touch()
+    assert complete("twitter-topics logs pro", monkeypatch) == ["producer"]
+
+
+def test_help_documents_completion_and_exit_codes() -> None:
+    shown = " ".join(run("--help").output.split())
+    assert "--install-completion" in shown
+    for meaning in ("0 done", "1 failed", "2 wrong usage", "75 not ready", "78 wrong configuration"):
+        assert meaning in shown
+    assert run("up", "--no-such-option").exit_code == 2
+
+
+@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("broken", 1), ("lagging", EXIT_TRY_AGAIN)])
+def test_the_audits_exit_code_is_never_that_of_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, state: State, code: int
+) -> None:
+    balance = {"produced": 9, "archived": 9, "archived_records": 9, "archived_distinct": 9}
+    facts = Facts(**balance, counted=9, counted_expected=9, uncounted=0)
+    monkeypatch.setattr("twitter_topics.audit.run.audit", lambda *_, **__: Report(state, (), facts))
+    monkeypatch.setattr("twitter_topics.audit.stores.RealStores", lambda _: None)
+    assert run("audit").exit_code == code
+    assert run("audit", "--wait", "soon").exit_code == 2
+
+
+def test_an_unavailable_store_is_worth_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(*_: object, **__: object) -> Report:
+        raise RetryableError("Kafka is unavailable")
+
+    monkeypatch.setattr("twitter_topics.audit.run.audit", look)
+    monkeypatch.setattr("twitter_topics.audit.stores.RealStores", lambda _: None)
+    failed = run("audit")
+    assert failed.exit_code == EXIT_TRY_AGAIN
+    assert "Kafka is unavailable" in failed.output
 
 
 def test_a_wrong_setting_is_a_sentence_and_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
