@@ -10,6 +10,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 umask 022
 . deploy/local/steps.sh
+# PATH is split at colons, lists of Spark and Kafka at commas, SQLite's URLs at question marks
+case $(pwd) in *[:,?]*) stop "the path $(pwd) contains one of : , ? and the servers cannot read it: move the checkout" ;; esac
 lock=requirements.txt
 [ "${1:-}" = dev ] && lock=requirements-dev.txt
 venv=${VENV:-.venv}

@@ -19,6 +19,7 @@ SHARED = PROJECT / ".local"
 """Jars and unpacked servers: the same for every stack of this checkout."""
 
 RECIPES = PROJECT / "deploy" / "local"
+_SPLIT_AT = ",?"
 _LONGEST_SOCKET_PATH = 90  # the kernel takes 108 bytes, and supervisord first binds FILE.PID
 
 
@@ -30,8 +31,15 @@ class Layout:
 
     @classmethod
     def of(cls, settings: LocalSettings) -> Layout:
-        """The stack of the settings; a relative state folder is meant from the project's root."""
-        return cls((PROJECT / settings.state_dir.expanduser()).resolve())
+        """The stack of the settings; a relative state folder starts at the project's folder.
+
+        Raises:
+            ConfigurationError: the path has a character at which Spark, Kafka or a SQLite URL would split it.
+        """
+        state = (PROJECT / settings.state_dir.expanduser()).resolve()
+        if wrong := set(_SPLIT_AT).intersection(str(state)):
+            raise ConfigurationError(f"LOCAL_STATE_DIR={state} contains {' '.join(sorted(wrong))}; use another path")
+        return cls(state)
 
     @property
     def stack_id(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def test_the_pythons_come_from_the_project_file() -> None:
     minors, sentence = shown.stdout.strip().split("/")
     assert [int(minor) for minor in minors.split()] == list(range(int(first), int(end)))
     assert sentence == f"Python 3.{first} to 3.{int(end) - 1}"
+
+
+@pytest.mark.parametrize("name", ["a:b", "a,b", "a?b"])
+def test_a_path_that_the_servers_cannot_read_stops_it(tmp_path: Path, name: str) -> None:
+    recipes = tmp_path / name / "deploy" / "local"
+    shutil.copytree(RECIPES, recipes)
+    stopped = subprocess.run(["sh", str(recipes / BOOTSTRAP.name)], capture_output=True, text=True, check=False)
+    assert stopped.returncode == 1
+    assert re.fullmatch(r"bootstrap: the path .* contains one of : , \? .*: move the checkout\n", stopped.stderr)
 
 
 def test_a_step_that_works_is_one_line(tmp_path: Path) -> None:
