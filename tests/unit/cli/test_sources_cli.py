@@ -160,7 +160,7 @@ def test_a_source_that_ends(following: Callable[[FakeSource], FakeSource]) -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(ConfigurationError("X_BEARER_TOKEN is wrong: make another"), 78), (RetryableError("away"), 1)]
+    ("error", "code"), [(ConfigurationError("X_BEARER_TOKEN is wrong: make another"), 78), (RetryableError("away"), 75)]
 )
 def test_a_refusal_is_a_sentence(following: Callable[[FakeSource], FakeSource], error: Exception, code: int) -> None:
     source = following(FakeSource())
@@ -283,5 +283,5 @@ def test_gaps_of_the_last_days(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gaps_without_influxdb_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFLUXDB_URL", "http://127.0.0.1:9")
     shown = run("gaps")
-    assert shown.exit_code == 1
+    assert shown.exit_code == 75
     assert "InfluxDB at 127.0.0.1:9 did not query" in shown.output
