@@ -1,180 +1,94 @@
-"""The classifier: from raw records to documents in Elasticsearch and rows for Kafka, in one pass over the batch."""
+"""The classifier's query: each batch of raw records with the champion of its moment."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from twitter_topics.classification.document import search_document
-from twitter_topics.classification.sentiment import sentiment
-from twitter_topics.errors import IntegrityError
-from twitter_topics.records.processed import dead_letter, dead_letter_key, processed_value
-from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet, tweet_text
-from twitter_topics.search.store import Outcome, SearchStore
-from twitter_topics.settings import ElasticsearchSettings, KafkaSettings
-from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.archive.rows import time_bounds
+from twitter_topics.backends.query_keeper import NotReady
+from twitter_topics.backends.spark_kafka import write
+from twitter_topics.backends.topic_query import TopicQuery
+from twitter_topics.classification.classifier import Classifier
+from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.search.store import SearchStore
+from twitter_topics.topic_models.registry.champion import LoadedModel, load_champion
+from twitter_topics.topic_models.registry.store import ModelStore
 
 if TYPE_CHECKING:
     from pyspark import Broadcast
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import StreamingQuery
 
-OUTPUT_SCHEMA = "topic string, key binary, value binary"
-"""Rows of Spark's Kafka sink: processed tweets and dead letters side by side."""
+    from twitter_topics.settings import Settings
 
-_FLOOD_BATCH = 1_000
-_scorers: dict[str, Scorer] = {}
-_stores: dict[ElasticsearchSettings, SearchStore] = {}
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Classifier:
-    """What a worker needs to classify. Small enough to travel with each task; the model travels as a broadcast."""
+class ClassifierQuery(TopicQuery):
+    """Every tweet of the raw topic into Elasticsearch and `processed_tweets`, with the champion of its batch."""
 
-    model_version: str
-    arrays: Broadcast[bytes]
-    kafka: KafkaSettings
-    elasticsearch: ElasticsearchSettings
-    bounds: TimeBounds
-    max_dead_letter_share: float
+    def __init__(self, spark: SparkSession, settings: Settings) -> None:
+        super().__init__(spark, settings, settings.kafka.raw_topic)
+        self._models = ModelStore(settings)
+        self._model: LoadedModel | None = None
+        self._arrays: Broadcast[bytes] | None = None
 
-    def rows(self, records: DataFrame) -> DataFrame:
-        """Classify and index the records of one batch; lazily, so exactly one action may follow.
+    @property
+    def model_version(self) -> str:
+        """Version of the model in use; empty before the first."""
+        return self._model.version if self._model else ""
 
-        Each record gives one row or none: a processed tweet when the record owns the tweet's document, a dead letter
-        when it is refused, nothing when another record brought the same tweet first. Rows keep the order of the records
-        of their partition, which is what the aggregator's marks rely on.
+    def start(self) -> StreamingQuery:
+        """Start where the checkpoint ends, else at the beginning: nothing is skipped while no model exists.
 
-        Raises (from the action):
-            RetryableError: Elasticsearch stayed away; the batch can be repeated.
-            IntegrityError: so many records were refused that the code must be wrong, not the tweets.
+        Raises:
+            NotReady: no model has been promoted yet.
         """
-        columns = records.select("value", "partition", "offset", "timestamp")
-        return columns.mapInArrow(self._mapper(), OUTPUT_SCHEMA)
-
-    def _mapper(self) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-        def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            scorer = _scorer(self.model_version, self.arrays)
-            store = _store(self.elasticsearch)
-            for batch in batches:
-                yield self._classify(batch, scorer, store)
-
-        return rows
-
-    def _classify(self, batch: pa.RecordBatch, scorer: Scorer, store: SearchStore) -> pa.RecordBatch:
-        records = [
-            Record(value, partition, offset, micros // 1000)
-            for value, partition, offset, micros in zip(
-                batch.column("value").to_pylist(),
-                batch.column("partition").to_pylist(),
-                batch.column("offset").to_pylist(),
-                batch.column("timestamp").cast(pa.int64()).to_pylist(),
-                strict=True,
-            )
-        ]
-        read = [read_tweet(record.value, record.received_ms, self.bounds) for record in records]
-        documents, values = self._documents(records, read, scorer)
-        outcomes = iter(zip(store.create(documents), values, strict=True))
-        rows: list[tuple[str, bytes, bytes]] = []
-        refused, reason = 0, ""
-        for record, tweet in zip(records, read, strict=True):
-            if isinstance(tweet, Rejection):
-                refused, reason = refused + 1, tweet.reason
-                rows.append(self._dead_letter(record, "parse", reason))
-                continue
-            written, value = next(outcomes)
-            if written.outcome is Outcome.REFUSED:
-                refused, reason = refused + 1, written.reason
-                rows.append(self._dead_letter(record, "index", reason))
-            elif written.outcome is Outcome.OWNED:
-                rows.append((self.kafka.processed_topic, _utf8(tweet.tweet_id), value))
-        if len(records) >= _FLOOD_BATCH and refused > self.max_dead_letter_share * len(records):
-            msg = (
-                f"{refused} of {len(records)} records refused, the last one because of {reason!r}; "
-                "SPEED_MAX_DEAD_LETTER_SHARE sets the limit"
-            )
-            raise IntegrityError(msg)
-        topics, keys, payloads = zip(*rows, strict=True) if rows else ((), (), ())
-        return pa.RecordBatch.from_arrays(
-            [pa.array(topics, pa.string()), pa.array(keys, pa.binary()), pa.array(payloads, pa.binary())],
-            names=["topic", "key", "value"],
+        settings = self._settings
+        self._reload()
+        SearchStore(settings.elasticsearch, patience_seconds=30).ensure_template()
+        self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", "classifier")
+        records = self._records(starting="earliest")
+        self._query = (
+            records.writeStream.foreachBatch(self._classify)
+            .option("checkpointLocation", f"{settings.speed.checkpoint_dir}/classifier")
+            .trigger(processingTime=f"{settings.speed.classify_trigger_seconds} seconds")
+            .start()
         )
+        return self._query
 
-    def _documents(
-        self, records: list[Record], read: list[Tweet | Rejection], scorer: Scorer
-    ) -> tuple[list[dict[str, Any]], list[bytes]]:
-        """Documents for the index and values for Kafka, one each for every readable tweet, in order."""
-        good = [(record, tweet) for record, tweet in zip(records, read, strict=True) if isinstance(tweet, Tweet)]
-        texts = [tweet_text(tweet.body) for _, tweet in good]
-        documents, values = [], []
-        for (record, tweet), text, topics in zip(good, texts, scorer.score_batch(texts), strict=True):
-            document = search_document(
-                tweet,
-                text,
-                topics=topics,
-                labels=scorer.labels,
-                sentiment=sentiment(text),
-                model_version=self.model_version,
-                raw_partition=record.partition,
-                raw_offset=record.offset,
-            )
-            documents.append(document)
-            values.append(
-                processed_value(
-                    tweet_id=tweet.tweet_id,
-                    event_time_ms=tweet.event_time_ms,
-                    model_version=self.model_version,
-                    topics=topics,
-                    topic_label=document["topic_label"],
-                    sentiment={key: document["sentiment"][key] for key in ("compound", "polarity", "subjectivity")},
-                    raw_partition=record.partition,
-                    raw_offset=record.offset,
-                )
-            )
-        return documents, values
+    def _classify(self, records: DataFrame, _batch_id: int) -> None:
+        self._reload()
+        write(self._classifier().rows(records), self._settings.kafka)
 
-    def _dead_letter(self, record: Record, stage: str, reason: str) -> tuple[str, bytes, bytes]:
-        topic = self.kafka.raw_topic
-        body = dead_letter(
-            stage=stage,
-            reason=reason,
-            topic=topic,
-            partition=record.partition,
-            offset=record.offset,
-            value=record.value,
+    def _reload(self) -> None:
+        """Take a newly promoted model. A damaged one is reported and the one in use stays."""
+        try:
+            loaded = load_champion(self._models, self._model)
+        except (IntegrityError, RetryableError) as error:
+            if self._model is None:
+                raise
+            log.error("keeping model %s: %s", self._model.version, error)
+            return
+        if loaded is None:
+            raise NotReady("the first model has not been promoted yet")
+        if self._model is None or loaded.version != self._model.version:
+            log.warning("model %s takes over from %s", loaded.version, self.model_version or "none")
+            if self._arrays is not None:
+                self._arrays.unpersist()
+            self._arrays = self._spark.sparkContext.broadcast(loaded.arrays)
+        self._model = loaded
+
+    def _classifier(self) -> Classifier:
+        if self._model is None or self._arrays is None:
+            raise NotReady("the first model has not been promoted yet")
+        settings = self._settings
+        return Classifier(
+            model_version=self._model.version,
+            arrays=self._arrays,
+            kafka=settings.kafka,
+            elasticsearch=settings.elasticsearch,
+            bounds=time_bounds(settings),
+            max_dead_letter_share=settings.speed.max_dead_letter_share,
         )
-        key = dead_letter_key(topic, record.partition, record.offset)
-        return self.kafka.dead_letter_topic, _utf8(key), json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record of the raw topic."""
-
-    value: bytes | None
-    partition: int
-    offset: int
-    received_ms: int
-
-
-def _scorer(version: str, arrays: Broadcast[bytes]) -> Scorer:
-    """The scorer of a version; a worker keeps the newest one between tasks."""
-    if version not in _scorers:
-        scorer = Scorer.load(arrays.value)
-        _scorers.clear()
-        _scorers[version] = scorer
-    return _scorers[version]
-
-
-def _store(settings: ElasticsearchSettings) -> SearchStore:
-    """A worker keeps its connection between tasks."""
-    if settings not in _stores:
-        _stores[settings] = SearchStore(settings)
-    return _stores[settings]
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "replace")

@@ -94,8 +94,8 @@ def true_hours(panes: dict[tuple[int, Series], Sums]) -> dict[tuple[int, Series]
     return dict(hours)
 
 
-class Killed(BaseException):
-    """Stands for kill -9: no handler of errors sees it."""
+class Killed(Exception):  # noqa: N818 - an event of a test, not an error of the program
+    """Stands for kill -9."""
 
 
 @dataclass
