@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import sys
 
-from twitter_topics.backends.kafka_offsets import TopicEnds, lag
-from twitter_topics.backends.query_keeper import Part, QueryKeeper
+from twitter_topics.backends.query_keeper import QueryKeeper
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.counts.aggregation import Aggregation
-from twitter_topics.counts.aggregator import start_aggregator
+from twitter_topics.counts.aggregator import aggregator_query
 from twitter_topics.counts.store import SeriesStore
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.health.points import HealthPoints
@@ -21,11 +20,9 @@ from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
 from twitter_topics.topic_models.registry.store import ModelStore
 
-PART = "aggregator"
-
 
 def main() -> None:
-    """Wire the parts and keep the query running."""
+    """Build the aggregator and keep it running."""
     settings = Settings()
     store, points = SeriesStore(settings.influx), HealthPoints(settings.influx)
     models = ModelStore(settings)
@@ -38,13 +35,8 @@ def main() -> None:
     spark = build_session(settings, "aggregate_topics", driver_memory=settings.speed.driver_memory, streaming=True)
 
     report = reporter(settings.speed.health_dir, points.write_health)
-    ends = TopicEnds(settings.kafka, settings.kafka.processed_topic)
-
-    def behind() -> int:
-        return lag(ends.read(), aggregation.counted_offsets)
-
     try:
-        QueryKeeper([Part(PART, lambda: start_aggregator(spark, settings, aggregation), behind)], report).run()
+        QueryKeeper([aggregator_query(spark, settings, aggregation)], report).run()
     finally:
         spark.stop()
         store.close()

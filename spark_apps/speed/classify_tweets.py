@@ -10,11 +10,10 @@ from __future__ import annotations
 import logging
 import sys
 
-from twitter_topics.archive.query import Archiver
-from twitter_topics.backends.query_keeper import Part, QueryKeeper
-from twitter_topics.backends.reachable import away
+from twitter_topics.archive.archiver import archiver_query
+from twitter_topics.backends.query_keeper import QueryKeeper
 from twitter_topics.backends.spark_session import build_session
-from twitter_topics.classification.query import ClassifierQuery
+from twitter_topics.classification.classifier import classifier_query
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import reporter
@@ -23,24 +22,13 @@ from twitter_topics.settings import Settings
 
 
 def main() -> None:
-    """Wire the parts and keep the queries running."""
+    """Build the archiver and the classifier and keep them running."""
     settings = Settings()
     points = HealthPoints(settings.influx)
     spark = build_session(settings, "classify_tweets", driver_memory=settings.speed.driver_memory, streaming=True)
-    archiver, classifier = Archiver(spark, settings), ClassifierQuery(spark, settings)
-
-    def s3_away() -> str:
-        return away("S3", settings.s3.endpoint_url)
-
-    def search_away() -> str:
-        return away("Elasticsearch", settings.elasticsearch.url) or s3_away()
-
-    parts = [
-        Part("archiver", archiver.start, archiver.behind, s3_away),
-        Part("classifier", classifier.start, classifier.behind, search_away),
-    ]
+    queries = [archiver_query(spark, settings), classifier_query(spark, settings)]
     try:
-        QueryKeeper(parts, reporter(settings.speed.health_dir, points.write_health)).run()
+        QueryKeeper(queries, reporter(settings.speed.health_dir, points.write_health)).run()
     finally:
         spark.stop()
         points.close()

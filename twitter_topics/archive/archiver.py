@@ -1,4 +1,4 @@
-"""The archiver's query: every record of the raw topic becomes a row of the archive."""
+"""The archiver: the streaming query that writes every record of the raw topic to the archive."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from twitter_topics.archive.rows import append_stream, archive_rows, ensure_tables, time_bounds
+from twitter_topics.backends.query_keeper import Query
+from twitter_topics.backends.reachable import unreachable_message
+from twitter_topics.backends.spark_kafka import TopicLag, read_stream
 from twitter_topics.backends.sql import statement
-from twitter_topics.backends.topic_query import TopicQuery
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -18,39 +20,50 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+QUERY_NAME = "archiver"
+_EARLIEST = -2  # Spark's offset for the beginning of a partition
 
-class Archiver(TopicQuery):
+
+def archiver_query(spark: SparkSession, settings: Settings) -> Query:
     """Every record of the raw topic into the archive, exactly once. Knows no model and no Elasticsearch."""
+    return Query(
+        QUERY_NAME,
+        start=lambda: start_archiver(spark, settings),
+        lag=TopicLag(settings.kafka, settings.kafka.raw_topic),
+        describe_problem=lambda: unreachable_message("S3", settings.s3.endpoint_url),
+    )
 
-    def __init__(self, spark: SparkSession, settings: Settings) -> None:
-        super().__init__(spark, settings, settings.kafka.raw_topic)
-        self._checkpoint = f"{settings.speed.checkpoint_dir}/archiver"
 
-    def start(self) -> StreamingQuery:
-        """Start where the checkpoint ends; without one, where the table ends; without rows, at the beginning."""
-        settings = self._settings
-        ensure_tables(self._spark, settings)
-        self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", "archiver")
-        records = self._records(starting=self._starting_offsets())
-        self._query = append_stream(
-            archive_rows(records, time_bounds(settings)),
-            settings,
-            checkpoint=self._checkpoint,
-            trigger={"processingTime": f"{settings.speed.archive_trigger_seconds} seconds"},
-        )
-        return self._query
+def start_archiver(spark: SparkSession, settings: Settings) -> StreamingQuery:
+    """Start at the checkpoint; without one, at the end of the table; without rows, at the beginning of the topic."""
+    checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
+    ensure_tables(spark, settings)
+    spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
+    records = read_stream(
+        spark,
+        settings.kafka,
+        settings.kafka.raw_topic,
+        max_records=settings.speed.max_tweets_per_batch,
+        starting=_starting_offsets(spark, settings, checkpoint),
+    )
+    return append_stream(
+        archive_rows(records, time_bounds(settings)),
+        settings,
+        checkpoint=checkpoint,
+        trigger={"processingTime": f"{settings.speed.archive_trigger_seconds} seconds"},
+    )
 
-    def _starting_offsets(self) -> str:
-        if _exists(self._spark, f"{self._checkpoint}/metadata"):
-            return "earliest"  # ignored by Spark: the checkpoint decides
-        rows = self._spark.sql(statement("archived_offsets", catalog=self._settings.archive.catalog_name)).collect()
-        if not rows:
-            return "earliest"
-        unseen = -2  # Spark's sign for the beginning of a partition
-        offsets = dict.fromkeys(map(str, range(self._settings.kafka.partitions)), unseen)
-        offsets |= {str(row.kafka_partition): row.next_offset for row in rows}
-        log.warning("no checkpoint at %s; going on where the archive ends: %s", self._checkpoint, offsets)
-        return json.dumps({self._topic: offsets})
+
+def _starting_offsets(spark: SparkSession, settings: Settings, checkpoint: str) -> str:
+    if _exists(spark, f"{checkpoint}/metadata"):
+        return "earliest"  # ignored by Spark: the checkpoint decides
+    rows = spark.sql(statement("archived_offsets", catalog=settings.archive.catalog_name)).collect()
+    if not rows:
+        return "earliest"
+    offsets = dict.fromkeys(map(str, range(settings.kafka.partitions)), _EARLIEST)
+    offsets |= {str(row.kafka_partition): row.next_offset for row in rows}
+    log.warning("no checkpoint at %s; resuming at the end of the archive: %s", checkpoint, offsets)
+    return json.dumps({settings.kafka.raw_topic: offsets})
 
 
 def _exists(spark: SparkSession, path: str) -> bool:

@@ -29,21 +29,22 @@ class NotReady(TwitterTopicsError):  # noqa: N818 - a state, not an error
 class Report(Protocol):
     """Takes the state of a part: `ok`, `state`, `rate`, `lag`, `batch_seconds`, `restarts`, `error`."""
 
-    def __call__(self, part: str, /, **fields: Any) -> object: ...
+    def __call__(self, name: str, /, **fields: Any) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A query by name.
+class Query:
+    """A streaming query by name.
 
-    `start` makes and starts it, also after a failure; it may raise NotReady. `lag` is the number of records behind.
-    `away` says which store it waits for does not answer, empty when all do: a batch that waits for one looks like work.
+    `start` creates and starts it, also after a failure; it may raise NotReady. `lag` returns the number of records that
+    the started query is behind. `describe_problem` returns a sentence about a store that is unreachable, empty when all
+    answer: a batch that waits for a store looks like work.
     """
 
     name: str
     start: Callable[[], StreamingQuery]
-    lag: Callable[[], int] = lambda: 0
-    away: Callable[[], str] = lambda: ""
+    lag: Callable[[StreamingQuery], int] = lambda _started: 0
+    describe_problem: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ class Patience:
 class _State:
     """What the keeper knows of a part. Times are of a monotonic clock."""
 
-    query: StreamingQuery | None = None
-    started: float = 0.0
+    started: StreamingQuery | None = None
+    started_at: float = 0.0
     next_start: float = 0.0
     failures: int = 0
     restarts: int = 0
@@ -89,11 +90,11 @@ class QueryKeeper:
         patience: back-off and intervals.
     """
 
-    def __init__(self, parts: Sequence[Part], report: Report, *, patience: Patience | None = None) -> None:
-        self._parts = parts
+    def __init__(self, queries: Sequence[Query], report: Report, *, patience: Patience | None = None) -> None:
+        self._queries = queries
         self._report = report
         self._patience = patience or Patience()
-        self._states = {part.name: _State() for part in parts}
+        self._states = {query.name: _State() for query in queries}
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -111,8 +112,8 @@ class QueryKeeper:
         with self._signals():
             try:
                 while not self._stop.is_set():
-                    for part in self._parts:
-                        self._look_after(part)
+                    for query in self._queries:
+                        self._look_after(query)
                     if time.monotonic() >= next_report:
                         self._report_all()
                         next_report = time.monotonic() + self._patience.report_every
@@ -120,70 +121,70 @@ class QueryKeeper:
             finally:
                 self._stop_queries()
 
-    def _look_after(self, part: Part) -> None:
-        state = self._states[part.name]
+    def _look_after(self, query: Query) -> None:
+        state = self._states[query.name]
         now = time.monotonic()
-        if state.query is None:
+        if state.started is None:
             if now >= state.next_start:
-                self._start(part, state)
+                self._start(query, state)
             return
-        if state.query.isActive:
+        if state.started.isActive:
             self._note_progress(state, now)
             return
-        failure = state.query.exception()
-        state.query = None
-        self._note_failure(part, state, failure or RuntimeError("the query ended by itself"))
+        failure = state.started.exception()
+        state.started = None
+        self._note_failure(query, state, failure or RuntimeError("the query ended by itself"))
 
-    def _start(self, part: Part, state: _State) -> None:
+    def _start(self, query: Query, state: _State) -> None:
         try:
-            state.query = part.start()
+            state.started = query.start()
         except NotReady as reason:
             if state.waiting != str(reason):
-                log.info("%s waits: %s", part.name, reason)
+                log.info("%s waits: %s", query.name, reason)
             state.waiting, state.error = str(reason), ""
             state.next_start = time.monotonic() + self._patience.first
         except (ConfigurationError, Py4JNetworkError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the other parts go on; report and log say what it is
-            self._note_failure(part, state, error)
+            self._note_failure(query, state, error)
         else:
             state.waiting = ""
-            state.started = state.progress_at = time.monotonic()
+            state.started_at = state.progress_at = time.monotonic()
             state.progress = {}
 
-    def _note_failure(self, part: Part, state: _State, error: BaseException) -> None:
+    def _note_failure(self, query: Query, state: _State, error: BaseException) -> None:
         state.failures += 1
         state.restarts += 1
         state.waiting = ""
-        state.error = _last_words(error)
+        state.error = _error_line(error)
         wait = self._patience.wait(state.failures)
         state.next_start = time.monotonic() + wait
-        log.error("%s failed, next start in %.0f s: %s", part.name, wait, state.error)
-        log.debug("%s failed", part.name, exc_info=error)
+        log.error("%s failed, next start in %.0f s: %s", query.name, wait, state.error)
+        log.debug("%s failed", query.name, exc_info=error)
 
     def _note_progress(self, state: _State, now: float) -> None:
-        progress = state.query.lastProgress if state.query else None
+        progress = state.started.lastProgress if state.started else None
         if progress and progress != state.progress:
             state.progress, state.progress_at = dict(progress), now
             state.error = ""
-        if state.failures and state.progress and now - state.started > self._patience.settled:
+        if state.failures and state.progress and now - state.started_at > self._patience.settled:
             state.failures = 0
 
     def _report_all(self) -> None:
-        for part in self._parts:
-            self._send_report(part, self._describe(part))
+        for query in self._queries:
+            self._send_report(query, self._describe(query))
 
-    def _send_report(self, part: Part, fields: dict[str, Any]) -> None:
+    def _send_report(self, query: Query, fields: dict[str, Any]) -> None:
         try:
-            self._report(part.name, **fields)
+            self._report(query.name, **fields)
         except (OSError, TwitterTopicsError) as error:
-            log.warning("the health of %s could not be reported: %s", part.name, error)
+            log.warning("the health of %s could not be reported: %s", query.name, error)
 
-    def _describe(self, part: Part) -> dict[str, Any]:
-        state = self._states[part.name]
-        ok, word = self._word(state)
-        lag, trouble = self._lag(part) if state.query else (0, "")
-        trouble = trouble or part.away()
+    def _describe(self, query: Query) -> dict[str, Any]:
+        state = self._states[query.name]
+        ok, word = self._describe_state(state)
+        lag, trouble = self._lag(query, state.started) if state.started else (0, "")
+        trouble = trouble or query.describe_problem()
         return {
             "ok": ok and not trouble,
             "state": word,
@@ -194,9 +195,9 @@ class QueryKeeper:
             "error": state.error or trouble,
         }
 
-    def _word(self, state: _State) -> tuple[bool, str]:
+    def _describe_state(self, state: _State) -> tuple[bool, str]:
         now = time.monotonic()
-        if state.query is None:
+        if state.started is None:
             if state.waiting:
                 return True, f"waiting: {state.waiting}"
             return False, f"failed, next start in {max(0.0, state.next_start - now):.0f} s"
@@ -207,24 +208,24 @@ class QueryKeeper:
             return not state.error, "starting"
         return True, "running"
 
-    def _lag(self, part: Part) -> tuple[int, str]:
+    def _lag(self, query: Query, started: StreamingQuery) -> tuple[int, str]:
         try:
-            return max(0, int(part.lag())), ""
+            return max(0, int(query.lag(started))), ""
         except (OSError, TwitterTopicsError) as error:
             return 0, f"lag unknown: {error}"
 
     def _stop_queries(self) -> None:
-        for part in self._parts:
-            query = self._states[part.name].query
-            if query is None:
+        for query in self._queries:
+            started = self._states[query.name].started
+            if started is None:
                 continue
             try:
-                query.stop()
+                started.stop()
             except Exception as error:  # noqa: BLE001 - a kill of the whole group takes the JVM first; all writes can be redone
-                log.warning("%s did not stop in order: %s", part.name, _last_words(error))
-        for part in self._parts:
-            restarts = self._states[part.name].restarts
-            self._send_report(part, {"ok": False, "state": "stopped", "restarts": restarts})
+                log.warning("%s did not stop in order: %s", query.name, _error_line(error))
+        for query in self._queries:
+            restarts = self._states[query.name].restarts
+            self._send_report(query, {"ok": False, "state": "stopped", "restarts": restarts})
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -244,7 +245,7 @@ class QueryKeeper:
                 signal.signal(number, handler)
 
 
-def _last_words(error: BaseException) -> str:
+def _error_line(error: BaseException) -> str:
     """The line of an error that says what went wrong. Spark wraps a Python error into pages of two stacks."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     own = [line for line in lines if line.startswith(("twitter_topics.", "py4j.protocol.", "pyspark.errors."))]

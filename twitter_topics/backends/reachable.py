@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 _SECONDS = 2.0
 
 
-def away(name: str, url: str) -> str:
+def unreachable_message(name: str, url: str) -> str:
     """A sentence when nothing listens at a URL; empty when something does, or when the URL is empty (AWS itself)."""
     if not url:
         return ""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
+
+from twitter_topics.backends.kafka_offsets import TopicEnds, lag
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import StreamingQuery
 
     from twitter_topics.settings import KafkaSettings
 
@@ -62,6 +66,19 @@ def write(rows: DataFrame, settings: KafkaSettings) -> None:
         "kafka.delivery.timeout.ms": str(2**31 - 1),
     }
     rows.write.format("kafka").options(**options).save()
+
+
+class TopicLag:
+    """Records of a topic that no finished batch of a query has covered."""
+
+    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        self._topic, self._ends = topic, TopicEnds(settings, topic)
+
+    def __call__(self, query: StreamingQuery) -> int:
+        progress = query.lastProgress
+        sources = json.loads(progress.json)["sources"] if progress else []
+        covered = (sources[0].get("endOffset") or {}).get(self._topic, {}) if sources else {}
+        return lag(self._ends.read(), {int(partition): offset for partition, offset in covered.items()})
 
 
 def _quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The classifier's query: each batch of raw records with the champion of its moment."""
+"""The classifier: the streaming query that gives every tweet its topics, each batch with the current champion."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from twitter_topics.archive.rows import time_bounds
-from twitter_topics.backends.query_keeper import NotReady
-from twitter_topics.backends.spark_kafka import write
-from twitter_topics.backends.topic_query import TopicQuery
-from twitter_topics.classification.classifier import Classifier
+from twitter_topics.backends.query_keeper import NotReady, Query
+from twitter_topics.backends.reachable import unreachable_message
+from twitter_topics.backends.spark_kafka import TopicLag, read_stream, write
+from twitter_topics.classification.rows import RecordClassifier
 from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.search.store import SearchStore
 from twitter_topics.topic_models.registry.champion import LoadedModel, load_champion
@@ -24,46 +24,70 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+QUERY_NAME = "classifier"
 
-class ClassifierQuery(TopicQuery):
-    """Every tweet of the raw topic into Elasticsearch and `processed_tweets`, with the champion of its batch."""
+
+def classifier_query(spark: SparkSession, settings: Settings) -> Query:
+    """Every tweet of the raw topic into Elasticsearch and `processed_tweets`. A restart keeps the loaded model."""
+    model = ModelInUse(spark, settings)
+
+    def describe_problem() -> str:
+        elasticsearch = unreachable_message("Elasticsearch", settings.elasticsearch.url)
+        return elasticsearch or unreachable_message("S3", settings.s3.endpoint_url)
+
+    return Query(
+        QUERY_NAME,
+        start=lambda: start_classifier(spark, settings, model),
+        lag=TopicLag(settings.kafka, settings.kafka.raw_topic),
+        describe_problem=describe_problem,
+    )
+
+
+def start_classifier(spark: SparkSession, settings: Settings, model: ModelInUse) -> StreamingQuery:
+    """Start at the checkpoint, else at the beginning of the topic: nothing is skipped while there is no model.
+
+    Raises:
+        NotReady: no model has been promoted yet.
+    """
+    model.reload()
+    SearchStore(settings.elasticsearch, patience_seconds=30).ensure_template()
+    spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
+    records = read_stream(
+        spark,
+        settings.kafka,
+        settings.kafka.raw_topic,
+        max_records=settings.speed.max_tweets_per_batch,
+        starting="earliest",
+    )
+
+    def classify_batch(batch: DataFrame, _batch_id: int) -> None:
+        model.reload()
+        write(model.classifier().rows(batch), settings.kafka)
+
+    return (
+        records.writeStream.foreachBatch(classify_batch)
+        .option("checkpointLocation", f"{settings.speed.checkpoint_dir}/{QUERY_NAME}")
+        .trigger(processingTime=f"{settings.speed.classify_trigger_seconds} seconds")
+        .start()
+    )
+
+
+class ModelInUse:
+    """The champion that classifies, broadcast to the workers and swapped between batches."""
 
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
-        super().__init__(spark, settings, settings.kafka.raw_topic)
+        self._spark, self._settings = spark, settings
         self._models = ModelStore(settings)
         self._model: LoadedModel | None = None
         self._arrays: Broadcast[bytes] | None = None
 
-    @property
-    def model_version(self) -> str:
-        """Version of the model in use; empty before the first."""
-        return self._model.version if self._model else ""
-
-    def start(self) -> StreamingQuery:
-        """Start where the checkpoint ends, else at the beginning: nothing is skipped while no model exists.
+    def reload(self) -> None:
+        """Load a newly promoted model. On a damaged one, log it and keep the model in use.
 
         Raises:
             NotReady: no model has been promoted yet.
+            IntegrityError, RetryableError: the first model cannot be loaded.
         """
-        settings = self._settings
-        self._reload()
-        SearchStore(settings.elasticsearch, patience_seconds=30).ensure_template()
-        self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", "classifier")
-        records = self._records(starting="earliest")
-        self._query = (
-            records.writeStream.foreachBatch(self._classify)
-            .option("checkpointLocation", f"{settings.speed.checkpoint_dir}/classifier")
-            .trigger(processingTime=f"{settings.speed.classify_trigger_seconds} seconds")
-            .start()
-        )
-        return self._query
-
-    def _classify(self, records: DataFrame, _batch_id: int) -> None:
-        self._reload()
-        write(self._classifier().rows(records), self._settings.kafka)
-
-    def _reload(self) -> None:
-        """Take a newly promoted model. A damaged one is reported and the one in use stays."""
         try:
             loaded = load_champion(self._models, self._model)
         except (IntegrityError, RetryableError) as error:
@@ -74,17 +98,18 @@ class ClassifierQuery(TopicQuery):
         if loaded is None:
             raise NotReady("the first model has not been promoted yet")
         if self._model is None or loaded.version != self._model.version:
-            log.warning("model %s takes over from %s", loaded.version, self.model_version or "none")
+            log.warning("model %s replaces %s", loaded.version, self._model.version if self._model else "none")
             if self._arrays is not None:
                 self._arrays.unpersist()
             self._arrays = self._spark.sparkContext.broadcast(loaded.arrays)
         self._model = loaded
 
-    def _classifier(self) -> Classifier:
+    def classifier(self) -> RecordClassifier:
+        """Return the classifier for one batch, to send to the workers."""
         if self._model is None or self._arrays is None:
             raise NotReady("the first model has not been promoted yet")
         settings = self._settings
-        return Classifier(
+        return RecordClassifier(
             model_version=self._model.version,
             arrays=self._arrays,
             kafka=settings.kafka,

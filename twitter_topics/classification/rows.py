@@ -31,7 +31,7 @@ _stores: dict[ElasticsearchSettings, SearchStore] = {}
 
 
 @dataclass(frozen=True)
-class Classifier:
+class RecordClassifier:
     """What a worker needs to classify. Small enough to travel with each task; the model travels as a broadcast."""
 
     model_version: str
@@ -66,7 +66,7 @@ class Classifier:
 
     def _classify(self, batch: pa.RecordBatch, scorer: Scorer, store: SearchStore) -> pa.RecordBatch:
         records = [
-            Record(value, partition, offset, micros // 1000)
+            RawRecord(value, partition, offset, micros // 1000)
             for value, partition, offset, micros in zip(
                 batch.column("value").to_pylist(),
                 batch.column("partition").to_pylist(),
@@ -104,7 +104,7 @@ class Classifier:
         )
 
     def _documents(
-        self, records: list[Record], read: list[Tweet | Rejection], scorer: Scorer
+        self, records: list[RawRecord], read: list[Tweet | Rejection], scorer: Scorer
     ) -> tuple[list[dict[str, Any]], list[bytes]]:
         """Documents for the index and values for Kafka, one each for every readable tweet, in order."""
         good = [(record, tweet) for record, tweet in zip(records, read, strict=True) if isinstance(tweet, Tweet)]
@@ -136,7 +136,7 @@ class Classifier:
             )
         return documents, values
 
-    def _dead_letter(self, record: Record, stage: str, reason: str) -> tuple[str, bytes, bytes]:
+    def _dead_letter(self, record: RawRecord, stage: str, reason: str) -> tuple[str, bytes, bytes]:
         topic = self.kafka.raw_topic
         body = dead_letter(
             stage=stage,
@@ -151,7 +151,7 @@ class Classifier:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RawRecord:
     """One record of the raw topic."""
 
     value: bytes | None

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyspark.sql import functions as F  # noqa: N812 - its usual name
+from pyspark.sql import functions as fn
 
-from twitter_topics.backends.kafka_offsets import end_offsets
-from twitter_topics.backends.query_keeper import NotReady
+from twitter_topics.backends.kafka_offsets import TopicEnds, end_offsets, lag
+from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.spark_kafka import read_stream
 from twitter_topics.counts.aggregation import Aggregation, BatchCounts
 from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, add_up, partial_sums
@@ -32,6 +32,16 @@ if TYPE_CHECKING:
 
 QUERY_NAME = "aggregator"
 _EARLIEST = -2
+
+
+def aggregator_query(spark: SparkSession, settings: Settings, aggregation: Aggregation) -> Query:
+    """Every processed tweet into the counts, exactly once."""
+    ends = TopicEnds(settings.kafka, settings.kafka.processed_topic)
+    return Query(
+        QUERY_NAME,
+        start=lambda: start_aggregator(spark, settings, aggregation),
+        lag=lambda _started: lag(ends.read(), aggregation.counted_offsets),
+    )
 
 
 def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggregation) -> StreamingQuery:
@@ -87,7 +97,7 @@ def batch_counts(batch: DataFrame, marks: dict[Lane, int]) -> BatchCounts:
 
 def processed_records(kafka_rows: DataFrame) -> DataFrame:
     """RECORD_COLUMNS of each record; null where a value is no processed tweet."""
-    value = F.from_json(F.col("value").cast("string"), PROCESSED_SCHEMA).alias("value")
+    value = fn.from_json(fn.col("value").cast("string"), PROCESSED_SCHEMA).alias("value")
     return kafka_rows.select("partition", "offset", value).select(
         "partition",
         "offset",

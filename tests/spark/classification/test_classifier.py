@@ -15,7 +15,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from twitter_topics.backends import spark_kafka
 from twitter_topics.backends.kafka import ensure_topics
 from twitter_topics.backends.kafka_offsets import end_offsets
-from twitter_topics.classification.classifier import Classifier
+from twitter_topics.classification.rows import RecordClassifier
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.search.store import SearchStore
@@ -60,8 +60,8 @@ class Bench:
             self.spark.read.format("kafka").options(**options).option("subscribe", self.settings.kafka.raw_topic).load()
         )
 
-    def classifier(self, version: str = "v1", *, max_dead_letter_share: float = 1.0) -> Classifier:
-        return Classifier(
+    def classifier(self, version: str = "v1", *, max_dead_letter_share: float = 1.0) -> RecordClassifier:
+        return RecordClassifier(
             model_version=version,
             arrays=self.spark.sparkContext.broadcast(model().to_bytes()),
             kafka=self.settings.kafka,

@@ -89,7 +89,7 @@ def as_replayed(tweets: list[Tweet], batch: int, seed: int) -> list[Tweet]:
 
 
 def test_rolling_hours_equal_sparks_own_window(spark: SparkSession) -> None:
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as fn
 
     tweets = made_up(1_000, seed=1)
     written = as_replayed(tweets, 200, seed=2)
@@ -103,9 +103,9 @@ def test_rolling_hours_equal_sparks_own_window(spark: SparkSession) -> None:
     rows = [(t.raw_offset, t.event_time, t.topic_id, t.model_version) for t in written]
     frame = spark.createDataFrame(rows, "id long, ms long, topic int, version string").dropDuplicates(["id"])
     counted = (
-        frame.groupBy(F.window(F.timestamp_millis("ms"), "3600 seconds", "10 seconds").alias("w"), "topic", "version")
+        frame.groupBy(fn.window(fn.timestamp_millis("ms"), "3600 seconds", "10 seconds").alias("w"), "topic", "version")
         .count()
-        .select((F.col("w.end").cast("long") * 1000).alias("end"), "topic", "version", "count")
+        .select((fn.col("w.end").cast("long") * 1000).alias("end"), "topic", "version", "count")
         .collect()
     )
     newest_end = aggregation.position.newest_ms + 10_000

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from twitter_topics.backends.query_keeper import NotReady, Part, Patience, QueryKeeper
-from twitter_topics.backends.reachable import away
+from twitter_topics.backends.query_keeper import NotReady, Patience, Query, QueryKeeper
+from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.errors import ConfigurationError, RetryableError
 
 QUICK = Patience(first=0.05, longest=0.2, settled=0.0, stalled=60.0, report_every=0.0, look_every=0.01)
 
 
-class Query:
+class Started:
     """A stand-in for Spark's StreamingQuery."""
 
     def __init__(self, progress: dict[str, Any] | None = None) -> None:
@@ -84,8 +84,8 @@ def until(condition: Callable[[], bool], seconds: float = 15) -> None:
 
 def test_a_running_query_reports_rate_lag_and_batch_time() -> None:
     reports = Reports()
-    query = Query({"batchId": 3, "inputRowsPerSecond": 12.5, "batchDuration": 1500})
-    with running(QueryKeeper([Part("a", lambda: query, lambda: 42)], reports, patience=QUICK)):
+    query = Started({"batchId": 3, "inputRowsPerSecond": 12.5, "batchDuration": 1500})
+    with running(QueryKeeper([Query("a", lambda: query, lambda _started: 42)], reports, patience=QUICK)):
         until(lambda: reports.last("a").get("state") == "running")
         assert reports.last("a") == {
             "ok": True,
@@ -101,9 +101,9 @@ def test_a_running_query_reports_rate_lag_and_batch_time() -> None:
 
 
 def test_a_failed_query_is_started_again_and_the_other_goes_on() -> None:
-    reports, started = Reports(), [Query({"batchId": 0}), Query({"batchId": 1})]
-    rest, steady = iter(started), Query({"batchId": 0})
-    with running(QueryKeeper([Part("a", lambda: next(rest)), Part("b", lambda: steady)], reports, patience=QUICK)):
+    reports, started = Reports(), [Started({"batchId": 0}), Started({"batchId": 1})]
+    rest, steady = iter(started), Started({"batchId": 0})
+    with running(QueryKeeper([Query("a", lambda: next(rest)), Query("b", lambda: steady)], reports, patience=QUICK)):
         until(lambda: reports.last("a").get("state") == "running")
         started[0].fail("broken\npyspark.errors.X: reason\nJVM stacktrace:")
         until(lambda: reports.last("a").get("restarts") == 1 and reports.last("a")["state"] == "running")
@@ -121,9 +121,9 @@ def test_a_start_that_raises_is_tried_again() -> None:
         calls.append(1)
         if len(calls) < 3:
             raise RetryableError("InfluxDB is away")
-        return Query({"batchId": 0})
+        return Started({"batchId": 0})
 
-    with running(QueryKeeper([Part("a", start)], reports, patience=QUICK)):
+    with running(QueryKeeper([Query("a", start)], reports, patience=QUICK)):
         until(lambda: reports.last("a").get("state") == "running")
     assert reports.last("a")["restarts"] == 2
     assert any(fields["error"] == "InfluxDB is away" for fields in reports.all["a"] if fields["state"] != "stopped")
@@ -135,9 +135,9 @@ def test_not_ready_is_waiting_and_no_failure() -> None:
     def start() -> Any:
         if not champion.is_set():
             raise NotReady("no champion yet")
-        return Query({"batchId": 0})
+        return Started({"batchId": 0})
 
-    with running(QueryKeeper([Part("a", start)], reports, patience=QUICK)):
+    with running(QueryKeeper([Query("a", start)], reports, patience=QUICK)):
         until(lambda: reports.last("a").get("state") == "waiting: no champion yet")
         assert reports.last("a")["ok"] is True
         champion.set()
@@ -146,12 +146,12 @@ def test_not_ready_is_waiting_and_no_failure() -> None:
 
 
 def test_a_wrong_configuration_ends_the_run_and_stops_the_others() -> None:
-    other = Query()
+    other = Started()
 
     def start() -> Any:
         raise ConfigurationError("INFLUXDB_URL is wrong")
 
-    keeper = QueryKeeper([Part("b", lambda: other), Part("a", start)], Reports(), patience=QUICK)
+    keeper = QueryKeeper([Query("b", lambda: other), Query("a", start)], Reports(), patience=QUICK)
     with pytest.raises(ConfigurationError, match="INFLUXDB_URL"):
         keeper.run()
     assert other.stopped
@@ -160,7 +160,7 @@ def test_a_wrong_configuration_ends_the_run_and_stops_the_others() -> None:
 def test_a_query_without_a_finished_batch_is_not_ok() -> None:
     reports = Reports()
     patience = Patience(stalled=0.2, report_every=0.0, look_every=0.01)
-    with running(QueryKeeper([Part("a", lambda: Query({"batchId": 1}))], reports, patience=patience)):
+    with running(QueryKeeper([Query("a", lambda: Started({"batchId": 1}))], reports, patience=patience)):
         until(lambda: str(reports.last("a").get("state")).startswith("stalled"))
         assert reports.last("a")["ok"] is False
 
@@ -168,14 +168,14 @@ def test_a_query_without_a_finished_batch_is_not_ok() -> None:
 def test_lag_and_health_out_of_reach_do_not_stop_anything() -> None:
     reports = Reports()
 
-    def lag() -> int:
+    def lag(_started: object) -> int:
         raise RetryableError("Kafka is away")
 
     def report(part: str, /, **fields: Any) -> None:
         reports(part, **fields)
         raise OSError("disk full")
 
-    with running(QueryKeeper([Part("a", lambda: Query({"batchId": 1}), lag)], report, patience=QUICK)) as errors:
+    with running(QueryKeeper([Query("a", lambda: Started({"batchId": 1}), lag)], report, patience=QUICK)) as errors:
         until(lambda: len(reports.all.get("a", [])) > 2)
         assert (reports.last("a")["ok"], reports.last("a")["error"]) == (False, "lag unknown: Kafka is away")
         assert errors == []
@@ -187,14 +187,14 @@ def test_waits_double_up_to_a_limit() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_queries_and_gives_back_the_handlers(number: signal.Signals) -> None:
-    query, before = Query({"batchId": 1}), signal.getsignal(number)
+    query, before = Started({"batchId": 1}), signal.getsignal(number)
     sent = []
 
     def report(_part: str, /, **fields: Any) -> None:
         if fields["state"] == "running" and not sent:
             sent.append(os.kill(os.getpid(), number))
 
-    QueryKeeper([Part("a", lambda: query)], report, patience=QUICK).run()
+    QueryKeeper([Query("a", lambda: query)], report, patience=QUICK).run()
     assert sent
     assert query.stopped
     assert signal.getsignal(number) == before
@@ -202,9 +202,9 @@ def test_a_signal_stops_the_queries_and_gives_back_the_handlers(number: signal.S
 
 def test_a_store_that_is_away_is_named_while_the_query_waits_in_its_batch() -> None:
     answers = ["Elasticsearch at 127.0.0.1:1 does not answer"]
-    query = Query({"batchId": 1, "inputRowsPerSecond": 1.0, "batchDuration": 10})
+    query = Started({"batchId": 1, "inputRowsPerSecond": 1.0, "batchDuration": 10})
     reports = Reports()
-    keeper = QueryKeeper([Part("a", lambda: query, away=lambda: answers[0])], reports, patience=QUICK)  # type: ignore[arg-type, return-value]
+    keeper = QueryKeeper([Query("a", lambda: query, describe_problem=lambda: answers[0])], reports, patience=QUICK)  # type: ignore[arg-type, return-value]
     with running(keeper):
         until(lambda: reports.last("a").get("error") == answers[0])
         assert reports.last("a")["ok"] is False
@@ -217,7 +217,7 @@ def test_nothing_listening_is_told_with_its_address() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        assert f"S3 at 127.0.0.1:{port} does not answer" in away("S3", f"http://127.0.0.1:{port}")
+        assert f"S3 at 127.0.0.1:{port} does not answer" in unreachable_message("S3", f"http://127.0.0.1:{port}")
         listening.listen()
-        assert away("S3", f"http://127.0.0.1:{port}") == ""
-    assert away("S3", "") == ""
+        assert unreachable_message("S3", f"http://127.0.0.1:{port}") == ""
+    assert unreachable_message("S3", "") == ""
