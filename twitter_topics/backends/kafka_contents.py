@@ -34,9 +34,9 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """Refused records, each counted once however often it was refused.
+    """Rejected records, each counted once however often it was rejected.
 
-    `places` holds (partition, offset) in the raw topic by stage; `elsewhere` counts those that never came there.
+    `places` has (partition, offset) in the raw topic by stage; `elsewhere` counts records that never reached it.
     """
 
     places: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
@@ -54,10 +54,10 @@ def topic_ranges(settings: KafkaSettings, topic: str) -> dict[int, Range]:
 
 
 def dead_letters(settings: KafkaSettings) -> DeadLetters:
-    """Every dead letter up to the topic's end as it is now.
+    """Return every dead letter up to the current end of the topic.
 
     Raises:
-        RetryableError: no broker answers, or the end is not reached within a minute without progress.
+        RetryableError: no broker answers, or a minute passes without progress.
     """
     stages: dict[str, str] = {}
     with _consumer(settings) as consumer:
@@ -68,7 +68,7 @@ def dead_letters(settings: KafkaSettings) -> DeadLetters:
 
 
 def sort_letters(stages: dict[str, str], raw_topic: str) -> DeadLetters:
-    """Dead letters from key → stage."""
+    """Return the dead letters of {key: stage}."""
     places: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
     elsewhere: defaultdict[str, int] = defaultdict(int)
     for key, stage in stages.items():
@@ -126,7 +126,7 @@ def _read_all(consumer: KafkaConsumer, topic: str) -> Iterator[Any]:
         if found:
             patience = time.monotonic() + _PATIENCE_SECONDS
         elif time.monotonic() > patience:
-            raise RetryableError(f"topic {topic} cannot be read to its end: nothing came for {_PATIENCE_SECONDS} s")
+            raise RetryableError(f"topic {topic} cannot be read to its end: no records for {_PATIENCE_SECONDS} s")
 
 
 def _stage(value: bytes | None) -> str:

@@ -1,4 +1,4 @@
-"""Keeps streaming queries running: restarts what failed, says how each one is, and stops all on SIGTERM."""
+"""Keeps streaming queries running: restarts failed ones, reports their health, and stops all on SIGTERM."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class NotReady(TwitterTopicsError):  # noqa: N818 - a state, not an error
-    """Something that a query needs is not there yet, and that is no fault. The message says what."""
+    """Something that a query needs does not exist yet, which is not a failure. The message names it."""
 
 
 class Report(Protocol):
-    """Takes the state of a part: `ok`, `state`, `rate`, `lag`, `batch_seconds`, `restarts`, `error`."""
+    """Receives the health of a query: `ok`, `state`, `rate`, `lag`, `batch_seconds`, `restarts`, `error`."""
 
     def __call__(self, name: str, /, **fields: Any) -> object: ...
 
@@ -49,8 +49,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Times in seconds. A failed query is started again after `first`, then twice as long each time, at most `longest`;
-    `settled` of trouble-free running start the count anew. `stalled` without a finished batch is no longer ok."""
+    """Times in seconds. A failed query restarts after `first`, then after twice as long each time, up to `longest`;
+    running for `settled` resets the back-off. A query without a finished batch for `stalled` is not ok."""
 
     first: float = 1.0
     longest: float = 60.0
@@ -65,7 +65,7 @@ class Patience:
 
 @dataclass(slots=True)
 class _State:
-    """What the keeper knows of a part. Times are of a monotonic clock."""
+    """The keeper's state of a query. Times are of a monotonic clock."""
 
     started: StreamingQuery | None = None
     started_at: float = 0.0
@@ -79,14 +79,14 @@ class _State:
 
 
 class QueryKeeper:
-    """Runs parts until it is told to stop.
+    """Runs queries until asked to stop.
 
-    One failing part never stops the others. Two things end the process instead: a wrong configuration, and a dead JVM,
-    which no restart inside this process can mend.
+    A failing query never stops the others. Two things end the process instead: a wrong configuration, and a dead JVM,
+    which a restart inside this process cannot fix.
 
     Args:
-        parts: the queries.
-        report: called for each part every few seconds; an OSError or TwitterTopicsError of it is logged and no more.
+        queries: the queries to run.
+        report: called for each query every few seconds; its OSError or TwitterTopicsError is only logged.
         patience: back-off and intervals.
     """
 
@@ -98,15 +98,15 @@ class QueryKeeper:
         self._stop = threading.Event()
 
     def stop(self) -> None:
-        """Ask `run` to end. Callable from a signal handler and from other threads."""
+        """Make `run` return. Safe in a signal handler and from other threads."""
         self._stop.set()
 
     def run(self) -> None:
-        """Keep the parts running until SIGTERM, SIGINT or `stop`.
+        """Keep the queries running until SIGTERM, SIGINT or `stop`.
 
         Raises:
-            ConfigurationError: a part's start says that no restart helps.
-            Py4JNetworkError: the JVM is gone.
+            ConfigurationError: a query cannot start with these settings.
+            Py4JNetworkError: the JVM has died.
         """
         next_report = 0.0
         with self._signals():
@@ -133,19 +133,19 @@ class QueryKeeper:
             return
         failure = state.started.exception()
         state.started = None
-        self._note_failure(query, state, failure or RuntimeError("the query ended by itself"))
+        self._note_failure(query, state, failure or RuntimeError("the query ended without an error"))
 
     def _start(self, query: Query, state: _State) -> None:
         try:
             state.started = query.start()
         except NotReady as reason:
             if state.waiting != str(reason):
-                log.info("%s waits: %s", query.name, reason)
+                log.info("%s is waiting: %s", query.name, reason)
             state.waiting, state.error = str(reason), ""
             state.next_start = time.monotonic() + self._patience.first
         except (ConfigurationError, Py4JNetworkError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts go on; report and log say what it is
+        except Exception as error:  # noqa: BLE001 - the other queries keep running; report and log name the error
             self._note_failure(query, state, error)
         else:
             state.waiting = ""
@@ -159,7 +159,7 @@ class QueryKeeper:
         state.error = _error_line(error)
         wait = self._patience.wait(state.failures)
         state.next_start = time.monotonic() + wait
-        log.error("%s failed, next start in %.0f s: %s", query.name, wait, state.error)
+        log.error("%s failed, restarting in %.0f s: %s", query.name, wait, state.error)
         log.debug("%s failed", query.name, exc_info=error)
 
     def _note_progress(self, state: _State, now: float) -> None:
@@ -178,7 +178,7 @@ class QueryKeeper:
         try:
             self._report(query.name, **fields)
         except (OSError, TwitterTopicsError) as error:
-            log.warning("the health of %s could not be reported: %s", query.name, error)
+            log.warning("cannot report the health of %s: %s", query.name, error)
 
     def _describe(self, query: Query) -> dict[str, Any]:
         state = self._states[query.name]
@@ -200,7 +200,7 @@ class QueryKeeper:
         if state.started is None:
             if state.waiting:
                 return True, f"waiting: {state.waiting}"
-            return False, f"failed, next start in {max(0.0, state.next_start - now):.0f} s"
+            return False, f"failed, restarting in {max(0.0, state.next_start - now):.0f} s"
         silent = now - state.progress_at
         if silent > self._patience.stalled:
             return False, f"stalled: no finished batch for {silent:.0f} s"
@@ -221,15 +221,15 @@ class QueryKeeper:
                 continue
             try:
                 started.stop()
-            except Exception as error:  # noqa: BLE001 - a kill of the whole group takes the JVM first; all writes can be redone
-                log.warning("%s did not stop in order: %s", query.name, _error_line(error))
+            except Exception as error:  # noqa: BLE001 - the JVM may be dead already; all writes can be repeated
+                log.warning("%s did not stop cleanly: %s", query.name, _error_line(error))
         for query in self._queries:
             restarts = self._states[query.name].restarts
             self._send_report(query, {"ok": False, "state": "stopped", "restarts": restarts})
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT ask for the end while this lasts. Signals exist in the main thread alone."""
+        """Make SIGTERM and SIGINT call `stop` inside the block. Only the main thread can handle signals."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -246,7 +246,7 @@ class QueryKeeper:
 
 
 def _error_line(error: BaseException) -> str:
-    """The line of an error that says what went wrong. Spark wraps a Python error into pages of two stacks."""
+    """Return the line of an error that names the cause. Spark wraps a Python error in two long stack traces."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     own = [line for line in lines if line.startswith(("twitter_topics.", "py4j.protocol.", "pyspark.errors."))]
     chosen = own[0] if own else (lines[0] if lines else type(error).__name__)

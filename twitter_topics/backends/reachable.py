@@ -1,4 +1,4 @@
-"""Whether a server can be reached at all, asked in a moment and without its client's patience."""
+"""A quick check whether a server is reachable, without the retries of its client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SECONDS = 2.0
 
 
 def unreachable_message(name: str, url: str) -> str:
-    """A sentence when nothing listens at a URL; empty when something does, or when the URL is empty (AWS itself)."""
+    """Return a message if nothing listens at a URL; empty if something does, or if the URL is empty (AWS)."""
     if not url:
         return ""
     parts = urlsplit(url)
@@ -17,5 +17,5 @@ def unreachable_message(name: str, url: str) -> str:
     try:
         socket.create_connection(address, _SECONDS).close()
     except OSError as error:
-        return f"{name} at {address[0]}:{address[1]} does not answer ({error.strerror or error}); waiting for it"
+        return f"{name} at {address[0]}:{address[1]} is unreachable ({error.strerror or error}); waiting for it"
     return ""

@@ -1,1 +1,1 @@
-"""From a raw tweet to its document: topics, sentiment, and the streaming query."""
+"""From a raw tweet to its search document: topics, sentiment, and the streaming query."""

@@ -1,6 +1,6 @@
-"""The search document of a tweet: what is shown, counted and filtered.
+"""The search document of a tweet: the fields to show, count and filter.
 
-Odd fields never stop a tweet: they are left out.
+A malformed field never rejects a tweet: it is left out.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def search_document(
     raw_partition: int,
     raw_offset: int,
 ) -> dict[str, Any]:
-    """The document of one tweet by search.index.
+    """Return the document of one tweet for the mapping in search.index.
 
     Args:
         text: records.tweet.tweet_text of the tweet.
-        topics: (topic id, share), dominant first; `[(NO_TOPIC, 1.0)]` where the model knows no word.
+        topics: (topic id, share), dominant first; `[(NO_TOPIC, 1.0)]` if the model knows no word.
         labels: label of each topic id.
     """
     body = tweet.body
@@ -76,7 +76,7 @@ def search_document(
 
 
 def topic_label(topic_id: int, labels: dict[int, str]) -> str:
-    """The label of a topic, also of no topic."""
+    """Return the label of a topic, including NO_TOPIC."""
     return NO_TOPIC_LABEL if topic_id == NO_TOPIC else labels.get(topic_id, f"topic {topic_id}")
 
 
@@ -118,5 +118,5 @@ def _keyword(value: Any) -> str:
 
 
 def _storable(text: str) -> str:
-    """Lone surrogates, which JSON may carry, cannot be written as UTF-8."""
+    """Replace lone surrogates, which JSON can contain and UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode("utf-8")

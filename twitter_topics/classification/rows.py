@@ -1,4 +1,4 @@
-"""The classifier: from raw records to documents in Elasticsearch and rows for Kafka, in one pass over the batch."""
+"""Classification on the workers: from raw records to documents in Elasticsearch and rows for Kafka, in one pass."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 OUTPUT_SCHEMA = "topic string, key binary, value binary"
-"""Rows of Spark's Kafka sink: processed tweets and dead letters side by side."""
+"""Rows of Spark's Kafka sink: processed tweets and dead letters."""
 
 _FLOOD_BATCH = 1_000
 _scorers: dict[str, Scorer] = {}
@@ -32,7 +32,7 @@ _stores: dict[ElasticsearchSettings, SearchStore] = {}
 
 @dataclass(frozen=True)
 class RecordClassifier:
-    """What a worker needs to classify. Small enough to travel with each task; the model travels as a broadcast."""
+    """Classifies records on a worker. Small enough to be sent with each task; the model is a broadcast."""
 
     model_version: str
     arrays: Broadcast[bytes]
@@ -42,15 +42,15 @@ class RecordClassifier:
     max_dead_letter_share: float
 
     def rows(self, records: DataFrame) -> DataFrame:
-        """Classify and index the records of one batch; lazily, so exactly one action may follow.
+        """Classify and index the records of one batch. Lazy: exactly one action must follow.
 
-        Each record gives one row or none: a processed tweet when the record owns the tweet's document, a dead letter
-        when it is refused, nothing when another record brought the same tweet first. Rows keep the order of the records
-        of their partition, which is what the aggregator's marks rely on.
+        Each record yields one row or none: a processed tweet if the record owns the tweet's document, a dead letter if
+        it is rejected, nothing if another record brought the same tweet first. Rows keep the order of their partition's
+        records, on which the aggregator's high-water marks rely.
 
         Raises (from the action):
-            RetryableError: Elasticsearch stayed away; the batch can be repeated.
-            IntegrityError: so many records were refused that the code must be wrong, not the tweets.
+            RetryableError: Elasticsearch is unavailable; the batch can be repeated.
+            IntegrityError: so many records were rejected that the code must be wrong, not the tweets.
         """
         columns = records.select("value", "partition", "offset", "timestamp")
         return columns.mapInArrow(self._mapper(), OUTPUT_SCHEMA)
@@ -79,21 +79,21 @@ class RecordClassifier:
         documents, values = self._documents(records, read, scorer)
         outcomes = iter(zip(store.create(documents), values, strict=True))
         rows: list[tuple[str, bytes, bytes]] = []
-        refused, reason = 0, ""
+        rejected, reason = 0, ""
         for record, tweet in zip(records, read, strict=True):
             if isinstance(tweet, Rejection):
-                refused, reason = refused + 1, tweet.reason
+                rejected, reason = rejected + 1, tweet.reason
                 rows.append(self._dead_letter(record, "parse", reason))
                 continue
             written, value = next(outcomes)
             if written.outcome is Outcome.REFUSED:
-                refused, reason = refused + 1, written.reason
+                rejected, reason = rejected + 1, written.reason
                 rows.append(self._dead_letter(record, "index", reason))
             elif written.outcome is Outcome.OWNED:
                 rows.append((self.kafka.processed_topic, _utf8(tweet.tweet_id), value))
-        if len(records) >= _FLOOD_BATCH and refused > self.max_dead_letter_share * len(records):
+        if len(records) >= _FLOOD_BATCH and rejected > self.max_dead_letter_share * len(records):
             msg = (
-                f"{refused} of {len(records)} records refused, the last one because of {reason!r}; "
+                f"{rejected} of {len(records)} records rejected, the last one because of {reason!r}; "
                 "SPEED_MAX_DEAD_LETTER_SHARE sets the limit"
             )
             raise IntegrityError(msg)
@@ -106,7 +106,7 @@ class RecordClassifier:
     def _documents(
         self, records: list[RawRecord], read: list[Tweet | Rejection], scorer: Scorer
     ) -> tuple[list[dict[str, Any]], list[bytes]]:
-        """Documents for the index and values for Kafka, one each for every readable tweet, in order."""
+        """Return documents for the index and values for Kafka, one each per valid tweet, in order."""
         good = [(record, tweet) for record, tweet in zip(records, read, strict=True) if isinstance(tweet, Tweet)]
         texts = [tweet_text(tweet.body) for _, tweet in good]
         documents, values = [], []
@@ -161,7 +161,7 @@ class RawRecord:
 
 
 def _scorer(version: str, arrays: Broadcast[bytes]) -> Scorer:
-    """The scorer of a version; a worker keeps the newest one between tasks."""
+    """Return the scorer of a version; a worker keeps the newest one between tasks."""
     if version not in _scorers:
         scorer = Scorer.load(arrays.value)
         _scorers.clear()
@@ -170,7 +170,7 @@ def _scorer(version: str, arrays: Broadcast[bytes]) -> Scorer:
 
 
 def _store(settings: ElasticsearchSettings) -> SearchStore:
-    """A worker keeps its connection between tasks."""
+    """Return the search store; a worker keeps its connection between tasks."""
     if settings not in _stores:
         _stores[settings] = SearchStore(settings)
     return _stores[settings]

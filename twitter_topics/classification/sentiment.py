@@ -1,7 +1,7 @@
 """Sentiment of a text: VADER's compound, and TextBlob's polarity and subjectivity.
 
 VADER: Hutto & Gilbert (2014), "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text".
-TextBlob: the pattern lexicon, called without its tokenisers, which would need corpora from the network.
+TextBlob: the pattern lexicon, without its tokenizers, which need corpora from the network.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 NEUTRAL_BAND = 0.05
-"""Compounds between -0.05 and 0.05 are neutral (the threshold that VADER's authors give)."""
+"""Compounds between -0.05 and 0.05 are neutral (the threshold of VADER's authors)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Sentiment:
 
 
 def sentiment(text: str) -> Sentiment:
-    """Score one text. Deterministic, never raises on any string."""
+    """Score one text. Deterministic; never raises."""
     from textblob.en import sentiment as pattern_sentiment
 
     polarity, subjectivity = pattern_sentiment(text)
@@ -42,7 +42,7 @@ def sentiment(text: str) -> Sentiment:
 
 
 def compound(text: str) -> float:
-    """VADER's compound alone, in [-1, 1]."""
+    """Return only VADER's compound, in [-1, 1]."""
     return float(_vader().polarity_scores(text)["compound"])
 
 

@@ -1,1 +1,1 @@
-"""Fakes that pass the tests of the real stores."""
+"""Fakes that pass the tests of the real stores, and private servers for tests."""

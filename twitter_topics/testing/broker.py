@@ -1,4 +1,4 @@
-"""A Kafka of a test's own, to be killed, paused and started again without harm to others."""
+"""A private Kafka broker for a test to kill, pause and restart without affecting others."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PATIENCE_S = 90.0
 
 
 class Broker:
-    """One broker on free ports of 127.0.0.1, with its data in `folder`. It keeps its address over restarts."""
+    """One broker on free ports of 127.0.0.1, with its data in `folder`. A restart keeps its address."""
 
     def __init__(self, folder: Path, properties: str = "") -> None:
-        """`properties` come after those of the recipe, and beat them; `$port` in them is its port."""
+        """`properties` override those of the recipe; `$port` in them is the broker's port."""
         self._folder = folder
         self.port, controller_port = _free_ports()
         self.address = f"127.0.0.1:{self.port}"
@@ -31,7 +31,7 @@ class Broker:
         (folder / "kafka.properties").write_text(text)
 
     def start(self) -> None:
-        """Start it and wait until its port is open."""
+        """Start the broker and wait until its port is open."""
         command = [str(RECIPES / "kafka.sh"), str(self._folder), str(JARS / "kafka"), find_java().program]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -43,18 +43,18 @@ class Broker:
             time.sleep(0.1)
 
     def pause(self) -> None:
-        """It holds its connections and answers nothing."""
+        """Keep connections open and stop answering."""
         self._send(signal.SIGSTOP)
 
     def resume(self) -> None:
         self._send(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it without a chance to tidy up."""
+        """Kill it (kill -9)."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it as a careful operator does. Safe when it does not run."""
+        """Stop it cleanly. Does nothing if it is not running."""
         self._end(signal.SIGTERM)
 
     def _send(self, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""Documents with known topics, for tests of everything that learns."""
+"""Documents with known topics, for tests of training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMON = ["love", "good", "time", "night", "week", "morning"]
 
 
 def planted_documents(count: int, seed: int, themes: list[str] | None = None) -> tuple[list[list[str]], IntArray]:
-    """Documents of 5 to 9 words, four in five from one theme; and the number of each one's theme."""
+    """Return documents of 5 to 9 words, four in five from one theme, and the theme number of each."""
     draw = np.random.default_rng(seed)
     names = themes or list(THEMES)
     truth = draw.integers(0, len(names), count)
@@ -35,17 +35,17 @@ def planted_documents(count: int, seed: int, themes: list[str] | None = None) ->
 
 
 def as_lists(documents: list[list[str]]) -> pa.ListArray:
-    """Documents as the Arrow column that the jobs work on."""
+    """Return documents as the Arrow column that the jobs use."""
     return pa.array(documents, pa.list_(pa.string()))
 
 
 def purity(found: IntArray, truth: IntArray) -> float:
-    """Share of documents whose cluster's most frequent truth is theirs."""
+    """Return the share of documents whose theme is the most frequent one in their cluster."""
     return float(sum(np.bincount(truth[found == cluster]).max() for cluster in np.unique(found)) / len(truth))
 
 
 def normalised_mutual_information(found: IntArray, truth: IntArray) -> float:
-    """0 for independent labellings, 1 for equal ones."""
+    """Return 0 for independent labellings, 1 for equal ones."""
     joint = np.zeros((found.max() + 1, truth.max() + 1))
     np.add.at(joint, (found, truth), 1 / len(found))
     rows, columns = joint.sum(1), joint.sum(0)

@@ -1,4 +1,4 @@
-"""A topic model that nobody trained, for tests of what uses one."""
+"""A constructed topic model, for tests of code that uses one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twitter_topics.topic_models.scoring.topic_model import TopicModel
 def planted_model(
     words: tuple[str, str, str, str, str, str], labels: tuple[str, str], topic_ids: tuple[int, int] = (0, 1)
 ) -> TopicModel:
-    """Two topics that nobody can mistake: the first three words, and the other three."""
+    """Return a model of two clearly separated topics: the first three words, and the other three."""
     matrix = np.full((2, 6), 1.0)
     matrix[0, :3] = matrix[1, 3:] = 1e5
     return TopicModel(

@@ -1,4 +1,4 @@
-"""An object store in memory."""
+"""An in-memory object store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twitter_topics.errors import ConflictError
 
 
 class MemoryObjects:
-    """An `ObjectStore` that passes the same tests as S3, races included."""
+    """An `ObjectStore` that passes the same tests as S3, including races."""
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}

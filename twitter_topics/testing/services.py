@@ -1,4 +1,4 @@
-"""A local stack of its own for tests: real servers on free ports, in a folder that the test throws away."""
+"""A private local stack for tests: real servers on free ports, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def free_offset(start: int = 1_000) -> int:
-    """The first port offset from `start` on at which all ports of a stack are free."""
+    """Return the first port offset from `start` at which all ports of a stack are free."""
     for offset in range(start, 40_000, 500):
         if not taken({name: port + offset for name, port in DEFAULT_PORTS.items()}):
             return offset
@@ -24,13 +24,13 @@ def free_offset(start: int = 1_000) -> int:
 
 
 def stack_variables(state_dir: Path) -> dict[str, str]:
-    """Settings of a stack on free ports in `state_dir`."""
+    """Return the settings of a stack on free ports in `state_dir`."""
     return {"LOCAL_STATE_DIR": str(state_dir), "LOCAL_PORT_OFFSET": str(free_offset()), "LOCAL_MIN_MEMORY_GIB": "0"}
 
 
 @contextmanager
 def running_services(state_dir: Path) -> Iterator[dict[str, str]]:
-    """Kafka, Elasticsearch, S3 and InfluxDB, ready; yields the settings variables that lead to them."""
+    """Run Kafka, Elasticsearch, S3 and InfluxDB; yield the settings variables with their addresses."""
     stack = Stack(Settings(stack_variables(state_dir)), log.info)
     try:
         stack.up(groups=["services"])

@@ -217,7 +217,7 @@ def test_nothing_listening_is_told_with_its_address() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        assert f"S3 at 127.0.0.1:{port} does not answer" in unreachable_message("S3", f"http://127.0.0.1:{port}")
+        assert f"S3 at 127.0.0.1:{port} is unreachable" in unreachable_message("S3", f"http://127.0.0.1:{port}")
         listening.listen()
         assert unreachable_message("S3", f"http://127.0.0.1:{port}") == ""
     assert unreachable_message("S3", "") == ""

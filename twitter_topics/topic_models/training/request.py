@@ -1,4 +1,4 @@
-"""What a training may be asked for. Checked where it is asked (the DAG's form, the schedule) and again in the job."""
+"""The parameters of a training, checked by the caller (the DAG's form, the schedule) and again in the job."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TrainingRequest:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """For the manifest: plain values, times in ISO 8601."""
+        """Return plain values for the manifest, times in ISO 8601."""
         return {
             "trainer": self.trainer,
             "k": self.k,

@@ -177,7 +177,7 @@ def test_a_folder_is_uploaded_without_local_checksums(store: ModelStore, tmp_pat
 @pytest.mark.parametrize("name", ["history", "../x", "", "20261101T000000Z-gsdmm/..", "champion.json"])
 def test_only_versions_become_keys(store: ModelStore, name: str) -> None:
     for use in (store.manifest, store.discard, store.load_arrays):
-        with pytest.raises(ValueError, match="no version name"):
+        with pytest.raises(ValueError, match="not a version name"):
             use(name)
 
 

@@ -16,8 +16,8 @@ REQUEST = {
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"version": "../champion"}, "no version name"),
-        ({"version": "20261101T120000Z-gsdmm\n"}, "no version name"),
+        ({"version": "../champion"}, "not a version name"),
+        ({"version": "20261101T120000Z-gsdmm\n"}, "not a version name"),
         ({"trainer": "best"}, "trainer 'best'"),
         ({"k": 1}, "k 1"),
         ({"iterations": 0}, "iterations 0"),
