@@ -1,6 +1,6 @@
-# `make demo` is all a new user needs. Every target first makes what it needs; the second time that is quick.
+# `make demo` is all a new user needs. Every target first sets up what it needs; the second time that is quick.
 #
-#   make demo                                     everything, with made-up tweets, and a short tour
+#   make demo                                     everything, with generated tweets, and a short tour
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
@@ -9,10 +9,10 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 CLI := .venv/bin/twitter-topics
-# the path of the checkout may hold more than ASCII
+# the checkout's path may contain more than ASCII
 export LC_ALL := C.UTF-8
 
-# SOURCE, FILE, SPEED, LIMIT and TIMES are short for settings of the producer
+# SOURCE, FILE, SPEED, LIMIT and TIMES stand for settings of the producer
 ifdef SOURCE
 export PRODUCER_SOURCE := $(SOURCE)
 endif
@@ -42,7 +42,7 @@ bootstrap:
 bootstrap-dev:
 	@deploy/local/bootstrap.sh dev
 
-# an old file's tweets are moved to now, so that there is something to see in the last hour
+# the tweets of an old file are shifted to now, so that the last hour has some
 demo: export PRODUCER_REPLAY_TIMES ?= shift
 demo: bootstrap
 	@$(CLI) demo
@@ -66,7 +66,7 @@ doctor:
 test: bootstrap-dev
 	@.venv/bin/python -m pytest $(ARGS)
 
-# the tests on every supported Python that this machine has
+# the tests on every supported Python on this machine
 test-pythons:
 	@tools/test-pythons $(ARGS)
 
@@ -79,17 +79,17 @@ lint: bootstrap-dev
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-# pages that are written by the code they describe
+# pages generated from the code
 docs: bootstrap-dev
 	@.venv/bin/python -m twitter_topics.settings.reference
 
-# requirements.txt holds for every Python of `requires-python`; no addresses in it, so that everybody's own index is used
+# requirements.txt is valid for every Python of `requires-python`; it has no URLs, so that pip uses the configured index
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock:
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt
 
-# data, logs and secrets of the stack; what was downloaded stays
+# deletes data, logs and secrets of the stack; downloads stay
 STATE := $(or $(LOCAL_STATE_DIR),.local)
 clean: stop
 	@[ ! -d "$(STATE)" ] || { cd "$(STATE)" && rm -rf airflow archive checkpoints data health log producer run tmp work secrets.json; }

@@ -1,23 +1,23 @@
 #!/bin/sh
-# bootstrap.sh [dev]: from a fresh Debian or Ubuntu to a virtual environment, the jars and InfluxDB. Quick when all is there.
+# bootstrap.sh [dev]: sets up a virtual environment, the jars and InfluxDB on a fresh Debian or Ubuntu. Quick when everything is there.
 #
-#   PYTHON   interpreter to use; otherwise the newest that works
-#   VENV     folder of the virtual environment, .venv by default
-#   dev      also what the tests and linters need
+#   PYTHON   interpreter to use; default: the newest that works
+#   VENV     folder of the virtual environment; default: .venv
+#   dev      also install what the tests and linters need
 #
-# Installs system packages only as root or with password-less sudo; otherwise it says what to type, and stops.
+# Installs system packages only as root or with password-less sudo; otherwise it prints the command to type and stops.
 set -eu
 cd "$(dirname "$0")/../.."
 umask 022
 . deploy/local/steps.sh
-# PATH is split at colons, lists of Spark and Kafka at commas, SQLite's URLs at question marks
-case $(pwd) in *[:,?]*) stop "the path $(pwd) contains one of : , ? and the servers cannot read it: move the checkout" ;; esac
+# PATH splits at colons, Spark's and Kafka's lists at commas, SQLite's URLs at question marks
+case $(pwd) in *[:,?]*) stop "the path $(pwd) contains one of : , ? which the servers cannot handle; move the checkout" ;; esac
 lock=requirements.txt
 [ "${1:-}" = dev ] && lock=requirements-dev.txt
 venv=${VENV:-.venv}
 system=$( (. /etc/os-release && echo "$PRETTY_NAME") 2>/dev/null ) || system=$(uname -s)
 
-# `requires-python` of pyproject.toml is the one list of versions: >=3.11,<3.14 becomes "11 12 13"
+# `requires-python` of pyproject.toml is the only list of versions: >=3.11,<3.14 becomes "11 12 13"
 minors=$(sed -n 's/^requires-python = ">=3\.\([0-9]*\),<3\.\([0-9]*\)"/\1 \2/p' pyproject.toml |
     { read -r first end; seq "$first" "$((end - 1))"; } | tr '\n' ' ')
 # shellcheck disable=SC2086 # lists of words, here and below
@@ -28,7 +28,7 @@ pythons="Python 3.${minors%% *} to 3.${newest_first%% *}"
 python_is_right() {
     "$1" -c "import sqlite3, ssl, sys; sys.exit(sys.version_info[0] != 3 or str(sys.version_info[1]) not in '$minors'.split())" 2>/dev/null
 }
-# tried, not looked up: an interpreter on the PATH may belong to another user's home, or lack venv
+# tried, not just found: an interpreter on the PATH may be unreadable or lack venv
 python_works() { python_is_right "$1" && "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 python_candidates() {
     echo python3
@@ -49,7 +49,7 @@ java_works() {
         case $("$candidate" -version 2>&1 | head -n 1) in
         *'"17'* | *'"21'*) return 0 ;;
         esac
-        # a JAVA_HOME is an order, not a hint
+        # JAVA_HOME is binding, not a hint
         [ -z "${JAVA_HOME:-}" ] || return 1
     done
     return 1
@@ -70,7 +70,7 @@ read_package_lists() {
     fi
 }
 python_packages() {
-    # a right Python that only lacks venv is completed, not replaced
+    # a supported Python that only lacks venv gets its venv package
     if python=$(find_python python_is_right); then
         minor=$(minor_of "$python")
         case $python in /usr/bin/*) if offered "python3.$minor-venv"; then echo "python3.$minor-venv"; return; fi ;; esac
@@ -85,12 +85,12 @@ python_packages() {
 }
 
 no_python() {
-    stop "$pythons is needed, and $system has no package of one; install one with uv and name it:
+    stop "$pythons is needed, but $system has no package; install one with uv and name it:
   python3 -m pip install --user uv && ~/.local/bin/uv python install 3.${newest_first%% *}
   PYTHON=\$(~/.local/bin/uv python find 3.${newest_first%% *}) make demo"
 }
 
-# everything at once, so that a person types one command
+# everything at once: one command to type
 install_what_is_missing() {
     packages=
     reasons=
@@ -101,21 +101,21 @@ install_what_is_missing() {
     fi
     if [ -n "$lacks_java" ]; then
         found=$(first_offered openjdk-21-jre-headless openjdk-17-jre-headless) ||
-            stop "Java 17 or 21 is needed, and $system has no package of one: install one, e.g. from adoptium.net, and set JAVA_HOME"
+            stop "Java 17 or 21 is needed, but $system has no package; install one, e.g. from adoptium.net, and set JAVA_HOME"
         need "Java 17 or 21" "$found"
     fi
     [ -z "$lacks_influxd" ] || offered influxdb ||
-        stop "InfluxDB 1.x is needed, and $system offers no package influxdb: on Ubuntu enable its component universe, elsewhere put an influxd on the PATH"
+        stop "InfluxDB 1.x is needed, but $system has no package influxdb; on Ubuntu enable the component universe, elsewhere put influxd on the PATH"
     [ -n "$packages" ] || return 0
     may_install || stop "$system lacks $reasons; type: sudo apt-get update && sudo apt-get install -y$packages"
     step "package lists" -- as_root apt-get update
-    # a package's own service must not run on our behalf
+    # a package must not start its service
     # shellcheck disable=SC2086
     step "install$packages" -- as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y --no-install-recommends $packages
 }
-tell_what_is_missing() { # a system without apt-get
-    say "bootstrap: $system has no apt-get. Install these yourself, then run the same command again:"
+show_what_is_missing() { # a system without apt-get
+    say "bootstrap: $system has no apt-get. Install these, then run the same command again:"
     line() { say "$(printf '  %-31s %s' "$1" "$2")"; }
     [ -z "$lacks_python" ] || line "$pythons with venv" "Fedora: dnf install python3.${newest_first%% *}; Arch: pacman -S python"
     [ -z "$lacks_java" ] || line "Java 17 or 21" "Fedora: dnf install java-21-openjdk-headless; Arch: pacman -S jre21-openjdk-headless"
@@ -123,7 +123,7 @@ tell_what_is_missing() { # a system without apt-get
     exit 1
 }
 
-# unpacked, not installed: that needs no root, and no service starts by itself
+# unpacked, not installed: needs no root and starts no service
 unpack_influxdb() {
     folder=$(mktemp -d)
     (cd "$folder" && apt-get download influxdb && dpkg -x ./influxdb_*.deb unpacked) || return 1
@@ -140,7 +140,7 @@ stamp=$venv/.installed-${lock%.txt}
 
 make_venv() { "$python" -m venv --clear "$venv" && "$venv/bin/python" -m pip install --require-hashes -r deploy/local/pip.txt; }
 
-# uv is much faster where there is one, but it does not read the user's pip configuration: pip has the last word
+# uv is much faster, but does not read the user's pip configuration: pip is the fallback
 install_requirements() {
     if command -v uv >/dev/null && uv pip install --python "$venv/bin/python" --require-hashes -r "$lock"; then
         uv pip install --quiet --python "$venv/bin/python" --no-deps -e . && return
@@ -148,7 +148,7 @@ install_requirements() {
     "$venv/bin/python" -m pip install --progress-bar raw --resume-retries 5 --require-hashes -r "$lock" &&
         "$venv/bin/python" -m pip install --no-deps -e .
 }
-# pyspark and pyspark-client own the same files: to change a version, start from nothing
+# pyspark and pyspark-client own the same files: a change of version needs a new virtual environment
 remember_spark() { sed -n 's/^\(pyspark[a-z-]*==[^ ]*\).*/\1/p' "$lock" | sort | sha256sum | cut -d' ' -f1; }
 minor_of() { "$1" -c 'import sys; print(sys.version_info[1])'; }
 venv_is_right() {
@@ -159,28 +159,28 @@ venv_is_right() {
 packages_are_there() { venv_is_right && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; }
 jars_are_there() { "$venv/bin/python" -m twitter_topics.local.jars --check 2>/dev/null; }
 
-# -- room for it ------------------------------------------------------------------------------------------------------
+# -- disk and memory ------------------------------------------------------------------------------------------------------
 check_room() {
     { mkdir -p .local && : >.local/.writable && rm .local/.writable; } 2>/dev/null ||
-        stop "$(pwd) cannot be written: clone the project into a folder of your own"
+        stop "$(pwd) is not writable; clone the project into a folder of your own"
     free_mb=$(df -Pm . | awk 'NR == 2 { print $4 }')
     [ "$free_mb" -ge "$1" ] ||
-        stop "$free_mb MB are free on the disk of $(pwd), $1 MB are needed: free some, or clone the project on another disk"
+        stop "$(pwd) has $free_mb MB of free disk, $1 MB are needed; free some space, or clone the project on another disk"
     memory_mb=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo 2>/dev/null || echo 8000)
     [ "$memory_mb" -ge 6000 ] ||
-        say "bootstrap: note: $memory_mb MB of memory are free, and the whole stack needs about 6000; close other programs before it starts"
+        say "bootstrap: note: $memory_mb MB of memory are free, but the whole stack needs about 6000; close other programs first"
 }
 
-# -- the way ----------------------------------------------------------------------------------------------------------
+# -- main ----------------------------------------------------------------------------------------------------------
 lacks_python=
 lacks_java=
 lacks_influxd=
 if ! venv_is_right; then
     python=$(find_python python_works) || lacks_python=yes
-    [ -z "$lacks_python" ] || [ -z "${PYTHON:-}" ] || stop "PYTHON=$PYTHON is not a $pythons with venv: correct it or unset it"
+    [ -z "$lacks_python" ] || [ -z "${PYTHON:-}" ] || stop "PYTHON=$PYTHON is not a $pythons with venv; correct or unset it"
 fi
 if ! java_works; then
-    [ -z "${JAVA_HOME:-}" ] || stop "JAVA_HOME=$JAVA_HOME is not a Java 17 or 21: correct it or unset it"
+    [ -z "${JAVA_HOME:-}" ] || stop "JAVA_HOME=$JAVA_HOME is not a Java 17 or 21; correct or unset it"
     lacks_java=yes
 fi
 influxd_is_there || lacks_influxd=yes
@@ -191,7 +191,7 @@ if [ -z "$lacks_python$lacks_java$lacks_influxd" ] && packages_are_there && jars
 fi
 if packages_are_there; then check_room 1000; else check_room 5000; fi
 if [ -n "$lacks_python$lacks_java$lacks_influxd" ]; then
-    has_apt || tell_what_is_missing
+    has_apt || show_what_is_missing
     read_package_lists
     install_what_is_missing
 fi

@@ -1,4 +1,4 @@
-"""`twitter-topics audit`: is everything that was produced archived once, indexed once and counted once?"""
+"""`twitter-topics audit`: is every produced record archived once, indexed once and counted once?"""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ EXIT_CODES = {"ok": 0, "lagging": EXIT_TRY_AGAIN, "broken": 1}
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     wait: Annotated[
-        float, typer.Option("--wait", min=0, metavar="SECONDS", help="give what is on its way so long to arrive")
+        float, typer.Option("--wait", min=0, metavar="SECONDS", help="how long to wait for records still on their way")
     ] = 30,
 ) -> None:
-    """Compare Kafka, archive, Elasticsearch and InfluxDB for all records that were produced until now.
+    """Compare Kafka, archive, Elasticsearch and InfluxDB for all records produced so far.
 
     Reads the stores themselves, never the apps' own counters. Exit code 0: everything balances. 1: something is lost,
     duplicated or stuck. 75: something is still on its way, or a store is unavailable.

@@ -1,4 +1,4 @@
-"""`twitter-topics demo`: from nothing to topics, then the results, with everything still running."""
+"""`twitter-topics demo`: from nothing to topics."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _GIB = 2**30
 
 
 def demo() -> None:
-    """Start everything, learn a first model from the first tweets, and show what people talk about.
+    """Start everything, train a first model on the first tweets, and show what people talk about.
 
-    On a stack that has a model already it only waits until all numbers agree, and shows them.
+    On a stack with a model it only waits until all numbers agree, and shows them.
     """
     from twitter_topics.cli import local_stack
     from twitter_topics.local.memory import PeakMemory
@@ -56,8 +56,8 @@ def demo() -> None:
     say("")
     _show_addresses(stack)
     seconds, gib = time.monotonic() - began, memory.peak / _GIB
-    say(f"\n{seconds:.0f} s since the start; the stack took at most {gib:.1f} GiB of memory.")
-    say("Everything keeps running. `make status` shows it, `make stop` ends it.")
+    say(f"\n{seconds:.0f} s since the start; the stack used at most {gib:.1f} GiB of memory.")
+    say("Everything keeps running. `make status` shows it, `make stop` stops it.")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Commands of the local stack: up, down, status, doctor, logs."""
+"""Commands for the local stack: up, down, status, doctor, logs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def up(
     no_airflow: Annotated[bool, typer.Option("--no-airflow", help="servers and speed layer only")] = False,
     services_only: Annotated[bool, typer.Option("--services-only", help="servers only")] = False,
 ) -> None:
-    """Start what is not running, and return when all of it is ready."""
+    """Start missing services and return when everything is ready."""
     from twitter_topics.local import doctor, services
     from twitter_topics.local.stack import Stack
 
@@ -46,7 +46,7 @@ def down() -> None:
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
-    """Show every service and every query. Exit code 0 only when all is healthy."""
+    """Show every service and every query. Exit code 0 only if everything is healthy."""
     from twitter_topics.local import status as stack_status
     from twitter_topics.local.stack import Stack
 
@@ -59,13 +59,13 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
     else:
         _show(now)
         if any(row.name == "api-server" for row in now.services):
-            say(f"\nlog in to Airflow as admin or viewer; passwords in {stack.layout.secrets}")
+            say(f"\nlog in to Airflow as admin or viewer; the passwords are in {stack.layout.secrets}")
     if not now.healthy:
         raise typer.Exit(1)
 
 
 def doctor() -> None:
-    """Look for what would keep the stack from running, and say how to fix it."""
+    """Check whether the stack can run, and show how to fix problems."""
     from twitter_topics.local import doctor as checks
 
     findings = checks.examine(Settings())
@@ -85,8 +85,8 @@ def _names_of_logs() -> list[str]:
 
 
 def logs(
-    name: Annotated[str, typer.Argument(help="of a service, as `status` shows it", autocompletion=_names_of_logs)],
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="go on as it grows")] = False,
+    name: Annotated[str, typer.Argument(help="name of a service, as in `status`", autocompletion=_names_of_logs)],
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="follow new lines")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=1)] = 100,
 ) -> None:
     """Show the log of a service."""
@@ -94,7 +94,7 @@ def logs(
 
     layout = Layout.of(Settings().local)
     if name not in (known := _names_of_logs()):
-        raise ConfigurationError(f"no log of {name!r}; there are: {', '.join(known) or 'none yet'}")
+        raise ConfigurationError(f"there is no log {name!r}; use one of {', '.join(known) or '(none yet)'}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(layout.service_log(name))]
     try:
         subprocess.run(command, check=True)
@@ -117,7 +117,7 @@ def _show(now: StackStatus) -> None:
         color = "green" if part.ok else "red"
         age = "" if part.state == "silent" else f"{part.age_seconds:.0f} s ago"
         numbers = (f"{part.rate:.1f}", f"{part.lag:.0f}", age)
-        told = "; ".join(text for text in (part.error[:200], part.detail[:200]) if text)
-        parts.add_row(part.part, f"[{color}]{part.state}[/]", *numbers, escape(told))
+        message = "; ".join(text for text in (part.error[:200], part.detail[:200]) if text)
+        parts.add_row(part.part, f"[{color}]{part.state}[/]", *numbers, escape(message))
     screen.print()
     screen.print(parts)

@@ -1,6 +1,6 @@
-"""The command `twitter-topics`: what it can do, one line each. The commands themselves are in the modules beside.
+"""The command `twitter-topics`. Its subcommands are in the other modules of this package.
 
-Modules of commands must be light to import (heavy imports go into the functions): `status` should not wait for Spark.
+Those modules must be quick to import (heavy imports go into functions): `status` should not wait for Spark.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`twitter-topics models`: the versions there are, and which of them serves."""
+"""`twitter-topics models`: the registered versions and the champion."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         screen.print_json(data=rows)
         return
     if not rows:
-        say("no model yet: the DAG topic_retraining trains the first one")
+        say("no model yet; the DAG topic_retraining trains the first one")
         return
     made = table("", "version", *_NUMBERS, right=_NUMBERS)
     for row in rows:
@@ -39,7 +39,8 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         )
     screen.print(made)
     if champion:
-        say(f"\n* {champion.version} serves since {champion.promoted_at[:19]} UTC, by {champion.by}: {champion.reason}")
+        since = f"{champion.promoted_at[:19]} UTC"
+        say(f"\n* {champion.version} is champion since {since}, by {champion.by}: {champion.reason}")
 
 
 def _row(manifest: dict[str, Any], champion: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What several commands show in the same way."""
+"""Output shared by several commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLEAR_SENTIMENT = 0.05
 
 
 def stack_settings() -> Settings:
-    """The settings; what they do not give is the local stack's."""
+    """Return the settings, completed with the addresses of the local stack."""
     from twitter_topics.local import environment
     from twitter_topics.settings import Settings
 
@@ -30,17 +30,17 @@ def stack_settings() -> Settings:
 
 
 def say(line: str, style: str = "") -> None:
-    """A line for the person at the terminal; brackets in it mean nothing."""
+    """Print a line; brackets in it are not markup."""
     screen.print(line, markup=False, style=style)
 
 
 def clean(text: str) -> str:
-    """Text of others for one line of a terminal: control characters, which could do anything to it, become spaces."""
+    """Return foreign text for one line of a terminal: control characters become spaces."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
-    """An empty table without frames."""
+    """Return an empty table without frames."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
@@ -48,7 +48,7 @@ def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def topics_table(now: TopicsNow) -> Table:
-    """Label, top words, tweets in the last hour and mean sentiment of each topic."""
+    """Return label, top words, tweets in the last hour and mean sentiment of each topic."""
     made = table("topic", "top words", "last hour", "sentiment", right=("last hour", "sentiment"))
     for row in now.rows:
         words = ", ".join(row.top_words[:_WORDS_SHOWN])
@@ -57,20 +57,20 @@ def topics_table(now: TopicsNow) -> Table:
 
 
 def hour_sentence(now: TopicsNow) -> str:
-    """Which hour the table is of."""
+    """Return a sentence with the hour of the table."""
     if now.end_ms is None:
-        return "No tweet is counted yet."
+        return "No tweets are counted yet."
     total = sum(row.tweets for row in now.rows)
     end = datetime.fromtimestamp(now.end_ms / 1000, UTC)
     return f"{total:,} tweets in the hour until {end:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def balance_table(report: Report) -> Table:
-    """The number of records at each hop."""
+    """Return the number of records at each hop."""
     facts = report.facts
     made = table("hop", "records", "", right=("records",))
-    rejects = f"{facts.archive_rejects:,} of them are no tweets" if facts.archive_rejects else ""
-    expired = f"{facts.expired_from_index:,} have left by retention" if facts.expired_from_index else ""
+    rejects = f"{facts.archive_rejects:,} of them rejected" if facts.archive_rejects else ""
+    expired = f"{facts.expired_from_index:,} deleted by retention" if facts.expired_from_index else ""
     stages = ", ".join(f"{stage} {count:,}" for stage, count in facts.dead_letters.items())
     made.add_row("produced", f"{facts.produced:,}", "records in Kafka when the audit began")
     made.add_row("archived", f"{facts.archived:,}", rejects)
@@ -82,7 +82,7 @@ def balance_table(report: Report) -> Table:
 
 
 def show_findings(report: Report) -> None:
-    """A line for each thing that does not balance."""
+    """Print a line for each mismatch."""
     for finding in report.findings:
         style = {"note": "", "behind": "yellow"}.get(finding.kind, "red")
         say(f"{finding.hop}: {finding.text}", style)

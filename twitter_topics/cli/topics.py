@@ -1,4 +1,4 @@
-"""`twitter-topics topics`: what people talk about now."""
+"""`twitter-topics topics`: what people are talking about."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def topics(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         return
     if now.rows:
         screen.print(topics_table(now))
-    say("\n" + hour_sentence(now) if now.rows else "no topics yet: the DAG topic_retraining trains the first model")
+    say("\n" + hour_sentence(now) if now.rows else "no topics yet; the DAG topic_retraining trains the first model")

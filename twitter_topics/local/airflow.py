@@ -1,4 +1,4 @@
-"""Airflow's own set-up: configuration, database, users. Airflow itself is only ever started, never imported."""
+"""Sets up Airflow: configuration, database, users. Airflow is started as a process, never imported."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _PACKAGES = ("apache-airflow", "apache-airflow-providers-fab")
 
 
 def write_configuration(layout: Layout, environment: Mapping[str, str], template: str) -> None:
-    """Copy the template to AIRFLOW_HOME. Airflow expands its variables when it reads the file.
+    """Copy the template to AIRFLOW_HOME. Airflow expands the variables when it reads the file.
 
     Raises:
-        ConfigurationError: a variable of the template is not set, or empty.
+        ConfigurationError: a variable of the template is unset or empty.
     """
     settings = "\n".join(line for line in template.splitlines() if not line.lstrip().startswith(("#", ";")))
     unset = sorted({name for name in re.findall(r"\$\{?(\w+)\}?", settings) if not environment.get(name)})
@@ -38,10 +38,10 @@ def write_configuration(layout: Layout, environment: Mapping[str, str], template
 
 
 class Setup:
-    """The set-up as a process of its own, beside the start of the servers: it takes seconds and needs none of them."""
+    """The setup in a separate process, while the servers start: it takes seconds and needs none of them."""
 
     def __init__(self, layout: Layout, environment: Mapping[str, str], known: Mapping[str, str]) -> None:
-        """Start it, unless nothing has changed since the last time.
+        """Start it, unless nothing has changed since the last setup.
 
         Args:
             known: secrets by name.
@@ -87,22 +87,22 @@ class Setup:
         return self._process is None
 
     def wait(self) -> None:
-        """Until it is done.
+        """Wait until it is done.
 
         Raises:
-            ConfigurationError: it failed; names its log.
+            ConfigurationError: it failed; the message names the log.
         """
         if self._process is None:
             return
         code = self._process.wait()
         if code != 0:
             last = self._log.read_text().strip().splitlines()[-1:] or ["no message"]
-            what = "configuration is wrong" if code == EXIT_CONFIGURATION else "set-up failed"
-            raise ConfigurationError(f"Airflow's {what}: {last[0]} (all of it: {self._log})")
+            what = "configuration is wrong" if code == EXIT_CONFIGURATION else "setup failed"
+            raise ConfigurationError(f"Airflow's {what}: {last[0]} (full log: {self._log})")
         write_private(self._stamp, self._fingerprint)
 
     def abandon(self) -> None:
-        """Stop it, because the start has failed elsewhere."""
+        """Stop it because something else failed to start."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""Airflow over its REST API, as far as the demo needs it."""
+"""The part of Airflow's REST API that the demo needs."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class TaskState:
 class AirflowRest:
     """Airflow on this machine, as one user.
 
-    Every method raises RetryableError when Airflow does not answer as expected, ConfigurationError when it refuses the
-    user.
+    Every method raises RetryableError when Airflow does not answer as expected, ConfigurationError when it rejects
+    the login.
     """
 
     def __init__(self, port: int, user: str, password: str) -> None:
@@ -49,36 +49,36 @@ class AirflowRest:
         self._token = ""
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> Run | None:
-        """Start a run; None while Airflow has not read the DAG's file yet."""
-        body = {"logical_date": None, "conf": conf or {}}  # the key is required, and null means "not of a date"
+        """Start a run. Return None while Airflow has not read the DAG file yet."""
+        body = {"logical_date": None, "conf": conf or {}}  # the key is required; null means no logical date
         answer = self._call("POST", f"/api/v2/dags/{_part(dag_id)}/dagRuns", body, missing_is_none=True)
         return _run(answer) if answer is not None else None
 
     def run(self, run: Run) -> Run:
-        """The run as it is now."""
+        """Return the current state of the run."""
         return _run(self._call("GET", self._path(run)))
 
     def newest_run(self, dag_id: str) -> Run | None:
-        """The run that was started last; None when there is none."""
+        """Return the run that was started last, None when there is none."""
         query = urlencode({"order_by": "-run_after", "limit": 1})
         answer = self._call("GET", f"/api/v2/dags/{_part(dag_id)}/dagRuns?{query}", missing_is_none=True)
         return _run(answer["dag_runs"][0]) if answer and answer["dag_runs"] else None
 
     def tasks(self, run: Run) -> list[TaskState]:
-        """All tasks of a run, those that began first in front."""
+        """Return all tasks of a run in the order of their start."""
         found = self._call("GET", f"{self._path(run)}/taskInstances")["task_instances"]
         found.sort(key=lambda task: task["start_date"] or "9999")
         return [TaskState(task["task_id"], task["state"], task["try_number"]) for task in found]
 
     def result(self, run: Run, task_id: str) -> Any:
-        """What a task returned, None when it returned nothing."""
+        """Return a task's return value, None when there is none."""
         path = f"{self._path(run)}/taskInstances/{_part(task_id)}/xcomEntries/return_value?deserialize=false"
         answer = self._call("GET", path, missing_is_none=True)
         value = answer["value"] if answer else None
         return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
 
     def log(self, run: Run, task: TaskState) -> list[str]:
-        """Lines of the task's last try."""
+        """Return the log lines of the task's last try."""
         path = f"{self._path(run)}/taskInstances/{_part(task.task_id)}/logs/{max(1, task.tries)}?full_content=true"
         answer = self._call("GET", path, missing_is_none=True) or {}
         return [line for entry in answer.get("content", []) for line in _log_lines(entry)]
@@ -90,7 +90,7 @@ class AirflowRest:
         if not self._token:
             self._log_in()
         status, answer = self._request(method, path, body)
-        if status == http.client.UNAUTHORIZED:  # the token ends after a day
+        if status == http.client.UNAUTHORIZED:  # the token expires after a day
             self._log_in()
             status, answer = self._request(method, path, body)
         if status == http.client.NOT_FOUND and missing_is_none:
@@ -103,7 +103,7 @@ class AirflowRest:
         credentials = {"username": self._user, "password": self._password}
         status, answer = self._request("POST", "/auth/token", credentials)
         if status == http.client.UNAUTHORIZED:
-            raise ConfigurationError(f"Airflow refuses user {self._user} with the password of secrets.json")
+            raise ConfigurationError(f"Airflow rejects user {self._user} with the password in secrets.json")
         if status >= http.client.BAD_REQUEST or not isinstance(answer, dict):
             raise RetryableError(f"Airflow answered {status} to a login")
         self._token = answer["access_token"]
@@ -128,7 +128,7 @@ class AirflowRest:
 
 
 def _log_lines(entry: Any) -> list[str]:
-    """An entry of a log: its text, and type and message of the errors that it carries."""
+    """Return the text of a log entry, then type and message of its errors."""
     if isinstance(entry, str):
         return [entry]
     errors = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in entry.get("error_detail") or []]
@@ -137,7 +137,7 @@ def _log_lines(entry: Any) -> list[str]:
 
 
 def _part(text: str) -> str:
-    """A name as one part of a path: run ids hold plus signs and colons."""
+    """Quote a name for use in a URL path: run ids contain plus signs and colons."""
     return quote(text, safe="")
 
 

@@ -1,4 +1,4 @@
-"""What must be right on this machine before the stack can run, and how to make it so."""
+"""Checks that the stack can run on this machine, with a fix for each problem."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MIN_DISK_GIB = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `fix` is empty when it is ok."""
+    """The result of one check. `fix` is empty when it is ok."""
 
     name: str
     detail: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything; never raises for what it finds."""
+    """Run all checks. Problems are findings, not errors."""
     layout = Layout.of(settings.local)
     running = Supervisor(layout).is_alive()
     checks: list[tuple[str, Callable[[], Finding]]] = [

@@ -1,4 +1,4 @@
-"""Files fetched by HTTP: in parallel, resumed after a break, checked by hash, with progress.
+"""Fetches files by HTTP: in parallel, resumed after an interruption, checked by hash, with progress.
 
 Proxies and certificates are those of `requests`: HTTPS_PROXY, REQUESTS_CA_BUNDLE, ~/.netrc.
 """
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_SECONDS = (20, 60)
-"""To connect, and between two chunks."""
+"""To connect, and between chunks."""
 _TRIES = 5
 _WAIT = tenacity.wait_exponential(min=1, max=20)
 
 
 @dataclass(frozen=True)
 class Download:
-    """One file: where it comes from, where it goes, and what it must be."""
+    """One file: its URL, its path, and the expected size and hash."""
 
     url: str
     path: Path
@@ -39,12 +39,12 @@ class Download:
 
     @property
     def partial(self) -> Path:
-        """What has come so far; the next try goes on from its end."""
+        """The bytes received so far; the next try resumes at its end."""
         return self.path.with_name(self.path.name + ".part")
 
 
 class Progress:
-    """Bytes that have come, of all that are missing. Called by several threads."""
+    """Counts received bytes out of those missing. Thread-safe."""
 
     def __init__(self, total_bytes: int, report: Callable[[int, int], None] | None) -> None:
         self._total, self._report = total_bytes, report
@@ -52,7 +52,7 @@ class Progress:
         self._lock = threading.Lock()
 
     def add(self, count: int) -> None:
-        """Count bytes; a negative number takes back what has to come again."""
+        """Add bytes; a negative count discards bytes that must be fetched again."""
         with self._lock:
             self._done += count
             if self._report:
@@ -66,7 +66,7 @@ def fetch_all(
     proxies: Mapping[str, str] | None = None,
     workers: int = 6,
 ) -> None:
-    """Fetch every file that is not there yet.
+    """Fetch every file that is missing.
 
     Args:
         report: called with the bytes that have come and the bytes of all files that were missing.
@@ -80,7 +80,7 @@ def fetch_all(
     progress = Progress(sum(download.size for download in missing), report)
     with requests.Session() as session, ThreadPoolExecutor(workers) as pool:
         session.proxies.update(proxies or {})
-        # the largest first, so that none of them is alone at the end
+        # largest first, so that no large one runs alone at the end
         missing.sort(key=lambda download: download.size, reverse=True)
         futures = [pool.submit(_fetch, session, download, progress) for download in missing]
         try:
@@ -92,13 +92,13 @@ def fetch_all(
 
 
 def is_there(download: Download) -> bool:
-    """Whether the file lies at its place with the right size and hash."""
+    """Return whether the file exists with the expected size and hash."""
     path = download.path
     return path.is_file() and path.stat().st_size == download.size and sha256(path) == download.sha256
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file as 64 hexadecimal digits."""
+    """Return the hash of a file as 64 hexadecimal digits."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
@@ -115,7 +115,7 @@ def _fetch(session: requests.Session, download: Download, progress: Progress) ->
     try:
         attempts(_continue, session, download, progress)
     except requests.RequestException as error:
-        raise RetryableError(f"{download.url} could not be fetched: {error}") from error
+        raise RetryableError(f"{download.url} cannot be fetched: {error}") from error
     if sha256(download.partial) != download.sha256:
         download.partial.unlink()
         raise IntegrityError(f"{download.url} is not the locked file: its sha256 differs")
@@ -129,7 +129,7 @@ def _is_worth_another_try(error: BaseException) -> bool:
 
 
 def _continue(session: requests.Session, download: Download, progress: Progress) -> None:
-    """Ask for what is missing. A server that knows no ranges sends all of it."""
+    """Request the missing bytes. A server without range support sends the whole file."""
     have = _size(download.partial)
     if have == download.size:
         return
@@ -145,7 +145,7 @@ def _continue(session: requests.Session, download: Download, progress: Progress)
                 file.write(chunk)
                 progress.add(len(chunk))
     if (have := _size(download.partial)) != download.size:
-        raise requests.ConnectionError(f"{have:,} of {download.size:,} bytes came")
+        raise requests.ConnectionError(f"{have:,} of {download.size:,} bytes received")
 
 
 def _size(path: Path) -> int:

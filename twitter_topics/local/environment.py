@@ -33,7 +33,7 @@ _FROM_CALLER = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
 )
 _NOT_FOR_SERVICES = ("secrets", "local")
-_LONGEST_TMPDIR = 60  # Python's multiprocessing makes sockets in it, and a socket's path holds 108 bytes
+_LONGEST_TMPDIR = 60  # Python's multiprocessing creates sockets there, and a socket's path is limited to 108 bytes
 _STREAM_SETTINGS = (
     *("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "INFLUXDB_", "SPEED_", "SPARK_", "TOPICS_"),
     "TWITTER_TOPICS_LOG_",
@@ -56,18 +56,18 @@ Airflow watches the producers, and its DAG tweet_deletions asks X."""
 
 @dataclass(frozen=True)
 class Addresses:
-    """The project's variables for one stack, and which of its servers they point to."""
+    """The settings variables for one stack, and which servers are its own."""
 
     variables: dict[str, str]
     local_servers: frozenset[str]
-    """Of kafka, s3, elasticsearch, influxdb: those that are not somebody else's."""
+    """Those of kafka, s3, elasticsearch, influxdb that this stack runs itself."""
 
 
 def addresses(settings: Settings, layout: Layout, ports: Ports, known: Mapping[str, str]) -> Addresses:
-    """Every setting that the caller gives, and this stack's own places for what is not given.
+    """Return every setting the caller gives, and this stack's own addresses and paths for the rest.
 
     Args:
-        known: secrets by name, may be empty before the first start.
+        known: secrets by name; empty before the first start.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -83,7 +83,7 @@ def addresses(settings: Settings, layout: Layout, ports: Ports, known: Mapping[s
 
 
 def _own_servers(ports: Ports, known: Mapping[str, str]) -> dict[str, tuple[str, str, dict[str, str]]]:
-    """Server → the variable of its address, the address in this stack, and its credentials here."""
+    """Return, by server, the variable of its address, the address in this stack, and the credentials."""
     s3 = {"S3_ACCESS_KEY_ID": "local", "S3_SECRET_ACCESS_KEY": known.get("S3_SECRET_ACCESS_KEY", "")}
     influxdb = {"INFLUXDB_USERNAME": "admin", "INFLUXDB_PASSWORD": known.get("INFLUXDB_PASSWORD", "")}
     return {
@@ -105,7 +105,8 @@ def _places(layout: Layout) -> dict[str, str]:
 
 
 def _given(settings: Settings) -> dict[str, str]:
-    """The variables that the environment or `.env` sets, checked. Paths are absolute: a service has its own folder."""
+    """Return the variables that the environment or `.env` sets, validated. Paths are absolute, because services run in
+    another folder."""
     given = {}
     for attribute, kind in Settings.sections().items():
         if attribute in _NOT_FOR_SERVICES:
@@ -124,12 +125,12 @@ def _text(value: Any, marker: IsPath | None) -> str:
 
 
 def marker(layout: Layout) -> str:
-    """NAME=value that every process of the stack carries in its environment."""
+    """Return NAME=value, which every process of the stack has in its environment."""
     return f"TWITTER_TOPICS_STACK={layout.stack_id}"
 
 
 def base(layout: Layout, java: Java) -> dict[str, str]:
-    """What every process of the stack sees."""
+    """Return the variables of every process of the stack."""
     name, _, value = marker(layout).partition("=")
     tmp = str(layout.tmp)
     short = {"TMPDIR": tmp} if len(tmp) <= _LONGEST_TMPDIR else {}
@@ -140,7 +141,7 @@ def base(layout: Layout, java: Java) -> dict[str, str]:
         | short
         | {
             "PATH": f"{Path(sys.executable).parent}:{java.home}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-            "LC_ALL": "C.UTF-8",  # in an ASCII locale a JVM finds no file below a folder with an umlaut
+            "LC_ALL": "C.UTF-8",  # in an ASCII locale a JVM cannot open a path with an umlaut
             "NO_PROXY": "127.0.0.1,localhost",
             "JAVA_HOME": str(java.home),
             "SPARK_HOME": spark_home,
@@ -151,7 +152,7 @@ def base(layout: Layout, java: Java) -> dict[str, str]:
             "PYTHONPATH": str(PROJECT),
             "NUMBA_CACHE_DIR": str(layout.state / "work" / "numba"),
             "TWITTER_TOPICS_HOME": str(PROJECT),
-            ENV_FILE_VARIABLE: "",  # it would bring every service the credentials of all
+            ENV_FILE_VARIABLE: "",  # it would give every service all credentials
             name: value,
         }
     )
@@ -160,7 +161,7 @@ def base(layout: Layout, java: Java) -> dict[str, str]:
 def airflow_variables(
     settings: Settings, layout: Layout, ports: Ports, known: Mapping[str, str], variables: Mapping[str, str]
 ) -> dict[str, str]:
-    """What airflow.cfg refers to, and the connections of the DAGs."""
+    """Return the variables that airflow.cfg refers to, and the connections of the DAGs."""
     database = settings.local.airflow_database_url.get_secret_value() or f"sqlite:///{layout.airflow / 'airflow.db'}"
     own = {
         "AIRFLOW_HOME": str(layout.airflow),
@@ -193,9 +194,9 @@ def _aws_connection(settings: Settings, variables: Mapping[str, str]) -> dict[st
 
 
 def adopt(settings: Settings) -> None:
-    """Let this process speak to the local stack of the settings: its addresses become the defaults of the environment.
+    """Point this process to the local stack: the stack's addresses become defaults in the environment.
 
-    Nothing happens before the stack's first start. Read `Settings()` anew afterwards.
+    Does nothing before the stack's first start. Create `Settings()` again afterwards.
     """
     layout = Layout.of(settings.local)
     if known := secrets.load(layout.secrets):
@@ -203,7 +204,7 @@ def adopt(settings: Settings) -> None:
 
 
 def waits_for(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """tcp:HOST:PORT of the servers behind the variables, for the services that cannot do without them."""
+    """Return tcp:HOST:PORT of the servers in the variables, for services that must wait for them."""
     found = [variables["KAFKA_BOOTSTRAP_SERVERS"].split(",")[0]] if variables.get("KAFKA_BOOTSTRAP_SERVERS") else []
     for name in ("S3_ENDPOINT_URL", "ELASTICSEARCH_URL", "INFLUXDB_URL"):
         parts = urlsplit(variables.get(name, ""))

@@ -1,11 +1,11 @@
 """The jars of Spark and of the servers, fetched from Maven Central as jars.lock names them.
 
-    python -m twitter_topics.local.jars          fetch what is missing; every file is checked against the lock
-    python -m twitter_topics.local.jars --check  say by the exit code whether all is there
-    python -m twitter_topics.local.jars --lock   let Ivy resolve ivy.xml again, and rewrite the lock
+    python -m twitter_topics.local.jars          fetch missing files; every file is checked against the lock
+    python -m twitter_topics.local.jars --check  exit code 0 if everything is there, else 1
+    python -m twitter_topics.local.jars --lock   resolve ivy.xml with Ivy and rewrite the lock
 
-A mirror or proxy of the user's Maven settings is honoured, and MAVEN_REPO_URL. (Not `spark-submit --packages`: it
-resolves at every submit, and brings second copies of what Spark already has.)
+MAVEN_REPO_URL and the mirror and proxy of the user's Maven settings are used. (Not `spark-submit --packages`: it
+resolves at every submit and adds second copies of jars that Spark has.)
 """
 
 from __future__ import annotations
@@ -41,36 +41,36 @@ log = logging.getLogger("jars")
 
 @dataclass(frozen=True)
 class LockedFile:
-    """A line of the lock."""
+    """One line of the lock."""
 
     sha256: str
     size: int
     group: str
     path: str
-    """Below the repository's address: org/apache/kafka/…/NAME.jar"""
+    """Relative to the repository's URL: org/apache/kafka/…/NAME.jar"""
 
     @property
     def name(self) -> str:
-        """group/file, as it lies in the folder of jars."""
+        """group/file, relative to the folder of jars."""
         return f"{self.group}/{Path(self.path).name}"
 
     def line(self) -> str:
-        """As it stands in the lock."""
+        """Return the line of the lock."""
         return f"{self.sha256}  {self.size:>9}  {self.group:<13}  {self.path}\n"
 
 
 def require() -> None:
-    """Everything is there, as of the lock file. Quick: it compares a stamp, names and sizes.
+    """Check that every file of the lock is there. Quick: it compares a stamp, names and sizes.
 
     Raises:
-        ConfigurationError: something is missing; says how to get it.
+        ConfigurationError: something is missing; the message says how to get it.
     """
     if not is_complete():
-        raise ConfigurationError(f"the jars are missing or not those of {LOCK.name}: {_FIX}")
+        raise ConfigurationError(f"the jars are missing or differ from {LOCK.name}: {_FIX}")
 
 
 def is_complete(lock: Path = LOCK, folder: Path = JARS, stamp: Path = _STAMP) -> bool:
-    """Whether the folder still is what was checked against this lock file."""
+    """Return whether the folder is unchanged since it was checked against this lock file."""
     return stamp.exists() and stamp.read_text() == _stamp_text(lock, folder)
 
 
@@ -83,7 +83,7 @@ def _stamp_text(lock: Path, folder: Path) -> str:
 
 
 def read_lock(lock: Path) -> list[LockedFile]:
-    """The files of the lock, in its order."""
+    """Return the files of the lock, in its order."""
     found = []
     for line in lock.read_text().splitlines():
         digest, size, group, path = line.split()
@@ -92,23 +92,23 @@ def read_lock(lock: Path) -> list[LockedFile]:
 
 
 def check(folder: Path, lock: Path) -> None:
-    """Every file of the lock, and no other, with its hash.
+    """Check that the folder holds exactly the files of the lock, by hash.
 
     Raises:
-        IntegrityError: names the files that differ.
+        IntegrityError: files differ; the message names them.
     """
     wanted = {locked.name: locked.sha256 for locked in read_lock(lock)}
     found = {f"{group}/{file.name}": sha256(file) for group in GROUPS for file in (folder / group).glob("*")}
     if wrong := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
-        raise IntegrityError(f"{folder}: not as in {lock.name}: {', '.join(wrong)}")
+        raise IntegrityError(f"{folder} differs from {lock.name}: {', '.join(wrong)}")
 
 
 def fetch() -> None:
-    """Fetch what is missing, remove what the lock does not name, check all of it.
+    """Fetch missing files, remove files that are not in the lock, check everything.
 
     Raises:
-        RetryableError: the repository could not be reached; the next run goes on where this one ended.
-        IntegrityError: a file is not the one of the lock.
+        RetryableError: the repository is unreachable; the next run resumes.
+        IntegrityError: a file differs from the lock.
     """
     locked = read_lock(LOCK)
     _STAMP.unlink(missing_ok=True)
@@ -120,7 +120,7 @@ def fetch() -> None:
     try:
         fetch_all(downloads, _ProgressLines(), proxies=settings.proxies)
     except RetryableError as error:
-        fix = "Behind a proxy or a mirror: name it in ~/.m2/settings.xml, or set MAVEN_REPO_URL"
+        fix = "Behind a proxy or a mirror, configure it in ~/.m2/settings.xml or set MAVEN_REPO_URL"
         raise RetryableError(f"{error}. {fix}") from error
     check(JARS, LOCK)
     _unpack_elasticsearch()
@@ -134,7 +134,7 @@ def _remove_others(names: set[str]) -> None:
 
 
 class _ProgressLines:
-    """`12 of 293 MB`, at most one line a second."""
+    """Logs `12 of 293 MB`, at most once per second."""
 
     def __init__(self) -> None:
         self._shown_at = 0.0
@@ -146,11 +146,11 @@ class _ProgressLines:
 
 
 def relock() -> None:
-    """Let Ivy, which pyspark ships, resolve ivy.xml and write down what it found.
+    """Resolve ivy.xml with Ivy, which pyspark ships, and write the lock.
 
     Raises:
-        ConfigurationError: no Java that Spark takes, or no pyspark.
-        RetryableError: Ivy could not fetch; its message is on stderr.
+        ConfigurationError: no Java that Spark supports, or no pyspark.
+        RetryableError: Ivy cannot fetch; its message is on stderr.
     """
     with tempfile.TemporaryDirectory() as scratch:
         _resolve(Path(scratch))
@@ -167,7 +167,7 @@ def _locked_file(root: Path, file: Path) -> tuple[str, str]:
 def _resolve(out: Path) -> None:
     spark = importlib.util.find_spec("pyspark")
     if spark is None or spark.origin is None:
-        raise ConfigurationError("pyspark is not installed: run `make up`, which installs the requirements")
+        raise ConfigurationError("pyspark is not installed; run `make up`")
     user = maven.of_user()
     settings = (RECIPES / "ivysettings.xml").read_text()
     if user.mirror:
@@ -182,11 +182,11 @@ def _resolve(out: Path) -> None:
         place = "[conf]/[organisation]/[module]/[revision]/[artifact]-[revision](-[classifier]).[ext]"
         command += ["-retrieve", f"{out}/{place}"]
         if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:
-            raise RetryableError("Ivy could not resolve ivy.xml; its message is above")
+            raise RetryableError("Ivy cannot resolve ivy.xml; see its message above")
 
 
 def _unpack_elasticsearch() -> None:
-    """With the archive's file modes, which Python's zipfile drops."""
+    """Unpack it with the archive's file modes, which Python's zipfile drops."""
     archive = next((JARS / "elasticsearch").glob("*.zip"))
     done = ELASTICSEARCH / ".unpacked"
     if done.exists() and done.read_text() == archive.name:
@@ -215,7 +215,7 @@ def main() -> int:
     """Command line of this module."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     parser = argparse.ArgumentParser(prog="python -m twitter_topics.local.jars", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit code 0 when all is there, 1 when not")
+    parser.add_argument("--check", action="store_true", help="exit code 0 if everything is there, else 1")
     parser.add_argument("--lock", action="store_true", help="rewrite jars.lock from ivy.xml")
     options = parser.parse_args()
     try:

@@ -21,7 +21,7 @@ _PLACES = ("/usr/lib/jvm", "/opt/java", "/opt")
 
 @dataclass(frozen=True)
 class Java:
-    """A Java home that was tried."""
+    """A Java installation."""
 
     home: Path
     major: int
@@ -32,10 +32,10 @@ class Java:
 
 
 def find_java() -> Java:
-    """JAVA_HOME when set, else the first of PATH and the usual folders whose version is supported.
+    """Return JAVA_HOME if set, else the first supported version on PATH and in the usual folders.
 
     Raises:
-        ConfigurationError: none is; says which were found.
+        ConfigurationError: there is none; the message names those found.
     """
     chosen = inherited(["JAVA_HOME"]).get("JAVA_HOME")
     homes = [Path(chosen)] if chosen else _homes()
@@ -44,7 +44,7 @@ def find_java() -> Java:
         if java.major in SUPPORTED:
             return java
     where = f"JAVA_HOME={chosen}" if chosen else "PATH and /usr/lib/jvm"
-    seen = ", ".join(f"Java {java.major} in {java.home}" for java in found) or "no Java that runs"
+    seen = ", ".join(f"Java {java.major} in {java.home}" for java in found) or "no working Java"
     raise ConfigurationError(f"Java 17 or 21 is needed; {where} has {seen}: {FIX}")
 
 
@@ -60,8 +60,8 @@ def _homes() -> list[Path]:
 def _try(home: Path) -> Java | None:
     try:
         command = [str(home / "bin" / "java"), "-version"]
-        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    version = re.search(r'version "(\d+)', told.stderr)
+    version = re.search(r'version "(\d+)', shown.stderr)
     return Java(home, int(version.group(1))) if version else None

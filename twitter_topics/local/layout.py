@@ -1,4 +1,4 @@
-"""Where everything of a local stack lies."""
+"""The folders and files of a local stack."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from twitter_topics.settings import LocalSettings
 
 SHARED = PROJECT / ".local"
-"""Jars and unpacked servers: the same for every stack of this checkout."""
+"""Jars and unpacked servers, shared by every stack of this checkout."""
 
 RECIPES = PROJECT / "deploy" / "local"
 _SPLIT_AT = ",?"
-_LONGEST_SOCKET_PATH = 90  # the kernel takes 108 bytes, and supervisord first binds FILE.PID
+_LONGEST_SOCKET_PATH = 90  # the kernel's limit is 108 bytes, and supervisord first binds FILE.PID
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Folders and files of one stack. Two stacks with different state folders know nothing of each other."""
+    """Folders and files of one stack. Stacks with different state folders are independent."""
 
     state: Path
 
     @classmethod
     def of(cls, settings: LocalSettings) -> Layout:
-        """The stack of the settings; a relative state folder starts at the project's folder.
+        """Return the layout of the settings; a relative state folder starts at the project's folder.
 
         Raises:
             ConfigurationError: the path has a character at which Spark, Kafka or a SQLite URL would split it.
@@ -71,7 +71,7 @@ class Layout:
 
     @property
     def work(self) -> Path:
-        """Current folder of every service: what a library drops beside itself (spark-warehouse, …) lands here."""
+        """Current folder of every service; collects what libraries write there (spark-warehouse, …)."""
         return self.state / "work"
 
     @property
@@ -79,7 +79,7 @@ class Layout:
         return self.state / "tmp"
 
     def socket(self) -> Path:
-        """Socket of supervisord, in a private folder of the user when the state folder's path is too long for one."""
+        """Return supervisord's socket, in a private folder of the user if the state folder's path is too long."""
         nearby = self.run / "supervisor.sock"
         if len(os.fsencode(nearby)) <= _LONGEST_SOCKET_PATH:
             return nearby
@@ -91,7 +91,7 @@ class Layout:
         return folder / f"{self.stack_id}.sock"
 
     def service_state(self, name: str) -> Path:
-        """What the runner of a service says about it."""
+        """Return the state file of a service, written by its runner."""
         return self.run / f"{name}.state.json"
 
     def service_environment(self, name: str) -> Path:
@@ -102,7 +102,7 @@ class Layout:
 
     def make(self) -> None:
         """Create the folders, closed to other users."""
-        # Hadoop's local file system writes 0755 and 0644 whatever the umask: only a closed folder above protects
+        # Hadoop's local file system writes 0755 and 0644 whatever the umask: only a closed parent folder protects
         names = ("run", "log", "data", "airflow", "health", "work", "tmp", "archive", "checkpoints", "producer")
         self.state.mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -117,11 +117,11 @@ INFLUXDB = SHARED / "influxdb"
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only the user may read it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Replace a file atomically; only the user can read it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(handle)
-    beside.replace(path)
+    temporary.replace(path)

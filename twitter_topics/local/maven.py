@@ -1,4 +1,4 @@
-"""Maven Central as this user reaches it: the mirror and the proxy of the Maven settings."""
+"""The user's way to Maven Central: mirror and proxy of the Maven settings."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CENTRAL = "https://repo1.maven.org/maven2"
 
 @dataclass(frozen=True)
 class MavenSettings:
-    """Where artifacts are fetched from."""
+    """Mirror and proxy for artifacts."""
 
     mirror: str = ""
-    """Empty means Maven Central itself."""
+    """Empty = Maven Central."""
     proxy: str = ""
     """host:port"""
     not_proxied: str = ""
@@ -32,12 +32,12 @@ class MavenSettings:
 
     @property
     def proxies(self) -> dict[str, str]:
-        """Scheme → URL, as requests takes them."""
+        """Return the proxy by scheme, for `requests`."""
         return dict.fromkeys(("http", "https"), f"http://{self.proxy}") if self.proxy else {}
 
     @property
     def java_options(self) -> tuple[str, ...]:
-        """The proxy for a JVM."""
+        """Return the proxy as options of a JVM."""
         if not self.proxy:
             return ()
         host, _, port = self.proxy.rpartition(":")
@@ -47,7 +47,7 @@ class MavenSettings:
 
 
 def of_user() -> MavenSettings:
-    """MAVEN_REPO_URL, else what the settings files of the user and of the installed Maven say."""
+    """Return MAVEN_REPO_URL, else the settings files of the user and of the installed Maven."""
     homes = inherited(["M2_HOME", "MAVEN_HOME"])
     installed = [Path(home) / "conf" / "settings.xml" for home in homes.values()]
     files = [Path.home() / ".m2" / "settings.xml", *installed, Path("/etc/maven/settings.xml")]
@@ -55,7 +55,7 @@ def of_user() -> MavenSettings:
 
 
 def read(files: Iterable[Path], mirror: str) -> MavenSettings:
-    """Mirror of Maven Central and proxy, the first that a file names.
+    """Return the first mirror of Maven Central and the first proxy in the files.
 
     Args:
         mirror: beats what the files say, unless empty.

@@ -1,4 +1,4 @@
-"""How much memory a set of processes takes together."""
+"""Memory of a set of processes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _SAMPLE_SECONDS = 5.0
 
 
 def resident_bytes(pids: Collection[int]) -> int:
-    """Memory of the processes together. A page that several of them share counts once (PSS); where the kernel does not
-    tell a process's share, its whole resident size counts."""
+    """Return the total memory of the processes. Shared pages count once (PSS); where the kernel does not report a
+    process's share, its whole resident size counts."""
     return sum(_proportional(pid) or _resident(pid) for pid in pids)
 
 
 class PeakMemory:
-    """Samples in the background while the `with` block runs; `peak` is the highest sum, in bytes."""
+    """Samples in the background while the `with` block runs; `peak` is the highest total, in bytes."""
 
     def __init__(self, find: Callable[[], Collection[int]], sample_seconds: float = _SAMPLE_SECONDS) -> None:
         self.peak = 0
@@ -36,7 +36,7 @@ class PeakMemory:
         self.stop()
 
     def stop(self) -> int:
-        """End the sampling. Returns the peak."""
+        """Stop sampling and return the peak."""
         self._done.set()
         self._thread.join()
         return self.peak
@@ -55,7 +55,7 @@ def _resident(pid: int) -> int:
 
 
 def _kilobytes(file: Path, field: str) -> int:
-    """A field of a /proc file in bytes; 0 when the process is gone or may not be read."""
+    """Return a field of a /proc file in bytes, 0 if the process has ended or cannot be read."""
     try:
         lines = file.read_text().splitlines()
     except OSError:

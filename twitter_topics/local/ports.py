@@ -1,4 +1,4 @@
-"""The ports of the local stack, and who holds one that should be free."""
+"""The ports of the local stack, and the programs that occupy them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULT_PORTS = {
 
 @dataclass(frozen=True)
 class Ports:
-    """DEFAULT_PORTS, all moved by one offset."""
+    """DEFAULT_PORTS, shifted by one offset."""
 
     offset: int = 0
 
@@ -40,9 +40,9 @@ class Ports:
 
 
 def taken(ports: dict[str, int]) -> list[str]:
-    """A sentence for each port of name → port that cannot be bound."""
+    """Return a sentence for each port that cannot be bound."""
     return [
-        f"port {port} ({name}) is taken by {holder(port) or 'another program'}"
+        f"port {port} ({name}) is in use by {holder(port) or 'another program'}"
         for name, port in ports.items()
         if not _is_free(port)
     ]
@@ -59,7 +59,7 @@ def _is_free(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Name and pid of the program that listens on a port, as far as this user may see it; else empty."""
+    """Return name and pid of the program that listens on a port, empty if this user cannot see it."""
     inodes = _listening_inodes(port)
     if not inodes:
         return ""

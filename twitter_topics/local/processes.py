@@ -1,4 +1,4 @@
-"""Processes of this machine, read from /proc. Standard library only: the runner of each service imports this."""
+"""Processes of this machine, from /proc. Standard library only: the runner of each service imports this."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Process:
-    """One line of /proc/PID/stat. `started` is in clock ticks since boot: with the pid it names a process for good."""
+    """One line of /proc/PID/stat. `started` is in clock ticks since boot; with the pid it identifies a process
+    uniquely."""
 
     pid: int
     parent: int
@@ -30,7 +31,7 @@ class Process:
 
 
 def snapshot() -> dict[int, Process]:
-    """All processes that are alive. Zombies are left out: where pid 1 does not reap, they stay for ever."""
+    """Return all live processes. Zombies are left out: where pid 1 does not reap them, they stay forever."""
     found = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (process := look_up(int(entry))):
@@ -39,9 +40,9 @@ def snapshot() -> dict[int, Process]:
 
 
 def look_up(pid: int) -> Process | None:
-    """The process of a pid, or None when there is none alive."""
+    """Return the live process of a pid, None if there is none."""
     try:
-        # the second field is the program's name in parentheses and may itself hold spaces and parentheses
+        # the second field is the program's name in parentheses, which can contain spaces and parentheses
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         state, parent, session, started = fields[0], int(fields[1]), int(fields[3]), int(fields[19])
     except (OSError, IndexError):
@@ -50,7 +51,7 @@ def look_up(pid: int) -> Process | None:
 
 
 def descendants(roots: Collection[int], among: dict[int, Process]) -> set[int]:
-    """Children, grandchildren, … of the roots, without the roots."""
+    """Return all descendants of the roots, without the roots."""
     children: dict[int, list[int]] = {}
     for process in among.values():
         children.setdefault(process.parent, []).append(process.pid)
@@ -65,7 +66,7 @@ def descendants(roots: Collection[int], among: dict[int, Process]) -> set[int]:
 
 
 def ancestors(pid: int, among: dict[int, Process]) -> set[int]:
-    """Parent, grandparent, … of a process."""
+    """Return all ancestors of a process."""
     found: set[int] = set()
     while (process := among.get(pid)) and process.parent not in found:
         pid = process.parent
@@ -74,7 +75,7 @@ def ancestors(pid: int, among: dict[int, Process]) -> set[int]:
 
 
 def command_line(pid: int) -> list[str]:
-    """Arguments of a process, empty when it is gone or may not be read."""
+    """Return the arguments of a process, empty if it has ended or cannot be read."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
     except OSError:
@@ -82,13 +83,13 @@ def command_line(pid: int) -> list[str]:
 
 
 def short_name(pid: int) -> str:
-    """Program of a process, as a person would name it."""
+    """Return the name of a process's program, for people."""
     arguments = command_line(pid)
     return Path(arguments[0]).name if arguments else "a program"
 
 
 def has_variable(pid: int, assignment: str) -> bool:
-    """Whether a process was started with NAME=value in its environment (as far as this user may read it)."""
+    """Return whether a process was started with NAME=value in its environment (if this user can read it)."""
     try:
         return assignment.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -100,7 +101,7 @@ def boot_id() -> str:
 
 
 def send(pids: Collection[int], number: signal.Signals) -> int:
-    """Signal all; returns how many were there to take it."""
+    """Send a signal to all and return how many received it."""
     reached = 0
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -110,7 +111,8 @@ def send(pids: Collection[int], number: signal.Signals) -> int:
 
 
 def end(find: Callable[[], Collection[int]], grace_seconds: float) -> int:
-    """End what `find` finds: ask, wait, kill, until it finds nothing more. Returns how many there were at first."""
+    """Terminate the processes that `find` returns, kill those left after the grace period, and return the initial
+    number."""
     first = find()
     send(first, signal.SIGTERM)
     patience = time.monotonic() + grace_seconds
@@ -124,10 +126,10 @@ def end(find: Callable[[], Collection[int]], grace_seconds: float) -> int:
 
 
 def become_subreaper() -> None:
-    """Whatever loses its parent below this process becomes its child, not init's. Kept over exec, not over fork."""
+    """Make orphaned descendants children of this process, not of init. Survives exec, not fork."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with_parent() -> None:
-    """The kernel sends SIGTERM to this process when its parent ends, also by SIGKILL. Kept over exec, not over fork."""
+    """Have the kernel send SIGTERM to this process when its parent ends, even by SIGKILL. Survives exec, not fork."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

@@ -1,6 +1,6 @@
-"""When a service is ready.
+"""Readiness checks of services.
 
-Each check takes a moment (unix seconds): what a service said of itself before that does not count.
+Each check takes a time (unix seconds); earlier reports of the service do not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Readiness = Callable[[float], bool]
 
 
 def port_open(port: int) -> Readiness:
-    """Somebody listens."""
+    """Ready when the port accepts connections."""
 
     def ready(_since: float) -> bool:
         try:
@@ -35,7 +35,7 @@ def port_open(port: int) -> Readiness:
 
 
 def answers(port: int, path: str) -> Readiness:
-    """The server answers a request, be it with a refusal such as 403; but not 5xx."""
+    """Ready when the server answers a request, even with an error such as 403, but not 5xx or 408."""
 
     def ready(_since: float) -> bool:
         try:
@@ -48,8 +48,8 @@ def answers(port: int, path: str) -> Readiness:
 
 
 def airflow(port: int, component: str = "") -> Readiness:
-    """Airflow's health page says so. A component's heartbeat must be newer than our start: for half a minute the page
-    calls a component healthy that was stopped."""
+    """Ready when Airflow's health page says so. A component's heartbeat must be newer than our start: for half a minute
+    the page shows a stopped component as healthy."""
 
     def ready(since: float) -> bool:
         try:
@@ -71,7 +71,7 @@ def _healthy(page: Any, component: str, since: float) -> bool:
 
 
 def reports(*files: Path) -> Readiness:
-    """Every part has written its health file."""
+    """Ready when every part has written its health file."""
 
     def ready(since: float) -> bool:
         return all(read_report(file).get("at", 0) > since for file in files)
@@ -80,7 +80,7 @@ def reports(*files: Path) -> Readiness:
 
 
 def read_report(file: Path) -> dict[str, Any]:
-    """A JSON object from a file, empty when there is none (yet)."""
+    """Return the JSON object in a file, empty if there is none yet."""
     try:
         report = json.loads(file.read_text())
     except (OSError, ValueError):

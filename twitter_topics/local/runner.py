@@ -1,12 +1,12 @@
-"""Runs one service for supervisord: waits for what it needs, restarts it with capped back-off, leaves nothing behind.
+"""Runs one service for supervisord: waits for its servers, restarts it with capped backoff, leaves no processes behind.
 
     python -S -m twitter_topics.local.runner NAME --state FILE [options] -- PROGRAM ARGUMENT…
 
-Why not supervisord's own restarts: they either end for good (FATAL) or pause without a cap, and they know nothing of a
-service that waits for another. This process is a child subreaper: whatever the service starts, in another session or
-process group as Airflow does, stays below it and ends with it. When supervisord dies, the kernel tells it with SIGTERM.
+Why not supervisord's own restarts: they either give up (FATAL) or wait without a cap, and they do not know services
+that wait for another. This process is a child subreaper: whatever the service starts, even in another session or
+process group as Airflow does, stays below it and ends with it. When supervisord dies, the kernel sends it SIGTERM.
 
-Standard library only, started with -S: it is small and quick, and one runs for each service.
+Standard library only, started with -S: small and quick, because every service has one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 @dataclass
 class Backoff:
-    """Pauses between restarts: doubling up to a cap, with jitter, from the start again after a healthy run."""
+    """Pauses between restarts: doubling up to a cap, reset after a healthy run."""
 
     first_seconds: float = 1.0
     longest_seconds: float = 30.0
@@ -49,7 +49,7 @@ class Backoff:
     _next: float = field(default=0.0, init=False)
 
     def after(self, ran_seconds: float) -> float:
-        """The pause after a run that lasted so long, before jitter."""
+        """Return the pause after a run of this length, before jitter."""
         if not self._next or ran_seconds >= self.healthy_after_seconds:
             self._next = self.first_seconds
         pause = min(self._next, self.longest_seconds)
@@ -59,7 +59,7 @@ class Backoff:
 
 @dataclass
 class Runner:
-    """One service: its command, what it waits for, and what became of it."""
+    """One service: its command, the addresses it waits for, and its state."""
 
     name: str
     command: Sequence[str]
@@ -75,7 +75,7 @@ class Runner:
     fingerprint: str = ""
 
     def run(self) -> None:
-        """Until SIGTERM."""
+        """Run the service until SIGTERM."""
         while not self.stopping:
             if missing := [address for address in self.waits if not _is_open(address)]:
                 self._report("waiting for " + ", ".join(missing))
@@ -89,7 +89,7 @@ class Runner:
         self._report("stopped")
 
     def _run_once(self) -> int:
-        """Start the service and stay until it has ended with everything it started. Returns its exit code."""
+        """Start the service, wait until it and all its descendants have ended, and return its exit code."""
         environment, self.fingerprint = self.environment()
         pid = os.fork()
         if pid == 0:
@@ -102,29 +102,31 @@ class Runner:
         if exit_code is None:
             exit_code = self._stop(pid)
         if left := _kill_descendants():
-            log.warning(f"{self.name}: killed {left} processes that it left behind")
+            log.warning(f"{self.name}: killed {left} leftover processes")
         return exit_code
 
     def _stop(self, pid: int) -> int:
         self._report("stopping", pid)
-        processes.send([pid], signal.SIGTERM)  # the service only: it knows best in which order its workers end
+        processes.send([pid], signal.SIGTERM)  # only the service: it stops its own workers in the right order
         patience = time.monotonic() + self.grace_seconds
         while time.monotonic() < patience:
             if (exit_code := _reap().get(pid)) is not None:
                 log.info(f"{self.name} stopped, exit code {exit_code}")
                 return exit_code
             time.sleep(_TICK_SECONDS)
-        log.warning(f"{self.name} did not stop within {self.grace_seconds:.0f} s, killing it")
+        log.warning(f"{self.name} did not stop within {self.grace_seconds:.0f} s; killing it")
         return -signal.SIGKILL
 
     def _after_exit(self, ran_seconds: float) -> None:
         if self.last_exit == EXIT_CONFIGURATION:
-            self._rest("misconfigured", "its configuration is wrong, no restart helps; its last lines say what to fix")
+            self._rest(
+                "misconfigured", "its configuration is wrong, restarting does not help; its last lines name the fix"
+            )
         elif self.last_exit == 0 and self.finishes:
             self._rest("finished", "it is done")
         else:
             self.restarts += 1
-            pause = self.backoff.after(ran_seconds) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads restarts, hides nothing
+            pause = self.backoff.after(ran_seconds) * random.uniform(0.8, 1.2)  # noqa: S311 - not a secret
             log.warning(
                 f"{self.name} ended with exit code {self.last_exit} after {ran_seconds:.0f} s; "
                 f"restart {self.restarts} in {pause:.1f} s"
@@ -133,7 +135,7 @@ class Runner:
             self._pause(pause)
 
     def _rest(self, phase: str, why: str) -> None:
-        """Stay without the service, so that supervisord does not start it again, until told to stop."""
+        """Wait for SIGTERM without the service, so that supervisord does not restart it."""
         log.info(f"{self.name} ended with exit code {self.last_exit}: {why}")
         self._report(phase)
         while not self.stopping:
@@ -166,13 +168,13 @@ class Runner:
             "fingerprint": self.fingerprint,
             "at": time.time(),
         }
-        beside = self.state_file.with_name(f".{self.state_file.name}.{os.getpid()}")
-        beside.write_text(json.dumps(state))
-        beside.replace(self.state_file)
+        temporary = self.state_file.with_name(f".{self.state_file.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(state))
+        temporary.replace(self.state_file)
 
 
 def _become(command: Sequence[str], environment: dict[str, str] | None) -> None:
-    """In the forked child: turn into the service. Never returns."""
+    """Become the service, in the forked child. Never returns."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     processes.die_with_parent()
@@ -187,7 +189,7 @@ def _become(command: Sequence[str], environment: dict[str, str] | None) -> None:
 
 
 def _is_open(address: str) -> bool:
-    """Whether somebody listens at tcp:HOST:PORT."""
+    """Return whether tcp:HOST:PORT accepts connections."""
     _, host, port = address.split(":")
     try:
         socket.create_connection((host, int(port)), timeout=1).close()
@@ -197,7 +199,7 @@ def _is_open(address: str) -> bool:
 
 
 def _reap() -> dict[int, int]:
-    """Exit codes of the children that have ended, adopted ones too."""
+    """Return the exit codes of the children that have ended, including adopted ones."""
     ended: dict[int, int] = {}
     while True:
         try:
@@ -220,9 +222,9 @@ def _kill_descendants() -> int:
 
 
 def strays(supervisor: int) -> set[int]:
-    """What a runner that was killed with SIGKILL left: it hangs below supervisord, a subreaper too, beside the runners.
+    """Return the processes left by a killed runner: children of supervisord, also a subreaper, that are not runners.
 
-    Empty when the parent is no supervisord: then its other children are none of our business.
+    Empty if the parent is not supervisord: then its other children are not ours.
     """
     supervisor_command = processes.command_line(supervisor)
     if not any("supervisord" in argument for argument in supervisor_command):
@@ -231,7 +233,7 @@ def strays(supervisor: int) -> set[int]:
     orphans = set()
     for process in everything.values():
         command = processes.command_line(process.pid)
-        young = command in ([], supervisor_command)  # forked by supervisord a moment ago, not yet a runner
+        young = command in ([], supervisor_command)  # just forked by supervisord, not yet a runner
         if process.parent == supervisor and not young and _MODULE not in command:
             orphans.add(process.pid)
     return orphans | processes.descendants(orphans, everything)
@@ -241,18 +243,18 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Sequence[str]]
     border = arguments.index("--")
     parser = argparse.ArgumentParser(prog=_MODULE)
     parser.add_argument("name")
-    parser.add_argument("--state", type=Path, required=True, help="file that says what the service is doing")
-    parser.add_argument("--environment", type=Path, help="JSON file with all of the service's variables")
+    parser.add_argument("--state", type=Path, required=True, help="file for the state of the service")
+    parser.add_argument("--environment", type=Path, help="JSON file with all variables of the service")
     parser.add_argument("--wait", action="append", default=[], metavar="tcp:HOST:PORT", help="before each start")
     parser.add_argument("--grace", type=float, default=10.0, help="seconds between SIGTERM and SIGKILL")
-    parser.add_argument("--finishes", action="store_true", help="exit code 0 means done, not: start again")
+    parser.add_argument("--finishes", action="store_true", help="exit code 0 means done: do not restart")
     parser.add_argument("--first-pause", type=float, default=Backoff.first_seconds)
     parser.add_argument("--longest-pause", type=float, default=Backoff.longest_seconds)
     return parser.parse_args(arguments[:border]), arguments[border + 1 :]
 
 
 def main() -> int:
-    """Wire the runner of the command line and run it."""
+    """Run the service of the command line."""
     parent = os.getppid()
     options, command = _parse(sys.argv[1:])
     runner = Runner(
@@ -275,11 +277,11 @@ def main() -> int:
         signal.signal(number, stop)
     processes.become_subreaper()
     processes.die_with_parent()
-    if os.getppid() != parent:  # it died before we could ask to be told
+    if os.getppid() != parent:  # it died before we could ask for the signal
         return 0
     if orphans := strays(parent):
         processes.send(orphans, signal.SIGKILL)
-        log.warning(f"{runner.name}: killed {len(orphans)} processes of a runner that was killed")
+        log.warning(f"{runner.name}: killed {len(orphans)} processes of a killed runner")
     runner.run()
     return 0
 

@@ -1,4 +1,4 @@
-"""Passwords and keys of a local stack: random, made once, readable by the user alone."""
+"""Passwords and keys of a local stack: random, created once, readable only by the user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = (
 
 
 def load(path: Path) -> dict[str, str]:
-    """The secrets of a stack by name; empty before its first start.
+    """Return the secrets of a stack by name, empty before its first start.
 
     Raises:
         ConfigurationError: the file is damaged.
@@ -37,12 +37,14 @@ def load(path: Path) -> dict[str, str]:
     try:
         known: dict[str, str] = json.loads(path.read_text())
     except ValueError:
-        raise ConfigurationError(f"{path} is no JSON any more: restore it, or start anew with `make clean`") from None
+        raise ConfigurationError(
+            f"{path} is not valid JSON; restore it, or start from scratch with `make clean`"
+        ) from None
     return known
 
 
 def load_or_make(path: Path) -> tuple[dict[str, str], bool]:
-    """The secrets by name, those that are missing made now; and whether these are the stack's first ones.
+    """Return the secrets by name, creating missing ones, and whether these are the stack's first.
 
     Raises:
         ConfigurationError: the file is damaged.

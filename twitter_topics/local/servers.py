@@ -1,4 +1,4 @@
-"""The backing servers: their configuration files, and what must be in them before anybody writes."""
+"""The backing servers: their configuration files, topics, bucket and database."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ _PATIENCE_SECONDS = 60
 
 
 def find_influxd() -> str:
-    """Path of InfluxDB 1.x' server.
+    """Return the path of the InfluxDB 1.x server.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: it is not installed.
     """
     unpacked = INFLUXDB / "usr" / "bin" / "influxd"
     found = str(unpacked) if unpacked.exists() else shutil.which("influxd", path="/usr/bin:/usr/local/bin:/usr/sbin")
     if not found:
-        raise ConfigurationError("influxd is missing: `make up` fetches it, or `sudo apt-get install influxdb`")
+        raise ConfigurationError(
+            "influxd is missing; run `make up`, which fetches it, or `sudo apt-get install influxdb`"
+        )
     return found
 
 
 def write_configuration(layout: Layout, ports: Ports, known: Mapping[str, str], elasticsearch_heap: str) -> None:
-    """Fill in the recipes of deploy/local, into the data folder of each server."""
+    """Fill in the recipes of deploy/local and write them to the data folder of each server."""
     folders = {name: layout.data / name for name in ("kafka", "elasticsearch", "s3", "influxdb")}
     options = folders["elasticsearch"] / "conf" / "jvm.options.d"
     for folder in (*folders.values(), options):
@@ -85,12 +87,12 @@ def write_configuration(layout: Layout, ports: Ports, known: Mapping[str, str], 
 
 
 def quoted(value: str) -> str:
-    """For between double quotes in YAML and TOML."""
+    """Escape a value for a double-quoted string in YAML and TOML."""
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def java_property(value: str) -> str:
-    """As java.util.Properties reads it, which takes a file for Latin-1."""
+    """Escape a value for java.util.Properties, which reads files as Latin-1."""
     units = memoryview(value.replace("\\", "\\\\").encode("utf-16")[2:]).cast("H")
     return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
 
@@ -102,7 +104,7 @@ def provision(settings: Settings, ports: Ports, known: Mapping[str, str], local_
         settings: with the stack's own addresses and credentials.
 
     Raises:
-        RetryableError: a server does not take it, although its port is open, for a minute.
+        RetryableError: a server with an open port rejects requests for a minute.
         ConfigurationError: InfluxDB holds data of another stack.
     """
     if "kafka" in local_servers:
@@ -115,25 +117,25 @@ def provision(settings: Settings, ports: Ports, known: Mapping[str, str], local_
 
 
 def _insist(server: str, act: Callable[[], None]) -> None:
-    """A server opens its port a moment before it takes requests."""
+    """Repeat `act` for a minute: a server opens its port before it accepts requests."""
     until = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             return act()
         except (OSError, http.client.HTTPException, RetryableError) as error:
             if time.monotonic() > until:
-                raise RetryableError(f"{server} does not take requests: {error}") from error
+                raise RetryableError(f"{server} does not accept requests: {error}") from error
             time.sleep(0.3)
 
 
 def _make_influx_database(port: int, database: str, password: str) -> None:
     quoted = password.replace("\\", "\\\\").replace("'", "\\'")
-    # without any user, InfluxDB lets anybody make the first administrator, and nothing else
+    # without users, InfluxDB allows only the creation of the first administrator, to anyone
     _influx_query(port, f"CREATE USER admin WITH PASSWORD '{quoted}' WITH ALL PRIVILEGES", "")
     status, answer = _influx_query(port, f'CREATE DATABASE "{database}"', password)
     if status == http.client.UNAUTHORIZED:
         raise ConfigurationError(
-            "InfluxDB has an administrator with another password than secrets.json: restore that file, or start anew "
+            "InfluxDB has another administrator password than secrets.json; restore that file, or start from scratch "
             "with `make clean`"
         )
     if status != http.client.OK or b'"error"' in answer:
@@ -141,7 +143,7 @@ def _make_influx_database(port: int, database: str, password: str) -> None:
 
 
 def _influx_query(port: int, statement: str, password: str) -> tuple[int, bytes]:
-    """POST a statement: it stands in the body, and the password in a header, so that no log of addresses has them."""
+    """POST a statement: in the body, with the password in a header, so that no URL log contains them."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
     try:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -155,10 +157,10 @@ def _influx_query(port: int, statement: str, password: str) -> tuple[int, bytes]
 
 
 def get(port: int, path: str, timeout_seconds: float = 3) -> tuple[int, object]:
-    """GET from a server of this machine, past any proxy. Returns status and JSON (None where it is none).
+    """GET from a server on this machine, bypassing proxies. Return status and JSON (None if the body is not JSON).
 
     Raises:
-        OSError, http.client.HTTPException: nobody answers.
+        OSError, http.client.HTTPException: no answer.
     """
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_seconds)
     try:

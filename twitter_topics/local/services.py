@@ -1,4 +1,4 @@
-"""Every service of the local stack: how it is started, what it needs, when it is ready."""
+"""Every service of the local stack: its command, its dependencies and its readiness."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Group = Literal["services", "speed", "batch"]
 GROUPS: tuple[Group, ...] = ("services", "speed", "batch")
 MEMORY_GIB: dict[Group, float] = {"services": 1.5, "speed": 3.0, "batch": 1.5}
-"""Share of the memory that a full start demands."""
+"""Share of the memory that a full start needs."""
 
 _BIN = Path(sys.executable).parent
 
@@ -40,17 +40,17 @@ class Service:
     """Key of environment.SETTINGS_OF."""
     ports: tuple[str, ...] = ()
     waits: tuple[str, ...] = ()
-    """tcp:HOST:PORT that must be open before each start."""
+    """tcp:HOST:PORT that must accept connections before each start."""
     grace_seconds: int = 20
     finishes: bool = False
-    """Exit code 0 means that it is done."""
+    """Exit code 0 means done: it is not restarted."""
     url: str = ""
     reports: tuple[str, ...] = ()
-    """Parts of which it writes health files."""
+    """Parts for which it writes health files."""
 
     @property
     def tier(self) -> int:
-        """Services of a tier start together; the next tier starts when they are ready."""
+        """Services of a tier start together, the next tier when they are ready."""
         return 0 if self.group == "services" else 1
 
     @property
@@ -59,12 +59,12 @@ class Service:
 
     @property
     def full_name(self) -> str:
-        """As supervisord calls it."""
+        """The name in supervisord."""
         return f"{self.group}:{self.name}"
 
 
 def runner_command(service: Service, layout: Layout) -> str:
-    """The line that supervisord starts: the runner, and after `--` the service."""
+    """Return the command for supervisord: the runner, then `--` and the service."""
     options = ["--state", str(layout.service_state(service.name))]
     options += ["--environment", str(layout.service_environment(service.name)), "--grace", str(service.grace_seconds)]
     options += [text for address in service.waits for text in ("--wait", address)]
@@ -74,7 +74,7 @@ def runner_command(service: Service, layout: Layout) -> str:
 
 
 def servers(layout: Layout, ports: Ports, java: Java) -> list[Service]:
-    """The backing servers.
+    """Return the backing servers.
 
     Raises:
         ConfigurationError: influxd is missing.
@@ -124,7 +124,7 @@ def _s3_jar() -> str:
 
 
 def producers(layout: Layout, settings: ProducerSettings) -> list[Service]:
-    """A producer for each source. They wait for no server: while Kafka is away they keep what they receive on disk."""
+    """Return a producer for each source. They wait for no server: while Kafka is down they keep posts on disk."""
     return [
         Service(
             part,
@@ -141,11 +141,11 @@ def producers(layout: Layout, settings: ProducerSettings) -> list[Service]:
 
 
 def streaming_apps(layout: Layout, waits: tuple[str, ...]) -> list[Service]:
-    """They are gated: a server that restarts does not make them count failures."""
+    """Return the streaming apps. They wait for their servers, so that a server's restart does not count as failures."""
     apps = PROJECT / "spark_apps" / "speed"
     health = layout.health
     return [
-        # plain Python, not spark-submit: that one does not pass SIGTERM on to the app
+        # plain Python: spark-submit does not pass SIGTERM on to the app
         Service(
             "classify-tweets",
             "speed",
@@ -170,14 +170,14 @@ def streaming_apps(layout: Layout, waits: tuple[str, ...]) -> list[Service]:
 
 
 def airflow(ports: Ports) -> list[Service]:
-    """Airflow's four processes. (`airflow standalone` leaves three behind when it is stopped, and takes no users.)"""
+    """Return Airflow's four processes. (`airflow standalone` leaves three behind when stopped, and has no users.)"""
     program, port = str(_BIN / "airflow"), ports["airflow"]
 
     def component(name: str, *options: str, grace: int = 20) -> Service:
         ready = readiness.airflow(port, name.replace("-", "_"))
         return Service(name, "batch", (program, name, *options), ready, settings="airflow", grace_seconds=grace)
 
-    # the log servers would listen on all addresses, and here the api-server reads the files itself
+    # the log servers would listen on all addresses; here the api-server reads the files itself
     return [
         Service(
             "api-server",
@@ -188,7 +188,7 @@ def airflow(ports: Ports) -> list[Service]:
             ports=("airflow",),
             url=ports.url("airflow"),
         ),
-        component("scheduler", "--skip-serve-logs", grace=60),  # it waits for the running tasks
+        component("scheduler", "--skip-serve-logs", grace=60),  # it waits for running tasks
         component("dag-processor"),
         component("triggerer", "--skip-serve-logs"),
     ]

@@ -1,4 +1,4 @@
-"""The local stack as a whole: up and down."""
+"""Starts and stops the local stack."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Stack:
     """The stack of the settings.
 
     Args:
-        settings: the user's; the stack's own addresses are added to them.
-        say: gets a line for every step.
+        settings: the user's; the stack adds its own addresses.
+        say: receives a line for every step.
     """
 
     def __init__(self, settings: Settings, say: Say) -> None:
@@ -60,7 +60,7 @@ class Stack:
 
     @cached_property
     def all_services(self) -> list[Service]:
-        """All services of the stack, without the servers that the settings look for elsewhere."""
+        """All services of the stack, without servers that the settings point elsewhere."""
         waits = environment.waits_for(self.addresses.variables)
         local = self.addresses.local_servers
         own = services.servers(self.layout, self.ports, find_java())
@@ -71,11 +71,11 @@ class Stack:
     # -- up ----------------------------------------------------------------------------------------------------------
 
     def up(self, groups: Collection[Group] = services.GROUPS) -> None:
-        """Start what is not running and return when everything is ready. Safe to repeat, and to call twice at once.
+        """Start missing services and return when everything is ready. Safe to repeat and to call concurrently.
 
         Raises:
-            ConfigurationError: something is missing, taken or misconfigured; the message says what to do.
-            RetryableError: a service did not become ready; names its log.
+            ConfigurationError: something is missing, in use or misconfigured; the message names the fix.
+            RetryableError: a service did not become ready; the message names its log.
         """
         self.layout.make()
         with self._lock():
@@ -104,12 +104,12 @@ class Stack:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One `up` or `down` at a time; the second waits for the first."""
+        """Allow one `up` or `down` at a time; a second one waits."""
         with (self.layout.run / "up.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._say("another start or stop of this stack is under way, waiting for it")
+                self._say("waiting for another start or stop of this stack")
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -122,20 +122,20 @@ class Stack:
         write_private(self.layout.run / "wanted.json", json.dumps({"names": sorted(names)}))
 
     def _forget_parts(self) -> None:
-        """What a producer said of itself whose source is not followed any more."""
+        """Delete health files of sources that are no longer followed."""
         known = {part for service in self.all_services for part in service.reports}
         for report in self.layout.health.glob("*.json"):
             if report.stem not in known:
                 report.unlink()
 
     def wanted(self) -> list[str]:
-        """Names of the services that were asked for since the stack was started."""
+        """Return the names of the services requested since the stack was started."""
         return list(read_report(self.layout.run / "wanted.json").get("names", []))
 
     def _announce_secrets(self) -> None:
         known, first = secrets.load_or_make(self.layout.secrets)
         if first:
-            self._say(f"Airflow's users, shown this once (kept in {self.layout.secrets}, readable by you alone):")
+            self._say(f"Airflow's users, shown only now (stored in {self.layout.secrets}, readable only by you):")
             for user in ("admin", "viewer"):
                 self._say(f"    {user:7} {known[f'AIRFLOW_{user.upper()}_PASSWORD']}")
 
@@ -143,10 +143,10 @@ class Stack:
         if self.supervisor.is_alive():
             if self.supervisor.configuration_file.read_text() == configuration(self.layout, self.all_services):
                 return
-            self._say("the services are defined differently than when the stack was started: stopping it first")
+            self._say("the definitions of the services have changed; stopping the running stack first")
             self._stop_all()
         if count := processes.end(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS):
-            self._say(f"ended {count} processes of a stack that had lost its supervisor")
+            self._say(f"ended {count} processes of a stack without supervisor")
         self.layout.socket().unlink(missing_ok=True)
         for state in self.layout.run.glob("*.state.json"):
             state.unlink()
@@ -158,7 +158,7 @@ class Stack:
         running = self._running_names()
         new = [service for service in wanted if service.name not in running]
         if problems := taken({name: self.ports[name] for service in new for name in service.ports}):
-            advice = "stop it, or move this stack with LOCAL_PORT_OFFSET (e.g. 1000)"
+            advice = "stop it, or shift this stack's ports with LOCAL_PORT_OFFSET (e.g. 1000)"
             raise ConfigurationError("; ".join(problems) + ": " + advice)
         if not self.supervisor.is_alive():
             heap = self._settings.local.elasticsearch_heap
@@ -186,7 +186,7 @@ class Stack:
         return environment.base(self.layout, find_java()) | chosen
 
     def _write_environments(self) -> set[str]:
-        """For the runners. Returns the services that run with other settings than these."""
+        """Write the runners' environments and return the services that run with other settings."""
         changed = set()
         for service in self.all_services:
             text = json.dumps(self._environment_of(service), sort_keys=True)
@@ -197,7 +197,7 @@ class Stack:
         return changed
 
     def _restart_changed(self, wanted: Sequence[Service], changed: set[str]) -> None:
-        """Services that run with old settings, or have given up: stop them, so that they start anew."""
+        """Stop services that run with old settings or are misconfigured, so that they start again."""
         running = self._running_names()
         stale = [
             service
@@ -234,22 +234,22 @@ class Stack:
         state = self.state_of(service.name)
         if state.get("phase") == "finished":
             return True
-        # a foreign program may answer at our port: our own must be alive too
+        # another program may answer at our port: our service must be alive too
         return state.get("phase") == "running" and service.ready(since)
 
     def _give_up_on_failure(self, service: Service, restarts_before: int) -> None:
         log = self.layout.service_log(service.name)
         state = self.state_of(service.name)
         if state.get("phase") == "misconfigured":
-            raise ConfigurationError(f"{service.name}: {_last_words(log)} (all of it: {log})")
+            raise ConfigurationError(f"{service.name}: {_last_words(log)} (full log: {log})")
         if int(state.get("restarts", 0)) - restarts_before >= _TOO_MANY_RESTARTS:
-            raise RetryableError(f"{service.name} keeps failing: {_last_words(log)} (all of it: {log})")
+            raise RetryableError(f"{service.name} keeps failing: {_last_words(log)} (full log: {log})")
 
     def _phase(self, service: Service) -> str:
         return str(self.state_of(service.name).get("phase", "not started"))
 
     def state_of(self, name: str) -> dict[str, Any]:
-        """What a service's runner says; empty before its first start."""
+        """Return the state that a service's runner reports, empty before its first start."""
         return read_report(self.layout.service_state(name))
 
     def _service(self, name: str) -> Service:
@@ -269,7 +269,7 @@ class Stack:
     # -- down --------------------------------------------------------------------------------------------------------
 
     def down(self) -> None:
-        """Stop everything and return when no process is left."""
+        """Stop everything and return when no processes are left."""
         self.layout.make()
         with self._lock():
             was_up = self.supervisor.is_alive()
@@ -277,9 +277,9 @@ class Stack:
                 self._stop_all()
             count = processes.end(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS)
             if left := self.supervisor.leftovers():
-                raise RetryableError(f"these processes do not end: {sorted(left)}")
+                raise RetryableError(f"processes {sorted(left)} do not end; kill them")
             what = "stopped" if was_up else "was not running"
-            self._say(what + (f", {count} left-over processes ended" if count else ""))
+            self._say(what + (f", {count} leftover processes ended" if count else ""))
 
     def _stop_all(self) -> None:
         groups = {name: info["group"] for name, info in self.supervisor.states().items()}
@@ -289,7 +289,7 @@ class Stack:
 
 
 def _last_words(log: Path) -> str:
-    """The last message of a log that the service itself wrote."""
+    """Return the last message in a log written by the service itself."""
     try:
         lines = log.read_text(errors="replace").splitlines()[-200:]
     except OSError:

@@ -1,4 +1,4 @@
-"""How the stack is: every service, and every part that reports about itself."""
+"""The status of the stack: its services, and the parts that report their health."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from twitter_topics.local.stack import Stack
 
 STALE_SECONDS = 90
-"""A part that has not reported for so long is taken for stuck."""
+"""A part that has not reported for this long is considered stuck."""
 
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """One service. `pid` is the service's own, not its runner's; 0 = not running."""
+    """One service. `pid` is that of the service, not of its runner; 0 = not running."""
 
     name: str
     group: str
@@ -32,7 +32,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part's last report: see health.report for the fields. `age_seconds` since it was written."""
+    """The last report of a part; see health.report for the fields. `age_seconds` is the report's age."""
 
     part: str
     ok: bool
@@ -46,7 +46,7 @@ class PartStatus:
 
 @dataclass(frozen=True)
 class StackStatus:
-    """Everything at one moment."""
+    """The status of everything at one moment."""
 
     up: bool
     services: tuple[ServiceStatus, ...]
@@ -54,16 +54,16 @@ class StackStatus:
 
     @property
     def healthy(self) -> bool:
-        """All that was asked for runs and answers, and no part reports trouble."""
+        """All requested services run and answer, and no part reports a problem."""
         return self.up and all(row.ok for row in self.services) and all(part.ok for part in self.parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return it for JSON."""
         return {"healthy": self.healthy, **asdict(self)}
 
 
 def read(stack: Stack) -> StackStatus:
-    """The status of a stack.
+    """Return the status of a stack.
 
     Raises:
         ConfigurationError: the settings are wrong, or a program is missing.
@@ -76,7 +76,7 @@ def read(stack: Stack) -> StackStatus:
     services = [service for service in stack.all_services if service.name in wanted]
     rows = tuple(_service_status(stack, service, running.get(service.name, {})) for service in services)
     finished = {row.name for row in rows if row.phase == "finished"}
-    now = time.time()  # asking the services has taken its time
+    now = time.time()  # after the readiness checks, which take time
     parts = tuple(
         _part_status(part, read_report(stack.layout.health / f"{part}.json"), now, service.name in finished)
         for service in services

@@ -1,4 +1,4 @@
-"""supervisord of a stack: its configuration, its start, and the talk to it over its socket."""
+"""supervisord of a stack: configuration, start, and control over its socket."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _DEAD = ("STOPPED", "EXITED", "FATAL")
 _START_SECONDS = 20
-_STOP_SECONDS = 120  # more than any service's stopwaitsecs
+_STOP_SECONDS = 120  # longer than any service's stopwaitsecs
 
 _HEADER = """\
-; Written by `twitter-topics up`. No secret is in here: each runner reads its service's environment from a closed file.
+; Written by `twitter-topics up`. No secrets in here: each runner reads its service's environment from a private file.
 [supervisord]
-nodaemon=true                      ; the launcher detaches it, and sets umask and folder (ignored here with nodaemon)
+nodaemon=true                      ; the launcher detaches it and sets umask and folder (ignored here with nodaemon)
 pidfile={run}/supervisord.pid
 logfile={log}/supervisord.log
 logfile_maxbytes=5MB
@@ -58,11 +58,11 @@ _PROGRAM = """
 [program:{name}]
 command={command}
 autostart=false                    ; `up` starts tier by tier
-autorestart=true                   ; only the runner: it restarts its service itself
+autorestart=true                   ; only the runner, which restarts its service
 startsecs=1
 startretries=1000000
 stopsignal=TERM
-stopasgroup=false                  ; a signal to the group would hit Airflow's running tasks
+stopasgroup=false                  ; a signal to the group would reach Airflow's running tasks
 killasgroup=true
 stopwaitsecs={patience}
 redirect_stderr=true
@@ -73,13 +73,13 @@ stdout_logfile_backups=3
 
 
 def configuration(layout: Layout, services: Sequence[Service]) -> str:
-    """Text of supervisord.conf."""
+    """Return the text of supervisord.conf."""
     text = _HEADER.format(
         run=_escaped(layout.run),
         log=_escaped(layout.log),
         socket=_escaped(layout.socket()),
         stack_id=layout.stack_id,
-        user="user=root\n" if os.getuid() == 0 else "",  # else it warns at every start
+        user="user=root\n" if os.getuid() == 0 else "",  # otherwise it warns at every start
     )
     for service in services:
         text += _PROGRAM.format(
@@ -115,17 +115,17 @@ class Supervisor:
             return getattr(proxy.supervisor, method)(*arguments)
 
     def is_alive(self) -> bool:
-        """Whether it answers, and is ours."""
+        """Return whether it answers and is ours."""
         try:
             return bool(self._call("getIdentification") == self._layout.stack_id)
         except (OSError, xmlrpc.client.Error, http.client.HTTPException):
             return False
 
     def launch(self, text: str, environment: Mapping[str, str]) -> None:
-        """Start it with a configuration, detached from this terminal.
+        """Start it, detached from this terminal.
 
         Raises:
-            RetryableError: it did not come up; names its log.
+            RetryableError: it did not start; the message names its log.
         """
         write_private(self.configuration_file, text)
         output = self._layout.log / "supervisord.out"
@@ -149,24 +149,24 @@ class Supervisor:
             if process.poll() is not None or time.monotonic() > until:
                 raise RetryableError(f"supervisord did not start, see {output}")
             time.sleep(0.1)
-        process.returncode = 0  # it outlives us on purpose: without this, Python warns of a child that still runs
+        process.returncode = 0  # it outlives us deliberately: without this, Python warns about a running child
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """What supervisord knows of each service, by name. (RUNNING only says that the runner lives.)"""
+        """Return supervisord's state of each service, by name. (RUNNING only means that the runner lives.)"""
         return {info["name"]: info for info in self._call("getAllProcessInfo")}
 
     def start(self, service: Service) -> float:
-        """Start a service unless it is up. Returns since when it is, in unix seconds by whole seconds."""
+        """Start a service unless it is up. Return its start time in unix seconds, to the second."""
         info = self._call("getProcessInfo", service.full_name)
         if info["statename"] not in _DEAD:
             return float(info["start"])
         now = time.time()
-        with contextlib.suppress(xmlrpc.client.Fault):  # two starts at once: the other one did it
+        with contextlib.suppress(xmlrpc.client.Fault):  # a concurrent start was faster
             self._call("startProcess", service.full_name, False)
         return now
 
     def stop(self, names: Collection[str]) -> None:
-        """Stop services together and wait until their runners are gone (supervisord kills one that takes too long)."""
+        """Stop services together and wait until their runners have ended (supervisord kills slow ones)."""
         for name, info in self.states().items():
             if name in names:
                 with contextlib.suppress(xmlrpc.client.Fault):  # it was not running
@@ -176,7 +176,7 @@ class Supervisor:
             time.sleep(0.2)
 
     def shut_down(self) -> None:
-        """End supervisord itself."""
+        """Stop supervisord."""
         with contextlib.suppress(OSError, xmlrpc.client.Error, http.client.HTTPException):
             self._call("shutdown")
         until = time.monotonic() + _START_SECONDS
@@ -185,11 +185,11 @@ class Supervisor:
             time.sleep(0.1)
 
     def leftovers(self) -> set[int]:
-        """Every live process of this stack, supervisord too.
+        """Return every live process of this stack, including supervisord.
 
-        By session: nothing that we start makes a new one, and the kernel does not give a session's number to another
-        while it is in use. By the mark in its environment, which some programs overwrite with their title. And all
-        descendants of these.
+        Found by session (our processes create no new ones, and the kernel does not reuse the number of a session in
+        use), by the marker in their environment, which some programs overwrite with their title, and as descendants of
+        these.
         """
         everything = processes.snapshot()
         session, since = self._session()

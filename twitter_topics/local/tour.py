@@ -1,4 +1,4 @@
-"""The steps of the demo on a stack that runs: tweets, first model, balance."""
+"""The steps of the demo on a running stack: tweets, first model, balance."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STILL_SECONDS = 120
 
 
 class StepFailedError(TwitterTopicsError):
-    """A step of the demo did not come to its end. The message says which, why, and what to do."""
+    """A step of the demo failed. The message names the step, the reason and the fix."""
 
     def __init__(self, step: str, reason: str, advice: str, log: list[str] | None = None) -> None:
         lines = [f"{step}: {reason}", *(f"    {line[:300]}" for line in (log or [])[-LOG_LINES:]), advice]
@@ -56,11 +56,11 @@ def unseen(_text: str) -> Iterator[Callable[[str], None]]:
 
 
 class Tour:
-    """Leads a stack from its start to its first topics. Every step returns at once where there is nothing to wait for.
+    """Takes a stack from its start to its first topics. Every step returns at once if there is nothing to wait for.
 
     Args:
         settings: with the addresses of the stack.
-        say: gets a line for every step.
+        say: receives a line for every step.
         waiting: shows what a step waits for.
     """
 
@@ -77,7 +77,7 @@ class Tour:
     # -- tweets ------------------------------------------------------------------------------------------------------
 
     def wait_for_tweets(self) -> None:
-        """Until there are enough tweets for a first model, and the producer's backlog is archived (for a while)."""
+        """Wait until there are enough tweets for a first model, and for a while until the backlog is archived."""
         step, needed = "tweets", self._settings.topics.min_documents
         enough_at: float | None = None
         with self._waiting("waiting for tweets", _TWEETS_SECONDS) as (show, in_time):
@@ -95,13 +95,13 @@ class Tour:
                 elif finished and archived >= produced:
                     raise StepFailedError(
                         step,
-                        f"the source ended after {archived:,} tweets, a first model needs {needed:,}",
-                        "Give a longer file or a larger LIMIT, or lower TOPICS_MIN_DOCUMENTS.",
+                        f"the source ended after {archived:,} tweets, but a first model needs {needed:,}",
+                        "Use a longer file or a larger LIMIT, or lower TOPICS_MIN_DOCUMENTS.",
                     )
                 time.sleep(_POLL_SECONDS)
         raise StepFailedError(
             step,
-            f"only {self._archive.rows():,} of {needed:,} tweets are archived after {_TWEETS_SECONDS} s",
+            f"only {self._archive.rows():,} of {needed:,} tweets were archived in {_TWEETS_SECONDS} s",
             f"See `make logs NAME={self._settings.producer.parts[0]}` and `make status`.",
             self._log_of("classify-tweets"),
         )
@@ -110,7 +110,7 @@ class Tour:
         return sum(one.end for one in topic_ranges(self._settings.kafka, self._settings.kafka.raw_topic).values())
 
     def _producers(self) -> tuple[bool, bool]:
-        """Whether all producers have finished, and whether those that have not arrived at the present."""
+        """Return whether all producers have finished, and whether the others have caught up with the present."""
         finished, live = True, True
         for health in self._producers_health():
             done = health is not None and health.state == "finished"
@@ -123,19 +123,19 @@ class Tour:
         return [reported.get(part) for part in self._settings.producer.parts]
 
     def _moments_worth(self) -> int:
-        """Tweets that come while the archiver makes a batch."""
+        """Return the number of tweets that arrive during two batches of the archiver."""
         rate = sum(health.rate for health in self._producers_health() if health)
         return int(2 * self._settings.speed.archive_trigger_seconds * rate)
 
     # -- model -------------------------------------------------------------------------------------------------------
 
     def wait_for_champion(self) -> Champion:
-        """Have Airflow train and promote a first model, unless one serves already."""
+        """Have Airflow train and promote a first model, unless there is a champion."""
         champion = self._models.champion()
         if champion is None:
             self._follow(self._trigger(RETRAINING))
             champion = self._promoted()
-        self._say(f"model {champion.version} serves")
+        self._say(f"model {champion.version} is champion")
         return champion
 
     def _trigger(self, dag_id: str) -> Run:
@@ -146,19 +146,19 @@ class Tour:
                     return run
                 time.sleep(_POLL_SECONDS)
         raise StepFailedError(
-            dag_id, f"Airflow does not know it after {_DAG_SECONDS} s", "", self._log_of("dag-processor")
+            dag_id, f"Airflow has not read the DAG file after {_DAG_SECONDS} s", "", self._log_of("dag-processor")
         )
 
     def _follow(self, run: Run) -> None:
-        """Until the run has ended well; tells each task that ends."""
-        told: set[str] = set()
+        """Wait for the run's success; report each task that ends."""
+        reported: set[str] = set()
         with self._waiting(f"Airflow: {run.dag_id}", _TRAINING_SECONDS) as (show, in_time):
             while in_time():
                 now = self._airflow.run(run)
                 tasks = self._airflow.tasks(run)
                 for task in tasks:
-                    if task.state in ("success", "skipped", "failed") and task.task_id not in told:
-                        told.add(task.task_id)
+                    if task.state in ("success", "skipped", "failed") and task.task_id not in reported:
+                        reported.add(task.task_id)
                         self._say(f"Airflow: {run.dag_id}.{task.task_id} {task.state}")
                 active = ", ".join(f"{task.task_id} {task.state}" for task in tasks if task.state and _active(task))
                 show(f"Airflow: {run.dag_id} {now.state}{': ' if active else ''}{active}")
@@ -168,7 +168,7 @@ class Tour:
                     self._fail(now, tasks)
                 time.sleep(_POLL_SECONDS)
         reason = f"not finished after {_TRAINING_SECONDS} s"
-        raise StepFailedError(run.dag_id, reason, f"Look at it in Airflow: {self._run_url(run)}")
+        raise StepFailedError(run.dag_id, reason, f"See it in Airflow: {self._run_url(run)}")
 
     def _promoted(self) -> Champion:
         run: Run | None = None
@@ -184,20 +184,18 @@ class Tour:
                     refused = self._airflow.result(run, "refused") or {}
                     raise StepFailedError(
                         PROMOTION,
-                        "the first model was refused: " + "; ".join(map(str, refused.get("reasons", []))),
-                        "Train on more tweets, or force it: docs of the DAG model_promotion in Airflow.",
+                        "the first model was rejected: " + "; ".join(map(str, refused.get("reasons", []))),
+                        "Train on more tweets, or force it; see the docs of the DAG model_promotion in Airflow.",
                     )
                 time.sleep(_POLL_SECONDS)
         where = self._run_url(run) if run else self._stack.ports.url("airflow")
-        raise StepFailedError(
-            PROMOTION, f"no model serves after {_PROMOTION_SECONDS} s", f"Look at it in Airflow: {where}"
-        )
+        raise StepFailedError(PROMOTION, f"no champion after {_PROMOTION_SECONDS} s", f"See it in Airflow: {where}")
 
     def _fail(self, run: Run, tasks: list[TaskState]) -> None:
         failed = next((task for task in tasks if task.state == "failed"), None)
         log = self._airflow.log(run, failed) if failed else []
         reason = f"task {failed.task_id} failed" if failed else f"the run ended as {run.state}"
-        raise StepFailedError(run.dag_id, reason, f"All of its log: {self._run_url(run)}", log)
+        raise StepFailedError(run.dag_id, reason, f"Full log: {self._run_url(run)}", log)
 
     def _run_url(self, run: Run) -> str:
         return f"{self._stack.ports.url('airflow')}/dags/{run.dag_id}/runs/{run.run_id}"
@@ -205,7 +203,7 @@ class Tour:
     # -- balance -----------------------------------------------------------------------------------------------------
 
     def wait_for_balance(self) -> Report:
-        """Until all that was produced by now is archived, classified and counted."""
+        """Wait until everything produced so far is archived, classified and counted."""
         with self._waiting("classifying", _BALANCE_SECONDS) as (show, _):
 
             def show_counts(report: Report) -> None:
@@ -224,24 +222,24 @@ class Tour:
             )
         if report.state != "ok":
             findings = [f"{one.hop}: {one.text}" for one in report.findings]
-            advice = "See `make status` and `make logs NAME=classify-tweets`; `twitter-topics audit` looks again."
+            advice = "See `make status` and `make logs NAME=classify-tweets`; `twitter-topics audit` checks again."
             raise StepFailedError("balance", f"the numbers do not agree ({report.state})", advice, findings)
         self._say("everything is archived, indexed and counted")
         return report
 
     def _patiently(self, look: Callable[[], Report]) -> Report:
-        """A store may be busy for a moment while the backlog runs through it: a second try."""
+        """Try twice: a store may be busy while it processes the backlog."""
         try:
             return look()
         except RetryableError as error:
-            self._say(f"looking again: {error}")
+            self._say(f"trying again: {error}")
             return look()
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def _waiting(self, text: str, seconds: float) -> Iterator[tuple[Callable[[str], None], Callable[[], bool]]]:
-        """Replaces the text that is shown, and tells whether there is time left."""
+        """Yield a function that replaces the shown text, and one that returns whether time is left."""
         until = time.monotonic() + seconds
         with self._shown(text) as show:
             yield show, lambda: time.monotonic() < until

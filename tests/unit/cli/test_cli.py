@@ -111,7 +111,7 @@ def test_logs_of_an_unknown_service_names_the_known(tmp_path: Path) -> None:
     (tmp_path / "state" / "log" / "kafka.log").write_text("one\ntwo\n")
     failed = run("logs", "kafak")
     assert failed.exit_code == EXIT_CONFIGURATION
-    assert "there are: kafka" in failed.output
+    assert "use one of kafka" in failed.output
 
 
 def test_too_little_memory_stops_the_start_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def test_a_path_that_the_servers_cannot_read_stops_it(tmp_path: Path, name: str)
     shutil.copytree(RECIPES, recipes)
     stopped = subprocess.run(["sh", str(recipes / BOOTSTRAP.name)], capture_output=True, text=True, check=False)
     assert stopped.returncode == 1
-    assert re.fullmatch(r"bootstrap: the path .* contains one of : , \? .*: move the checkout\n", stopped.stderr)
+    assert re.fullmatch(r"bootstrap: the path .* contains one of : , \? .*; move the checkout\n", stopped.stderr)
 
 
 def test_a_step_that_works_is_one_line(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_step_that_fails_shows_its_last_lines_and_ends(tmp_path: Path) -> None
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "mirror"),
         ("https://example.org/a.jar is not the locked file: its sha256 differs", "mirror"),
         ("E: Could not get lock /var/lib/dpkg/lock-frontend", "another package manager"),
-        ("mkdir: cannot create directory: Read-only file system", "cannot be written"),
+        ("mkdir: cannot create directory: Read-only file system", "is not writable"),
         ("something else", "run the same command again"),
     ],
 )

@@ -97,7 +97,7 @@ def test_a_connection_that_breaks_twice_is_resumed(server: Server, tmp_path: Pat
 def test_the_next_run_goes_on_where_the_last_one_ended(server: Server, tmp_path: Path) -> None:
     server.cuts = [2 * CHUNK] * 5
     wanted = download(server, tmp_path)
-    with pytest.raises(RetryableError, match=r"file\.jar could not be fetched"):
+    with pytest.raises(RetryableError, match=r"file\.jar cannot be fetched"):
         fetch_all([wanted])
     assert wanted.partial.stat().st_size == 10 * CHUNK
     server.asked.clear()

@@ -128,7 +128,7 @@ def test_a_taken_port_stops_the_start_before_anything_runs(tmp_path: Path) -> No
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         made, _ = make(tmp_path, LOCAL_PORT_OFFSET=str(port - DEFAULT_PORTS["influxdb"]))
-        with pytest.raises(ConfigurationError, match=rf"port {port} \(influxdb\) is taken .* LOCAL_PORT_OFFSET"):
+        with pytest.raises(ConfigurationError, match=rf"port {port} \(influxdb\) is in use .* LOCAL_PORT_OFFSET"):
             made.up(["services"])
     assert not made.supervisor.is_alive()
     assert made.supervisor.leftovers() == set()
@@ -163,5 +163,5 @@ def test_up_gives_up_on_a_service_that_does_not_start_with_its_last_words(
     producer = made._service("producer")
     made.layout.service_state("producer").write_text(json.dumps(state))
     made.layout.service_log("producer").write_text(log)
-    with pytest.raises(error, match=r"^producer( keeps failing)?: PRODUCER_REPLAY_FILE: no such file \(all of it: "):
+    with pytest.raises(error, match=r"^producer( keeps failing)?: PRODUCER_REPLAY_FILE: no such file \(full log: "):
         made._give_up_on_failure(producer, restarts_before=0)

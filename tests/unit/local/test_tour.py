@@ -163,7 +163,7 @@ def test_a_source_that_ends_too_early_is_told(tour: Tour, monkeypatch: pytest.Mo
     produced(monkeypatch, 100)
     health(tour, "finished")
     tour._archive = FakeArchive(100)  # type: ignore[assignment]
-    with pytest.raises(StepFailedError, match=r"ended after 100 tweets, a first model needs 2,000(.|\n)*LIMIT"):
+    with pytest.raises(StepFailedError, match=r"ended after 100 tweets, but a first model needs 2,000(.|\n)*LIMIT"):
         tour.wait_for_tweets()
 
 
@@ -210,7 +210,7 @@ def test_a_failed_training_shows_task_log_and_address(tour: Tour) -> None:
 def test_a_refused_model_says_why(tour: Tour) -> None:
     promotion = Run("model_promotion", "asset__1", "success")
     with_airflow(tour, FakeAirflow(["success"], [], promotion))
-    with pytest.raises(StepFailedError, match=r"refused: perplexity 900\.0 is above"):
+    with pytest.raises(StepFailedError, match=r"rejected: perplexity 900\.0 is above"):
         tour.wait_for_champion()
 
 
@@ -305,9 +305,9 @@ def test_airflow_over_rest(airflow_port: int) -> None:
     assert f"/dagRuns/{run.run_id}/taskInstances/train/logs/2?" in _Airflow.requests[-1][1]
     with pytest.raises(RetryableError, match="500"):
         airflow.run(run)
-    with pytest.raises(ConfigurationError, match="refuses user admin") as refused:
+    with pytest.raises(ConfigurationError, match="rejects user admin") as rejected:
         AirflowRest(airflow_port, "admin", "a wrong one").trigger("d")
-    assert "a wrong one" not in str(refused.value)
+    assert "a wrong one" not in str(rejected.value)
 
 
 def test_airflow_that_is_not_there() -> None:
