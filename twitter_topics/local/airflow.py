@@ -37,7 +37,7 @@ def write_configuration(layout: Layout, environment: Mapping[str, str], template
     write_private(layout.airflow / "airflow.cfg", template)
 
 
-class Setup:
+class AirflowSetup:
     """The setup in a separate process, while the servers start: it takes seconds and needs none of them."""
 
     def __init__(self, layout: Layout, environment: Mapping[str, str], known: Mapping[str, str]) -> None:

@@ -51,7 +51,7 @@ class AirflowRest:
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> Run | None:
         """Start a run. Return None while Airflow has not read the DAG file yet."""
         body = {"logical_date": None, "conf": conf or {}}  # the key is required; null means no logical date
-        answer = self._call("POST", f"/api/v2/dags/{_part(dag_id)}/dagRuns", body, missing_is_none=True)
+        answer = self._call("POST", f"/api/v2/dags/{_quoted(dag_id)}/dagRuns", body, missing_is_none=True)
         return _run(answer) if answer is not None else None
 
     def run(self, run: Run) -> Run:
@@ -61,7 +61,7 @@ class AirflowRest:
     def newest_run(self, dag_id: str) -> Run | None:
         """Return the run that was started last, None when there is none."""
         query = urlencode({"order_by": "-run_after", "limit": 1})
-        answer = self._call("GET", f"/api/v2/dags/{_part(dag_id)}/dagRuns?{query}", missing_is_none=True)
+        answer = self._call("GET", f"/api/v2/dags/{_quoted(dag_id)}/dagRuns?{query}", missing_is_none=True)
         return _run(answer["dag_runs"][0]) if answer and answer["dag_runs"] else None
 
     def tasks(self, run: Run) -> list[TaskState]:
@@ -72,19 +72,19 @@ class AirflowRest:
 
     def result(self, run: Run, task_id: str) -> Any:
         """Return a task's return value, None when there is none."""
-        path = f"{self._path(run)}/taskInstances/{_part(task_id)}/xcomEntries/return_value?deserialize=false"
+        path = f"{self._path(run)}/taskInstances/{_quoted(task_id)}/xcomEntries/return_value?deserialize=false"
         answer = self._call("GET", path, missing_is_none=True)
         value = answer["value"] if answer else None
         return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
 
     def log(self, run: Run, task: TaskState) -> list[str]:
         """Return the log lines of the task's last try."""
-        path = f"{self._path(run)}/taskInstances/{_part(task.task_id)}/logs/{max(1, task.tries)}?full_content=true"
+        path = f"{self._path(run)}/taskInstances/{_quoted(task.task_id)}/logs/{max(1, task.tries)}?full_content=true"
         answer = self._call("GET", path, missing_is_none=True) or {}
         return [line for entry in answer.get("content", []) for line in _log_lines(entry)]
 
     def _path(self, run: Run) -> str:
-        return f"/api/v2/dags/{_part(run.dag_id)}/dagRuns/{_part(run.run_id)}"
+        return f"/api/v2/dags/{_quoted(run.dag_id)}/dagRuns/{_quoted(run.run_id)}"
 
     def _call(self, method: str, path: str, body: Any = None, *, missing_is_none: bool = False) -> Any:
         if not self._token:
@@ -136,7 +136,7 @@ def _log_lines(entry: Any) -> list[str]:
     return [line for line in (event, *errors) if line.strip() and not line.startswith("::")]
 
 
-def _part(text: str) -> str:
+def _quoted(text: str) -> str:
     """Quote a name for use in a URL path: run ids contain plus signs and colons."""
     return quote(text, safe="")
 

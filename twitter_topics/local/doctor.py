@@ -16,7 +16,7 @@ from twitter_topics.local import jars, servers, services
 from twitter_topics.local.environment import addresses
 from twitter_topics.local.java import find_java
 from twitter_topics.local.layout import Layout
-from twitter_topics.local.ports import DEFAULT_PORTS, Ports, taken
+from twitter_topics.local.ports import DEFAULT_PORTS, Ports, taken_port_sentences
 from twitter_topics.local.supervision import Supervisor
 from twitter_topics.settings import PROJECT
 
@@ -112,7 +112,7 @@ def _disk(layout: Layout) -> Finding:
 
 def _ports(settings: Settings) -> Finding:
     ports = Ports(settings.local.port_offset)
-    problems = taken({name: ports[name] for name in DEFAULT_PORTS})
+    problems = taken_port_sentences({name: ports[name] for name in DEFAULT_PORTS})
     if not problems:
         return Finding("ports", ", ".join(str(ports[name]) for name in DEFAULT_PORTS) + " are free")
     return Finding("ports", "; ".join(problems), fix="stop that program, or move this stack: LOCAL_PORT_OFFSET=1000")

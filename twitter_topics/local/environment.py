@@ -72,8 +72,8 @@ def addresses(settings: Settings, layout: Layout, ports: Ports, known: Mapping[s
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    given = _given(settings)
-    variables = _places(layout) | given
+    given = _given_variables(settings)
+    variables = _own_paths(layout) | given
     local = set()
     for server, (name, own, credentials) in _own_servers(ports, known).items():
         if given.get(name, own) == own:
@@ -94,7 +94,7 @@ def _own_servers(ports: Ports, known: Mapping[str, str]) -> dict[str, tuple[str,
     }
 
 
-def _places(layout: Layout) -> dict[str, str]:
+def _own_paths(layout: Layout) -> dict[str, str]:
     return {
         "ARCHIVE_CATALOG_URI": f"sqlite:///{layout.state / 'archive' / 'catalog.db'}",
         "SPEED_CHECKPOINT_DIR": str(layout.state / "checkpoints"),
@@ -104,7 +104,7 @@ def _places(layout: Layout) -> dict[str, str]:
     }
 
 
-def _given(settings: Settings) -> dict[str, str]:
+def _given_variables(settings: Settings) -> dict[str, str]:
     """Return the variables that the environment or `.env` sets, validated. Paths are absolute, because services run in
     another folder."""
     given = {}
@@ -114,11 +114,11 @@ def _given(settings: Settings) -> dict[str, str]:
         section: BaseSettings = getattr(settings, attribute)
         for field in section.model_fields_set:
             name = f"{kind.model_config.get('env_prefix', '')}{field}".upper()
-            given[name] = _text(getattr(section, field), path_marker(kind.model_fields[field]))
+            given[name] = _as_variable(getattr(section, field), path_marker(kind.model_fields[field]))
     return given
 
 
-def _text(value: Any, marker: IsPath | None) -> str:
+def _as_variable(value: Any, marker: IsPath | None) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     return absolute(str(value), Path.cwd(), marker) if marker else str(value)
@@ -129,7 +129,7 @@ def marker(layout: Layout) -> str:
     return f"TWITTER_TOPICS_STACK={layout.stack_id}"
 
 
-def base(layout: Layout, java: Java) -> dict[str, str]:
+def base_variables(layout: Layout, java: Java) -> dict[str, str]:
     """Return the variables of every process of the stack."""
     name, _, value = marker(layout).partition("=")
     tmp = str(layout.tmp)
@@ -203,7 +203,7 @@ def adopt(settings: Settings) -> None:
         provide_defaults(addresses(settings, layout, Ports(settings.local.port_offset), known).variables)
 
 
-def waits_for(variables: Mapping[str, str]) -> tuple[str, ...]:
+def addresses_to_wait_for(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return tcp:HOST:PORT of the servers in the variables, for services that must wait for them."""
     found = [variables["KAFKA_BOOTSTRAP_SERVERS"].split(",")[0]] if variables.get("KAFKA_BOOTSTRAP_SERVERS") else []
     for name in ("S3_ENDPOINT_URL", "ELASTICSEARCH_URL", "INFLUXDB_URL"):

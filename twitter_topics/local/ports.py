@@ -39,10 +39,10 @@ class Ports:
         return f"http://{self.address(name)}"
 
 
-def taken(ports: dict[str, int]) -> list[str]:
+def taken_port_sentences(ports: dict[str, int]) -> list[str]:
     """Return a sentence for each port that cannot be bound."""
     return [
-        f"port {port} ({name}) is in use by {holder(port) or 'another program'}"
+        f"port {port} ({name}) is in use by {listener(port) or 'another program'}"
         for name, port in ports.items()
         if not _is_free(port)
     ]
@@ -58,7 +58,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def holder(port: int) -> str:
+def listener(port: int) -> str:
     """Return name and pid of the program that listens on a port, empty if this user cannot see it."""
     inodes = _listening_inodes(port)
     if not inodes:

@@ -110,7 +110,7 @@ def send(pids: Collection[int], number: signal.Signals) -> int:
     return reached
 
 
-def end(find: Callable[[], Collection[int]], grace_seconds: float) -> int:
+def terminate(find: Callable[[], Collection[int]], grace_seconds: float) -> int:
     """Terminate the processes that `find` returns, kill those left after the grace period, and return the initial
     number."""
     first = find()

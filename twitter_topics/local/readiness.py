@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.local.ports import LOOPBACK
-from twitter_topics.local.servers import get
+from twitter_topics.local.servers import get_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def answers(port: int, path: str) -> Readiness:
 
     def ready(_since: float) -> bool:
         try:
-            status, _ = get(port, path)
+            status, _ = get_json(port, path)
         except (OSError, http.client.HTTPException):
             return False
         return status < http.client.INTERNAL_SERVER_ERROR and status != http.client.REQUEST_TIMEOUT
@@ -53,7 +53,7 @@ def airflow(port: int, component: str = "") -> Readiness:
 
     def ready(since: float) -> bool:
         try:
-            _, page = get(port, "/api/v2/monitor/health")
+            _, page = get_json(port, "/api/v2/monitor/health")
         except (OSError, http.client.HTTPException):
             return False
         return _healthy(page, component, since)

@@ -156,7 +156,7 @@ def _influx_query(port: int, statement: str, password: str) -> tuple[int, bytes]
         connection.close()
 
 
-def get(port: int, path: str, timeout_seconds: float = 3) -> tuple[int, object]:
+def get_json(port: int, path: str, timeout_seconds: float = 3) -> tuple[int, object]:
     """GET from a server on this machine, bypassing proxies. Return status and JSON (None if the body is not JSON).
 
     Raises:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.local import environment, jars, processes, secrets, servers, services
-from twitter_topics.local.airflow import Setup
+from twitter_topics.local.airflow import AirflowSetup
 from twitter_topics.local.java import find_java
 from twitter_topics.local.layout import Layout, write_private
-from twitter_topics.local.ports import Ports, taken
+from twitter_topics.local.ports import Ports, taken_port_sentences
 from twitter_topics.local.readiness import read_report
 from twitter_topics.local.runner import LOGGER as RUNNER
 from twitter_topics.local.supervision import Supervisor, configuration
@@ -61,7 +61,7 @@ class Stack:
     @cached_property
     def all_services(self) -> list[Service]:
         """All services of the stack, without servers that the settings point elsewhere."""
-        waits = environment.waits_for(self.addresses.variables)
+        waits = environment.addresses_to_wait_for(self.addresses.variables)
         local = self.addresses.local_servers
         own = services.servers(self.layout, self.ports, find_java())
         own = [server for server in own if server.name in local]
@@ -80,12 +80,12 @@ class Stack:
         self.layout.make()
         with self._lock():
             began = time.monotonic()
-            self._announce_secrets()
+            self._show_new_passwords()
             jars.require()
-            self._end_dying_stack()
+            self._stop_outdated_stack()
             wanted = [service for service in self.all_services if service.group in groups]
-            self._remember(wanted)
-            self._forget_parts()
+            self._remember_wanted(wanted)
+            self._delete_stale_health()
             changed = self._write_environments()
             setup = self._start_airflow_setup() if "batch" in groups and not self._is_running("api-server") else None
             try:
@@ -113,7 +113,7 @@ class Stack:
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _remember(self, wanted: Sequence[Service]) -> None:
+    def _remember_wanted(self, wanted: Sequence[Service]) -> None:
         names = (
             set(self.wanted()) | {service.name for service in wanted}
             if self.supervisor.is_alive()
@@ -121,7 +121,7 @@ class Stack:
         )
         write_private(self.layout.run / "wanted.json", json.dumps({"names": sorted(names)}))
 
-    def _forget_parts(self) -> None:
+    def _delete_stale_health(self) -> None:
         """Delete health files of sources that are no longer followed."""
         known = {part for service in self.all_services for part in service.reports}
         for report in self.layout.health.glob("*.json"):
@@ -132,38 +132,38 @@ class Stack:
         """Return the names of the services requested since the stack was started."""
         return list(read_report(self.layout.run / "wanted.json").get("names", []))
 
-    def _announce_secrets(self) -> None:
+    def _show_new_passwords(self) -> None:
         known, first = secrets.load_or_make(self.layout.secrets)
         if first:
             self._say(f"Airflow's users, shown only now (stored in {self.layout.secrets}, readable only by you):")
             for user in ("admin", "viewer"):
                 self._say(f"    {user:7} {known[f'AIRFLOW_{user.upper()}_PASSWORD']}")
 
-    def _end_dying_stack(self) -> None:
+    def _stop_outdated_stack(self) -> None:
         if self.supervisor.is_alive():
             if self.supervisor.configuration_file.read_text() == configuration(self.layout, self.all_services):
                 return
             self._say("the definitions of the services have changed; stopping the running stack first")
             self._stop_all()
-        if count := processes.end(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS):
+        if count := processes.terminate(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS):
             self._say(f"ended {count} processes of a stack without supervisor")
         self.layout.socket().unlink(missing_ok=True)
         for state in self.layout.run.glob("*.state.json"):
             state.unlink()
 
-    def _start_airflow_setup(self) -> Setup:
-        return Setup(self.layout, self._environment_of(self._service("api-server")), self._secrets)
+    def _start_airflow_setup(self) -> AirflowSetup:
+        return AirflowSetup(self.layout, self._environment_of(self._service("api-server")), self._secrets)
 
     def _launch(self, wanted: Sequence[Service]) -> None:
         running = self._running_names()
         new = [service for service in wanted if service.name not in running]
-        if problems := taken({name: self.ports[name] for service in new for name in service.ports}):
+        if problems := taken_port_sentences({name: self.ports[name] for service in new for name in service.ports}):
             advice = "stop it, or shift this stack's ports with LOCAL_PORT_OFFSET (e.g. 1000)"
             raise ConfigurationError("; ".join(problems) + ": " + advice)
         if not self.supervisor.is_alive():
             heap = self._settings.local.elasticsearch_heap
             servers.write_configuration(self.layout, self.ports, self._secrets, heap)
-            base = environment.base(self.layout, find_java())
+            base = environment.base_variables(self.layout, find_java())
             self.supervisor.launch(configuration(self.layout, self.all_services), base)
 
     def _provision(self, began: float) -> None:
@@ -183,7 +183,7 @@ class Stack:
             chosen |= environment.airflow_variables(
                 self._settings, self.layout, self.ports, self._secrets, self.addresses.variables
             )
-        return environment.base(self.layout, find_java()) | chosen
+        return environment.base_variables(self.layout, find_java()) | chosen
 
     def _write_environments(self) -> set[str]:
         """Write the runners' environments and return the services that run with other settings."""
@@ -241,9 +241,9 @@ class Stack:
         log = self.layout.service_log(service.name)
         state = self.state_of(service.name)
         if state.get("phase") == "misconfigured":
-            raise ConfigurationError(f"{service.name}: {_last_words(log)} (full log: {log})")
+            raise ConfigurationError(f"{service.name}: {_last_message(log)} (full log: {log})")
         if int(state.get("restarts", 0)) - restarts_before >= _TOO_MANY_RESTARTS:
-            raise RetryableError(f"{service.name} keeps failing: {_last_words(log)} (full log: {log})")
+            raise RetryableError(f"{service.name} keeps failing: {_last_message(log)} (full log: {log})")
 
     def _phase(self, service: Service) -> str:
         return str(self.state_of(service.name).get("phase", "not started"))
@@ -275,7 +275,7 @@ class Stack:
             was_up = self.supervisor.is_alive()
             if was_up:
                 self._stop_all()
-            count = processes.end(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS)
+            count = processes.terminate(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS)
             if left := self.supervisor.leftovers():
                 raise RetryableError(f"processes {sorted(left)} do not end; kill them")
             what = "stopped" if was_up else "was not running"
@@ -288,7 +288,7 @@ class Stack:
         self.supervisor.shut_down()
 
 
-def _last_words(log: Path) -> str:
+def _last_message(log: Path) -> str:
     """Return the last message in a log written by the service itself."""
     try:
         lines = log.read_text(errors="replace").splitlines()[-200:]

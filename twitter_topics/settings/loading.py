@@ -68,7 +68,7 @@ def _shown(error: Any) -> str:
     return "a hidden value" if secret else repr(error.get("input"))
 
 
-class _Part(cached_property[_Section]):
+class _SectionAttribute(cached_property[_Section]):
     """A section as an attribute of Settings, read when first asked for."""
 
     def __init__(self, section: type[_Section]) -> None:
@@ -89,27 +89,27 @@ class Settings:
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         self._given = given or {}
 
-    secrets = _Part(SecretsSettings)
-    log = _Part(LogSettings)
-    kafka = _Part(KafkaSettings)
-    s3 = _Part(S3Settings)
-    archive = _Part(ArchiveSettings)
-    elasticsearch = _Part(ElasticsearchSettings)
-    influx = _Part(InfluxSettings)
-    producer = _Part(ProducerSettings)
-    twitter = _Part(TwitterSettings)
-    x = _Part(XSettings)
-    bluesky = _Part(BlueskySettings)
-    mastodon = _Part(MastodonSettings)
-    speed = _Part(SpeedSettings)
-    topics = _Part(TopicsSettings)
-    spark = _Part(SparkSettings)
-    local = _Part(LocalSettings)
+    secrets = _SectionAttribute(SecretsSettings)
+    log = _SectionAttribute(LogSettings)
+    kafka = _SectionAttribute(KafkaSettings)
+    s3 = _SectionAttribute(S3Settings)
+    archive = _SectionAttribute(ArchiveSettings)
+    elasticsearch = _SectionAttribute(ElasticsearchSettings)
+    influx = _SectionAttribute(InfluxSettings)
+    producer = _SectionAttribute(ProducerSettings)
+    twitter = _SectionAttribute(TwitterSettings)
+    x = _SectionAttribute(XSettings)
+    bluesky = _SectionAttribute(BlueskySettings)
+    mastodon = _SectionAttribute(MastodonSettings)
+    speed = _SectionAttribute(SpeedSettings)
+    topics = _SectionAttribute(TopicsSettings)
+    spark = _SectionAttribute(SparkSettings)
+    local = _SectionAttribute(LocalSettings)
 
     @classmethod
     def sections(cls) -> dict[str, type[BaseSettings]]:
         """The sections by the name of their attribute, in the order of the documentation."""
-        return {name: part.section for name, part in vars(cls).items() if isinstance(part, _Part)}
+        return {name: one.section for name, one in vars(cls).items() if isinstance(one, _SectionAttribute)}
 
 
 def inherited(names: Iterable[str], prefixes: Iterable[str] = ()) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from twitter_topics.local.ports import DEFAULT_PORTS, taken
+from twitter_topics.local.ports import DEFAULT_PORTS, taken_port_sentences
 from twitter_topics.local.stack import Stack
 from twitter_topics.settings import Settings
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def free_offset(start: int = 1_000) -> int:
     """Return the first port offset from `start` at which all ports of a stack are free."""
     for offset in range(start, 40_000, 500):
-        if not taken({name: port + offset for name, port in DEFAULT_PORTS.items()}):
+        if not taken_port_sentences({name: port + offset for name, port in DEFAULT_PORTS.items()}):
             return offset
     msg = "no block of free ports found"
     raise RuntimeError(msg)

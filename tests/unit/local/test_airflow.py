@@ -28,7 +28,7 @@ def test_an_unset_variable_is_refused_because_its_name_would_become_the_secret(l
 
 def test_the_template_is_complete_with_the_variables_of_a_stack(layout: Layout, settings: Settings) -> None:
     known, _ = secrets.load_or_make(layout.secrets)
-    variables = environment.base(layout, Java(Path("/java"), 17))
+    variables = environment.base_variables(layout, Java(Path("/java"), 17))
     variables |= environment.airflow_variables(settings, layout, Ports(), known, {})
     template = airflow.TEMPLATE.read_text()
     airflow.write_configuration(layout, variables, template)

@@ -29,7 +29,7 @@ def addresses(layout: Layout, **given: str) -> Addresses:
 def test_services_run_in_a_locale_that_knows_umlauts(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LC_ALL", "LANG", "LC_CTYPE"):
         monkeypatch.setenv(name, "C")
-    base = environment.base(layout, JAVA)
+    base = environment.base_variables(layout, JAVA)
     assert {name: value for name, value in base.items() if name.startswith(("LC_", "LANG"))} == {"LC_ALL": "C.UTF-8"}
 
 
@@ -40,7 +40,7 @@ def test_without_settings_everything_is_this_stacks_own(layout: Layout) -> None:
     assert found.variables["KAFKA_BOOTSTRAP_SERVERS"] == "127.0.0.1:19192"
     assert found.variables["S3_SECRET_ACCESS_KEY"]
     assert found.variables["ARCHIVE_CATALOG_URI"] == f"sqlite:///{layout.state}/archive/catalog.db"
-    assert environment.waits_for(found.variables) == tuple(
+    assert environment.addresses_to_wait_for(found.variables) == tuple(
         f"tcp:127.0.0.1:{PORTS[name]}" for name in ("kafka", "s3", "elasticsearch", "influxdb")
     )
 
@@ -52,7 +52,10 @@ def test_somebody_elses_server_is_not_started_and_gets_none_of_our_secrets(layou
     )
     assert found.local_servers == {"elasticsearch", "influxdb"}
     assert "S3_SECRET_ACCESS_KEY" not in found.variables
-    assert environment.waits_for(found.variables)[:2] == ("tcp:broker.example.org:9092", "tcp:s3.example.org:443")
+    assert environment.addresses_to_wait_for(found.variables)[:2] == (
+        "tcp:broker.example.org:9092",
+        "tcp:s3.example.org:443",
+    )
 
 
 def test_paths_are_made_absolute_where_the_user_stands(layout: Layout, settings: Settings) -> None:
@@ -66,7 +69,7 @@ def test_the_callers_environment_does_not_leak(layout: Layout, monkeypatch: pyte
     monkeypatch.setenv("GITHUB_TOKEN", "secret")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("TZ", "Europe/Berlin")
-    base = environment.base(layout, JAVA)
+    base = environment.base_variables(layout, JAVA)
     assert "GITHUB_TOKEN" not in base
     assert "PYTHONDONTWRITEBYTECODE" not in base
     assert base["TZ"] == "Europe/Berlin"

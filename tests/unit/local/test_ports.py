@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from twitter_topics.local.ports import DEFAULT_PORTS, Ports, holder, taken
+from twitter_topics.local.ports import DEFAULT_PORTS, Ports, listener, taken_port_sentences
 
 
 def test_one_offset_moves_every_port() -> None:
@@ -20,7 +20,7 @@ def test_a_taken_port_is_named_with_its_holder() -> None:
         other.bind(("127.0.0.1", 0))
         port, free = server.getsockname()[1], other.getsockname()[1]
         other.close()
-        [problem] = taken({"kafka": port, "s3": free})
+        [problem] = taken_port_sentences({"kafka": port, "s3": free})
         assert f"port {port} (kafka)" in problem
         assert f"(pid {os.getpid()})" in problem
 
@@ -28,4 +28,4 @@ def test_a_taken_port_is_named_with_its_holder() -> None:
 def test_a_free_port_has_no_holder() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))  # bound, but nobody listens
-        assert holder(other.getsockname()[1]) == ""
+        assert listener(other.getsockname()[1]) == ""

@@ -71,7 +71,7 @@ def test_a_source_that_is_not_followed_any_more_is_not_shown(tmp_path: Path) -> 
     made, _ = make(tmp_path, PRODUCER_SOURCE="bluesky,mastodon")
     for part in ("producer", "producer-bluesky", "archiver"):
         (made.layout.health / f"{part}.json").write_text("{}")
-    made._forget_parts()
+    made._delete_stale_health()
     assert {file.stem for file in made.layout.health.iterdir()} == {"producer-bluesky", "archiver"}
 
 
@@ -136,10 +136,10 @@ def test_a_taken_port_stops_the_start_before_anything_runs(tmp_path: Path) -> No
 
 def test_the_first_passwords_are_shown_once(tmp_path: Path) -> None:
     made, said = make(tmp_path)
-    made._announce_secrets()
+    made._show_new_passwords()
     assert any("admin" in line for line in said)
     again, said = make(tmp_path)
-    again._announce_secrets()
+    again._show_new_passwords()
     assert said == []
 
 

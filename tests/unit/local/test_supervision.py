@@ -62,7 +62,7 @@ def test_a_long_path_gets_a_short_socket(tmp_path: Path, monkeypatch: pytest.Mon
 def supervisor(layout: Layout) -> Iterator[Supervisor]:
     made = Supervisor(layout)
     yield made
-    processes.end(made.leftovers, grace_seconds=2)
+    processes.terminate(made.leftovers, grace_seconds=2)
 
 
 def launch(supervisor: Supervisor, layout: Layout, services: list[Service]) -> None:
@@ -115,5 +115,5 @@ def test_all_of_it_is_found_when_supervisord_and_its_runners_are_killed(supervis
     assert pid in everything
     processes.send(everything - {pid}, signal.SIGKILL)
     until(lambda: supervisor.leftovers() <= {pid})
-    assert processes.end(supervisor.leftovers, grace_seconds=0.2) <= 1
+    assert processes.terminate(supervisor.leftovers, grace_seconds=0.2) <= 1
     assert processes.look_up(pid) is None
