@@ -177,6 +177,7 @@ def test_each_start_reads_the_environment_anew(tmp_path: Path, runners: list[Sta
     command = ["sh", "-c", f'echo "$WORD" > {seen}; exec sleep 600']
     runner = start(runners, tmp_path, "--environment", str(file), command=command)
     until(lambda: seen.exists() and seen.read_text() == "first\n")
+    until(lambda: runner.state.get("phase") == "running")
     before = runner.state["fingerprint"]
     file.write_text(json.dumps({"WORD": "second", "PATH": os.environ["PATH"]}))
     os.kill(runner.state["pid"], signal.SIGKILL)
