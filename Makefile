@@ -92,4 +92,4 @@ lock:
 # deletes data, logs and secrets of the stack; downloads stay
 STATE := $(or $(LOCAL_STATE_DIR),.local)
 clean: stop
-	@[ ! -d "$(STATE)" ] || { cd "$(STATE)" && rm -rf airflow archive checkpoints data health log producer run tmp work secrets.json; }
+	@[ ! -d "$(STATE)" ] || { cd "$(STATE)" && rm -rf airflow archive checkpoints counts data health log producer run tmp work secrets.json; }

@@ -1,10 +1,11 @@
-"""Counts closed hours anew from the archive, with one model, into the archive's table and the series."""
+"""Counts closed hours anew from the archive, with one model, into the archive's table and the view."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -13,7 +14,8 @@ from twitter_topics.archive.hours import HourRange, closed_hours
 from twitter_topics.archive.rows import ensure_tables
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.counts.recount import final_points, recount_hours
-from twitter_topics.counts.store import SeriesStore
+from twitter_topics.counts.state import revision_at
+from twitter_topics.counts.view import CountsView
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
@@ -32,18 +34,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def recount(hours: HourRange, model_version: str, settings: Settings) -> None:
-    """The table is the truth and is written first; the series follow it, and a repeated run repairs them."""
+    """The table is the truth and is written first; the view follows it, and a repeated run repairs it."""
     arrays = ModelStore(settings).load_arrays(model_version)
-    series = SeriesStore(settings.influx)
+    view, revision = CountsView(settings.influx), revision_at(time.time())
     spark = build_session(settings, "recount_topics")
     try:
         ensure_tables(spark, settings)
         result = recount_hours(spark, settings, hours, version=model_version, arrays=arrays)
-        series.forget_final_hours(hours.start_ms, hours.end_ms)
-        series.write_final_hours(final_points(result.rows))
+        view.write_final_hours(final_points(result.rows), hours.start_ms, hours.end_ms, revision)
     finally:
         spark.stop()
-        series.close()
+        view.close()
     log.info("%d hours, %d tweets, %d rows", hours.hours, result.tweets, len(result.rows))
 
 

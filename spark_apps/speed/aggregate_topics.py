@@ -1,4 +1,4 @@
-"""Counts tweets per topic over the last hour: Kafka `processed_tweets` to InfluxDB. Runs until SIGTERM.
+"""Counts tweets per topic over the last hour: `processed_tweets` to the counts database and InfluxDB, until SIGTERM.
 
 Started as plain Python (`python spark_apps/speed/aggregate_topics.py`): spark-submit would keep SIGTERM to itself.
 """
@@ -12,34 +12,36 @@ from twitter_topics.backends.query_keeper import QueryKeeper
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import aggregator_query
-from twitter_topics.counts.store import SeriesStore
+from twitter_topics.counts.publication import Publisher
+from twitter_topics.counts.state import CountsState
+from twitter_topics.counts.view import CountsView
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import reporter
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
-from twitter_topics.topic_models.registry.store import ModelStore
 
 
 def main() -> None:
-    """Build the aggregator and keep it running."""
+    """Build the aggregator and its publisher and keep them running."""
     settings = Settings()
-    store, points = SeriesStore(settings.influx), HealthPoints(settings.influx)
-    models = ModelStore(settings)
+    state, points = CountsState.of(settings), HealthPoints(settings.influx)
+    publisher = Publisher(state, CountsView(settings.influx))
     aggregation = Aggregation(
-        store,
-        settings.kafka.processed_topic,
-        lambda version: {topic["topic_id"]: topic["label"] for topic in models.manifest(version)["topics"]},
-        max_refused_share=settings.speed.max_dead_letter_share,
+        state,
+        publisher,
+        max_rejected_share=settings.speed.max_dead_letter_share,
+        full_batch=settings.speed.max_records_per_aggregation,
     )
     spark = build_session(settings, "aggregate_topics", driver_memory=settings.speed.driver_memory, streaming=True)
 
     report = reporter(settings.speed.health_dir, points.write_health)
     try:
-        QueryKeeper([aggregator_query(spark, settings, aggregation)], report).run()
+        publisher.start()
+        QueryKeeper([aggregator_query(spark, settings, aggregation, publisher)], report).run()
     finally:
+        publisher.close()
         spark.stop()
-        store.close()
         points.close()
 
 

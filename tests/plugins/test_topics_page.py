@@ -16,7 +16,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from twitter_topics.counts.series import WINDOW_MS, HourPoint, LastHour, Series, Sums, TopicCount
+from twitter_topics.counts.panes import WINDOW_MS, HourPoint, Series, Sums
+from twitter_topics.counts.view import LastHour, TopicCount
 from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.health.report import Health
 from twitter_topics.page import overview as overview_module
@@ -105,13 +106,13 @@ class FakeSources:
         return [Promotion(f"v{place}", at, SCRIPT, "airflow", None, "t") for place, at in enumerate(stamps)]
 
     def last_hour(self) -> LastHour | None:
-        counts = [TopicCount(5, "old label", 40, 41.5, 0.3), TopicCount(3, "storm", 7, 6.0, -0.4)]
-        return LastHour(NOW_MS, [TopicCount(-1, "no topic", 90, 0.0, 0.0), *counts])
+        counts = [TopicCount(5, "old label", 40, 30, 41.5, 0.3), TopicCount(3, "storm", 7, 7, 6.0, -0.4)]
+        return LastHour(NOW_MS, [TopicCount(-1, "no topic", 90, 0, 0.0, None), *counts])
 
     def hours_ending(self, end_ms: int) -> Sequence[HourPoint]:
         ago = (NOW_MS - end_ms) // WINDOW_MS
         models = ("a", "b")  # an hour in which the model changed has points of both
-        return [HourPoint(end_ms, Series(5, "match", model), Sums(20 - ago // 2, 0, 0)) for model in models]
+        return [HourPoint(end_ms, Series(5, "match", model), Sums(20 - ago // 2, 0, 0, 0)) for model in models]
 
     def health(self) -> Mapping[str, Health]:
         return {"producer": Health("producer", ok=True, state="running", rate=2.5, lag=1, at=NOW_MS / 1000 - 3)}
@@ -175,7 +176,7 @@ def test_overview_of_a_healthy_system(reader: Client) -> None:
         (5, 40, 0.3),
         (3, 7, -0.4),
         (8, 0, None),
-        (-1, 90, 0.0),
+        (-1, 90, None),
     ]
     assert data["topics"][0]["label"] == "match, goal"  # the champion's word for it, not that of an older model
     assert data["topics"][0]["history"] == [2 * (20 - ago // 2) for ago in range(23, -1, -1)]

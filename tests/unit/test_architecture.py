@@ -70,13 +70,13 @@ OFFENCES = {
     "twitter_topics/attic/__init__.py": "",
     "twitter_topics/topic_models/attic.py": "",
     "producer/attic.py": "",
-    "twitter_topics/search/above.py": "from twitter_topics.counts.store import SeriesStore",
+    "twitter_topics/search/above.py": "from twitter_topics.counts.view import CountsView",
     "twitter_topics/archive/beside.py": "from twitter_topics.search.store import SearchStore",
     "twitter_topics/search/with_spark.py": "from pyspark.sql import SparkSession",
     "twitter_topics/counts/with_airflow.py": "from airflow.sdk import task",
     "twitter_topics/page/with_producer.py": "from producer.status import Status",
     "twitter_topics/health/with_app.py": "from spark_apps.arguments import hour",
-    "producer/receiving/with_counts.py": "from twitter_topics.counts.store import SeriesStore",
+    "producer/receiving/with_counts.py": "from twitter_topics.counts.view import CountsView",
 }
 
 

@@ -15,7 +15,7 @@ from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import PROJECT, Settings, reference
 from twitter_topics.settings.env_file import ENV_FILE_VARIABLE
 
-PATHS = {"state_dir", "health_dir", "jars_dir", "catalog_uri", "checkpoint_dir"}
+PATHS = {"database_uri", "state_dir", "health_dir", "jars_dir", "catalog_uri", "checkpoint_dir"}
 TOPIC_AT_IMPORT = Settings({}).kafka.raw_topic
 
 

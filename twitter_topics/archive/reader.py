@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from twitter_topics.archive.schema import DELETED, NAMESPACE, RAW_TABLE
+from twitter_topics.backends.database import database_url
 from twitter_topics.errors import ConfigurationError, RetryableError
 
 if TYPE_CHECKING:
@@ -253,15 +253,7 @@ def sqlalchemy_uri(archive: ArchiveSettings) -> str:
     Raises:
         ConfigurationError: neither sqlite:///PATH nor postgresql://….
     """
-    uri = archive.catalog_uri
-    if uri.startswith("sqlite:///"):
-        return f"sqlite:///{_sqlite_path(uri).resolve()}"
-    if not uri.startswith("postgresql://"):
-        scheme = uri.partition("://")[0]
-        raise ConfigurationError(f"ARCHIVE_CATALOG_URI: {scheme}:// is not known; use sqlite:///PATH or postgresql://…")
-    url = make_url(uri)
-    if archive.catalog_username:
-        url = url.set(username=archive.catalog_username, password=archive.catalog_password.get_secret_value())
+    url = database_url("ARCHIVE_CATALOG_URI", archive.catalog_uri, archive.catalog_username, archive.catalog_password)
     return url.render_as_string(hide_password=False)
 
 

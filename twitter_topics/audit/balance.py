@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import date
 
+_NAMED = 5
+"""So many wrong hours are named in a sentence."""
+
 State = Literal["ok", "lagging", "broken"]
-Kind = Literal["lost", "doubled", "unknown", "kept", "behind", "stuck", "note"]
+Kind = Literal["lost", "doubled", "unknown", "kept", "wrong", "behind", "stuck", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,12 @@ class Facts:
     `archived_distinct` tweets, of which the index refused `refused_by_index` and `deleted` were deleted on request.
     Of the dead letters: `dead_letters` distinct ones by stage; `rejects_without_letter`; `letters_without_reject`.
     Of the index: `days`, and `deleted_in_index`, documents of deleted tweets.
-    Of the series: `counted` tweets, `counted_expected` by the aggregator's own position, `uncounted` tweets behind that
+    Of the counts: `counted` tweets, `counted_expected` by the aggregator's own position, `uncounted` tweets behind that
     position, `counted_ahead` tweets counted beyond the cut; `count_known` is False while the archive lags behind it;
     `repeated_after_deletion` records of deleted tweets behind their first ones, each of which may have been counted,
-    because a tweet without a document is a new one.
+    because a tweet without a document is a new one; `counted_mass` millionths of tweets in `counted_shares` shares.
+    Of the view: `shown_wrong`, a sentence for each hour that a dashboard reads wrongly, of `shown` compared ones, and
+    `view_behind_seconds`.
     """
 
     produced: int
@@ -68,6 +73,11 @@ class Facts:
     counted_ahead: int = 0
     repeated_after_deletion: int = 0
     count_known: bool = True
+    counted_mass: int | None = None
+    counted_shares: int = 0
+    shown: int = 0
+    shown_wrong: tuple[str, ...] = ()
+    view_behind_seconds: float = 0.0
 
     @property
     def indexed(self) -> int:
@@ -111,7 +121,7 @@ def balance(facts: Facts, *, still_seconds: float = 0) -> Report:
         still_seconds: for how long no number has moved, where that is too long; 0 = no judgement on that. Else, what
             is behind counts as stuck.
     """
-    findings = [*_archive(facts), *_dead_letters(facts), *_index(facts), *_counts(facts)]
+    findings = [*_archive(facts), *_dead_letters(facts), *_index(facts), *_counts(facts), *_view(facts)]
     if still_seconds:
         findings = [_stuck(one, still_seconds) if one.kind == "behind" else one for one in findings]
     kinds = {one.kind for one in findings}
@@ -200,6 +210,23 @@ def _counts(facts: Facts) -> list[Finding]:
         Finding("counts", "doubled", extra, f"{extra:,} more tweets are counted than were handed over"),
         Finding("counts", "lost", -extra, f"{-extra:,} tweets were handed over and are not counted"),
         Finding("counts", "behind", facts.uncounted, f"{facts.uncounted:,} tweets are not counted yet"),
+    )
+
+
+def _view(facts: Facts) -> list[Finding]:
+    named = "; ".join(facts.shown_wrong[:_NAMED])
+    wrong, behind = len(facts.shown_wrong), round(facts.view_behind_seconds)
+    # a share is rounded to a millionth, so each may be off by half of one
+    off = 0 if facts.counted_mass is None else abs(facts.counted_mass - facts.counted * 1_000_000)
+    mass_off = max(0, off - facts.counted_shares // 2 - 1)
+    return _findings(
+        Finding(
+            "view", "wrong", wrong, f"{wrong:,} of {facts.shown:,} hours are not shown as they are counted: {named}"
+        ),
+        Finding("view", "behind", behind, f"InfluxDB shows the counts of {behind:,} s ago"),
+        Finding(
+            "counts", "wrong", mass_off, f"the topics' mass is {off / 1e6:,.3f} tweets off the {facts.counted:,} tweets"
+        ),
     )
 
 

@@ -4,7 +4,7 @@ A stream never stands still, so numbers of different stores never belong to one 
 
 * A cut. The ends of the raw topic are read first; only records before them are compared. Archive rows and documents
   carry partition and offset of their record, so the cut is exact in both.
-* The aggregator's own position. Counts carry no offsets, but its ledger says up to which raw offset each lane is
+* The aggregator's own position. Counts carry no offsets, but their state says up to which raw offset each lane is
   counted, and a tweet's lane is known: Kafka's partitioner on its id. So the archive tells how many tweets must be
   counted by now. Those were indexed before they were handed on: each must be in the index, however far the rest lags.
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,7 @@ from twitter_topics.backends.kafka_partitioner import partition_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from twitter_topics.audit.shown import Mismatch
     from twitter_topics.audit.stores import Counted, Kept, Stores
 
 Cut = Mapping[int, Range]
@@ -45,7 +46,8 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
     Raises:
         RetryableError: a store is away.
     """
-    counted = stores.counted()  # first: what it counts must be in Kafka, and soon in the archive
+    shown = stores.shown()
+    counted = stores.counted()  # before the archive: what it counts must be in Kafka, and soon in the archive
     records = stores.archive()
     letters = stores.dead_letters()
     archive = _Archive.of(records, cut, stores.raw_ranges())
@@ -86,6 +88,11 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
         uncounted=int((~done & inside).sum()),
         repeated_after_deletion=int(_counted_mask(gone, counted, partitions).sum() - (done & owners.deleted).sum()),
         count_known=_reaches(records, counted),
+        counted_mass=counted.mass,
+        counted_shares=counted.shares,
+        shown=shown.compared,
+        shown_wrong=tuple(_wrong_hour(one) for one in shown.wrong),
+        view_behind_seconds=shown.behind_seconds,
     )
 
 
@@ -194,6 +201,13 @@ def _days(
         )
         for day in sorted(expected.keys() | documents.keys())
     )
+
+
+def _wrong_hour(one: Mismatch) -> str:
+    end = datetime.fromtimestamp(one.end_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    read = "nothing" if one.read is None else f"{one.read.tweets:,}"
+    topic = f"topic {one.series.topic_id} ({one.series.label}), hour until {end}"
+    return f"{topic}: counted {one.expected.tweets:,}, read {read}"
 
 
 def _places(records: ArchiveRecords) -> Places:

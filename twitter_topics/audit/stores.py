@@ -8,9 +8,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from twitter_topics.archive.reader import ArchiveRecords, ArchiveStore
+from twitter_topics.audit.shown import Comparison, compare_hours
+from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.kafka_contents import DeadLetters, Range, dead_letters, topic_ranges
-from twitter_topics.counts.store import SeriesStore
-from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.counts.state import CountsState
+from twitter_topics.counts.view import CountsView
+from twitter_topics.errors import ConfigurationError
 from twitter_topics.search.index import index_day
 from twitter_topics.search.store import SearchStore
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from twitter_topics.settings import Settings
 
 _PATIENCE_SECONDS = 15
-_LEDGER_TRIES = 20
 _IDS_PER_SEARCH = 5_000
 
 Limits = Mapping[int, int]
@@ -26,10 +28,13 @@ Limits = Mapping[int, int]
 
 
 class Counted(NamedTuple):
-    """Tweets in the series, and the highest raw offset counted in each lane (raw partition, processed partition)."""
+    """What the state of the counts holds: tweets and mass (millionths) over all panes, the `shares` that make up the
+    mass, and the highest raw offset counted in each lane (raw partition, processed partition) of the raw topic."""
 
     tweets: int
     lanes: Mapping[tuple[int, int], int]
+    mass: int = 0
+    shares: int = 0
 
 
 class Documents(NamedTuple):
@@ -71,6 +76,9 @@ class Stores(Protocol):
     def counted(self) -> Counted:
         """What is counted, at one moment."""
 
+    def shown(self) -> Comparison:
+        """The hours as a dashboard reads them, beside the state."""
+
 
 @dataclass
 class RealStores:
@@ -81,7 +89,8 @@ class RealStores:
     def __post_init__(self) -> None:
         self._archive = ArchiveStore(self.settings)
         self._search = SearchStore(self.settings.elasticsearch, patience_seconds=_PATIENCE_SECONDS)
-        self._series = SeriesStore(self.settings.influx)
+        self._state = CountsState.of(self.settings)
+        self._view = CountsView(self.settings.influx)
 
     def raw_ranges(self) -> dict[int, Range]:
         topic = self.settings.kafka.raw_topic
@@ -131,12 +140,20 @@ class RealStores:
         return found
 
     def counted(self) -> Counted:
-        for _ in range(_LEDGER_TRIES):
-            entry = self._series.ledger()
-            tweets = self._series.counted()
-            if entry == self._series.ledger():  # else a batch ended between the two
-                return Counted(tweets, entry.position.lanes if entry else {})
-        raise RetryableError("the aggregator commits faster than InfluxDB can be read; try again")
+        found = self._state.counted()
+        if found is None:
+            return Counted(0, {})
+        position, sums = found
+        raw = topic_id(self.settings.kafka, self.settings.kafka.raw_topic)
+        lanes = {
+            (lane.raw_partition, lane.partition): marks.high
+            for lane, marks in position.lanes.items()
+            if lane.raw_topic_id == raw
+        }
+        return Counted(sums.tweets, lanes, sums.mass, position.shares)
+
+    def shown(self) -> Comparison:
+        return compare_hours(self._state, self._view)
 
 
 def before(limits: Limits) -> dict[str, Any]:

@@ -1,13 +1,9 @@
-"""InfluxDB's 1.x API: one database, its line protocol, and what its errors mean.
-
-Measurement, tags and time fix a point: writing it twice is harmless.
-"""
+"""InfluxDB's 1.x API: points out, rows in. Measurement, tags and time name a point: writing it twice is harmless."""
 
 from __future__ import annotations
 
 import base64
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -22,12 +18,14 @@ from twitter_topics.settings import InfluxSettings
 
 POINTS_PER_REQUEST = 5_000
 NS_PER_MS = 1_000_000
-SHORT_TIMEOUT_S = (2.0, 5.0)
-"""For what may as well be written later: seconds to connect and to answer."""
+LONG_TIMEOUT_S = (5.0, 30.0)
+"""Seconds to connect and to answer. The server itself gives up a write after 10 s."""
 
-_TIMEOUT_S = (5.0, 30.0)  # the server itself gives up a write after 10 s
+SHORT_TIMEOUT_S = (2.0, 5.0)
+"""For what may as well be written later."""
+
 _CLIENT_ERRORS = (requests.RequestException, InfluxDBServerError, InfluxDBClientError)
-_WHOLE_TRIES, _WHOLE_PAUSE_SECONDS = 20, 0.1
+_RETRYABLE_CODES = {408, 429}
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 
 Value = int | float | str | bool
@@ -35,19 +33,20 @@ Row = tuple[dict[str, str], dict[str, Any]]
 """(tags, columns) of a row of an answer."""
 
 
-class InfluxDatabase:
-    """One database, for the classes that know its measurements.
+class InfluxStore:
+    """One database.
 
-    All points stay in the default retention policy, which keeps everything.
+    All points stay in the default retention policy, which keeps everything: a replay may bring tweets as old as
+    SPEED_MAX_AGE_DAYS, whose points a finite policy would reject.
 
-    Every method raises RetryableError when the server is away, busy or does not know the database; ConfigurationError
-    when it refuses the user; IntegrityError when it refuses what was sent or holds what nobody wrote.
+    Every method raises RetryableError when the server is unreachable, busy or does not know the database;
+    ConfigurationError when it rejects the user; IntegrityError when it rejects what was sent.
     """
 
-    def __init__(self, settings: InfluxSettings, timeout_s: tuple[float, float] = _TIMEOUT_S) -> None:
+    def __init__(self, settings: InfluxSettings, timeout_s: tuple[float, float] = LONG_TIMEOUT_S) -> None:
         url = urlsplit(settings.url)
         self._database = settings.database
-        self._where = f"InfluxDB at {url.hostname}:{url.port or 8086}"
+        self.where = f"InfluxDB at {url.hostname}:{url.port or 8086}"
         password = settings.password.get_secret_value()
         basic = base64.b64encode(f"{settings.username}:{password}".encode()).decode()
         self._hidden = (password, basic) if password else ()
@@ -68,93 +67,87 @@ class InfluxDatabase:
         self._client.close()
 
     def ensure_database(self) -> None:
-        """Make the database if it is not there. Only that needs an admin."""
-        names = [row["name"] for _, row in self._rows("SHOW DATABASES")]
+        """Create the database if it is not there. Only that needs an admin."""
+        names = [row["name"] for _, row in self.rows("SHOW DATABASES")]
         if self._database not in names:
-            self._rows(f'CREATE DATABASE "{self._database}"', write=True)
+            self.execute(f'CREATE DATABASE "{self._database}"')
 
-    def _write(self, lines: Iterable[str]) -> None:
+    def write(self, lines: Iterable[str]) -> None:
+        """Write points in line protocol with times in nanoseconds."""
         for chunk in _chunks(lines, POINTS_PER_REQUEST):
             try:
                 self._client.write(chunk, params={"db": self._database, "precision": "ns"}, protocol="line")
             except _CLIENT_ERRORS as error:
                 raise self._translated(error, "write") from error
 
-    def _between(self, columns: str, measurement: str, from_ms: int, to_ms: int, tags: str) -> list[Row]:
-        """Rows with times in [from_ms, to_ms) and the tags of their series.
+    def rows(self, sql: str, bound: Mapping[str, int] | None = None) -> Iterator[Row]:
+        """Rows of a SELECT; times in nanoseconds. `$name` in `sql` stands for a value of `bound`."""
+        return self._query(sql, bound, "GET")
 
-        InfluxDB stores the fields of a point one after the other, so a reader beside the writer may see half a point.
-        """
-        rest = f"WHERE time >= $from AND time < $to GROUP BY {tags}"
-        bound = {"from": from_ms * NS_PER_MS, "to": to_ms * NS_PER_MS}
-        for _ in range(_WHOLE_TRIES):
-            rows = list(self._rows(select(columns, measurement, rest), bound=bound))
-            if all(value is not None for _, row in rows for value in row.values()):
-                return rows
-            time.sleep(_WHOLE_PAUSE_SECONDS)
-        msg = f"{self._where}: points of {measurement} stay half written"
-        raise RetryableError(msg)
+    def execute(self, sql: str) -> None:
+        """Run a statement that changes something."""
+        list(self._query(sql, None, "POST"))
 
-    def _rows(self, sql: str, *, bound: dict[str, int] | None = None, write: bool = False) -> Iterator[Row]:
+    def _query(self, sql: str, bound: Mapping[str, int] | None, method: str) -> Iterator[Row]:
         try:
-            result = self._client.query(sql, bind_params=bound, epoch="ns", method="POST" if write else "GET")
+            result = self._client.query(sql, bind_params=dict(bound) if bound else None, epoch="ns", method=method)
         except _CLIENT_ERRORS as error:
             raise self._translated(error, "query") from error
-        series = result.raw.get("series", [])
         return (
             (one.get("tags", {}), dict(zip(one["columns"], values, strict=True)))
-            for one in series
+            for one in result.raw.get("series", [])
             for values in one.get("values", [])
         )
 
-    def _words_of(self, error: Exception) -> str:
+    def _translated(self, error: Exception, doing: str) -> Exception:
+        code = getattr(error, "code", None)
+        if isinstance(error, (requests.RequestException, InfluxDBServerError)) or code in _RETRYABLE_CODES:
+            return RetryableError(f"{self.where} did not {doing}: {self._reason(error)}")
+        if code in {401, 403}:
+            return ConfigurationError(
+                f"{self.where} rejected INFLUXDB_USERNAME and INFLUXDB_PASSWORD: {self._reason(error)}"
+            )
+        if code == 404 or "database not found" in str(error):
+            return RetryableError(f"{self.where} has no database {self._database} (any more)")
+        return IntegrityError(f"{self.where} rejected a {doing}: {self._reason(error)}")
+
+    def _reason(self, error: Exception) -> str:
         """A server, or a proxy before it, may repeat what it was sent."""
         text = str(error)
         for secret in self._hidden:
             text = text.replace(secret, "***")
         return text[:300]
 
-    def _translated(self, error: Exception, doing: str) -> Exception:
-        if isinstance(error, (requests.RequestException, InfluxDBServerError)):
-            return RetryableError(f"{self._where} did not {doing}: {self._words_of(error)}")
-        code = getattr(error, "code", None)
-        if code in {401, 403}:
-            return ConfigurationError(
-                f"{self._where} refused INFLUXDB_USERNAME and INFLUXDB_PASSWORD: {self._words_of(error)}"
-            )
-        if code == 404 or "database not found" in str(error):
-            return RetryableError(f"{self._where} has no database {self._database} (any more)")
-        return IntegrityError(f"{self._where} refused a {doing}: {self._words_of(error)}")
+
+def _chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(lines)
+    while chunk := list(islice(rest, size)):
+        yield chunk
 
 
-def select(columns: str, measurement: str, rest: str = "") -> str:
-    """A query. Its parts are constants of the code; values are bound."""
-    return f"SELECT {columns} FROM {measurement} {rest}"  # noqa: S608
-
-
-def delete(measurement: str, rest: str = "") -> str:
-    """A deletion. Its parts are constants of the code and integers: InfluxDB binds no values here."""
-    return f"DELETE FROM {measurement} {rest}"  # noqa: S608
-
-
-def line(key: str, fields: Mapping[str, Value], time_ns: int) -> str:
-    """A point in line protocol; `key` as of `series_key`.
+def line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Value], time_ns: int) -> str:
+    """A point in line protocol.
 
     Raises:
-        IntegrityError: a number that is not finite.
+        IntegrityError: a field is not a finite number.
     """
-    return f"{key} {','.join(f'{name}={_field(value)}' for name, value in fields.items())} {time_ns}"
+    return f"{series_key(measurement, tags)} {field_set(fields)} {time_ns}"
 
 
 def series_key(measurement: str, tags: Mapping[str, str]) -> str:
     """Measurement and tags of a line."""
-    return measurement + "".join(f",{name}={tag_text(value).translate(_TAG_ESCAPES)}" for name, value in tags.items())
+    return measurement + "".join(f",{key}={tag_text(value).translate(_TAG_ESCAPES)}" for key, value in tags.items())
 
 
 def tag_text(text: str) -> str:
     """`text` as a tag: one line, not empty, and without the backslash that line protocol cannot carry."""
     cleaned = " ".join("".join(c if c.isprintable() else " " for c in text.replace("\\", "/")).split())
     return cleaned or "-"
+
+
+def field_set(fields: Mapping[str, Value]) -> str:
+    """Fields of a line."""
+    return ",".join(f"{key}={_field(value)}" for key, value in fields.items())
 
 
 def _field(value: Value) -> str:
@@ -165,13 +158,7 @@ def _field(value: Value) -> str:
         return f"{value}i"
     if isinstance(value, float):
         if not math.isfinite(value):
-            msg = f"{value} is no number that a series can hold"
+            msg = f"{value} is not a number that a series can hold"
             raise IntegrityError(msg)
         return repr(value)
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    rest = iter(lines)
-    while chunk := list(islice(rest, size)):
-        yield chunk

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from twitter_topics.errors import RetryableError
 
@@ -72,6 +72,25 @@ def ensure_topics(settings: KafkaSettings) -> list[str]:
                     f"Kafka at {settings.bootstrap_servers} did not create the topics: {error}"
                 ) from error
             time.sleep(0.5)
+
+
+def topic_id(settings: KafkaSettings, topic: str) -> str:
+    """Kafka's own id of a topic: another one when the topic is created again. Empty when there is no such topic.
+
+    Raises:
+        RetryableError: no broker answers.
+    """
+    try:
+        admin = KafkaAdminClient(**client_options(settings), client_id="twitter-topics-ids", request_timeout_ms=10_000)
+        try:
+            described = admin.describe_topics([topic])
+        finally:
+            admin.close()
+    except UnknownTopicOrPartitionError:
+        return ""
+    except KafkaError as error:
+        raise RetryableError(f"Kafka at {settings.bootstrap_servers} did not describe {topic}: {error}") from error
+    return next((str(one["topic_id"]) for one in described if not one["error_code"]), "")
 
 
 def _create_missing(settings: KafkaSettings) -> list[str]:

@@ -27,7 +27,7 @@ class NotReady(TwitterTopicsError):  # noqa: N818 - a state, not an error
 
 
 class Report(Protocol):
-    """Receives the health of a query: `ok`, `state`, `rate`, `lag`, `batch_seconds`, `restarts`, `error`."""
+    """Receives the health of a query: `ok`, `state`, `rate`, `lag`, `batch_seconds`, `restarts`, `error`, `detail`."""
 
     def __call__(self, name: str, /, **fields: Any) -> object: ...
 
@@ -38,13 +38,15 @@ class Query:
 
     `start` creates and starts it, also after a failure; it may raise NotReady. `lag` returns the number of records that
     the started query is behind. `describe_problem` returns a sentence about a store that is unreachable, empty when all
-    answer: a batch that waits for a store looks like work.
+    answer: a batch that waits for a store looks like work. `describe_notice` returns what a person should know although
+    nothing is wrong.
     """
 
     name: str
     start: Callable[[], StreamingQuery]
     lag: Callable[[StreamingQuery], int] = lambda _started: 0
     describe_problem: Callable[[], str] = lambda: ""
+    describe_notice: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ class QueryKeeper:
             "batch_seconds": float(state.progress.get("batchDuration") or 0) / 1000,
             "restarts": state.restarts,
             "error": state.error or trouble,
+            "detail": query.describe_notice(),
         }
 
     def _describe_state(self, state: _State) -> tuple[bool, str]:

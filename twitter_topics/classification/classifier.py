@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from twitter_topics.archive.rows import time_bounds
+from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.spark_kafka import TopicLag, read_stream, write
@@ -50,6 +51,7 @@ def start_classifier(spark: SparkSession, settings: Settings, model: ModelInUse)
         NotReady: no model has been promoted yet.
     """
     model.reload()
+    model.note_raw_topic()
     SearchStore(settings.elasticsearch, patience_seconds=30).ensure_template()
     spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
     records = read_stream(
@@ -80,6 +82,12 @@ class ModelInUse:
         self._models = ModelStore(settings)
         self._model: LoadedModel | None = None
         self._arrays: Broadcast[bytes] | None = None
+        self._raw_topic_id = ""
+
+    def note_raw_topic(self) -> None:
+        """Ask Kafka which raw topic this is: one that was created again has another id."""
+        kafka = self._settings.kafka
+        self._raw_topic_id = topic_id(kafka, kafka.raw_topic)
 
     def reload(self) -> None:
         """Load a newly promoted model. On a damaged one, log it and keep the model in use.
@@ -112,6 +120,7 @@ class ModelInUse:
         return RecordClassifier(
             model_version=self._model.version,
             arrays=self._arrays,
+            raw_topic_id=self._raw_topic_id,
             kafka=settings.kafka,
             elasticsearch=settings.elasticsearch,
             bounds=time_bounds(settings),

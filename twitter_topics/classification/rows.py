@@ -36,6 +36,7 @@ class RecordClassifier:
 
     model_version: str
     arrays: Broadcast[bytes]
+    raw_topic_id: str
     kafka: KafkaSettings
     elasticsearch: ElasticsearchSettings
     bounds: TimeBounds
@@ -128,8 +129,9 @@ class RecordClassifier:
                     event_time_ms=tweet.event_time_ms,
                     model_version=self.model_version,
                     topics=topics,
-                    topic_label=document["topic_label"],
+                    labels=scorer.labels,
                     sentiment={key: document["sentiment"][key] for key in ("compound", "polarity", "subjectivity")},
+                    raw_topic_id=self.raw_topic_id,
                     raw_partition=record.partition,
                     raw_offset=record.offset,
                 )

@@ -1,7 +1,7 @@
 """The aggregator's query: processed tweets from Kafka into an `Aggregation`.
 
-No watermark and no state store: what was counted stands in the series store's ledger, so Spark's own checkpoint is
-scratch and a start always begins from the ledger's offsets.
+No watermark and no state store of Spark's: what was counted is in the counts database, so Spark's own checkpoint is
+scratch and a start always begins at the offsets of the database.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import functions as fn
 
+from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.kafka_offsets import TopicEnds, end_offsets, lag
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.spark_kafka import read_stream
-from twitter_topics.counts.aggregation import Aggregation, BatchCounts
+from twitter_topics.counts.aggregation import Aggregation
+from twitter_topics.counts.batch import BatchCounts, Lane, Marks, TopicPane
+from twitter_topics.counts.panes import Sums
 from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, add_up, partial_sums
-from twitter_topics.counts.series import Lane, Position, Sums
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import PROCESSED_SCHEMA
 
@@ -28,19 +30,23 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
+    from twitter_topics.counts.publication import Publisher
+    from twitter_topics.counts.state import Position
     from twitter_topics.settings import Settings
 
 QUERY_NAME = "aggregator"
 _EARLIEST = -2
 
 
-def aggregator_query(spark: SparkSession, settings: Settings, aggregation: Aggregation) -> Query:
+def aggregator_query(spark: SparkSession, settings: Settings, aggregation: Aggregation, publisher: Publisher) -> Query:
     """Every processed tweet into the counts, exactly once."""
     ends = TopicEnds(settings.kafka, settings.kafka.processed_topic)
     return Query(
         QUERY_NAME,
         start=lambda: start_aggregator(spark, settings, aggregation),
-        lag=lambda _started: lag(ends.read(), aggregation.counted_offsets),
+        lag=lambda _started: lag(ends.read(), dict(aggregation.counted_offsets)),
+        describe_problem=lambda: publisher.problem,
+        describe_notice=lambda: aggregation.notice,
     )
 
 
@@ -48,15 +54,12 @@ def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggre
     """Open the aggregation and read on from where it stands.
 
     Raises:
-        NotReady: the processed topic does not exist yet.
-        RetryableError, IntegrityError, ConfigurationError: as `Aggregation.open`.
+        NotReady: a topic does not exist yet.
+        RetryableError, ConfigurationError: as `Aggregation.open`.
     """
     topic = settings.kafka.processed_topic
     partitions = end_offsets(settings.kafka, topic)
-    if not partitions:
-        msg = f"topic {topic} does not exist yet"
-        raise NotReady(msg)
-    position = aggregation.open()
+    position = aggregation.open(_existing(settings, topic), _existing(settings, settings.kafka.raw_topic))
     records = read_stream(
         spark,
         settings.kafka,
@@ -66,7 +69,7 @@ def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggre
     )
 
     def count_batch(batch: DataFrame, _batch_id: int) -> None:
-        aggregation.count(batch_counts(batch, aggregation.position.lanes))
+        aggregation.count(batch_counts(batch, aggregation.position))
 
     writer = records.writeStream.queryName(QUERY_NAME).foreachBatch(count_batch)
     scratch = _fresh_scratch(settings.speed.checkpoint_dir)
@@ -75,28 +78,40 @@ def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggre
     return writer.trigger(processingTime=f"{settings.speed.aggregate_trigger_seconds} seconds").start()
 
 
+def _existing(settings: Settings, topic: str) -> str:
+    found = topic_id(settings.kafka, topic)
+    if not found:
+        raise NotReady(f"topic {topic} does not exist yet")
+    return found
+
+
 def starting_offsets(position: Position, partitions: dict[int, int]) -> str:
-    """Spark's JSON of offsets, which must name every partition; one that the ledger does not know is read in full."""
+    """Spark's JSON of offsets, which must name every partition; one that the state does not know is read in full."""
     offsets = {str(partition): position.offsets.get(partition, _EARLIEST) for partition in sorted(partitions)}
     return json.dumps({position.topic: offsets})
 
 
-def batch_counts(batch: DataFrame, marks: dict[Lane, int]) -> BatchCounts:
+def batch_counts(batch: DataFrame, position: Position) -> BatchCounts:
     """Count a batch in one job of one stage: each task reads one processed partition in order.
 
     Args:
         batch: columns of Spark's Kafka source.
-        marks: highest raw offset counted in each lane.
+        position: what was counted before.
 
     Raises:
         IntegrityError: two tasks shared a lane, so that its order is lost (Spark's `minPartitions` does this).
     """
-    rows = processed_records(batch).mapInArrow(partial(partial_sums, marks=marks), PARTIAL_SCHEMA).toArrow()
-    return to_counts(rows)
+    marks = {lane: marks.high for lane, marks in position.lanes.items()}
+    records = processed_records(batch, position.raw_topic_id)
+    return to_counts(records.mapInArrow(partial(partial_sums, high_water_marks=marks), PARTIAL_SCHEMA).toArrow())
 
 
-def processed_records(kafka_rows: DataFrame) -> DataFrame:
-    """RECORD_COLUMNS of each record; null where a value is no processed tweet."""
+def processed_records(kafka_rows: DataFrame, raw_topic_id: str) -> DataFrame:
+    """RECORD_COLUMNS of each record; null where a value is not a processed tweet.
+
+    Args:
+        raw_topic_id: of the records that do not name theirs.
+    """
     value = fn.from_json(fn.col("value").cast("string"), PROCESSED_SCHEMA).alias("value")
     return kafka_rows.select("partition", "offset", value).select(
         "partition",
@@ -104,7 +119,9 @@ def processed_records(kafka_rows: DataFrame) -> DataFrame:
         "value.event_time",
         "value.model_version",
         "value.topics",
+        "value.topic_label",
         "value.sentiment.compound",
+        fn.coalesce("value.raw_topic_id", fn.lit(raw_topic_id)).alias("raw_topic_id"),
         "value.raw_partition",
         "value.raw_offset",
     )
@@ -117,20 +134,24 @@ def to_counts(rows: pa.Table) -> BatchCounts:
         IntegrityError: as `batch_counts`.
     """
     counts = BatchCounts()
-    kinds = {kind: rows.filter(pa.compute.equal(rows["kind"], kind)) for kind in ("sums", "lane", "partition")}
+    kinds = {
+        kind: rows.filter(pa.compute.equal(rows["kind"], kind)) for kind in ("sums", "lane", "partition", "shares")
+    }
     for row in kinds["lane"].to_pylist():
-        lane = (row["raw_partition"], row["partition"])
+        lane = Lane(row["raw_topic_id"], row["raw_partition"], row["partition"])
         if lane in counts.lanes:
-            msg = f"lane {lane} was read by two tasks: its order is lost, so repeats cannot be told"
+            msg = f"lane {lane} was read by two tasks: its order is lost, so repeats cannot be told from new records"
             raise IntegrityError(msg)
-        counts.lanes[lane] = row["high"]
+        counts.lanes[lane] = Marks(row["low"], row["high"])
     for row in kinds["partition"].to_pylist():
+        counts.starts[row["partition"]] = row["low"]
         counts.offsets[row["partition"]] = row["high"]
         counts.records += row["records"]
-        counts.refused += row["refused"]
+        counts.rejected += row["rejected"]
+    counts.shares = sum(row["shares"] for row in kinds["shares"].to_pylist())
     columns = [column.to_pylist() for column in add_up(kinds["sums"]).columns]
-    for pane, topic_id, version, tweets, mass, sentiment in zip(*columns, strict=True):
-        counts.sums[pane, topic_id, version] = Sums(tweets, mass, sentiment)
+    for pane, topic, label, version, *sums in zip(*columns, strict=True):
+        counts.sums[TopicPane(pane, topic, label, version)] = Sums(*sums)
     return counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from twitter_topics.counts.series import MILLION, PANE_MS, Lane
+from twitter_topics.counts.batch import Lane, Marks
+from twitter_topics.counts.panes import MILLION, PANE_MS
 
 RECORD_COLUMNS = (
     "partition",
@@ -17,39 +19,45 @@ RECORD_COLUMNS = (
     "event_time",
     "model_version",
     "topics",
+    "topic_label",
     "compound",
+    "raw_topic_id",
     "raw_partition",
     "raw_offset",
 )
 """What `partial_sums` reads of each record: its place in the processed topic and the fields of PROCESSED_SCHEMA."""
 
-PARTIAL_SCHEMA = (
-    "kind string, pane long, topic_id int, model_version string, tweets long, mass long, sentiment long, "
-    "raw_partition int, partition int, high long, records long, refused long"
-)
-"""Spark DDL of a row of `partial_sums`. kind `sums`: pane (ms) to sentiment; kind `lane`: raw_partition, partition and
-the highest raw offset there; kind `partition`: partition, its next offset, records read and, of these, refused."""
+_OPTIONAL = {"topic_label", "compound"}
+"""Records from before topics carried labels have only that of the dominant one; not every tweet has a sentiment."""
 
-_SUMS_KEYS = ["pane", "topic_id", "model_version"]
+PARTIAL_SCHEMA = (
+    "kind string, pane long, topic_id int, label string, model_version string, tweets long, scored long, mass long, "
+    "sentiment long, raw_topic_id string, raw_partition int, partition int, low long, high long, records long, "
+    "rejected long, shares long"
+)
+"""Spark DDL of a row of `partial_sums`. kind `sums`: pane (ms) to sentiment; kind `lane`: its key, and the lowest and
+highest raw offset counted; kind `partition`: partition, its first offset and the next one to read, records read and, of
+these, rejected; kind `shares`: topic shares in the counted records."""
+
+_SUMS_KEYS = ["pane", "topic_id", "label", "model_version"]
+_SUMS_VALUES = ["tweets", "scored", "mass", "sentiment"]
 _SUMS = pa.schema(
     [
         ("pane", pa.int64()),
         ("topic_id", pa.int32()),
+        ("label", pa.string()),
         ("model_version", pa.string()),
-        ("tweets", pa.int64()),
-        ("mass", pa.int64()),
-        ("sentiment", pa.int64()),
+        *((name, pa.int64()) for name in _SUMS_VALUES),
     ]
 )
 _PARTIAL = pa.schema(
     [
         ("kind", pa.string()),
         *_SUMS,
+        ("raw_topic_id", pa.string()),
         ("raw_partition", pa.int32()),
         ("partition", pa.int32()),
-        ("high", pa.int64()),
-        ("records", pa.int64()),
-        ("refused", pa.int64()),
+        *((name, pa.int64()) for name in ("low", "high", "records", "rejected", "shares")),
     ]
 )
 _SHARE_SLACK = 1e-5
@@ -58,12 +66,13 @@ _SHARE_SLACK = 1e-5
 class _Progress(NamedTuple):
     """What a task has read of a processed partition."""
 
+    first_offset: int
     next_offset: int = 0
     records: int = 0
-    refused: int = 0
+    rejected: int = 0
 
 
-def partial_sums(batches: Iterable[pa.RecordBatch], marks: Mapping[Lane, int]) -> Iterator[pa.RecordBatch]:
+def partial_sums(batches: Iterable[pa.RecordBatch], high_water_marks: Mapping[Lane, int]) -> Iterator[pa.RecordBatch]:
     """Count the records of one task of a batch.
 
     A record counts when its raw offset is higher than all before it in its lane: the classifier writes a lane in the
@@ -71,44 +80,48 @@ def partial_sums(batches: Iterable[pa.RecordBatch], marks: Mapping[Lane, int]) -
 
     Args:
         batches: records with RECORD_COLUMNS, those of a processed partition in the order of their offsets.
-        marks: highest raw offset counted in each lane so far.
+        high_water_marks: highest raw offset counted in each lane so far.
 
     Yields:
         Rows of PARTIAL_SCHEMA. Sums of different tasks are to be added up.
     """
-    lanes = dict(marks)
-    touched: set[Lane] = set()
+    lanes = dict(high_water_marks)
+    counted: dict[Lane, Marks] = {}
     progress: dict[int, _Progress] = {}
     parts: list[pa.Table] = []
+    shares = 0
     for batch in batches:
         if not batch.num_rows:
             continue
         readable = _readable(batch)
         _note_progress(batch, readable, progress)
         records = batch.filter(pa.array(readable))
-        fresh = _fresh(records, lanes, touched)
-        parts.append(_sums(records.filter(pa.array(fresh))))
+        new = records.filter(pa.array(_fresh(records, lanes, counted)))
+        parts.append(_sums(new))
+        shares += len(pc.list_flatten(new.column("topics")))
     yield from _sums_rows(parts)
-    yield _lane_rows(touched, lanes)
+    yield _lane_rows(counted)
     yield _partition_rows(progress)
+    yield _padded("shares", {"shares": pa.array([shares], pa.int64())}, 1)
 
 
 def add_up(table: pa.Table) -> pa.Table:
-    """One row for each pane, topic and model of a table of `sums` rows."""
+    """One row for each pane, topic, label and model of a table of `sums` rows."""
     sums = table.select(_SUMS.names).group_by(_SUMS_KEYS)
-    totals = sums.aggregate([("tweets", "sum"), ("mass", "sum"), ("sentiment", "sum")])
-    return totals.rename_columns({f"{name}_sum": name for name in ("tweets", "mass", "sentiment")}).select(_SUMS.names)
+    totals = sums.aggregate([(name, "sum") for name in _SUMS_VALUES])
+    return totals.rename_columns({f"{name}_sum": name for name in _SUMS_VALUES}).select(_SUMS.names)
 
 
 def _note_progress(batch: pa.RecordBatch, readable: np.ndarray, progress: dict[int, _Progress]) -> None:
     partitions, offsets = _numbers(batch, "partition"), _numbers(batch, "offset")
     for partition in np.unique(partitions).tolist():
         mine = partitions == partition
-        before = progress.get(partition, _Progress())
+        before = progress.get(partition, _Progress(int(offsets[mine].min())))
         progress[partition] = _Progress(
+            first_offset=before.first_offset,
             next_offset=int(offsets[mine].max()) + 1,
             records=before.records + int(mine.sum()),
-            refused=before.refused + int((mine & ~readable).sum()),
+            rejected=before.rejected + int((mine & ~readable).sum()),
         )
 
 
@@ -118,14 +131,15 @@ def _numbers(batch: pa.RecordBatch, name: str) -> np.ndarray:
 
 
 def _readable(batch: pa.RecordBatch) -> np.ndarray:
-    """Records with all fields, at least one topic, shares in [0, 1] and a compound in [-1, 1]."""
+    """Records with all fields that must be there, at least one topic, shares in [0, 1], and a compound in [-1, 1] or
+    none."""
     good = np.ones(batch.num_rows, dtype=bool)
-    for name in RECORD_COLUMNS:
+    for name in set(RECORD_COLUMNS) - _OPTIONAL:
         good &= batch.column(name).is_valid().to_numpy(zero_copy_only=False)
     good &= pc.fill_null(pc.list_value_length(batch.column("topics")), 0).to_numpy(zero_copy_only=False) > 0
     compound = pc.fill_null(batch.column("compound"), 0.0).to_numpy(zero_copy_only=False)
     good &= np.abs(compound) <= 1.0  # NaN compares as false, here and below
-    owners, topic_ids, shares = _topics(batch)
+    owners, topic_ids, _, shares = _topics(batch)
     share = pc.fill_null(shares, -1.0).to_numpy(zero_copy_only=False)
     topic_there = topic_ids.is_valid().to_numpy(zero_copy_only=False)
     share_good = (share >= 0.0) & (share <= 1.0 + _SHARE_SLACK)
@@ -133,27 +147,33 @@ def _readable(batch: pa.RecordBatch) -> np.ndarray:
     return good
 
 
-def _topics(batch: pa.RecordBatch) -> tuple[np.ndarray, pa.Array, pa.Array]:
-    """All topics of all records: index of the record, topic id, share."""
+def _topics(batch: pa.RecordBatch) -> tuple[np.ndarray, pa.Array, pa.Array, pa.Array]:
+    """All topics of all records: index of the record, topic id, label, share."""
     topics = batch.column("topics")
     flat = pc.list_flatten(topics)
     owners: np.ndarray = pc.list_parent_indices(topics).to_numpy(zero_copy_only=False)
-    return owners, pc.struct_field(flat, "topic_id"), pc.struct_field(flat, "probability")
+    return owners, *(pc.struct_field(flat, name) for name in ("topic_id", "label", "probability"))
 
 
-def _fresh(records: pa.RecordBatch, lanes: dict[Lane, int], touched: set[Lane]) -> np.ndarray:
-    """Which records are the first of their raw offset in their lane. Raises the marks in `lanes`."""
+def _fresh(records: pa.RecordBatch, lanes: dict[Lane, int], counted: dict[Lane, Marks]) -> np.ndarray:
+    """Which records are the first of their raw offset in their lane. Raises the high-water marks in `lanes`."""
     fresh = np.zeros(records.num_rows, dtype=bool)
+    topics = records.column("raw_topic_id").to_pylist()
     raw, processed = _numbers(records, "raw_partition"), _numbers(records, "partition")
     raw_offsets = _numbers(records, "raw_offset")
-    for raw_partition, partition in sorted(set(zip(raw.tolist(), processed.tolist(), strict=True))):
-        lane = (raw_partition, partition)
-        rows = np.flatnonzero((raw == raw_partition) & (processed == partition))
+    rows_of: defaultdict[Lane, list[int]] = defaultdict(list)
+    for row, key in enumerate(zip(topics, raw.tolist(), processed.tolist(), strict=True)):
+        rows_of[Lane(*key)].append(row)
+    for lane, places in rows_of.items():
+        rows = np.array(places)
         offsets = raw_offsets[rows]
         highest = np.maximum.accumulate(np.concatenate(([lanes.get(lane, -1)], offsets)))
-        fresh[rows] = offsets > highest[:-1]
-        lanes[lane] = int(highest[-1])
-        touched.add(lane)
+        new = offsets > highest[:-1]
+        fresh[rows] = new
+        if new.any():
+            lanes[lane] = int(highest[-1])
+            low = counted[lane].low if lane in counted else int(offsets[new].min())
+            counted[lane] = Marks(low, lanes[lane])
     return fresh
 
 
@@ -162,15 +182,24 @@ def _sums(records: pa.RecordBatch) -> pa.Table:
     panes = _numbers(records, "event_time")
     panes = panes - panes % PANE_MS
     versions = records.column("model_version")
-    owners, topic_ids, shares = _topics(records)
-    first = np.flatnonzero(np.diff(owners, prepend=-1))
-    dominant = topic_ids.take(pa.array(first))
+    owners, topic_ids, labels, shares = _topics(records)
+    first = pa.array(np.flatnonzero(np.diff(owners, prepend=-1)))
+    dominant_labels = pc.coalesce(labels.take(first), records.column("topic_label"))
+    compound = records.column("compound")
+    scored = compound.is_valid().to_numpy(zero_copy_only=False).astype(np.int64)
     ones, zeros = np.ones(records.num_rows, dtype=np.int64), np.zeros(records.num_rows, dtype=np.int64)
-    tweets = _table(panes, dominant, versions, ones, zeros, _millionths(_numbers(records, "compound")))
+    sentiment = _millionths(pc.fill_null(compound, 0.0).to_numpy(zero_copy_only=False))
+    tweets = _table(panes, topic_ids.take(first), dominant_labels, versions, ones, scored, zeros, sentiment)
     none = np.zeros(len(owners), dtype=np.int64)
     mass = _millionths(shares.to_numpy(zero_copy_only=False))
-    masses = _table(panes[owners], topic_ids, versions.take(pa.array(owners)), none, mass, none)
+    of_owner = pa.array(owners)
+    labels = pc.if_else(_is_first(owners), dominant_labels.take(of_owner), labels)
+    masses = _table(panes[owners], topic_ids, labels, versions.take(of_owner), none, none, mass, none)
     return add_up(pa.concat_tables([tweets, masses]))
+
+
+def _is_first(owners: np.ndarray) -> pa.Array:
+    return pa.array(np.diff(owners, prepend=-1) != 0)
 
 
 def _millionths(values: np.ndarray) -> np.ndarray:
@@ -191,12 +220,14 @@ def _sums_rows(parts: list[pa.Table]) -> Iterator[pa.RecordBatch]:
         yield _padded("sums", {name: batch.column(name) for name in _SUMS.names}, batch.num_rows)
 
 
-def _lane_rows(touched: set[Lane], lanes: Mapping[Lane, int]) -> pa.RecordBatch:
-    rows = sorted(touched)
+def _lane_rows(counted: Mapping[Lane, Marks]) -> pa.RecordBatch:
+    rows = sorted(counted)
     columns = {
-        "raw_partition": pa.array([lane[0] for lane in rows], pa.int32()),
-        "partition": pa.array([lane[1] for lane in rows], pa.int32()),
-        "high": pa.array([lanes[lane] for lane in rows], pa.int64()),
+        "raw_topic_id": pa.array([lane.raw_topic_id for lane in rows], pa.string()),
+        "raw_partition": pa.array([lane.raw_partition for lane in rows], pa.int32()),
+        "partition": pa.array([lane.partition for lane in rows], pa.int32()),
+        "low": pa.array([counted[lane].low for lane in rows], pa.int64()),
+        "high": pa.array([counted[lane].high for lane in rows], pa.int64()),
     }
     return _padded("lane", columns, len(rows))
 
@@ -206,9 +237,10 @@ def _partition_rows(progress: Mapping[int, _Progress]) -> pa.RecordBatch:
     rows = [progress[partition] for partition in partitions]
     columns = {
         "partition": pa.array(partitions, pa.int32()),
+        "low": pa.array([row.first_offset for row in rows], pa.int64()),
         "high": pa.array([row.next_offset for row in rows], pa.int64()),
         "records": pa.array([row.records for row in rows], pa.int64()),
-        "refused": pa.array([row.refused for row in rows], pa.int64()),
+        "rejected": pa.array([row.rejected for row in rows], pa.int64()),
     }
     return _padded("partition", columns, len(rows))
 

@@ -19,7 +19,7 @@ from twitter_topics.archive.rows import raw_table
 from twitter_topics.archive.schema import NAMESPACE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.sql import statement
 from twitter_topics.classification.sentiment import compound
-from twitter_topics.counts.series import MILLION, WINDOW_MS, HourPoint, Series, Sums
+from twitter_topics.counts.panes import MILLION, WINDOW_MS, HourPoint, Series, Sums
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.tweet import tweet_text
 from twitter_topics.topic_models.scoring.scorer import Scorer
@@ -166,7 +166,7 @@ def final_points(rows: Iterable[HourCount]) -> list[HourPoint]:
         HourPoint(
             row.hour_ms + WINDOW_MS,
             Series(row.topic_id, row.topic_label, row.model_version),
-            Sums(row.tweets, round(row.mass * MILLION), round(row.sentiment * row.tweets * MILLION)),
+            Sums(row.tweets, row.tweets, round(row.mass * MILLION), round(row.sentiment * row.tweets * MILLION)),
         )
         for row in rows
     ]

@@ -1,26 +1,38 @@
-"""What running parts say about themselves, in InfluxDB: their health, and the gaps of the sources."""
+"""Health of the parts and gaps of the sources as points in InfluxDB."""
 
 from __future__ import annotations
 
 import time
 
-from twitter_topics.backends.influx import NS_PER_MS, InfluxDatabase, Value, line, series_key
+from twitter_topics.backends.influx import LONG_TIMEOUT_S, NS_PER_MS, InfluxStore, Value, line
 from twitter_topics.records.gap import SOURCE_GAP, Gap
+from twitter_topics.settings import InfluxSettings
 
 PIPELINE_HEALTH = "pipeline_health"
-"""Health of a part. Tag part; fields ok b, state s, rate f, lag i, batch_seconds f, restarts i, error s."""
+"""Health of a part. Tag part; fields ok b, state s, rate f, lag i, batch_seconds f, restarts i, error s,
+detail s."""
 
 _NUMBERS = {"rate": float, "batch_seconds": float, "lag": int, "restarts": int}
 
 
-class HealthPoints(InfluxDatabase):
-    """Points of `pipeline_health` and `source_gap`. Errors as InfluxDatabase."""
+class HealthPoints:
+    """Writes and reads them. Methods raise what `InfluxStore` raises."""
+
+    def __init__(self, settings: InfluxSettings, timeout_s: tuple[float, float] = LONG_TIMEOUT_S) -> None:
+        self._influx = InfluxStore(settings, timeout_s)
+
+    def close(self) -> None:
+        self._influx.close()
+
+    def ensure_database(self) -> None:
+        """As `InfluxStore.ensure_database`."""
+        self._influx.ensure_database()
 
     def write_health(self, part: str, *, at: float | None = None, **fields: Value) -> None:
-        """One point of `pipeline_health`. Fields as PIPELINE_HEALTH says, `at` in Unix seconds (default: now)."""
+        """Write one point of `pipeline_health`. Fields as PIPELINE_HEALTH says; `at` in Unix seconds (default: now)."""
         values = {name: _NUMBERS[name](value) if name in _NUMBERS else value for name, value in fields.items()}
         moment = time.time() if at is None else at
-        self._write([line(series_key(PIPELINE_HEALTH, {"part": part}), values, int(moment * 1000) * NS_PER_MS)])
+        self._influx.write([line(PIPELINE_HEALTH, {"part": part}, values, int(moment * 1000) * NS_PER_MS)])
 
     def write_gap(self, gap: Gap) -> None:
         """Write a gap; its time is its begin, so that written again it is the same point."""
@@ -30,14 +42,18 @@ class HealthPoints(InfluxDatabase):
             "seconds": gap.seconds,
             "estimated_posts": gap.estimated_posts,
         }
-        key = series_key(SOURCE_GAP, {"source": gap.source, "cause": gap.cause})
-        self._write([line(key, fields, gap.from_ms * NS_PER_MS)])
+        tags = {"source": gap.source, "cause": gap.cause}
+        self._influx.write([line(SOURCE_GAP, tags, fields, gap.from_ms * NS_PER_MS)])
 
     def gaps(self, from_ms: int, to_ms: int) -> list[Gap]:
         """Gaps that began in [from_ms, to_ms), oldest first."""
-        rows = self._between("from_ms, to_ms, estimated_posts", SOURCE_GAP, from_ms, to_ms, "source, cause")
+        sql = (
+            f"SELECT from_ms, to_ms, estimated_posts FROM {SOURCE_GAP} "  # noqa: S608 - a constant; values are bound
+            "WHERE time >= $from AND time < $to GROUP BY source, cause"
+        )
+        bound = {"from": from_ms * NS_PER_MS, "to": to_ms * NS_PER_MS}
         found = [
             Gap(tags["source"], row["from_ms"], row["to_ms"], tags["cause"], row["estimated_posts"])
-            for tags, row in rows
+            for tags, row in self._influx.rows(sql, bound)
         ]
         return sorted(found, key=lambda gap: (gap.from_ms, gap.source, gap.cause))

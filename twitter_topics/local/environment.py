@@ -35,7 +35,8 @@ _FROM_CALLER = (
 _NOT_FOR_SERVICES = ("secrets", "local")
 _LONGEST_TMPDIR = 60  # Python's multiprocessing creates sockets there, and a socket's path is limited to 108 bytes
 _STREAM_SETTINGS = (
-    *("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "INFLUXDB_", "SPEED_", "SPARK_", "TOPICS_"),
+    *("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "COUNTS_", "INFLUXDB_"),
+    *("SPEED_", "SPARK_", "TOPICS_"),
     "TWITTER_TOPICS_LOG_",
 )
 _PRODUCER_SETTINGS = ("TWITTER_TOPICS_LOG_", "KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_")
@@ -97,6 +98,7 @@ def _own_servers(ports: Ports, known: Mapping[str, str]) -> dict[str, tuple[str,
 def _own_paths(layout: Layout) -> dict[str, str]:
     return {
         "ARCHIVE_CATALOG_URI": f"sqlite:///{layout.state / 'archive' / 'catalog.db'}",
+        "COUNTS_DATABASE_URI": f"sqlite:///{layout.state / 'counts' / 'counts.db'}",
         "SPEED_CHECKPOINT_DIR": str(layout.state / "checkpoints"),
         "SPEED_HEALTH_DIR": str(layout.health),
         "PRODUCER_STATE_DIR": str(layout.state / "producer"),

@@ -103,7 +103,8 @@ class Layout:
     def make(self) -> None:
         """Create the folders, closed to other users."""
         # Hadoop's local file system writes 0755 and 0644 whatever the umask: only a closed parent folder protects
-        names = ("run", "log", "data", "airflow", "health", "work", "tmp", "archive", "checkpoints", "producer")
+        data = ("data", "archive", "counts", "checkpoints", "producer", "airflow")
+        names = ("run", "log", "health", "work", "tmp", *data)
         self.state.mkdir(parents=True, exist_ok=True)
         for name in names:
             folder = self.state / name

@@ -8,8 +8,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from twitter_topics.counts.series import PANE_MS, WINDOW_MS, HourPoint, LastHour, TopicCount
-from twitter_topics.counts.store import SeriesStore
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint
+from twitter_topics.counts.view import CountsView, LastHour, TopicCount
 from twitter_topics.errors import TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
@@ -28,13 +28,14 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True, slots=True)
 class TopicRow:
-    """A topic now. `sentiment` is the mean compound of its tweets, None without tweets; `history` counts its tweets in
-    each of the last hours, oldest first, and ends with `tweets`."""
+    """A topic now. `sentiment` is the mean compound of its `scored` tweets, None without any; `history` counts its
+    tweets in each of the last hours, oldest first, and ends with `tweets`."""
 
     topic_id: int
     label: str
     top_words: list[str]
     tweets: int
+    scored: int
     sentiment: float | None
     history: list[int] = field(default_factory=list)
 
@@ -69,7 +70,7 @@ class RealSources:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._models = ModelStore(settings)
-        self._series = SeriesStore(settings.influx)
+        self._counts = CountsView(settings.influx)
         self._manifests: dict[str, Mapping[str, Any]] = {}
 
     def champion(self) -> Champion | None:
@@ -84,10 +85,10 @@ class RealSources:
         return self._models.history()
 
     def last_hour(self) -> LastHour | None:
-        return self._series.last_hour()
+        return self._counts.last_hour()
 
     def hours_ending(self, end_ms: int) -> Sequence[HourPoint]:
-        return self._series.hours(end_ms, end_ms + PANE_MS)
+        return self._counts.hours(end_ms, end_ms + PANE_MS)
 
     def health(self) -> Mapping[str, Health]:
         return read_health(self._settings.speed.health_dir)
@@ -222,7 +223,8 @@ def _row(topic_id: int, topic: Mapping[str, Any] | None, count: TopicCount | Non
         label=str(topic["label"]) if topic else fallback,
         top_words=[str(word) for word in topic.get("top_words", [])] if topic else [],
         tweets=count.tweets if count else 0,
-        sentiment=round(count.sentiment, 4) if count and count.tweets else None,
+        scored=count.scored if count else 0,
+        sentiment=round(count.sentiment, 4) if count and count.sentiment is not None else None,
         history=history,
     )
 

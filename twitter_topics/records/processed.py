@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 NO_TOPIC = -1
@@ -17,11 +18,12 @@ MIN_PROBABILITY = 0.01
 
 PROCESSED_SCHEMA = (
     "tweet_id string, event_time long, model_version string, "
-    "topics array<struct<topic_id: int, probability: double>>, "
+    "topics array<struct<topic_id: int, label: string, probability: double>>, "
     "topic_label string, sentiment struct<compound: double>, "
-    "raw_partition int, raw_offset long"
+    "raw_topic_id string, raw_partition int, raw_offset long"
 )
-"""Fields of a processed tweet that the aggregator reads (Spark DDL). `topics[0]` is the dominant topic."""
+"""What the aggregator reads of a processed tweet (Spark DDL). `topics[0]` is the dominant topic, `topic_label` its
+label. A tweet without a sentiment has none; `raw_topic_id` is Kafka's id of the raw topic."""
 
 
 def processed_value(
@@ -30,22 +32,35 @@ def processed_value(
     event_time_ms: int,
     model_version: str,
     topics: list[tuple[int, float]],
-    topic_label: str,
-    sentiment: dict[str, float],
+    labels: Mapping[int, str],
+    sentiment: dict[str, float] | None,
+    raw_topic_id: str,
     raw_partition: int,
     raw_offset: int,
 ) -> bytes:
-    """Return one value of `processed_tweets`. `topics` is ordered, dominant first; the shares sum to 1."""
-    value = {
+    """One value of `processed_tweets`.
+
+    Args:
+        topics: (topic id, share), dominant first, shares adding up to 1.
+        labels: of at least these topics, by topic id.
+        sentiment: None for a tweet that has none.
+        raw_topic_id: Kafka's id of the raw topic.
+    """
+    value: dict[str, Any] = {
         "tweet_id": tweet_id,
         "event_time": event_time_ms,
         "model_version": model_version,
-        "topics": [{"topic_id": topic_id, "probability": round(share, 6)} for topic_id, share in topics],
-        "topic_label": topic_label,
-        "sentiment": sentiment,
+        "topics": [
+            {"topic_id": topic_id, "label": labels[topic_id], "probability": round(share, 6)}
+            for topic_id, share in topics
+        ],
+        "topic_label": labels[topics[0][0]],
+        "raw_topic_id": raw_topic_id,
         "raw_partition": raw_partition,
         "raw_offset": raw_offset,
     }
+    if sentiment is not None:
+        value["sentiment"] = sentiment
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 

@@ -15,6 +15,7 @@ from twitter_topics.settings.env_file import env_file
 from twitter_topics.settings.sections import (
     ArchiveSettings,
     BlueskySettings,
+    CountsSettings,
     ElasticsearchSettings,
     InfluxSettings,
     KafkaSettings,
@@ -95,6 +96,7 @@ class Settings:
     s3 = _SectionAttribute(S3Settings)
     archive = _SectionAttribute(ArchiveSettings)
     elasticsearch = _SectionAttribute(ElasticsearchSettings)
+    counts = _SectionAttribute(CountsSettings)
     influx = _SectionAttribute(InfluxSettings)
     producer = _SectionAttribute(ProducerSettings)
     twitter = _SectionAttribute(TwitterSettings)

@@ -20,7 +20,7 @@ class IsPath:
 
 def absolute(text: str, folder: Path, marker: IsPath) -> str:
     """The setting with a relative path resolved from `folder`. The path of a SQLite URL is one too."""
-    if text.startswith(_SQLITE):
+    if text.startswith(_SQLITE) and "://" not in text.removeprefix(_SQLITE):
         return _SQLITE + str((folder / text.removeprefix(_SQLITE)).resolve())
     if "://" in text or text in ("", marker.unless):
         return text

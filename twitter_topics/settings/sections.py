@@ -112,6 +112,16 @@ class ElasticsearchSettings(Section):
     replicas: int = Field(0, ge=0, le=5, description="replicas of each shard")
 
 
+class CountsSettings(Section):
+    """The database with the state of the counts; InfluxDB shows them."""
+
+    model_config = _section("COUNTS_")
+
+    database_uri: PathOrUrl = Field("sqlite:///.local/counts/counts.db", description="sqlite:///PATH or postgresql://…")
+    database_username: str = Field("", description="user, when the address names none")
+    database_password: SecretStr = Field(SecretStr(""), description="password of that user")
+
+
 class InfluxSettings(Section):
     """The time series of counts."""
 

@@ -1,21 +1,29 @@
-"""A classifier's log in memory, the truth by brute force, and a store that breaks off where it is told."""
+"""A classifier's log in memory, and the truth by brute force."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from hypothesis import strategies as st
+from sqlalchemy.engine import URL
 
-from twitter_topics.counts.aggregation import Aggregation, BatchCounts
+from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import to_counts
+from twitter_topics.counts.batch import BatchCounts, Lane, Marks
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Series, Sums
 from twitter_topics.counts.partial_sums import partial_sums
-from twitter_topics.counts.series import PANE_MS, WINDOW_MS, HourPoint, Lane, Pane, Series, Sums
-from twitter_topics.testing.series import MemorySeriesStore
+from twitter_topics.counts.publication import Publisher
+from twitter_topics.counts.state import CountsState
+from twitter_topics.testing.counts import BreakingDatabase, Fuse, Killed, MemoryView
 
 TOPIC = "processed"
+RAW = "raw-1"
+T0 = 1_790_000_000_000
+PARTITIONS = 2
 LABELS = {1: "storm", 2: "football"}
 
 _SCHEMA = pa.schema(
@@ -24,8 +32,13 @@ _SCHEMA = pa.schema(
         ("offset", pa.int64()),
         ("event_time", pa.int64()),
         ("model_version", pa.string()),
-        ("topics", pa.list_(pa.struct([("topic_id", pa.int32()), ("probability", pa.float64())]))),
+        (
+            "topics",
+            pa.list_(pa.struct([("topic_id", pa.int32()), ("label", pa.string()), ("probability", pa.float64())])),
+        ),
+        ("topic_label", pa.string()),
         ("compound", pa.float64()),
+        ("raw_topic_id", pa.string()),
         ("raw_partition", pa.int32()),
         ("raw_offset", pa.int64()),
     ]
@@ -34,32 +47,41 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Tweet:
-    """A processed tweet. Its lane is (raw_partition, processed partition)."""
+    """A processed tweet. `scored`: it has a sentiment. `labelled`: its record carries all labels, not only one."""
 
     lane: Lane
     raw_offset: int
     event_time: int
     topic_id: int = 1
     model_version: str = "m1"
+    scored: bool = True
+    labelled: bool = True
 
     def record(self, offset: int) -> dict[str, Any]:
         other = 3 - self.topic_id
+        labels = LABELS if self.labelled else {}
         return {
-            "partition": self.lane[1],
+            "partition": self.lane.partition,
             "offset": offset,
             "event_time": self.event_time,
             "model_version": self.model_version,
-            "topics": [{"topic_id": self.topic_id, "probability": 0.7}, {"topic_id": other, "probability": 0.3}],
-            "compound": 0.25,
-            "raw_partition": self.lane[0],
+            "topics": [
+                {"topic_id": self.topic_id, "label": labels.get(self.topic_id), "probability": 0.7},
+                {"topic_id": other, "label": labels.get(other), "probability": 0.3},
+            ],
+            "topic_label": LABELS[self.topic_id],
+            "compound": 0.25 if self.scored else None,
+            "raw_topic_id": self.lane.raw_topic_id,
+            "raw_partition": self.lane.raw_partition,
             "raw_offset": self.raw_offset,
         }
 
 
 def read_batch(
-    log: dict[int, list[Tweet]], start: dict[int, int], sizes: dict[int, int], marks: dict[Lane, int]
+    log: Mapping[int, list[Tweet]], start: Mapping[int, int], sizes: Mapping[int, int], lanes: Mapping[Lane, Marks]
 ) -> BatchCounts:
     """The next records of each processed partition, each partition a task of its own."""
+    marks = {lane: one.high for lane, one in lanes.items()}
     tables = []
     for partition, tweets in log.items():
         first = start.get(partition, 0)
@@ -76,8 +98,9 @@ def true_panes(tweets: Iterable[Tweet]) -> dict[tuple[int, Series], Sums]:
         start = tweet.event_time // PANE_MS * PANE_MS
         own = Series(tweet.topic_id, LABELS[tweet.topic_id], tweet.model_version)
         other = Series(3 - tweet.topic_id, LABELS[3 - tweet.topic_id], tweet.model_version)
-        panes[start, own] = panes[start, own].plus(Sums(1, 700_000, 250_000))
-        panes[start, other] = panes[start, other].plus(Sums(0, 300_000, 0))
+        scored = int(tweet.scored)
+        panes[start, own] = panes[start, own].plus(Sums(1, scored, 700_000, scored * 250_000))
+        panes[start, other] = panes[start, other].plus(Sums(0, 0, 300_000, 0))
     return dict(panes)
 
 
@@ -94,48 +117,89 @@ def true_hours(panes: dict[tuple[int, Series], Sums]) -> dict[tuple[int, Series]
     return dict(hours)
 
 
-class Killed(Exception):  # noqa: N818 - an event of a test, not an error of the program
-    """Stands for kill -9."""
+class NoPublication:
+    """For tests that publish themselves."""
+
+    def wake(self, *, behind: bool) -> None:
+        pass
 
 
-@dataclass
-class BreakingStore(MemorySeriesStore):
-    """Dies at the n-th point or statement written, with all before it stored."""
-
-    fuse: int = -1
-    written: int = field(default=0)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def _burn(self) -> None:
-        if self.fuse == 0:
-            raise Killed
-        self.fuse -= 1
-        self.written += 1
-
-    def write_panes(self, panes: Iterable[Pane]) -> None:
-        for pane in panes:
-            self._burn()
-            super().write_panes([pane])
-
-    def write_hours(self, points: Iterable[HourPoint]) -> None:
-        # a few lumps are enough to be cut between, and there are thousands of points
-        points = list(points)
-        for at in range(0, len(points), 500):
-            self._burn()
-            super().write_hours(points[at : at + 500])
-
-    def write_intent(self, intent: Any) -> None:
-        self._burn()
-        super().write_intent(intent)
-
-    def write_ledger(self, entry: Any) -> None:
-        self._burn()
-        super().write_ledger(entry)
-
-
-def opened(store: MemorySeriesStore) -> Aggregation:
-    aggregation = Aggregation(store, TOPIC, lambda _version: LABELS)
-    aggregation.open()
+def opened(state: CountsState, processed_id: str = "processed-1", raw_id: str = RAW) -> Aggregation:
+    """An aggregation that has claimed the state."""
+    aggregation = Aggregation(state, NoPublication())
+    aggregation.open(processed_id, raw_id)
     return aggregation
+
+
+def minutes(count: int, lane: Lane) -> list[Tweet]:
+    """A tweet a minute."""
+    return [Tweet(lane, at, T0 + at * 60_000) for at in range(count)]
+
+
+def shown(view: MemoryView) -> dict[tuple[int, Series], Sums]:
+    """Every rolling hour as a reader of the view sees it."""
+    return {(point.end_ms, point.series): point.sums for point in view.hours(0, 2**62)}
+
+
+def follow(
+    log: Mapping[int, list[Tweet]],
+    url: URL,
+    view: MemoryView,
+    draw: Callable[[int], int],
+    fuses: Iterable[int],
+    fuse: Fuse | None = None,
+) -> CountsState:
+    """Read the log to its end and publish after each batch, dying when a fuse has burnt down and starting again.
+
+    Args:
+        draw: a number from 0 to its argument: how many records of a partition a batch takes.
+        fuses: for each life, how many writes it lives.
+        fuse: burns at each write.
+    """
+    fuse, lives = fuse or Fuse(), list(fuses)
+    view.fuse = fuse
+    while True:
+        fuse.left = lives.pop() if lives else -1
+        database = BreakingDatabase("COUNTS_DATABASE_URI", url, fuse)
+        state = CountsState(database, TOPIC)
+        try:
+            aggregation, publisher = opened(state), Publisher(state, view)
+            publisher.publish()
+            while any(aggregation.position.offsets.get(p, 0) < len(rows) for p, rows in log.items()):
+                sizes = {partition: draw(12) for partition in log}
+                if not any(sizes.values()):
+                    sizes = dict.fromkeys(log, 1)
+                position = aggregation.position
+                aggregation.count(read_batch(log, position.offsets, sizes, position.lanes))
+                publisher.publish()
+        except Killed:
+            database.close()
+            continue
+        fuse.left = -1
+        return state
+
+
+@st.composite
+def processed_logs(draw: Any) -> dict[int, list[Tweet]]:
+    """Processed partitions: each lane in order of raw offsets, with repeats that start again from an earlier point."""
+    far = st.sampled_from([0, 0, 0, -3 * 24 * 3_600_000, 5 * 3_600_000])
+    near = st.integers(-4_000_000, 4_000_000)
+    log: dict[int, list[Tweet]] = {partition: [] for partition in range(PARTITIONS)}
+    for raw_topic, raw, processed in [(RAW, 0, 0), (RAW, 0, 1), (RAW, 1, 0), (RAW, 1, 1), ("raw-2", 0, 0)]:
+        offsets = sorted(draw(st.sets(st.integers(0, 300), max_size=8)))
+        own = [
+            Tweet(
+                Lane(raw_topic, raw, processed),
+                offset,
+                T0 + draw(far) + draw(near),
+                draw(st.sampled_from([1, 2])),
+                draw(st.sampled_from(["m1", "m2"])),
+                draw(st.booleans()),
+            )
+            for offset in offsets
+        ]
+        if own and draw(st.booleans()):
+            end = draw(st.integers(1, len(own)))
+            own = own[:end] + own[draw(st.integers(0, end - 1)) :]
+        log[processed] += own
+    return log

@@ -21,7 +21,7 @@ class Broker:
     def __init__(self, folder: Path, properties: str = "") -> None:
         """`properties` override those of the recipe; `$port` in them is the broker's port."""
         self._folder = folder
-        self.port, controller_port = _free_ports()
+        self.port, controller_port = free_ports()
         self.address = f"127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,8 @@ class Broker:
         return True
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
+    """Two ports of the loopback address that nobody listens on."""
     with socket.socket() as first, socket.socket() as second:
         first.bind(("127.0.0.1", 0))
         second.bind(("127.0.0.1", 0))

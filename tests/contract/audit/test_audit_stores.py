@@ -19,14 +19,19 @@ from twitter_topics.audit.balance import Report
 from twitter_topics.audit.report import as_dict
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
-from twitter_topics.backends.kafka import client_options, ensure_topics
+from twitter_topics.backends.kafka import client_options, ensure_topics, topic_id
 from twitter_topics.backends.kafka_partitioner import partition_of
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
-from twitter_topics.counts.series import PANE_MS, LedgerEntry, Pane, Position, Series, Sums
-from twitter_topics.counts.store import SeriesStore
+from twitter_topics.counts.aggregation import Aggregation
+from twitter_topics.counts.batch import BatchCounts, Lane, Marks, TopicPane
+from twitter_topics.counts.panes import PANE_MS, HourPoint, Series, Sums
+from twitter_topics.counts.publication import Publisher
+from twitter_topics.counts.state import CountsState
+from twitter_topics.counts.view import CountsView
 from twitter_topics.records.processed import dead_letter, dead_letter_key
 from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import Settings
+from twitter_topics.testing.aggregation import NoPublication
 
 if TYPE_CHECKING:
     from tests.conftest import Services
@@ -45,10 +50,10 @@ class Pipeline:
     settings: Settings
     archive: Table
     search: SearchStore
-    series: SeriesStore
+    state: CountsState
+    view: CountsView
     records: list[Record]
     lanes: dict[tuple[int, int], int]
-    counted: int = 0
 
     def look(self) -> Report:
         days = self.settings.elasticsearch.retention_days
@@ -59,14 +64,17 @@ class Pipeline:
         place = {"raw_partition": record.partition, "raw_offset": record.offset}
         return {"tweet_id": record.tweet_id, "created_at": created_at, **place}
 
-    def count(self, tweets: int, sequence: int) -> None:
-        """A batch of the aggregator."""
+    def count(self, tweets: int) -> None:
+        """A batch of the aggregator, shown."""
+        kafka = self.settings.kafka
+        raw = topic_id(kafka, kafka.raw_topic)
+        aggregation = Aggregation(self.state, NoPublication())
+        aggregation.open(topic_id(kafka, kafka.processed_topic), raw)
         start = int(NOW.timestamp() * 1000) // PANE_MS * PANE_MS
-        before, self.counted = self.counted, self.counted + tweets
-        series = Series(1, "storm", "m1")
-        self.series.write_panes([Pane(start, series, Sums(self.counted), Sums(before), sequence)])
-        position = Position(self.settings.kafka.processed_topic, {}, self.lanes, start, self.counted)
-        self.series.write_ledger(LedgerEntry(sequence, position))
+        sums = {TopicPane(start, 1, "storm", "m1"): Sums(tweets, 0, tweets * 1_000_000, 0)}
+        lanes = {Lane(raw, *lane): Marks(0, offset) for lane, offset in self.lanes.items()}
+        aggregation.count(BatchCounts(sums=sums, lanes=lanes, shares=abs(tweets)))
+        Publisher(self.state, self.view).publish()
 
 
 @pytest.fixture
@@ -81,27 +89,27 @@ def pipeline(services: Services, tmp_path: Path) -> Iterator[Pipeline]:
         S3_BUCKET=name,
         ARCHIVE_CATALOG_URI=f"sqlite:///{tmp_path}/catalog.db",
         ELASTICSEARCH_INDEX_PREFIX=name,
+        COUNTS_DATABASE_URI=f"sqlite:///{tmp_path}/counts.db",
         INFLUXDB_DATABASE=name,
     )
     ensure_topics(settings.kafka)
     ensure_bucket(s3_client(settings.s3), name)
-    search, series = SearchStore(settings.elasticsearch), SeriesStore(settings.influx)
+    search, view = SearchStore(settings.elasticsearch), CountsView(settings.influx)
     search.ensure_template()
-    series.ensure_database()
     table = make_table(settings, f"s3://{name}/lake")
-    filled = Pipeline(settings, table, search, series, produce(settings), {})
+    filled = Pipeline(settings, table, search, CountsState.of(settings), view, produce(settings), {})
     append(table, filled.records)
     good = [record for record in filled.records if record.tweet_id]
     search.create([filled.document(record) for record in good])
     for record in sorted(good):
         assert record.tweet_id
         filled.lanes[record.partition, partition_of(record.tweet_id.encode(), 3)] = record.offset
-    filled.count(len(good), sequence=1)
+    filled.count(len(good))
     yield filled
     for index in search.daily_indices():
         search.delete_index(index)
-    series._client.drop_database(name)
-    series.close()
+    view._influx.execute(f"DROP DATABASE {name}")
+    view.close()
 
 
 def produce(settings: Settings) -> list[Record]:
@@ -120,6 +128,17 @@ def produce(settings: Settings) -> list[Record]:
     producer.flush()
     producer.close()
     return records
+
+
+def _show_wrongly(pipeline: Pipeline) -> None:
+    """A point of a revision that the state does not know, one tweet too many."""
+    newest = pipeline.view.last_hour()
+    assert newest
+    point = pipeline.view.hours(newest.end_ms, newest.end_ms + 1)[0]
+    position = pipeline.state.position()
+    assert position
+    more = HourPoint(point.end_ms, Series(*point.series), point.sums.plus(Sums(1)))
+    pipeline.view.write_hours([more], position.revision + 1)
 
 
 def named(report: Report) -> set[tuple[str, str]]:
@@ -147,11 +166,20 @@ def test_the_audit_of_real_stores(pipeline: Pipeline) -> None:
     assert named(pipeline.look()) == {("index", "doubled")}
     client.delete(index=index, id="another")
 
-    pipeline.count(1, sequence=2)
+    pipeline.count(1)
     assert named(pipeline.look()) == {("counts", "doubled")}
-    pipeline.count(-2, sequence=3)
+    pipeline.count(-2)
     assert named(pipeline.look()) == {("counts", "lost")}
-    pipeline.count(1, sequence=4)
+    pipeline.count(1)
+    assert pipeline.look().state == "ok"
+
+    _show_wrongly(pipeline)
+    report = pipeline.look()
+    assert named(report) == {("view", "wrong")}
+    assert f"counted {len(good)}, read {len(good) + 1}" in report.findings[0].text
+    for _ in range(2):  # past the revision of the wrong point, whatever the clock says
+        pipeline.state.publish_all()
+    Publisher(pipeline.state, pipeline.view).publish()
     assert pipeline.look().state == "ok"
 
     taken, tweet_id = good[1], str(good[1].tweet_id)

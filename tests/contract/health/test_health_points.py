@@ -31,12 +31,12 @@ def real(services: Services) -> Iterator[HealthPoints]:
     points = HealthPoints(services.settings(INFLUXDB_DATABASE=database).influx)
     points.ensure_database()
     yield points
-    points._client.drop_database(database)
+    points._influx.execute(f"DROP DATABASE {database}")
     points.close()
 
 
 def raw(points: HealthPoints, sql: str) -> list[dict[str, Any]]:
-    return [tags | row for tags, row in points._rows(sql)]
+    return [tags | row for tags, row in points._influx.rows(sql)]
 
 
 def test_numbers_that_are_none_are_refused_before_they_are_sent(real: HealthPoints) -> None:

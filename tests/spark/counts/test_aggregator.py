@@ -8,25 +8,30 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
+from pydantic import SecretStr
 
+from twitter_topics.backends.database import database_url
 from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.kafka_offsets import end_offsets, lag
 from twitter_topics.backends.query_keeper import NotReady
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import batch_counts, start_aggregator, starting_offsets
-from twitter_topics.counts.series import HourPoint, LedgerEntry, Pane, Series, Sums
-from twitter_topics.counts.store import SeriesStore
-from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.counts.batch import Lane
+from twitter_topics.counts.panes import Ends
+from twitter_topics.counts.publication import Publisher
+from twitter_topics.counts.state import CountsState, Position
+from twitter_topics.counts.view import CountsView
+from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.processed import processed_value
 from twitter_topics.settings import Settings
-from twitter_topics.testing.aggregation import LABELS, Killed, Tweet, true_hours, true_panes
-from twitter_topics.testing.series import MemorySeriesStore
+from twitter_topics.testing.aggregation import LABELS, NoPublication, Tweet, opened, true_hours, true_panes
+from twitter_topics.testing.counts import BreakingDatabase, Fuse, Killed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -39,17 +44,20 @@ T0 = 1_790_000_000_000
 HOUR_MS = 3_600_000
 PARTITIONS = 3
 RAW_PARTITIONS = 2
+RAW = "raw"
+NOWHERE = Position("", "t", "p", RAW, 0, "", None, 0, 0, 0, {}, {})
 
 
 def value_of(tweet: Tweet) -> bytes:
     return processed_value(
-        tweet_id=f"{tweet.lane[0]}-{tweet.raw_offset}",
+        tweet_id=f"{tweet.lane.raw_partition}-{tweet.raw_offset}",
         event_time_ms=tweet.event_time,
         model_version=tweet.model_version,
         topics=[(tweet.topic_id, 0.7), (3 - tweet.topic_id, 0.3)],
-        topic_label=LABELS[tweet.topic_id],
-        sentiment={"compound": 0.25},
-        raw_partition=tweet.lane[0],
+        labels=LABELS,
+        sentiment={"compound": 0.25} if tweet.scored else None,
+        raw_topic_id=tweet.lane.raw_topic_id,
+        raw_partition=tweet.lane.raw_partition,
         raw_offset=tweet.raw_offset,
     )
 
@@ -65,9 +73,10 @@ def made_up(
         if chance.random() < 0.05:
             event_time -= chance.randrange(600_000)
         raw = chance.randrange(RAW_PARTITIONS)
-        lane = (raw, chance.randrange(PARTITIONS))
+        lane = Lane(RAW, raw, chance.randrange(PARTITIONS))
         version = "m2" if number > 0.7 * count else "m1"
-        tweets.append(Tweet(lane, first_offset + number, event_time, chance.choice([1, 1, 2]), version))
+        topic, scored = chance.choice([1, 1, 2]), chance.random() < 0.8
+        tweets.append(Tweet(lane, first_offset + number, event_time, topic, version, scored))
     return tweets
 
 
@@ -88,18 +97,17 @@ def as_replayed(tweets: list[Tweet], batch: int, seed: int) -> list[Tweet]:
 # --- without Kafka
 
 
-def test_rolling_hours_equal_sparks_own_window(spark: SparkSession) -> None:
+def test_rolling_hours_equal_sparks_own_window(spark: SparkSession, tmp_path: Path) -> None:
     from pyspark.sql import functions as fn
 
     tweets = made_up(1_000, seed=1)
     written = as_replayed(tweets, 200, seed=2)
-    store = MemorySeriesStore()
-    aggregation = Aggregation(store, "t", lambda _version: LABELS)
-    aggregation.open()
+    state = CountsState.of(Settings({"COUNTS_DATABASE_URI": f"sqlite:///{tmp_path}/counts.db"}))
+    aggregation = opened(state, raw_id=RAW)
     batches = [written[at : at + 700] for at in range(0, len(written), 700)]
     offsets: Counter[int] = Counter()
     for rows in batches:
-        aggregation.count(batch_counts(kafka_frame(spark, rows, offsets), aggregation.position.lanes))
+        aggregation.count(batch_counts(kafka_frame(spark, rows, offsets), aggregation.position))
     rows = [(t.raw_offset, t.event_time, t.topic_id, t.model_version) for t in written]
     frame = spark.createDataFrame(rows, "id long, ms long, topic int, version string").dropDuplicates(["id"])
     counted = (
@@ -108,23 +116,25 @@ def test_rolling_hours_equal_sparks_own_window(spark: SparkSession) -> None:
         .select((fn.col("w.end").cast("long") * 1000).alias("end"), "topic", "version", "count")
         .collect()
     )
-    newest_end = aggregation.position.newest_ms + 10_000
+    newest_ms = aggregation.position.newest_ms
+    assert newest_ms is not None
+    newest_end = newest_ms + 10_000
     expected = {(row.end, row.topic, row.version): row["count"] for row in counted if row.end <= newest_end}
     ours = {
         (point.end_ms, point.series.topic_id, point.series.model_version): point.sums.tweets
-        for point in store.stored_hours.values()
+        for point in state.hours(Ends(T0 - HOUR_MS, newest_end))
         if point.sums.tweets
     }
     assert len(expected) > 1000
     assert ours == expected
-    assert store.counted() == len({t.raw_offset for t in written}) == len(tweets)
+    assert aggregation.position.tweets == len({t.raw_offset for t in written}) == len(tweets)
 
 
 def kafka_frame(spark: SparkSession, tweets: Iterable[Tweet], offsets: Counter[int]) -> DataFrame:
     """The columns of Spark's Kafka source, one Spark partition for each processed partition."""
     rows: dict[int, list[tuple[int, int, bytes]]] = {partition: [] for partition in range(PARTITIONS)}
     for tweet in tweets:
-        partition = tweet.lane[1]
+        partition = tweet.lane.partition
         rows[partition].append((partition, offsets[partition], value_of(tweet)))
         offsets[partition] += 1
     schema = "partition int, offset long, value binary"
@@ -136,21 +146,32 @@ def kafka_frame(spark: SparkSession, tweets: Iterable[Tweet], offsets: Counter[i
 
 
 def test_a_lane_that_is_read_by_two_tasks_is_refused(spark: SparkSession) -> None:
-    rows = [(0, at, value_of(Tweet((0, 0), at, T0))) for at in range(4)]
+    rows = [(0, at, value_of(Tweet(Lane(RAW, 0, 0), at, T0))) for at in range(4)]
     frame = spark.createDataFrame(spark.sparkContext.parallelize(rows, 2), "partition int, offset long, value binary")
     with pytest.raises(IntegrityError, match="two tasks"):
-        batch_counts(frame, {})
+        batch_counts(frame, NOWHERE)
 
 
 def test_values_that_are_no_processed_tweets_are_refused(spark: SparkSession) -> None:
-    good = value_of(Tweet((0, 0), 1, T0))
+    good = value_of(Tweet(Lane(RAW, 0, 0), 1, T0))
     wrong = [None, b"", b"{", b"[]", b'"text"', b"\xff\xfe", good.replace(b'"event_time":1', b'"event_time":"x')]
     nan = good.replace(b'"compound":0.25', b'"compound":NaN')
     rows = [(0, at, value) for at, value in enumerate([*wrong, nan, good])]
     frame = spark.createDataFrame(rows, "partition int, offset long, value binary").coalesce(1)
-    counts = batch_counts(frame, {})
-    assert (counts.records, counts.refused, counts.offsets) == (9, 8, {0: 9})
+    counts = batch_counts(frame, NOWHERE)
+    assert (counts.records, counts.rejected, counts.offsets) == (9, 8, {0: 9})
     assert sum(sums.tweets for sums in counts.sums.values()) == 1
+
+
+def test_a_record_without_a_topic_id_is_of_the_raw_topic_that_the_state_began_with(spark: SparkSession) -> None:
+    old = json.loads(value_of(Tweet(Lane(RAW, 1, 0), 7, T0)))
+    del old["raw_topic_id"]
+    for topic in old["topics"]:
+        del topic["label"]
+    frame = spark.createDataFrame([(0, 0, json.dumps(old).encode())], "partition int, offset long, value binary")
+    counts = batch_counts(frame.coalesce(1), NOWHERE)
+    assert list(counts.lanes) == [Lane(RAW, 1, 0)]
+    assert {pane.label for pane in counts.sums} == {LABELS[1], None}
 
 
 # --- with Kafka and InfluxDB
@@ -158,36 +179,41 @@ def test_values_that_are_no_processed_tweets_are_refused(spark: SparkSession) ->
 
 @dataclass
 class Bench:
-    """A topic and a database of their own."""
+    """Topics and databases of their own. `deaths`: at which write each life of the aggregator ends."""
 
     spark: SparkSession
     settings: Settings
-    store: BreakingInflux
+    view: CountsView
     folder: Path
+    deaths: list[int] = field(default_factory=list)
 
     @property
     def topic(self) -> str:
         return self.settings.kafka.processed_topic
 
+    @property
+    def state(self) -> CountsState:
+        return CountsState.of(self.settings)
+
     def send(self, tweets: Iterable[Tweet]) -> None:
         producer = KafkaProducer(**client_options(self.settings.kafka), acks="all")
-        sent = [producer.send(self.topic, value_of(tweet), partition=tweet.lane[1]) for tweet in tweets]
+        sent = [producer.send(self.topic, value_of(tweet), partition=tweet.lane.partition) for tweet in tweets]
         for future in sent:
             future.get(timeout=30)
         producer.close()
 
-    def aggregation(self) -> Aggregation:
-        return Aggregation(self.store, self.topic, lambda _version: LABELS)
-
     def catch_up(self, most_starts: int = 20) -> int:
-        """Run queries until all records are counted; returns how many were started."""
+        """Run queries until all records are counted and shown; returns how many were started."""
         for starts in range(1, most_starts + 1):
             if self._run_once():
                 return starts
         pytest.fail(f"not at the end after {most_starts} starts")
 
     def _run_once(self) -> bool:
-        aggregation = self.aggregation()
+        fuse = Fuse(self.deaths.pop(0) if self.deaths else -1)
+        url = database_url("X", self.settings.counts.database_uri, "", SecretStr(""))
+        state = CountsState(BreakingDatabase("X", url, fuse), self.topic)
+        aggregation, publisher = Aggregation(state, NoPublication()), Publisher(state, self.view)
         try:
             query = start_aggregator(self.spark, self.settings, aggregation)
         except Killed:
@@ -195,66 +221,33 @@ class Bench:
         ends = end_offsets(self.settings.kafka, self.topic)
         deadline = time.monotonic() + 120
         try:
-            while query.isActive and lag(ends, aggregation.counted_offsets):
-                assert time.monotonic() < deadline, f"{lag(ends, aggregation.counted_offsets)} records behind"
+            while query.isActive and lag(ends, dict(aggregation.counted_offsets)):
+                assert time.monotonic() < deadline, f"{lag(ends, dict(aggregation.counted_offsets))} records behind"
                 time.sleep(0.05)
             if not query.isActive:
                 assert "Killed" in str(query.exception()), query.exception()
-            return lag(ends, aggregation.counted_offsets) == 0
+                return False
+            publisher.publish()
+            return True
+        except Killed:
+            return False
         finally:
             query.stop()
 
     def check(self, tweets: list[Tweet]) -> None:
-        """Panes, hours and ledger against brute force."""
+        """Panes and hours as read against brute force."""
         panes = true_panes(tweets)
         first, last = min(start for start, _ in panes), max(start for start, _ in panes)
-        stored = self.store.panes(first - HOUR_MS, last + HOUR_MS)
+        stored = self.state.panes(first - HOUR_MS, last + HOUR_MS)
         assert len(stored) == len({(pane.start_ms, pane.series) for pane in stored}) == len(panes)
-        assert {(pane.start_ms, pane.series): pane.total for pane in stored} == panes
+        assert {(pane.start_ms, pane.series): pane.sums for pane in stored} == panes
         hours = true_hours(panes)
-        points = self.store.hours(first - HOUR_MS, last + 3 * HOUR_MS)
+        points = self.view.hours(first - HOUR_MS, last + 3 * HOUR_MS)
         assert len(points) == len({(point.end_ms, point.series) for point in points}) == len(hours)
         assert {(point.end_ms, point.series): point.sums for point in points} == hours
-        entry = self.store.ledger()
-        assert entry is not None
-        assert self.store.counted() == entry.position.tweets == len(set(tweets))
-
-
-class BreakingInflux(SeriesStore):
-    """The real store; dies where it is told, with the first half of that write stored."""
-
-    def __init__(self, settings: Any) -> None:
-        super().__init__(settings)
-        self.deaths: list[str] = []
-
-    def _die_at(self, moment: str) -> bool:
-        if self.deaths and self.deaths[0] == moment:
-            self.deaths.pop(0)
-            return True
-        return False
-
-    def write_panes(self, panes: Iterable[Pane]) -> None:
-        panes = list(panes)
-        if self._die_at("half of the panes"):
-            super().write_panes(panes[: len(panes) // 2])
-            raise Killed
-        super().write_panes(panes)
-        if self._die_at("after the panes"):
-            raise Killed
-
-    def write_hours(self, points: Iterable[HourPoint]) -> None:
-        points = list(points)
-        if self._die_at("half of the hours"):
-            super().write_hours(points[: len(points) // 2])
-            raise Killed
-        super().write_hours(points)
-
-    def write_ledger(self, entry: LedgerEntry) -> None:
-        if self._die_at("before the ledger"):
-            raise Killed
-        super().write_ledger(entry)
-        if self._die_at("after the ledger"):
-            raise Killed
+        counted = self.state.counted()
+        assert counted is not None
+        assert counted[0].tweets == counted[1].tweets == len(set(tweets))
 
 
 @pytest.fixture
@@ -262,35 +255,30 @@ def bench(spark: SparkSession, services: Services, tmp_path: Path) -> Iterator[B
     name = f"aggregator{uuid.uuid4().hex[:8]}"
     settings = services.settings(
         KAFKA_PROCESSED_TOPIC=name,
+        KAFKA_RAW_TOPIC=f"{name}-raw",
         INFLUXDB_DATABASE=name,
+        COUNTS_DATABASE_URI=f"sqlite:///{tmp_path}/counts.db",
         SPEED_CHECKPOINT_DIR=str(tmp_path / "checkpoints"),
         SPEED_MAX_RECORDS_PER_AGGREGATION="1000",
         SPEED_AGGREGATE_TRIGGER_SECONDS="1",
     )
     admin = KafkaAdminClient(**client_options(settings.kafka))
     admin.create_topics({name: {"num_partitions": PARTITIONS, "replication_factor": 1}})
-    store = BreakingInflux(settings.influx)
-    store.ensure_database()
-    yield Bench(spark, settings, store, tmp_path)
-    admin.delete_topics([name])
+    admin.create_topics({f"{name}-raw": {"num_partitions": RAW_PARTITIONS, "replication_factor": 1}})
+    view = CountsView(settings.influx)
+    view.ensure_database()
+    yield Bench(spark, settings, view, tmp_path)
+    admin.delete_topics([name, f"{name}-raw"])
     admin.close()
-    store._client.drop_database(name)
-    store.close()
+    view._influx.execute(f"DROP DATABASE {name}")
+    view.close()
 
 
-def test_each_tweet_once_through_kills_between_all_writes(bench: Bench) -> None:
+def test_each_tweet_once_through_kills_at_many_writes(bench: Bench) -> None:
     tweets = made_up(4_000, seed=3)
     bench.send(as_replayed(tweets, 500, seed=4))
-    bench.store.deaths = [
-        "after the panes",
-        "half of the panes",
-        "half of the hours",
-        "before the ledger",
-        "after the ledger",
-    ]
-    starts = bench.catch_up()
-    assert bench.store.deaths == []
-    assert starts == 6
+    bench.deaths = [1, 12, 40, 41, 43, 47, 90]
+    assert bench.catch_up() == 8
     bench.check(tweets)
 
 
@@ -302,26 +290,26 @@ def test_old_data_beside_live_data_and_a_series_that_falls_to_zero(bench: Bench)
     later = made_up(300, seed=7, start_ms=T0 + 9 * HOUR_MS)
     mixed = [tweet for pair in zip(old, later, strict=True) for tweet in pair]
     mixed = [replace(tweet, raw_offset=10_000 + number) for number, tweet in enumerate(mixed)]
-    bench.store.deaths = ["half of the panes"]
     bench.send(mixed)
     bench.catch_up()
     everything = live + mixed
     bench.check(everything)
-    newest = bench.store.last_hour()
+    newest = bench.view.last_hour()
     assert newest is not None
     in_hour = [t for t in everything if newest.end_ms - HOUR_MS <= t.event_time < newest.end_ms]
     assert {topic.topic_id: topic.tweets for topic in newest.topics} == Counter(t.topic_id for t in in_hour)
-    silent = bench.store.last_hour(T0 + 5 * HOUR_MS)
+    silent = bench.view.last_hour(T0 + 5 * HOUR_MS)
     assert silent is not None
     assert silent.topics == []
 
 
-def test_a_lost_ledger_is_recounted_from_the_topics_beginning(bench: Bench) -> None:
+def test_a_lost_counts_database_comes_back_from_the_topic(bench: Bench) -> None:
     tweets = made_up(800, seed=8)
     bench.send(as_replayed(tweets, 200, seed=9))
     bench.catch_up()
     bench.check(tweets)
-    bench.store._rows("DELETE FROM aggregator_ledger", write=True)
+    for file in bench.folder.glob("counts.db*"):
+        file.unlink()
     bench.catch_up()
     bench.check(tweets)
 
@@ -337,7 +325,21 @@ def test_new_records_after_a_restart_and_a_repeat_of_everything(bench: Bench) ->
     bench.check(tweets + more)
 
 
-def test_influx_away_fails_the_start_and_a_missing_topic_is_waited_for(bench: Bench) -> None:
+def test_a_second_aggregator_takes_over_and_the_first_one_ends_with_a_sentence(bench: Bench) -> None:
+    first = Aggregation(bench.state, NoPublication())
+    query = start_aggregator(bench.spark, bench.settings, first)
+    opened(bench.state)
+    bench.send(made_up(50, seed=12))
+    deadline = time.monotonic() + 60
+    while query.isActive:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert "another aggregator" in str(query.exception())
+    with pytest.raises(ConfigurationError, match="this one ends"):
+        start_aggregator(bench.spark, bench.settings, first)
+
+
+def test_a_missing_topic_is_waited_for(bench: Bench) -> None:
     missing = Settings(
         {
             "KAFKA_BOOTSTRAP_SERVERS": bench.settings.kafka.bootstrap_servers,
@@ -345,15 +347,10 @@ def test_influx_away_fails_the_start_and_a_missing_topic_is_waited_for(bench: Be
         }
     )
     with pytest.raises(NotReady, match="does not exist"):
-        start_aggregator(bench.spark, missing, bench.aggregation())
-    away = SeriesStore(Settings({"INFLUXDB_URL": "http://127.0.0.1:9"}).influx)
-    with pytest.raises(RetryableError):
-        start_aggregator(bench.spark, bench.settings, Aggregation(away, bench.topic, lambda _version: LABELS))
+        start_aggregator(bench.spark, missing, Aggregation(bench.state, NoPublication()))
 
 
 def test_start_positions_name_every_partition() -> None:
-    aggregation = Aggregation(MemorySeriesStore(), "t", lambda _version: LABELS)
-    position = aggregation.open()
-    assert json.loads(starting_offsets(position, {0: 9, 1: 0})) == {"t": {"0": -2, "1": -2}}
-    assert Sums() == Sums(0, 0, 0)
-    assert Series(1, "storm", "m1").label == "storm"
+    assert json.loads(starting_offsets(NOWHERE, {0: 9, 1: 0})) == {"t": {"0": -2, "1": -2}}
+    moved = replace(NOWHERE, offsets={1: 5})
+    assert json.loads(starting_offsets(moved, {0: 9, 1: 0})) == {"t": {"0": -2, "1": 5}}

@@ -14,9 +14,11 @@ from twitter_topics.archive.reader import ArchiveRecords
 from twitter_topics.audit.balance import Report, balance
 from twitter_topics.audit.collect import collect
 from twitter_topics.audit.run import audit
+from twitter_topics.audit.shown import Comparison, Mismatch
 from twitter_topics.audit.stores import Counted, Documents, Kept, Limits, before, not_from
 from twitter_topics.backends.kafka_contents import DeadLetters, Range, sort_letters
 from twitter_topics.backends.kafka_partitioner import partition_of
+from twitter_topics.counts.panes import Series, Sums
 from twitter_topics.search.index import index_day
 
 TODAY = date(2026, 3, 10)
@@ -41,6 +43,8 @@ class Pipeline:
     elsewhere: dict[str, int] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     readable: set[tuple[int, int]] = field(default_factory=set)
+    comparison: Comparison = field(default_factory=Comparison)
+    mass: int | None = None
 
     def raw_ranges(self) -> dict[int, Range]:
         return dict(self.ranges)
@@ -81,7 +85,12 @@ class Pipeline:
         return sorted({row[2] for row in self.rows if row[2] and row[:2] in owners})
 
     def counted(self) -> Counted:
-        return Counted(self.tweets, dict(self.lanes))
+        return Counted(
+            self.tweets, dict(self.lanes), self.tweets * 1_000_000 if self.mass is None else self.mass, shares=100
+        )
+
+    def shown(self) -> Comparison:
+        return self.comparison
 
 
 def healthy(seed: int = 1, *, records: int = 300, lane_count: int = 2) -> Pipeline:
@@ -428,3 +437,30 @@ def test_queries_and_names_of_the_index() -> None:
             "must_not": [{"bool": {"filter": [{"term": {"raw_partition": 1}}, {"range": {"raw_offset": {"gte": 5}}}]}}]
         }
     }
+
+
+def test_an_hour_that_is_shown_wrongly_breaks_the_audit_and_is_named() -> None:
+    pipeline = healthy()
+    wrong = Mismatch(1_790_000_010_000, Series(4, "storm", "m1"), Sums(12), Sums(9))
+    pipeline.comparison = Comparison(720, (wrong,))
+    report = judge(pipeline)
+    assert (report.state, named(report)) == ("broken", {("view", "wrong")})
+    text = next(one.text for one in report.findings if one.hop == "view")
+    assert "topic 4 (storm), hour until 2026-09-21 14:13:30: counted 12, read 9" in text
+
+
+def test_a_view_that_is_behind_is_lagging_and_never_hides_what_is_broken() -> None:
+    pipeline = healthy()
+    pipeline.comparison = Comparison(720, (), behind_seconds=42)
+    assert judge(pipeline).state == "lagging"
+    pipeline.tweets += 1
+    report = judge(pipeline)
+    assert report.state == "broken"
+    assert {("view", "behind"), ("counts", "doubled")} <= named(report)
+
+
+@pytest.mark.parametrize(("off", "state"), [(0, "ok"), (50, "ok"), (52, "broken"), (-52, "broken")])
+def test_mass_equals_tweets_but_for_half_a_millionth_a_share(off: int, state: str) -> None:
+    pipeline = healthy()
+    pipeline.mass = pipeline.tweets * 1_000_000 + off
+    assert judge(pipeline).state == state

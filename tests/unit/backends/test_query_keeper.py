@@ -95,6 +95,7 @@ def test_a_running_query_reports_rate_lag_and_batch_time() -> None:
             "batch_seconds": 1.5,
             "restarts": 0,
             "error": "",
+            "detail": "",
         }
     assert query.stopped
     assert reports.last("a")["state"] == "stopped"

@@ -5,53 +5,58 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twitter_topics.counts.panes import Ends, apply, ends_to_rewrite, pane_start, rolling_hours
-from twitter_topics.counts.series import PANE_MS, WINDOW_MS, HourPoint, Pane, Series, Sums
+from twitter_topics.counts.panes import (
+    PANE_MS,
+    WINDOW_MS,
+    Ends,
+    HourPoint,
+    Pane,
+    Series,
+    Sums,
+    changed_ends,
+    merge,
+    pane_start,
+    rolling_hours,
+)
 
 A, B = Series(1, "a", "m"), Series(2, "b", "m")
 T0 = 1_790_000_000_000
 
 
 def pane(start: int, series: Series = A, tweets: int = 1) -> Pane:
-    return Pane(start, series, Sums(tweets, 10 * tweets, -tweets), Sums(), 1)
+    return Pane(start, series, Sums(tweets, tweets, 10 * tweets, -tweets))
 
 
 def test_a_pane_starts_at_a_multiple_of_ten_seconds_also_before_1970() -> None:
     assert [pane_start(ms) for ms in (T0, T0 + 1, T0 + 9_999, T0 + 10_000, -1)] == [T0, T0, T0, T0 + 10_000, -10_000]
 
 
-def test_apply_adds_and_remembers_what_was_before() -> None:
-    before = pane(T0, tweets=3)
-    changed = apply({(T0, A): before}, {(T0, A): Sums(2, 5, 1), (T0, B): Sums(1, 1, 1)}, sequence=7)
-    assert changed[T0, A] == Pane(T0, A, Sums(5, 35, -2), before.total, 7)
-    assert changed[T0, B] == Pane(T0, B, Sums(1, 1, 1), Sums(), 7)
-    assert changed[T0, A].as_of(7) == Sums(5, 35, -2)
-    assert changed[T0, A].as_of(6) == before.total
+def test_a_live_batch_changes_the_newest_end_and_what_else_is_alive_has_it_too() -> None:
+    newest = [Ends(T0 + 30_000, T0 + 30_000)]
+    assert changed_ends({A: [T0 + 20_000]}, [A, B], T0, T0 + 20_000) == {
+        A: [Ends(T0 + 20_000, T0 + 30_000)],
+        B: [Ends(T0 + 20_000, T0 + 30_000)],
+    }
+    assert changed_ends({A: [T0 + 20_000]}, [A, B], T0 + 10_000, T0 + 20_000) == {A: newest, B: newest}
 
 
-def test_a_live_batch_rewrites_the_few_newest_ends() -> None:
-    assert ends_to_rewrite({T0 + 20_000}, T0, T0 + 20_000) == [Ends(T0 + PANE_MS, T0 + 30_000)]
-
-
-def test_old_data_rewrites_its_own_hour_only() -> None:
+def test_old_data_changes_its_own_hour_only() -> None:
     old = T0 - 30 * 24 * 3_600_000
-    assert ends_to_rewrite({old}, T0, T0) == [Ends(old + PANE_MS, old + WINDOW_MS + PANE_MS)]
+    assert changed_ends({A: [old]}, [], T0, T0) == {A: [Ends(old + PANE_MS, old + WINDOW_MS + PANE_MS)]}
 
 
-def test_after_a_long_silence_only_hours_that_can_hold_something_are_written() -> None:
+def test_after_a_long_silence_only_hours_that_can_hold_something_change() -> None:
     later = T0 + 24 * 3_600_000
-    assert ends_to_rewrite({later}, T0, later) == [
-        Ends(T0 + PANE_MS, T0 + WINDOW_MS + PANE_MS),
-        Ends(later + PANE_MS, later + PANE_MS),
+    assert changed_ends({A: [later]}, [A], T0, later) == {
+        A: [Ends(T0 + 2 * PANE_MS, T0 + WINDOW_MS + 2 * PANE_MS), Ends(later + PANE_MS, later + PANE_MS)]
+    }
+
+
+def test_touching_intervals_become_one() -> None:
+    assert merge([Ends(T0 + PANE_MS, T0 + PANE_MS), Ends(T0 + 3 * PANE_MS, T0 + 3 * PANE_MS), Ends(T0, T0)]) == [
+        Ends(T0, T0 + PANE_MS),
+        Ends(T0 + 3 * PANE_MS, T0 + 3 * PANE_MS),
     ]
-
-
-def test_long_intervals_come_in_days() -> None:
-    touched = range(T0, T0 + 50 * 3_600_000, WINDOW_MS)
-    parts = ends_to_rewrite(touched, None, T0 + 50 * 3_600_000)
-    ends = [end for part in parts for end in range(part.first_ms, part.last_ms + 1, PANE_MS)]
-    assert len(ends) == len(set(ends)) == 50 * 360 + 1  # (T0, T0 + 50 h], and the end that may be zero
-    assert max(len(part) for part in parts) == 24 * 360
 
 
 def test_a_series_falls_to_zero_once() -> None:
@@ -59,11 +64,6 @@ def test_a_series_falls_to_zero_once() -> None:
     assert len(points) == len({point.end_ms for point in points}) == 361
     assert [point.sums.tweets for point in points] == [1] * 360 + [0]
     assert points[-1] == HourPoint(T0 + WINDOW_MS + PANE_MS, A, Sums())
-
-
-def test_touched_panes_are_written_even_when_empty() -> None:
-    points = rolling_hours([], Ends(T0 + PANE_MS, T0 + 3 * PANE_MS), [(T0 + PANE_MS, A), (T0 - 2 * WINDOW_MS, B)])
-    assert points == [HourPoint(T0 + 2 * PANE_MS, A, Sums()), HourPoint(T0 + 3 * PANE_MS, A, Sums())]
 
 
 @settings(max_examples=150, deadline=None)
@@ -85,7 +85,7 @@ def test_rolling_hours_are_the_sums_of_360_panes(panes: dict[tuple[int, Series],
         for series in (A, B):
             tweets = hour(end, series)
             if tweets or hour(end - PANE_MS, series):
-                expected[end, series] = Sums(tweets, 10 * tweets, -tweets)
+                expected[end, series] = Sums(tweets, tweets, 10 * tweets, -tweets)
     points = rolling_hours([pane(start, series, n) for (start, series), n in panes.items()], ends)
     assert len(points) == len({(p.end_ms, p.series) for p in points}) == len(expected)
     assert {(p.end_ms, p.series): p.sums for p in points} == expected

@@ -1,0 +1,340 @@
+"""State and view against brute force: any log, any cut into batches, any number of kills at any write."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from sqlalchemy.engine import URL
+
+from twitter_topics.backends.database import database_url
+from twitter_topics.counts.aggregation import Aggregation
+from twitter_topics.counts.batch import BatchCounts, Lane, TopicPane
+from twitter_topics.counts.panes import PANE_MS, HourPoint, Series, Sums
+from twitter_topics.counts.publication import Publisher
+from twitter_topics.counts.state import CountsState
+from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError
+from twitter_topics.settings import Settings
+from twitter_topics.testing.aggregation import (
+    RAW,
+    TOPIC,
+    NoPublication,
+    Tweet,
+    follow,
+    minutes,
+    opened,
+    processed_logs,
+    read_batch,
+    shown,
+    true_hours,
+    true_panes,
+)
+from twitter_topics.testing.counts import BreakingDatabase, Fuse, MemoryView
+
+T0 = 1_790_000_000_000
+LANE = Lane(RAW, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[Callable[[], URL]]:
+    """Addresses of databases that do not exist yet, in memory where the system has a folder for that."""
+    numbers = itertools.count()
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield lambda: database_url("X", f"sqlite:///{folder}/{next(numbers)}.db", "", SecretStr(""))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(processed_logs(), st.lists(st.integers(0, 60), max_size=5), st.data())
+def test_state_and_view_equal_brute_force_through_any_kills(
+    fresh: Callable[[], URL], log: dict[int, list[Tweet]], fuses: list[int], data: st.DataObject
+) -> None:
+    view, url = MemoryView(), fresh()
+    state = follow(log, url, view, lambda most: data.draw(st.integers(0, most)), fuses)
+    tweets = {tweet for rows in log.values() for tweet in rows}
+    expected = true_panes(tweets)
+    panes = state.panes(0, 2**62)
+    assert {(pane.start_ms, pane.series): pane.sums for pane in panes} == expected
+    assert len(panes) == len(expected)
+    assert shown(view) == true_hours(expected)
+    found = state.counted()
+    assert found
+    assert found[1].tweets == found[0].tweets == len(tweets)
+
+
+def test_a_kill_at_each_single_write(fresh: Callable[[], URL]) -> None:
+    log = {0: minutes(3, LANE)}
+    fuse = Fuse()
+    whole = MemoryView()
+    follow(log, fresh(), whole, lambda _most: 2, [], fuse)
+    assert fuse.burnt > 40
+    for kill_at in range(fuse.burnt):
+        view = MemoryView()
+        state = follow(log, fresh(), view, lambda _most: 2, [kill_at])
+        assert shown(view) == shown(whole), kill_at
+        position = state.position()
+        assert position
+        assert position.tweets == len(set(log[0])) == 3
+
+
+def state_of(url: URL, now: float = 1_790_000_000.0) -> CountsState:
+    return CountsState(BreakingDatabase("COUNTS_DATABASE_URI", url, Fuse()), TOPIC, lambda: now)
+
+
+def test_a_second_owner_takes_over_and_the_first_one_ends(fresh: Callable[[], URL]) -> None:
+    url, log = fresh(), {0: minutes(4, LANE)}
+    first = opened(state_of(url))
+    first.count(read_batch(log, {}, {0: 2}, {}))
+    second = opened(state_of(url))
+    with pytest.raises(ConflictError, match="another aggregator"):
+        first.count(read_batch(log, {0: 2}, {0: 2}, first.position.lanes))
+    with pytest.raises(ConfigurationError, match="this one ends"):
+        first.open("processed-1", RAW)
+    second.count(read_batch(log, second.position.offsets, {0: 2}, second.position.lanes))
+    assert second.position.tweets == 4
+
+
+def test_a_raw_topic_made_anew_counts_in_its_own_lanes_and_is_said(
+    fresh: Callable[[], URL], caplog: pytest.LogCaptureFixture
+) -> None:
+    url = fresh()
+    before = opened(state_of(url))
+    log = {0: [*minutes(5, LANE), *minutes(3, Lane("raw-2", 0, 0))]}
+    before.count(read_batch(log, {}, {0: 5}, {}))
+    assert before.notice == ""
+    again = opened(state_of(url), raw_id="raw-2")
+    again.count(read_batch(log, again.position.offsets, {0: 3}, again.position.lanes))
+    assert again.position.tweets == 8
+    assert "created again" in again.notice
+    assert "created again" in caplog.text
+
+
+def test_a_processed_topic_made_anew_is_read_from_its_beginning_and_nothing_counts_twice(
+    fresh: Callable[[], URL],
+) -> None:
+    url, tweets = fresh(), minutes(6, LANE)
+    opened(state_of(url)).count(read_batch({0: tweets[:4]}, {}, {0: 4}, {}))
+    again = opened(state_of(url), processed_id="processed-2")
+    assert again.position.offsets == {}
+    again.count(read_batch({0: tweets[2:]}, {}, {0: 4}, again.position.lanes))
+    assert again.position.tweets == len(set(tweets)) == 6
+
+
+def test_a_batch_that_begins_before_the_state_is_not_added(fresh: Callable[[], URL]) -> None:
+    aggregation = opened(state_of(fresh()))
+    batch = read_batch({0: minutes(3, LANE)}, {}, {0: 3}, {})
+    aggregation.count(batch)
+    with pytest.raises(RetryableError, match="counted up to 3"):
+        aggregation.count(batch)
+    assert aggregation.position.tweets == 3
+
+
+def test_labels_come_with_the_records_and_a_second_one_is_a_second_series(fresh: Callable[[], URL]) -> None:
+    state = state_of(fresh())
+    aggregation = opened(state)
+    for label in ("a,b =c\\\n", "another", None):
+        aggregation.count(BatchCounts(sums={TopicPane(T0, 1, label, "m1"): Sums(1)}))
+    aggregation.count(BatchCounts(sums={TopicPane(T0, 8, None, "m1"): Sums(1), TopicPane(T0, -1, None, "m0"): Sums(1)}))
+    labels = {(pane.series.topic_id, pane.series.label): pane.sums.tweets for pane in state.panes(0, 2**62)}
+    assert labels == {(1, "a,b =c/"): 2, (1, "another"): 1, (8, "topic 8"): 1, (-1, "no topic"): 1}
+
+
+def test_old_records_take_the_label_that_newer_ones_of_their_batch_carry(fresh: Callable[[], URL]) -> None:
+    state = state_of(fresh())
+    old, new = Tweet(LANE, 1, T0, labelled=False), Tweet(LANE, 2, T0, topic_id=2)
+    opened(state).count(read_batch({0: [old, new]}, {}, {0: 2}, {}))
+    assert {pane.series.label for pane in state.panes(0, 2**62)} == {"storm", "football"}
+
+
+def test_a_model_that_nobody_knows_any_more_counts_all_the_same(fresh: Callable[[], URL]) -> None:
+    aggregation = opened(state_of(fresh()))
+    aggregation.count(read_batch({0: [Tweet(LANE, 1, T0, model_version="deleted")]}, {}, {0: 1}, {}))
+    assert aggregation.position.tweets == 1
+
+
+def test_a_reset_state_is_claimed_again_and_its_view_begins_anew(fresh: Callable[[], URL]) -> None:
+    url, view, log = fresh(), MemoryView(), {0: minutes(4, LANE)}
+    state = state_of(url)
+    aggregation = opened(state)
+    aggregation.count(read_batch(log, {}, {0: 4}, {}))
+    publisher = Publisher(state, view)
+    publisher.publish()
+    revision = aggregation.position.revision
+    state.reset()
+    with pytest.raises(RetryableError, match="reset"):
+        aggregation.count(read_batch(log, {0: 4}, {0: 0}, {}))
+    position = aggregation.open("processed-1", RAW)
+    assert (position.offsets, position.tweets) == ({}, 0)
+    assert position.revision > revision
+    aggregation.count(read_batch(log, {}, {0: 3}, {}))
+    publisher.publish()
+    assert shown(view) == true_hours(true_panes(log[0][:3]))
+
+
+def test_publish_all_shows_everything_at_a_new_revision(fresh: Callable[[], URL]) -> None:
+    state, view = state_of(fresh()), MemoryView()
+    tweets = minutes(5, LANE)
+    opened(state).count(read_batch({0: tweets}, {}, {0: 5}, {}))
+    publisher = Publisher(state, view)
+    publisher.publish()
+    before = max(revision for *_, revision in view.points)
+    assert publisher.publish() == 0
+    wrong = {key: sums.plus(Sums(1)) for key, sums in view.points.items()}
+    view.points = dict(wrong)  # whatever InfluxDB gives back of old
+    assert state.publish_all() > before
+    assert publisher.publish() > 0
+    assert shown(view) == true_hours(true_panes(tweets))
+
+
+def test_a_long_history_is_published_in_parts_of_six_hours(fresh: Callable[[], URL]) -> None:
+    state, view = state_of(fresh()), MemoryView()
+    tweets = [Tweet(LANE, at, T0 + at * 3_600_000) for at in range(30)]
+    opened(state).count(read_batch({0: tweets}, {}, {0: 30}, {}))
+    part = state.unpublished()
+    assert part
+    assert part.points
+    assert max(point.end_ms for point in part.points) - min(point.end_ms for point in part.points) <= 6 * 3_600_000
+    Publisher(state, view).publish()
+    assert shown(view) == true_hours(true_panes(tweets))
+
+
+class Stubborn(MemoryView):
+    """Takes nothing until it is told."""
+
+    refuses = True
+
+    def write_hours(self, points: object, revision: int) -> None:
+        if self.refuses:
+            raise RetryableError("InfluxDB at nowhere did not write: refused")
+        super().write_hours(points, revision)  # type: ignore[arg-type]
+
+
+def test_a_view_that_takes_nothing_never_stops_the_counting_and_catches_up(fresh: Callable[[], URL]) -> None:
+    state, view = state_of(fresh()), Stubborn()
+    publisher = Publisher(state, view)
+    aggregation = Aggregation(state, publisher)
+    aggregation.open("processed-1", RAW)
+    tweets = minutes(6, LANE)
+    for _ in range(3):
+        position = aggregation.position
+        aggregation.count(read_batch({0: tweets}, position.offsets, {0: 2}, position.lanes))
+        with pytest.raises(RetryableError):
+            publisher.publish()
+    assert aggregation.position.tweets == 6
+    assert state.unpublished_since()
+    view.refuses = False
+    publisher.publish()
+    assert shown(view) == true_hours(true_panes(tweets))
+    assert state.unpublished_since() is None
+
+
+def test_the_thread_publishes_and_names_what_is_in_its_way(fresh: Callable[[], URL]) -> None:
+    state, view = state_of(fresh()), Stubborn()
+    publisher = Publisher(state, view)
+    aggregation = Aggregation(state, publisher)
+    aggregation.open("processed-1", RAW)
+    publisher.start()
+    try:
+        aggregation.count(read_batch({0: minutes(3, LANE)}, {}, {0: 3}, {}))
+        wait_until(lambda: "did not write" in publisher.problem and "the counting goes on" in publisher.problem)
+        view.refuses = False
+        wait_until(lambda: not publisher.problem and state.unpublished_since() is None)
+    finally:
+        publisher.close()
+    assert shown(view) == true_hours(true_panes(minutes(3, LANE)))
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
+    import time
+
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_the_memory_view_catches_a_point_with_two_values() -> None:
+    view, series = MemoryView(), Series(1, "storm", "m1")
+    view.write_hours([HourPoint(T0, series, Sums(1))], 7)
+    view.write_hours([HourPoint(T0, series, Sums(1))], 7)
+    with pytest.raises(AssertionError):
+        view.write_hours([HourPoint(T0, series, Sums(2))], 7)
+
+
+def test_a_state_of_another_topic_is_a_configuration_error(fresh: Callable[[], URL]) -> None:
+    url = fresh()
+    opened(state_of(url))
+    other = CountsState(BreakingDatabase("COUNTS_DATABASE_URI", url, Fuse()), "other")
+    with pytest.raises(ConfigurationError, match=r"KAFKA_PROCESSED_TOPIC is other.*COUNTS_DATABASE_URI"):
+        opened(other)
+
+
+def test_a_newer_schema_is_a_configuration_error(fresh: Callable[[], URL]) -> None:
+    url = fresh()
+    state = state_of(url)
+    opened(state)
+    with state._database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE counts_meta SET schema_version = 99")
+    with pytest.raises(ConfigurationError, match=r"newer version.*schema 99"):
+        opened(state)
+
+
+def test_a_flood_of_foreign_records_stops_the_batch_and_a_few_do_not(
+    fresh: Callable[[], URL], caplog: pytest.LogCaptureFixture
+) -> None:
+    aggregation = opened(state_of(fresh()))
+    with caplog.at_level(logging.WARNING):
+        aggregation.count(BatchCounts(offsets={0: 2000}, records=2000, rejected=900))
+    assert "900 records" in caplog.text
+    assert aggregation.position.rejected == 900
+    with pytest.raises(IntegrityError, match="1600 of 2000"):
+        aggregation.count(BatchCounts(starts={0: 2000}, offsets={0: 4000}, records=2000, rejected=1600))
+    assert aggregation.position.offsets == {0: 2000}
+
+
+def test_nothing_is_counted_before_it_is_opened(fresh: Callable[[], URL]) -> None:
+    with pytest.raises(RuntimeError, match="open"):
+        _ = Aggregation(state_of(fresh()), NoPublication()).position
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("mysql://db/counts", "mysql:// is not supported"),
+        ("sqlite:///s3://bucket/counts.db", "local file"),
+        ("s3://bucket/counts.db", "s3:// is not supported"),
+        ("postgresql://db:port/x", "not a database address"),
+        ("counts.db", "is not supported"),
+    ],
+)
+def test_a_wrong_address_names_the_setting_and_the_fix(uri: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"COUNTS_DATABASE_URI.*{reason}"):
+        CountsState.of(Settings({"COUNTS_DATABASE_URI": uri}))
+
+
+def test_a_folder_that_cannot_be_made_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    state = CountsState.of(Settings({"COUNTS_DATABASE_URI": f"sqlite:///{tmp_path}/file/counts.db"}))
+    with pytest.raises(ConfigurationError, match=r"COUNTS_DATABASE_URI.*cannot be made"):
+        state.position()
+
+
+def test_a_file_that_is_not_a_database_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "counts.db").write_text("something else entirely, long enough to be looked at " * 40)
+    state = CountsState.of(Settings({"COUNTS_DATABASE_URI": f"sqlite:///{tmp_path}/counts.db"}))
+    with pytest.raises(ConfigurationError, match=r"COUNTS_DATABASE_URI.*not a database"):
+        state.position()
+
+
+def test_pane_arithmetic_of_the_view_is_that_of_the_state(fresh: Callable[[], URL]) -> None:
+    state = state_of(fresh())
+    opened(state).count(read_batch({0: minutes(90, LANE)}, {}, {0: 90}, {}))
+    assert state.tweets_by_hour() == {1_789_999_200_000: 47, 1_790_002_800_000: 43}
+    assert T0 % PANE_MS == 0

@@ -1,0 +1,120 @@
+"""The counts as a dashboard reads them, beside the state that they come from."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint, Series, Sums
+from twitter_topics.counts.state import Position
+
+RECENT_ENDS = 2 * WINDOW_MS // PANE_MS
+"""All ends of the last two hours are compared."""
+
+OLDER_ENDS = 200
+"""And so many older ones, drawn by chance."""
+
+_SLACK = 2
+"""Mass and sentiment travel as floats; they may differ by this many millionths."""
+
+_TRIES, _PAUSE_SECONDS = 8, 1.0
+
+
+class Mismatch(NamedTuple):
+    """An hour that is not shown as it is counted. `read` is None where there is no point."""
+
+    end_ms: int
+    series: Series
+    expected: Sums
+    read: Sums | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`compared` points of the view, those that are wrong, and for how long the view has been behind the state."""
+
+    compared: int = 0
+    wrong: tuple[Mismatch, ...] = ()
+    behind_seconds: float = 0.0
+
+
+class State(Protocol):
+    """What is asked of the state of the counts."""
+
+    def position(self) -> Position | None: ...
+    def hours(self, ends: Ends) -> list[HourPoint]: ...
+    def unpublished_since(self) -> float | None: ...
+
+
+class View(Protocol):
+    """What is asked of the view."""
+
+    def hours(self, from_ms: int, to_ms: int) -> list[HourPoint]: ...
+
+
+def compare_hours(
+    state: State, view: View, *, seed: int = 0, sleep: Callable[[float], None] = time.sleep, now: float | None = None
+) -> Comparison:
+    """Compare all topics of the last two hours, and a sample of older hours.
+
+    State and view are read one after the other while the counting goes on. What differs is looked at again, until it is
+    equal or nothing moved in between: then it is wrong, or the view is still behind.
+
+    Args:
+        seed: of the sample.
+    """
+    position = state.position()
+    if position is None or position.newest_ms is None:
+        return Comparison()
+    due = _intervals(position.newest_ms + PANE_MS, seed)
+    wrong: tuple[Mismatch, ...] = ()
+    compared = 0
+    for _ in range(_TRIES):
+        before, lacking = state.position(), state.unpublished_since()
+        found = [_compare(state.hours(ends), view.hours(ends.first_ms, ends.last_ms + PANE_MS)) for ends in due]
+        compared = max(compared, sum(count for count, _ in found))
+        wrong = tuple(one for _, mismatches in found for one in mismatches)
+        if not wrong:
+            return Comparison(compared)
+        if lacking is None and state.unpublished_since() is None and _same(before, state.position()):
+            return Comparison(compared, wrong)
+        due = _around(wrong)
+        sleep(_PAUSE_SECONDS)
+    since = state.unpublished_since()
+    return Comparison(compared, (), 0.0 if since is None else (now or time.time()) - since)
+
+
+def _same(before: Position | None, after: Position | None) -> bool:
+    return before is not None and after is not None and before.revision == after.revision
+
+
+def _intervals(newest_end_ms: int, seed: int) -> list[Ends]:
+    recent = Ends(newest_end_ms - (RECENT_ENDS - 1) * PANE_MS, newest_end_ms)
+    older = range(RECENT_ENDS, 30 * 24 * WINDOW_MS // PANE_MS)
+    chosen = random.Random(seed).sample(older, OLDER_ENDS)  # noqa: S311 - a sample, not a secret
+    ends = (newest_end_ms - place * PANE_MS for place in sorted(chosen))
+    return [recent, *(Ends(end, end) for end in ends)]
+
+
+def _around(wrong: Iterable[Mismatch]) -> list[Ends]:
+    return [Ends(end, end) for end in sorted({one.end_ms for one in wrong})]
+
+
+def _compare(expected: list[HourPoint], read: list[HourPoint]) -> tuple[int, list[Mismatch]]:
+    """Number of points compared, and those that differ. A point that is zero may be missing."""
+    shown = {(point.end_ms, point.series): point.sums for point in read}
+    wrong = []
+    for point in expected:
+        sums = shown.pop((point.end_ms, point.series), None)
+        if not _equal(point.sums, sums or Sums()):
+            wrong.append(Mismatch(point.end_ms, point.series, point.sums, sums))
+    wrong += [Mismatch(end, series, Sums(), sums) for (end, series), sums in shown.items() if not _equal(Sums(), sums)]
+    return len(expected) + len(shown), wrong
+
+
+def _equal(expected: Sums, read: Sums) -> bool:
+    close = all(abs(one - other) <= _SLACK + other // 10**9 for one, other in zip(expected[2:], read[2:], strict=True))
+    return expected[:2] == read[:2] and close

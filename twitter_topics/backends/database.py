@@ -1,0 +1,124 @@
+"""SQL databases behind one setting: a SQLite file on one machine, PostgreSQL beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from twitter_topics.errors import ConfigurationError, RetryableError
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+    from sqlalchemy.engine import URL, Connection, Engine
+
+_CONNECT_SECONDS = 10
+_DENIED = ("password authentication failed", "permission denied", "does not exist", "no password supplied")
+
+
+def database_url(setting: str, uri: str, username: str, password: SecretStr) -> URL:
+    """The address for SQLAlchemy, with user and password where the settings give them.
+
+    Args:
+        setting: name of the variable that holds `uri`, for messages.
+
+    Raises:
+        ConfigurationError: neither sqlite:///PATH nor postgresql://….
+    """
+    scheme = uri.partition("://")[0]
+    if uri.startswith("sqlite:///"):
+        path = uri.removeprefix("sqlite:///").partition("?")[0]
+        if "://" in path:
+            raise ConfigurationError(f"{setting}={uri}: SQLite needs a local file; elsewhere use postgresql://…")
+        return make_url(f"sqlite:///{Path(path).expanduser().resolve()}")
+    if scheme != "postgresql":
+        raise ConfigurationError(f"{setting}: {scheme}:// is not supported; use sqlite:///PATH or postgresql://…")
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            f"{setting} is not a database address: use postgresql://HOST[:PORT]/DATABASE"
+        ) from None
+    if username:
+        url = url.set(username=username, password=password.get_secret_value())
+    return url
+
+
+class Database:
+    """A SQL database. In SQLite a transaction holds the lock of the one writer from its begin to its commit; in
+    PostgreSQL the caller locks a row first.
+
+    Args:
+        setting: name of the variable that holds the address, for messages.
+        url: as `database_url` gives it.
+    """
+
+    def __init__(self, setting: str, url: URL) -> None:
+        self._setting = setting
+        self.where = url.render_as_string(hide_password=True)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._url = url
+        self._engine: Engine | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction; rolled back when the block raises.
+
+        Raises:
+            ConfigurationError: the database rejects the user, or the file cannot be made.
+            RetryableError: it does not answer or is locked.
+        """
+        try:
+            with self._open().begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise self._translated(error) from error
+
+    def close(self) -> None:
+        """Close all connections. The next transaction opens new ones."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def _open(self) -> Engine:
+        if self._engine is None:
+            self._engine = self._sqlite() if self.is_sqlite else self._postgresql()
+        return self._engine
+
+    def _sqlite(self) -> Engine:
+        path = Path(self._url.database or "")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"{self._setting}: {path.parent} cannot be made: {error.strerror}") from error
+        engine = create_engine(self._url, connect_args={"timeout": _CONNECT_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+
+    def _postgresql(self) -> Engine:
+        options = {"connect_timeout": _CONNECT_SECONDS, "application_name": "twitter-topics"}
+        return create_engine(self._url, connect_args=options, pool_pre_ping=True)
+
+    def _translated(self, error: DBAPIError) -> Exception:
+        reason = " ".join(str(error.orig).split())[:300]
+        if any(word in reason for word in _DENIED) and not self.is_sqlite:
+            return ConfigurationError(f"{self._setting} ({self.where}): {reason}")
+        if any(word in reason for word in ("unable to open database", "readonly database", "not a database")):
+            return ConfigurationError(f"{self._setting} ({self.where}) cannot be used: {reason}")
+        return RetryableError(f"{self.where} did not answer: {reason}")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # BEGIN is ours: sqlite3 would begin late, with a reader's lock
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

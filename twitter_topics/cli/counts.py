@@ -1,0 +1,59 @@
+"""`twitter-topics counts`: the state of the counts, and how to make it, or what InfluxDB shows of it, again."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from twitter_topics.cli.screen import say, screen, stack_settings
+
+app = typer.Typer(help="Show the state of the counts, or rebuild it.", no_args_is_help=True)
+
+
+class Origin(StrEnum):
+    """What a rebuild starts from."""
+
+    state = "state"
+    kafka = "kafka"
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Show how far the tweets are counted, and how far InfluxDB is behind."""
+    from twitter_topics.counts.state import CountsState
+    from twitter_topics.counts.status import describe
+
+    found = describe(CountsState.of(stack_settings()))
+    if as_json:
+        screen.print_json(data=found)
+        return
+    for name, value in found.items():
+        say(f"{name.replace('_', ' '):<20} {value}")
+
+
+@app.command()
+def rebuild(
+    origin: Annotated[
+        Origin,
+        typer.Option("--from", help="state: show everything again in InfluxDB; kafka: count processed_tweets again"),
+    ] = Origin.state,
+) -> None:
+    """Publish all counts to InfluxDB again, or count again what Kafka still has.
+
+    `--from kafka` forgets the counts; the running aggregator then counts the topic from its beginning.
+    """
+    from twitter_topics.counts.publication import Publisher
+    from twitter_topics.counts.state import CountsState
+    from twitter_topics.counts.view import CountsView
+
+    settings = stack_settings()
+    state = CountsState.of(settings)
+    if origin is Origin.kafka:
+        state.reset()
+        say("the counts begin again with what Kafka has; `twitter-topics counts status` shows how far they are")
+        return
+    revision = state.publish_all()
+    points = Publisher(state, CountsView(settings.influx)).publish()
+    say(f"{points:,} points of revision {revision} are in InfluxDB")

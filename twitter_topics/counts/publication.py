@@ -1,0 +1,116 @@
+"""Brings the view up to the state, beside the counting: a store that does not take points never stops a count."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twitter_topics.errors import TwitterTopicsError
+
+if TYPE_CHECKING:
+    from twitter_topics.counts.state import CountsState
+    from twitter_topics.counts.view import View
+
+log = logging.getLogger(__name__)
+
+BEHIND_SECONDS = 30.0
+"""Pause between two publications while the counting is far behind: a backlog must not write each hour ten times."""
+
+_LONGEST_PAUSE_SECONDS = 60.0
+_LOOK_SECONDS = 1.0
+
+
+class Publisher:
+    """Publishes what the state says is not published.
+
+    A crash between two of its steps is harmless: points are computed from committed state, and a revision of an hour
+    has one value, so the same points are written once more.
+    """
+
+    def __init__(self, state: CountsState, view: View, clock: Callable[[], float] = time.monotonic) -> None:
+        self._state, self._view, self._clock = state, view, clock
+        self._ready = False
+        self._shown_state = ""
+        self._failures = 0
+        self._retry_at = self._published_at = clock()
+        self._behind = False
+        self._error = ""
+        self._pending = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why the view does not follow and how far it is behind, in a sentence; empty when it follows."""
+        if not self._error:
+            return ""
+        behind = self._clock() - self._published_at
+        return f"the view of the counts is {behind:.0f} s behind, the counting goes on: {self._error}"
+
+    def publish(self) -> int:
+        """Publish all that is due; returns the number of points.
+
+        Raises:
+            RetryableError, ConfigurationError, IntegrityError: from state or view.
+        """
+        if not self._ready:
+            self._view.ensure_database()  # the parts' health is written there as well
+            self._ready = True
+        written, last = 0, None
+        while (part := self._state.unpublished()) is not None:
+            if self._shown_state != part.state_id:
+                self._view.begin(part.state_id, part.revision)
+                self._shown_state = part.state_id
+            self._view.write_hours(part.points, part.revision)
+            self._state.note_published(part)
+            written, last = written + len(part.points), part
+        if last is not None:
+            self._view.end(last.newest_end_ms, last.revision)
+        return written
+
+    def start(self) -> None:
+        """Publish in a thread of its own until `close`, first what a broken-off process left."""
+        self._pending.set()
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._thread.start()
+
+    def wake(self, *, behind: bool) -> None:
+        """A batch was counted. While far `behind`, it is published with those that follow."""
+        self._behind = behind
+        self._pending.set()
+
+    def close(self) -> None:
+        """End the thread after the publication that it is at."""
+        self._stop.set()
+        self._pending.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._pending.wait()
+            due = max(self._retry_at, self._published_at + (BEHIND_SECONDS if self._behind else 0))
+            if (pause := due - self._clock()) > 0:
+                self._stop.wait(min(pause, _LOOK_SECONDS))
+            elif not self._stop.is_set():
+                self._pending.clear()
+                self._try()
+
+    def _try(self) -> None:
+        try:
+            self.publish()
+        except TwitterTopicsError as error:
+            self._failures += 1
+            pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** min(self._failures, 6))
+            self._retry_at = self._clock() + pause
+            self._pending.set()
+            if str(error) != self._error:
+                log.warning("the view of the counts falls behind, next try in %.0f s: %s", pause, error)
+            self._error = str(error)
+            return
+        if self._error:
+            log.info("the view of the counts has caught up")
+        self._failures, self._error, self._published_at = 0, "", self._clock()
