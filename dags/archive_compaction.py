@@ -1,22 +1,21 @@
-"""# archive_compaction: fewer and larger files for closed hours
+"""# archive_compaction: merge the small files of closed hours
 
-**What it does.** Every hour at :05: when a closed hour of the archive has many small files (the stream writes one or
-more every ten seconds), it rewrites them as few large ones, forgets old snapshots, and deletes files that no snapshot
-names. The stream goes on meanwhile. The job compares rows before and after, late ones included, and fails on any
-difference.
+**What it does.** The stream writes at least one file every ten seconds. Every hour at :05 this DAG finds closed hours
+with many small files and rewrites them as a few large ones, expires old snapshots, and deletes orphan files (files that
+no snapshot references). The stream keeps running. The job compares row counts before and after, including late rows,
+and fails on any difference.
 
-**What it does not do.** It never touches an hour that has not ended, changes no row, and keeps the ten newest
-snapshots whatever their age. Without a crowded hour it starts no Spark at all, and all tasks but the first are
-skipped.
+**What it does not do.** It never touches an hour that has not ended and never changes a row. The ten newest snapshots
+are kept whatever their age. If no hour needs compaction, Spark is not started and every task after `plan` is skipped.
 
-**Parameters.** `min_files`: rewrite hours with at least so many files. `expire_hours`: forget snapshots older than
-this. `orphan_hours`: delete unnamed files older than this (Iceberg refuses less than 24).
+**Parameters.** `min_files`: rewrite hours with at least this many files. `expire_hours`: expire snapshots older than
+this. `orphan_hours`: delete orphan files older than this (Iceberg rejects less than 24).
 
-**Example.** `{"min_files": 2, "expire_hours": 1}` compacts all that can be compacted, at once.
+**Example.** `{"min_files": 2, "expire_hours": 1}` compacts everything that can be compacted now.
 
-**When it fails.** It may be run again at any time: a rewrite that broke off has changed nothing, and its files are
-deleted later as leftovers. "compaction changed the closed hours" names the snapshot before and the statement that
-goes back to it; nothing was expired then. Stop this DAG and look before anything else runs.
+**When it fails.** Rerun it at any time: an interrupted rewrite changes nothing, and its files are deleted later as
+orphans. *compaction changed the closed hours* is the exception: pause this DAG and investigate before anything else
+runs. The message names the snapshot before the rewrite and the statement that rolls back to it; nothing was expired.
 """
 
 from __future__ import annotations
@@ -40,9 +39,9 @@ from twitter_topics.settings import Settings
     tags=["archive", "maintenance"],
     doc_md=__doc__,
     params={
-        "min_files": Param(6, type="integer", minimum=2, maximum=10_000, title="Files that make an hour crowded"),
-        "expire_hours": Param(24, type="integer", minimum=1, maximum=8760, title="Forget snapshots after (hours)"),
-        "orphan_hours": Param(72, type="integer", minimum=24, maximum=8760, title="Delete leftovers after (hours)"),
+        "min_files": Param(6, type="integer", minimum=2, maximum=10_000, title="Rewrite hours with at least (files)"),
+        "expire_hours": Param(24, type="integer", minimum=1, maximum=8760, title="Expire snapshots after (hours)"),
+        "orphan_hours": Param(72, type="integer", minimum=24, maximum=8760, title="Delete orphan files after (hours)"),
     },
 )
 def archive_compaction():

@@ -1,19 +1,19 @@
 """# elasticsearch_retention: delete old daily indices
 
-**What it does.** Every day at 03:30 UTC it lists the daily indices (`tweets-YYYY.MM.DD`), plans from their names
-alone which lie more than `days` days back, and deletes exactly those, one by one. The plan stands in the log of
-`plan`.
+**What it does.** Every day at 03:30 UTC it lists the daily indices (`tweets-YYYY.MM.DD`), selects by name those more
+than `days` days old, and deletes exactly those, one by one. The log of `plan` shows the selection.
 
-**What it does not do.** It never deletes from the archive: a deleted day can be classified again from there. It
-ignores every other index, keeps one that is exactly `days` days old, and refuses when the clock contradicts the
-newest index, or when more than half of the indices would go, unless `allow_all` says that somebody has looked.
+**What it does not do.** It never deletes from the archive, so a deleted day can be classified again. It ignores all
+other indices and keeps an index that is exactly `days` days old. It deletes nothing if the clock contradicts the newest
+index, or if more than half of the indices would go. `allow_all` confirms that you have checked the plan; it does not
+override a clock that is behind the newest index.
 
 **Parameters.** `days`: default `ELASTICSEARCH_RETENTION_DAYS`. `dry_run`: plan only. `allow_all`: see above.
 
-**Example.** `{"days": 7, "dry_run": true, "allow_all": true}` shows what would go.
+**Example.** `{"days": 7, "dry_run": true, "allow_all": true}` shows what would be deleted.
 
-**When it fails.** *the clock says …*: set the clock; for a replayed archive of old tweets run once with `allow_all`.
-*more than 50 %*: look with `dry_run` and `allow_all`, then run with `allow_all`. Elasticsearch away: the next run
+**When it fails.** *the clock says …*: set the clock; after replaying old tweets, run once with `allow_all`. *more than
+50 %*: check with `dry_run` and `allow_all`, then run with `allow_all` only. Elasticsearch unavailable: the next run
 catches up.
 """
 
@@ -41,8 +41,8 @@ DAYS = Settings().elasticsearch.retention_days
     doc_md=__doc__,
     params={
         "days": Param(DAYS, type="integer", minimum=MIN_DAYS, maximum=MAX_DAYS, title="Keep (days)"),
-        "dry_run": Param(False, type="boolean", title="Only say what would go"),
-        "allow_all": Param(False, type="boolean", title="I have looked: delete even most of them"),
+        "dry_run": Param(False, type="boolean", title="Dry run: only list what would be deleted"),
+        "allow_all": Param(False, type="boolean", title="I have checked the plan: delete even most indices"),
     },
 )
 def elasticsearch_retention():

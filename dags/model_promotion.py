@@ -1,20 +1,20 @@
-"""# model_promotion: let a better model serve
+"""# model_promotion: promote a better model
 
-**What it does.** After each registered version it judges it against the champion: perplexity on the same held-out
-tweets, coherence together with diversity, share of tweets that keep their topic, enough data. If it passes, one
-object on S3 is replaced, and the classifier takes the new model between two batches. If not, the task **refused**
-says why, in its log and as its return value; `promote` is then skipped and the champion stays.
+**What it does.** After each registered version it compares that version with the champion: perplexity on the same
+held-out tweets, coherence together with diversity, share of tweets that keep their topic, and enough data. If the
+version passes, one object on S3 is replaced, and the classifier loads the new model between two batches. If not, the
+task **refused** gives the reasons in its log and return value, `promote` is skipped, and the champion stays.
 
-**What it does not do.** It trains nothing and deletes nothing. With `TOPICS_PROMOTION=never` it refuses every version
-that no person forces. It never overwrites a champion that changed after the decision.
+**What it does not do.** It trains nothing and deletes nothing. With `TOPICS_PROMOTION=never` it promotes only with
+`force`. It never overwrites a champion that changed after the decision.
 
-**Parameters.** `version`: empty = the newest. `force` promotes without the gate and needs `version` and `reason`:
-this is also the way back to an older version.
+**Parameters.** `version`: empty means the newest. `force`: skip the gate; needs `version` and `reason`. Also use it to
+roll back to an older version.
 
 **Example.** `{"version": "20261101T040000Z-gsdmm", "force": true, "reason": "the new one mixes storm and football"}`
 
-**When it fails.** *the champion has changed since*: somebody promoted at the same time; start a new run. *has no
-manifest.json*: the version was never registered; take one from `twitter-topics models`.
+**When it fails.** *the champion has changed since*: somebody promoted another version meanwhile; start a new run.
+*has no manifest.json*: the version was never registered; choose one from `twitter-topics models`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ VERSION_OR_EMPTY = r"^(\d{8}T\d{6}Z-[a-z0-9-]+)?$"
     tags=["model"],
     doc_md=__doc__,
     params={
-        "version": Param("", type="string", pattern=VERSION_OR_EMPTY, title="Version (empty = the newest)"),
-        "force": Param(False, type="boolean", title="Promote without the gate"),
-        "reason": Param("", type="string", maxLength=500, title="Why (needed to force)"),
+        "version": Param("", type="string", pattern=VERSION_OR_EMPTY, title="Version (empty = newest)"),
+        "force": Param(False, type="boolean", title="Skip the gate"),
+        "reason": Param("", type="string", maxLength=500, title="Reason (required with force)"),
     },
 )
 def model_promotion():

@@ -1,20 +1,20 @@
-"""# speed_layer_watch: is the stream alive
+"""# speed_layer_watch: check that the stream is healthy
 
-**What it does.** Every five minutes it reads what producer, archiver, classifier and aggregator last said of
-themselves, and the length of the topics. It fails with a sentence per problem that is still there after two more looks,
-a minute apart: a part that never reported, is silent for more than two minutes or not ok, a lag that grows, too many
-dead letters.
+**What it does.** Every five minutes it reads the latest health reports of producer, archiver, classifier and
+aggregator, and the sizes of the raw and dead-letter topics. It fails with one sentence per problem that is still there
+after two retries, a minute apart: a part has never reported, has been silent for more than two minutes, or reports a
+problem; its lag is growing; or there are too many dead letters.
 
-**What it does not do.** It restarts nothing: the process supervisor does that. A part that ended on purpose (a replay
-at its end) may be silent.
+**What it does not do.** It restarts nothing; the process supervisor does that. A part that ended on purpose (a replay
+that finished) may be silent.
 
 **Parameters.** None.
 
 **Example.** `{}`
 
-**When it fails.** The log names the part: `twitter-topics status`, then `twitter-topics logs <part>`. A growing lag
-means that more tweets come than one machine takes, or that a store is slow; nothing is lost meanwhile. The next run
-is green when all is well again.
+**When it fails.** The log names the part: run `twitter-topics status`, then `twitter-topics logs <part>`. A growing lag
+means that tweets arrive faster than one machine can process them, or that a store is slow; nothing is lost. The next
+run succeeds once the problem is fixed.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from twitter_topics.settings import Settings
     doc_md=__doc__,
 )
 def speed_layer_watch():
-    @task(retries=2, retry_delay=timedelta(minutes=1))  # a part that starts or restarts is no alarm
+    @task(retries=2, retry_delay=timedelta(minutes=1))  # no alarm for a part that is (re)starting
     def look(ti=None):
         settings = Settings()
-        # without a map index Airflow gives the values of all former runs in a list
+        # without a map index Airflow returns a list of the values of all earlier runs
         previous = ti.xcom_pull(task_ids="look", key="lag", include_prior_dates=True, map_indexes=-1) or {}
         reports = watch_tasks.read_reports(settings)
         ti.xcom_push(key="lag", value={part: report.lag for part, report in reports.items()})

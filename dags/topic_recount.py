@@ -1,19 +1,19 @@
 """# topic_recount: exact counts of past hours
 
 **What it does.** For each whole hour from `start` to `end` (exclusive, UTC, at most 31 days) it scores every distinct
-tweet of the archive with one model and writes tweets, mass and mean sentiment per topic to the Iceberg table
-`tweets.topic_hour` and to `topic_hour_final` in InfluxDB. The range is replaced as a whole, so a second run gives the
-same. Before it ends, the job checks that the topics of each hour add up to its distinct tweets.
+tweet in the archive with one model and writes tweets, mass and mean sentiment per topic to the Iceberg table
+`tweets.topic_hour` and to `topic_hour_final` in InfluxDB. The whole range is replaced, so a rerun gives the same
+result. Before it ends, the job checks that the topics of each hour add up to its distinct tweets.
 
-**What it does not do.** It changes neither the archive nor the documents in Elasticsearch nor the live counts, and
-refuses hours that have not ended.
+**What it does not do.** It does not change the archive, the documents in Elasticsearch or the live counts. It rejects
+hours that have not ended.
 
 **Parameters.** `start`, `end`: on the hour. `model`: `champion` or a registered version.
 
 **Example.** `{"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z", "model": "champion"}`
 
-**When it fails.** Run it again; the table is replaced in one commit, and the series follow it. *the recount does not
-equal the archive* names the hours: a fault of the code, keep the log.
+**When it fails.** Rerun it: the table is replaced in one commit, and InfluxDB is updated from it. *the recount does not
+equal the archive* lists the hours: this is a bug, so keep the log.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CHAMPION_OR_VERSION = r"^(champion|\d{8}T\d{6}Z-[a-z0-9-]+)$"
     tags=["counts", "backfill"],
     doc_md=__doc__,
     params={
-        # the format gives the form its calendar, the pattern is what is checked
+        # the format gives the form a date picker; the pattern is what is validated
         "start": Param(type="string", format="date-time", pattern=ON_THE_HOUR, title="First hour (UTC)"),
         "end": Param(type="string", format="date-time", pattern=ON_THE_HOUR, title="End, exclusive (UTC)"),
         "model": Param("champion", type="string", pattern=CHAMPION_OR_VERSION, title="Model"),

@@ -1,22 +1,20 @@
-"""# topic_retraining: learn the topics anew
+"""# topic_retraining: train a new topic model
 
-**What it does.** Every day at 04:00 UTC and after each compaction it looks whether enough tweets came since the
-newest model (`TOPICS_MIN_NEW_TWEETS`), or, before the first model, whether there are enough at all
-(`TOPICS_MIN_DOCUMENTS`). Then it trains a new version on the newest `window_hours`, evaluates it against the champion
-on held-out tweets, and registers it. That starts **model_promotion**. A run that a person starts always trains.
+**What it does.** Every day at 04:00 UTC and after each compaction it checks whether enough tweets have arrived since
+the newest model (`TOPICS_MIN_NEW_TWEETS`) or, before the first model, whether there are enough in total
+(`TOPICS_MIN_DOCUMENTS`). If so, it trains a new version on the newest `window_hours`, evaluates it against the champion
+on held-out tweets, and registers it. That triggers **model_promotion**. A manual run skips the check.
 
-**What it does not do.** It never changes the champion. A registered version never changes any more: a run whose
-version is registered refuses to train into it.
+**What it does not do.** It never changes the champion or a registered version: retraining a registered version fails.
 
-**Parameters.** Defaults are the `TOPICS_*` settings. `k` is the number of topics to begin with; topics that nearly no
-tweet belongs to are dropped.
+**Parameters.** Defaults are the `TOPICS_*` settings. `k` is the initial number of topics; topics with almost no tweets
+are dropped.
 
 **Example.** `{"trainer": "spark-lda", "k": 30, "iterations": 60}`
 
-**When it fails.** *there are too few tweets*: wait, or lower `min_documents`, or widen `window_hours`. *scorer and
-pipeline disagree* (evaluate): a fault of the code, the version is not registered; keep the log. A killed task may
-simply be cleared: a version that is not registered is trained anew from the start. To train again after success start
-a new run.
+**When it fails.** *there are too few tweets*: wait, lower `min_documents`, or widen `window_hours`. *scorer and Spark
+pipeline differ* (evaluate): this is a bug and the version is not registered; keep the log. Clear a killed task to
+retry it: an unregistered version is trained again from scratch. To train again after a success, start a new run.
 """
 
 from __future__ import annotations
@@ -44,8 +42,8 @@ VERSION = "{{ ti.xcom_pull(task_ids='name_version') }}"
     tags=["model"],
     doc_md=__doc__,
     params={
-        "trainer": Param(DEFAULTS.trainer, type="string", enum=list(TRAINERS), title="Method"),
-        "k": Param(DEFAULTS.k, type="integer", minimum=2, maximum=200, title="Topics"),
+        "trainer": Param(DEFAULTS.trainer, type="string", enum=list(TRAINERS), title="Trainer"),
+        "k": Param(DEFAULTS.k, type="integer", minimum=2, maximum=200, title="Number of topics"),
         "iterations": Param(DEFAULTS.iterations, type="integer", minimum=1, maximum=1000),
         "seed": Param(DEFAULTS.seed, type="integer", minimum=0, maximum=2**31 - 1),
         "window_hours": Param(DEFAULTS.window_hours, type="integer", minimum=1, maximum=24 * 3650),
@@ -67,7 +65,7 @@ def topic_retraining():
 
     @task
     def name_version(params=None, dag_run=None):
-        # run_after belongs to the run and not to the try, and every run has one
+        # run_after is the same for every try, and every run has one
         return version_name(dag_run.run_after, params["trainer"])
 
     @task(outlets=[TOPIC_MODEL])

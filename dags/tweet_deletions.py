@@ -1,25 +1,26 @@
-"""# tweet_deletions: forget what was taken back
+"""# tweet_deletions: apply deletion notices
 
-**What it does.** Every day at 02:30 UTC it applies all notices of the topic `tweet_deletions`: deleted tweets, accounts
-that are deleted, suspended, protected or deactivated, and tweets withheld everywhere leave the search index, and their
-text leaves the archive. Who took back places keeps the tweets, without the places. With `X_COMPLIANCE=true` it first
-asks X by a batch-compliance job which of the archived tweets are gone there; that may take hours.
+**What it does.** Every day at 02:30 UTC it applies all notices in the topic `tweet_deletions`. Deleted tweets, tweets
+of accounts that were deleted, suspended, protected or deactivated, and tweets withheld everywhere are removed from the
+search index, and their text from the archive. If a user withdrew only the location data, the tweets stay and the
+location data is removed. With `X_COMPLIANCE=true` it first asks X through a batch-compliance job which archived tweets
+no longer exist there; that can take hours.
 
-**What it does not do.** The row of a deleted tweet stays in the archive with its place, id and time, without its text:
-the audit still proves that nothing was lost. Counts are sums and stay as they are until **topic_recount** counts the
-hours anew, which leaves the deleted tweets out. An account that is active again cancels what was not applied yet, and
-brings nothing back. The text is still in Kafka until its retention (7 days), in old snapshots of the archive until the
-next run forgets them (24 hours, and never the ten newest), and where other tweets quote it.
+**What it does not do.** The archive keeps the row of a deleted tweet with its Kafka partition and offset, id and time,
+so the audit can still prove that nothing was lost. Counts stay as they are until **topic_recount** counts those hours
+again without the deleted tweets. An account that becomes active again cancels pending notices but restores nothing.
+The text remains in Kafka until its retention ends (7 days), in old archive snapshots until the next run expires them
+(after 24 hours, but never the ten newest), and in tweets that quote it.
 
-**Parameters.** `ask_x`: `auto` as `X_COMPLIANCE` says, `yes`, `no`.
+**Parameters.** `ask_x`: `auto` (follow `X_COMPLIANCE`), `yes` or `no`.
 
-**Example.** `{"ask_x": "no"}` applies the notices that have come so far.
+**Example.** `{"ask_x": "no"}` applies the notices received so far.
 
-**When it fails.** Run it again: every run looks at all notices. *X_BEARER_TOKEN*: X refuses the token, or it is
-missing. *X takes one job of a type at a time*: another program of the same app asks; try later. What X is asked about
-does not hold up the rest: when that part fails, the notices are applied all the same, and the run is marked as failed.
-A job that X still works on is taken up by the next run. *deletions: …* names rows that are not as they should be: a
-fault of the code, keep the log. During a run the audit may miss documents whose rows are redacted a moment later.
+**When it fails.** Rerun it: every run reads all notices. *X_BEARER_TOKEN*: the token is missing or X rejected it. *X
+takes one job of a type at a time*: another program of the same app has a job running; try later. If the X part fails,
+the notices are still applied and the run is marked as failed; the next run picks up a job that X has not finished.
+*deletions: …* lists archive rows in the wrong state: this is a bug, so keep the log. During a run the audit may report
+missing documents, because a document is deleted shortly before its row is redacted.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ RUN = "{{ run_id }}"
     default_args=TASK_DEFAULTS,
     tags=["deletions", "archive", "search"],
     doc_md=__doc__,
-    params={"ask_x": Param("auto", type="string", enum=list(tasks.ASK_X), title="Ask X which tweets are gone")},
+    params={"ask_x": Param("auto", type="string", enum=list(tasks.ASK_X), title="Ask X which tweets are deleted")},
 )
 def tweet_deletions():
-    # only what asks X is skipped with it: apply has a rule of its own
+    # skips only the tasks that ask X: apply has its own trigger rule
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def collect_ids(params=None):
         return tasks.collect_ids(Settings(), ask_x=params["ask_x"])
