@@ -1,4 +1,4 @@
-"""Registers the page "Topics": one entry in Airflow's navigation. The work is in twitter_topics.page.app."""
+"""Register the page "Topics" in Airflow's navigation; its code is in twitter_topics.page.app."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ app = create_app(Path(__file__).parent / "topics_page", StoreOverview())
 
 
 class TopicsPage(AirflowPlugin):
-    """The page at /topics/, shown in a frame of Airflow's own page."""
+    """The page at /topics/, shown in an iframe inside Airflow."""
 
     name = "topics_page"
     fastapi_apps = [{"app": app, "url_prefix": "/topics", "name": "Topics"}]  # noqa: RUF012 - Airflow's interface

@@ -1,1 +1,1 @@
-"""Applications that Spark runs. They wire: what they do lives in twitter_topics."""
+"""Spark applications. They only wire; the logic is in twitter_topics."""

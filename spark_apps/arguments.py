@@ -1,4 +1,4 @@
-"""Types for argparse: what the DAG's form checks is checked again where the work is done."""
+"""argparse types: the job repeats the checks of the DAG's form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
-    """An argparse type: an integer between two bounds, both allowed."""
+    """Return an argparse type: an integer between two bounds, inclusive."""
 
     def parse(text: str) -> int:
         number = int(text)
@@ -23,17 +23,17 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(msg)
         return number
 
-    parse.__name__ = "whole number"  # argparse names the type in its message
+    parse.__name__ = "whole number"  # argparse uses it in its message
     return parse
 
 
 def hour(text: str) -> datetime:
-    """An argparse type: a UTC moment on the hour, ISO 8601."""
+    """argparse type: a UTC time on the hour, ISO 8601."""
     return _checked(parse_hour, text)
 
 
 def version(text: str) -> str:
-    """An argparse type: the name of a model version."""
+    """argparse type: the name of a model version."""
     return _checked(check_version, text)
 
 

@@ -1,7 +1,8 @@
-"""Airflow's configuration check, database, users, roles and pool, in one interpreter: it takes seconds to import.
+"""Check Airflow's configuration and create its database, users, roles and pool.
 
-Reads {"admin": password, "viewer": password} as JSON from standard input: not in arguments, not in the environment.
-Everything may be repeated. Ends with exit code 78 when the configuration is wrong.
+One interpreter does it all, because importing Airflow takes seconds. Reads {"admin": password, "viewer": password} as
+JSON from standard input, not from arguments or the environment. Every step can be repeated. Exits with 78 when the
+configuration is wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ROLES = {"admin": "Admin", "viewer": "Viewer"}
 
 
 def unknown_options(path: Path) -> list[str]:
-    """Options of a configuration file that this Airflow and its providers do not know."""
+    """Return the options of a configuration file that this Airflow and its providers do not know."""
     from airflow.configuration import conf
     from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
@@ -37,12 +38,12 @@ def unknown_options(path: Path) -> list[str]:
 
 
 def migrate() -> None:
-    """Create the database or bring it up to date."""
+    """Create or upgrade the database."""
     _command("db", "migrate")
 
 
 def make_users(passwords: dict[str, str]) -> None:
-    """One user of each role. A user who exists gets the password of the stack's secrets again."""
+    """Create one user per role; reset the password of an existing user to the one in the stack's secrets."""
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
     with get_application_builder() as builder:
@@ -53,17 +54,17 @@ def make_users(passwords: dict[str, str]) -> None:
             elif not manager.add_user(
                 name, name.title(), "Local", f"{name}@localhost", manager.find_role(role), passwords[name]
             ):
-                raise RuntimeError(f"Airflow did not take the user {name}")
+                raise RuntimeError(f"Airflow did not create the user {name}")
 
 
 def open_plugins_to_readers() -> None:
-    """Without this permission the project's page is missing for everyone but Op and Admin."""
+    """Grant the permission without which only Op and Admin see the project's page."""
     for role in ("Viewer", "User"):
         _command("roles", "add-perms", role, "-r", "Plugins", "-a", "can_read")
 
 
 def make_pool() -> None:
-    """One Spark job at a time: each has its own JVM."""
+    """Limit Spark jobs to one at a time: each has its own JVM."""
     from airflow.models.pool import Pool
 
     Pool.create_or_update_pool(name="spark", slots=1, description="Spark jobs", include_deferred=False)
@@ -77,7 +78,7 @@ def _command(*arguments: str) -> None:
 
 
 def main() -> int:
-    """Check first: a wrong file must not touch the database."""
+    """Check first: a wrong file must not change the database."""
     passwords = json.load(sys.stdin)
     if unknown := unknown_options(Path(os.environ["AIRFLOW_HOME"]) / "airflow.cfg"):
         sys.stderr.write(f"airflow.cfg.template: Airflow does not know {', '.join(unknown)}\n")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# kafka.sh DATA LIB JAVA: the broker, in the foreground. Formats its storage the first time.
+# kafka.sh DATA LIB JAVA: run the broker in the foreground. Formats its storage the first time.
 set -eu
 data=$1 lib=$2 java=$3
 here=$(cd "$(dirname "$0")" && pwd)

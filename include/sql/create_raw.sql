@@ -1,6 +1,6 @@
--- Every record of the topic raw_tweets, rejects too, with the bytes as received.
--- A reject has a reason, no tweet_id, and the time at which Kafka received it as its event_time.
--- A tweet that was taken back keeps its tweet_id and event_time; its payload is gone and its reason is 'deleted: ...'.
+-- Every record of the topic raw_tweets, including rejects, with the bytes as received.
+-- A reject has a reason and no tweet_id; its event_time is the time at which Kafka received it.
+-- A deleted tweet keeps its tweet_id and event_time; its payload is NULL and its reason is 'deleted: ...'.
 CREATE TABLE IF NOT EXISTS {catalog}.tweets.raw (
     tweet_id        string,
     event_time      timestamp NOT NULL,

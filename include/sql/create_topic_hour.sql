@@ -1,4 +1,4 @@
--- Exact counts of closed hours, made by the recount from the archive. One row an hour, topic and model.
+-- Exact counts of closed hours, recounted from the archive. One row per hour, topic and model.
 CREATE TABLE IF NOT EXISTS {catalog}.tweets.topic_hour (
     hour          timestamp NOT NULL,
     topic_id      int       NOT NULL,

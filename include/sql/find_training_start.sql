@@ -1,4 +1,4 @@
--- The event time after which the newest :share of the tweets of a span lie.
+-- Event time at which the newest :share of the tweets in a range begins.
 SELECT percentile_approx(event_time, 1 - :share, 10000) AS start
 FROM {source}
 WHERE reject_reason IS NULL AND tweet_id IS NOT NULL AND event_time >= :start AND event_time < :end

@@ -1,5 +1,5 @@
 "use strict";
-// Everything that comes from outside (labels, words, errors) goes through textContent: it stays text.
+// External values (labels, words, errors) are set through textContent only, so they stay text.
 
 const REFRESH_MS = 10000;
 const STALE_SECONDS = 90;
@@ -43,7 +43,7 @@ function duration(seconds) {
 
 function showHour(data) {
   if (data.end_ms === null) {
-    byId("hour").textContent = isAway(data, "Counts") ? "The counts are not available." : "No tweet is counted yet.";
+    byId("hour").textContent = isAway(data, "Counts") ? "Counts are not available." : "No tweets counted yet.";
     return;
   }
   const total = data.topics.reduce((sum, topic) => sum + topic.tweets, 0);
@@ -67,10 +67,10 @@ function showState(data) {
     pill.textContent = "Not started";
   } else if (ill.length) {
     pill.className = "pill warn";
-    pill.textContent = `Look at: ${ill.map((part) => part.part).join(", ")}`;
+    pill.textContent = `Check: ${ill.map((part) => part.part).join(", ")}`;
   } else {
     pill.className = "pill good";
-    pill.textContent = "All parts work";
+    pill.textContent = "All parts are healthy";
   }
 }
 
@@ -95,40 +95,40 @@ function showChampion(data) {
   const champion = data.champion;
   if (!champion) {
     fill("champion", empty(isAway(data, "Models")
-      ? "Unknown while the model store is away."
-      : `No model yet: topic_retraining trains the first one after ${whole(data.min_documents)} tweets.`));
+      ? "Unknown while the model store is unavailable."
+      : `No model yet. topic_retraining trains the first one after ${whole(data.min_documents)} tweets.`));
     return;
   }
   const figures = champion.metrics;
   const list = element("dl", "");
-  list.append(metric("Learned from", `${whole(champion.documents)} tweets`));
+  list.append(metric("Trained on", `${whole(champion.documents)} tweets`));
   if (figures.topics !== undefined) list.append(metric("Topics", whole(figures.topics)));
   if (figures.coherence !== undefined) {
     list.append(metric("Coherence", figures.coherence.toFixed(3), "NPMI of the top words; higher is better"));
   }
   if (figures.diversity !== undefined) {
-    list.append(metric("Diversity", figures.diversity.toFixed(2), "share of top words that only one topic has"));
+    list.append(metric("Diversity", figures.diversity.toFixed(2), "share of top words that occur in only one topic"));
   }
   if (figures.perplexity !== undefined) {
-    list.append(metric("Perplexity", whole(figures.perplexity), "on tweets not learned from; lower is better"));
+    list.append(metric("Perplexity", whole(figures.perplexity), "on held-out tweets; lower is better"));
   }
   if (figures.coverage !== undefined) {
-    list.append(metric("Coverage", `${(100 * figures.coverage).toFixed(1)} %`, "share of tweets with a known word"));
+    list.append(metric("Coverage", `${(100 * figures.coverage).toFixed(1)} %`, "share of tweets with at least one known word"));
   }
   const since = Date.parse(champion.promoted_at);
-  const about = `${champion.trainer}, serving for ${duration((data.now_ms - since) / 1000)}, since ${utcMinute(since)}`;
+  const about = `${champion.trainer}, serving for ${duration((data.now_ms - since) / 1000)} (since ${utcMinute(since)})`;
   fill("champion", element("p", "version", champion.version), element("p", "quiet", about), list);
 }
 
 function showParts(data) {
   if (!data.parts.length) {
-    fill("parts", empty("No part has reported yet: they do within a minute of the start of the stack."));
+    fill("parts", empty("No part has reported yet. They report within a minute of the stack's start."));
     return;
   }
   fill("parts", ...data.parts.map((part) => {
     const fine = partIsFine(part);
     const row = element("div", "part");
-    const lag = part.part === "producer" ? duration(part.lag) : whole(part.lag); // its lag is a time, others count records
+    const lag = part.part === "producer" ? duration(part.lag) : whole(part.lag); // the producer's lag is in seconds, the others' in records
     const numbers = part.state === "finished" ? "" : `${part.rate.toFixed(1)}/s · ${lag} behind`;
     row.append(
       element("span", fine ? "dot good" : "dot"),
@@ -144,7 +144,7 @@ function showParts(data) {
 
 function showPromotions(promotions) {
   if (!promotions.length) {
-    fill("promotions", empty("None yet. model_promotion writes one here each time a model passes its gate."));
+    fill("promotions", empty("None yet. Each promotion by model_promotion is listed here."));
     return;
   }
   fill("promotions", ...promotions.map((one) => {
@@ -164,7 +164,7 @@ function sparkline(counts) {
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
   picture.setAttribute("preserveAspectRatio", "none");
   picture.setAttribute("role", "img");
-  picture.setAttribute("aria-label", `tweets an hour: ${counts.join(", ")}`);
+  picture.setAttribute("aria-label", `tweets per hour: ${counts.join(", ")}`);
   if (counts.length < 2) return picture;
   const top = Math.max(1, ...counts);
   const points = counts.map((count, place) => {
@@ -204,8 +204,8 @@ function topicRow(topic, counted) {
 function showTopics(data) {
   if (!data.topics.length) {
     fill("topics", empty(data.away.length
-      ? "Nothing can be shown while the stores above are away."
-      : "No topics yet: they appear a minute after the first model is promoted."));
+      ? "Nothing to show while the stores above are unavailable."
+      : "No topics yet. They appear a minute after the first model is promoted."));
     return;
   }
   const head = element("tr", "");
@@ -233,7 +233,7 @@ function show(data) {
 async function refresh() {
   try {
     const answer = await fetch("api/overview", { credentials: "same-origin" });
-    if (answer.status === 401 || answer.status === 403) throw new Error("you are logged out: log in to Airflow again");
+    if (answer.status === 401 || answer.status === 403) throw new Error("your session has ended; log in to Airflow again");
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     show(await answer.json());
   } catch (error) {
@@ -245,14 +245,14 @@ async function refresh() {
   }
 }
 
-// Airflow marks its own page with the class light or dark; on its own, the page follows the system.
+// Airflow sets the class light or dark on its page; opened on its own, this page follows the system.
 function hostTheme() {
   try {
     const host = window.parent !== window ? window.parent.document.documentElement : null;
     if (host && host.classList.contains("dark")) return "dark";
     if (host && host.classList.contains("light")) return "light";
   } catch (error) {
-    if (!(error instanceof DOMException)) throw error; // a foreign parent's document is closed to us
+    if (!(error instanceof DOMException)) throw error; // a parent of another origin is not readable
   }
   return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }

@@ -1,1 +1,1 @@
-"""Jobs that Airflow submits. Each one ends, and each may be repeated."""
+"""Batch jobs that Airflow submits. Each one ends and can be rerun."""

@@ -1,6 +1,6 @@
-"""Applies the notices of the topic of deletions to the search index and the archive; writes what it did to the bucket.
+"""Apply the deletion notices in Kafka to the search index and the archive; write a summary to the bucket.
 
-Exit codes: 0 applied, 78 wrong settings, 1 anything else; it may be run again at any time.
+Exit codes: 0 applied, 78 wrong settings, 1 anything else. It can be rerun at any time.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ log = logging.getLogger("apply_deletions")
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Arguments of the job; a wrong one ends it with status 2 before Spark starts."""
+    """Parse the job's arguments; an invalid one exits with status 2 before Spark starts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", required=True, help="name of the run, which the summary repeats")
+    parser.add_argument("--run", required=True, help="name of the run, used for its summary")
     return parser.parse_args(arguments)
 
 
@@ -41,7 +41,7 @@ def main() -> int:
         try:
             ensure_tables(spark, settings)
             done = apply_deletions(spark, settings)
-            now = datetime.now(UTC)  # an archive at rest is not compacted, and would keep what was taken back yesterday
+            now = datetime.now(UTC)  # an idle archive is not compacted and would keep yesterday's deleted text
             expire_snapshots(spark, settings, older_than=now - SNAPSHOTS_KEPT, now=now)
         finally:
             spark.stop()

@@ -1,7 +1,7 @@
-"""Judge a trained topic model against the champion; writes evaluation.json and golden.json of the version.
+"""Evaluate a trained topic model against the champion; write evaluation.json and golden.json of the version.
 
-A model that fails the gate is no error of this job: the verdict stands in evaluation.json.
-Exit codes: 0 judged, 78 wrong parameters or settings, 1 anything else.
+A model that fails the gate is not an error of this job: the verdict is in evaluation.json.
+Exit codes: 0 evaluated, 78 wrong parameters or settings, 1 anything else.
 """
 
 from __future__ import annotations

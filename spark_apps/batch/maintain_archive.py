@@ -1,4 +1,4 @@
-"""Keeps the archive fit: rewrites the small files of closed hours, forgets old snapshots, deletes leftovers."""
+"""Maintain the archive: merge the small files of closed hours, expire old snapshots, delete orphan files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("maintain_archive")
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Arguments of the job; out of range ends it with status 2 before Spark starts."""
+    """Parse the job's arguments; an invalid one exits with status 2 before Spark starts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--closed-before", type=hour, required=True, help="end of the newest hour to touch, UTC")
     parser.add_argument("--min-files", type=whole_number(2, 10_000), required=True)
@@ -31,7 +31,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def maintain(options: argparse.Namespace, settings: Settings, now: datetime) -> None:
-    """Compact first: what it proves to be whole, expiry may clear up after."""
+    """Compact first: snapshots expire only after the compaction has proved that no row is lost."""
     if options.closed_before > last_closed(now):
         raise SystemExit(f"--closed-before {options.closed_before.isoformat()}: that hour has not ended")
     spark = build_session(settings, "maintain_archive")

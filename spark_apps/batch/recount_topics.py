@@ -1,4 +1,4 @@
-"""Counts closed hours anew from the archive, with one model, into the archive's table and the view."""
+"""Recount closed hours from the archive with one model; write them to `topic_hour` and InfluxDB."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ log = logging.getLogger("recount_topics")
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Arguments of the job; a wrong one ends it with status 2 before Spark starts."""
+    """Parse the job's arguments; an invalid one exits with status 2 before Spark starts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="start", type=hour, required=True, help="start of the first hour, UTC")
     parser.add_argument("--to", dest="end", type=hour, required=True, help="end of the last hour, UTC")
-    parser.add_argument("--version", type=version, required=True, help="a registered model")
+    parser.add_argument("--version", type=version, required=True, help="a registered model version")
     return parser.parse_args(arguments)
 
 
 def recount(hours: HourRange, model_version: str, settings: Settings) -> None:
-    """The table is the truth and is written first; the view follows it, and a repeated run repairs it."""
+    """Write the table first: it is the source of truth. InfluxDB follows, and a rerun repairs it."""
     arrays = ModelStore(settings).load_arrays(model_version)
     view, revision = CountsView(settings.influx), revision_at(time.time())
     spark = build_session(settings, "recount_topics")

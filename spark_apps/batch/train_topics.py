@@ -1,4 +1,4 @@
-"""Learn a topic model from the archive and write it to S3 as an unregistered version.
+"""Train a topic model on the archive and write it to S3 as an unregistered version.
 
 Exit codes: 0 trained, 75 too few tweets, 78 wrong parameters or settings, 1 anything else.
 """
@@ -42,7 +42,11 @@ def main(arguments: list[str]) -> int:
 
 
 def read_request(arguments: list[str], defaults: TopicsSettings) -> TrainingRequest:
-    """Raises ValueError for parameters out of range. Without --to the window ends at the version's own time."""
+    """Parse the job's arguments. Without --to the window ends at the version's time.
+
+    Raises:
+        ValueError: a parameter is out of range.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", required=True, help="name such as 20261101T120000Z-gsdmm")
     parser.add_argument("--trainer", choices=TRAINERS, default=defaults.trainer)

@@ -1,6 +1,6 @@
-"""Counts tweets per topic over the last hour: `processed_tweets` to the counts database and InfluxDB, until SIGTERM.
+"""Count tweets per topic over the last hour: Kafka `processed_tweets` to InfluxDB. Runs until SIGTERM.
 
-Started as plain Python (`python spark_apps/speed/aggregate_topics.py`): spark-submit would keep SIGTERM to itself.
+Start it as plain Python (`python spark_apps/speed/aggregate_topics.py`): spark-submit does not forward SIGTERM.
 """
 
 from __future__ import annotations

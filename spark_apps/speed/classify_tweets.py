@@ -1,8 +1,7 @@
-"""Archives every tweet, and classifies it with the champion: Kafka `raw_tweets` to Iceberg, Elasticsearch and Kafka.
+"""Archive every tweet and classify it with the champion: Kafka `raw_tweets` to Iceberg, Elasticsearch and Kafka.
 
-Two queries that do not wait for each other: with Elasticsearch down, or before the first model, the archive goes on.
-Runs until SIGTERM. Started as plain Python (`python spark_apps/speed/classify_tweets.py`): spark-submit would keep
-SIGTERM to itself.
+The two queries are independent: archiving continues when Elasticsearch is down or there is no model yet. Runs until
+SIGTERM. Start it as plain Python (`python spark_apps/speed/classify_tweets.py`): spark-submit does not forward SIGTERM.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
--- What a run of the deletions left undone or should not have done: rows are failures.
--- Views: orders (tweet_id, reason: what the notices ask), changes (the rows that were to be written), archived_before and
--- archived_after (the raw table at the two snapshots), snapshots_between (those committed in between).
+-- Deletions that were missed, or rows that were changed by mistake: every returned row is a failure.
+-- Views: orders (tweet_id, reason: what the notices ask for), changes (the rows to be written), archived_before and
+-- archived_after (the raw table at the two snapshots), snapshots_between (snapshots committed in between).
 SELECT
-    'a tweet that was taken back is still readable' AS fault,
+    'a deleted tweet is still readable' AS fault,
     after.tweet_id,
     after.kafka_partition,
     after.kafka_offset
@@ -15,7 +15,7 @@ WHERE orders.reason IS NOT NULL AND (after.reject_reason IS NULL OR after.payloa
 UNION ALL
 
 SELECT
-    'a row is gone or is not what it was to become' AS fault,
+    'a row is missing or was not changed as planned' AS fault,
     changes.tweet_id,
     changes.kafka_partition,
     changes.kafka_offset

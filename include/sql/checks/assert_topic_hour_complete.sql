@@ -1,6 +1,6 @@
--- Hours whose tweets in topic_hour are not exactly the owner records of the archive: rows are failures.
--- A tweet belongs to its first record of a UTC day, as in the search index. Views: archived_days (the archive's days that
--- hold the range, at the recount's snapshot), recounted (topic_hour of the range).
+-- Hours whose tweets in topic_hour differ from the owner records in the archive: every returned row is a failure.
+-- The owner of a tweet is its first record in a UTC day, as in the search index. Views: archived_days (the archive's days
+-- that contain the range, at the recount's snapshot), recounted (topic_hour for the range).
 WITH owners AS (
     SELECT
         date_trunc('HOUR', event_time) AS hour,

@@ -1,4 +1,5 @@
--- Hours whose shares do not add up to one per tweet: rows are failures. View: recounted (topic_hour of the range).
+-- Hours whose shares do not add up to one per tweet: every returned row is a failure.
+-- View: recounted (topic_hour for the range).
 SELECT
     hour,
     sum(tweets) AS tweets,

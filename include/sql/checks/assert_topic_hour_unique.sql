@@ -1,5 +1,5 @@
--- Keys that stand in topic_hour more than once, or hours counted by more than one model: rows are failures.
--- View: recounted (topic_hour of the range).
+-- Keys that occur more than once in topic_hour, or hours counted with several models: every returned row is a failure.
+-- View: recounted (topic_hour for the range).
 SELECT
     hour,
     topic_id,

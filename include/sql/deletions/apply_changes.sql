@@ -1,5 +1,5 @@
 -- Replaces payload and reject_reason of single rows. View: changes (kafka_partition, kafka_offset, payload,
--- reject_reason); their event times lie between :first and :last (Unix microseconds).
+-- reject_reason), with event times between :first and :last (Unix microseconds).
 MERGE INTO {catalog}.tweets.raw AS archived
 USING changes
 ON

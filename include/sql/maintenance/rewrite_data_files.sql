@@ -1,5 +1,5 @@
--- Puts the small files of closed hours together. Safe beside the appending stream: an append never conflicts.
--- An hour is rewritten when it has at least so many files; an hour that is compact already is left alone.
+-- Merges the small files of closed hours. Safe while the stream appends: an append never conflicts.
+-- An hour is rewritten when it has at least :min_files files; a compact hour is left alone.
 CALL {catalog}.system.rewrite_data_files(
     table => 'tweets.raw',
     strategy => 'binpack',

@@ -351,7 +351,7 @@ def test_the_check_names_what_is_wrong(bench: Bench, monkeypatch: pytest.MonkeyP
     table = raw_table(bench.settings)
     wrong = {
         "still readable": lambda text: text.replace("WHEN MATCHED", "WHEN MATCHED AND changes.tweet_id <> '0'"),
-        "is not what it was to become": lambda text: text.replace("changes.reject_reason\n", "'x'\n"),
+        "was not changed as planned": lambda text: text.replace("changes.reject_reason\n", "'x'\n"),
         "changed the number of rows": lambda _: f"DELETE FROM {table} WHERE tweet_id = '5'",  # noqa: S608
     }
     for number, (fault, change) in enumerate(wrong.items()):
