@@ -1,1 +1,1 @@
-"""The archive: every raw record once, in an Iceberg table, and its care."""
+"""The archive: every raw record once, in an Iceberg table, and its maintenance."""

@@ -1,4 +1,4 @@
-"""What archive_compaction does outside Spark: is there work, and was it done well."""
+"""The tasks of archive_compaction outside Spark: plan the work and report the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def plan_compaction(settings: Settings, *, now: datetime, min_files: int) -> dict[str, Any] | None:
-    """The closed hours as they are, or None when none of them has `min_files` files. Reads metadata only.
+    """Return the state of the closed hours, or None if none of them has `min_files` files. Reads metadata only.
 
     Returns:
         {closed_before (ISO 8601), hours (with too many files), files, rows (of all closed hours)}.
@@ -26,7 +26,7 @@ def plan_compaction(settings: Settings, *, now: datetime, min_files: int) -> dic
     per_hour = {hour: held for hour, held in ArchiveStore(settings).files_per_hour().items() if hour < closed_before}
     crowded = [hour for hour, held in per_hour.items() if held.files >= min_files]
     if not crowded:
-        log.info("none of %d closed hours has %d files: nothing to do", len(per_hour), min_files)
+        log.info("none of %d closed hours has %d files or more: nothing to do", len(per_hour), min_files)
         return None
     plan = {
         "closed_before": closed_before.isoformat(),
@@ -39,17 +39,17 @@ def plan_compaction(settings: Settings, *, now: datetime, min_files: int) -> dic
 
 
 def compaction_report(settings: Settings, plan: dict[str, Any]) -> dict[str, Any]:
-    """Before and after, from the archive's own metadata.
+    """Return the state before and after, from the archive's metadata.
 
     Raises:
-        IntegrityError: closed hours hold fewer rows than before. (The job itself has compared them exactly.)
+        IntegrityError: closed hours have fewer rows than before. (The job has compared them exactly.)
     """
     closed_before = datetime.fromisoformat(plan["closed_before"])
     per_hour = ArchiveStore(settings).files_per_hour()
     files = sum(held.files for hour, held in per_hour.items() if hour < closed_before)
     rows = sum(held.rows for hour, held in per_hour.items() if hour < closed_before)
     if rows < plan["rows"]:
-        msg = f"closed hours held {plan['rows']:,} rows before the compaction and hold {rows:,} now"
+        msg = f"closed hours had {plan['rows']:,} rows before the compaction and have {rows:,} now"
         raise IntegrityError(msg)
     report = {
         "closed_before": plan["closed_before"],
@@ -58,5 +58,5 @@ def compaction_report(settings: Settings, plan: dict[str, Any]) -> dict[str, Any
         "rows": rows,
         "late_rows": rows - plan["rows"],
     }
-    log.info("%(files_before)d files -> %(files_after)d, %(rows)d rows (%(late_rows)d came late)", report)
+    log.info("%(files_before)d files -> %(files_after)d, %(rows)d rows (%(late_rows)d late)", report)
     return report

@@ -8,21 +8,21 @@ from datetime import UTC, datetime, timedelta
 HOUR = timedelta(hours=1)
 
 GRACE = timedelta(minutes=5)
-"""An hour is closed this long after its end: the archiver needs seconds, and clocks of sources differ."""
+"""An hour is closed this long after its end: the archiver needs seconds, and sources' clocks differ."""
 
 MAX_RANGE = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
 class HourRange:
-    """From the start of the first hour to the end of the last one. `end` itself is not part of it."""
+    """From the start of the first hour to the end of the last one, `end` excluded."""
 
     start: datetime
     end: datetime
 
     @property
     def hours(self) -> int:
-        """How many hours."""
+        """Number of hours."""
         return (self.end - self.start) // HOUR
 
     @property
@@ -37,39 +37,39 @@ class HourRange:
 
 
 def closed_hours(start: str | datetime, end: str | datetime, *, now: datetime) -> HourRange:
-    """A range that is safe to count: whole, ended, at most 31 days.
+    """Return a range that is safe to count: whole hours that have ended, at most 31 days.
 
     Args:
-        start, end: ISO 8601; without an offset they are UTC.
+        start, end: ISO 8601; UTC if without an offset.
         now: aware.
 
     Raises:
-        ValueError: says which rule is broken.
+        ValueError: names the violated rule.
     """
     first, last = parse_hour(start), parse_hour(end)
     if first >= last:
         msg = f"start {first.isoformat()} is not before end {last.isoformat()} (the end is exclusive)"
         raise ValueError(msg)
     if last - first > MAX_RANGE:
-        msg = f"{(last - first) // HOUR} hours are more than {MAX_RANGE.days} days: split the range into several runs"
+        msg = f"{(last - first) // HOUR} hours are more than {MAX_RANGE.days} days; split the range into several runs"
         raise ValueError(msg)
     limit = last_closed(now)
     if last > limit:
-        msg = f"the hours until {last.isoformat()} have not all ended: the newest possible end is {limit.isoformat()}"
+        msg = f"not all hours before {last.isoformat()} have ended; the latest possible end is {limit.isoformat()}"
         raise ValueError(msg)
     return HourRange(first, last)
 
 
 def last_closed(now: datetime) -> datetime:
-    """End of the newest closed hour."""
+    """Return the end of the newest closed hour."""
     return (now.astimezone(UTC) - GRACE).replace(minute=0, second=0, microsecond=0)
 
 
 def parse_hour(value: str | datetime) -> datetime:
-    """A moment on the hour, in UTC.
+    """Return a time on the hour, in UTC.
 
     Raises:
-        ValueError: no ISO 8601 time, or not on the hour.
+        ValueError: not an ISO 8601 time, or not on the hour.
     """
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Care of the archive: fewer files, fewer snapshots, no leftovers, and the proof that no row was lost on the way."""
+"""Maintenance of the archive: fewer files, fewer snapshots, no orphan files, and proof that no row was lost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ClosedHours:
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """`late_rows` came into closed hours while the files were rewritten; `after.rows == before.rows + late_rows`."""
+    """`late_rows` arrived in closed hours during the rewrite; `after.rows == before.rows + late_rows`."""
 
     before: ClosedHours
     after: ClosedHours
@@ -50,14 +50,15 @@ class Compaction:
 def compact_archive(
     spark: SparkSession, settings: Settings, *, closed_before: datetime, min_files: int
 ) -> Compaction | None:
-    """Rewrite the small files of hours that ended at `closed_before` or earlier. None when the archive is empty.
+    """Rewrite the small files of hours that ended at `closed_before` or earlier. None if the archive is empty.
 
     Args:
         closed_before: aware, on the hour.
         min_files: an hour with fewer files is left alone; at least 2.
 
     Raises:
-        IntegrityError: rows of the closed hours were lost or doubled. The snapshot before is named: it still has them.
+        IntegrityError: rows of the closed hours were lost or duplicated. The message names the snapshot before, which
+            still has them.
     """
     before = closed_state(spark, settings, closed_before)
     if before is None:
@@ -73,8 +74,8 @@ def compact_archive(
     late = _appended(spark, settings, before.snapshot_id, after.snapshot_id, closed_before)
     if after.rows != before.rows + late:
         msg = (
-            f"compaction changed the closed hours: {before.rows} rows at snapshot {before.snapshot_id}, {late} came "
-            f"late, {after.rows} at snapshot {after.snapshot_id}. Nothing was expired. Roll back with "
+            f"compaction changed the closed hours: {before.rows} rows at snapshot {before.snapshot_id}, {late} late "
+            f"rows, {after.rows} rows at snapshot {after.snapshot_id}. Nothing was expired. Roll back with "
             f"CALL {settings.archive.catalog_name}.system.rollback_to_snapshot('tweets.raw', {before.snapshot_id})"
         )
         raise IntegrityError(msg)
@@ -83,7 +84,7 @@ def compact_archive(
 
 
 def closed_state(spark: SparkSession, settings: Settings, closed_before: datetime) -> ClosedHours | None:
-    """Files and rows of the closed hours at the current snapshot, from metadata alone. None without a snapshot."""
+    """Return files and rows of the closed hours at the current snapshot, from metadata; None without a snapshot."""
     snapshot_id = current_snapshot(spark, raw_table(settings))
     if snapshot_id is None:
         return None
@@ -94,19 +95,19 @@ def closed_state(spark: SparkSession, settings: Settings, closed_before: datetim
 
 
 def current_snapshot(spark: SparkSession, table: str) -> int | None:
-    """Id of the snapshot that readers see now."""
+    """Return the id of the snapshot that readers see now."""
     refs = spark.table(f"{table}.refs").where(fn.col("name") == "main").select("snapshot_id").first()
     return None if refs is None else int(refs["snapshot_id"])
 
 
 def expire_snapshots(spark: SparkSession, settings: Settings, *, older_than: datetime, now: datetime) -> int:
-    """Forget snapshots of both tables, the newest ten excepted. Returns how many data files went with them.
+    """Expire snapshots of both tables except the newest ten. Returns the number of data files deleted.
 
     Raises:
-        ValueError: `older_than` lies less than an hour before `now`: a running reader may still need the snapshot.
+        ValueError: `older_than` is less than an hour before `now`: a running reader may still need the snapshot.
     """
     if now - older_than < MIN_EXPIRE_AGE:
-        msg = f"snapshots younger than {MIN_EXPIRE_AGE} may be in use; older_than is {older_than.isoformat()}"
+        msg = f"older_than={older_than.isoformat()}: snapshots younger than {MIN_EXPIRE_AGE} may be in use"
         raise ValueError(msg)
     deleted = 0
     for table in TABLES:
@@ -115,18 +116,18 @@ def expire_snapshots(spark: SparkSession, settings: Settings, *, older_than: dat
             args={"table": table, "older_than": older_than, "retain_last": RETAINED_SNAPSHOTS},
         ).first()
         deleted += int(row["deleted_data_files_count"])
-    log.info("expired: %d data files of forgotten snapshots deleted", deleted)
+    log.info("snapshots expired: %d data files deleted", deleted)
     return deleted
 
 
 def remove_orphans(spark: SparkSession, settings: Settings, *, older_than: datetime, now: datetime) -> int:
-    """Delete files that no snapshot names. Returns how many.
+    """Delete files that no snapshot references. Returns their number.
 
     Raises:
-        ValueError: `older_than` lies less than a day before `now`.
+        ValueError: `older_than` is less than a day before `now`.
     """
     if now - older_than < MIN_ORPHAN_AGE:
-        msg = f"files younger than {MIN_ORPHAN_AGE} may belong to a running job; older_than is {older_than.isoformat()}"
+        msg = f"older_than={older_than.isoformat()}: files younger than {MIN_ORPHAN_AGE} may belong to a running job"
         raise ValueError(msg)
     deleted = 0
     for table in TABLES:
@@ -134,14 +135,14 @@ def remove_orphans(spark: SparkSession, settings: Settings, *, older_than: datet
             statement("maintenance/remove_orphan_files", catalog=settings.archive.catalog_name),
             args={"table": table, "older_than": older_than},
         ).count()
-    log.info("removed: %d files that no snapshot names", deleted)
+    log.info("%d orphan files deleted", deleted)
     return deleted
 
 
 def _appended(spark: SparkSession, settings: Settings, start: int, end: int, closed_before: datetime) -> int:
     if start == end:
         return 0
-    appended = (  # Iceberg's incremental read sees appends only, not the rewritten files
+    appended = (  # Iceberg's incremental read sees only appends, not rewritten files
         spark.read.format("iceberg")
         .option("start-snapshot-id", start)
         .option("end-snapshot-id", end)

@@ -1,4 +1,4 @@
-"""The archive without Spark: what the Iceberg table of raw records holds, read through pyiceberg."""
+"""The archive without Spark: the Iceberg table of raw records, read through pyiceberg."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class HourFiles:
 class ArchiveCounts:
     """Rows of the raw table, counted exactly.
 
-    `rows` counts every row, `rejects` distinct records that are no tweet, `distinct_records` distinct places
-    (partition, offset) of the raw topic, `distinct_tweets` distinct tweet ids, `tweets_per_day` the same by the UTC day
-    of the tweet's first record. Tweets whose text was taken out on request are among them.
+    `rows` counts every row, `rejects` distinct rejected records, `distinct_records` distinct (partition, offset) pairs
+    of the raw topic, `distinct_tweets` distinct tweet ids, `tweets_per_day` the same by the UTC day of the tweet's
+    first record. Deleted tweets are included.
     """
 
     rows: int = 0
@@ -59,10 +59,10 @@ class ArchiveCounts:
 
 @dataclass(frozen=True)
 class ArchiveRecords:
-    """The archived records as columns of equal length, one entry a row, in no order.
+    """The archived records as columns of equal length, one entry per row, unordered.
 
-    `tweet` is the place of the row's id in `tweet_ids`, or -1 for a reject; `day` counts days since 1970-01-01 (UTC);
-    `deleted` tells the rows whose text was taken out on request.
+    `tweet` is the index of the row's id in `tweet_ids`, or -1 for a reject; `day` counts days since 1970-01-01 (UTC);
+    `deleted` marks the rows of deleted tweets, whose text is gone.
     """
 
     partition: NDArray[np.int64]
@@ -76,12 +76,12 @@ class ArchiveRecords:
         return len(self.offset)
 
     def select(self, rows: NDArray[Any]) -> ArchiveRecords:
-        """Some of the rows, by mask or by place. The ids stay the same."""
+        """Return some of the rows, by mask or by index, with the same `tweet_ids`."""
         places = self.partition[rows], self.offset[rows]
         return ArchiveRecords(*places, self.day[rows], self.tweet[rows], self.deleted[rows], self.tweet_ids)
 
     def distinct(self) -> ArchiveRecords:
-        """One row for each place (partition, offset), ordered by it."""
+        """Return one row per (partition, offset), in that order."""
         order = np.lexsort((self.offset, self.partition))
         ordered = self.select(order)
         first = np.ones(len(order), dtype=bool)
@@ -89,9 +89,9 @@ class ArchiveRecords:
         return ordered.select(first)
 
     def owners(self) -> ArchiveRecords:
-        """The first record of each tweet: the one with the lowest partition, then offset. Rejects are left out.
+        """Return the first record of each tweet: the one with the lowest partition, then offset. Rejects are left out.
 
-        `deleted` tells which tweets have lost their text in any record.
+        `deleted` marks tweets whose text is gone in any record.
         """
         records = self.distinct()
         records = replace(records, deleted=records._tweet_deleted()).select(records.tweet >= 0)
@@ -102,16 +102,16 @@ class ArchiveRecords:
         return np.isin(self.tweet, np.unique(self.tweet[self.deleted]))
 
     def ids(self) -> list[str]:
-        """Tweet ids of the rows; only for rows that are no rejects."""
+        """Return the tweet ids of the rows; only for rows that are not rejects."""
         return list(self.tweet_ids.take(pa.array(self.tweet)).to_pylist())
 
     def of_deleted_tweets(self) -> ArchiveRecords:
-        """The rows of tweets that have lost their text in at least one row."""
+        """Return all rows of tweets whose text is gone in at least one row."""
         return self.select(self._tweet_deleted())
 
     @staticmethod
     def of(rows: Sequence[tuple[int, int, str | None, date]], deleted: Container[int] = ()) -> ArchiveRecords:
-        """Records from (partition, offset, tweet id or None for a reject, day); `deleted` are places in `rows`."""
+        """Records from (partition, offset, tweet id or None for a reject, day); `deleted` are indices in `rows`."""
         reasons = [f"{DELETED}delete" if at in deleted else None if row[2] else "no" for at, row in enumerate(rows)]
         table = pa.table(
             {
@@ -126,26 +126,26 @@ class ArchiveRecords:
 
 
 class ArchiveStore:
-    """Reads the table of raw records. A table that does not exist yet is an empty one.
+    """Reads the table of raw records. A table that does not exist yet reads as empty.
 
-    Every call reads the newest metadata. Raises RetryableError when catalog or bucket do not answer.
+    Every call reads the newest metadata and raises RetryableError if the catalog or the bucket does not answer.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._archive, self._s3 = settings.archive, settings.s3
 
     def table(self) -> Table | None:
-        """The table at its newest metadata, for who reads rows; None while there is none."""
+        """Return the table at its newest metadata, for callers that read rows; None if it does not exist yet."""
         return self._table()
 
     def current_snapshot_id(self) -> int | None:
-        """Snapshot that a reader sees now; None while there is none."""
+        """Return the id of the snapshot that a reader sees now; None if there is none yet."""
         table = self._table()
         snapshot = table.current_snapshot() if table else None
         return snapshot.snapshot_id if snapshot else None
 
     def rows_since(self, snapshot_id: int) -> int | None:
-        """Rows added (less those deleted) after a snapshot. None when that snapshot is expired and forgotten."""
+        """Return the rows added minus the rows deleted after a snapshot; None if that snapshot has expired."""
         table = self._table()
         before = table.snapshot_by_id(snapshot_id) if table else None
         if table is None or before is None:
@@ -153,12 +153,12 @@ class ArchiveStore:
         return _total_rows(table.current_snapshot()) - _total_rows(before)
 
     def rows(self) -> int:
-        """Rows of the table by its metadata: no data file is read."""
+        """Return the number of rows from the table's metadata; reads no data files."""
         table = self._table()
         return _total_rows(table.current_snapshot()) if table else 0
 
     def files_per_hour(self) -> dict[datetime, HourFiles]:
-        """Data files and rows of each event hour (its start, UTC), oldest first. Reads manifests, no data."""
+        """Return data files and rows per event hour (its start, UTC), oldest first. Reads manifests, no data files."""
         table = self._table()
         if table is None or table.current_snapshot() is None:
             return {}
@@ -170,7 +170,7 @@ class ArchiveStore:
         return dict(sorted(hours.items()))
 
     def records(self) -> ArchiveRecords:
-        """Place, day and tweet of every row at the newest snapshot. About 60 bytes of memory a row and 30 an id."""
+        """Return all rows at the newest snapshot. Needs about 60 bytes of memory per row and 30 per id."""
         table = self._table()
         if table is None or table.current_snapshot() is None:
             return ArchiveRecords.of([])
@@ -181,7 +181,7 @@ class ArchiveStore:
         return _columns(read)
 
     def twitter_ids(self) -> pa.Array:
-        """Distinct ids of the readable tweets that Twitter numbered, as text. About 30 bytes of memory an id."""
+        """Return the distinct ids of readable tweets from Twitter, as text. Needs about 30 bytes of memory per id."""
         table = self._table()
         if table is None or table.current_snapshot() is None:
             return pa.array([], pa.string())
@@ -194,7 +194,7 @@ class ArchiveStore:
         return ids.filter(pc.match_substring_regex(ids, _TWITTER_ID))
 
     def counts(self) -> ArchiveCounts:
-        """Exact counts at the newest snapshot."""
+        """Return exact counts at the newest snapshot."""
         records = self.records()
         distinct, owners = records.distinct(), records.owners()
         return ArchiveCounts(
@@ -213,7 +213,7 @@ class ArchiveStore:
                 self._archive.catalog_name,
                 uri=uri,
                 warehouse=f"s3://{self._s3.bucket}/{self._archive.warehouse_prefix}",
-                init_catalog_tables="false",  # Spark makes them; a reader leaves no trace
+                init_catalog_tables="false",  # Spark creates them; a reader must not
                 **s3_properties(self._s3),
             )
         except ModuleNotFoundError as error:
@@ -230,25 +230,25 @@ class ArchiveStore:
         except SQLAlchemyError as error:
             if "no such table" in str(error) or "UndefinedTable" in str(error):
                 return None
-            reason = type(error).__name__  # the text may hold the address with its password
+            reason = type(error).__name__  # the text may contain the URI with its password
             raise RetryableError(f"the archive's catalog does not answer ({reason}); see ARCHIVE_CATALOG_URI") from None
         except OSError as error:
             raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
 
 
 def tweets_per_day(owners: ArchiveRecords) -> dict[date, int]:
-    """How many of the records fall on each day, oldest first."""
+    """Return the number of records per day, oldest first."""
     days, counts = np.unique(owners.day, return_counts=True)
     return {day_of(int(day)): int(count) for day, count in zip(days, counts, strict=True)}
 
 
 def day_of(days_since_epoch: int) -> date:
-    """The date of a day number."""
+    """Return the date of a day number."""
     return _EPOCH + timedelta(days=days_since_epoch)
 
 
 def sqlalchemy_uri(archive: ArchiveSettings) -> str:
-    """The catalog's address for SQLAlchemy, with user and password where the settings give them.
+    """Return the catalog's URI for SQLAlchemy, with user and password from the settings, if any.
 
     Raises:
         ConfigurationError: neither sqlite:///PATH nor postgresql://….
@@ -258,7 +258,7 @@ def sqlalchemy_uri(archive: ArchiveSettings) -> str:
 
 
 def s3_properties(s3: S3Settings) -> dict[str, str]:
-    """pyiceberg's properties for the bucket. Without an access key the machine's own role or profile is used."""
+    """Return pyiceberg's properties for the bucket. Without an access key the machine's role or profile is used."""
     properties = {
         "s3.endpoint": s3.endpoint_url,
         "s3.region": s3.region,
@@ -283,7 +283,7 @@ def _total_rows(snapshot: Any) -> int:
 
 
 def _hour(value: int | datetime) -> datetime:
-    """Start of an hour that Iceberg gives as hours since the epoch."""
+    """Return the start of an hour, which Iceberg gives as hours since the epoch."""
     return datetime.fromtimestamp(value * 3600, UTC) if isinstance(value, int) else value.replace(tzinfo=UTC)
 
 

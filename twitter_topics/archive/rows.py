@@ -1,4 +1,4 @@
-"""The archive as Spark sees it: the tables, and the way from a Kafka record to a row."""
+"""The archive in Spark: its tables, and the conversion of a Kafka record to a row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def ensure_tables(spark: SparkSession, settings: Settings) -> None:
-    """Create namespace and tables where they are missing."""
+    """Create the namespace and the tables if they are missing."""
     catalog = settings.archive.catalog_name
     spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {catalog}.{NAMESPACE}")
     for name in ("create_raw", "create_topic_hour"):
@@ -27,30 +27,32 @@ def ensure_tables(spark: SparkSession, settings: Settings) -> None:
 
 
 def raw_table(settings: Settings) -> str:
-    """Full name of the table of raw tweets."""
+    """Return the full name of the table of raw tweets."""
     return f"{settings.archive.catalog_name}.{NAMESPACE}.{RAW_TABLE}"
 
 
 def time_bounds(settings: Settings) -> TimeBounds:
-    """How far event time may lie from arrival, from the settings."""
+    """Return the allowed distance between event time and arrival, from the settings."""
     return TimeBounds(settings.speed.max_future_minutes * 60_000, settings.speed.max_age_days * 86_400_000)
 
 
 def archive_rows(records: DataFrame, bounds: TimeBounds) -> DataFrame:
-    """Rows of `tweets.raw` from Kafka records (columns of Spark's Kafka source). One row a record, rejects too."""
+    """Convert Kafka records (columns of Spark's Kafka source) to rows of `tweets.raw`, one each, rejects too."""
     columns = records.select("value", "partition", "offset", "timestamp")
     return columns.mapInArrow(_archiver(bounds), RAW_SCHEMA)
 
 
 def append_stream(rows: DataFrame, settings: Settings, *, checkpoint: str, trigger: dict[str, Any]) -> StreamingQuery:
-    """Start the query that appends rows to `tweets.raw`, each Kafka record exactly once: Iceberg commits the batch's
-    number with its data, so a repeated batch changes nothing."""
+    """Start the query that appends rows to `tweets.raw`, each Kafka record exactly once.
+
+    Iceberg commits the batch number with the data, so a repeated batch changes nothing.
+    """
     return (
         rows.writeStream.format("iceberg")
         .outputMode("append")
         .option("checkpointLocation", checkpoint)
-        .option("fanout-enabled", "true")  # rows come by arrival, not by event hour
-        .option("check-nullability", "false")  # mapInArrow cannot promise NOT NULL; Iceberg checks the values
+        .option("fanout-enabled", "true")  # rows arrive in Kafka's order, not by event hour
+        .option("check-nullability", "false")  # mapInArrow cannot declare NOT NULL; Iceberg checks the values
         .trigger(**trigger)
         .toTable(raw_table(settings))
     )
@@ -82,7 +84,7 @@ def _archiver(bounds: TimeBounds) -> Callable[[Iterable[pa.RecordBatch]], Iterat
 
 
 def _row(read: Tweet | Rejection, received_us: int) -> tuple[str | None, int, str | None, str | None]:
-    """(tweet_id, event time in microseconds, source, reject reason); a reject stands in the hour of its arrival."""
+    """Return (tweet_id, event time in microseconds, source, reject reason); a reject gets its arrival as event time."""
     if isinstance(read, Rejection):
         return None, received_us, None, read.reason
     return read.tweet_id, read.event_time_ms * 1000, read.source, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 NAMESPACE = "tweets"
 RAW_TABLE = "raw"
-"""Every record of the raw topic, rejects too. Columns in include/sql/create_raw.sql."""
+"""Every record of the raw topic, including rejects. Columns in include/sql/create_raw.sql."""
 
 TOPIC_HOUR_TABLE = "topic_hour"
 """Exact counts per closed hour, topic and model. Columns in include/sql/create_topic_hour.sql."""
@@ -13,7 +13,7 @@ RAW_SCHEMA = (
     "tweet_id string, event_time timestamp, source string, payload binary, reject_reason string, "
     "kafka_partition int, kafka_offset long, kafka_timestamp timestamp"
 )
-"""Spark DDL of a row of the raw table, in the table's order."""
+"""Spark DDL of a row of the raw table, in the table's column order."""
 
 DELETED = "deleted: "
-"""How the reject_reason of a tweet begins whose text was taken out on request. Its place, id and time stay."""
+"""Prefix of a deleted tweet's reject_reason. Its text is gone; partition, offset, id and time stay."""

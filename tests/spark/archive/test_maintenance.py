@@ -113,7 +113,7 @@ def test_lost_rows_are_noticed(spark: SparkSession, local_archive: Settings, mon
         return original(name, **identifiers)
 
     monkeypatch.setattr(maintenance, "statement", deleting)
-    with pytest.raises(IntegrityError, match=r"40 rows at snapshot .* 39 at snapshot"):
+    with pytest.raises(IntegrityError, match=r"40 rows at snapshot .* 39 rows at snapshot"):
         compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2)
 
 
