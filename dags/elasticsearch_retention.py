@@ -13,7 +13,7 @@ override a clock that is behind the newest index.
 **Example.** `{"days": 7, "dry_run": true, "allow_all": true}` shows what would be deleted.
 
 **When it fails.** *the clock says …*: set the clock; after replaying old tweets, run once with `allow_all`. *more than
-50 %*: check with `dry_run` and `allow_all`, then run with `allow_all` only. Elasticsearch unavailable: the next run
+50%*: check with `dry_run` and `allow_all`, then run with `allow_all` only. Elasticsearch unavailable: the next run
 catches up.
 """
 

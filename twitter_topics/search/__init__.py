@@ -1,1 +1,1 @@
-"""The search index: its mapping, its store, and how long it keeps a day."""
+"""The search index: its mapping, its store and its retention."""

@@ -1,4 +1,4 @@
-"""The document that analysts search: its mapping, its index, and the index template."""
+"""The document that analysts search: its mapping, its index and the index template."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ MAPPINGS: dict[str, Any] = {
 
 
 def index_name(prefix: str, event_time_ms: int) -> str:
-    """The daily index of a tweet, by the UTC day of its event time: `tweets-2026.11.23`."""
+    """Return the daily index of a tweet, by the UTC day of its event time: `tweets-2026.11.23`."""
     return f"{prefix}-{datetime.fromtimestamp(event_time_ms / 1000, UTC):%Y.%m.%d}"
 
 
 def index_day(name: str, prefix: str) -> date | None:
-    """The UTC day of a daily index, or None for any other name."""
+    """Return the UTC day of a daily index, or None for any other name."""
     match = re.fullmatch(re.escape(prefix) + r"-(\d{4})\.(\d{2})\.(\d{2})", name, re.ASCII)
     if match is None:
         return None
@@ -74,7 +74,7 @@ def index_day(name: str, prefix: str) -> date | None:
 
 
 def index_template(prefix: str, *, shards: int, replicas: int) -> dict[str, Any]:
-    """Body of the index template `<prefix>`: settings, strict mapping, and the alias that spans all days."""
+    """Return the body of the index template `<prefix>`: settings, strict mapping and an alias for all days."""
     return {
         "index_patterns": [f"{prefix}-*"],
         "priority": 200,

@@ -1,4 +1,4 @@
-"""Which daily indices are to be deleted: decided from their names alone, and refused where it looks like a mistake."""
+"""Which daily indices to delete: decided by name only; a plan that looks like a mistake is rejected."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 MIN_DAYS, MAX_DAYS = 1, 3650
 
 MAX_SHARE = 0.5
-"""A plan that deletes more than this share of the indices needs a person's word."""
+"""A plan that deletes more than this share of the indices needs `allow_all`."""
 
 CLOCK_BEHIND = timedelta(days=2)
-"""No tweet is accepted that lies further in the future than minutes: an index of the day after tomorrow says that the
+"""A tweet more than SPEED_MAX_FUTURE_MINUTES ahead is rejected, so an index of the day after tomorrow means that the
 clock is wrong."""
 
 CLOCK_AHEAD = timedelta(days=60)
-"""A clock that jumped ahead makes every index look old. An archive replayed with its old times looks the same."""
+"""A clock that jumped ahead makes every index look old. So does a replay of old tweets with their original times."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionPlan:
-    """Index names, sorted. `ignored` are names that are no daily index: never touched."""
+    """Index names, sorted. `ignored` are names that are not daily indices; they are never touched."""
 
     delete: tuple[str, ...]
     keep: tuple[str, ...]
@@ -37,21 +37,22 @@ class RetentionPlan:
 def plan_retention(
     names: Iterable[str], *, prefix: str, days: int, today: date, allow_all: bool = False
 ) -> RetentionPlan:
-    """Daily indices `<prefix>-YYYY.MM.DD` whose UTC day lies more than `days` days before `today`.
+    """Plan the deletion of daily indices `<prefix>-YYYY.MM.DD` more than `days` days older than `today` (UTC).
 
     Args:
-        names: of all indices, in any order.
-        prefix: of the daily indices, without the dash.
+        names: names of all indices, in any order.
+        prefix: prefix of the daily indices, without the dash.
         days: an index exactly this old is kept.
         today: UTC.
-        allow_all: a person has looked at the plan: deleting most of the indices, or indices that are all old, is meant.
+        allow_all: a person has checked the plan; deleting most indices, or indices that are all old, is intended.
 
     Raises:
-        ConfigurationError: `days` is out of 1 … 3650.
-        IntegrityError: the clock contradicts the names, or more than half would go, and nobody allowed it.
+        ConfigurationError: `days` is outside 1 … 3650.
+        IntegrityError: the clock contradicts the names, or more than half of the indices would go, without
+            `allow_all`. A clock that is behind is never allowed.
     """
     if not MIN_DAYS <= days <= MAX_DAYS:
-        msg = f"days={days}: keep {MIN_DAYS} to {MAX_DAYS} days (ELASTICSEARCH_RETENTION_DAYS, or the run's form)"
+        msg = f"days={days} is not between {MIN_DAYS} and {MAX_DAYS}; correct ELASTICSEARCH_RETENTION_DAYS or the form"
         raise ConfigurationError(msg)
     ordered = sorted(set(names))
     dated = {name: day for name in ordered if (day := index_day(name, prefix)) is not None}
@@ -61,7 +62,7 @@ def plan_retention(
     if len(delete) > MAX_SHARE * len(dated) and not allow_all:
         msg = (
             f"{len(delete)} of {len(dated)} daily indices are older than {days} days, more than {MAX_SHARE:.0%}: "
-            "nothing is deleted. Look at the list with dry_run and allow_all; if it is right, run without dry_run."
+            "nothing is deleted. Check the list with dry_run and allow_all; if it is right, run with allow_all only."
         )
         raise IntegrityError(msg)
     return RetentionPlan(
@@ -76,11 +77,11 @@ def _check_clock(dated: dict[str, date], today: date, *, allow_all: bool) -> Non
         return
     newest = max(dated.values())
     if today < newest - CLOCK_BEHIND:
-        msg = f"the clock says {today}, but there is an index of {newest}: nothing is deleted. Set the clock right."
+        msg = f"the clock says {today}, but there is an index of {newest}: nothing is deleted. Set the clock."
         raise IntegrityError(msg)
     if today > newest + CLOCK_AHEAD and not allow_all:
         msg = (
             f"the clock says {today}, but the newest index is of {newest}: nothing is deleted. Either the clock is "
-            "wrong, or no new tweet came for so long; if old tweets are meant to go, run with allow_all."
+            "wrong or no tweet has arrived since; to delete old tweets on purpose, run with allow_all."
         )
         raise IntegrityError(msg)

@@ -1,4 +1,4 @@
-"""What elasticsearch_retention does: a plan from names, then exactly that plan."""
+"""The tasks of elasticsearch_retention: plan by name, then apply exactly that plan."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 
 def plan(store: SearchStore, *, prefix: str, days: int, today: date, allow_all: bool) -> list[str]:
-    """Names of the indices to delete, oldest first.
+    """Return the names of the indices to delete, oldest first.
 
     Raises:
         ConfigurationError, IntegrityError: see search.retention.plan_retention.
-        RetryableError: Elasticsearch stays away.
+        RetryableError: Elasticsearch stays unavailable.
     """
     documents = store.daily_indices()
     decided = plan_retention(documents, prefix=prefix, days=days, today=today, allow_all=allow_all)
@@ -32,11 +32,11 @@ def plan(store: SearchStore, *, prefix: str, days: int, today: date, allow_all: 
 
 
 def apply(store: SearchStore, names: list[str], *, prefix: str, dry_run: bool) -> list[str]:
-    """Delete exactly these indices, one by one. Returns those that were there and are gone.
+    """Delete exactly these indices, one by one. Returns those that existed.
 
     Raises:
-        ValueError: a name is no daily index; nothing was deleted.
-        RetryableError: Elasticsearch stays away; the rest is deleted by the next try.
+        ValueError: a name is not a daily index; nothing was deleted.
+        RetryableError: Elasticsearch stays unavailable; a retry deletes the rest.
     """
     strange = [name for name in names if index_day(name, prefix) is None]
     if strange:

@@ -25,31 +25,31 @@ log = logging.getLogger(__name__)
 
 BULK_DOCUMENTS = 2_000
 _RETRY_STATUS = {403, 408, 429, 500, 502, 503, 504}
-# 403: a disk block answers so on some versions; waiting loses nothing, dropping would
+# 403: some versions return it for a disk block; waiting loses nothing, dropping would
 _MAX_PAUSE_SECONDS = 30.0
 
 
 class Outcome(Enum):
-    """What became of a document."""
+    """What happened to a document."""
 
     OWNED = "owned"
-    """It stands in the index from this very record: new, or written again by a repeated batch."""
+    """This record owns the document: it is new, or a repeated batch wrote it again."""
     DUPLICATE = "duplicate"
-    """Another record brought the same tweet first."""
+    """Another record with the same tweet came first."""
     REFUSED = "refused"
-    """Elasticsearch cannot take it (mapping, size). Trying again would not help."""
+    """Elasticsearch cannot index it (mapping, size). A retry would not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The outcome of one document; `reason` says why it was refused."""
+    """The outcome of one document; `reason` explains a rejection."""
 
     outcome: Outcome
     reason: str = ""
 
 
 class SearchStore:
-    """Documents by search.index. Every call may raise RetryableError when Elasticsearch stays away."""
+    """Documents as in search.index. Every call can raise RetryableError if Elasticsearch stays unavailable."""
 
     def __init__(self, settings: ElasticsearchSettings, *, patience_seconds: float = 600.0) -> None:
         self._settings = settings
@@ -57,7 +57,7 @@ class SearchStore:
         self._client = elasticsearch_client(settings)
 
     def ensure_template(self) -> None:
-        """Put the index template; indices made from now on follow it."""
+        """Put the index template; new indices follow it."""
         s = self._settings
         body = index_template(s.index_prefix, shards=s.shards, replicas=s.replicas)
         self._patiently(lambda: self._client.indices.put_index_template(name=s.index_prefix, **body))
@@ -65,14 +65,14 @@ class SearchStore:
     def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
         """Write documents by tweet id, each id once.
 
-        The first record with an id owns the document. Its own repetition overwrites it (the batch may run again with
+        The first record with an id owns the document. A repeat of that record overwrites it (a repeated batch may use
         another model); any other record with that id is a duplicate.
 
         Returns:
-            One outcome a document, in order.
+            One outcome per document, in order.
 
         Raises:
-            RetryableError: Elasticsearch did not take them within the patience. Nothing is lost by trying again.
+            RetryableError: Elasticsearch did not accept them within the patience. A retry loses nothing.
         """
         outcomes: list[Written | None] = [None] * len(documents)
         conflicts: list[int] = []
@@ -93,7 +93,7 @@ class SearchStore:
         """Delete the documents of tweets (tweet id, event time in Unix milliseconds).
 
         Returns:
-            How many were there. A document or a day that is missing is as good as deleted.
+            The number of documents that existed. A missing document or day counts as deleted.
 
         Raises:
             RetryableError: Elasticsearch did not delete all of them within the patience.
@@ -109,7 +109,7 @@ class SearchStore:
         return there
 
     def daily_indices(self) -> dict[str, int]:
-        """Documents in each daily index, by name."""
+        """Return the number of documents per daily index, by name."""
         rows = self._patiently(
             lambda: self._client.cat.indices(index=f"{self._settings.index_prefix}-*", format="json", h="index")
         )
@@ -117,24 +117,24 @@ class SearchStore:
         return {name: self.count(index=name) for name in names}
 
     def count(self, query: dict[str, Any] | None = None, *, index: str = "") -> int:
-        """Documents that match, over all days or one index, everything acknowledged included."""
+        """Count the documents that match, in all days or one index, including everything acknowledged."""
         target = index or f"{self._settings.index_prefix}-*"
         self._patiently(lambda: self._client.indices.refresh(index=target, ignore_unavailable=True))
         answer = self._patiently(lambda: self._client.count(index=target, query=query, ignore_unavailable=True))
         return int(answer["count"])
 
     def search(self, **body: Any) -> dict[str, Any]:
-        """A search over all days; keywords as in Elasticsearch's search API."""
+        """Search all days; keywords as in Elasticsearch's search API."""
         answer = self._patiently(
             lambda: self._client.search(index=f"{self._settings.index_prefix}-*", ignore_unavailable=True, **body)
         )
         return dict(answer)
 
     def delete_index(self, name: str) -> bool:
-        """Delete one daily index by its exact name. False when it is gone already.
+        """Delete one daily index by its exact name. Returns False if it does not exist.
 
         Raises:
-            ValueError: the name is not one of a daily index; patterns are never accepted.
+            ValueError: not the name of a daily index; patterns are never accepted.
         """
         if not name.startswith(f"{self._settings.index_prefix}-") or any(sign in name for sign in "*,?"):
             msg = f"{name!r} is not the name of a daily index"
@@ -146,7 +146,7 @@ class SearchStore:
         return True
 
     def _owned(self, documents: Sequence[dict[str, Any]], positions: Sequence[int]) -> set[int]:
-        """Which of the conflicting documents stand in the index from their own record."""
+        """Return which of the conflicting documents are owned by their own record."""
         prefix = self._settings.index_prefix
         docs = [
             {
@@ -160,7 +160,7 @@ class SearchStore:
         owned = set()
         for position, found in zip(positions, answer["docs"], strict=True):
             if not found.get("found"):
-                msg = f"document {found['_id']} was there a moment ago and is gone"
+                msg = f"document {found['_id']} disappeared while it was being written"
                 raise RetryableError(msg)
             mine = documents[position]
             source = found["_source"]
@@ -171,7 +171,7 @@ class SearchStore:
     def _bulk(
         self, action: str, documents: Sequence[dict[str, Any]], positions: Sequence[int]
     ) -> Iterator[tuple[int, int, str]]:
-        """Send documents, again those that Elasticsearch was too busy for; yields (position, status, error)."""
+        """Send documents and retry those that Elasticsearch was too busy for; yield (position, status, error)."""
         for start in range(0, len(positions), BULK_DOCUMENTS):
             waiting = list(positions[start : start + BULK_DOCUMENTS])
             pauses = self._pauses()
@@ -180,7 +180,7 @@ class SearchStore:
                 answer = self._patiently(partial(self._client.bulk, operations=cast("Any", body)))
                 items = [item[action] for item in answer["items"]]
                 if len(items) != len(waiting):
-                    msg = f"bulk answered {len(items)} items for {len(waiting)} documents"
+                    msg = f"Elasticsearch's bulk API returned {len(items)} items for {len(waiting)} documents"
                     raise RetryableError(msg)
                 busy = []
                 for position, item in zip(waiting, items, strict=True):
@@ -211,7 +211,7 @@ class SearchStore:
                 raise
             except ApiError as error:
                 if error.status_code == 401:
-                    msg = f"ELASTICSEARCH_USERNAME/PASSWORD/API_KEY: {self._settings.url} refused the credentials"
+                    msg = f"ELASTICSEARCH_USERNAME/PASSWORD/API_KEY: {self._settings.url} rejected the credentials"
                     raise ConfigurationError(msg) from None
                 if error.status_code not in _RETRY_STATUS:
                     raise
@@ -226,14 +226,14 @@ class SearchStore:
 
     def _pause(self, seconds: float | None, reason: str) -> None:
         if seconds is None:
-            msg = f"Elasticsearch at {self._settings.url}: {reason}, for {self._patience:.0f} s"
+            msg = f"Elasticsearch at {self._settings.url} has been unavailable for {self._patience:.0f} s: {reason}"
             raise RetryableError(msg)
-        log.warning("Elasticsearch: %s; next try in %.1f s", reason, seconds)
+        log.warning("Elasticsearch: %s; retrying in %.1f s", reason, seconds)
         time.sleep(seconds)
 
 
 def elasticsearch_client(settings: ElasticsearchSettings) -> Elasticsearch:
-    """The official client; retries are ours, so that every outcome is seen."""
+    """Return the official client, without its retries: this store retries itself and sees every outcome."""
     key, password = settings.api_key.get_secret_value(), settings.password.get_secret_value()
     return Elasticsearch(
         settings.url,
@@ -247,7 +247,7 @@ def elasticsearch_client(settings: ElasticsearchSettings) -> Elasticsearch:
 
 def _written(status: int, error: str) -> Written:
     if "index_not_found" in error:
-        msg = f"action.auto_create_index of Elasticsearch must allow the daily indices ({error})"
+        msg = f"Elasticsearch did not create a daily index; allow it in action.auto_create_index ({error})"
         raise ConfigurationError(msg)
     return Written(Outcome.OWNED) if status < 300 else Written(Outcome.REFUSED, f"HTTP {status}: {error}")
 

@@ -53,7 +53,7 @@ def test_the_dot_of_a_prefix_is_a_dot() -> None:
 
 @pytest.mark.parametrize("days", [-1, 0, 3651, 10**9])
 def test_days_out_of_range_are_refused(days: int) -> None:
-    with pytest.raises(ConfigurationError, match="1 to 3650"):
+    with pytest.raises(ConfigurationError, match="between 1 and 3650"):
         plan_retention([index(0)], prefix="tweets", days=days, today=TODAY)
 
 
