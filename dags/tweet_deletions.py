@@ -17,10 +17,10 @@ The text remains in Kafka until its retention ends (7 days), in old archive snap
 **Example.** `{"ask_x": "no"}` applies the notices received so far.
 
 **When it fails.** Rerun it: every run reads all notices. *X_BEARER_TOKEN*: the token is missing or X rejected it. *X
-takes one job of a type at a time*: another program of the same app has a job running; try later. If the X part fails,
-the notices are still applied and the run is marked as failed; the next run picks up a job that X has not finished.
-*deletions: …* lists archive rows in the wrong state: this is a bug, so keep the log. During a run the audit may report
-missing documents, because a document is deleted shortly before its row is redacted.
+allows one job of a type at a time*: another program of the same app has a job running; try later. If the X part fails,
+the notices are still applied and the run is marked as failed; the next run picks up a job that X has not finished. *the
+archive does not match the deletion notices* lists archive rows: this is a bug, so keep the log. During a run the audit
+may report missing documents, because a document is deleted shortly before its row is redacted.
 """
 
 from __future__ import annotations

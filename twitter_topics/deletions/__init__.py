@@ -1,1 +1,1 @@
-"""What authors and networks took back: asked for, published, and applied."""
+"""Deletions by authors and networks: collected, published and applied."""

@@ -1,8 +1,8 @@
-"""Notices take effect: tweets that were taken back leave the search index, and their text leaves the archive.
+"""Apply deletion notices: remove deleted tweets from the search index, and their text from the archive.
 
-The archive stays the ledger: the row keeps its place, its id and its time, and loses its payload. Every run looks at
-all notices and at all rows, so it may break off anywhere and be run again, and a tweet that comes once more after its
-deletion is caught by the next run.
+The archive stays the ledger: the row loses its payload and keeps partition, offset, id and time. Every run reads all
+notices and all rows, so an interrupted run can be repeated, and the next run removes a tweet that arrives again after
+its deletion.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _PAYLOAD_SCHEMA = "kafka_partition int, kafka_offset long, payload binary"
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a run did. `notices` counts the newest of each key, `unreadable` those of them that are none.
+    """The result of a run. `notices` counts the newest notice of each key, `unreadable` the invalid ones among them.
 
-    `tweets` distinct ones lost their text, in `rows` rows; `scrubbed` rows lost their places; `documents` left the
-    index.
+    `tweets` distinct tweets lost their text, in `rows` rows; `scrubbed` rows lost their locations; `documents` were
+    deleted from the index.
     """
 
     notices: int
@@ -68,8 +68,8 @@ def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
     """Apply all notices of the topic to the search index, then to the archive.
 
     Raises:
-        RetryableError: Elasticsearch stays away, or somebody else rewrites the same rows again and again.
-        IntegrityError: the archive is not what the notices ask for. What was changed stays changed.
+        RetryableError: Elasticsearch stays unavailable, or another job keeps rewriting the same rows.
+        IntegrityError: the archive does not match the notices afterwards. Changes are not rolled back.
     """
     notices = orders(read_notices(spark, settings)).persist()
     try:
@@ -79,14 +79,14 @@ def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
             except (PySparkException, Py4JJavaError) as error:
                 if not _is_conflict(error):
                     raise
-                log.warning("the archive was rewritten meanwhile; once more from the start")
-        raise RetryableError(f"{raw_table(settings)} is rewritten by somebody else all the time")
+                log.warning("the archive was rewritten meanwhile; retrying from the start")
+        raise RetryableError(f"{raw_table(settings)} was rewritten by another job during each of {_TRIES} tries")
     finally:
         notices.unpersist()
 
 
 def read_notices(spark: SparkSession, settings: Settings) -> DataFrame:
-    """All records of the topic of notices, up to its end as it is now."""
+    """Return all records of the topic of notices, up to its current end."""
     return (
         spark.read.format("kafka")
         .options(**kafka_options(settings.kafka))
@@ -96,9 +96,9 @@ def read_notices(spark: SparkSession, settings: Settings) -> DataFrame:
 
 
 def orders(records: DataFrame) -> DataFrame:
-    """What the newest notice of each key asks for: (readable, tweet_id, user_id, reason, up_to), see deletions.orders.
+    """Return the order of each key's newest notice: (readable, tweet_id, user_id, reason, up_to), see deletions.orders.
 
-    Both ids are null where a notice asks for nothing. A record without a value takes the notices of its key back.
+    Both ids are null for a notice that asks for nothing. A record without a value cancels the notices of its key.
     """
     read = records.select("key", "value", "offset").mapInArrow(_read_orders, _ORDER_SCHEMA)
     fields = fn.struct("readable", "tweet_id", "user_id", "reason", "up_to")
@@ -107,19 +107,19 @@ def orders(records: DataFrame) -> DataFrame:
 
 
 def changes(rows: DataFrame, asked: DataFrame, *, by_user: bool) -> DataFrame:
-    """The rows to be written: (kafka_partition, kafka_offset, tweet_id, event_time, payload, reject_reason).
+    """Return the rows to write: (kafka_partition, kafka_offset, tweet_id, event_time, payload, reject_reason).
 
     Args:
         rows: readable tweets of the archive.
-        asked: as from `orders`.
-        by_user: whether some of them concern whole accounts; then all payloads are read to find their tweets.
+        asked: orders, as returned by `orders`.
+        by_user: whether some orders concern whole accounts; then all payloads are read to find their tweets.
     """
     columns = [*_PLACE, "tweet_id", "event_time"]
     found = rows.join(asked.where("tweet_id IS NOT NULL").select("tweet_id", "reason"), "tweet_id")
     found = found.select(*columns, "reason")
     if by_user:
         found = found.unionByName(_of_users(rows, asked).select(*columns, "reason"))
-    # to forget a tweet beats to forget its place, and min() leaves the nulls of the latter out
+    # deleting a tweet overrides removing its location, whose reason is null: min() ignores nulls
     condemned = found.groupBy(*columns).agg(fn.min("reason").alias("reject_reason"))
     redacted = condemned.where("reject_reason IS NOT NULL").withColumn("payload", fn.lit(None).cast("binary"))
     to_scrub = condemned.where("reject_reason IS NULL")
@@ -148,7 +148,7 @@ def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied
             fn.min(fn.unix_micros("event_time")).alias("first"),
             fn.max(fn.unix_micros("event_time")).alias("last"),
         ).collect()[0]
-        # the index first: what anybody can search goes before what few can read
+        # the index first: it is searchable by everybody, the archive readable by few
         documents = delete_documents(todo.where("reject_reason IS NOT NULL"), settings)
         if totals["all"]:
             todo.createOrReplaceTempView("changes")
@@ -156,21 +156,21 @@ def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied
             _check(spark, settings, asked, before, snapshot)
     finally:
         todo.unpersist()
-    # what the classifier indexed after all, because it was behind or a batch was repeated
+    # documents that the classifier indexed meanwhile, because it was behind or repeated a batch
     documents += delete_documents(_redacted_and_searchable(spark, settings), settings)
     scrubbed = totals["all"] - totals["rows"]
     return replace(done, tweets=totals["tweets"], rows=totals["rows"], scrubbed=scrubbed, documents=documents)
 
 
 def delete_documents(rows: DataFrame, settings: Settings) -> int:
-    """Delete the documents of rows (tweet_id, event_time) from the index; how many were there."""
+    """Delete the documents of rows (tweet_id, event_time) from the index. Returns how many existed."""
     named = rows.select("tweet_id", fn.unix_millis("event_time").alias("at_ms")).distinct()
     deleted = named.mapInArrow(_deleter(settings.elasticsearch), "documents long")
     return int(deleted.agg(fn.coalesce(fn.sum("documents"), fn.lit(0)).alias("all")).collect()[0]["all"])
 
 
 def _redacted_and_searchable(spark: SparkSession, settings: Settings) -> DataFrame:
-    """Redacted rows of the days that the index has."""
+    """Return the redacted rows of the days that are in the index."""
     prefix = settings.elasticsearch.index_prefix
     days = [day for name in SearchStore(settings.elasticsearch).daily_indices() if (day := index_day(name, prefix))]
     redacted = spark.table(raw_table(settings)).where(fn.col("reject_reason").startswith(DELETED))
@@ -193,11 +193,13 @@ def _check(spark: SparkSession, settings: Settings, asked: DataFrame, before: Da
     spark.table(table).createOrReplaceTempView("archived_after")
     failures = spark.sql(statement("checks/assert_deletions_applied")).limit(5).collect()
     if failures:
-        raise IntegrityError("deletions:\n  " + "\n  ".join(str(row.asDict()) for row in failures))
+        raise IntegrityError(
+            "the archive does not match the deletion notices:\n  " + "\n  ".join(str(row.asDict()) for row in failures)
+        )
 
 
 def _of_users(rows: DataFrame, asked: DataFrame) -> DataFrame:
-    """The users' tweets: rows with the `reason` of the order."""
+    """Return the tweets of the ordered users: rows with the `reason` of the order."""
     users = rows.select(*_PLACE, "payload").mapInArrow(_read_users, _USER_SCHEMA)
     named = users.join(asked.where("user_id IS NOT NULL").select("user_id", "reason", "up_to"), "user_id")
     number = "decimal(38,0)"
@@ -217,7 +219,7 @@ def _read_orders(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _order(value: bytes | None) -> tuple[bool | None, str | None, str | None, str | None, str | None]:
-    """(readable, tweet_id, user_id, reason, up_to); all None for a record that takes its key back."""
+    """Return (readable, tweet_id, user_id, reason, up_to); all None for a record that cancels its key's notices."""
     if value is None:
         return None, None, None, None, None
     try:
@@ -252,7 +254,7 @@ def _scrub(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _scrubbed(payload: bytes | None) -> bytes | None:
-    """The payload without its places; None where it has none."""
+    """Return the payload without its locations; None if it has none."""
     body = json.loads(payload) if payload else None
     return json.dumps(body, separators=(",", ":")).encode() if without_places(body) else None
 
@@ -268,7 +270,7 @@ def _deleter(settings: ElasticsearchSettings) -> Callable[[Iterable[pa.RecordBat
 
 
 def _is_conflict(error: Exception) -> bool:
-    """Whether another commit changed the rewritten files first. Nothing was written then."""
+    """Return whether another commit changed the rewritten files first, in which case nothing was written."""
     return any(
         name in str(error)
         for name in ("iceberg.exceptions.ValidationException", "iceberg.exceptions.CommitFailedException")

@@ -1,6 +1,6 @@
-"""What the tasks of tweet_deletions hand to each other, in the bucket: each run writes over the one before.
+"""Files in the bucket that the tasks of tweet_deletions pass to each other. Each run overwrites the previous one's.
 
-deletions/ids.txt        ids of which X is asked, one a line
+deletions/ids.txt        ids to ask X about, one per line
 deletions/applied.json   {run, summary}
 """
 
@@ -20,7 +20,7 @@ IDS, APPLIED = "deletions/ids.txt", "deletions/applied.json"
 
 
 class DeletionFiles:
-    """All methods raise RetryableError while the store is away, and IntegrityError for what was not written."""
+    """All methods raise RetryableError if the store is unavailable, and IntegrityError for a missing file."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
@@ -35,10 +35,10 @@ class DeletionFiles:
         self._objects.put(APPLIED, json.dumps({"run": run, "summary": dict(summary)}, indent=2).encode())
 
     def summary(self, run: str) -> dict[str, Any]:
-        """What the job of this run did."""
+        """Return the summary that the job of this run wrote."""
         held = json.loads(self._get(APPLIED))
         if held["run"] != run:
-            raise IntegrityError(f"{APPLIED} is of the run {held['run']} and not of {run}")
+            raise IntegrityError(f"{APPLIED} belongs to run {held['run']}, not to {run}")
         return dict(held["summary"])
 
     def _get(self, key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What a notice asks of the archive: forget a tweet or all tweets of a user, forget places, or nothing."""
+"""What a notice orders: delete a tweet or all tweets of a user, remove locations, or nothing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from twitter_topics.records.notice import Notice
 
 GONE = frozenset({"deleted", "suspended", "protected", "deactivated"})
-"""States of an account whose tweets may not be kept."""
+"""States of an account whose tweets must not be kept."""
 
 PLACES = frozenset({"geo", "coordinates", "place", "places"})
-"""Fields that say where a tweet was written: of v1.1, of X API v2, and of its `includes`."""
+"""Fields with the location of a tweet: in v1.1, in X API v2, and in its `includes`."""
 
 _NUMBER = re.compile(r"^[0-9]{1,19}\Z")
 
@@ -25,8 +25,8 @@ _NUMBER = re.compile(r"^[0-9]{1,19}\Z")
 class Order:
     """What to do with a tweet or with the tweets of a user; one of the two ids is empty.
 
-    `reason` becomes the row's reject_reason; None leaves the tweet and takes its places away. `up_to` ends the user's
-    tweets that are meant (a number, inclusive); empty for all of them.
+    `reason` becomes the row's reject_reason; None keeps the tweet and removes its locations. `up_to` limits the order
+    to the user's tweets up to this id (inclusive); empty for all of them.
     """
 
     tweet_id: str
@@ -36,9 +36,9 @@ class Order:
 
 
 def order(notice: Notice) -> Order | None:
-    """The order of a notice; None for one that asks for nothing, such as an account that is active again.
+    """Return the order of a notice; None if it orders nothing, such as an account that is active again.
 
-    The rules are those of X (developer policy, "content compliance"), applied to every network.
+    The rules are X's (developer policy, "content compliance"), applied to every network.
     """
     reason = _reason(notice)
     if reason is None and notice.event != "scrub_geo":
@@ -51,9 +51,9 @@ def order(notice: Notice) -> Order | None:
 
 
 def without_places(body: Any) -> bool:
-    """Take every field of `PLACES` that holds something out of a JSON value, however deep. Whether there was one."""
+    """Remove every non-null field of `PLACES` from a JSON value, at any depth. Returns whether there was one."""
     found, waiting = False, [body]
-    while waiting:  # not by recursion: what JSON may nest is more than Python's stack takes
+    while waiting:  # not recursive: JSON can nest deeper than Python's stack allows
         value = waiting.pop()
         if isinstance(value, dict):
             for name in PLACES & value.keys():

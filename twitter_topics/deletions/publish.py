@@ -1,4 +1,4 @@
-"""Notices into the topic of deletions."""
+"""Publish notices to the topic of deletions."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _PATIENCE_MS = 10_000
 
 
 def publish(settings: KafkaSettings, notices: Iterable[Notice]) -> int:
-    """Send notices and wait until all replicas have each of them. Returns how many.
+    """Send notices and wait until all replicas have them. Returns their number.
 
     Raises:
-        RetryableError: Kafka did not take all. Sending them again changes nothing: the newest of a key counts.
+        RetryableError: Kafka did not acknowledge all. Sending them again is safe: the newest of a key counts.
     """
     producer = _connect(settings)
     sent, waiting = 0, iter(notices)
@@ -66,7 +66,7 @@ def _connect(settings: KafkaSettings) -> KafkaProducer:
             allow_auto_create_topics=False,
         )
     except KafkaError as error:
-        for opened in nets:  # a constructor that fails leaves its sockets open
+        for opened in nets:  # a failing constructor leaves its sockets open
             opened.close()
         raise _not_taken(settings, error) from error
 
@@ -78,4 +78,6 @@ def _send(producer: KafkaProducer, topic: str, notice: Notice) -> Any:
 
 
 def _not_taken(settings: KafkaSettings, error: KafkaError) -> RetryableError:
-    return RetryableError(f"Kafka at {settings.bootstrap_servers} did not take the notices: {type(error).__name__}")
+    return RetryableError(
+        f"Kafka at {settings.bootstrap_servers} did not acknowledge the notices: {type(error).__name__}"
+    )

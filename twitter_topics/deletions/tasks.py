@@ -1,4 +1,4 @@
-"""What tweet_deletions does outside Spark: it asks X which of the archived tweets are gone."""
+"""The tasks of tweet_deletions outside Spark: ask X which archived tweets no longer exist."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _NAME_LENGTH = 64
 
 
 def files(settings: Settings) -> DeletionFiles:
-    """The hand-over files of the bucket."""
+    """Return the hand-over files in the bucket."""
     return DeletionFiles(S3Objects(settings.s3))
 
 
 def collect_ids(settings: Settings, *, ask_x: str) -> int:
-    """Put the ids that X is asked about into the bucket. Returns how many; 0 when X is not to be asked.
+    """Put the ids to ask X about into the bucket. Returns their number; 0 if X is not to be asked.
 
     Raises:
-        ConfigurationError: X is to be asked, and there is no token.
+        ConfigurationError: X is to be asked, but there is no token.
     """
     if ask_x == "no" or (ask_x == "auto" and not settings.x.compliance):
         log.info("X is not asked (ask_x=%s, X_COMPLIANCE=%s)", ask_x, str(settings.x.compliance).lower())
         return 0
     if not settings.x.bearer_token.get_secret_value():
-        raise ConfigurationError("X_BEARER_TOKEN is not set, and X is to be asked; set it or X_COMPLIANCE=false")
+        raise ConfigurationError("X_BEARER_TOKEN is not set, but X is to be asked; set it, or set X_COMPLIANCE=false")
     ids = ArchiveStore(settings).twitter_ids()
     files(settings).put_ids("".join(f"{one}\n" for one in ids.to_pylist()).encode())
     log.info("%d ids to ask X about", len(ids))
@@ -51,15 +51,15 @@ def collect_ids(settings: Settings, *, ask_x: str) -> int:
 
 
 def submit(settings: Settings) -> str:
-    """Hand the ids to X. Returns the id of the compliance job."""
+    """Submit the ids to X. Returns the id of the compliance job."""
     return XCompliance(settings.x).submit(job_name(settings), files(settings).ids()).job_id
 
 
 def is_complete(settings: Settings, job_id: str) -> bool:
-    """Whether X has finished. X being away for a moment is no answer yet.
+    """Return whether X has finished. If X is unreachable, the answer is False for now.
 
     Raises:
-        IntegrityError: the job failed or has expired; the next run makes a new one.
+        IntegrityError: the job failed or has expired; the next run creates a new one.
     """
     try:
         job = XCompliance(settings.x, patience_seconds=0).job(job_id)
@@ -67,12 +67,12 @@ def is_complete(settings: Settings, job_id: str) -> bool:
         log.warning("%s", error)
         return False
     if job.status not in ("created", "in_progress", "complete"):
-        raise IntegrityError(f"compliance job {job_id}: {job.status}")
+        raise IntegrityError(f"compliance job {job_id} is {job.status}; start a new run")
     return job.status == "complete"
 
 
 class ComplianceSensor(BaseSensorOperator):
-    """Waits for a compliance job without holding a slot."""
+    """Waits for a compliance job without occupying a worker slot."""
 
     template_fields = ("job_id",)
 
@@ -85,34 +85,34 @@ class ComplianceSensor(BaseSensorOperator):
 
 
 def publish_results(settings: Settings, job_id: str) -> dict[str, int]:
-    """Send what X told to the topic of deletions. Returns how many notices, by X's reason.
+    """Publish X's results to the topic of deletions. Returns the number of notices by X's reason.
 
     Raises:
-        RetryableError: X or Kafka is away; doing it again changes nothing.
-        IntegrityError: some lines were not readable; all others are sent.
+        RetryableError: X or Kafka is unavailable; a retry is safe.
+        IntegrityError: some lines were not readable; all others were sent.
     """
     x = XCompliance(settings.x)
     reasons: Counter[str] = Counter()
     sent = publish(settings.kafka, _counting(x.results(x.job(job_id)), reasons))
-    log.info("%d tweets are gone or changed on X: %s", sent, dict(reasons))
+    log.info("%d tweets were deleted or changed on X: %s", sent, dict(reasons))
     return dict(sorted(reasons.items()))
 
 
 def report(settings: Settings, run: str) -> dict[str, Any]:
-    """What the job of this run did."""
+    """Log and return the summary of this run's job."""
     done = files(settings).summary(run)
     log.info(
-        "%(notices)d notices: %(tweets)d tweets lost their text in %(rows)d rows, %(documents)d documents left the "
-        "index, %(scrubbed)d rows lost their places",
+        "%(notices)d notices: text of %(tweets)d tweets removed from %(rows)d rows, %(documents)d documents deleted "
+        "from the index, locations removed from %(scrubbed)d rows",
         done,
     )
     if done["unreadable"]:
-        log.warning("%d values of the topic are no notices", done["unreadable"])
+        log.warning("%d records of the topic are not valid notices", done["unreadable"])
     return done
 
 
 def job_name(settings: Settings) -> str:
-    """The same for all runs of this archive, so that a run finds what a broken one left behind."""
+    """Return a name shared by all runs of this archive, so that a run finds the job of an interrupted one."""
     return f"tweet_deletions {settings.s3.bucket}"[:_NAME_LENGTH]
 
 

@@ -1,7 +1,7 @@
-"""Batch compliance of X: which of the tweets that we keep are gone there.
+"""X's batch compliance: which archived tweets were deleted or changed on X.
 
-A job is made, the ids are uploaded, X works for minutes or hours, and the result names the ids that something happened
-to. X allows one job of a type at a time. Source: docs.x.com/x-api/compliance/batch-compliance and openapi.json.
+Create a job and upload the ids; X processes them for minutes or hours, and the result lists the deleted and changed
+ids. X allows one job per type at a time. Source: docs.x.com/x-api/compliance/batch-compliance and openapi.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SOURCE = "x_v2"
 POLL_SECONDS = 30
-"""Between two questions for a job: 30 of the 150 requests that X allows in 15 minutes."""
+"""Between two polls of a job: 30 of the 150 requests that X allows in 15 minutes."""
 
 _JOBS = "/2/compliance/jobs"
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
@@ -50,14 +50,14 @@ class Job:
 
 
 class XCompliance:
-    """Jobs of type `tweets`. Errors and repetitions are the same for all methods:
+    """Jobs of type `tweets`. Retries and errors are the same for all methods.
 
-    Network errors, 5xx and 429 (until `x-rate-limit-reset`) are waited for.
+    Network errors, 5xx and 429 (until `x-rate-limit-reset`) are retried.
 
     Raises:
-        ConfigurationError: no token, or X refuses it (401, 403).
-        RetryableError: X stays away for longer than the patience, or has no room for a job.
-        IntegrityError: X answers what its documentation does not know.
+        ConfigurationError: no token, or X rejects it (401, 403).
+        RetryableError: X stays unavailable for longer than the patience, or another job is running.
+        IntegrityError: X's response does not match its documentation.
     """
 
     def __init__(
@@ -77,39 +77,39 @@ class XCompliance:
         self._wait = wait
 
     def job(self, job_id: str) -> Job:
-        """A job as it is now."""
+        """Return the current state of a job."""
         return _job(self._api("GET", f"{_JOBS}/{job_id}"))
 
     def unfinished(self, name: str) -> Job | None:
-        """The job of this name that waits for its upload or is being worked on."""
+        """Return the job of this name that waits for its upload or is in progress."""
         jobs = self._api("GET", _JOBS, params={"type": "tweets"}) or []
         found = [_job(job) for job in jobs if job.get("name") == name]
         usable = [job for job in found if job.status == "in_progress" or self._awaits_upload(job)]
         return max(usable, key=lambda job: (job.status == "in_progress", int(job.job_id)), default=None)
 
     def submit(self, name: str, ids: bytes) -> Job:
-        """Have X look at tweets. A job of that name which a broken run left behind is taken up, not made anew.
+        """Have X check tweets. An unfinished job of that name, left by an interrupted run, is resumed.
 
         Args:
             name: at most 64 characters.
-            ids: one id a line.
+            ids: one id per line.
         """
         job = self.unfinished(name)
         if job is None:
             job = _job(self._api("POST", _JOBS, json={"type": "tweets", "name": name}))
-            log.info("compliance job %s is made", job.job_id)
+            log.info("compliance job %s created", job.job_id)
         if job.status == "created":
             self._upload(job, ids)
             log.info("compliance job %s: ids uploaded", job.job_id)
         else:
-            log.info("compliance job %s of an earlier run is still at work: its answer is taken", job.job_id)
+            log.info("compliance job %s of an earlier run is still in progress; using its result", job.job_id)
         return job
 
     def results(self, job: Job) -> Iterator[Notice]:
-        """What happened to the tweets of a complete job, one by one.
+        """Yield the notices of a complete job, one by one.
 
         Raises:
-            IntegrityError: at the end, when lines were no results.
+            IntegrityError: at the end, if some lines were not valid results.
         """
         unreadable = 0
         with self._file("GET", job.download_url, stream=True) as answer:
@@ -122,9 +122,13 @@ class XCompliance:
                     if notice is not None:
                         yield notice
             except requests.RequestException as error:
-                raise RetryableError(f"the results of job {job.job_id} broke off: {type(error).__name__}") from None
+                raise RetryableError(
+                    f"the results of compliance job {job.job_id} were interrupted: {type(error).__name__}"
+                ) from None
         if unreadable:
-            raise IntegrityError(f"{unreadable} lines of the results of job {job.job_id} are no results")
+            raise IntegrityError(
+                f"{unreadable} lines in the results of compliance job {job.job_id} are not valid results"
+            )
 
     def _awaits_upload(self, job: Job) -> bool:
         return job.status == "created" and self._now_ms() < job.upload_until_ms
@@ -133,7 +137,7 @@ class XCompliance:
         self._file("PUT", job.upload_url, data=ids, headers={"Content-Type": "text/plain"}).close()
 
     def _api(self, method: str, path: str, **options: Any) -> Any:
-        """The `data` of X's answer."""
+        """Call X and return the `data` of its response."""
         token = self._settings.bearer_token.get_secret_value()
         answer = self._patiently(
             lambda: requests.request(
@@ -145,11 +149,13 @@ class XCompliance:
                 **options,
             )
         )
-        what = f"X answers HTTP {answer.status_code} to {method} {path}: {_said(answer)}"
+        what = f"X returned HTTP {answer.status_code} for {method} {path}: {_explanation(answer)}"
         if answer.status_code in (401, 403):
-            raise ConfigurationError(f"X_BEARER_TOKEN: {what}. The token must be of an app with access to compliance.")
+            raise ConfigurationError(
+                f"X_BEARER_TOKEN: {what}. The token must belong to an app with access to compliance."
+            )
         if answer.status_code == 409:
-            raise RetryableError(f"{what}. X takes one job of a type at a time.")
+            raise RetryableError(f"{what}. X allows one job of a type at a time.")
         try:
             body = answer.json()
         except ValueError:
@@ -159,13 +165,13 @@ class XCompliance:
         return body.get("data")
 
     def _file(self, method: str, url: str, **options: Any) -> requests.Response:
-        """Upload or download at a signed URL, which is never shown and never gets the token."""
+        """Upload or download at a signed URL, which is never logged and never receives the token."""
         answer = self._patiently(
             lambda: requests.request(method, url, timeout=(_CONNECT_SECONDS, _READ_SECONDS), **options)
         )
         if answer.status_code >= 300:
             answer.close()
-            raise RetryableError(f"{urlsplit(url).hostname} answers HTTP {answer.status_code} to {method}")
+            raise RetryableError(f"{urlsplit(url).hostname} returned HTTP {answer.status_code} for {method}")
         return answer
 
     def _patiently(self, call: Callable[[], requests.Response]) -> requests.Response:
@@ -181,10 +187,10 @@ class XCompliance:
                     seconds = self._until_reset(answer) or _MAX_PAUSE_SECONDS
                 answer.close()
             except requests.RequestException as error:
-                reason = type(error).__name__  # its text may hold a signed URL
+                reason = type(error).__name__  # its text may contain a signed URL
             if self._now_ms() + seconds * 1000 > until:
-                raise RetryableError(f"X does not answer: {reason}")
-            log.warning("X: %s; next try in %.0f s", reason, seconds)
+                raise RetryableError(f"X is unavailable: {reason}")
+            log.warning("X: %s; retrying in %.0f s", reason, seconds)
             self._wait(seconds)
             pause = min(pause * 2, _MAX_PAUSE_SECONDS)
 
@@ -194,10 +200,10 @@ class XCompliance:
 
 
 def read_result(line: bytes) -> Notice | None:
-    """The notice of one line of a result: `{id, action, reason, created_at, redacted_at}`. None for anything else.
+    """Return the notice of one result line `{id, action, reason, created_at, redacted_at}`; None for anything else.
 
-    X's action decides, and it is `delete` for every reason (deleted, deactivated, suspended, protected, bounced). Only
-    `scrub_geo` leaves the tweet.
+    X's action decides. It is `delete` for every reason (deleted, deactivated, suspended, protected, bounced); only
+    `scrub_geo` keeps the tweet.
     """
     try:
         result = json.loads(line)
@@ -222,11 +228,11 @@ def _job(fields: Any) -> Job:
             download_url=str(fields.get("download_url") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise IntegrityError(f"X describes a compliance job without {error}") from None
+        raise IntegrityError(f"X returned a compliance job without {error}") from None
 
 
 def _milliseconds(text: Any) -> int:
-    """Unix milliseconds of an ISO 8601 time; 0 where there is none."""
+    """Return the Unix milliseconds of an ISO 8601 time; 0 if there is none."""
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -234,13 +240,13 @@ def _milliseconds(text: Any) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _said(answer: requests.Response) -> str:
-    """X's own words for a refusal."""
+def _explanation(answer: requests.Response) -> str:
+    """Return X's own explanation of an error response."""
     try:
         body = answer.json()
     except ValueError:
         return answer.reason or ""
     words = body if isinstance(body, dict) else {}
     inner = [error.get("detail") for error in words.get("errors") or [] if isinstance(error, dict)]
-    told = [words.get("title"), words.get("detail"), *inner]
-    return " - ".join(str(word) for word in told if word)[:300]
+    texts = [words.get("title"), words.get("detail"), *inner]
+    return " - ".join(str(text) for text in texts if text)[:300]

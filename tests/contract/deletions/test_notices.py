@@ -51,6 +51,6 @@ def test_kafka_away_or_no_topic(services: Services, caplog: pytest.LogCaptureFix
     caplog.set_level(logging.CRITICAL, logger="kafka")  # kept log records would keep the sockets
     notice = Notice("delete", "x_v2", tweet_id="7")
     for elsewhere in ({"KAFKA_DELETION_TOPIC": "there-is-none"}, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}):
-        with pytest.raises(RetryableError, match="did not take the notices"):
+        with pytest.raises(RetryableError, match="did not acknowledge the notices"):
             publish(services.settings(**elsewhere).kafka, [notice])
         gc.collect()

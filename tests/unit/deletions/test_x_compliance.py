@@ -172,10 +172,10 @@ def test_the_token_is_named_and_never_shown(fake: FakeX, clock: Clock, caplog: p
     caplog.set_level(logging.DEBUG)
     with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN is not set"):
         client(fake.url, clock, token="")
-    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X answers HTTP 401") as refused:
+    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X returned HTTP 401") as refused:
         client(fake.url, clock, token="canary-in-a-mine").job("7")
     fake.forbidden = True
-    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X answers HTTP 403"):
+    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X returned HTTP 403"):
         client(fake.url, clock).submit(NAME, IDS)
     assert "canary" not in str(refused.value) + caplog.text
     assert "sig" not in repr(Job("7", "n", "created", JOB["upload_url"], 0, JOB["download_url"]))
@@ -211,7 +211,7 @@ def test_lines_that_are_no_results_stop_nothing(clock: Clock) -> None:
         job = Job("7", NAME, "complete", "", 0, server.url + "/?signature=canary")
         told = client(server.url, clock).results(job)
         assert [next(told).tweet_id, next(told).tweet_id] == ["1", "4"]
-        with pytest.raises(IntegrityError, match="4 lines of the results of job 7"):
+        with pytest.raises(IntegrityError, match="4 lines in the results of compliance job 7"):
             next(told)
         assert "Authorization" not in server.requests[0].headers
 
@@ -240,7 +240,7 @@ def test_a_download_that_breaks_off_is_no_whole_one(clock: Clock, broken: str) -
 def test_a_signed_url_that_is_refused(clock: Clock, code: int) -> None:
     for server in answers((code, {}, b"<Error/>")):
         job = Job("7", NAME, "complete", "", 0, server.url + "/?signature=canary")
-        with pytest.raises(RetryableError, match=f"127.0.0.1 answers HTTP {code} to GET") as error:
+        with pytest.raises(RetryableError, match=f"127.0.0.1 returned HTTP {code} for GET") as error:
             list(client(server.url, clock).results(job))
         assert "canary" not in str(error.value)
 
