@@ -1,4 +1,4 @@
-"""The balance of the pipeline: what was produced must be archived once, indexed once and counted once, or refused."""
+"""The balance of the pipeline: every produced record is archived once, indexed once and counted once, or rejected."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Kind = Literal["lost", "doubled", "unknown", "kept", "wrong", "behind", "stuck",
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Documents of one event day in the index, beside the archive's tweets.
+    """Tweets of one event day in the archive and in the index.
 
-    `expected` and `indexed` concern the records before the limit; `settled` and `settled_indexed` only those that the
-    aggregator has counted, which therefore must stand in the index. `expired`: retention may have deleted the index.
-    Deleted tweets are in none of these numbers.
+    `expected` (archive) and `indexed` count the records before the limit; `settled` and `settled_indexed` only those
+    that the aggregator has counted, which therefore must be indexed. `expired`: retention may have deleted the index.
+    Deleted tweets are not counted.
     """
 
     day: date
@@ -34,21 +34,22 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the stores hold of the records before the cut. All are numbers of records or of tweets.
+    """What the stores contain of the records before the cut: numbers of records or of tweets.
 
-    Of Kafka: `produced`, of which Kafka itself has deleted `expired_in_kafka`; `never_archived` of those were deleted
-    before the archive's first record.
-    Of the archive: `archived` rows and their distinct places `archived_records`; `archive_holes`, places missing below
-    the highest archived one; `archive_unknown`, records that Kafka never gave an offset; `archive_rejects`;
-    `archived_distinct` tweets, of which the index refused `refused_by_index` and `deleted` were deleted on request.
-    Of the dead letters: `dead_letters` distinct ones by stage; `rejects_without_letter`; `letters_without_reject`.
-    Of the index: `days`, and `deleted_in_index`, documents of deleted tweets.
-    Of the counts: `counted` tweets, `counted_expected` by the aggregator's own position, `uncounted` tweets behind that
-    position, `counted_ahead` tweets counted beyond the cut; `count_known` is False while the archive lags behind it;
-    `repeated_after_deletion` records of deleted tweets behind their first ones, each of which may have been counted,
-    because a tweet without a document is a new one; `counted_mass` millionths of tweets in `counted_shares` shares.
-    Of the view: `shown_wrong`, a sentence for each hour that a dashboard reads wrongly, of `shown` compared ones, and
-    `view_behind_seconds`.
+    Kafka: `produced`, of which `expired_in_kafka` were deleted by Kafka's retention; `never_archived` records, not in
+    `produced`, were deleted before the archive's first record.
+    Archive: `archived` rows with `archived_records` distinct (partition, offset) pairs; `archive_holes`, offsets
+    missing below the highest archived one; `archive_unknown`, records whose offset Kafka never assigned;
+    `archive_rejects`; `archived_distinct` tweets, of which the index rejected `refused_by_index` and `deleted` were
+    deleted on request.
+    Dead letters: `dead_letters`, distinct ones by stage; `rejects_without_letter`; `letters_without_reject`.
+    Index: `days`, and `deleted_in_index`, documents of deleted tweets.
+    Counts: `counted` tweets; `counted_expected` by the aggregator's own offsets; `uncounted` tweets after those
+    offsets; `counted_ahead` tweets counted beyond the cut; `count_known` is False while the archive lags behind the
+    counts; `repeated_after_deletion`, later records of deleted tweets, each of which may have been counted, because a
+    tweet without a document is treated as new; `counted_mass` millionths of tweets in `counted_shares` shares.
+    View: `shown_wrong`, a sentence for each wrong hour among the `shown` hours that were compared as a dashboard reads
+    them; `view_behind_seconds`.
     """
 
     produced: int
@@ -81,23 +82,23 @@ class Facts:
 
     @property
     def indexed(self) -> int:
-        """Documents that stand for records before the cut."""
+        """Documents of records before the cut."""
         return sum(day.indexed for day in self.days)
 
     @property
     def counted_before_cut(self) -> int:
-        """Counted tweets, without those beyond the cut."""
+        """Counted tweets without those beyond the cut."""
         return self.counted - self.counted_ahead
 
     @property
     def expired_from_index(self) -> int:
-        """Counted tweets of days older than the retention that are not in the index any more."""
+        """Counted tweets of days older than the retention that are no longer in the index."""
         return sum(max(0, day.settled - day.settled_indexed) for day in self.days if day.expired)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that does not balance (or, as a note, that explains the numbers), in a sentence."""
+    """An imbalance, or a note that explains the numbers, as a sentence."""
 
     hop: str
     kind: Kind
@@ -107,7 +108,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The verdict. `ok`: everything balances. `lagging`: something is on its way. `broken`: lost, doubled or stuck."""
+    """The verdict. `ok`: balanced. `lagging`: records are in flight. `broken`: some are lost, doubled or stuck."""
 
     state: State
     findings: tuple[Finding, ...]
@@ -118,8 +119,8 @@ def balance(facts: Facts, *, still_seconds: float = 0) -> Report:
     """Judge the facts.
 
     Args:
-        still_seconds: for how long no number has moved, where that is too long; 0 = no judgement on that. Else, what
-            is behind counts as stuck.
+        still_seconds: how long no number has changed, if that is too long: records that are behind are then stuck.
+            0 = they are only behind.
     """
     findings = [*_archive(facts), *_dead_letters(facts), *_index(facts), *_counts(facts), *_view(facts)]
     if still_seconds:
@@ -138,27 +139,25 @@ def _archive(facts: Facts) -> list[Finding]:
     doubled = facts.archived - facts.archived_records
     behind = facts.produced - (facts.archived_records - facts.archive_unknown) - facts.archive_holes
     return _findings(
-        Finding(
-            hop, "doubled", doubled, f"{doubled:,} rows stand in the archive beside another row of the same record"
-        ),
+        Finding(hop, "doubled", doubled, f"{doubled:,} archive rows are duplicates of another row's record"),
         Finding(hop, "lost", facts.archive_holes, f"{facts.archive_holes:,} records are missing between archived ones"),
         Finding(
             hop,
             "unknown",
             facts.archive_unknown,
-            f"{facts.archive_unknown:,} archived records are not of this topic: "
-            "it was made anew, or the archive is another one's",
+            f"{facts.archive_unknown:,} archived records are not from this topic: "
+            "it was re-created, or the archive belongs to another topic",
         ),
-        Finding(hop, "behind", behind, f"{behind:,} records are produced and not archived yet"),
+        Finding(hop, "behind", behind, f"{behind:,} produced records are not archived yet"),
         Finding(
             hop,
             "note",
             facts.never_archived,
-            f"{facts.never_archived:,} records had left Kafka before the archive began",
+            f"{facts.never_archived:,} records expired in Kafka before the archive began",
         ),
         Finding(hop, "note", facts.deleted, f"{facts.deleted:,} tweets were deleted on request"),
         Finding(
-            hop, "note", facts.expired_in_kafka, f"{facts.expired_in_kafka:,} records have left Kafka by its retention"
+            hop, "note", facts.expired_in_kafka, f"{facts.expired_in_kafka:,} records were deleted by Kafka's retention"
         ),
     )
 
@@ -167,13 +166,18 @@ def _dead_letters(facts: Facts) -> list[Finding]:
     missing, extra = facts.rejects_without_letter, facts.letters_without_reject
     refused_at_source = facts.dead_letters.get("producer", 0)
     return _findings(
-        Finding("dead letters", "behind", missing, f"{missing:,} rejects of the archive have no dead letter yet"),
-        Finding("dead letters", "unknown", extra, f"{extra:,} dead letters speak of records that the archive can read"),
+        Finding("dead letters", "behind", missing, f"{missing:,} archived rejects have no dead letter yet"),
+        Finding(
+            "dead letters",
+            "unknown",
+            extra,
+            f"{extra:,} dead letters are for records that are valid tweets in the archive",
+        ),
         Finding(
             "dead letters",
             "note",
             refused_at_source,
-            f"{refused_at_source:,} tweets were refused before Kafka (too large)",
+            f"{refused_at_source:,} tweets were rejected before Kafka (too large)",
         ),
     )
 
@@ -185,30 +189,34 @@ def _index(facts: Facts) -> list[Finding]:
         coming = (day.expected - day.settled) - (day.indexed - day.settled_indexed)
         extra = max(day.settled_indexed - day.settled, -coming)
         found += _findings(
-            Finding("index", "doubled", extra, f"{day.day}: {extra:,} documents more than tweets in the archive"),
+            Finding("index", "doubled", extra, f"{day.day}: {extra:,} more documents than tweets in the archive"),
             Finding("index", "lost", lost, f"{day.day}: {lost:,} counted tweets are not in the index"),
             Finding("index", "behind", coming, f"{day.day}: {coming:,} tweets are not indexed yet"),
         )
     expired, kept = facts.expired_from_index, facts.deleted_in_index
     return found + _findings(
-        Finding("index", "kept", kept, f"{kept:,} deleted tweets are in the index: tweet_deletions takes them out"),
-        Finding("index", "note", expired, f"{expired:,} tweets are older than the retention and have left the index"),
         Finding(
-            "index", "note", facts.refused_by_index, f"{facts.refused_by_index:,} tweets were refused by the index"
+            "index", "kept", kept, f"{kept:,} deleted tweets are in the index; the DAG tweet_deletions removes them"
+        ),
+        Finding(
+            "index", "note", expired, f"{expired:,} tweets are older than the retention and no longer in the index"
+        ),
+        Finding(
+            "index", "note", facts.refused_by_index, f"{facts.refused_by_index:,} tweets were rejected by the index"
         ),
     )
 
 
 def _counts(facts: Facts) -> list[Finding]:
     if not facts.count_known:
-        return [Finding("counts", "behind", 0, "the archive lags behind the counts: they cannot be compared yet")]
+        return [Finding("counts", "behind", 0, "the archive lags behind the counts; they cannot be compared yet")]
     extra = facts.counted - facts.counted_expected
     again = min(max(0, extra), facts.repeated_after_deletion)
     extra -= again
     return _findings(
-        Finding("counts", "note", again, f"{again:,} deleted tweets came once more and were counted once more"),
-        Finding("counts", "doubled", extra, f"{extra:,} more tweets are counted than were handed over"),
-        Finding("counts", "lost", -extra, f"{-extra:,} tweets were handed over and are not counted"),
+        Finding("counts", "note", again, f"{again:,} deleted tweets arrived again and were counted again"),
+        Finding("counts", "doubled", extra, f"{extra:,} more tweets were counted than classified"),
+        Finding("counts", "lost", -extra, f"{-extra:,} classified tweets were not counted"),
         Finding("counts", "behind", facts.uncounted, f"{facts.uncounted:,} tweets are not counted yet"),
     )
 
@@ -235,5 +243,5 @@ def _findings(*candidates: Finding) -> list[Finding]:
 
 
 def _stuck(finding: Finding, seconds: float) -> Finding:
-    text = f"{finding.text}, and nothing has moved for {seconds:.0f} s"
+    text = f"{finding.text}, and no number has changed for {seconds:.0f} s"
     return Finding(finding.hop, "stuck", finding.count, text)

@@ -1,14 +1,15 @@
-"""From the stores to the facts of a balance, exact at any moment of a running stream.
+"""Collect the facts of a balance from the stores, exact at any time while the stream runs.
 
-A stream never stands still, so numbers of different stores never belong to one moment. Two things make them comparable:
+The stores are read one after the other while the stream moves on. Two things make their numbers comparable:
 
-* A cut. The ends of the raw topic are read first; only records before them are compared. Archive rows and documents
-  carry partition and offset of their record, so the cut is exact in both.
-* The aggregator's own position. Counts carry no offsets, but their state says up to which raw offset each lane is
-  counted, and a tweet's lane is known: Kafka's partitioner on its id. So the archive tells how many tweets must be
-  counted by now. Those were indexed before they were handed on: each must be in the index, however far the rest lags.
+* A cut. The end offsets of the raw topic are read first; only records before them are compared. Archive rows and
+  documents contain partition and offset of their record, so the cut is exact in both.
+* The aggregator's own offsets. Counts contain no offsets, but their state has the high-water mark of each
+  lane, and a tweet's lane is known: Kafka's partitioner applied to its id. So the archive shows how many tweets must be
+  counted by now. Tweets are indexed before they are counted: each counted one must be in the index, however far the
+  rest lags.
 
-A tweet that was taken back stays in the archive's ledger and in the counts, and its document must be gone.
+A deleted tweet stays in the archive's ledger and in the counts, but its document must not exist.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ Places = set[tuple[int, int]]
 
 
 def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Facts:
-    """Read all stores and relate them to the cut.
+    """Read all stores and compare them up to the cut.
 
     Args:
         cut: offsets of the raw topic when the audit began.
-        today: UTC day; indices of days more than `retention_days` before it may be gone.
+        today: UTC day; indices of days more than `retention_days` before it may have been deleted.
 
     Raises:
-        RetryableError: a store is away.
+        RetryableError: a store is unavailable.
     """
     shown = stores.shown()
     counted = stores.counted()  # before the archive: what it counts must be in Kafka, and soon in the archive
@@ -98,7 +99,7 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
 
 @dataclass(frozen=True)
 class _Archive:
-    """The archive beside the raw topic. `limits`: by partition, the first offset past the cut or not yet archived."""
+    """The archive against the raw topic. `limits`: per partition, the first offset not archived or after the cut."""
 
     produced: int
     expired: int
@@ -129,7 +130,7 @@ class _Archive:
 
 
 def _before(records: ArchiveRecords, limits: Mapping[int, int]) -> NDArray[np.bool_]:
-    """Which records lie before the limit of their partition; none of a partition that has no limit."""
+    """Mask of the records before the limit of their partition; False in partitions without a limit."""
     mask = np.zeros(len(records), dtype=bool)
     for number, limit in limits.items():
         mask |= (records.partition == number) & (records.offset < limit)
@@ -137,7 +138,7 @@ def _before(records: ArchiveRecords, limits: Mapping[int, int]) -> NDArray[np.bo
 
 
 def _without(records: ArchiveRecords, places: Places) -> ArchiveRecords:
-    """The records less those at some places."""
+    """Return the records without those at some (partition, offset) pairs."""
     mask = np.ones(len(records), dtype=bool)
     for number in {place[0] for place in places}:
         offsets = [place[1] for place in places if place[0] == number]
@@ -146,7 +147,7 @@ def _without(records: ArchiveRecords, places: Places) -> ArchiveRecords:
 
 
 def _counted_mask(owners: ArchiveRecords, counted: Counted, processed_partitions: int) -> NDArray[np.bool_]:
-    """Which tweets the aggregator has counted, by its marks."""
+    """Mask of the tweets that the aggregator has counted, by its high-water marks."""
     if not counted.lanes or not processed_partitions:
         return np.zeros(len(owners), dtype=bool)
     raw_partitions = 1 + max(int(owners.partition.max(initial=0)), max(raw for raw, _ in counted.lanes))
@@ -159,7 +160,7 @@ def _counted_mask(owners: ArchiveRecords, counted: Counted, processed_partitions
 
 
 def _settled(owners: ArchiveRecords, done: NDArray[np.bool_], limits: Mapping[int, int]) -> dict[int, int]:
-    """By partition: up to where every tweet is counted."""
+    """Return, per partition, the offset before which every tweet is counted."""
     settled = {}
     for number, limit in limits.items():
         waiting = owners.offset[(owners.partition == number) & ~done]
@@ -168,7 +169,7 @@ def _settled(owners: ArchiveRecords, done: NDArray[np.bool_], limits: Mapping[in
 
 
 def _reaches(records: ArchiveRecords, counted: Counted) -> bool:
-    """Whether the archive holds everything that is counted."""
+    """Return whether the archive has everything that is counted."""
     tops = {raw: int(records.offset[records.partition == raw].max(initial=-1)) for raw, _ in counted.lanes}
     return all(mark <= tops[raw] for (raw, _), mark in counted.lanes.items())
 
@@ -176,7 +177,7 @@ def _reaches(records: ArchiveRecords, counted: Counted) -> bool:
 def _take_out(
     documents: dict[date, Documents], kept: Sequence[Kept], limits: Mapping[int, int], settled: Mapping[int, int]
 ) -> None:
-    """Subtract the documents that should not be there, so that they do not make up for one that is missing."""
+    """Subtract the documents that should not exist, so that they do not offset missing ones."""
     for one in kept:
         held = documents.get(one.day, Documents(0, 0))
         documents[one.day] = Documents(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """Plain values. All numbers concern the records that were produced before the audit began, except `counted_now`."""
+    """Return plain values. All numbers but `counted_now` cover the records produced before the audit began."""
     facts = report.facts
     return {
         "state": report.state,

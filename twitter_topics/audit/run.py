@@ -1,4 +1,4 @@
-"""The audit over time: one look, or looks until everything balances or nothing moves any more."""
+"""Run the audit: one check, or repeated checks until everything balances or nothing changes any more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twitter_topics.audit.stores import Stores
 
 STILL_SECONDS = 45.0
-"""Without any movement for so long, what is behind is stuck: several times the slowest trigger of a healthy part."""
+"""If nothing changes for this long, records that are behind are stuck: several times the slowest healthy trigger."""
 
 _PAUSE_SECONDS = 2.0
 
@@ -29,18 +29,18 @@ def audit(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Report:
-    """Balance all records that were produced before now.
+    """Balance all records produced so far.
 
     Args:
-        wait_seconds: give the pipeline so much time to bring them to the end. 0 = one look.
-        still_seconds: within that time, stop when no number has moved for so long: what is behind is stuck then.
-        seen: is told every look.
+        wait_seconds: time for the pipeline to process them. 0 = one check.
+        still_seconds: within that time, stop if no number has changed for this long: records that are behind are stuck.
+        seen: called with each report.
 
     Returns:
-        The last look's report. A broken balance is looked at twice, because the stores cannot be read in one instant.
+        The last report. A broken balance is checked twice, because the stores cannot be read at one instant.
 
     Raises:
-        RetryableError: a store is away.
+        RetryableError: a store is unavailable.
     """
     cut = stores.raw_ranges()
     began = moved = clock()
@@ -60,4 +60,4 @@ def audit(
         if report.state == "lagging" and now - began >= wait_seconds:
             return report
         broken_before = report.state == "broken"
-        sleep(max(_PAUSE_SECONDS, now - looked))  # a large archive is not read without a pause
+        sleep(max(_PAUSE_SECONDS, now - looked))  # a large archive must not be read without pauses

@@ -1,4 +1,4 @@
-"""The five stores that the audit asks, each for what it holds."""
+"""The stores that the audit reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 15
 _IDS_PER_SEARCH = 5_000
 
 Limits = Mapping[int, int]
-"""By partition of the raw topic: the first offset that is not meant."""
+"""Per partition of the raw topic: the first offset that is excluded."""
 
 
 class Counted(NamedTuple):
@@ -38,14 +38,14 @@ class Counted(NamedTuple):
 
 
 class Documents(NamedTuple):
-    """Documents of a day in the index: all before the limit, and those of them that are settled."""
+    """Documents of a day in the index: all before the limit, and the settled ones among them."""
 
     before_limit: int
     settled: int
 
 
 class Kept(NamedTuple):
-    """A document by its day and its record; partition and offset are -1 where it names none."""
+    """A document by its day and its record; partition and offset are -1 if it has none."""
 
     day: date
     partition: int
@@ -53,28 +53,28 @@ class Kept(NamedTuple):
 
 
 class Stores(Protocol):
-    """What the audit asks. Methods raise RetryableError while their store is away."""
+    """The stores of an audit. Methods raise RetryableError if their store is unavailable."""
 
     def raw_ranges(self) -> dict[int, Range]:
-        """Offsets of the raw topic by partition."""
+        """Return the offsets of the raw topic per partition."""
 
     def processed_partitions(self) -> int:
-        """Partitions of the topic of processed tweets."""
+        """Return the number of partitions of the topic of processed tweets."""
 
     def dead_letters(self) -> DeadLetters:
-        """All dead letters, each once."""
+        """Return all dead letters, each once."""
 
     def archive(self) -> ArchiveRecords:
-        """Every row of the archive."""
+        """Return every row of the archive."""
 
     def documents(self, limits: Limits, settled: Limits) -> dict[date, Documents]:
-        """Documents by event day."""
+        """Return the documents per event day."""
 
     def documents_of(self, tweet_ids: Sequence[str]) -> list[Kept]:
-        """The documents of some tweets."""
+        """Return the documents of some tweets."""
 
     def counted(self) -> Counted:
-        """What is counted, at one moment."""
+        """Return the counts at one point in time."""
 
     def shown(self) -> Comparison:
         """The hours as a dashboard reads them, beside the state."""
@@ -95,8 +95,10 @@ class RealStores:
     def raw_ranges(self) -> dict[int, Range]:
         topic = self.settings.kafka.raw_topic
         ranges = topic_ranges(self.settings.kafka, topic)
-        if not ranges:  # nothing compared with nothing would balance
-            raise ConfigurationError(f"KAFKA_RAW_TOPIC: there is no topic {topic} to audit")
+        if not ranges:  # an empty comparison would balance
+            raise ConfigurationError(
+                f"KAFKA_RAW_TOPIC={topic} does not exist in Kafka; correct the setting or start a producer first"
+            )
         return ranges
 
     def processed_partitions(self) -> int:
@@ -157,12 +159,12 @@ class RealStores:
 
 
 def before(limits: Limits) -> dict[str, Any]:
-    """A query for the documents whose record lies before the limit of its partition."""
+    """Query the documents whose record is before the limit of its partition."""
     return {"bool": {"should": [_record(number, {"lt": end}) for number, end in limits.items()] or [_NOTHING]}}
 
 
 def not_from(limits: Limits) -> dict[str, Any]:
-    """All but the documents whose record lies at the limit or after it. One that names no record stays in."""
+    """Query all documents except those whose record is at or after the limit. One without a record is included."""
     return {"bool": {"must_not": [_record(number, {"gte": end}) for number, end in limits.items()]}}
 
 

@@ -286,7 +286,7 @@ def test_a_deleted_tweet_that_comes_once_more() -> None:
 
     report = judge(pipeline)
     assert (report.state, report.facts.deleted) == ("ok", 1)
-    assert "1 deleted tweets came once more and were counted once more" in [one.text for one in report.findings]
+    assert "1 deleted tweets arrived again and were counted again" in [one.text for one in report.findings]
     pipeline.tweets += 1
     assert named(judge(pipeline)) == {("counts", "doubled")}
 

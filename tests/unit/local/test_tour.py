@@ -231,7 +231,7 @@ def test_the_balance_at_the_end(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tour_module, "audit", look)
     assert tour.wait_for_balance().state == "ok"
     answers.append(balance(facts(counted=10)))
-    with pytest.raises(StepFailedError, match=r"broken(.|\n)*1 more tweets are counted"):
+    with pytest.raises(StepFailedError, match=r"broken(.|\n)*1 more tweets were counted"):
         tour.wait_for_balance()
 
 
