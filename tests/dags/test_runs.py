@@ -473,7 +473,7 @@ def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch
     with pytest.raises(TwitterTopicsError) as failure:
         look(ti=LastLook())
     assert "producer has never reported" in str(failure.value)
-    assert "aggregator falls behind: lag 9,000, at the last look 5,000" in str(failure.value)
+    assert "aggregator is falling behind: lag 9,000, previously 5,000" in str(failure.value)
 
 
 def value_of(command: list[str], option: str) -> str:

@@ -1,1 +1,1 @@
-"""What running parts say about themselves, and what is wrong with them."""
+"""Health reports of the running parts, and the problems found in them."""

@@ -1,4 +1,4 @@
-"""What is wrong with the speed layer, as sentences."""
+"""Problems of the speed layer, as sentences."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 STREAMING_PARTS = ("archiver", "classifier", "aggregator")
 
 ENDED_ON_PURPOSE = ("finished", "stopped")
-"""States after which a part is silent and healthy: its source is at its end, or a person stopped it."""
+"""States in which a silent part is healthy: its source has ended, or a person stopped it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartReport:
-    """The newest word of a part. `at` in Unix seconds, `lag` records behind (the producer's: seconds)."""
+    """The latest report of a part. `at` in Unix seconds, `lag` in records (the producer's: seconds)."""
 
     part: str
     ok: bool
@@ -28,11 +28,11 @@ class PartReport:
 
 @dataclass(frozen=True, slots=True)
 class WatchLimits:
-    """When to call."""
+    """When to raise an alarm."""
 
     silent_seconds: float = 120
     min_lag: int = 1000
-    """A smaller lag is a batch on its way, whatever its trend."""
+    """A smaller lag is one batch in flight, whatever its trend."""
     lag_growth: float = 1.2
     max_dead_letter_share: float = 0.05
 
@@ -45,32 +45,32 @@ def find_problems(
     limits: WatchLimits,
     parts: Iterable[str],
 ) -> list[str]:
-    """One sentence a problem; empty when all is well.
+    """Return one sentence per problem; empty if there is none.
 
     Args:
-        parts: that should be there.
-        reports: newest report by part.
-        previous_lag: lag by part at the last look; a part seen for the first time has no trend.
+        parts: parts that should be running.
+        reports: latest report by part.
+        previous_lag: lag by part at the previous check; a part seen for the first time has no trend.
         now: Unix seconds.
     """
     problems = []
     for part in parts:
         report = reports.get(part)
         if report is None:
-            problems.append(f"{part} has never reported: is it running? (`twitter-topics status`)")
+            problems.append(f"{part} has never reported; see `twitter-topics status`")
         elif report.state not in ENDED_ON_PURPOSE:
             problems += _of_running_part(report, previous_lag.get(part), now, limits)
     return problems
 
 
 def dead_letter_problem(dead_letters: int, raw_records: int, limits: WatchLimits) -> list[str]:
-    """A sentence when more than the allowed share of what was received could not be used."""
+    """Return a sentence if the share of dead letters among all records is above the limit."""
     if raw_records == 0 or dead_letters <= limits.max_dead_letter_share * raw_records:
         return []
     share = dead_letters / raw_records
     return [
         f"{dead_letters:,} of {raw_records:,} records are dead letters "
-        f"({share:.1%}, allowed {limits.max_dead_letter_share:.1%}): the topic tweet_dead_letters says why"
+        f"({share:.1%}, allowed {limits.max_dead_letter_share:.1%}); the topic tweet_dead_letters has the reasons"
     ]
 
 
@@ -80,9 +80,9 @@ def _of_running_part(report: PartReport, previous_lag: int | None, now: float, l
         return [f"{report.part} has been silent for {silent / 60:.0f} minutes; its last state was {report.state!r}"]
     problems = []
     if not report.ok:
-        problems.append(f"{report.part} says {report.state!r}: {report.error or 'no reason given'}")
+        problems.append(f"{report.part} reports {report.state!r}: {report.error or 'no reason given'}")
     if report.state == "waiting":
-        return problems  # its lag grows with the time and says nothing more
+        return problems  # its lag grows while it waits, which is no extra problem
     if previous_lag is not None and report.lag >= limits.min_lag and report.lag > previous_lag * limits.lag_growth:
-        problems.append(f"{report.part} falls behind: lag {report.lag:,}, at the last look {previous_lag:,}")
+        problems.append(f"{report.part} is falling behind: lag {report.lag:,}, previously {previous_lag:,}")
     return problems

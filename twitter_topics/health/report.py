@@ -1,4 +1,4 @@
-"""What a running part says about itself: one small JSON file per part, replaced as a whole."""
+"""Health reports: one small JSON file per running part, replaced atomically."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import Any
 class Health:
     """State of one part.
 
-    `state` is a short word (`running`, `waiting`, `finished`, `stopped`, `failed`), `rate` records per second, `lag`
-    seconds or records behind (the part says which), `batch_seconds` the time of the last batch, `restarts` since the
-    part last ended on purpose, `error` what keeps it from working, `at` Unix seconds of writing, `detail` what else a
-    person may want to know.
+    `state` is one word (`running`, `waiting`, `finished`, `stopped`, `failed`), `rate` records per second, `lag`
+    seconds or records behind (depending on the part), `batch_seconds` the duration of the last batch, `restarts` since
+    the part last ended on purpose, `error` what keeps it from working, `at` Unix seconds of writing, `detail` further
+    information for people.
     """
 
     part: str
@@ -35,16 +35,16 @@ class Health:
 
 
 def write_health(directory: Path, part: str, **fields: Any) -> Health:
-    """Replace `<directory>/<part>.json`. A reader sees the old or the new file, never half of one.
+    """Replace `<directory>/<part>.json`. A reader sees the old or the new file, never a partial one.
 
     Args:
-        directory: made when missing.
-        part: name of the part, also of the file.
+        directory: created if missing.
+        part: name of the part and of its file.
         fields: the other fields of `Health`; `ok` and `state` are required, `at` defaults to now.
 
     Raises:
-        OSError: the folder cannot be written.
-        TypeError: a field that `Health` does not have, or one of the required ones is missing.
+        OSError: the folder is not writable.
+        TypeError: a field is unknown to `Health`, or a required one is missing.
     """
     fields.setdefault("at", time.time())
     health = Health(part=part, **fields)
@@ -62,7 +62,7 @@ def write_health(directory: Path, part: str, **fields: Any) -> Health:
 
 
 def reporter(directory: Path, write_point: Callable[..., None]) -> Callable[..., None]:
-    """A function `(part, **fields)` that writes the file, then the point; raises what either of them raises."""
+    """Return a function `(part, **fields)` that writes the file, then the point, and raises their errors."""
 
     def report(part: str, /, **fields: Any) -> None:
         write_health(directory, part, **fields)
@@ -72,7 +72,7 @@ def reporter(directory: Path, write_point: Callable[..., None]) -> Callable[...,
 
 
 def read_health(directory: Path) -> dict[str, Health]:
-    """All parts that have reported, by name. A part that never ran is absent; the caller judges the age by `at`."""
+    """Return all reports by part. A part that never ran is absent; the caller checks the age by `at`."""
     return {path.stem: _read(path) for path in sorted(directory.glob("*.json"))}
 
 

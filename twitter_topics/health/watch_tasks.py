@@ -1,4 +1,4 @@
-"""What speed_layer_watch looks at: the health that the parts report, and the dead letters."""
+"""The task of speed_layer_watch: check the parts' health reports and the dead letters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def read_reports(settings: Settings) -> dict[str, PartReport]:
-    """The newest word of each part."""
+    """Return the latest report of each part."""
     return {
         name: PartReport(name, one.ok, one.state, one.lag, one.error, one.at)
         for name, one in read_health(settings.speed.health_dir).items()
@@ -35,10 +35,10 @@ def read_reports(settings: Settings) -> dict[str, PartReport]:
 def look(
     settings: Settings, reports: Mapping[str, PartReport], previous_lag: Mapping[str, int], *, now: float
 ) -> list[str]:
-    """All that is wrong, as sentences.
+    """Return all problems, as sentences.
 
     Args:
-        previous_lag: what the last look saw, by part.
+        previous_lag: lag by part at the previous check.
         now: Unix seconds.
     """
     limits = WatchLimits()

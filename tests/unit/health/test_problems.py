@@ -39,7 +39,7 @@ def test_a_part_that_ended_on_purpose_may_be_silent(state: str) -> None:
 
 def test_a_part_that_is_not_ok_says_why() -> None:
     broken = replace(WELL["aggregator"], ok=False, state="restarting", error="InfluxDB is away")
-    assert problems(aggregator=broken) == ["aggregator says 'restarting': InfluxDB is away"]
+    assert problems(aggregator=broken) == ["aggregator reports 'restarting': InfluxDB is away"]
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_a_part_that_is_not_ok_says_why() -> None:
 def test_a_growing_lag(before: int | None, lag: int, called: bool) -> None:
     previous = {} if before is None else {"classifier": before}
     found = problems(previous, classifier=replace(WELL["classifier"], lag=lag))
-    assert [("falls behind" in problem) for problem in found] == [True] * called
+    assert [("is falling behind" in problem) for problem in found] == [True] * called
 
 
 def test_a_part_that_waits_says_why_once_it_is_too_long() -> None:
     waiting = replace(WELL["producer"], state="waiting", error="Kafka is away", lag=9000)
     assert problems({"producer": 5000}, producer=waiting) == []
     assert problems({"producer": 5000}, producer=replace(waiting, ok=False)) == [
-        "producer says 'waiting': Kafka is away"
+        "producer reports 'waiting': Kafka is away"
     ]
 
 
