@@ -1,1 +1,1 @@
-"""The page "Topics": what it shows, and the app that serves it inside Airflow."""
+"""The page "Topics": its data, and the app that serves it inside Airflow."""

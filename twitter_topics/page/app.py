@@ -1,4 +1,4 @@
-"""The page "Topics" inside Airflow: a FastAPI app in which every route asks for a logged-in user."""
+"""The page "Topics" inside Airflow: a FastAPI app in which every route requires a logged-in user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 
 FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 FRESH_SECONDS = 4.0
-"""However many people look, the stores are asked once in this time."""
+"""The stores are read at most once in this time, however many people look at the page."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -32,13 +32,13 @@ Overview = dict[str, Any]
 
 
 def create_app(folder: Path, read: Callable[[], Overview]) -> FastAPI:
-    """The app.
+    """Create the app.
 
     Args:
-        folder: holds index.html and FILES.
-        read: gives the overview; called in a worker thread, never twice at once.
+        folder: contains index.html and FILES.
+        read: returns the overview; called in a worker thread, never concurrently.
     """
-    # an app's own documentation routes would not ask for a user
+    # FastAPI's documentation routes would not require a user
     app = FastAPI(title="Topics", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)])
     app.exception_handler(HTTPException)(_refuse)
     cached = _Cached(read)
@@ -82,14 +82,14 @@ class _Cached:
 
 
 class StoreOverview:
-    """Reads the overview from the stores of the settings; their clients are made at the first call."""
+    """Reads the overview from the stores of the settings; their clients are created on the first call."""
 
     def __init__(self) -> None:
         self._sources: Any = None
         self._min_documents = 0
 
     def __call__(self) -> Overview:
-        # Airflow imports a plugin into every one of its processes: what is heavy waits until somebody looks
+        # Airflow imports plugins into every process: heavy imports wait until somebody opens the page
         from twitter_topics.page.overview import RealSources, overview
         from twitter_topics.settings import Settings
 
@@ -100,8 +100,8 @@ class StoreOverview:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """A person is led to the login page, a program gets the status."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for nothing else
+    """Redirect a browser to the login page; give a program the status."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for HTTPException only
     if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(f"{get_cookie_path().rstrip('/')}/auth/login", status_code=302)
     return await http_exception_handler(request, error)

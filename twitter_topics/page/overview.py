@@ -1,4 +1,4 @@
-"""What is being talked about now, read from model store, series store and health files, for people to look at."""
+"""What people are talking about now, read from the model store, InfluxDB and the health files."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 HISTORY_HOURS = 24
 RECENT_PROMOTIONS = 5
 ANSWER_SECONDS = 6.0
-"""A store that takes longer is reported as away; the rest is shown without it."""
+"""A store that takes longer is reported as unavailable; the rest is shown without it."""
 
 _Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
 class TopicRow:
-    """A topic now. `sentiment` is the mean compound of its `scored` tweets, None without any; `history` counts its
-    tweets in each of the last hours, oldest first, and ends with `tweets`."""
+    """A topic in the last hour.
+
+    `sentiment` is the mean compound of its `scored` tweets, None without any; `history` counts its tweets in each of the
+    last hours, oldest first, and ends with `tweets`.
+    """
 
     topic_id: int
     label: str
@@ -42,14 +45,14 @@ class TopicRow:
 
 @dataclass(frozen=True, slots=True)
 class TopicsNow:
-    """All topics over the newest complete hour, which ends at `end_ms`; None before the first tweet."""
+    """All topics of the newest complete hour, which ends at `end_ms` (None before the first tweet)."""
 
     end_ms: int | None
     rows: list[TopicRow]
 
 
 class Sources(Protocol):
-    """What an overview is made of. Methods raise TwitterTopicsError, OSError or ValueError when they cannot read."""
+    """Sources of an overview. Methods raise TwitterTopicsError, OSError or ValueError if they cannot read."""
 
     def champion(self) -> Champion | None: ...
 
@@ -65,7 +68,7 @@ class Sources(Protocol):
 
 
 class RealSources:
-    """The stores of the settings. What never changes (a model's manifest) is read once."""
+    """The stores of the settings. Immutable data (a model's manifest) is read once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -95,10 +98,10 @@ class RealSources:
 
 
 def topics_now(sources: Sources, *, with_history: bool = False) -> TopicsNow:
-    """The champion's topics and whatever else was counted in the last hour, most tweets first.
+    """Return the champion's topics and any other topic counted in the last hour, most tweets first.
 
     Raises:
-        TwitterTopicsError: a store is away.
+        TwitterTopicsError: a store is unavailable.
     """
     champion = sources.champion()
     known = sources.manifest(champion.version).get("topics", []) if champion else []
@@ -107,11 +110,13 @@ def topics_now(sources: Sources, *, with_history: bool = False) -> TopicsNow:
 
 
 def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, Any]:
-    """All for the page, as plain values. A store that does not answer leaves its part empty and is named in `away`.
+    """Return everything for the page as plain values.
+
+    A store that does not answer leaves its part empty and is listed in `away`.
 
     Args:
-        now_ms: the time by which ages are told.
-        min_documents: tweets that the first training waits for.
+        now_ms: current time, for computing ages.
+        min_documents: tweets required for the first training.
 
     Returns:
         `now_ms`, `min_documents`, `away` [{name, reason}], `champion` {version, promoted_at, by, reason, trainer,
@@ -138,7 +143,7 @@ def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, 
 
 
 class _Reader:
-    """Reads in parallel, each store within ANSWER_SECONDS, and notes who stayed away."""
+    """Reads the stores in parallel, each within ANSWER_SECONDS, and records those that did not answer."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="overview")
@@ -192,7 +197,7 @@ def _count_part(sources: Sources) -> tuple[LastHour | None, dict[int, list[int]]
 
 
 def _history(sources: Sources, hour: LastHour | None) -> dict[int, list[int]]:
-    """Tweets of each topic in each of the last hours; those before the newest one follow it without a gap."""
+    """Count each topic's tweets in each of the last HISTORY_HOURS, which end with the newest one."""
     if hour is None:
         return {}
     history: dict[int, list[int]] = {}
