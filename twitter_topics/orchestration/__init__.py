@@ -1,1 +1,1 @@
-"""What the DAGs are made of."""
+"""What all DAGs share: the Spark operator, schedules and assets."""

@@ -1,4 +1,4 @@
-"""What the DAGs make and wait for. A URI is a name: it does not change with the bucket or the machine."""
+"""Assets that the DAGs produce and wait for. A URI is only a name: it does not depend on bucket or machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TWEETS_ARCHIVE = Asset(name="tweets_archive", uri="twitter-topics://archive/twee
 """Closed hours of the archive, compacted."""
 
 TOPIC_MODEL = Asset(name="topic_model", uri="twitter-topics://models/versions")
-"""A registered version. The event's extra names it: {"version": …}."""
+"""A registered version, named in the event's extra: {"version": …}."""
 
 TOPIC_CHAMPION = Asset(name="topic_champion", uri="twitter-topics://models/champion")
-"""The version that serves."""
+"""The version in production."""

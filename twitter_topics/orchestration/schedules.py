@@ -1,4 +1,4 @@
-"""When DAGs run, and what all their tasks share."""
+"""Schedules of the DAGs and defaults of their tasks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ TASK_DEFAULTS: dict[str, Any] = {
     "retry_delay": timedelta(minutes=1),
     "execution_timeout": timedelta(minutes=10),
 }
-"""Every task may run again: each one is idempotent."""
+"""Every task can be retried: each one is idempotent."""
 
 
 def at(cron: str) -> CronTriggerTimetable:
-    """Run at these moments (UTC), the first time at the next one.
+    """Return a timetable for a cron expression (UTC); the first run is at its next time.
 
-    A DAG that uses it has no start date: with one, Airflow would run the last moment that has passed as soon as the
-    DAG is new, when there is nothing to work on yet.
+    A DAG that uses it has no start date: with one, Airflow would immediately run a new DAG for the last time that has
+    passed, when there is nothing to work on yet.
     """
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=False)

@@ -1,4 +1,4 @@
-"""The one way in which a DAG submits a Spark job."""
+"""The operator with which every DAG submits its Spark jobs."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ POOL = "spark"
 
 _EXIT_WRONG_ARGUMENTS = 2
 _FINAL = {
-    _EXIT_WRONG_ARGUMENTS: "the job refused its arguments",
-    EXIT_TOO_FEW_TWEETS: "there are too few tweets in the window; wait for more, or lower min_documents",
+    _EXIT_WRONG_ARGUMENTS: "the job rejected its arguments",
+    EXIT_TOO_FEW_TWEETS: "there are too few tweets in the window; wait, lower min_documents, or widen window_hours",
     EXIT_CONFIGURATION: "a setting is wrong; the log above names it",
 }
-"""Exit codes that a second try would only repeat."""
+"""Exit codes for which a retry would fail in the same way."""
 
 
 class SparkJobOperator(SparkSubmitOperator):
     """Runs `spark_apps/batch/<job>.py` with spark-submit on the connection `spark_default`.
 
-    Settings and secrets reach the job through the environment, never through arguments or `conf`, which anybody on the
-    machine can read in the list of processes.
+    Settings and secrets reach the job through the environment, never through arguments or `conf`, which everybody on
+    the machine can see in the process list.
 
     Args:
         job: name of the application.
-        arguments: of the application; templated.
-        driver_memory: in local mode all work is done in the driver.
+        arguments: arguments of the application; templated.
+        driver_memory: in local mode the driver does all the work.
     """
 
     def __init__(self, *, job: str, arguments: list[Any], driver_memory: str = "1500m", **options: Any) -> None:
-        options.setdefault("pool", POOL)  # one job at a time: the streaming apps need memory and cores as well
+        options.setdefault("pool", POOL)  # one job at a time: the streaming apps need memory and cores too
         options.setdefault("retries", 1)
         options.setdefault("retry_delay", timedelta(minutes=2))
         options.setdefault("execution_timeout", timedelta(hours=1))
@@ -55,23 +55,23 @@ class SparkJobOperator(SparkSubmitOperator):
             name=job + "-{{ dag_run.run_after.strftime('%Y%m%dT%H%M%SZ') }}",  # a run may have no logical date
             driver_memory=driver_memory,
             conf={
-                # each line of Spark's becomes an Airflow log event: its warnings and the job's own words suffice
+                # each line becomes an Airflow log event: Spark's warnings and the job's own log are enough
                 "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()}",
                 "spark.ui.enabled": "false",
                 "spark.ui.showConsoleProgress": "false",
             },
-            env_vars={"PYSPARK_PYTHON": sys.executable},  # else driver and workers take the `python3` of the PATH
+            env_vars={"PYSPARK_PYTHON": sys.executable},  # otherwise driver and workers use the `python3` on the PATH
             **options,
         )
 
     def execute(self, context: Context) -> None:
-        """Submit and wait.
+        """Submit the job and wait for it.
 
         Raises:
-            AirflowFailException: the job says that trying again does not help.
+            AirflowFailException: the exit code shows that a retry would not help.
             AirflowException: any other failure.
         """
-        # named here and not by the DAG: a folder without jars must not break the parsing of DAGs
+        # resolved here, not in the DAG: missing jars must not break DAG parsing
         from twitter_topics.backends.spark_session import jars
 
         self.jars = ",".join(jars(Settings().spark.jars_dir))
@@ -85,6 +85,6 @@ class SparkJobOperator(SparkSubmitOperator):
 
 
 def exit_code(error: Exception) -> int:
-    """Exit code of spark-submit in the hook's message, -1 where it names none."""
+    """Return the exit code of spark-submit in the hook's message, or -1 if there is none."""
     match = re.search(r"Error code is: (\d+)", str(error))
     return int(match.group(1)) if match else -1
