@@ -152,7 +152,7 @@ def test_the_first_model_is_promoted(dagbag: DagBag, models: ModelStore) -> None
     assert "there is no champion yet" in champion.reason
 
 
-def test_a_bad_model_is_refused_in_sight(dagbag: DagBag, models: ModelStore) -> None:
+def test_a_bad_model_is_rejected_in_sight(dagbag: DagBag, models: ModelStore) -> None:
     trained(models, OLD, perplexity=1000.0)
     register_version(models, OLD)
 
@@ -270,7 +270,7 @@ def test_recount_of_two_hours(
         ("2026-11-01T00:00:00Z", "2999-01-01T00:00:00Z"),
     ],
 )
-def test_recount_refuses_a_range(
+def test_recount_rejects_a_range(
     dagbag: DagBag, models: ModelStore, submitted: list[list[str]], start: str, end: str
 ) -> None:
     trained(models, OLD)

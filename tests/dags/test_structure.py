@@ -160,7 +160,7 @@ RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
         ("tweet_deletions", {"ask_x": True}),
     ],
 )
-def test_a_form_refuses(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> None:
+def test_a_form_rejects(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> None:
     from airflow.sdk.exceptions import ParamValidationError
 
     with pytest.raises(ParamValidationError):

@@ -120,7 +120,7 @@ class FakeSources:
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("headers", [{}, {"accept": "text/html"}, {"authorization": "Bearer nonsense"}])
-def test_strangers_are_refused_everywhere(stranger: Client, path: str, headers: dict[str, str]) -> None:
+def test_strangers_are_rejected_everywhere(stranger: Client, path: str, headers: dict[str, str]) -> None:
     answer = stranger.get(path, headers=headers)
     assert answer.status_code in ({302} if headers.get("accept") else {401, 403})
     if answer.status_code == 302:

@@ -40,7 +40,7 @@ class Facts:
     `produced`, were deleted before the archive's first record.
     Archive: `archived` rows with `archived_records` distinct (partition, offset) pairs; `archive_holes`, offsets
     missing below the highest archived one; `archive_unknown`, records whose offset Kafka never assigned;
-    `archive_rejects`; `archived_distinct` tweets, of which the index rejected `refused_by_index` and `deleted` were
+    `archive_rejects`; `archived_distinct` tweets, of which the index rejected `rejected_by_index` and `deleted` were
     deleted on request.
     Dead letters: `dead_letters`, distinct ones by stage; `rejects_without_letter`; `letters_without_reject`.
     Index: `days`, and `deleted_in_index`, documents of deleted tweets.
@@ -64,7 +64,7 @@ class Facts:
     archive_holes: int = 0
     archive_unknown: int = 0
     archive_rejects: int = 0
-    refused_by_index: int = 0
+    rejected_by_index: int = 0
     deleted: int = 0
     deleted_in_index: int = 0
     dead_letters: dict[str, int] = field(default_factory=dict)
@@ -164,7 +164,7 @@ def _archive(facts: Facts) -> list[Finding]:
 
 def _dead_letters(facts: Facts) -> list[Finding]:
     missing, extra = facts.rejects_without_letter, facts.letters_without_reject
-    refused_at_source = facts.dead_letters.get("producer", 0)
+    rejected_at_source = facts.dead_letters.get("producer", 0)
     return _findings(
         Finding("dead letters", "behind", missing, f"{missing:,} archived rejects have no dead letter yet"),
         Finding(
@@ -176,8 +176,8 @@ def _dead_letters(facts: Facts) -> list[Finding]:
         Finding(
             "dead letters",
             "note",
-            refused_at_source,
-            f"{refused_at_source:,} tweets were rejected before Kafka (too large)",
+            rejected_at_source,
+            f"{rejected_at_source:,} tweets were rejected before Kafka (too large)",
         ),
     )
 
@@ -202,7 +202,7 @@ def _index(facts: Facts) -> list[Finding]:
             "index", "note", expired, f"{expired:,} tweets are older than the retention and no longer in the index"
         ),
         Finding(
-            "index", "note", facts.refused_by_index, f"{facts.refused_by_index:,} tweets were rejected by the index"
+            "index", "note", facts.rejected_by_index, f"{facts.rejected_by_index:,} tweets were rejected by the index"
         ),
     )
 

@@ -76,7 +76,7 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
         archive_unknown=archive.unknown,
         archive_rejects=len(rejects),
         archived_distinct=distinct,
-        refused_by_index=max(0, distinct - int(inside.sum())),
+        rejected_by_index=max(0, distinct - int(inside.sum())),
         dead_letters=_by_stage(letters),
         rejects_without_letter=len(rejects - parse_letters),
         letters_without_reject=len(parse_letters - rejects),

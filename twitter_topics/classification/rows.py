@@ -87,7 +87,7 @@ class RecordClassifier:
                 rows.append(self._dead_letter(record, "parse", reason))
                 continue
             written, value = next(outcomes)
-            if written.outcome is Outcome.REFUSED:
+            if written.outcome is Outcome.REJECTED:
                 rejected, reason = rejected + 1, written.reason
                 rows.append(self._dead_letter(record, "index", reason))
             elif written.outcome is Outcome.OWNED:

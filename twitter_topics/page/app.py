@@ -40,7 +40,7 @@ def create_app(folder: Path, read: Callable[[], Overview]) -> FastAPI:
     """
     # FastAPI's documentation routes would not require a user
     app = FastAPI(title="Topics", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)])
-    app.exception_handler(HTTPException)(_refuse)
+    app.exception_handler(HTTPException)(_reject)
     cached = _Cached(read)
 
     @app.middleware("http")
@@ -99,7 +99,7 @@ class StoreOverview:
         return overview(self._sources, now_ms=time.time_ns() // 1_000_000, min_documents=self._min_documents)
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def _reject(request: Request, error: Exception) -> Response:
     """Redirect a browser to the login page; give a program the status."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for HTTPException only
     if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):

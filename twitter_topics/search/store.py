@@ -36,7 +36,7 @@ class Outcome(Enum):
     """This record owns the document: it is new, or a repeated batch wrote it again."""
     DUPLICATE = "duplicate"
     """Another record with the same tweet came first."""
-    REFUSED = "refused"
+    REJECTED = "rejected"
     """Elasticsearch cannot index it (mapping, size). A retry would not help."""
 
 
@@ -249,7 +249,7 @@ def _written(status: int, error: str) -> Written:
     if "index_not_found" in error:
         msg = f"Elasticsearch did not create a daily index; allow it in action.auto_create_index ({error})"
         raise ConfigurationError(msg)
-    return Written(Outcome.OWNED) if status < 300 else Written(Outcome.REFUSED, f"HTTP {status}: {error}")
+    return Written(Outcome.OWNED) if status < 300 else Written(Outcome.REJECTED, f"HTTP {status}: {error}")
 
 
 def _reason(item: dict[str, Any]) -> str:

@@ -27,7 +27,7 @@ class MemorySearchStore:
     def _create(self, document: dict[str, Any]) -> Written:
         unknown = document.keys() - MAPPINGS["properties"].keys()
         if unknown:
-            return Written(Outcome.REFUSED, f"HTTP 400: strict_dynamic_mapping_exception: {sorted(unknown)}")
+            return Written(Outcome.REJECTED, f"HTTP 400: strict_dynamic_mapping_exception: {sorted(unknown)}")
         day = self._days.setdefault(index_name(self._prefix, document["created_at"]), {})
         held = day.get(document["tweet_id"])
         if held and _record(held) != _record(document):

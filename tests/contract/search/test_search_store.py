@@ -76,10 +76,10 @@ def test_two_records_of_one_tweet_in_one_batch(store: SearchStore | MemorySearch
     assert store.count() == 2
 
 
-def test_what_the_mapping_refuses_is_refused_alone(store: SearchStore | MemorySearchStore) -> None:
+def test_what_the_mapping_rejects_is_rejected_alone(store: SearchStore | MemorySearchStore) -> None:
     odd = document("odd", 1) | {"surprise": 1}
     written = store.create([document("a", 0), odd, document("b", 2)])
-    assert [one.outcome for one in written] == [Outcome.OWNED, Outcome.REFUSED, Outcome.OWNED]
+    assert [one.outcome for one in written] == [Outcome.OWNED, Outcome.REJECTED, Outcome.OWNED]
     assert "strict_dynamic_mapping_exception" in written[1].reason
     assert store.count() == 2
 

@@ -30,7 +30,7 @@ def test_a_range_in_any_offset_is_the_same_range() -> None:
         ("yesterday", "2026-11-01T01:00:00Z", "Invalid isoformat"),
     ],
 )
-def test_refused(start: str, end: str, reason: str) -> None:
+def test_rejected(start: str, end: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         closed_hours(start, end, now=NOW)
 

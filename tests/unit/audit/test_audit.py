@@ -94,7 +94,7 @@ class Pipeline:
 
 
 def healthy(seed: int = 1, *, records: int = 300, lane_count: int = 2) -> Pipeline:
-    """A pipeline at rest: tweets over four days, some of them twice, rejects, and a few that the index refused."""
+    """A pipeline at rest: tweets over four days, some of them twice, rejects, and a few that the index rejected."""
     chance = random.Random(seed)
     pipeline = Pipeline({}, [], [], [], 0, {}, lane_count)
     ends = dict.fromkeys(range(RAW_PARTITIONS), 0)
@@ -142,7 +142,10 @@ def test_a_clean_run_is_never_flagged(seed: int) -> None:
     facts = report.facts
     assert facts.produced == facts.archived == facts.archived_records == len(pipeline.rows)
     assert (
-        facts.archived_distinct - facts.refused_by_index == facts.indexed == facts.counted_before_cut == pipeline.tweets
+        facts.archived_distinct - facts.rejected_by_index
+        == facts.indexed
+        == facts.counted_before_cut
+        == pipeline.tweets
     )
     assert facts.archive_rejects == facts.dead_letters.get("parse", 0)
 
@@ -164,7 +167,7 @@ def test_deletions_leave_the_balance(seed: int) -> None:
     assert facts.produced == facts.archived == facts.archived_records == len(pipeline.rows)
     assert facts.deleted == len(pipeline.deleted)
     assert facts.indexed == facts.counted_before_cut - facts.deleted == len(pipeline.indexed)
-    assert facts.archived_distinct - facts.refused_by_index == facts.counted_before_cut == pipeline.tweets
+    assert facts.archived_distinct - facts.rejected_by_index == facts.counted_before_cut == pipeline.tweets
     assert facts.archive_rejects == facts.dead_letters.get("parse", 0)
     notes = [one.text for one in report.findings if "deleted on request" in one.text]
     assert notes == ([f"{len(pipeline.deleted)} tweets were deleted on request"] if pipeline.deleted else [])

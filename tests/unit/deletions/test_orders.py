@@ -110,7 +110,7 @@ def test_places_leave_however_deep() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60) | JSON.map(lambda body: json.dumps(body).encode()))
-def test_any_bytes_are_a_notice_or_refused(value: bytes) -> None:
+def test_any_bytes_are_a_notice_or_rejected(value: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever json says
         Notice.from_value(value)
 

@@ -172,12 +172,12 @@ def test_the_token_is_named_and_never_shown(fake: FakeX, clock: Clock, caplog: p
     caplog.set_level(logging.DEBUG)
     with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN is not set"):
         client(fake.url, clock, token="")
-    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X returned HTTP 401") as refused:
+    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X returned HTTP 401") as rejected:
         client(fake.url, clock, token="canary-in-a-mine").job("7")
     fake.forbidden = True
     with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X returned HTTP 403"):
         client(fake.url, clock).submit(NAME, IDS)
-    assert "canary" not in str(refused.value) + caplog.text
+    assert "canary" not in str(rejected.value) + caplog.text
     assert "sig" not in repr(Job("7", "n", "created", JOB["upload_url"], 0, JOB["download_url"]))
 
 
@@ -237,7 +237,7 @@ def test_a_download_that_breaks_off_is_no_whole_one(clock: Clock, broken: str) -
 
 
 @pytest.mark.parametrize("code", [403, 404, 410])
-def test_a_signed_url_that_is_refused(clock: Clock, code: int) -> None:
+def test_a_signed_url_that_is_rejected(clock: Clock, code: int) -> None:
     for server in answers((code, {}, b"<Error/>")):
         job = Job("7", NAME, "complete", "", 0, server.url + "/?signature=canary")
         with pytest.raises(RetryableError, match=f"127.0.0.1 returned HTTP {code} for GET") as error:

@@ -52,26 +52,26 @@ def test_the_dot_of_a_prefix_is_a_dot() -> None:
 
 
 @pytest.mark.parametrize("days", [-1, 0, 3651, 10**9])
-def test_days_out_of_range_are_refused(days: int) -> None:
+def test_days_out_of_range_are_rejected(days: int) -> None:
     with pytest.raises(ConfigurationError, match="between 1 and 3650"):
         plan_retention([index(0)], prefix="tweets", days=days, today=TODAY)
 
 
-def test_a_clock_behind_the_newest_index_is_refused_whatever_is_allowed() -> None:
+def test_a_clock_behind_the_newest_index_is_rejected_whatever_is_allowed() -> None:
     names = [index(-3), index(0)]
     with pytest.raises(IntegrityError, match="clock"):
         plan_retention(names, prefix="tweets", days=1, today=TODAY, allow_all=True)
     assert plan_retention([index(-2)], prefix="tweets", days=1, today=TODAY).delete == ()
 
 
-def test_a_clock_far_ahead_is_refused_unless_a_person_has_looked() -> None:
+def test_a_clock_far_ahead_is_rejected_unless_a_person_has_looked() -> None:
     names = [index(61), index(62)]
     with pytest.raises(IntegrityError, match="clock"):
         plan_retention(names, prefix="tweets", days=14, today=TODAY)
     assert plan_retention(names, prefix="tweets", days=14, today=TODAY, allow_all=True).delete == (index(62), index(61))
 
 
-def test_more_than_half_is_refused_unless_a_person_has_looked() -> None:
+def test_more_than_half_is_rejected_unless_a_person_has_looked() -> None:
     names = [index(0), index(20), index(21)]
     with pytest.raises(IntegrityError, match="2 of 3"):
         plan_retention(names, prefix="tweets", days=14, today=TODAY)
