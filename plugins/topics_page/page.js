@@ -22,8 +22,8 @@ function fill(id, ...nodes) {
 const empty = (text) => element("p", "empty", text);
 const whole = (number) => Math.round(number).toLocaleString("en-US");
 
-function isAway(data, start) {
-  return data.away.some((one) => one.name.startsWith(start));
+function isUnavailable(data, start) {
+  return data.unavailable.some((one) => one.name.startsWith(start));
 }
 
 function utcTime(milliseconds) {
@@ -43,7 +43,7 @@ function duration(seconds) {
 
 function showHour(data) {
   if (data.end_ms === null) {
-    byId("hour").textContent = isAway(data, "Counts") ? "Counts are not available." : "No tweets counted yet.";
+    byId("hour").textContent = isUnavailable(data, "Counts") ? "Counts are not available." : "No tweets counted yet.";
     return;
   }
   const total = data.topics.reduce((sum, topic) => sum + topic.tweets, 0);
@@ -59,7 +59,7 @@ function partIsFine(part) {
 function showState(data) {
   const pill = byId("state");
   const ill = data.parts.filter((part) => !partIsFine(part));
-  if (data.away.length) {
+  if (data.unavailable.length) {
     pill.className = "pill bad";
     pill.textContent = "Incomplete";
   } else if (!data.parts.length) {
@@ -74,10 +74,10 @@ function showState(data) {
   }
 }
 
-function showAway(away) {
-  const banner = byId("away");
-  banner.hidden = away.length === 0;
-  banner.replaceChildren(...away.map((one) => {
+function showUnavailable(unavailable) {
+  const banner = byId("unavailable");
+  banner.hidden = unavailable.length === 0;
+  banner.replaceChildren(...unavailable.map((one) => {
     const line = element("div", "");
     line.append(element("strong", "", `${one.name}: not available`), one.reason);
     return line;
@@ -94,7 +94,7 @@ function metric(name, value, title) {
 function showChampion(data) {
   const champion = data.champion;
   if (!champion) {
-    fill("champion", empty(isAway(data, "Models")
+    fill("champion", empty(isUnavailable(data, "Models")
       ? "Unknown while the model store is unavailable."
       : `No model yet. topic_retraining trains the first one after ${whole(data.min_documents)} tweets.`));
     return;
@@ -203,7 +203,7 @@ function topicRow(topic, counted) {
 
 function showTopics(data) {
   if (!data.topics.length) {
-    fill("topics", empty(data.away.length
+    fill("topics", empty(data.unavailable.length
       ? "Nothing to show while the stores above are unavailable."
       : "No topics yet. They appear a minute after the first model is promoted."));
     return;
@@ -214,7 +214,7 @@ function showTopics(data) {
     cell.scope = "col";
     head.append(cell);
   }
-  const rows = data.topics.map((topic) => topicRow(topic, data.end_ms !== null || !isAway(data, "Counts")));
+  const rows = data.topics.map((topic) => topicRow(topic, data.end_ms !== null || !isUnavailable(data, "Counts")));
   const table = element("table", "");
   table.append(element("thead", "", head), element("tbody", "", ...rows));
   fill("topics", table);
@@ -223,7 +223,7 @@ function showTopics(data) {
 function show(data) {
   showHour(data);
   showState(data);
-  showAway(data.away);
+  showUnavailable(data.unavailable);
   showChampion(data);
   showParts(data);
   showPromotions(data.promotions);
@@ -239,7 +239,7 @@ async function refresh() {
   } catch (error) {
     byId("state").className = "pill bad";
     byId("state").textContent = "No connection";
-    showAway([{ name: "Airflow", reason: error.message }]);
+    showUnavailable([{ name: "Airflow", reason: error.message }]);
   } finally {
     setTimeout(refresh, REFRESH_MS);
   }

@@ -1,4 +1,4 @@
-"""The page in Airflow: closed to strangers, honest about stores that are away, and safe with any text."""
+"""The page in Airflow: closed to strangers, honest about stores that are down, and safe with any text."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_the_static_files_keep_the_policy() -> None:
 
 def test_overview_of_a_healthy_system(reader: Client) -> None:
     data = reader.get("/api/overview").json()
-    assert data["away"] == []
+    assert data["unavailable"] == []
     assert data["champion"]["version"] == "20270114T000000Z-gsdmm"
     assert [(row["topic_id"], row["tweets"], row["sentiment"]) for row in data["topics"]] == [
         (5, 40, 0.3),
@@ -192,7 +192,7 @@ def test_foreign_text_stays_data(reader: Client) -> None:
     assert (row["label"], row["top_words"][1]) == (SCRIPT, SCRIPT)
 
 
-def _away(*_: Any) -> Any:
+def _unavailable(*_: Any) -> Any:
     raise RetryableError("no answer at all")
 
 
@@ -203,19 +203,19 @@ def _damaged(*_: Any) -> Any:
 @pytest.mark.parametrize(
     ("replaced", "names", "rows"),
     [
-        ({"champion": _away}, ["Models on S3"], 3),
+        ({"champion": _unavailable}, ["Models on S3"], 3),
         ({"champion": _damaged}, ["Models on S3"], 3),
-        ({"last_hour": _away}, ["Counts in InfluxDB"], 3),
-        ({"health": _away}, ["Health of the stream"], 4),
-        ({"champion": _away, "last_hour": _away, "health": _away}, None, 0),
+        ({"last_hour": _unavailable}, ["Counts in InfluxDB"], 3),
+        ({"health": _unavailable}, ["Health of the stream"], 4),
+        ({"champion": _unavailable, "last_hour": _unavailable, "health": _unavailable}, None, 0),
     ],
 )
-def test_a_store_that_is_away_is_named_and_the_rest_is_shown(
+def test_an_unavailable_store_is_named_and_the_rest_is_shown(
     replaced: dict[str, Any], names: list[str] | None, rows: int
 ) -> None:
     data = overview(FakeSources(**replaced), now_ms=NOW_MS, min_documents=2_000)
     expected = names or ["Models on S3", "Counts in InfluxDB", "Health of the stream"]
-    assert [one["name"] for one in data["away"]] == expected
+    assert [one["name"] for one in data["unavailable"]] == expected
     assert len(data["topics"]) == rows
     assert (data["champion"] is None) == ("champion" in replaced)
 
@@ -227,14 +227,15 @@ def test_a_store_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(overview_module, "ANSWER_SECONDS", 0.2)
     data = overview(FakeSources(last_hour=lambda: released.wait(30)), now_ms=NOW_MS, min_documents=2_000)
     released.set()
-    assert [one["name"] for one in data["away"]] == ["Counts in InfluxDB"]
+    assert [one["name"] for one in data["unavailable"]] == ["Counts in InfluxDB"]
     assert data["champion"] is not None
 
 
 def test_nothing_yet() -> None:
     nothing = FakeSources(champion=lambda: None, last_hour=lambda: None, health=dict)
     data = overview(nothing, now_ms=NOW_MS, min_documents=2_000)
-    assert (data["champion"], data["end_ms"], data["topics"], data["parts"], data["away"]) == (None, None, [], [], [])
+    assert (data["champion"], data["end_ms"]) == (None, None)
+    assert (data["topics"], data["parts"], data["unavailable"]) == ([], [], [])
     assert topics_now(nothing).rows == []
 
 

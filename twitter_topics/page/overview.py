@@ -112,15 +112,15 @@ def topics_now(sources: Sources, *, with_history: bool = False) -> TopicsNow:
 def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, Any]:
     """Return everything for the page as plain values.
 
-    A store that does not answer leaves its part empty and is listed in `away`.
+    A store that does not answer leaves its part empty and is listed in `unavailable`.
 
     Args:
         now_ms: current time, for computing ages.
         min_documents: tweets required for the first training.
 
     Returns:
-        `now_ms`, `min_documents`, `away` [{name, reason}], `champion` {version, promoted_at, by, reason, trainer,
-        documents, metrics} or None, `topics` (fields of TopicRow), `end_ms`, `parts` (fields of Health, and
+        `now_ms`, `min_documents`, `unavailable` [{name, reason}], `champion` {version, promoted_at, by, reason,
+        trainer, documents, metrics} or None, `topics` (fields of TopicRow), `end_ms`, `parts` (fields of Health and
         `age_seconds`), `promotions`.
     """
     reader = _Reader()
@@ -133,7 +133,7 @@ def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, 
     return {
         "now_ms": now_ms,
         "min_documents": min_documents,
-        "away": reader.close(),
+        "unavailable": reader.close(),
         "champion": champion,
         "end_ms": hour.end_ms if hour else None,
         "topics": [asdict(row) for row in _rows(known, hour, history)],
@@ -148,7 +148,7 @@ class _Reader:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="overview")
         self._names: dict[Future[Any], str] = {}
-        self._away: list[dict[str, str]] = []
+        self._unavailable: list[dict[str, str]] = []
 
     def start(self, name: str, read: Callable[[], _Found]) -> Future[_Found]:
         future = self._pool.submit(read)
@@ -162,12 +162,12 @@ class _Reader:
             reason = f"no answer within {ANSWER_SECONDS:.0f} s"
         except (TwitterTopicsError, OSError, ValueError) as error:
             reason = str(error)[:300]
-        self._away.append({"name": self._names[future], "reason": reason})
+        self._unavailable.append({"name": self._names[future], "reason": reason})
         return otherwise
 
     def close(self) -> list[dict[str, str]]:
         self._pool.shutdown(wait=False)
-        return self._away
+        return self._unavailable
 
 
 def _model_part(sources: Sources) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:
