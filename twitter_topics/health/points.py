@@ -35,7 +35,7 @@ class HealthPoints:
         self._influx.write([line(PIPELINE_HEALTH, {"part": part}, values, int(moment * 1000) * NS_PER_MS)])
 
     def write_gap(self, gap: Gap) -> None:
-        """Write a gap; its time is its begin, so that written again it is the same point."""
+        """Write a gap. Its point has the time of its start, so writing it again changes nothing."""
         fields: dict[str, Value] = {
             "from_ms": gap.from_ms,
             "to_ms": gap.to_ms,
