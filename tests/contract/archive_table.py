@@ -33,7 +33,7 @@ BY_HOUR = PartitionSpec(PartitionField(2, 1000, HourTransform(), "event_time_hou
 
 
 class Record(NamedTuple):
-    """One row; without a tweet id it is a reject, and a deleted one has lost its text."""
+    """One row; without a tweet id it is a reject, and a deleted one has no text."""
 
     partition: int
     offset: int
@@ -60,7 +60,7 @@ def append(table: Table, records: list[Record]) -> None:
 
 
 def redact(table: Table, *tweet_ids: str) -> None:
-    """Take the text out of all rows of some tweets, as the deletions do."""
+    """Remove the text from all rows of some tweets, as tweet_deletions does."""
     rows = [Record(*row) for row in _rows(table)]
     table.delete("kafka_offset >= 0")
     append(table, [row._replace(deleted=row.deleted or row.tweet_id in tweet_ids) for row in rows])
@@ -82,7 +82,7 @@ def _reason(record: Record) -> str | None:
 
 
 def _data_file(table: Table, records: list[Record]) -> str:
-    # pyiceberg itself writes tables by hour only with a further package
+    # pyiceberg needs an extra package to write tables partitioned by hour
     columns: dict[str, list[Any]] = {
         "tweet_id": [record.tweet_id for record in records],
         "event_time": [record.at for record in records],

@@ -1,4 +1,4 @@
-"""An Airflow of its own for this tier: the caller's is never read. Must run before airflow is imported."""
+"""A separate Airflow for this tier: the caller's is never read. Must run before airflow is imported."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _isolate()
 
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """An empty metadata database with the pool that the local stack makes."""
+    """An empty metadata database with the pool that the local stack creates."""
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 
@@ -78,7 +78,7 @@ def model_objects(monkeypatch: pytest.MonkeyPatch) -> MemoryObjects:
 
 @pytest.fixture
 def submitted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Commands that would have been given to spark-submit; none is run."""
+    """The commands passed to spark-submit; none is run."""
     from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 
     commands: list[list[str]] = []

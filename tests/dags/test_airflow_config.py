@@ -1,4 +1,4 @@
-"""airflow.cfg.template against the options of the installed Airflow: it ignores those that it does not know."""
+"""airflow.cfg.template against the options of the installed Airflow, which ignores unknown ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole runs with everything real but the stores and spark-submit."""
+"""Whole runs in which only the stores and spark-submit are fakes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(dagbag: DagBag, dag_id: str, **conf: Any) -> Any:
     """Run a DAG in this process."""
     dag = deepcopy(dagbag.dags[dag_id])
     for one in dag.tasks:
-        one.params = deepcopy(one.params)  # a run writes its own into them, and copies of tasks share them
+        one.params = deepcopy(one.params)  # a run modifies them, and copies of tasks share them
     return dag.test(run_conf=conf)
 
 
@@ -62,7 +62,7 @@ def returned(dag_run: Any, task_id: str) -> Any:
 
 
 def trained(store: ModelStore, version: str, *, champion: str | None = None, **metrics: float) -> None:
-    """What training and evaluation leave behind for a version."""
+    """Write the files that training and evaluation leave for a version."""
     request = {"trainer": "gsdmm", "k": 8}
     training = {"request": request, "snapshot": 1, "documents": 5000, "next_topic_id": 8}
     evaluation = {
@@ -117,7 +117,7 @@ def test_retraining_gives_train_evaluate_and_register_one_version(
     assert models.versions() == [version]
 
 
-def test_no_run_of_the_clock_trains_without_enough_tweets(
+def test_no_scheduled_run_trains_without_enough_tweets(
     dagbag: DagBag, models: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setattr(ArchiveStore, "rows", lambda _self: settings.topics.min_documents - 1)
@@ -152,7 +152,7 @@ def test_the_first_model_is_promoted(dagbag: DagBag, models: ModelStore) -> None
     assert "there is no champion yet" in champion.reason
 
 
-def test_a_bad_model_is_rejected_in_sight(dagbag: DagBag, models: ModelStore) -> None:
+def test_a_bad_model_is_rejected_visibly(dagbag: DagBag, models: ModelStore) -> None:
     trained(models, OLD, perplexity=1000.0)
     register_version(models, OLD)
 
@@ -164,7 +164,7 @@ def test_a_bad_model_is_rejected_in_sight(dagbag: DagBag, models: ModelStore) ->
     assert models.champion() is None
 
 
-def test_never_means_never_but_for_a_person_with_a_reason(
+def test_never_means_only_by_a_person_with_a_reason(
     dagbag: DagBag, models: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained(models, OLD)
@@ -184,7 +184,7 @@ def test_never_means_never_but_for_a_person_with_a_reason(
     assert champion.reason == "to look at it"
 
 
-def test_the_way_back_to_an_older_version(dagbag: DagBag, models: ModelStore) -> None:
+def test_rollback_to_an_older_version(dagbag: DagBag, models: ModelStore) -> None:
     for version in (OLD, NEW):
         trained(models, version)
         register_version(models, version)
@@ -208,7 +208,7 @@ def hours_before(now: datetime, files: int) -> dict[datetime, HourFiles]:
     return {closed - timedelta(hours=2): HourFiles(files, 100), closed: HourFiles(50, 100)}
 
 
-def test_no_spark_without_a_crowded_closed_hour(
+def test_no_spark_without_an_hour_to_compact(
     dagbag: DagBag, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ArchiveStore, "files_per_hour", lambda _self: hours_before(datetime.now(UTC), files=5))
@@ -289,7 +289,7 @@ def days_ago(*ages: int) -> list[str]:
 
 @pytest.fixture
 def indices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Indices of a pretended Elasticsearch; the test fills the list."""
+    """Indices of a fake Elasticsearch; the test fills the list."""
     from twitter_topics.search.store import SearchStore
 
     names: list[str] = []
@@ -318,7 +318,7 @@ def test_retention_deletes_what_it_planned(dagbag: DagBag, indices: list[str]) -
     assert indices == [*days_ago(0, 7, 8), "tweets-other", "tweets-2020.13.99"]
 
 
-def test_retention_asks_before_it_deletes_most(dagbag: DagBag, indices: list[str], monkeypatch: Any) -> None:
+def test_retention_needs_allow_all_to_delete_most(dagbag: DagBag, indices: list[str], monkeypatch: Any) -> None:
     indices += days_ago(0, 20, 21)
     monkeypatch.setattr(dagbag.dags["elasticsearch_retention"].get_task("plan"), "retries", 0)
     assert states(run(dagbag, "elasticsearch_retention"))["plan"] == "failed"
@@ -332,7 +332,7 @@ def test_retention_asks_before_it_deletes_most(dagbag: DagBag, indices: list[str
 
 @dataclass
 class Deletions:
-    """X that works, and the stores in memory."""
+    """A working X, and the stores in memory."""
 
     x: FakeX
     objects: MemoryObjects
@@ -390,7 +390,7 @@ def test_deletions_without_x(dagbag: DagBag, deletions: Deletions, submitted: li
     assert deletions.x.requests == []
 
 
-def test_deletions_ask_x_when_the_setting_says_so(
+def test_deletions_ask_x_if_the_setting_is_true(
     dagbag: DagBag, deletions: Deletions, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("X_COMPLIANCE", "true")
@@ -417,7 +417,7 @@ def test_deletions_ask_x_when_the_setting_says_so(
 
 
 @pytest.mark.parametrize(("fault", "failed"), [("token", "collect_ids"), ("forbidden", "ask_x"), ("job", "wait_for_x")])
-def test_notices_are_applied_though_x_fails(
+def test_notices_are_applied_even_if_x_fails(
     dagbag: DagBag,
     deletions: Deletions,
     submitted: list[list[str]],
@@ -439,7 +439,7 @@ def test_notices_are_applied_though_x_fails(
     assert len(submitted) == 1
 
 
-def test_a_summary_of_another_run_is_no_report(dagbag: DagBag, deletions: Deletions) -> None:
+def test_a_summary_of_another_run_is_not_reported(dagbag: DagBag, deletions: Deletions) -> None:
     deletions.summary_of = "last week"
     done = run(dagbag, "tweet_deletions")
     assert (states(done)["apply"], states(done)["report"]) == ("success", "failed")
@@ -457,7 +457,7 @@ def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch
     monkeypatch.setattr(watch_tasks, "topic_ranges", lambda _settings, _topic: {})
     for part in ("producer", "archiver", "classifier", "aggregator"):
         write_health(tmp_path, part, ok=True, state="running", lag=5000)
-    for _ in range(3):  # each run looks at what its predecessor saw
+    for _ in range(3):  # each run compares with its predecessor
         assert run(dagbag, "speed_layer_watch").state == "success"
 
     write_health(tmp_path, "aggregator", ok=True, state="running", lag=9000)
@@ -477,5 +477,5 @@ def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch
 
 
 def value_of(command: list[str], option: str) -> str:
-    """What follows an option in a spark-submit command."""
+    """Return the value of an option in a spark-submit command."""
     return command[command.index(option) + 1]

@@ -73,7 +73,7 @@ def test_every_job_has_its_application_and_the_log_settings_exist(dagbag: DagBag
 
 
 @pytest.mark.parametrize(("code", "again"), [(1, True), (137, True), (2, False), (75, False), (78, False)])
-def test_what_no_second_try_can_mend_fails_at_once(
+def test_errors_that_a_retry_cannot_fix_fail_at_once(
     submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch, code: int, again: bool
 ) -> None:
     from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook

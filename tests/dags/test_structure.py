@@ -181,7 +181,7 @@ def test_a_form_rejects(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> N
         ("tweet_deletions", {"ask_x": "no"}),
     ],
 )
-def test_a_form_takes(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> None:
+def test_a_form_accepts(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> None:
     filled_in(dagbag, dag_id, given)
 
 

@@ -1,4 +1,4 @@
-"""An Airflow of its own for this tier: the caller's is never read. Must run before airflow is imported."""
+"""A separate Airflow for this tier: the caller's is never read. Must run before airflow is imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def _isolate() -> None:
     home = os.environ.get("AIRFLOW_HOME", "")
     if "airflow" in sys.modules or home.startswith(tempfile.gettempdir()):
-        return  # the tier of the DAGs has done so already
+        return  # the tier of the DAGs has done so
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
     home = tempfile.mkdtemp(prefix="airflow-test-")

@@ -33,7 +33,7 @@ PAGES = ["/", "/assets/page.js", "/assets/page.css", "/assets/other", "/api/over
 
 @pytest.fixture(scope="module")
 def plugin() -> ModuleType:
-    """The module as Airflow loads it: by its path."""
+    """The module, loaded by its path as Airflow does."""
     spec = importlib.util.spec_from_file_location("topics_page", PLUGIN)
     assert spec
     assert spec.loader
@@ -51,7 +51,7 @@ def app(plugin: ModuleType) -> FastAPI:
 
 
 class Client:
-    """Requests to the app as a server would pass them on, without following redirects."""
+    """Sends requests to the app as a server would, without following redirects."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -133,12 +133,12 @@ def test_there_are_no_documentation_routes(reader: Client, path: str) -> None:
     assert reader.get(path).status_code == 404
 
 
-def test_every_route_of_every_registered_app_asks_for_a_user(plugin: ModuleType) -> None:
+def test_every_route_of_every_registered_app_requires_a_user(plugin: ModuleType) -> None:
     from airflow.api_fastapi.core_api.security import get_user
 
     for registered in plugin.TopicsPage.fastapi_apps:
         routes = registered["app"].routes
-        assert [route for route in routes if not isinstance(route, APIRoute)] == []  # mounts would be open
+        assert [route for route in routes if not isinstance(route, APIRoute)] == []  # mounts would need no user
         for route in routes:
             assert get_user in [dependency.call for dependency in route.dependant.dependencies], route.path
 
@@ -160,7 +160,7 @@ def test_the_page_and_its_files(reader: Client) -> None:
 
 
 def test_the_static_files_keep_the_policy() -> None:
-    """Nothing from elsewhere, no inline code or style, and no way from text to markup."""
+    """No external resources, no inline code or style, and no way from text to markup."""
     html, script, style = ((STATIC / name).read_text() for name in ("index.html", "page.js", "page.css"))
     assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", html)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", script)
@@ -178,13 +178,13 @@ def test_overview_of_a_healthy_system(reader: Client) -> None:
         (8, 0, None),
         (-1, 90, None),
     ]
-    assert data["topics"][0]["label"] == "match, goal"  # the champion's word for it, not that of an older model
+    assert data["topics"][0]["label"] == "match, goal"  # the champion's label, not an older model's
     assert data["topics"][0]["history"] == [2 * (20 - ago // 2) for ago in range(23, -1, -1)]
     assert [one["version"] for one in data["promotions"]] == ["v7", "v6", "v5", "v4", "v3"]
     assert data["parts"][0] | {"age_seconds": 3.0, "part": "producer"} == data["parts"][0]
 
 
-def test_foreign_text_stays_data(reader: Client) -> None:
+def test_external_text_stays_data(reader: Client) -> None:
     answer = reader.get("/api/overview")
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -239,7 +239,7 @@ def test_nothing_yet() -> None:
     assert topics_now(nothing).rows == []
 
 
-def test_the_stores_are_asked_once_for_many_readers(app: FastAPI) -> None:
+def test_the_stores_are_read_once_for_many_readers(app: FastAPI) -> None:
     from twitter_topics.page.app import _Cached
 
     asked: list[float] = []

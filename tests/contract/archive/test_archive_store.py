@@ -43,7 +43,7 @@ def test_an_archive_that_does_not_exist_is_empty(place: tuple[Settings, str], tm
         assert store.counts() == ArchiveCounts(tweets_per_day={})
         assert (store.rows(), store.files_per_hour(), store.current_snapshot_id()) == (0, {}, None)
         assert store.rows_since(7) is None
-        assert not (tmp_path / "catalog.db").exists()  # a reader makes nothing
+        assert not (tmp_path / "catalog.db").exists()  # a reader creates nothing
     make_table(settings, warehouse)
     store = ArchiveStore(settings)
     assert store.counts() == ArchiveCounts(tweets_per_day={})
@@ -76,7 +76,7 @@ def test_deleted_tweets_are_tweets_without_text(place: tuple[Settings, str]) -> 
     table = make_table(settings, warehouse)
     append(table, [Record(0, 0, "7", NOON), Record(0, 1, None, NOON), Record(0, 2, "8", NOON), Record(0, 3, "7", NOON)])
     redact(table, "7")
-    append(table, [Record(0, 4, "7", NOON)])  # delivered once more
+    append(table, [Record(0, 4, "7", NOON)])  # delivered again
     store = ArchiveStore(settings)
 
     assert store.counts() == ArchiveCounts(5, 1, 5, 2, {NOON.date(): 2})
@@ -87,7 +87,7 @@ def test_deleted_tweets_are_tweets_without_text(place: tuple[Settings, str]) -> 
     assert dict(zip(records.owners().ids(), records.owners().deleted.tolist(), strict=True)) == {"7": True, "8": False}
 
 
-def test_ids_that_twitter_gave(place: tuple[Settings, str]) -> None:
+def test_ids_from_twitter(place: tuple[Settings, str]) -> None:
     settings, warehouse = place
     store = ArchiveStore(settings)
     assert store.twitter_ids().to_pylist() == []
@@ -118,7 +118,7 @@ def test_snapshots_and_files(place: tuple[Settings, str]) -> None:
     assert list(store.files_per_hour()) == [NOON, NOON + HOUR]
 
 
-def test_addresses_of_the_catalog(tmp_path: Path) -> None:
+def test_catalog_uris(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ARCHIVE_CATALOG_URI: mysql://"):
         sqlalchemy_uri(Settings({"ARCHIVE_CATALOG_URI": "mysql://x/y"}).archive)
     given = {"ARCHIVE_CATALOG_USERNAME": "me", "ARCHIVE_CATALOG_PASSWORD": "p@ss:word"}

@@ -1,4 +1,4 @@
-"""The audit on real stores: it balances what is right, and names what is taken away or added by hand."""
+"""The audit on real stores: it balances correct data and finds what was removed or added by hand."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def named(report: Report) -> set[tuple[str, str]]:
 
 
 def test_the_audit_of_real_stores(pipeline: Pipeline) -> None:
-    """One test with several acts, because the stores take long to fill."""
+    """One test in several steps, because filling the stores takes long."""
     report = pipeline.look()
     rejects = len(range(0, TWEETS, REJECT_EVERY))
     assert (report.state, report.findings) == ("ok", ())

@@ -1,4 +1,4 @@
-"""Notices into a real topic."""
+"""Notices in a real topic."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def test_every_notice_arrives_once_and_is_read_back(services: Services) -> None:
     assert {dict(record.headers)["source"] for record in records} == {b"x_v2"}
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # kafka-python's, of connections refused
-def test_kafka_away_or_no_topic(services: Services, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, logger="kafka")  # kept log records would keep the sockets
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # kafka-python's, of refused connections
+def test_kafka_down_or_topic_missing(services: Services, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, logger="kafka")  # captured log records would keep the sockets open
     notice = Notice("delete", "x_v2", tweet_id="7")
     for elsewhere in ({"KAFKA_DELETION_TOPIC": "there-is-none"}, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}):
         with pytest.raises(RetryableError, match="did not acknowledge the notices"):

@@ -1,4 +1,4 @@
-"""Health and gaps in InfluxDB: types that stay, points that are written twice, a server that is away."""
+"""Health and gaps in InfluxDB: types that stay, points that are written twice, a server that is down."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def raw(points: HealthPoints, sql: str) -> list[dict[str, Any]]:
     return [tags | row for tags, row in points._influx.rows(sql)]
 
 
-def test_numbers_that_are_none_are_refused_before_they_are_sent(real: HealthPoints) -> None:
+def test_non_finite_numbers_are_rejected_before_they_are_sent(real: HealthPoints) -> None:
     with pytest.raises(IntegrityError, match="nan"):
         real.write_health("aggregator", ok=True, state="running", rate=float("nan"))
 
@@ -63,7 +63,7 @@ def gap(from_ms: int, to_ms: int, source: str = "bluesky", cause: str = "network
     return Gap(source, from_ms, to_ms, cause, posts)
 
 
-def test_gaps_come_back_as_they_were_written_and_twice_is_once(real: HealthPoints) -> None:
+def test_gaps_are_read_as_written_and_written_twice_is_once(real: HealthPoints) -> None:
     written = [
         gap(T0, T0 + 1_500),
         gap(T0, T0 + 1_500, cause="clamped"),
@@ -84,7 +84,7 @@ def ledger(path: Path, settings: Settings) -> GapLedger:
     return GapLedger(path, points.write_gap)
 
 
-def test_the_ledger_keeps_what_influxdb_has_not_taken_and_brings_it_later(
+def test_the_ledger_keeps_gaps_while_influxdb_is_down_and_writes_them_later(
     services: Services, real: HealthPoints, tmp_path: Path
 ) -> None:
     path = tmp_path / "bluesky-gaps.jsonl"
@@ -106,7 +106,7 @@ def test_the_ledger_keeps_what_influxdb_has_not_taken_and_brings_it_later(
     assert path.read_bytes() == b""
 
 
-def test_refused_credentials_are_told_once_and_nothing_is_lost(
+def test_rejected_credentials_are_reported_once_and_nothing_is_lost(
     services: Services, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "bluesky-gaps.jsonl"

@@ -54,7 +54,7 @@ def outcomes(store: SearchStore | MemorySearchStore, *documents: dict[str, Any])
     return [written.outcome.value for written in store.create(documents)]
 
 
-def test_each_tweet_stands_once_however_often_it_comes(store: SearchStore | MemorySearchStore) -> None:
+def test_each_tweet_is_indexed_once_however_often_it_arrives(store: SearchStore | MemorySearchStore) -> None:
     batch = [document(str(i), i) for i in range(3_000)]
     assert set(outcomes(store, *batch)) == {"owned"}
     again = [document(str(i), i + 10_000) for i in range(3_000)]
@@ -62,7 +62,7 @@ def test_each_tweet_stands_once_however_often_it_comes(store: SearchStore | Memo
     assert store.count() == 3_000
 
 
-def test_the_repetition_of_a_batch_owns_what_it_wrote_and_takes_the_newer_model(
+def test_a_repeated_batch_owns_its_documents_and_uses_the_newer_model(
     store: SearchStore | MemorySearchStore,
 ) -> None:
     assert outcomes(store, document("a", 1), document("b", 2)) == ["owned", "owned"]
@@ -76,7 +76,7 @@ def test_two_records_of_one_tweet_in_one_batch(store: SearchStore | MemorySearch
     assert store.count() == 2
 
 
-def test_what_the_mapping_rejects_is_rejected_alone(store: SearchStore | MemorySearchStore) -> None:
+def test_only_the_document_that_violates_the_mapping_is_rejected(store: SearchStore | MemorySearchStore) -> None:
     odd = document("odd", 1) | {"surprise": 1}
     written = store.create([document("a", 0), odd, document("b", 2)])
     assert [one.outcome for one in written] == [Outcome.OWNED, Outcome.REJECTED, Outcome.OWNED]
@@ -84,7 +84,7 @@ def test_what_the_mapping_rejects_is_rejected_alone(store: SearchStore | MemoryS
     assert store.count() == 2
 
 
-def test_days_are_indices_and_go_by_their_exact_name(store: SearchStore | MemorySearchStore) -> None:
+def test_days_are_indices_deleted_by_exact_name(store: SearchStore | MemorySearchStore) -> None:
     store.create([document("a", 1), document("b", 2, day=1), document("c", 3, day=1)])
     days = store.daily_indices()
     assert sorted(days.values()) == [1, 2]
@@ -98,7 +98,7 @@ def test_days_are_indices_and_go_by_their_exact_name(store: SearchStore | Memory
         store.delete_index("somebody-elses")
 
 
-def test_documents_go_by_id_and_day_and_only_those(store: SearchStore | MemorySearchStore) -> None:
+def test_only_the_documents_with_id_and_day_are_deleted(store: SearchStore | MemorySearchStore) -> None:
     store.create([document(str(i), i) for i in range(2_500)] + [document("7", 3_000, day=1)])
     gone = [(str(i), MIDNIGHT) for i in range(2_100)]
 
@@ -110,7 +110,7 @@ def test_documents_go_by_id_and_day_and_only_those(store: SearchStore | MemorySe
     assert store.delete([]) == 0
 
 
-def test_nothing_written_is_nothing_answered(store: SearchStore | MemorySearchStore) -> None:
+def test_nothing_to_write_returns_nothing(store: SearchStore | MemorySearchStore) -> None:
     assert store.create([]) == []
     assert store.count() == 0
     assert store.daily_indices() == {}

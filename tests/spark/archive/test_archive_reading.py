@@ -1,4 +1,4 @@
-"""What Spark writes into the archive, pyiceberg reads, without a JVM."""
+"""pyiceberg reads, without a JVM, what Spark writes into the archive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.spark
 NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
 
 
-def test_a_table_of_spark_is_read_and_its_deletes_too(spark: SparkSession, local_archive: Settings) -> None:
+def test_pyiceberg_reads_sparks_table_and_deletes(spark: SparkSession, local_archive: Settings) -> None:
     store, table = ArchiveStore(local_archive), raw_table(local_archive)
     assert store.counts() == ArchiveCounts(tweets_per_day={})
     rows = [("7", NOON, "twitter", b"{}", None, 0, 0, NOON), (None, NOON, None, b"x", "json: x", 0, 1, NOON)]

@@ -50,7 +50,7 @@ def test_an_empty_archive_is_left_alone(spark: SparkSession, local_archive: Sett
     assert compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2) is None
 
 
-def test_small_files_of_closed_hours_become_one_with_every_row(spark: SparkSession, local_archive: Settings) -> None:
+def test_small_files_of_closed_hours_are_merged_with_every_row(spark: SparkSession, local_archive: Settings) -> None:
     for start in range(0, 60, 10):
         append(spark, local_archive, range(start, start + 10))
     append(spark, local_archive, range(60, 70), hour=CLOSED_BEFORE)
@@ -80,7 +80,7 @@ def test_an_hour_with_few_files_is_left_alone(spark: SparkSession, local_archive
     assert current_snapshot(spark, raw_table(local_archive)) == snapshot
 
 
-def test_appends_beside_the_compaction_are_kept(spark: SparkSession, local_archive: Settings) -> None:
+def test_appends_during_the_compaction_are_kept(spark: SparkSession, local_archive: Settings) -> None:
     for start in range(0, 60, 10):
         append(spark, local_archive, range(start, start + 10))
     stop, appended = threading.Event(), [60]
@@ -103,7 +103,7 @@ def test_appends_beside_the_compaction_are_kept(spark: SparkSession, local_archi
     assert places(spark, local_archive) == (appended[0], appended[0])
 
 
-def test_lost_rows_are_noticed(spark: SparkSession, local_archive: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_rows_are_detected(spark: SparkSession, local_archive: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for start in range(0, 40, 10):
         append(spark, local_archive, range(start, start + 10))
     original = maintenance.statement
@@ -130,7 +130,7 @@ def test_expiry_keeps_the_newest_snapshots_and_every_row(spark: SparkSession, lo
     assert places(spark, local_archive) == (120, 120)
 
 
-def test_expiry_and_clean_up_reject_what_may_be_in_use(spark: SparkSession, local_archive: Settings) -> None:
+def test_expiry_and_clean_up_reject_ages_that_may_be_in_use(spark: SparkSession, local_archive: Settings) -> None:
     now = datetime.now(UTC)
     with pytest.raises(ValueError, match="may be in use"):
         expire_snapshots(spark, local_archive, older_than=now - timedelta(minutes=59), now=now)
@@ -138,7 +138,7 @@ def test_expiry_and_clean_up_reject_what_may_be_in_use(spark: SparkSession, loca
         remove_orphans(spark, local_archive, older_than=now - timedelta(hours=23), now=now)
 
 
-def test_clean_up_deletes_old_leftovers_only(spark: SparkSession, local_archive: Settings, tmp_path: Path) -> None:
+def test_clean_up_deletes_only_old_orphan_files(spark: SparkSession, local_archive: Settings, tmp_path: Path) -> None:
     append(spark, local_archive, range(10))
     spark.sql(
         f"INSERT INTO {topic_hour_table(local_archive)} "  # noqa: S608 - a test's own table

@@ -1,4 +1,4 @@
-"""Deletions on real Kafka, Elasticsearch and Iceberg: what was taken back is gone everywhere, and nothing else is."""
+"""Deletions on real Kafka, Elasticsearch and Iceberg: deleted tweets disappear everywhere, and nothing else does."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ PLACE = {"full_name": "Hamburg", "bounding_box": {"coordinates": [[9.9, 53.5]]}}
 
 
 def tweet(number: int, *, user: int = 0, network: str = "", **more: Any) -> dict[str, Any]:
-    """A made-up tweet; its number decides its hour."""
+    """A generated tweet; its number determines its hour."""
     start = f"{network}:" if network else ""
     body = {"id_str": f"{start}{number}", "text": f"secret words of {number}", "user": {"id_str": f"{start}{user}"}}
     return body | ({"source_network": network} if network else {}) | more
 
 
 class Bench:
-    """An archive, an index and a topic of the test's own, filled by hand as the apps fill them."""
+    """The test's own archive, index and topic, filled by hand as the apps fill them."""
 
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self.spark, self.settings = spark, settings
@@ -174,7 +174,7 @@ def test_every_kind_of_notice(bench: Bench) -> None:
     assert bench.apply() == Applied(notices=11, unreadable=4)
 
 
-def test_readers_of_the_archive_pass_over_what_is_gone(bench: Bench) -> None:
+def test_readers_of_the_archive_skip_deleted_tweets(bench: Bench) -> None:
     bench.bring(*(tweet(n) for n in range(10)), None)
     bench.notify(*(deleted(n) for n in range(4)))
     bench.apply()
@@ -197,7 +197,7 @@ def test_readers_of_the_archive_pass_over_what_is_gone(bench: Bench) -> None:
     assert sum(reason is not None for reason in bench.reasons().values()) == 4
 
 
-def test_places_leave_and_the_tweet_stays(bench: Bench) -> None:
+def test_locations_are_removed_and_the_tweet_stays(bench: Bench) -> None:
     inner = {"id_str": "900", "text": "inner", "place": PLACE}
     source = {"data": {"geo": {"place_id": "1"}}, "includes": {"places": [PLACE]}}
     bench.bring(
@@ -230,12 +230,12 @@ def test_places_leave_and_the_tweet_stays(bench: Bench) -> None:
     assert bench.apply() == Applied(notices=5, unreadable=0)
 
 
-def test_what_comes_back_is_taken_out_again(bench: Bench) -> None:
+def test_a_tweet_that_comes_back_is_deleted_again(bench: Bench) -> None:
     bench.bring(tweet(1), tweet(2), tweet(3))
     bench.notify(deleted(1), deleted(2))
     assert bench.apply().documents == 2
-    bench.index(tweet(1), DAY + HOUR, 0)  # the classifier was behind, or repeats a batch
-    bench.bring(tweet(2))  # the tweet is delivered once more
+    bench.index(tweet(1), DAY + HOUR, 0)  # the classifier was behind or repeats a batch
+    bench.bring(tweet(2))  # the tweet is delivered again
 
     done = bench.apply()
 
@@ -243,7 +243,7 @@ def test_what_comes_back_is_taken_out_again(bench: Bench) -> None:
     assert bench.searchable() == {"3"}
 
 
-def test_a_run_that_broke_off_is_finished_by_the_next(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_run_finishes_an_interrupted_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.bring(*(tweet(n) for n in range(6)))
     bench.notify(deleted(1), deleted(2))
 
@@ -272,16 +272,16 @@ def test_a_run_that_broke_off_is_finished_by_the_next(bench: Bench, monkeypatch:
 
 
 @pytest.mark.parametrize(("rival", "merges"), [("append", 1), ("rewrite", 2)])
-def test_another_commit_in_the_middle_of_the_merge(
+def test_another_commit_during_the_merge(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rival: str, merges: int
 ) -> None:
-    """What the stream appends meanwhile is no conflict; a rewrite of the merge's own files is, and all begins anew."""
+    """Rows that the stream appends are not a conflict; a rewrite of the merge's own files is, and restarts the run."""
     bench.bring(tweet(61), indexed=False)
     table = bench.spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
         bench.spark._jsparkSession, raw_table(bench.settings)
     )
     late = data_files(table)[0]
-    table.newDelete().deleteFile(late).commit()  # it comes again in the middle of the merge
+    table.newDelete().deleteFile(late).commit()  # it comes again during the merge
     for start in range(0, 40, 10):
         bench.bring(*(tweet(n) for n in range(start, start + 10)))
     bench.notify(deleted(1), deleted(31))
@@ -330,7 +330,7 @@ def test_another_commit_in_the_middle_of_the_merge(
 
 
 def data_files(table: Any) -> list[Any]:
-    """The table's data files, as Iceberg's own objects."""
+    """Return the table's data files as Iceberg objects."""
     tasks = table.newScan().planFiles().iterator()
     found = []
     while tasks.hasNext():
@@ -339,7 +339,7 @@ def data_files(table: Any) -> list[Any]:
 
 
 def moved(spark: SparkSession, table: Any, file: Any) -> Any:
-    """A copy of a data file, as a rewrite makes one; without a task of Spark's, whose only core the merge holds."""
+    """Copy a data file as a rewrite would, without a Spark task, because the merge occupies the only core."""
     old = Path(file.location().removeprefix("file:"))
     new = shutil.copy(old, old.with_name(f"moved-{old.name}"))
     builder = spark._jvm.org.apache.iceberg.DataFiles.builder(table.spec())

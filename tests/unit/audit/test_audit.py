@@ -1,4 +1,4 @@
-"""The auditor's own test: every seeded loss or doubling is named at its hop, and a clean run is never flagged."""
+"""The audit finds every seeded loss or duplicate at its hop, and never flags a clean run."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ RAW_PARTITIONS = 3
 
 @dataclass
 class Pipeline:
-    """The stores in memory: archive rows, documents (day, partition, offset), letters, the counts and their marks.
+    """The stores in memory: archive rows, documents (day, partition, offset), dead letters, counts, high-water marks.
 
-    `deleted` are ids of tweets whose rows have lost their text, but for those rows that are in `readable`.
+    `deleted` are ids of tweets whose rows have no text, except the rows in `readable`.
     """
 
     ranges: dict[int, Range]
@@ -74,13 +74,13 @@ class Pipeline:
         return [Kept(day, *place) for day, *place in self.indexed if tuple(place) in wanted]
 
     def delete(self, *tweets: str) -> None:
-        """As the deletions do: documents of any record, and the text of all rows."""
+        """Delete documents of any record and the text of all rows, as tweet_deletions does."""
         wanted = {row[:2] for row in self.rows if row[2] in tweets}
         self.indexed = [one for one in self.indexed if one[1:] not in wanted]
         self.deleted |= set(tweets)
 
     def archive_ids(self) -> list[str]:
-        """Tweets that are in the index, in order."""
+        """Return the indexed tweets, in order."""
         owners = {(partition, offset) for _, partition, offset in self.indexed}
         return sorted({row[2] for row in self.rows if row[2] and row[:2] in owners})
 
@@ -243,7 +243,7 @@ def test_one_record_lost_or_doubled_is_named_at_its_hop(
 @pytest.mark.parametrize(("mutate", "expected"), MUTATIONS, ids=lambda value: getattr(value, "__name__", ""))
 @pytest.mark.parametrize("seed", range(20))
 def test_deletions_hide_no_fault(mutate: Mutation, expected: set[tuple[str, str]], seed: int) -> None:
-    """Tweets that came once are deleted: a repeated one may rightly be counted again."""
+    """Only tweets that arrived once are deleted: a repeated one may rightly be counted again."""
     pipeline = healthy(seed)
     times = Counter(row[2] for row in pipeline.rows)
     ids = [one for one in pipeline.archive_ids() if times[one] == 1]
@@ -267,8 +267,8 @@ def test_a_deleted_tweet_in_the_index_is_named_and_hides_no_lost_one(seed: int) 
     assert named(judge(pipeline)) == {("index", "kept"), ("index", "lost")}
 
 
-def test_a_deleted_tweet_that_comes_once_more() -> None:
-    """It is indexed and counted like a new one, until the next run of the deletions."""
+def test_a_deleted_tweet_that_arrives_again() -> None:
+    """It is indexed and counted like a new one, until the next run of tweet_deletions."""
     pipeline = healthy(lane_count=1)
     times = Counter(row[2] for row in pipeline.rows)
     tweet = next(one for one in pipeline.archive_ids() if times[one] == 1)
@@ -295,7 +295,7 @@ def test_a_deleted_tweet_that_comes_once_more() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_only_lags_is_not_called_broken(seed: int) -> None:
+def test_a_lag_alone_is_not_broken(seed: int) -> None:
     """Any part may be any number of records behind the one before it."""
     chance = random.Random(seed)
     pipeline = healthy(seed)
@@ -320,7 +320,7 @@ def test_what_only_lags_is_not_called_broken(seed: int) -> None:
 
 
 def test_a_running_stream_balances_at_the_cut() -> None:
-    """Records after the cut are in some stores and not in others; none of them disturbs."""
+    """Records after the cut are in some stores and not in others; none affects the balance."""
     pipeline = healthy()
     cut = pipeline.raw_ranges()
     whole = healthy(records=500)  # the same start, 200 records later
@@ -332,7 +332,7 @@ def test_a_running_stream_balances_at_the_cut() -> None:
     assert facts.counted == whole.tweets > pipeline.tweets
 
 
-def test_the_last_record_lost_is_stuck_when_nothing_moves() -> None:
+def test_a_lost_last_record_is_stuck_when_nothing_changes() -> None:
     pipeline = healthy()
     last = max(row[:2] for row in pipeline.rows if row[0] == 0)
     pipeline.rows = [row for row in pipeline.rows if row[:2] != last]
@@ -340,7 +340,7 @@ def test_the_last_record_lost_is_stuck_when_nothing_moves() -> None:
     assert ("archive", "stuck") in named(judge(pipeline, still_seconds=60))
 
 
-def test_days_older_than_the_retention_may_be_gone_from_the_index_but_not_doubled() -> None:
+def test_days_older_than_the_retention_may_be_missing_from_the_index_but_not_doubled() -> None:
     pipeline = healthy()
     old = TODAY - timedelta(days=RETENTION_DAYS + 1)
     move = {TODAY: old}
@@ -356,7 +356,7 @@ def test_days_older_than_the_retention_may_be_gone_from_the_index_but_not_double
     assert ("index", "doubled") in named(judge(pipeline))
 
 
-def test_what_kafka_has_expired_stays_in_the_balance() -> None:
+def test_records_expired_in_kafka_stay_in_the_balance() -> None:
     pipeline = healthy()
     pipeline.ranges = {partition: Range(5, offsets.end) for partition, offsets in pipeline.ranges.items()}
     report = judge(pipeline)
@@ -364,13 +364,13 @@ def test_what_kafka_has_expired_stays_in_the_balance() -> None:
     assert report.facts.produced == len(pipeline.rows)
 
 
-def test_empty_stores_are_in_balance() -> None:
+def test_empty_stores_balance() -> None:
     report = judge(Pipeline({}, [], [], [], 0, {}, 0))
     assert (report.state, report.findings) == ("ok", ())
 
 
 class Clock:
-    """Time that passes only by sleeping; `after` changes the world at a moment."""
+    """Time that passes only by sleeping; `after` changes the stores at a given time."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -393,7 +393,7 @@ def watch(pipeline: Pipeline, clock: Clock, wait_seconds: float) -> Report:
     )
 
 
-def test_waiting_ends_as_soon_as_all_is_there() -> None:
+def test_waiting_ends_when_everything_has_arrived() -> None:
     pipeline, clock = healthy(), Clock()
     missing = max(pipeline.rows)
     pipeline.rows.remove(missing)
@@ -403,14 +403,14 @@ def test_waiting_ends_as_soon_as_all_is_there() -> None:
     assert clock.now < 20
 
 
-def test_waiting_ends_when_nothing_moves() -> None:
+def test_waiting_ends_when_nothing_changes() -> None:
     pipeline, clock = healthy(), Clock()
     pipeline.rows.remove(max(pipeline.rows))
     assert watch(pipeline, clock, wait_seconds=600).state == "broken"
     assert 45 <= clock.now < 60
 
 
-def test_a_passing_mismatch_between_two_reads_is_looked_at_again() -> None:
+def test_a_temporary_mismatch_between_two_reads_is_checked_again() -> None:
     pipeline, clock = healthy(), Clock()
     pipeline.tweets += 1
     clock.events.append((1, lambda: setattr(pipeline, "tweets", pipeline.tweets - 1)))
@@ -419,7 +419,7 @@ def test_a_passing_mismatch_between_two_reads_is_looked_at_again() -> None:
     assert watch(pipeline, clock, wait_seconds=0).state == "broken"
 
 
-def test_dead_letters_are_sorted_by_where_their_record_lies() -> None:
+def test_dead_letters_are_grouped_by_their_record() -> None:
     stages = {
         "raw-tweets-0-5": "parse",
         "raw-tweets-1-7": "index",

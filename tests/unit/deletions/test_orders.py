@@ -1,4 +1,4 @@
-"""What notices ask for, and places that leave a payload."""
+"""Orders of notices, and the removal of locations from payloads."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ JSON = st.recursive(
 
 
 def places_in(body: Any) -> int:
-    """Fields that still say something."""
+    """Count the non-null location fields."""
     if isinstance(body, list):
         return sum(map(places_in, body))
     if isinstance(body, dict):
@@ -64,7 +64,7 @@ def places_in(body: Any) -> int:
 
 
 def stripped(body: Any) -> Any:
-    """The same by recursion."""
+    """Remove them recursively, as a reference."""
     if isinstance(body, list):
         return [stripped(one) for one in body]
     if isinstance(body, dict):
@@ -74,7 +74,7 @@ def stripped(body: Any) -> Any:
 
 @settings(max_examples=200, deadline=None)
 @given(JSON)
-def test_all_places_leave_and_nothing_else(body: Any) -> None:
+def test_all_locations_are_removed_and_nothing_else(body: Any) -> None:
     before, expected = places_in(body), stripped(body)
     assert without_places(body) is (before > 0)
     assert body == expected
@@ -82,7 +82,7 @@ def test_all_places_leave_and_nothing_else(body: Any) -> None:
     assert without_places(body) is False
 
 
-def test_places_leave_whatever_holds_them() -> None:
+def test_locations_are_removed_from_any_object() -> None:
     place = {"full_name": "Hamburg", "bounding_box": {"coordinates": [[10.0, 53.5]]}}
     inner = {"id_str": "6", "place": place, "geo": None, "text": "moin"}
     body = {
@@ -100,7 +100,7 @@ def test_places_leave_whatever_holds_them() -> None:
     assert body["source_payload"] == {"data": {"id": "7"}, "includes": {"users": []}}
 
 
-def test_places_leave_however_deep() -> None:
+def test_locations_are_removed_at_any_depth() -> None:
     body: Any = {"place": "here"}
     for _ in range(50_000):
         body = [body]
@@ -111,7 +111,7 @@ def test_places_leave_however_deep() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60) | JSON.map(lambda body: json.dumps(body).encode()))
 def test_any_bytes_are_a_notice_or_rejected(value: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever json says
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own message
         Notice.from_value(value)
 
 

@@ -1,4 +1,4 @@
-"""Batch compliance against a server that speaks it, and one that misbehaves."""
+"""Batch compliance against a working server and a misbehaving one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IDS = b"".join(b"%d\n" % number for number in range(1001, 1101))
 
 
 class Clock:
-    """Time that passes by waiting alone."""
+    """Time that passes only by waiting."""
 
     def __init__(self) -> None:
         self.ms = NOW_MS
@@ -81,9 +81,9 @@ def test_from_ids_to_notices(fake: FakeX, clock: Clock) -> None:
     assert clock.waited == []
 
 
-def test_a_job_left_behind_is_taken_up(fake: FakeX, clock: Clock) -> None:
+def test_an_unfinished_job_is_resumed(fake: FakeX, clock: Clock) -> None:
     x = client(fake.url, clock)
-    fake.jobs.serve_file = None  # type: ignore[method-assign, assignment]  # the upload breaks off
+    fake.jobs.serve_file = None  # type: ignore[method-assign, assignment]  # the upload is interrupted
     with pytest.raises(RetryableError):
         client(fake.url, clock, patience_seconds=0).submit(NAME, IDS)
     del fake.jobs.serve_file
@@ -110,8 +110,8 @@ def test_the_job_of_another_program_is_not_ours(fake: FakeX, clock: Clock) -> No
 
 
 @pytest.mark.parametrize("theirs", ["another program's", NAME])
-def test_no_room_for_a_job(fake: FakeX, clock: Clock, theirs: str) -> None:
-    """Another program's job is at work, or ours has not been uploaded in time and X does not know it yet."""
+def test_another_job_is_running(fake: FakeX, clock: Clock, theirs: str) -> None:
+    """Another program's job is in progress, or our upload expired and X has not noticed yet."""
     x = client(fake.url, clock)
     x._api("POST", "/2/compliance/jobs", json={"type": "tweets", "name": theirs})
     clock.ms += 16 * 60_000
@@ -124,7 +124,7 @@ Answer = Callable[[Connection], None]
 
 
 def answers(*given: tuple[int, dict[str, str], bytes]) -> Iterator[HttpServer]:
-    """A server that gives these answers, the last one for ever."""
+    """A server that gives these answers, repeating the last one."""
     waiting = chain(given, repeat(given[-1]))
 
     def serve(connection: Connection) -> None:
@@ -140,7 +140,7 @@ JOB = {"id": "7", "status": "complete", "upload_url": "http://u/?sig=s1", "downl
 DONE = (200, {}, json.dumps({"data": JOB}).encode())
 
 
-def test_limits_and_errors_are_waited_for(clock: Clock) -> None:
+def test_limits_and_errors_are_retried(clock: Clock) -> None:
     reset = {"x-rate-limit-reset": str(NOW_MS // 1000 + 90)}
     busy = [
         (429, reset, b""),
@@ -155,7 +155,7 @@ def test_limits_and_errors_are_waited_for(clock: Clock) -> None:
         assert len(server.requests) == 6
 
 
-def test_patience_ends(clock: Clock) -> None:
+def test_retries_end_with_the_patience(clock: Clock) -> None:
     for server in answers((503, {}, b"")):
         with pytest.raises(RetryableError, match="HTTP 503"):
             client(server.url, clock, patience_seconds=100).job("7")
@@ -195,7 +195,7 @@ def test_the_token_is_named_and_never_shown(fake: FakeX, clock: Clock, caplog: p
         (200, b"{}"),
     ],
 )
-def test_answers_that_nobody_knows(clock: Clock, answer: tuple[int, bytes]) -> None:
+def test_undocumented_responses(clock: Clock, answer: tuple[int, bytes]) -> None:
     for server in answers((answer[0], {"Location": "http://127.0.0.1:1/"}, answer[1])):
         with pytest.raises(IntegrityError):
             client(server.url, clock).job("7")
@@ -205,7 +205,7 @@ def line(number: int, **more: Any) -> bytes:
     return json.dumps({"id": str(number), "action": "delete", "reason": "deleted"} | more).encode() + b"\n"
 
 
-def test_lines_that_are_no_results_stop_nothing(clock: Clock) -> None:
+def test_invalid_result_lines_do_not_stop_the_rest(clock: Clock) -> None:
     body = line(1) + b"\n{broken\n[]\n" + line(2, action="sing") + line(3, id="x") + line(4)
     for server in answers((200, {}, body)):
         job = Job("7", NAME, "complete", "", 0, server.url + "/?signature=canary")
@@ -217,7 +217,7 @@ def test_lines_that_are_no_results_stop_nothing(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("broken", ["reset", "short"])
-def test_a_download_that_breaks_off_is_no_whole_one(clock: Clock, broken: str) -> None:
+def test_an_interrupted_download_is_not_complete(clock: Clock, broken: str) -> None:
     def serve(connection: Connection) -> None:
         if broken == "short":
             connection.answer(200, line(1), {"Content-Length": "100000"})

@@ -16,7 +16,7 @@ def problems(previous: dict[str, int] | None = None, **changes: PartReport) -> l
     return find_problems(WELL | changes, previous or {}, now=NOW, limits=LIMITS, parts=PARTS)
 
 
-def test_all_is_well() -> None:
+def test_no_problems() -> None:
     assert problems() == []
 
 
@@ -37,7 +37,7 @@ def test_a_part_that_ended_on_purpose_may_be_silent(state: str) -> None:
     assert problems(producer=replace(WELL["producer"], at=0, state=state)) == []
 
 
-def test_a_part_that_is_not_ok_says_why() -> None:
+def test_a_part_that_is_not_ok_reports_why() -> None:
     broken = replace(WELL["aggregator"], ok=False, state="restarting", error="InfluxDB is away")
     assert problems(aggregator=broken) == ["aggregator reports 'restarting': InfluxDB is away"]
 
@@ -52,7 +52,7 @@ def test_a_growing_lag(before: int | None, lag: int, called: bool) -> None:
     assert [("is falling behind" in problem) for problem in found] == [True] * called
 
 
-def test_a_part_that_waits_says_why_once_it_is_too_long() -> None:
+def test_a_part_that_waits_too_long_reports_why() -> None:
     waiting = replace(WELL["producer"], state="waiting", error="Kafka is away", lag=9000)
     assert problems({"producer": 5000}, producer=waiting) == []
     assert problems({"producer": 5000}, producer=replace(waiting, ok=False)) == [
@@ -60,7 +60,7 @@ def test_a_part_that_waits_says_why_once_it_is_too_long() -> None:
     ]
 
 
-def test_every_producer_that_should_be_there_is_looked_for() -> None:
+def test_every_configured_producer_is_checked() -> None:
     reports = {part: report for part, report in WELL.items() if part != "producer-bluesky"}
     (problem,) = find_problems(reports, {}, now=NOW, limits=LIMITS, parts=PARTS)
     assert problem.startswith("producer-bluesky has never reported")

@@ -1,4 +1,4 @@
-"""Health files: replaced as a whole, read by part."""
+"""Health files: replaced atomically, read by part."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def index(age: int) -> str:
     return f"tweets-{TODAY - timedelta(days=age):%Y.%m.%d}"
 
 
-def test_only_strictly_older_indices_go() -> None:
+def test_only_strictly_older_indices_are_deleted() -> None:
     plan = plan_retention([index(age) for age in (0, 1, 13, 14, 15)], prefix="tweets", days=14, today=TODAY)
     assert plan.delete == (index(15),)
     assert plan.keep == tuple(index(age) for age in (14, 13, 1, 0))
@@ -39,14 +39,14 @@ def test_only_strictly_older_indices_go() -> None:
         "tweets-*",
     ],
 )
-def test_a_name_that_is_no_daily_index_is_never_touched(name: str) -> None:
+def test_other_names_are_never_touched(name: str) -> None:
     assert index_day(name, "tweets") is None
     plan = plan_retention([name, index(0)], prefix="tweets", days=1, today=TODAY)
     assert plan.delete == ()
     assert plan.ignored == (name,)
 
 
-def test_the_dot_of_a_prefix_is_a_dot() -> None:
+def test_a_dot_in_the_prefix_is_literal() -> None:
     assert index_day("a.b-2026.11.23", "a.b") == TODAY
     assert index_day("axb-2026.11.23", "a.b") is None
 
@@ -57,21 +57,21 @@ def test_days_out_of_range_are_rejected(days: int) -> None:
         plan_retention([index(0)], prefix="tweets", days=days, today=TODAY)
 
 
-def test_a_clock_behind_the_newest_index_is_rejected_whatever_is_allowed() -> None:
+def test_a_clock_behind_the_newest_index_is_rejected_even_with_allow_all() -> None:
     names = [index(-3), index(0)]
     with pytest.raises(IntegrityError, match="clock"):
         plan_retention(names, prefix="tweets", days=1, today=TODAY, allow_all=True)
     assert plan_retention([index(-2)], prefix="tweets", days=1, today=TODAY).delete == ()
 
 
-def test_a_clock_far_ahead_is_rejected_unless_a_person_has_looked() -> None:
+def test_a_clock_far_ahead_is_rejected_without_allow_all() -> None:
     names = [index(61), index(62)]
     with pytest.raises(IntegrityError, match="clock"):
         plan_retention(names, prefix="tweets", days=14, today=TODAY)
     assert plan_retention(names, prefix="tweets", days=14, today=TODAY, allow_all=True).delete == (index(62), index(61))
 
 
-def test_more_than_half_is_rejected_unless_a_person_has_looked() -> None:
+def test_more_than_half_is_rejected_without_allow_all() -> None:
     names = [index(0), index(20), index(21)]
     with pytest.raises(IntegrityError, match="2 of 3"):
         plan_retention(names, prefix="tweets", days=14, today=TODAY)
@@ -79,13 +79,13 @@ def test_more_than_half_is_rejected_unless_a_person_has_looked() -> None:
     assert len(plan_retention([*names, index(1)], prefix="tweets", days=14, today=TODAY).delete) == 2
 
 
-def test_nothing_there_is_nothing_to_do() -> None:
+def test_no_indices_mean_an_empty_plan() -> None:
     plan = plan_retention([], prefix="tweets", days=14, today=TODAY)
     assert (plan.delete, plan.keep, plan.ignored) == ((), (), ())
 
 
 @given(st.lists(st.integers(-2, 60), unique=True), st.integers(1, 100), st.booleans())
-def test_every_name_is_in_one_part_and_no_young_one_goes(ages: list[int], days: int, allow_all: bool) -> None:
+def test_every_name_is_in_one_group_and_no_young_one_is_deleted(ages: list[int], days: int, allow_all: bool) -> None:
     names = [index(age) for age in ages]
     try:
         plan = plan_retention(names, prefix="tweets", days=days, today=TODAY, allow_all=allow_all)
