@@ -20,7 +20,7 @@ from tests.fakes.x_api import FakeX
 from twitter_topics.audit.balance import Report
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
-from twitter_topics.counts.store import SeriesStore
+from twitter_topics.counts.view import CountsView
 from twitter_topics.deletions.publish import publish
 from twitter_topics.local import secrets
 from twitter_topics.local.airflow_rest import AirflowRest, Run
@@ -166,11 +166,11 @@ def test_hours_are_recounted_exactly_on_demand(loop: Loop) -> None:
     conf = {"start": _iso(end - 6 * 3600), "end": _iso(end), "model": "champion"}
     for _ in range(2):  # a second run gives the same
         loop.run_dag("topic_recount", conf)
-    store = SeriesStore(loop.settings.influx)
+    view = CountsView(loop.settings.influx)
     try:
-        rows = store.final_hours((end - 6 * 3600) * 1000, end * 1000)
+        rows = view.final_hours((end - 6 * 3600) * 1000, end * 1000)
     finally:
-        store.close()
+        view.close()
     in_range = {"range": {"created_at": {"gte": (end - 6 * 3600) * 1000, "lt": end * 1000}}}
     assert sum(row.sums.tweets for row in rows) == loop.search.count(in_range) > 0
 
@@ -202,11 +202,11 @@ def _ended(run: Run | None) -> bool:
 
 def _assert_no_gap(loop: Loop) -> None:
     """The newest hour of the series has a point every ten seconds."""
-    store = SeriesStore(loop.settings.influx)
+    view = CountsView(loop.settings.influx)
     try:
-        now = store.last_hour()
+        now = view.last_hour()
         assert now is not None
-        ends = sorted({point.end_ms for point in store.hours(now.end_ms - 3_600_000, now.end_ms)})
+        ends = sorted({point.end_ms for point in view.hours(now.end_ms - 3_600_000, now.end_ms)})
     finally:
-        store.close()
+        view.close()
     assert {later - earlier for earlier, later in itertools.pairwise(ends)} == {10_000}

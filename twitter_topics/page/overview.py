@@ -30,8 +30,8 @@ _Found = TypeVar("_Found")
 class TopicRow:
     """A topic in the last hour.
 
-    `sentiment` is the mean compound of its `scored` tweets, None without any; `history` counts its tweets in each of the
-    last hours, oldest first, and ends with `tweets`.
+    `sentiment` is the mean compound of its `scored` tweets, None without any; `history` counts its tweets in each of
+    the last hours, oldest first, and ends with `tweets`.
     """
 
     topic_id: int
