@@ -134,7 +134,7 @@ def _show_wrongly(pipeline: Pipeline) -> None:
     """A point of a revision that the state does not know, one tweet too many."""
     newest = pipeline.view.last_hour()
     assert newest
-    point = pipeline.view.hours(newest.end_ms, newest.end_ms + 1)[0]
+    point = pipeline.view.hours(newest.end_ms, newest.end_ms + PANE_MS)[0]
     position = pipeline.state.position()
     assert position
     more = HourPoint(point.end_ms, Series(*point.series), point.sums.plus(Sums(1)))

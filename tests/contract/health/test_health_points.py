@@ -96,7 +96,7 @@ def test_the_ledger_keeps_gaps_while_influxdb_is_down_and_writes_them_later(
     away.close()
     assert real.gaps(start, start + 60_000) == []
 
-    back = ledger(path, services.settings(INFLUXDB_DATABASE=real._database))
+    back = ledger(path, services.settings(INFLUXDB_DATABASE=real._influx._database))
     for one in gaps[20:]:
         back.add(one.value())
     back.close()
@@ -115,6 +115,6 @@ def test_rejected_credentials_are_reported_once_and_nothing_is_lost(
     for _ in range(3):
         refused.add(one.value())
     refused.close()
-    assert caplog.text.count("refused INFLUXDB_USERNAME and INFLUXDB_PASSWORD") == 1
+    assert caplog.text.count("rejected INFLUXDB_USERNAME and INFLUXDB_PASSWORD") == 1
     assert "Sesame-42" not in caplog.text
     assert {Gap.from_value(line) for line in path.read_bytes().splitlines()} == {one}
