@@ -64,6 +64,7 @@ class Bench:
         return RecordClassifier(
             model_version=version,
             arrays=self.spark.sparkContext.broadcast(model().to_bytes()),
+            raw_topic_id="raw-1",
             kafka=self.settings.kafka,
             elasticsearch=self.settings.elasticsearch,
             bounds=TimeBounds(),
@@ -126,6 +127,8 @@ def test_each_tweet_is_indexed_and_passed_on_once_and_the_rest_is_a_dead_letter(
         ("weather", 9): 300,
     }
     assert all(abs(sum(topic["probability"] for topic in value["topics"]) - 1) < 1e-3 for value in processed)
+    assert {value["raw_topic_id"] for value in processed} == {"raw-1"}
+    assert all(topic["label"] for value in processed for topic in value["topics"])
     dead = [value for _, value in bench.read(bench.settings.kafka.dead_letter_topic)]
     assert sorted(value["reason"].split(":")[0] for value in dead) == ["encoding", "json", "text"]
     assert {value["stage"] for value in dead} == {"parse"}
