@@ -221,7 +221,7 @@ class _Run:
 
         settings = Settings({"KAFKA_BOOTSTRAP_SERVERS": address, **TOPICS}).kafka
         folder = Path(tempfile.mkdtemp(prefix="bench-spool-", dir=os.environ.get("BENCH_DIR")))
-        around = source.Surroundings()
+        context = source.Context()
         self.confirmed_at: list[tuple[int, float]] = []
         self.began = 0.0
         run = self
@@ -254,9 +254,9 @@ class _Run:
         def connect() -> publisher.Publisher:
             return publisher.Publisher(first.pop() if first else kafka_client.connect(settings), settings, "bench")
 
-        self.spool = Spool(folder, 4 << 30, around.now_ms)
+        self.spool = Spool(folder, 4 << 30, context.now_ms)
         file = PositionFile(folder, "bench")
-        self.service = service.Service(Source(), self.spool, connect, file, Silent(), around)
+        self.service = service.Service(Source(), self.spool, connect, file, Silent(), context)
 
 
 def child(arguments: list[str]) -> None:

@@ -18,7 +18,7 @@ from producer.reporting.progress import Progress
 from producer.sending.kafka_client import connect
 from producer.sending.publisher import Publisher, newest_cursor
 from producer.service import Service
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources import open_source, source_class
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
 from twitter_topics.logs import configure_logging
@@ -35,15 +35,15 @@ def main(arguments: list[str]) -> int:
     configure_logging()
     # the sender says in a sentence what the client says in twenty lines each time that it does not reach a broker
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    around = Surroundings()
+    context = Context()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: around.stop.set())
+        signal.signal(number, lambda *_: context.stop.set())
     # records on their way are no garbage: looking through them at every 700th costs a tenth of the speed
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     try:
         settings = Settings()
-        run(settings, chosen(settings.producer, arguments), around)
+        run(settings, chosen(settings.producer, arguments), context)
     except ConfigurationError as error:
         _log.error("%s", error)
         return EXIT_CONFIGURATION
@@ -66,8 +66,8 @@ def chosen(settings: ProducerSettings, arguments: list[str]) -> str:
     return names[0]
 
 
-def run(settings: Settings, name: str, around: Surroundings) -> None:
-    """Follow the source `name` to its end, or until `around.stop` is set.
+def run(settings: Settings, name: str, context: Context) -> None:
+    """Follow the source `name` to its end, or until `context.stop` is set.
 
     Raises:
         TwitterTopicsError: as of `Service.run`; also what opening source, spool and ports raises.
@@ -77,16 +77,16 @@ def run(settings: Settings, name: str, around: Surroundings) -> None:
     saved = position_file.load()
     with ExitStack() as opened:
         spool = (
-            _spool(settings.producer, state_dir / "spool" / name, saved, around) if source_class(name).live else None
+            _spool(settings.producer, state_dir / "spool" / name, saved, context) if source_class(name).live else None
         )
         if spool is not None:
             opened.callback(spool.close)
-        source = open_source(settings, name, resumed(saved, spool.newest if spool else None), around)
+        source = open_source(settings, name, resumed(saved, spool.newest if spool else None), context)
         opened.callback(source.close)
-        buffer = spool or MemoryBuffer(source.start.count, around.now_ms)
+        buffer = spool or MemoryBuffer(source.start.count, context.now_ms)
         ledger = GapLedger.open(settings, name)
         opened.callback(ledger.close)
-        progress = Progress.open(settings, name, source.start, around.status, buffer.backlog)
+        progress = Progress.open(settings, name, source.start, context.status, buffer.backlog)
         opened.callback(progress.close)
         Service(
             source,
@@ -94,7 +94,7 @@ def run(settings: Settings, name: str, around: Surroundings) -> None:
             lambda: Publisher(connect(settings.kafka), settings.kafka, source.name),
             position_file,
             progress,
-            around,
+            context,
             on_gap=ledger.add,
             limit=settings.producer.limit,
             saved=saved,
@@ -110,8 +110,8 @@ def resumed(saved: Position | None, newest: Batch | None) -> Position | None:
     return replace(saved, cursor=cursor, alive_ms=max(saved.alive_ms, newest.received_ms))
 
 
-def _spool(settings: ProducerSettings, folder: Path, saved: Position | None, around: Surroundings) -> Spool:
-    return Spool(folder, settings.spool_max_mb << 20, around.now_ms, saved.number if saved else 0)
+def _spool(settings: ProducerSettings, folder: Path, saved: Position | None, context: Context) -> Spool:
+    return Spool(folder, settings.spool_max_mb << 20, context.now_ms, saved.number if saved else 0)
 
 
 if __name__ == "__main__":

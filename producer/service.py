@@ -14,7 +14,7 @@ from producer.buffering.buffer import Buffer
 from producer.position import Position, PositionFile
 from producer.sending.publisher import Confirmed, Publisher
 from producer.sending.sender import Sender
-from producer.source import Source, Surroundings
+from producer.source import Context, Source
 from twitter_topics.errors import RetryableError
 
 TICK_S = 1.0
@@ -42,7 +42,7 @@ class Reporter(Protocol):
 
 
 class Service:
-    """Moves events from a source to Kafka until the source ends, the limit is reached or `around.stop` is set.
+    """Moves events from a source to Kafka until the source ends, the limit is reached or `context.stop` is set.
 
     Args:
         buffer: between receiving and sending. The service closes it, and the source.
@@ -61,7 +61,7 @@ class Service:
         connect: Callable[[], Publisher],
         position_file: PositionFile,
         progress: Reporter,
-        around: Surroundings,
+        context: Context,
         *,
         on_gap: Callable[[bytes], None] = lambda _: None,
         limit: int = 0,
@@ -72,7 +72,7 @@ class Service:
         self._buffer = buffer
         self._position_file = position_file
         self._progress = progress
-        self._around = around
+        self._context = context
         self._on_gap = on_gap
         self._limit = limit
         same = saved is not None and saved.identity == source.start.identity
@@ -82,7 +82,7 @@ class Service:
             cursor = saved.cursor if same else source.start.cursor
             self._position = replace(source.start, number=saved.number, cursor=cursor)
         self._received = source.start.count + buffer.backlog()[0]
-        self._sender = Sender(buffer, connect, around)
+        self._sender = Sender(buffer, connect, context)
         self._changed = Flag()
         self._failure: BaseException | None = None
         self._said = ""
@@ -116,7 +116,7 @@ class Service:
 
     def _follow(self) -> End:
         """Tick until both threads have ended."""
-        stop = self._around.stop
+        stop = self._context.stop
         self._tick_while(lambda: self._receiving.is_alive() and self._sending.is_alive() and not stop.is_set())
         if self._failure is not None:
             stop.set()
@@ -163,7 +163,7 @@ class Service:
                 self._received += 1
                 if self._limit_reached():
                     return
-            if self._around.stop.is_set():
+            if self._context.stop.is_set():
                 return
 
     def _limit_reached(self) -> bool:
@@ -178,7 +178,7 @@ class Service:
                 self._on_gap(gap)
             cursor = some.cursor if some.number > self._inherited else position.cursor
             position = replace(position.advanced(some.records, cursor, some.event_time_ms), number=some.number)
-        status = self._around.status
+        status = self._context.status
         position = replace(position, alive_ms=status.alive_ms or position.alive_ms, rate=status.rate)
         if position != self._position:
             self._position_file.save(position)

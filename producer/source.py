@@ -42,7 +42,7 @@ def _now_ms() -> int:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Context:
     """What a source takes from the outside, so that a test can give it another.
 
     `stop` is set when the producer shall end. `status` is what the source tells about itself. `now_ms` Unix

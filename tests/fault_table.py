@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from producer.position import Position
 from producer.receiving import rules
-from producer.source import Event, Source, Surroundings
+from producer.source import Context, Event, Source
 from producer.sources.bluesky import BlueskySource
 from producer.sources.mastodon import MastodonSource
 from producer.sources.twitter_v1 import TwitterSource
@@ -102,17 +102,17 @@ def _http_faults(arrived: Step, silence: Step, refusal: int, odd: Sequence[Step]
     }
 
 
-def _around(clock: FakeClock) -> Surroundings:
+def _context(clock: FakeClock) -> Context:
     chance = random.Random(1)
-    return Surroundings(now_ms=clock.now_ms, monotonic=clock.monotonic, pause=clock.pause, random=chance)
+    return Context(now_ms=clock.now_ms, monotonic=clock.monotonic, pause=clock.pause, random=chance)
 
 
-def _until_received(around: Surroundings) -> Step:
+def _until_received(context: Context) -> Step:
     """Until the posts before the fault have been read from the socket."""
     enough = FIRST * 200  # bytes: no post is shorter
 
     def wait(stream: script.Stream) -> None:
-        while around.status.received_bytes < enough and not stream.connection.end.wait(0.001):
+        while context.status.received_bytes < enough and not stream.connection.end.wait(0.001):
             continue
         stream.connection.end.wait(0.2)
 
@@ -120,27 +120,27 @@ def _until_received(around: Surroundings) -> Step:
 
 
 @contextmanager
-def _twitter(around: Surroundings, steps: Script, _: Path) -> Iterator[Source]:
+def _twitter(context: Context, steps: Script, _: Path) -> Iterator[Source]:
     with FakeTwitter(steps, N) as server:
         settings = Settings(server.settings).twitter
-        yield TwitterSource(settings, Position({}), around, replace(rules.X, stall_s=STALL_S))
+        yield TwitterSource(settings, Position({}), context, replace(rules.X, stall_s=STALL_S))
 
 
 @contextmanager
-def _mastodon(around: Surroundings, steps: Script, _: Path) -> Iterator[Source]:
+def _mastodon(context: Context, steps: Script, _: Path) -> Iterator[Source]:
     with FakeMastodon(steps, N) as server:
         settings = Settings(server.settings).mastodon
-        yield MastodonSource(settings, Position({}), around, replace(rules.MASTODON, stall_s=STALL_S, jitter=0.0))
+        yield MastodonSource(settings, Position({}), context, replace(rules.MASTODON, stall_s=STALL_S, jitter=0.0))
 
 
 @contextmanager
-def _x(around: Surroundings, steps: Script, folder: Path) -> Iterator[Source]:
+def _x(context: Context, steps: Script, folder: Path) -> Iterator[Source]:
     with (
-        x_api.FakeX(N, steps, now_ms=around.now_ms) as server,
+        x_api.FakeX(N, steps, now_ms=context.now_ms) as server,
         patch("producer.sources.x_v2.X", replace(rules.X, stall_s=STALL_S)),
     ):
         settings = Settings({**server.settings, "PRODUCER_STATE_DIR": str(folder)})
-        yield XSource.open(settings, None, around)
+        yield XSource.open(settings, None, context)
 
 
 def _sky_faults() -> dict[str, list[Any]]:
@@ -163,7 +163,7 @@ def _sky_faults() -> dict[str, list[Any]]:
 
 
 @contextmanager
-def _bluesky(around: Surroundings, name: str, steps: list[Any], folder: Path) -> Iterator[Source]:
+def _bluesky(context: Context, name: str, steps: list[Any], folder: Path) -> Iterator[Source]:
     network = Network(FIRST)
     if name == "sends a deletion":
         network.commit("delete", network.entries[0].body["rkey"], network.entries[0].did)
@@ -174,10 +174,10 @@ def _bluesky(around: Surroundings, name: str, steps: list[Any], folder: Path) ->
         given = {"BLUESKY_HOSTS": host.url, "BLUESKY_WIRE": wire, "PRODUCER_STATE_DIR": str(folder)}
         start = Position({}, cursor=start_of(network, host).text())
         stalled = STALL_S if name == "falls silent" else 10.0
-        yield BlueskySource(Settings(given), start, around, replace(rules.BLUESKY, stall_s=stalled, jitter=0.0))
+        yield BlueskySource(Settings(given), start, context, replace(rules.BLUESKY, stall_s=stalled, jitter=0.0))
 
 
-def outcome(source: Source, around: Surroundings, clock: FakeClock) -> str:
+def outcome(source: Source, context: Context, clock: FakeClock) -> str:
     """Follow until all posts are there or the source gives up, and say how it went."""
     events: list[Event] = []
     given_up = ""
@@ -213,26 +213,26 @@ def cells(network: str) -> dict[str, str]:
             folder = Path(root) / str(number)
             folder.mkdir()
             clock = FakeClock()
-            around = _around(clock)
-            opened = _opened(network, name, around, clock, folder)
+            context = _context(clock)
+            opened = _opened(network, name, context, clock, folder)
             if opened is not None:
                 with opened as source:
-                    found[name] = outcome(source, around, clock)
+                    found[name] = outcome(source, context, clock)
     return found
 
 
-def _opened(network: str, name: str, around: Surroundings, clock: FakeClock, folder: Path) -> Any:
+def _opened(network: str, name: str, context: Context, clock: FakeClock, folder: Path) -> Any:
     if network == "bluesky":
         steps = _sky_faults().get(name)
-        return None if steps is None else _bluesky(around, name, steps, folder)
-    steps = _faults_of(network, around, clock).get(name)
+        return None if steps is None else _bluesky(context, name, steps, folder)
+    steps = _faults_of(network, context, clock).get(name)
     opens: dict[str, Callable[..., Any]] = {"twitter_v1": _twitter, "x_v2": _x, "mastodon": _mastodon}
-    return None if steps is None else opens[network](around, steps, folder)
+    return None if steps is None else opens[network](context, steps, folder)
 
 
-def _faults_of(network: str, around: Surroundings, clock: FakeClock) -> Faults:
+def _faults_of(network: str, context: Context, clock: FakeClock) -> Faults:
     rules_of = {"twitter_v1": rules.X, "x_v2": rules.X, "mastodon": rules.MASTODON}
-    arrived = _until_received(around)
+    arrived = _until_received(context)
     silence = script.do(lambda: clock.advance(rules_of[network].stall_s))
     match network:
         case "twitter_v1":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from twitter_topics.contract.gap import Gap
 
 _RATE_SECONDS = 300.0
@@ -20,11 +20,11 @@ class GapWatch:
     `alive(…, handed_on=False)` when it receives and `handed_on(…)` when that has left the queue.
     """
 
-    def __init__(self, source: str, start: Position, surroundings: Surroundings) -> None:
+    def __init__(self, source: str, start: Position, context: Context) -> None:
         self._source = source
-        self._now_ms = surroundings.now_ms
-        self._monotonic = surroundings.monotonic
-        self._status = surroundings.status
+        self._now_ms = context.now_ms
+        self._monotonic = context.monotonic
+        self._status = context.status
         self._status.rate = start.rate
         self._status.alive_ms = start.alive_ms
         self._alive_ms = self._since_ms = start.alive_ms

@@ -16,7 +16,7 @@ from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
 from producer.receiving.lines import LineBuffer
 from producer.receiving.rules import RATE_LIMITED, Backoff, Rules
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from twitter_topics.errors import ConfigurationError
 
 CHUNK_BYTES = 64 * 1024
@@ -84,7 +84,7 @@ class HttpStream:
         hopeless: by status, the sentence for an answer that no repetition changes. Believed at once at the first
             connection, after a healthy one when it comes three times in a row.
         gaps: told of each loss and return, by the reading thread.
-        around: its `stop` ends the stream; its `pause`, when given, stands for every wait.
+        context: its `stop` ends the stream; its `pause`, when given, stands for every wait.
         name: of the stream, for log and thread.
         counts_as_post: which lines count for the rate of posts.
         explain: may read an answer other than 200 better than `hopeless` and the rules do; None leaves it to them.
@@ -97,7 +97,7 @@ class HttpStream:
         rules: Rules,
         hopeless: Mapping[int, str],
         gaps: GapWatch,
-        around: Surroundings,
+        context: Context,
         *,
         name: str = "stream",
         counts_as_post: Callable[[bytes], bool] = is_object,
@@ -108,12 +108,12 @@ class HttpStream:
         self._rules = rules
         self._hopeless = hopeless
         self._gaps = gaps
-        self._around = around
+        self._context = context
         self._name = name
         self._counts = counts_as_post
         self._explain = explain
         self._may_connect = may_connect
-        self._backoff = Backoff(rules, around.random)
+        self._backoff = Backoff(rules, context.random)
         self._inbox: Inbox[_Batch] = Inbox()
         self._closed, self._ended = threading.Event(), threading.Event()
         self._lock = threading.Lock()
@@ -138,7 +138,7 @@ class HttpStream:
         self._thread.start()
         try:
             while True:
-                if self._around.stop.is_set():
+                if self._context.stop.is_set():
                     self.close()
                 ended = self._ended.is_set()
                 batches = self._inbox.take(POLL_S)
@@ -171,7 +171,7 @@ class HttpStream:
                 _shut_down(self._response)
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(JOIN_S)
-        self._around.status.connected = False
+        self._context.status.connected = False
 
     def _read(self) -> None:
         try:
@@ -193,7 +193,7 @@ class HttpStream:
 
     def _wait(self, seconds: float) -> bool:
         """Closing ends it too; `lines` sees `stop` and closes."""
-        return (self._around.pause or self._closed.wait)(seconds)
+        return (self._context.pause or self._closed.wait)(seconds)
 
     def _attempt(self) -> float:
         """One connection, from its opening to its end; returns how long to wait before the next."""
@@ -222,7 +222,7 @@ class HttpStream:
 
     def _receive(self, response: requests.Response) -> float:
         """Read to the end; returns how long to wait then."""
-        opened_ms, opened = self._around.now_ms(), self._around.monotonic()
+        opened_ms, opened = self._context.now_ms(), self._context.monotonic()
         buffer = LineBuffer()
         healthy, self._held_up_s = False, 0.0
         problem: Exception | str = "the server ended it"
@@ -233,7 +233,7 @@ class HttpStream:
                 if not healthy:
                     healthy = True
                     self._is_healthy(opened_ms)
-                self._around.status.received_bytes += len(chunk)
+                self._context.status.received_bytes += len(chunk)
                 lines = buffer.feed(chunk)
                 posts = sum(isinstance(line, bytes) and self._counts(line) for line in lines)
                 at_ms = self._gaps.alive(posts, handed_on=False)
@@ -243,7 +243,7 @@ class HttpStream:
             problem = error
         if buffer.pending and not self._closed.is_set():
             _log.warning("%s: a line was cut off after %d bytes", self._name, buffer.pending)
-        return self._broken(problem, self._around.monotonic() - opened if healthy else None)
+        return self._broken(problem, self._context.monotonic() - opened if healthy else None)
 
     def _is_healthy(self, opened_ms: int) -> None:
         """A first byte came: the connection has been good since it was opened."""
@@ -254,9 +254,9 @@ class HttpStream:
             self._put([gap], opened_ms)
 
     def _put(self, lines: list[bytes | Event], at_ms: int) -> bool:
-        before = self._around.monotonic()
+        before = self._context.monotonic()
         taken = self._inbox.put([_Batch(lines, at_ms, self._connection)])
-        self._held_up_s = max(self._held_up_s, self._around.monotonic() - before)
+        self._held_up_s = max(self._held_up_s, self._context.monotonic() - before)
         return taken
 
     def _broken(self, problem: Exception | str, lasted_s: float | None = None) -> float:
@@ -303,7 +303,7 @@ class HttpStream:
         else:
             self._hopeless_in_a_row = 0
         if answer.status in RATE_LIMITED:
-            reset = reset_in_s(answer.headers, self._around.now_ms()) if refusal.heed_reset else None
+            reset = reset_in_s(answer.headers, self._context.now_ms()) if refusal.heed_reset else None
             cause, seconds = "rate-limit", self._backoff.rate_limit(reset)
         else:
             cause, seconds = f"http-{answer.status}", self._backoff.http()

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from producer.buffering.buffer import Buffer
 from producer.sending.publisher import Confirmed, Publisher
-from producer.source import Surroundings
+from producer.source import Context
 from twitter_topics.errors import RetryableError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
@@ -31,7 +31,7 @@ class Sender:
 
     Args:
         connect: a publisher with a new client.
-        around: `stop` ends the waiting for a Kafka that is away.
+        context: `stop` ends the waiting for a Kafka that is away.
         monotonic: seconds.
     """
 
@@ -39,12 +39,12 @@ class Sender:
         self,
         buffer: Buffer,
         connect: Callable[[], Publisher],
-        around: Surroundings,
+        context: Context,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._buffer = buffer
         self._connect = connect
-        self._around = around
+        self._context = context
         self._monotonic = monotonic
         self._confirmed: deque[Confirmed] = deque()
         self._ends_at = float("inf")
@@ -66,7 +66,7 @@ class Sender:
                 if not self.problem:
                     _log.warning("%s; trying again, what is received is kept", error)
                 self.problem = str(error)
-                if self._around.wait(min(self._pause_s, max(0.0, self._ends_at - self._monotonic()))):
+                if self._context.wait(min(self._pause_s, max(0.0, self._ends_at - self._monotonic()))):
                     return
                 self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from producer.position import Position
-from producer.source import Source, Surroundings
+from producer.source import Context, Source
 from twitter_topics.settings import Settings
 
 _CLASSES = {
@@ -24,7 +24,7 @@ class SourceClass(Protocol):
 
     live: bool
 
-    def open(self, settings: Settings, saved: Position | None, around: Surroundings) -> Source: ...
+    def open(self, settings: Settings, saved: Position | None, context: Context) -> Source: ...
 
 
 def source_class(name: str) -> SourceClass:
@@ -33,11 +33,11 @@ def source_class(name: str) -> SourceClass:
     return cast(SourceClass, getattr(import_module(module), found))
 
 
-def open_source(settings: Settings, name: str, saved: Position | None, around: Surroundings) -> Source:
+def open_source(settings: Settings, name: str, saved: Position | None, context: Context) -> Source:
     """The source `name`, at its saved position.
 
     Raises:
         ConfigurationError: what the source needs is missing or wrong.
         IntegrityError: the saved position lies beyond what the source has.
     """
-    return source_class(name).open(settings, saved, around)
+    return source_class(name).open(settings, saved, context)

@@ -20,7 +20,7 @@ from producer.receiving.answers import Answer, probe, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Refusal, Timeouts
 from producer.receiving.lines import json_object, unreadable
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.status import Status
 from twitter_topics.contract.notice import Notice
 from twitter_topics.contract.tweet import tweet_identity, tweet_time
@@ -85,25 +85,25 @@ class TwitterSource:
     live = True
 
     def __init__(
-        self, settings: TwitterSettings, start: Position, around: Surroundings, waits: rules.Rules = rules.X
+        self, settings: TwitterSettings, start: Position, context: Context, waits: rules.Rules = rules.X
     ) -> None:
         self.start = start
         self._settings = settings
-        self._around = around
+        self._context = context
         self._transport = Transport(settings)
-        self._reader = Reader(around.status)
+        self._reader = Reader(context.status)
         self._stream = HttpStream(
             self._transport.open,
             waits,
             HOPELESS,
-            GapWatch("twitter_v1", start, around),
-            around,
+            GapWatch("twitter_v1", start, context),
+            context,
             name="twitter-stream",
             explain=self._explain,
         )
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
+    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
         """Ready to connect; connects when `events` is asked.
 
         Raises:
@@ -113,7 +113,7 @@ class TwitterSource:
         require_credentials(twitter)
         identity = {"url": twitter.stream_url, "track": twitter.track, "languages": twitter.languages}
         known = saved is not None and dict(saved.identity) == identity
-        return cls(twitter, saved if known and saved is not None else Position(identity), around)
+        return cls(twitter, saved if known and saved is not None else Position(identity), context)
 
     def check(self) -> str:
         """Ask who we are: `account/verify_credentials.json`, which costs nothing and needs every part of the signature.
@@ -159,7 +159,7 @@ class TwitterSource:
         return Refusal(self._why_refused(answer), hopeless=True) if answer.status == 401 else None
 
     def _why_refused(self, answer: Answer) -> str:
-        return skew_sentence(answer.headers, self._around.now_ms()) or REFUSED
+        return skew_sentence(answer.headers, self._context.now_ms()) or REFUSED
 
 
 def require_credentials(settings: TwitterSettings) -> None:

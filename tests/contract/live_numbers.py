@@ -20,7 +20,7 @@ from producer import position, service, sources
 from producer.buffering import segments, spool
 from producer.position import Position
 from producer.sending import publisher
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from twitter_topics.settings import Settings
 
 NAME = "bluesky"
@@ -33,13 +33,13 @@ class Numbers:
     name = "numbers"
     live = True
 
-    def __init__(self, start: Position, around: Surroundings) -> None:
+    def __init__(self, start: Position, context: Context) -> None:
         self.start = start
-        self._around = around
+        self._context = context
 
     @classmethod
-    def open(cls, _: Settings, saved: Position | None, around: Surroundings) -> Self:
-        return cls(saved or Position({"of": "numbers"}), around)
+    def open(cls, _: Settings, saved: Position | None, context: Context) -> Self:
+        return cls(saved or Position({"of": "numbers"}), context)
 
     def check(self) -> str:
         return "numbers are always there"
@@ -50,7 +50,7 @@ class Numbers:
             cursor = 0 if forgets else number
             yield Event("post", str(number).encode(), b"{}" + b" " * (number % 500), 1_000 * number, cursor)
             if number % 20 == 0:
-                self._around.wait(0.002)
+                self._context.wait(0.002)
                 yield None
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from producer.position import Position
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.replay import ReplaySource
 from tests.contract.archive_table import SCHEMA, make_table
 from tests.contract.test_replay_sources import NOW, after, keys, ms, sent
@@ -79,11 +79,9 @@ class Archive:
             pq.write_table(pa.table(columns, schema=schema), file)
         return path
 
-    def opened(
-        self, saved: Position | None = None, around: Surroundings | None = None, **settings: str
-    ) -> ReplaySource:
+    def opened(self, saved: Position | None = None, context: Context | None = None, **settings: str) -> ReplaySource:
         given = {**self.variables, "PRODUCER_REPLAY_FILE": "archive", **settings}
-        return ReplaySource.open(Settings(given), saved, around or Surroundings(now_ms=lambda: ms(NOW)))
+        return ReplaySource.open(Settings(given), saved, context or Context(now_ms=lambda: ms(NOW)))
 
 
 def _payload(row: Row) -> bytes:

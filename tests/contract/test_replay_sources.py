@@ -17,7 +17,7 @@ import pytest
 import zstandard
 
 from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
 from producer.testing import tweet_lines
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
@@ -66,10 +66,10 @@ class Bucket:
         self.client.put_object(Bucket=self.name, Key=key, Body=content)
 
     def opened(
-        self, saved: Position | None = None, prefix: str = "in/", around: Surroundings | None = None, **settings: str
+        self, saved: Position | None = None, prefix: str = "in/", context: Context | None = None, **settings: str
     ) -> ReplaySource:
         given = {"PRODUCER_REPLAY_FILE": f"s3://{self.name}/{prefix}", **settings}
-        return ReplaySource.open(self._services.settings(**given), saved, around or Surroundings())
+        return ReplaySource.open(self._services.settings(**given), saved, context or Context())
 
 
 @pytest.fixture
@@ -116,8 +116,8 @@ def test_shift_takes_the_last_object_with_tweets_for_the_newest(bucket: Bucket) 
     bucket.put("in/1.json", text(1))
     bucket.put("in/2.json", text(3))
     bucket.put("in/3.json", b"no json\n")
-    around = Surroundings(now_ms=lambda: ms(NOW))
-    events = sent(bucket.opened(around=around, PRODUCER_REPLAY_TIMES="shift"))
+    context = Context(now_ms=lambda: ms(NOW))
+    events = sent(bucket.opened(context=context, PRODUCER_REPLAY_TIMES="shift"))
     assert [event.event_time_ms for event in events] == [ms(NOW) - back * 1000 for back in (3, 2, 1, 0)] + [None]
 
 
@@ -182,39 +182,39 @@ def test_a_read_that_breaks_goes_on_where_it_was(bucket: Bucket, line: BreakingL
     bucket.put("in/1.jsonl", content)
     bucket.put("in/2.jsonl.gz", gzip.compress(content.replace(b'"id_str":', b'"x":1,"id_str":'), 1))
     waits: list[float] = []
-    around = Surroundings(pause=lambda seconds: bool(waits.append(seconds)))
+    context = Context(pause=lambda seconds: bool(waits.append(seconds)))
     endpoint = {"S3_ENDPOINT_URL": f"http://127.0.0.1:{line.port}"}
-    source = bucket.opened(around=around, **endpoint)
+    source = bucket.opened(context=context, **endpoint)
     line.cuts = [1_000_000, 2_000_000, 500_000, 1_500_000, 300_000]
     events = sent(source)
     assert keys(events) == [*range(1, 8001), *range(1, 8001)]
     assert len(content) > 5_000_000
     assert line.cuts == []
     assert line.broken == 5
-    assert around.status.reconnects["network"] == len(waits) > 0
+    assert context.status.reconnects["network"] == len(waits) > 0
     assert all(0.25 <= wait <= 1 for wait in waits)  # every success starts the waits anew
-    assert (around.status.connected, around.status.sentence) == (True, "")
+    assert (context.status.connected, context.status.sentence) == (True, "")
 
 
 def test_a_stop_ends_the_waiting_for_a_store_that_is_away(bucket: Bucket, line: BreakingLine) -> None:
     bucket.put("in/1.jsonl", b"".join(text(number) for number in range(1, 20_000, 2)))
-    around = Surroundings()
+    context = Context()
     sentences: list[str] = []
 
     def pause(_: float) -> bool:
-        sentences.append(around.status.sentence)
-        around.stop.set()
+        sentences.append(context.status.sentence)
+        context.stop.set()
         return True
 
-    around = Surroundings(pause=pause)
-    source = bucket.opened(around=around, S3_ENDPOINT_URL=f"http://127.0.0.1:{line.port}")
+    context = Context(pause=pause)
+    source = bucket.opened(context=context, S3_ENDPOINT_URL=f"http://127.0.0.1:{line.port}")
     line.cuts = [400_000] * 100
     events = sent(source)
     assert 0 < len(events) < 20_000
     assert keys(events) == list(range(1, len(events) + 1))
     assert len(sentences) == 1
     assert sentences[0].startswith("the object store fails: ")
-    assert not around.status.connected
+    assert not context.status.connected
 
 
 def test_who_stops_listening_leaves_no_thread(bucket: Bucket) -> None:

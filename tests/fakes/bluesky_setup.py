@@ -12,7 +12,7 @@ import pytest
 
 from producer.position import Position
 from producer.receiving.rules import Rules
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.bluesky import BlueskySource
 from producer.sources.bluesky.cursor import Cursor
 from tests.fakes.bluesky_network import Network
@@ -45,7 +45,7 @@ def open_source(
     hosts: str,
     state: Path,
     saved: Cursor | str | None = None,
-    around: Surroundings | None = None,
+    context: Context | None = None,
     rules: Rules = QUICK,
     **settings: Any,
 ) -> BlueskySource:
@@ -54,7 +54,7 @@ def open_source(
     given |= {"BLUESKY_HOSTS": hosts, "PRODUCER_STATE_DIR": str(state)}
     text = saved.text() if isinstance(saved, Cursor) else saved
     start = Position({}, cursor=text or 0, rate=2.0)
-    return BlueskySource(Settings(given), start, around or Surroundings(), rules)
+    return BlueskySource(Settings(given), start, context or Context(), rules)
 
 
 def start_of(network: Network, host: FakeJetstream) -> Cursor:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.x_v2 import XSource
 from tests.fakes import script
 from tests.fakes.script import FakeClock, Step
@@ -28,12 +28,12 @@ class Setup:
     def __init__(self, state_dir: Path, clock: FakeClock) -> None:
         self.state_dir = state_dir
         self.clock = clock
-        self.around = self.surroundings()
+        self.context = self.new_context()
         self._sources: list[XSource] = []
 
-    def surroundings(self) -> Surroundings:
+    def new_context(self) -> Context:
         clock = self.clock
-        return Surroundings(now_ms=clock.now_ms, monotonic=clock.monotonic, random=random.Random(1), pause=clock.pause)
+        return Context(now_ms=clock.now_ms, monotonic=clock.monotonic, random=random.Random(1), pause=clock.pause)
 
     def settings(self, x: FakeX | str, **others: str) -> Settings:
         url = x if isinstance(x, str) else x.url
@@ -41,8 +41,8 @@ class Setup:
         return Settings(given | others)
 
     def source(self, x: FakeX | str, saved: Position | None = None, **others: str) -> XSource:
-        self.around = self.surroundings()
-        self._sources.append(XSource.open(self.settings(x, **others), saved, self.around))
+        self.context = self.new_context()
+        self._sources.append(XSource.open(self.settings(x, **others), saved, self.context))
         return self._sources[-1]
 
     def stop_at_the_first_wait(self) -> None:
@@ -52,7 +52,7 @@ class Setup:
         """Until so many posts were read: what is on its way when a connection is reset never arrives."""
 
         def wait() -> None:
-            while self.around.status.spend is None or self.around.status.spend.posts_this_month < number:
+            while self.context.status.spend is None or self.context.status.spend.posts_this_month < number:
                 time.sleep(0.001)
 
         return script.do(wait)

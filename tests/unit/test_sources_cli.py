@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.status import Spend
 from twitter_topics.cli import sources as sources_module
 from twitter_topics.cli import sources_check
@@ -45,12 +45,12 @@ class FakeSource:
         self.given, self.sentence, self.endless = events, sentence, endless
         self.error: Exception | None = None
         self.closed = self.read = 0
-        self.around = Surroundings()
+        self.context = Context()
         self.opened_with: list[Any] = []
 
-    def open(self, settings: Settings, name: str, saved: Position | None, around: Surroundings) -> FakeSource:
+    def open(self, settings: Settings, name: str, saved: Position | None, context: Context) -> FakeSource:
         self.opened_with = [settings, name, saved]
-        self.around = around
+        self.context = context
         return self
 
     def check(self) -> str:
@@ -88,8 +88,8 @@ def following(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeSource], FakeSou
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A clock that runs a second each time it is asked: the next second."""
     ticks = iter(range(10**9))
-    real = Surroundings
-    monkeypatch.setattr(sources_check, "Surroundings", lambda: real(monotonic=lambda: next(ticks)))
+    real = Context
+    monkeypatch.setattr(sources_check, "Context", lambda: real(monotonic=lambda: next(ticks)))
     return ticks
 
 
@@ -117,7 +117,7 @@ def test_the_first_posts_are_shown_and_no_more_is_read(
     assert source.read == 7
     assert source.opened_with[1:] == ["bluesky", None]
     assert source.closed
-    assert source.around.stop.is_set()
+    assert source.context.stop.is_set()
     assert not list(tmp_path.rglob("*.json")), "no position, no health"
 
 
@@ -125,7 +125,7 @@ def test_a_quiet_source_ends_in_time_and_says_why(
     following: Callable[[FakeSource], FakeSource], quick: Iterator[int]
 ) -> None:
     source = following(FakeSource(Event("notice", b"n", b"{}"), Event("unreadable", b"u", b"\xff", reason="json: x")))
-    source.around.status.connected = True
+    source.context.status.connected = True
     shown = run("check", "mastodon", "--seconds", "20")
     assert shown.exit_code == 1
     assert "no post in 20 s (not connected yet); other events: 1 notice, 1 unreadable" in shown.output
@@ -143,7 +143,7 @@ def test_why_nothing_came(
 ) -> None:
     class Telling(FakeSource):
         def events(self) -> Iterator[Event | None]:
-            self.around.status.connected, self.around.status.sentence = connected, sentence
+            self.context.status.connected, self.context.status.sentence = connected, sentence
             yield from super().events()
 
     following(Telling())
@@ -204,7 +204,7 @@ def test_what_it_costs_is_said(following: Callable[[FakeSource], FakeSource]) ->
 
     def open_paid(*arguments: Any) -> FakeSource:
         opened = real(*arguments)
-        opened.around.status.spend = Spend(posts_this_month=250, dollars_per_post=0.005, monthly_cap_dollars=50)
+        opened.context.status.spend = Spend(posts_this_month=250, dollars_per_post=0.005, monthly_cap_dollars=50)
         return opened
 
     source.open = open_paid  # type: ignore[method-assign]

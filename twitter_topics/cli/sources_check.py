@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.live import Live
 from rich.markup import escape
 
-from producer.source import Source, Surroundings
+from producer.source import Context, Source
 from producer.sources import open_source
 from producer.status import Spend
 from twitter_topics.cli.screen import clean, say, screen, table
@@ -60,7 +60,7 @@ class Result:
 
 
 def check(
-    settings: Settings, name: str, posts: int, seconds: float, *, quiet: bool, around: Surroundings | None = None
+    settings: Settings, name: str, posts: int, seconds: float, *, quiet: bool, context: Context | None = None
 ) -> Result:
     """Open a source, ask it whether it will serve us, and read its first posts.
 
@@ -71,24 +71,24 @@ def check(
     Raises:
         ConfigurationError, RetryableError: from the source.
     """
-    around = around or Surroundings()
-    source = open_source(settings, name, None, around)
+    context = context or Context()
+    source = open_source(settings, name, None, context)
     try:
         result = Result(name, source.check())
         if not quiet:
             say(f"{name}: {result.sentence}")
         with nullcontext(_ignore) if quiet else _growing_table() as show:
-            _read(source, around, result, posts, around.monotonic() + seconds, show)
-        result.ending = result.ending or _nothing_more(result, around, seconds)
-        result.spend = around.status.spend
+            _read(source, context, result, posts, context.monotonic() + seconds, show)
+        result.ending = result.ending or _nothing_more(result, context, seconds)
+        result.spend = context.status.spend
     finally:
-        around.stop.set()
+        context.stop.set()
         source.close()
     return result
 
 
 def _read(
-    source: Source, around: Surroundings, result: Result, posts: int, until: float, show: Callable[[Post], None]
+    source: Source, context: Context, result: Result, posts: int, until: float, show: Callable[[Post], None]
 ) -> None:
     for event in source.events():
         if event is not None:
@@ -99,13 +99,13 @@ def _read(
         if len(result.posts) >= posts:
             result.ending = f"{len(result.posts)} posts: it works"
             return
-        if around.monotonic() >= until:
+        if context.monotonic() >= until:
             return
     result.ending = f"the source ended after {len(result.posts)} posts"
 
 
-def _nothing_more(result: Result, around: Surroundings, seconds: float) -> str:
-    status = around.status
+def _nothing_more(result: Result, context: Context, seconds: float) -> str:
+    status = context.status
     why = status.sentence or ("connected, but quiet" if status.connected else "not connected yet")
     other = ", ".join(f"{count} {kind}" for kind, count in result.events.items() if kind != "post")
     came = f"{len(result.posts)} posts" if result.posts else "no post"

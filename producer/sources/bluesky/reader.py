@@ -16,7 +16,7 @@ from producer.receiving.answers import BROKEN, Answer, reset_in_s
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
 from producer.receiving.rules import RATE_LIMITED, Backoff, Rules
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.bluesky.address import Addresses
 from producer.sources.bluesky.connection import BUSY, Lost, LostError, error_name, open_stream, refusal, said
 from producer.sources.bluesky.cursor import Place, is_placed
@@ -68,16 +68,16 @@ class Reader:
         dictionary: Dictionary | None,
         watch: GapWatch,
         inbox: Inbox[Batch],
-        around: Surroundings,
+        context: Context,
         closed: threading.Event,
         rules: Rules,
         max_bytes: int,
     ) -> None:
         self.error: Exception | None = None
         self._addresses, self._place, self._mapper, self._dictionary = addresses, place, mapper, dictionary
-        self._watch, self._inbox, self._around, self._closed = watch, inbox, around, closed
+        self._watch, self._inbox, self._context, self._closed = watch, inbox, context, closed
         self._rules, self._max_bytes = rules, max_bytes
-        self._backoff = Backoff(rules, around.random)
+        self._backoff = Backoff(rules, context.random)
         known = place.cursor.host if place.cursor else ""
         self._host = addresses.hosts.index(known) if known in addresses.hosts else 0
         self._attempts = 0
@@ -98,12 +98,12 @@ class Reader:
         except Exception as error:  # noqa: BLE001 - raised again by the source, in the thread that can end the process
             self.error = error
         finally:
-            self._around.status.connected = False
+            self._context.status.connected = False
             self._inbox.close()
 
     def _connection(self) -> Lost:
         """One connection, from its opening to its end."""
-        self._news, self._opened = False, self._around.monotonic()
+        self._news, self._opened = False, self._context.monotonic()
         cursor = self._place.ask(self.host, self._now_us())
         self._resuming = cursor is not None
         dictionary = self._dictionary.id_for(self.host) if self._dictionary else 0
@@ -124,7 +124,7 @@ class Reader:
 
     def _connected(self) -> None:
         self._was_connected = True
-        self._opened, self._held_up_s = self._around.monotonic(), 0.0
+        self._opened, self._held_up_s = self._context.monotonic(), 0.0
         _log.info("following %s", self.host)
         if self._place.cursor is not None:
             self._watch.resumed()
@@ -133,7 +133,7 @@ class Reader:
 
     def _read(self, connection: ClientConnection) -> None:
         """Take in frames, as many together as there are, until closed. Raises what ends the connection."""
-        heard = self._around.monotonic()
+        heard = self._context.monotonic()
         while not self._closed.is_set():
             frames: list[bytes] = []
             try:
@@ -141,7 +141,7 @@ class Reader:
                 while len(frames) < BATCH:
                     frames.append(connection.recv(0, decode=False))
             except TimeoutError:
-                silence = self._around.monotonic() - heard
+                silence = self._context.monotonic() - heard
                 if not frames and self._addresses.quiet:
                     self._put([])
                 elif not frames and silence >= self._rules.stall_s:
@@ -150,7 +150,7 @@ class Reader:
             finally:
                 self._take(frames)
             if frames:
-                heard = self._around.monotonic()
+                heard = self._context.monotonic()
 
     def _take(self, frames: list[bytes]) -> None:
         if not frames:
@@ -158,7 +158,7 @@ class Reader:
         events: list[Event] = []
         try:
             for frame in frames:
-                self._around.status.received_bytes += len(frame)
+                self._context.status.received_bytes += len(frame)
                 events += self._events(frame)
         finally:
             self._put(events)
@@ -209,13 +209,13 @@ class Reader:
         """Waits while the inbox is full."""
         posts = sum(event.kind == "post" for event in events)
         at_ms = self._watch.alive(posts, handed_on=False)
-        before = self._around.monotonic()
+        before = self._context.monotonic()
         self._inbox.put([Batch(events, at_ms)])
-        self._held_up_s = max(self._held_up_s, self._around.monotonic() - before)
+        self._held_up_s = max(self._held_up_s, self._context.monotonic() - before)
 
     def _recover(self, lost: Lost) -> None:
         """Say what happened, choose the next host and wait."""
-        if self._news and self._around.monotonic() - self._opened >= STEADY_S:
+        if self._news and self._context.monotonic() - self._opened >= STEADY_S:
             self._backoff.reset()
             self._attempts, seconds = 0, 0.0
         else:
@@ -227,9 +227,9 @@ class Reader:
             self._attempts = 0
         sentence = f"{left}: {lost.sentence}; " + (f"{self.host} next" if self.host != left else "connecting again")
         self._watch.lost(lost.cause, sentence + (f" in {seconds:.1f} s" if seconds else ""))
-        _log.warning("%s", self._around.status.sentence)
+        _log.warning("%s", self._context.status.sentence)
         if seconds:
-            (self._around.pause or self._closed.wait)(seconds)
+            (self._context.pause or self._closed.wait)(seconds)
 
     def _refused(self, response: Response) -> Lost:
         """An answer other than a stream. Raises ConfigurationError when every host refuses from the start."""
@@ -242,7 +242,7 @@ class Reader:
             self._dictionary.refused(self.host)
             return Lost("compression", "it has another dictionary", 0.0)
         if answer.status in RATE_LIMITED:
-            seconds = self._backoff.rate_limit(reset_in_s(answer.headers, self._around.now_ms()))
+            seconds = self._backoff.rate_limit(reset_in_s(answer.headers, self._context.now_ms()))
             return Lost("rate-limit", sentence, seconds, move=True)
         if 400 <= answer.status < 500 and answer.status not in BUSY:
             self._refused_by.add(self.host)
@@ -278,4 +278,4 @@ class Reader:
         return self._place.cursor.text() if self._place.cursor else ""
 
     def _now_us(self) -> int:
-        return self._around.now_ms() * 1000
+        return self._context.now_ms() * 1000

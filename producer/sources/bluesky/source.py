@@ -13,7 +13,7 @@ from producer.receiving.answers import BROKEN
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
 from producer.receiving.rules import BLUESKY, Rules
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.bluesky.address import Addresses
 from producer.sources.bluesky.connection import BUSY, MAX_FRAME_BYTES, open_stream, refusal
 from producer.sources.bluesky.cursor import Cursor, Place
@@ -44,17 +44,17 @@ class BlueskySource:
         self,
         settings: Settings,
         start: Position,
-        around: Surroundings,
+        context: Context,
         rules: Rules = BLUESKY,
         max_bytes: int = MAX_FRAME_BYTES,
     ) -> None:
         section = settings.bluesky
         self.start = start
         self._addresses = Addresses(section)
-        self._around, self._rules, self._max_bytes = around, rules, max_bytes
+        self._context, self._rules, self._max_bytes = context, rules, max_bytes
         self._inbox: Inbox[Batch] = Inbox()
         self._closed = threading.Event()
-        self._watch = GapWatch(NAME, start, around)
+        self._watch = GapWatch(NAME, start, context)
         cursor = Cursor.from_text(str(start.cursor)) if start.cursor else None
         languages = frozenset(code.strip().lower() for code in section.languages.split(",") if code.strip())
         kept = settings.producer.state_dir / "bluesky-dictionary.zstd"
@@ -65,7 +65,7 @@ class BlueskySource:
             Dictionary(kept, max_bytes) if self._addresses.zstd else None,
             self._watch,
             self._inbox,
-            around,
+            context,
             self._closed,
             rules,
             max_bytes,
@@ -73,14 +73,14 @@ class BlueskySource:
         self._thread = threading.Thread(target=self._reader.run, name="bluesky", daemon=True)
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
+    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
         """Ready to connect; connects when `events` is asked.
 
         Raises:
             ConfigurationError: a setting that no host can serve.
             IntegrityError: the saved cursor is none.
         """
-        return cls(settings, saved if saved is not None else Position(IDENTITY), around)
+        return cls(settings, saved if saved is not None else Position(IDENTITY), context)
 
     def check(self) -> str:
         """Opens the stream at the first host that takes us, and closes it. No key is needed.
@@ -112,7 +112,7 @@ class BlueskySource:
         self._thread.start()
         try:
             while True:
-                if self._around.stop.is_set():
+                if self._context.stop.is_set():
                     self.close()
                 ended = not self._thread.is_alive()
                 batches = self._inbox.take(POLL_S)

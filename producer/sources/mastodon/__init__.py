@@ -17,7 +17,7 @@ from producer.receiving import rules
 from producer.receiving.answers import Answer, Bearer, probe, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Timeouts
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.mastodon.mapping import NAME, Mapping
 from producer.sources.mastodon.sse import Assembler, Message
 from twitter_topics.errors import ConfigurationError, RetryableError
@@ -42,11 +42,11 @@ class MastodonSource:
     live = True
 
     def __init__(
-        self, settings: MastodonSettings, start: Position, around: Surroundings, waits: rules.Rules = rules.MASTODON
+        self, settings: MastodonSettings, start: Position, context: Context, waits: rules.Rules = rules.MASTODON
     ) -> None:
         self.start = start
         self._settings = settings
-        self._around = around
+        self._context = context
         self._auth = Bearer(settings.access_token)
         languages = frozenset(code.strip().lower() for code in settings.languages.split(",") if code.strip())
         self._mapping = Mapping(urlsplit(settings.url).netloc.rpartition("@")[2], languages)
@@ -54,14 +54,14 @@ class MastodonSource:
             self._connect,
             waits,
             HOPELESS,
-            GapWatch(self.name, start, around),
-            around,
+            GapWatch(self.name, start, context),
+            context,
             name="mastodon-stream",
             counts_as_post=lambda line: line.startswith(b"event: update"),
         )
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
+    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
         """Ready to connect; connects when `events` is asked.
 
         Raises:
@@ -72,7 +72,7 @@ class MastodonSource:
             raise ConfigurationError(f"MASTODON_ACCESS_TOKEN not set, which Mastodon asks for since 4.2: {HOW}")
         identity = {"url": mastodon.url, "stream": mastodon.stream, "languages": mastodon.languages}
         known = saved is not None and dict(saved.identity) == identity
-        return cls(mastodon, saved if known and saved is not None else Position(identity), around)
+        return cls(mastodon, saved if known and saved is not None else Position(identity), context)
 
     def check(self) -> str:
         """Ask whether the token is good.
@@ -116,7 +116,7 @@ class MastodonSource:
 
     def _why_refused(self, answer: Answer) -> str:
         says = answer.says()
-        return (skew_sentence(answer.headers, self._around.now_ms()) or REFUSED) + (
+        return (skew_sentence(answer.headers, self._context.now_ms()) or REFUSED) + (
             f" (it says: {says})" if says else ""
         )
 

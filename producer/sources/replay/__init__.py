@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Self
 
 from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.replay.files import local_parts
 from producer.sources.replay.material import Material, StoppedError
 from producer.sources.replay.records import Record, moved
@@ -31,16 +31,16 @@ class ReplaySource:
     name = "replay"
     live = False
 
-    def __init__(self, material: Material, start: Position, around: Surroundings, factor: float | None = None) -> None:
+    def __init__(self, material: Material, start: Position, context: Context, factor: float | None = None) -> None:
         """`factor` of real time, None for as fast as possible."""
         self.start = start
         self._material = material
-        self._around = around
+        self._context = context
         self._factor = factor
         self._shift_ms = start.origin.get("shift_ms", 0)
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
+    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
         """At the saved position when it belongs to this material and way of telling time, else at its begin.
 
         Raises:
@@ -50,21 +50,21 @@ class ReplaySource:
         """
         chosen = settings.producer
         factor = _factor(chosen.replay_speed)
-        material = _material(settings, around)
+        material = _material(settings, context)
         try:
             identity = {**material.identity, "times": chosen.replay_times}
         except IntegrityError as error:
             raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {error}") from error
         if saved is not None and dict(saved.identity) == identity:
-            return cls(material, saved, around, factor)
+            return cls(material, saved, context, factor)
         if saved is not None:
             _log.warning("another material or way of telling time than at the last run: replaying it from its begin")
         start = Position(identity, material.origin())
         if chosen.replay_times == "shift":
             newest = material.newest_ms(start, chosen.limit)
-            shift_ms = 0 if newest is None else around.now_ms() - newest
+            shift_ms = 0 if newest is None else context.now_ms() - newest
             start = replace(start, origin={**start.origin, "shift_ms": shift_ms})
-        return cls(material, start, around, factor)
+        return cls(material, start, context, factor)
 
     def check(self) -> str:
         """What will be replayed: how much of it, and from when."""
@@ -79,8 +79,8 @@ class ReplaySource:
             IntegrityError: it is damaged, or less than was already sent; what came before was yielded.
             RetryableError: a disk or the catalog fails.
         """
-        self._around.status.connected = True
-        pace = _Pace(self._factor, self._around) if self._factor else None
+        self._context.status.connected = True
+        pace = _Pace(self._factor, self._context) if self._factor else None
         try:
             for record in self._material.records(self.start):
                 if record is None:
@@ -119,23 +119,23 @@ def _at(notice: bytes, time_ms: int) -> bytes:
 class _Pace:
     """Lets time pass as it did, so many times as fast."""
 
-    def __init__(self, factor: float, around: Surroundings) -> None:
-        self._factor, self._around = factor, around
+    def __init__(self, factor: float, context: Context) -> None:
+        self._factor, self._context = factor, context
         self._began: tuple[float, int] | None = None
 
     def wait_for(self, time_ms: int) -> Iterator[None]:
         """Wait until a tweet of this time is due. Raises StoppedError when asked to stop."""
         if self._began is None:
-            self._began = self._around.monotonic(), time_ms
+            self._began = self._context.monotonic(), time_ms
         began_at, first_ms = self._began
         due = began_at + (time_ms - first_ms) / 1000 / self._factor
-        while (remaining := due - self._around.monotonic()) > 0:
-            if self._around.wait(min(remaining, MAX_WAIT_S)):
+        while (remaining := due - self._context.monotonic()) > 0:
+            if self._context.wait(min(remaining, MAX_WAIT_S)):
                 raise StoppedError("asked to stop before the next tweet is due")
             yield None
 
 
-def _material(settings: Settings, around: Surroundings) -> Material:
+def _material(settings: Settings, context: Context) -> Material:
     chosen = settings.producer
     if not chosen.replay_file:
         msg = (
@@ -145,13 +145,13 @@ def _material(settings: Settings, around: Surroundings) -> Material:
     if chosen.replay_file == "archive":
         from producer.sources.replay.archive import ArchivedTweets
 
-        return ArchivedTweets.open(settings, around)
+        return ArchivedTweets.open(settings, context)
     _refuse_hours(chosen)
     if "://" in chosen.replay_file:
         from producer.sources.replay.objects import stored_parts
 
-        return stored_parts(chosen.replay_file, settings.s3, around)
-    return local_parts(chosen.replay_file, around)
+        return stored_parts(chosen.replay_file, settings.s3, context)
+    return local_parts(chosen.replay_file, context)
 
 
 def _refuse_hours(chosen: ProducerSettings) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from producer.position import Position
 from producer.receiving.rules import Backoff
-from producer.source import Cursor, Surroundings
+from producer.source import Context, Cursor
 from producer.sources.replay.material import STORE, StoppedError
 from producer.sources.replay.records import Record
 from twitter_topics.contract.archive import NAMESPACE, RAW_TABLE
@@ -87,12 +87,12 @@ class ArchivedTweets:
     place, without rows that reached Kafka after the first start. Of an hour, `PIECE_ROWS` are held in memory.
     """
 
-    def __init__(self, store: ArchiveStore, begin: datetime, end: datetime, around: Surroundings) -> None:
-        self._store, self._begin, self._end, self._around = store, begin, end, around
+    def __init__(self, store: ArchiveStore, begin: datetime, end: datetime, context: Context) -> None:
+        self._store, self._begin, self._end, self._context = store, begin, end, context
         self._warned = False
 
     @classmethod
-    def open(cls, settings: Settings, around: Surroundings) -> Self:
+    def open(cls, settings: Settings, context: Context) -> Self:
         """The hours from PRODUCER_REPLAY_FROM (inclusive) to PRODUCER_REPLAY_TO (exclusive).
 
         Raises:
@@ -104,7 +104,7 @@ class ArchivedTweets:
         end = _hour("PRODUCER_REPLAY_TO", chosen.replay_to) or _LATEST
         if begin >= end:
             raise ConfigurationError("PRODUCER_REPLAY_TO must be later than PRODUCER_REPLAY_FROM")
-        material = cls(ArchiveStore(settings), begin, end, around)
+        material = cls(ArchiveStore(settings), begin, end, context)
         if not material._rows_per_hour({}):
             raise ConfigurationError("PRODUCER_REPLAY_FILE: the archive has no rows (in these hours)")
         return material
@@ -116,7 +116,7 @@ class ArchivedTweets:
 
     def origin(self) -> Mapping[str, int]:
         snapshot = self._table().current_snapshot()
-        return {"snapshot_id": snapshot.snapshot_id if snapshot else 0, "opened_ms": self._around.now_ms()}
+        return {"snapshot_id": snapshot.snapshot_id if snapshot else 0, "opened_ms": self._context.now_ms()}
 
     def describe(self) -> str:
         rows = self._rows_per_hour({})
@@ -193,7 +193,7 @@ class ArchivedTweets:
 
     def _tried(self, work: Callable[[], _Result]) -> Generator[None, None, _Result]:
         """What `work` returns, tried until catalog and bucket answer; hands back control while that lasts."""
-        backoff, status = Backoff(STORE, self._around.random), self._around.status
+        backoff, status = Backoff(STORE, self._context.random), self._context.status
         while True:
             try:
                 result = yield from _awaited(work)
@@ -202,7 +202,7 @@ class ArchivedTweets:
                 status.connected, status.sentence = False, str(error)
                 status.reconnects["network"] += 1
                 _log.warning("%s; trying again in %.2f s", error, seconds)
-                if self._around.wait(seconds):
+                if self._context.wait(seconds):
                     raise StoppedError("asked to stop while the archive is away") from error
             else:
                 status.connected, status.sentence = True, ""

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NoReturn
 
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.replay.material import StoppedError
 from producer.sources.replay.parts import Part, Parts, Text, is_hidden, is_taken, natural
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
@@ -18,7 +18,7 @@ from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableE
 CHUNK_BYTES = 256 * 1024
 
 
-def local_parts(setting: str, around: Surroundings) -> Parts:
+def local_parts(setting: str, context: Context) -> Parts:
     """The file, or the folder's files and those of its folders; names are what is held of them.
 
     Raises:
@@ -26,14 +26,14 @@ def local_parts(setting: str, around: Surroundings) -> Parts:
     """
     path = Path(setting).expanduser()
     if path.is_dir():
-        parts = [_part(path, name, around) for name in sorted(_names(path), key=natural)]
+        parts = [_part(path, name, context) for name in sorted(_names(path), key=natural)]
         if not parts:
             msg = f"PRODUCER_REPLAY_FILE: folder {path} has no .jsonl, .json or .ndjson file, plain, .gz, .zst or .bz2"
             raise ConfigurationError(msg)
         return Parts(str(path.resolve()), parts, alone=False)
     if not path.is_file():
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE: there is no file {path}")
-    return Parts(str(path), [_part(path.parent, path.name, around)], alone=not _is_tar(path.name))
+    return Parts(str(path), [_part(path.parent, path.name, context)], alone=not _is_tar(path.name))
 
 
 def _names(folder: Path) -> Iterator[str]:
@@ -48,31 +48,31 @@ def _is_tar(name: str) -> bool:
     return name.lower().endswith(".tar")
 
 
-def _part(folder: Path, name: str, around: Surroundings) -> Part:
+def _part(folder: Path, name: str, context: Context) -> Part:
     path = folder / name
     with _reading(path):
         stored = path.stat().st_size
-    return Part(name, stored, partial(_members if _is_tar(name) else _itself, path, name, around))
+    return Part(name, stored, partial(_members if _is_tar(name) else _itself, path, name, context))
 
 
-def _itself(path: Path, name: str, around: Surroundings) -> Iterator[Text]:
+def _itself(path: Path, name: str, context: Context) -> Iterator[Text]:
     with _reading(path), path.open("rb", buffering=0) as file:
-        yield name, _chunks(path, file, around)
+        yield name, _chunks(path, file, context)
 
 
-def _members(path: Path, name: str, around: Surroundings) -> Iterator[Text]:
+def _members(path: Path, name: str, context: Context) -> Iterator[Text]:
     """The files of lines in a tar file, in the order in which they were packed."""
     with _reading(path), tarfile.open(path, "r:") as tar:
         for member in tar:
             file = tar.extractfile(member) if is_taken(os.path.normpath(member.name)) else None
             if file is not None:
-                yield f"{name}/{os.path.normpath(member.name)}", _chunks(path, file, around)
+                yield f"{name}/{os.path.normpath(member.name)}", _chunks(path, file, context)
 
 
-def _chunks(path: Path, file: IO[bytes], around: Surroundings) -> Iterator[bytes]:
+def _chunks(path: Path, file: IO[bytes], context: Context) -> Iterator[bytes]:
     with _reading(path):
         while chunk := file.read(CHUNK_BYTES):
-            if around.stop.is_set():
+            if context.stop.is_set():
                 raise StoppedError(f"asked to stop in the middle of {path}")
             yield chunk
 

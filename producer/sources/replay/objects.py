@@ -20,7 +20,7 @@ from botocore.exceptions import (
 
 from producer.receiving.inbox import Inbox
 from producer.receiving.rules import Backoff
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.replay.material import STORE, StoppedError
 from producer.sources.replay.parts import Part, Parts, Text, is_taken, natural
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
@@ -43,7 +43,7 @@ _END = b""
 _log = logging.getLogger(__name__)
 
 
-def stored_parts(url: str, settings: S3Settings, around: Surroundings) -> Parts:
+def stored_parts(url: str, settings: S3Settings, context: Context) -> Parts:
     """The objects whose keys begin with the prefix of `s3://BUCKET/PREFIX`; keys are what is held of them.
 
     The newest tweet is sought in the last object that has tweets.
@@ -56,7 +56,7 @@ def stored_parts(url: str, settings: S3Settings, around: Surroundings) -> Parts:
     name, _, prefix = address.partition("/")
     if scheme not in ("s3", "s3a") or not name:
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {url} is not known; use s3://BUCKET/PREFIX")
-    bucket = _Bucket(s3_client(settings), name, around)
+    bucket = _Bucket(s3_client(settings), name, context)
     parts = sorted(bucket.parts(prefix), key=lambda part: natural(part.name))
     if not parts:
         msg = f"PRODUCER_REPLAY_FILE: {url} has no .jsonl, .json or .ndjson object, plain, .gz, .zst or .bz2"
@@ -65,8 +65,8 @@ def stored_parts(url: str, settings: S3Settings, around: Surroundings) -> Parts:
 
 
 class _Bucket:
-    def __init__(self, client: S3Client, name: str, around: Surroundings) -> None:
-        self._client, self._name, self._around = client, name, around
+    def __init__(self, client: S3Client, name: str, context: Context) -> None:
+        self._client, self._name, self._context = client, name, context
 
     def parts(self, prefix: str) -> Iterator[Part]:
         folder = prefix[: prefix.rfind("/") + 1]
@@ -81,7 +81,7 @@ class _Bucket:
             raise self._translated(error, prefix) from error
 
     def _texts(self, key: str, size: int, etag: str) -> Iterator[Text]:
-        yield key, Download(partial(self._body, key, etag), size, self._around).chunks()
+        yield key, Download(partial(self._body, key, etag), size, self._context).chunks()
 
     def _body(self, key: str, etag: str, offset: int) -> Any:
         """The object from a byte on, as long as it is the one that was listed."""
@@ -110,8 +110,8 @@ class _Bucket:
 class Download:
     """One object, read ahead by a thread, so that a slow store does not hold up the producer."""
 
-    def __init__(self, body: Callable[[int], Any], size: int, around: Surroundings) -> None:
-        self._body, self._size, self._around = body, size, around
+    def __init__(self, body: Callable[[int], Any], size: int, context: Context) -> None:
+        self._body, self._size, self._context = body, size, context
         self._inbox: Inbox[bytes] = Inbox(max_bytes=AHEAD_BYTES)
         self._error: Exception | None = None
 
@@ -138,11 +138,11 @@ class Download:
         self._inbox.put([_END])
 
     def _read(self) -> None:
-        backoff, offset = Backoff(STORE, self._around.random), 0
+        backoff, offset = Backoff(STORE, self._context.random), 0
         while offset < self._size:
             try:
                 with closing(self._body(offset)) as body:
-                    self._around.status.connected, self._around.status.sentence = True, ""
+                    self._context.status.connected, self._context.status.sentence = True, ""
                     while chunk := body.read(CHUNK_BYTES):
                         offset += len(chunk)
                         backoff.reset()
@@ -158,13 +158,13 @@ class Download:
 
     def _pause(self, seconds: float, error: Exception) -> None:
         self._stop_if_asked()
-        status = self._around.status
+        status = self._context.status
         status.connected, status.sentence = False, f"the object store fails: {error}"
         status.reconnects["network"] += 1
         _log.warning("the object store fails (%s), trying again in %.2f s", error, seconds)
-        self._around.wait(seconds)
+        self._context.wait(seconds)
         self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
-        if self._around.stop.is_set():
+        if self._context.stop.is_set():
             raise StoppedError("asked to stop in the middle of an object")

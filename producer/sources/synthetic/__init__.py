@@ -9,7 +9,7 @@ from itertools import count
 from typing import Final, Self
 
 from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
 from twitter_topics.settings import ProducerSettings, Settings
@@ -33,18 +33,18 @@ class SyntheticSource:
     name = "synthetic"
     live = False
 
-    def __init__(self, stream: Stream, start: Position, around: Surroundings) -> None:
+    def __init__(self, stream: Stream, start: Position, context: Context) -> None:
         self.start = start
         self._stream = stream
-        self._around = around
+        self._context = context
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
+    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
         """The stream of the settings at its saved position, or from the beginning of its history."""
         made = settings.producer
-        start = _start(made, saved, around.now_ms())
+        start = _start(made, saved, context.now_ms())
         stream = Stream(made.synthetic_seed, made.synthetic_rate, start.origin["begin_ms"], load_themes())
-        return cls(stream, start, around)
+        return cls(stream, start, context)
 
     def check(self) -> str:
         """There is nobody to ask."""
@@ -52,13 +52,13 @@ class SyntheticSource:
 
     def events(self) -> Iterator[Event | None]:
         """Endless. The caller stops."""
-        around = self._around
-        around.status.connected = True
-        now_ms = around.now_ms()
+        context = self._context
+        context.status.connected = True
+        now_ms = context.now_ms()
         for index in count(int(self.start.cursor)):
             time_ms, tweet = self._stream.tweet(index)
-            while time_ms > now_ms and time_ms > (now_ms := around.now_ms()):
-                around.wait(min((time_ms - now_ms) / 1000, MAX_WAIT_S))
+            while time_ms > now_ms and time_ms > (now_ms := context.now_ms()):
+                context.wait(min((time_ms - now_ms) / 1000, MAX_WAIT_S))
                 yield None
             yield Event("post", tweet["id_str"].encode(), _encode(tweet).encode(), time_ms, index + 1)
 

@@ -20,7 +20,7 @@ from producer.receiving.answers import Answer
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Pause, Refusal, Timeouts
 from producer.receiving.rules import X
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.x_v2 import rules
 from producer.sources.x_v2.api import XApi, is_about_connections, meaning, used_by_day
 from producer.sources.x_v2.limits import MAX_BACKFILL_S, Connects
@@ -43,21 +43,21 @@ class XSource:
     name = "twitter"
     live = True
 
-    def __init__(self, settings: Settings, start: Position, around: Surroundings) -> None:
+    def __init__(self, settings: Settings, start: Position, context: Context) -> None:
         self.start = start
         self._settings = settings.x
-        self._around = around
-        self._api = XApi(settings.x, around.now_ms)
-        self._guard = SpendGuard(settings.producer.state_dir / FILE, settings.x, around)
-        self._connects = Connects(around)
+        self._context = context
+        self._api = XApi(settings.x, context.now_ms)
+        self._guard = SpendGuard(settings.producer.state_dir / FILE, settings.x, context)
+        self._connects = Connects(context)
         self._usage_at: float | None = None
         self._backfill: tuple[int, int] | None = None
         self._stream = HttpStream(
             self._connect,
             X,
             {},
-            GapWatch("x_v2", start, around),
-            around,
+            GapWatch("x_v2", start, context),
+            context,
             name="x_v2",
             counts_as_post=self._received,
             explain=self._explain,
@@ -65,7 +65,7 @@ class XSource:
         )
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
+    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
         """Ready to connect; connects when `events` is asked.
 
         Raises:
@@ -74,7 +74,7 @@ class XSource:
         """
         identity = {"url": settings.x.api_url}
         known = saved if saved is not None and dict(saved.identity) == identity else None
-        return cls(settings, known or Position(identity), around)
+        return cls(settings, known or Position(identity), context)
 
     def check(self) -> str:
         """Ask for the account's rules (450 times in 15 minutes are allowed), and what the project has used.
@@ -133,7 +133,7 @@ class XSource:
         pause = self._connects.pause()
         if pause is not None:
             return pause
-        now = self._around.monotonic()
+        now = self._context.monotonic()
         if self._usage_at is None or now - self._usage_at >= USAGE_EVERY_S:
             self._ask_usage()
         try:
@@ -153,7 +153,7 @@ class XSource:
 
     def _backfill_minutes(self) -> int:
         """To ask for: what the gap needs, if that is allowed and enough."""
-        now, alive = self._around.now_ms(), self._around.status.alive_ms
+        now, alive = self._context.now_ms(), self._context.status.alive_ms
         gap_s = (now - alive) / 1000 if alive else math.inf
         if not self._settings.backfill_minutes or not 0 < gap_s <= MAX_BACKFILL_S:
             self._backfill = None
@@ -181,7 +181,7 @@ class XSource:
         return True
 
     def _explain(self, answer: Answer) -> Refusal:
-        sentence = meaning(answer, self._around.now_ms())
+        sentence = meaning(answer, self._context.now_ms())
         if self._backfill and answer.status in (400, 403):
             sentence += "; X_BACKFILL_MINUTES needs an Enterprise account, 0 asks for none"
         return Refusal(sentence, answer.status in HOPELESS, heed_reset=not is_about_connections(answer))
@@ -200,7 +200,7 @@ class XSource:
         return event
 
     def _ask_usage(self) -> None:
-        self._usage_at = self._around.monotonic()
+        self._usage_at = self._context.monotonic()
         try:
             self._guard.learn(used_by_day(self._api))
         except (TwitterTopicsError, OSError) as error:

@@ -8,7 +8,7 @@ from requests.structures import CaseInsensitiveDict
 
 from producer.receiving.answers import reset_in_s
 from producer.receiving.http_stream import Pause
-from producer.source import Surroundings
+from producer.source import Context
 
 MAX_CONNECTIONS = 1
 MAX_CONNECTS, CONNECTS_WINDOW_S = 50, 15 * 60.0
@@ -21,14 +21,14 @@ MAX_BACKFILL_S = 5 * 60.0
 class Connects:
     """Never more attempts in any window than X allows; what earlier runs took, X says in the headers."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._taken: deque[float] = deque(maxlen=MAX_CONNECTS)
         self._closed_until = 0.0
 
     def pause(self) -> Pause | None:
         """How long to wait before the next attempt."""
-        now = self._around.monotonic()
+        now = self._context.monotonic()
         free_at = self._taken[0] + CONNECTS_WINDOW_S if len(self._taken) == MAX_CONNECTS else 0.0
         seconds = max(free_at, self._closed_until) - now
         if seconds <= 0:
@@ -38,10 +38,10 @@ class Connects:
 
     def taken(self) -> None:
         """An attempt is made now."""
-        self._taken.append(self._around.monotonic())
+        self._taken.append(self._context.monotonic())
 
     def told(self, headers: CaseInsensitiveDict[str]) -> None:
         """Heed what an answer says of the attempts that are left."""
-        seconds = reset_in_s(headers, self._around.now_ms())
+        seconds = reset_in_s(headers, self._context.now_ms())
         if headers.get("x-rate-limit-remaining") == "0" and seconds is not None:
-            self._closed_until = self._around.monotonic() + seconds
+            self._closed_until = self._context.monotonic() + seconds

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from producer.receiving.http_stream import Pause
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.x_v2.limits import MAX_POSTS_PER_SECOND
 from producer.status import Spend
 from twitter_topics.errors import IntegrityError
@@ -45,21 +45,21 @@ class SpendGuard:
     Args:
         path: where the numbers are kept.
         settings: caps and prices.
-        around: clock, and the status whose `spend` is filled.
+        context: clock, and the status whose `spend` is filled.
 
     Raises:
         IntegrityError: the file holds something else.
     """
 
-    def __init__(self, path: Path, settings: XSettings, around: Surroundings) -> None:
+    def __init__(self, path: Path, settings: XSettings, context: Context) -> None:
         self._path = path
-        self._now_ms = around.now_ms
+        self._now_ms = context.now_ms
         self._settings = settings
         self._day, self._posts_today, self._posts, self._users = _load(path) or ("", 0, 0, 0)
         self._promised = (0, 0)
         self._block = _block(settings)
         self._seen: dict[str, None] = {}
-        self.spend = around.status.spend = Spend(
+        self.spend = context.status.spend = Spend(
             daily_cap=settings.daily_cap_posts,
             monthly_cap=settings.monthly_cap_posts,
             monthly_cap_dollars=settings.monthly_cap_dollars,

@@ -28,7 +28,7 @@ from producer.receiving.http_stream import HttpStream, Pause, Refusal, Timeouts
 from producer.receiving.inbox import Inbox
 from producer.receiving.lines import HEAD_BYTES, LineBuffer, json_object
 from producer.receiving.rules import X
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from tests.fakes.http import Connection, Request
 from tests.fakes.script import (
     FakeClock,
@@ -83,13 +83,13 @@ class Client:
 
     def __init__(self, url: str, start: Position | None = None, stall_s: float = 5.0, **more: Any) -> None:
         self.clock = FakeClock(BEGIN_MS)
-        self.around = Surroundings(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
-        self.around = more.pop("around", self.around)
+        self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
+        self.context = more.pop("context", self.context)
         self.url = url
-        self.gaps = GapWatch("here", start or Position({}), self.around)
+        self.gaps = GapWatch("here", start or Position({}), self.context)
         rules = replace(X, stall_s=stall_s)
         connect = more.pop("connect", self.connect)
-        self.stream = HttpStream(connect, rules, {401: "check the token"}, self.gaps, self.around, **more)
+        self.stream = HttpStream(connect, rules, {401: "check the token"}, self.gaps, self.context, **more)
 
     def connect(self, timeouts: Timeouts) -> requests.Response:
         with requests.Session() as session:
@@ -127,7 +127,7 @@ def when_read(seconds: float) -> tuple[Step, list[Client]]:
     clients: list[Client] = []
 
     def step(stream: Stream) -> None:
-        while clients[0].around.status.received_bytes < stream.server.written:
+        while clients[0].context.status.received_bytes < stream.server.written:
             time.sleep(0.001)
         clients[0].clock.advance(seconds)
 
@@ -178,7 +178,7 @@ def test_waits_by_the_table(fault: str) -> None:
         lines, gaps = client.until(2)
     assert lines == objects(0, 1)
     assert client.clock.waits == waits
-    assert client.around.status.reconnects == causes
+    assert client.context.status.reconnects == causes
     assert sum(gap.to_ms - gap.from_ms for gap in gaps) == round(sum(waits) * 1000)
     assert len(server.requests) == len(script) + 1
 
@@ -198,14 +198,14 @@ def test_an_address_where_nobody_listens_is_tried_again() -> None:
         pass
     client = Client(server.url)
     received = client.stream.lines()
-    client.around.status.reconnects.clear()
+    client.context.status.reconnects.clear()
     while len(client.clock.waits) < 70:
         assert next(received) is None
     received.close()
     assert client.clock.waits[:3] == [0.25, 0.5, 0.75]
     assert max(client.clock.waits) == 16.0
-    assert set(client.around.status.reconnects) == {"network"}
-    assert "refused" in client.around.status.sentence
+    assert set(client.context.status.reconnects) == {"network"}
+    assert "refused" in client.context.status.sentence
 
 
 def test_the_gap_goes_from_the_last_byte_to_the_next_good_connection() -> None:
@@ -265,7 +265,7 @@ def test_a_pause_is_waited_for_and_asked_again() -> None:
     assert lines == objects(0, 1)
     assert client.clock.waits == [3600.0, 7.0]
     assert [gap.cause for gap in gaps] == ["spend-cap", "network"]
-    assert client.around.status.reconnects == {"network": 1}
+    assert client.context.status.reconnects == {"network": 1}
 
 
 def test_the_consumer_can_hang_up() -> None:
@@ -284,7 +284,7 @@ def test_the_consumer_can_hang_up() -> None:
                 break
         client.stream.close()
     assert lines == objects(0, 1)
-    assert client.around.status.reconnects == {"spend-cap": 1}
+    assert client.context.status.reconnects == {"spend-cap": 1}
     assert [(gap.cause, gap.seconds) for gap in gaps] == [("spend-cap", 1.0)]
 
 
@@ -293,12 +293,12 @@ def test_the_next_run_begins_where_the_last_line_was_handed_on() -> None:
         client = Client(server.url)
         received = client.stream.lines()
         assert next(line for line in received if line) == b'{"id":0}'
-        assert client.around.status.alive_ms == 0
-        assert client.around.status.connected
+        assert client.context.status.alive_ms == 0
+        assert client.context.status.connected
         next(received)
-        assert client.around.status.alive_ms == BEGIN_MS
+        assert client.context.status.alive_ms == BEGIN_MS
         received.close()
-    assert not client.around.status.connected
+    assert not client.context.status.connected
 
 
 def test_a_connection_is_good_from_its_status_on_once_a_byte_came() -> None:
@@ -320,8 +320,8 @@ def test_a_connection_is_good_from_its_status_on_once_a_byte_came() -> None:
             asked.append(clock.now_ms())
             return asked[-1]
 
-        around = Surroundings(now_ms=now_ms, monotonic=clock.monotonic, pause=clock.pause)
-        client = Client(server.url, Position({}, alive_ms=BEGIN_MS - 3000), around=around)
+        context = Context(now_ms=now_ms, monotonic=clock.monotonic, pause=clock.pause)
+        client = Client(server.url, Position({}, alive_ms=BEGIN_MS - 3000), context=context)
         _, gaps = client.until(1)
     assert gaps == [Gap("here", BEGIN_MS - 3000, BEGIN_MS, "stopped", 0)]
 
@@ -367,14 +367,14 @@ def test_memory_is_bounded_and_a_slow_consumer_is_named(monkeypatch: pytest.Monk
         assert reader.is_alive()
         received.close()
     assert [int(line.strip()[6:-1]) for line in lines if isinstance(line, bytes)] == list(range(501))
-    assert client.around.status.reconnects == {"slow": 1}
+    assert client.context.status.reconnects == {"slow": 1}
 
 
 @pytest.mark.parametrize("script", [[[keep_alive, stall]], [[stall]], [[keep_open]], [[status(503)]], [[status(429)]]])
 def test_closing_ends_whatever_it_does(script: Script) -> None:
     """Real waits: a backoff of a minute, a silence of a minute."""
     with Server(script) as server:
-        client = Client(server.url, stall_s=60, around=Surroundings())
+        client = Client(server.url, stall_s=60, context=Context())
         received = client.stream.lines()
         assert next(received) in (None, b"")
         while not server.requests:
@@ -399,7 +399,7 @@ def test_a_server_that_takes_the_call_and_says_nothing_is_left_at_its_time() -> 
 def test_asked_to_stop_it_hands_on_what_it_had_received() -> None:
     stop = threading.Event()
     with Server([[posts(3), do(stop.set), keep_open]]) as server:
-        client = Client(server.url, around=Surroundings(stop=stop))
+        client = Client(server.url, context=Context(stop=stop))
         client.stream._thread.start()
         while not client.stream._inbox._items or len(server.sent_ids) < 3:
             time.sleep(0.001)
@@ -407,7 +407,7 @@ def test_asked_to_stop_it_hands_on_what_it_had_received() -> None:
         lines = [line for line in list_lines(client.stream) if line]
     assert lines == objects(*range(len(lines)))
     assert lines
-    assert client.around.status.connected is False
+    assert client.context.status.connected is False
 
 
 def list_lines(stream: HttpStream) -> list[bytes | Event | None]:
@@ -425,7 +425,7 @@ def test_lines_are_whole_however_they_come() -> None:
         client = Client(server.url)
         lines, _ = client.until(4)
     assert lines == [*objects(0), junk, long, *objects(1)]
-    assert client.around.status.received_bytes > 10_000_000
+    assert client.context.status.received_bytes > 10_000_000
 
 
 def test_a_compressed_stream_is_read_as_it_comes() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from producer.position import Position
 from producer.receiving.rules import MASTODON
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.mastodon import MastodonSource
 from producer.sources.mastodon.mapping import Mapping, unix_ms
 from producer.sources.mastodon.sse import Assembler, Message
@@ -54,10 +54,10 @@ class Followed:
 
     def __init__(self, server: FakeMastodon, stall_s: float = 5.0, **more: str) -> None:
         self.clock = FakeClock(server._begin_ms)
-        self.around = Surroundings(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
+        self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
         mastodon = Settings({**server.settings, **more}).mastodon
         rules = replace(MASTODON, stall_s=stall_s, jitter=0.0)
-        self.source = MastodonSource(mastodon, Position({}), self.around, rules)
+        self.source = MastodonSource(mastodon, Position({}), self.context, rules)
 
     def until(self, number: int) -> list[Event]:
         """So many events that are no gap; all of them."""
@@ -100,7 +100,7 @@ def test_every_post_arrives_through_all_faults_and_can_be_read_downstream() -> N
             assert tweet.event_time_ms == server._begin_ms + place
             assert tweet.body["source_payload"] == json.loads(server.post(place))
     assert not keys(events, "unreadable")
-    assert set(followed.around.status.reconnects) == {"network"}
+    assert set(followed.context.status.reconnects) == {"network"}
     gaps = [Gap.from_value(one.value).seconds for one in events if one.kind == "gap"]
     assert gaps == followed.clock.waits[: len(gaps)]
     assert len(gaps) == number // 20 - 2
@@ -149,7 +149,7 @@ def test_waits_and_gaps() -> None:
         events = followed.until(2)
         assert keys(events) == ids(server, 2)
     assert followed.clock.waits == [5.0, 33.0, 120.0, 1.0]
-    assert followed.around.status.reconnects == {"network": 1, "http-503": 1, "rate-limit": 2, "stall": 1}
+    assert followed.context.status.reconnects == {"network": 1, "http-503": 1, "rate-limit": 2, "stall": 1}
     assert [Gap.from_value(one.value).seconds for one in events if one.kind == "gap"] == [158.0, 1.0]
 
 
@@ -188,15 +188,15 @@ def test_a_hopeless_answer_ends_the_source(code: int, names: str) -> None:
 
 def test_a_missing_token_is_named_with_how_to_make_one() -> None:
     with pytest.raises(ConfigurationError, match=r"MASTODON_ACCESS_TOKEN not set.*New application.*read:statuses"):
-        MastodonSource.open(Settings({}), None, Surroundings())
+        MastodonSource.open(Settings({}), None, Context())
 
 
 def test_another_stream_is_not_the_saved_one() -> None:
     given = {"MASTODON_ACCESS_TOKEN": TOKEN}
-    source = MastodonSource.open(Settings(given), None, Surroundings())
+    source = MastodonSource.open(Settings(given), None, Context())
     saved = replace(source.start, count=5, alive_ms=7)
-    assert MastodonSource.open(Settings(given), saved, Surroundings()).start == saved
-    other = MastodonSource.open(Settings({**given, "MASTODON_STREAM": "public/local"}), saved, Surroundings())
+    assert MastodonSource.open(Settings(given), saved, Context()).start == saved
+    other = MastodonSource.open(Settings({**given, "MASTODON_STREAM": "public/local"}), saved, Context())
     assert (other.start.count, other.start.alive_ms) == (0, 0)
 
 

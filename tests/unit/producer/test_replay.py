@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.replay import ReplaySource, lines
 from producer.testing import tweet_lines, write_lines
 from twitter_topics.contract.notice import Notice
@@ -22,8 +22,8 @@ DELETION = '{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms"
 
 def opened(path: Path | str, saved: Position | None = None, now_ms: int = NOW_MS, **settings: object) -> ReplaySource:
     given = {f"PRODUCER_{name.upper()}": str(value) for name, value in settings.items()}
-    around = Surroundings(now_ms=lambda: now_ms)
-    return ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path), **given}), saved, around)
+    context = Context(now_ms=lambda: now_ms)
+    return ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path), **given}), saved, context)
 
 
 def sent(source: ReplaySource) -> list[Event]:
@@ -172,8 +172,8 @@ class Clock:
     def __init__(self, stop_after: float = 1e9) -> None:
         self.now, self._stop_after = 50.0, stop_after
 
-    def around(self) -> Surroundings:
-        return Surroundings(monotonic=lambda: self.now, pause=self.wait)
+    def context(self) -> Context:
+        return Context(monotonic=lambda: self.now, pause=self.wait)
 
     def wait(self, seconds: float) -> bool:
         assert 0 < seconds <= 1
@@ -183,7 +183,7 @@ class Clock:
 
 def paced(path: Path, clock: Clock) -> ReplaySource:
     settings = {"PRODUCER_REPLAY_FILE": str(path), "PRODUCER_REPLAY_SPEED": "10"}
-    return ReplaySource.open(Settings(settings), None, clock.around())
+    return ReplaySource.open(Settings(settings), None, clock.context())
 
 
 def test_real_time_factor_waits_between_tweets(tmp_path: Path) -> None:
@@ -202,13 +202,13 @@ def test_control_comes_back_while_waiting_and_a_stop_ends_it(tmp_path: Path) -> 
 
 def test_a_stop_ends_the_reading_of_a_file(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000]))
-    around = Surroundings()
+    context = Context()
     settings = Settings({"PRODUCER_REPLAY_FILE": str(path), "PRODUCER_REPLAY_TIMES": "shift"})
-    source = ReplaySource.open(settings, None, around)
-    around.stop.set()
+    source = ReplaySource.open(settings, None, context)
+    context.stop.set()
     assert sent(source) == []
     with pytest.raises(RetryableError, match="asked to stop"):  # while it looks for the newest tweet, too
-        ReplaySource.open(settings, None, around)
+        ReplaySource.open(settings, None, context)
 
 
 def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
 )
 def test_a_wrong_setting_is_named(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        ReplaySource.open(Settings(settings), None, Surroundings())
+        ReplaySource.open(Settings(settings), None, Context())
 
 
 def test_an_unusable_file_or_speed_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
 from producer.sources.replay.parts import is_taken, natural
 from producer.testing import tweet_lines, write_lines
@@ -197,7 +197,7 @@ def test_control_comes_back_while_lines_are_passed_over(tmp_path: Path) -> None:
     source = opened(path)
     start = source.start.advanced(50_000, 50_000, None)
     settings = Settings({"PRODUCER_REPLAY_FILE": str(path)})
-    events = list(ReplaySource.open(settings, start, Surroundings()).events())
+    events = list(ReplaySource.open(settings, start, Context()).events())
     assert [event and event.key for event in events] == [None, None, b"7"]
 
 

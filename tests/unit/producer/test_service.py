@@ -18,7 +18,7 @@ from producer.position import Position, PositionFile
 from producer.sending import publisher as publisher_module
 from producer.sending.publisher import Confirmed, Publisher
 from producer.service import Service
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.testing import FakeKafka
 from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
@@ -34,14 +34,14 @@ class ListSource:
 
     name = "list"
 
-    def __init__(self, start: Position, size: int, around: Surroundings, live: bool = False) -> None:
+    def __init__(self, start: Position, size: int, context: Context, live: bool = False) -> None:
         self.start = start
         self.live = live
         self.closed = False
         self.at: dict[int, Callable[[], object]] = {}
         self.checked: Callable[[], str] = lambda: "there"
         self._size = size
-        self._around = around
+        self._context = context
 
     def check(self) -> str:
         return self.checked()
@@ -51,7 +51,7 @@ class ListSource:
             yield Event("post", str(number).encode(), b"{}", number * 1000, number)
             self.at.get(number, lambda: None)()
             yield None
-        while self.live and not self._around.wait(0.01):
+        while self.live and not self._context.wait(0.01):
             yield None
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Run:
     ) -> None:
         self.stop = Flag()
         self.waits: list[float] = []
-        self.around = Surroundings(stop=self.stop, now_ms=lambda: 5, pause=self._pause)
+        self.context = Context(stop=self.stop, now_ms=lambda: 5, pause=self._pause)
         self.file = PositionFile(folder, "list")
         self.saved = self.file.load() or Position({"of": "test"})
         self.connections = list(connections)
@@ -101,7 +101,7 @@ class Run:
             start, inherited = identity or resumed(self.saved, spool.newest), spool.inherited
         assert start is not None
         self.buffer = buffer
-        self.source = ListSource(start, size, self.around, live)
+        self.source = ListSource(start, size, self.context, live)
         self.reports = Reports()
         self.service = Service(
             self.source,
@@ -109,7 +109,7 @@ class Run:
             self._connect,
             self.file,
             self.reports,
-            self.around,
+            self.context,
             limit=limit,
             saved=self.file.load(),
             inherited=inherited,
@@ -245,7 +245,7 @@ def test_waiting_is_said_once_and_unsaid(tmp_path: Path) -> None:
         run.waits.append(seconds)
         return hold.wait(PATIENCE_S) and run.stop.is_set()
 
-    object.__setattr__(run.around, "pause", pause)
+    object.__setattr__(run.context, "pause", pause)
     said = run.reports.report
 
     def report(state: str, error: str = "") -> None:
@@ -334,7 +334,7 @@ def test_a_gap_is_handed_on_before_the_position_behind_it_is_saved(tmp_path: Pat
 
 def test_the_position_says_when_the_source_was_alive_also_without_records(tmp_path: Path) -> None:
     run = Run(tmp_path, FakeKafka(), size=0)
-    run.around.status.alive_ms, run.around.status.rate = 77, 1.5
+    run.context.status.alive_ms, run.context.status.rate = 77, 1.5
     run.service.run()
     assert (run.position().alive_ms, run.position().rate, run.position().count) == (77, 1.5, 0)
 

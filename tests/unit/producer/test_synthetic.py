@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 
 from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.synthetic import SyntheticSource
 from producer.sources.synthetic.schedule import Schedule
 from producer.sources.synthetic.stream import Stream
@@ -41,8 +41,8 @@ class Clock:
         return False
 
 
-def around(clock: Clock) -> Surroundings:
-    return Surroundings(now_ms=clock, pause=clock.wait)
+def context(clock: Clock) -> Context:
+    return Context(now_ms=clock, pause=clock.wait)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def tweets_of(source: SyntheticSource, number: int) -> list[Event]:
 
 def source_at(count: int, clock: Clock) -> SyntheticSource:
     begin = Position({}, {"begin_ms": BEGIN_MS}, cursor=count)
-    return SyntheticSource(Stream(1, 0.5, BEGIN_MS, load_themes()), begin, around(clock))
+    return SyntheticSource(Stream(1, 0.5, BEGIN_MS, load_themes()), begin, context(clock))
 
 
 @pytest.mark.parametrize("restart_at", [0, 3_017, 4_200, 4_999])
@@ -176,9 +176,9 @@ def test_a_day_has_the_mean_rate() -> None:
 def test_history_ends_now_and_live_tweets_wait_for_their_time() -> None:
     now_ms = BEGIN_MS + 24 * HOUR_MS + 1_234
     clock = Clock(now_ms)
-    source = SyntheticSource.open(settings_of(synthetic_history_hours=24.0), None, around(clock))
+    source = SyntheticSource.open(settings_of(synthetic_history_hours=24.0), None, context(clock))
     assert source.start.origin == {"begin_ms": now_ms - 24 * HOUR_MS}
-    source = SyntheticSource(Stream(1, 0.5, BEGIN_MS + 1_234, load_themes()), source.start, around(clock))
+    source = SyntheticSource(Stream(1, 0.5, BEGIN_MS + 1_234, load_themes()), source.start, context(clock))
     history = 0
     for tweet in source.events():
         if tweet is None:
@@ -197,16 +197,16 @@ def test_history_ends_now_and_live_tweets_wait_for_their_time() -> None:
 
 def test_what_happened_during_a_stop_is_caught_up() -> None:
     settings = settings_of(synthetic_history_hours=1.0)
-    first = SyntheticSource.open(settings, None, around(Clock(BEGIN_MS)))
+    first = SyntheticSource.open(settings, None, context(Clock(BEGIN_MS)))
     saved = first.start.advanced(900, 900, BEGIN_MS - 1)
-    later = SyntheticSource.open(settings, saved, around(Clock(BEGIN_MS + 6 * HOUR_MS)))
+    later = SyntheticSource.open(settings, saved, context(Clock(BEGIN_MS + 6 * HOUR_MS)))
     assert later.start == saved
     assert tweets_of(later, 1)[0].cursor == 901
 
 
 def test_another_rate_goes_on_where_the_last_stream_stopped() -> None:
-    first = SyntheticSource.open(settings_of(), None, around(Clock(BEGIN_MS)))
+    first = SyntheticSource.open(settings_of(), None, context(Clock(BEGIN_MS)))
     saved = first.start.advanced(900, 900, BEGIN_MS - 60_000)
-    other = SyntheticSource.open(settings_of(synthetic_rate=3.0), saved, around(Clock(BEGIN_MS)))
+    other = SyntheticSource.open(settings_of(synthetic_rate=3.0), saved, context(Clock(BEGIN_MS)))
     assert (other.start.count, other.start.cursor) == (0, 0)
     assert other.start.origin == {"begin_ms": BEGIN_MS - 60_000 + 1}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from producer.position import Position
 from producer.receiving.rules import X
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.twitter_v1 import Reader, TwitterSource, api_url, read_message
 from producer.status import Status
 from tests.fakes.script import (
@@ -52,11 +52,11 @@ class Followed:
 
     def __init__(self, server: FakeTwitter, saved: Position | None = None, stall_s: float = 5.0, **more: str) -> None:
         self.clock = FakeClock(server._begin_ms)
-        self.around = Surroundings(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
-        opened = TwitterSource.open(Settings({**server.settings, **more}), saved, self.around)
+        self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
+        opened = TwitterSource.open(Settings({**server.settings, **more}), saved, self.context)
         opened.close()
         twitter = Settings({**server.settings, **more}).twitter
-        self.source = TwitterSource(twitter, opened.start, self.around, replace(X, stall_s=stall_s))
+        self.source = TwitterSource(twitter, opened.start, self.context, replace(X, stall_s=stall_s))
 
     def until(self, number: int) -> list[Event]:
         """So many events that are no gap; all of them."""
@@ -99,7 +99,7 @@ def test_every_tweet_arrives_through_all_faults_as_the_bytes_sent(lengths: bool)
             assert isinstance(tweet, Tweet)
             assert (tweet.tweet_id, tweet.source) == (server.post_id(one), "twitter")
     assert not keys(events, "unreadable")
-    assert set(followed.around.status.reconnects) == {"network"}
+    assert set(followed.context.status.reconnects) == {"network"}
     gaps = [Gap.from_value(event.value).seconds for event in events if event.kind == "gap"]
     assert gaps == followed.clock.waits[: len(gaps)]  # after the first break it came back at once
     assert len(gaps) == number // 20 - 2
@@ -124,7 +124,7 @@ def test_refusals_are_waited_out_by_the_table() -> None:
         events = followed.until(3)
         assert keys(events) == ids(server, 3)
     assert followed.clock.waits == [60.0, 120.0, 5.0, 900.0, 0.25]
-    assert followed.around.status.reconnects == {"network": 1, "rate-limit": 3, "http-503": 1, "stall": 1}
+    assert followed.context.status.reconnects == {"network": 1, "rate-limit": 3, "http-503": 1, "stall": 1}
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_the_stop_between_two_runs_is_a_gap_and_another_filter_another_stream() 
 
 def test_all_missing_credentials_are_named_and_none_is_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        TwitterSource.open(Settings({"TWITTER_CONSUMER_KEY": "very-secret"}), None, Surroundings())
+        TwitterSource.open(Settings({"TWITTER_CONSUMER_KEY": "very-secret"}), None, Context())
     for name in CREDENTIALS:
         assert (name in str(caught.value)) == (name != "TWITTER_CONSUMER_KEY")
     assert "very-secret" not in str(caught.value)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from producer.receiving.rules import X
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.x_v2 import XSource
 from producer.sources.x_v2.spend import FILE
 from tests.fakes import script
@@ -59,7 +59,7 @@ def setup(tmp_path: Path) -> Iterator[Setup]:
 
 def test_without_a_token_it_does_not_begin(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN is not set"):
-        XSource.open(Settings({"PRODUCER_STATE_DIR": str(tmp_path)}), None, Surroundings())
+        XSource.open(Settings({"PRODUCER_STATE_DIR": str(tmp_path)}), None, Context())
 
 
 def test_a_spend_file_that_tells_nothing_stops_it(setup: Setup) -> None:
@@ -74,8 +74,8 @@ def test_the_check_asks_for_rules_and_usage_and_reads_no_post(setup: Setup) -> N
         said = setup.source(x).check()
         assert said.startswith("X accepts the token; rules: 1; 1,200 posts and $6.00 used this month")
         assert {request.path for request in x.requests} == {RULES, USAGE}
-    assert setup.around.status.spend is not None
-    assert setup.around.status.spend.posts_this_month == 1200
+    assert setup.context.status.spend is not None
+    assert setup.context.status.spend.posts_this_month == 1200
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_each_fault_with_its_wait(setup: Setup) -> None:
     assert waits[:3] == [5.0, 10.0, 0.25]
     assert waits[3] == pytest.approx(615 - 15.25, abs=0.01)
     assert waits[4:6] == [120.0, 240.0]
-    assert setup.around.status.reconnects == {
+    assert setup.context.status.reconnects == {
         "network": 2,
         "http-503": 2,
         "operational-disconnect": 1,
@@ -194,7 +194,7 @@ def test_a_silent_line_is_left(setup: Setup, monkeypatch: pytest.MonkeyPatch) ->
     with FakeX(4, [[posts(2), keep_alive, stall], [posts(2), keep_open]]) as x:
         events = follow(setup.source(x), 4)
         assert ids(events) == [post_id(number) for number in range(4)]
-    assert setup.around.status.reconnects == {"stall": 1}
+    assert setup.context.status.reconnects == {"stall": 1}
 
 
 def test_keep_alives_hand_back_control(setup: Setup) -> None:
@@ -216,7 +216,7 @@ def test_odd_lines_are_events_too(setup: Setup) -> None:
 def test_a_second_process_is_told_of_the_first(setup: Setup) -> None:
     taken = status(429, {"x-rate-limit-reset": str(NOW_MS // 1000 + 7)}, json.dumps(TOO_MANY_CONNECTIONS).encode())
     told: list[str] = []
-    with FakeX(1, [[taken], [script.do(lambda: told.append(setup.around.status.sentence)), posts(1), keep_open]]) as x:
+    with FakeX(1, [[taken], [script.do(lambda: told.append(setup.context.status.sentence)), posts(1), keep_open]]) as x:
         follow(setup.source(x), 1)
     assert setup.clock.waits == [60.0], "the reset time is that of the attempts, not of the other connection"
     assert "another process uses this token" in told[0]
@@ -226,13 +226,13 @@ def test_two_sources_at_one_account(setup: Setup) -> None:
     with FakeX(2, [[posts(1), keep_open], [posts(1), keep_open]]) as x:
         first = setup.source(x).events()
         assert any(event is not None for event in first)
-        around = setup.surroundings()
-        second = XSource.open(setup.settings(x), None, around)
+        context = setup.new_context()
+        second = XSource.open(setup.settings(x), None, context)
         events = second.events()
-        while not around.status.sentence:
+        while not context.status.sentence:
             next(events)
         second.close()
-        assert "another process uses this token: X allows one connection" in around.status.sentence
+        assert "another process uses this token: X allows one connection" in context.status.sentence
         assert x.refused_429 >= 1
 
 
@@ -258,7 +258,7 @@ def test_stop_ends_it(setup: Setup) -> None:
         for event in source.events():
             came += event is not None
             if came == 3:
-                setup.around.stop.set()
+                setup.context.stop.set()
         assert came == 3
     source.close()
 
@@ -275,7 +275,7 @@ def test_a_long_run_over_many_connections(setup: Setup) -> None:
         assert len(x.sent_ids) == len(set(x.sent_ids)) == 600
         assert sum(came.values()) == 638, "what was sent again, and nothing else"
         assert x.refused_429 == 0
-    assert setup.around.status.reconnects["http-503"] == 19
+    assert setup.context.status.reconnects["http-503"] == 19
 
 
 def test_the_token_goes_nowhere_else(setup: Setup) -> None:
@@ -300,4 +300,4 @@ def test_the_token_is_shown_nowhere(setup: Setup, caplog: pytest.LogCaptureFixtu
     for caught in (checked, followed, refused):
         assert secret not in "".join(map(str, [caught.value, caught.value.__cause__, repr(caught.value)]))
     assert secret not in caplog.text
-    assert secret not in repr(source.__dict__) + repr(setup.around)
+    assert secret not in repr(source.__dict__) + repr(setup.context)

@@ -64,7 +64,7 @@ def test_attempts_that_reach_nobody_count_too(setup: Setup) -> None:
 
 
 def test_the_window_slides(setup: Setup) -> None:
-    connects = Connects(setup.around)
+    connects = Connects(setup.context)
     for _ in range(MAX_CONNECTS):
         assert connects.pause() is None
         connects.taken()
@@ -145,9 +145,9 @@ def test_it_pauses_before_the_cap_and_goes_on_the_next_day(setup: Setup) -> None
     assert set(waits) == {3600.0}, "looking again each hour"
     [gap] = gaps(events)
     assert (gap.cause, gap.seconds) == ("spend-cap", 12 * 3600)
-    assert setup.around.status.spend is not None
-    assert setup.around.status.spend.posts_this_month == 50
-    assert (setup.around.status.spend.posts_today, setup.around.status.spend.paused) == (5, False)
+    assert setup.context.status.spend is not None
+    assert setup.context.status.spend.posts_this_month == 50
+    assert (setup.context.status.spend.posts_today, setup.context.status.spend.paused) == (5, False)
 
 
 def test_the_pause_is_told(setup: Setup) -> None:
@@ -158,7 +158,7 @@ def test_the_pause_is_told(setup: Setup) -> None:
         setup.stop_at_the_first_wait()
         assert not any(setup.source(x, X_MONTHLY_CAP_DOLLARS="50").events())
         assert x.connected_at == []
-    status = setup.around.status
+    status = setup.context.status
     assert status.sentence.startswith("paused before a cap: 45.00 of 50.00 dollars this month")
     assert status.sentence.endswith("goes on at 2026-12-01 00:00 UTC")
     assert status.spend is not None
@@ -187,10 +187,10 @@ def test_a_crash_while_reading_counts_all(setup: Setup) -> None:
         follow_some = source.events()
         while sum(1 for _ in x.sent_ids) < 300 or source._guard.spend.posts_today < 300:
             next(follow_some)
-        crashed = SpendGuard(setup.state_dir / FILE, setup.settings(x).x, setup.surroundings())
+        crashed = SpendGuard(setup.state_dir / FILE, setup.settings(x).x, setup.new_context())
         assert 300 <= crashed.spend.posts_this_month <= 400
     source.close()
-    ended = SpendGuard(setup.state_dir / FILE, setup.settings(x).x, setup.surroundings())
+    ended = SpendGuard(setup.state_dir / FILE, setup.settings(x).x, setup.new_context())
     assert (ended.spend.posts_this_month, ended.spend.users_this_month) == (300, 7)
 
 
@@ -201,4 +201,4 @@ def test_what_cannot_be_written_down_is_not_read(setup: Setup) -> None:
         setup.state_dir.joinpath(FILE).mkdir()
         assert not any(source.events())
         assert x.connected_at == []
-        assert "what is spent on X cannot be written" in setup.around.status.sentence
+        assert "what is spent on X cannot be written" in setup.context.status.sentence

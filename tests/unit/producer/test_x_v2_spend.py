@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.x_v2.spend import LINE_POSTS, LOOK_AGAIN_S, MAX_BLOCK, REMEMBERED, SpendGuard
 from twitter_topics.errors import IntegrityError
 from twitter_topics.settings import Settings, XSettings
@@ -39,7 +39,7 @@ def caps(daily: int = 0, monthly: int = 0, dollars: float = 0.0) -> XSettings:
 
 
 def guard(path: Path, settings: XSettings, clock: Clock) -> SpendGuard:
-    return SpendGuard(path / "spend.json", settings, Surroundings(now_ms=clock))
+    return SpendGuard(path / "spend.json", settings, Context(now_ms=clock))
 
 
 def read(one: SpendGuard, *posts: int) -> str:
@@ -178,7 +178,7 @@ def test_a_file_that_tells_nothing_is_refused(tmp_path: Path, content: str) -> N
 
 
 def test_nothing_is_read_that_cannot_be_written_down(tmp_path: Path) -> None:
-    blocked = SpendGuard(tmp_path / "later" / "spend.json", caps(), Surroundings(now_ms=Clock()))
+    blocked = SpendGuard(tmp_path / "later" / "spend.json", caps(), Context(now_ms=Clock()))
     (tmp_path / "later").write_text("a file in the way")
     with pytest.raises(OSError, match="later"):
         blocked.pause()
