@@ -68,13 +68,13 @@ def _after(*fault: Step, then: Sequence[Step] = ()) -> Script:
     return [[posts(FIRST), *fault], *([list(then)] if then else []), [posts(N), keep_open]]
 
 
-def _http_faults(arrived: Step, silence: Step, refusal: int, odd: Sequence[Step], deletion: Step) -> Faults:
+def _http_faults(arrived: Step, silence: Step, rejection: int, odd: Sequence[Step], deletion: Step) -> Faults:
     """By name, for the three networks that stream over HTTP.
 
     Args:
         arrived: waits until what was sent has arrived: a reset takes with it what is on its way.
         silence: lets the time pass after which a line counts as dead.
-        refusal: the code for "slow down".
+        rejection: the code for "slow down".
         odd: an unknown message, broken JSON, invalid UTF-8.
         deletion: of a post.
     """
@@ -89,8 +89,8 @@ def _http_faults(arrived: Step, silence: Step, refusal: int, odd: Sequence[Step]
             *[[status(503)]] * 3,
             [posts(N), keep_open],
         ],
-        "says slow down, twice": [[posts(FIRST), end], *[[status(refusal)]] * 2, [posts(N), keep_open]],
-        "says slow down until a time": _after(end, then=[status(refusal, {"Retry-After": "17"})]),
+        "says slow down, twice": [[posts(FIRST), end], *[[status(rejection)]] * 2, [posts(N), keep_open]],
+        "says slow down until a time": _after(end, then=[status(rejection, {"Retry-After": "17"})]),
         "refuses the credentials at first contact": [[status(401)]],
         "refuses them later, for good": [[posts(FIRST), end], [status(401)]],
         "sends posts again": [[posts(FIRST), end], [script.again(3), posts(N), keep_open]],

@@ -25,7 +25,7 @@ JOIN_S = 2.0
 STEADY_S = 10.0
 """A connection that lasted less does not earn another free attempt: a server that takes us and hangs up at once would
 be called without a pause."""
-PATIENCE = 3
+FATAL_AFTER = 3
 """Refusals for good in a row that are believed after a healthy connection: a server in trouble has said 401 before."""
 SLOW_S = 5.0
 """When the reader had to wait so long for us before a break, the server hung up because we were slow."""
@@ -45,14 +45,14 @@ class Pause(NamedTuple):
     sentence: str
 
 
-class Refusal(NamedTuple):
+class Rejection(NamedTuple):
     """What an answer other than 200 means, where the engine's own reading of the status would be wrong.
 
-    `hopeless`: no repetition changes it. `heed_reset`: the reset time in the headers is about this refusal.
+    `fatal`: no repetition changes it. `heed_reset`: the reset time in the headers is about this rejection.
     """
 
     sentence: str
-    hopeless: bool = False
+    fatal: bool = False
     heed_reset: bool = True
 
 
@@ -81,13 +81,13 @@ class HttpStream:
         connect: makes the request with `timeout=` what it is given, `stream=True`, and should not follow redirects.
             Name resolution and TCP are fresh each time: the connection is not kept.
         rules: waits and the silence that counts as broken.
-        hopeless: by status, the sentence for an answer that no repetition changes. Believed at once at the first
+        fatal: by status, the sentence for an answer that no repetition changes. Believed at once at the first
             connection, after a healthy one when it comes three times in a row.
         gaps: told of each loss and return, by the reading thread.
         context: its `stop` ends the stream; its `pause`, when given, stands for every wait.
         name: of the stream, for log and thread.
         counts_as_post: which lines count for the rate of posts.
-        explain: may read an answer other than 200 better than `hopeless` and the rules do; None leaves it to them.
+        explain: may read an answer other than 200 better than `fatal` and the rules do; None leaves it to them.
         may_connect: asked before each attempt; a Pause is waited for, then it is asked again.
     """
 
@@ -95,18 +95,18 @@ class HttpStream:
         self,
         connect: Callable[[Timeouts], requests.Response],
         rules: Rules,
-        hopeless: Mapping[int, str],
+        fatal: Mapping[int, str],
         gaps: GapWatch,
         context: Context,
         *,
         name: str = "stream",
         counts_as_post: Callable[[bytes], bool] = is_object,
-        explain: Callable[[Answer], Refusal | None] = lambda _: None,
+        explain: Callable[[Answer], Rejection | None] = lambda _: None,
         may_connect: Callable[[], Pause | None] = lambda: None,
     ) -> None:
         self._connect = connect
         self._rules = rules
-        self._hopeless = hopeless
+        self._fatal = fatal
         self._gaps = gaps
         self._context = context
         self._name = name
@@ -122,7 +122,7 @@ class HttpStream:
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._read, name=name, daemon=True)
         self._was_healthy = False
-        self._brief = self._hopeless_in_a_row = 0
+        self._brief = self._fatal_in_a_row = 0
         self._held_up_s = 0.0
         self._connection = 0
         self.connection = 0
@@ -211,7 +211,7 @@ class HttpStream:
                 self._response, self._hung_up = response, None
                 self._connection += 1
             if response.status_code != requests.codes.ok or _is_page(response):
-                return self._refused(Answer.of(response))
+                return self._rejected(Answer.of(response))
             return self._receive(response)
         finally:
             with self._lock:
@@ -248,7 +248,7 @@ class HttpStream:
     def _is_healthy(self, opened_ms: int) -> None:
         """A first byte came: the connection has been good since it was opened."""
         self._was_healthy = True
-        self._hopeless_in_a_row = 0
+        self._fatal_in_a_row = 0
         gap = self._gaps.connected(opened_ms)
         if gap is not None:
             self._put([gap], opened_ms)
@@ -285,25 +285,25 @@ class HttpStream:
         self._backoff.reset()
         return 0.0
 
-    def _refused(self, answer: Answer) -> float:
+    def _rejected(self, answer: Answer) -> float:
         if self._closed.is_set():
             return 0.0
-        refusal = self._explain(answer)
-        if refusal is None:
-            known = self._hopeless.get(answer.status)
+        rejection = self._explain(answer)
+        if rejection is None:
+            known = self._fatal.get(answer.status)
             page = "a web page, no stream: is the address right?" if answer.status == requests.codes.ok else ""
-            refusal = Refusal(known or page, hopeless=known is not None)
+            rejection = Rejection(known or page, fatal=known is not None)
         says = answer.says()
-        sentence = f"the stream answered {answer.status}" + (f": {refusal.sentence}" if refusal.sentence else "")
+        sentence = f"the stream answered {answer.status}" + (f": {rejection.sentence}" if rejection.sentence else "")
         sentence += f" (it says: {says})" if says else ""
-        if refusal.hopeless:
-            self._hopeless_in_a_row += 1
-            if not self._was_healthy or self._hopeless_in_a_row >= PATIENCE:
+        if rejection.fatal:
+            self._fatal_in_a_row += 1
+            if not self._was_healthy or self._fatal_in_a_row >= FATAL_AFTER:
                 raise ConfigurationError(sentence)
         else:
-            self._hopeless_in_a_row = 0
+            self._fatal_in_a_row = 0
         if answer.status in RATE_LIMITED:
-            reset = reset_in_s(answer.headers, self._context.now_ms()) if refusal.heed_reset else None
+            reset = reset_in_s(answer.headers, self._context.now_ms()) if rejection.heed_reset else None
             cause, seconds = "rate-limit", self._backoff.rate_limit(reset)
         else:
             cause, seconds = f"http-{answer.status}", self._backoff.http()

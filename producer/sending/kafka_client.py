@@ -41,7 +41,7 @@ _REMEMBERED = 4
 
 Headers = list[tuple[str, bytes]]
 
-_REFUSALS = (
+_FATAL_ERRORS = (
     AuthorizationError,
     IllegalSaslStateError,
     KafkaConfigurationError,
@@ -70,7 +70,7 @@ def failure(error: KafkaError) -> TwitterTopicsError:
             f"Kafka refuses a record for its size: {text}. Records have up to {MAX_BYTES} bytes: set max.message.bytes "
             "of the topics, or message.max.bytes of the broker, to at least 1 MiB, its default."
         )
-    if isinstance(error, _REFUSALS):
+    if isinstance(error, _FATAL_ERRORS):
         return ConfigurationError(
             f"Kafka refuses: {text}. Check KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_*, and that this user may write to "
             "the topics (KAFKA_*_TOPIC)."
@@ -183,7 +183,7 @@ def connect(settings: KafkaSettings) -> Client:
         net.close()
         gc.collect()  # connections that were refused leave their sockets to the collector
         for cause in (error, *net.failures()):
-            if isinstance(cause, _REFUSALS):
+            if isinstance(cause, _FATAL_ERRORS):
                 raise failure(cause) from error
         where = f"{settings.bootstrap_servers} (KAFKA_BOOTSTRAP_SERVERS)"
         raise RetryableError(f"no Kafka broker answers at {where}: {error}") from error
@@ -198,7 +198,7 @@ def _require_topic(client: Client, topic: str) -> None:
         client.partitions_for(topic)
     except KafkaError as error:
         client.close(timeout=0)
-        if isinstance(error, _REFUSALS):
+        if isinstance(error, _FATAL_ERRORS):
             raise failure(error) from error
         raise RetryableError(
             f"topic {topic} (KAFKA_*_TOPIC) was not found in {PATIENCE_S:.0f} s: {type(error).__name__}: {error}"

@@ -18,7 +18,7 @@ from producer.position import Position
 from producer.receiving import rules
 from producer.receiving.answers import Answer, probe, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
-from producer.receiving.http_stream import HttpStream, Refusal, Timeouts
+from producer.receiving.http_stream import HttpStream, Rejection, Timeouts
 from producer.receiving.lines import json_object, unreadable
 from producer.source import Context, Event
 from producer.status import Status
@@ -27,10 +27,10 @@ from twitter_topics.contract.tweet import tweet_identity, tweet_time
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import Settings, TwitterSettings
 
-REFUSED = "the credentials were refused: check TWITTER_CONSUMER_* and TWITTER_ACCESS_*"
+BAD_CREDENTIALS = "the credentials were refused: check TWITTER_CONSUMER_* and TWITTER_ACCESS_*"
 FORBIDDEN = "these credentials have no access to the v1.1 API: ask the server for it, or set PRODUCER_SOURCE=x_v2"
-HOPELESS = {
-    401: REFUSED,
+FATAL = {
+    401: BAD_CREDENTIALS,
     403: FORBIDDEN,
     404: "there is no such stream: check TWITTER_STREAM_URL",
     406: "the filter was refused: check TWITTER_TRACK and TWITTER_LANGUAGES",
@@ -95,7 +95,7 @@ class TwitterSource:
         self._stream = HttpStream(
             self._transport.open,
             waits,
-            HOPELESS,
+            FATAL,
             GapWatch("twitter_v1", start, context),
             context,
             name="twitter-stream",
@@ -130,7 +130,7 @@ class TwitterSource:
                 name = who.get("screen_name") if isinstance(who, dict) else None
                 return f"{url}: the credentials are good" + (f", of @{name}" if isinstance(name, str) else "")
             case 401:
-                raise ConfigurationError(f"{url} answered 401: {self._why_refused(answer)}")
+                raise ConfigurationError(f"{url} answered 401: {self._rejection_sentence(answer)}")
             case 403:
                 raise ConfigurationError(f"{url} answered 403: {FORBIDDEN} (it says: {answer.says()})")
             case 404 | 410:
@@ -155,11 +155,11 @@ class TwitterSource:
         self._stream.close()
         self._transport.client.close()
 
-    def _explain(self, answer: Answer) -> Refusal | None:
-        return Refusal(self._why_refused(answer), hopeless=True) if answer.status == 401 else None
+    def _explain(self, answer: Answer) -> Rejection | None:
+        return Rejection(self._rejection_sentence(answer), fatal=True) if answer.status == 401 else None
 
-    def _why_refused(self, answer: Answer) -> str:
-        return skew_sentence(answer.headers, self._context.now_ms()) or REFUSED
+    def _rejection_sentence(self, answer: Answer) -> str:
+        return skew_sentence(answer.headers, self._context.now_ms()) or BAD_CREDENTIALS
 
 
 def require_credentials(settings: TwitterSettings) -> None:

@@ -112,7 +112,7 @@ ROWS = [
     Row(7, AT + HOUR, 1, 0, NOW - HOUR),  # the same place, after the topic was made anew
     Row(8, AT + 3 * HOUR, 0, 9),
 ]
-REFUSED = [
+REJECTED = [
     Row(90, AT + MINUTE, 0, 9, reason="json: x"),
     Row(91, AT + MINUTE, 0, 10, reason="deleted: delete"),
     Row(92, AT + 9 * HOUR, 0, 11, reason="deleted: account suspended"),
@@ -120,7 +120,7 @@ REFUSED = [
 
 
 def fill(archive: Archive) -> None:
-    rows = [*ROWS, *REFUSED]
+    rows = [*ROWS, *REJECTED]
     random.Random(5).shuffle(rows)
     archive.append(rows[:6])
     archive.append(rows[6:])
@@ -205,5 +205,5 @@ def test_a_data_file_that_is_missing_is_named(archive: Archive) -> None:
 def test_an_empty_archive_is_named(archive: Archive) -> None:
     with pytest.raises(ConfigurationError, match="the archive has no rows"):
         archive.opened()
-    archive.append(REFUSED)
+    archive.append(REJECTED)
     assert sent(archive.opened(PRODUCER_REPLAY_TIMES="shift")) == []

@@ -39,7 +39,7 @@ PARAMETERS = {
 Step = Callable[["Stream"], None]
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error
+class Rejected(Exception):  # noqa: N818 - an answer, not an error
     def __init__(self, code: int, name: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.code, self.name, self.message, self.headers = code, name, message, headers or {}
@@ -116,7 +116,7 @@ class FakeJetstream:
     def __init__(
         self,
         network: Network | int = 0,
-        script: Iterable[Sequence[Step | Refused]] = (),
+        script: Iterable[Sequence[Step | Rejected]] = (),
         *,
         shift_us: int = 0,
         first_seq: int = 1,
@@ -132,7 +132,7 @@ class FakeJetstream:
         self._script = list(script)
         self._sent: dict[str, None] = {}
         self._lock = threading.Lock()
-        self._steps: dict[ServerConnection, tuple[Stream, Sequence[Step | Refused]]] = {}
+        self._steps: dict[ServerConnection, tuple[Stream, Sequence[Step | Rejected]]] = {}
         self.end = threading.Event()
         self._server = serve(
             self._handle,
@@ -191,33 +191,33 @@ class FakeJetstream:
             with self._lock:
                 self.requests.append((url.path, query))
                 steps = self._script.pop(0) if self._script else [follow]
-            if steps and isinstance(steps[0], Refused):
+            if steps and isinstance(steps[0], Rejected):
                 raise steps[0]
             stream = self._resolve(connection, url.path, query)
-        except Refused as refused:
+        except Rejected as rejected:
             v2 = url.path.startswith("/xrpc/")
-            body = to_json({"error": refused.name, "message": refused.message}) if v2 else refused.message.encode()
-            headers = Headers({"Content-Length": str(len(body)), "Connection": "close", **refused.headers})
-            return Response(refused.code, "refused", headers, body)
+            body = to_json({"error": rejected.name, "message": rejected.message}) if v2 else rejected.message.encode()
+            headers = Headers({"Content-Length": str(len(body)), "Connection": "close", **rejected.headers})
+            return Response(rejected.code, "refused", headers, body)
         self._steps[connection] = (stream, steps)
         return None
 
     def _dictionary(self) -> Response:
         self.dictionary_requests += 1
         if not self.dictionary:
-            raise Refused(404, "DictionaryNotFound", "no dictionary")
+            raise Rejected(404, "DictionaryNotFound", "no dictionary")
         headers = Headers({"Content-Length": str(len(self.dictionary)), "Connection": "close"})
         return Response(200, "OK", headers, self.dictionary)
 
     def _resolve(self, connection: ServerConnection, path: str, query: dict[str, list[str]]) -> Stream:
         v2 = path == V2_PATH
         if path not in PARAMETERS:
-            raise Refused(404, "NotFound", "there is nothing here")
+            raise Rejected(404, "NotFound", "there is nothing here")
         if unknown := set(query) - PARAMETERS[path]:
-            raise Refused(400, "InvalidRequest", f"unknown parameter {min(unknown)}")
+            raise Rejected(400, "InvalidRequest", f"unknown parameter {min(unknown)}")
         asked = query.get("zstdDictionary", [""])[0]
         if asked and asked != str(self.dictionary_id):
-            raise Refused(400, "UnknownZstdDictionary", f"current dictionary id is {self.dictionary_id}")
+            raise Rejected(400, "UnknownZstdDictionary", f"current dictionary id is {self.dictionary_id}")
         with self.network.changed:
             entries = list(self.network.entries)
         tip = len(entries)
@@ -231,7 +231,7 @@ class FakeJetstream:
         if cursor < 10**15:
             index = max(cursor - self.first_seq, 0)
             if index < floor and v2:
-                raise Refused(400, "CursorTooOld", f"below floor {floor + self.first_seq}")
+                raise Rejected(400, "CursorTooOld", f"below floor {floor + self.first_seq}")
             index = min(index, tip)
         elif cursor > time.time_ns() // 1000:
             index = tip
@@ -247,7 +247,7 @@ class FakeJetstream:
                 info = {"$type": "network.bsky.jetstream.subscribeEvents#info", "name": "OutdatedCursor"}
                 stream.send_frame(to_json({"$type": "message", "payload": info}))
             for step in steps:
-                if not isinstance(step, Refused):
+                if not isinstance(step, Rejected):
                     step(stream)
 
 
@@ -321,9 +321,9 @@ def silent(stream: Stream) -> None:
     stream.host.end.wait()
 
 
-def status(code: int, name: str = "ServiceUnavailable", message: str = "not now", **headers: str) -> Refused:
+def status(code: int, name: str = "ServiceUnavailable", message: str = "not now", **headers: str) -> Rejected:
     """The handshake is answered like this. Give headers with `_` for `-`."""
-    return Refused(code, name, message, {key.replace("_", "-"): value for key, value in headers.items()})
+    return Rejected(code, name, message, {key.replace("_", "-"): value for key, value in headers.items()})
 
 
 @lru_cache(maxsize=4)

@@ -111,7 +111,7 @@ class FakeX(ScriptedServer):
     Attributes:
         sent_ids: ids of the posts written, each once, in order.
         connected_at: when the stream was asked for, Unix milliseconds; more than 50 in 15 minutes are answered 429.
-        refused_429: how often it was too much, or one connection was there.
+        rejected_429: how often it was too much, or one connection was there.
         rules: by id, as the API gives them.
         usage: posts used by day (`YYYY-MM-DD`); None = the endpoint does not exist.
         jobs: batch compliance; `jobs.redactions[id] = reason` is what it will answer.
@@ -129,7 +129,7 @@ class FakeX(ScriptedServer):
         self.rules: dict[str, dict[str, str]] = {"1": {"id": "1", "value": "made up", "tag": "made up"}}
         self.usage: dict[str, int] | None = {}
         self.forbidden = False
-        self.refused_429 = 0
+        self.rejected_429 = 0
         self.connected_at: list[int] = []
         self._start_ms, self._now_ms = start_ms, now_ms
         self._open: list[Connection] = []
@@ -217,7 +217,7 @@ class FakeX(ScriptedServer):
             "x-rate-limit-reset": str((window[0] + WINDOW_MS) // 1000),
         }
         if is_busy or left < 0:
-            self.refused_429 += 1
+            self.rejected_429 += 1
             self._say(connection, 429, TOO_MANY_CONNECTIONS if is_busy else RATE_LIMITED, limits)
             return False
         if not self.rules:

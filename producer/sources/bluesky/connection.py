@@ -61,7 +61,7 @@ def open_stream(url: str, rules: Rules, max_bytes: int, deflate: bool) -> Abstra
     )
 
 
-def refusal(host: str, sentence: str) -> str:
+def rejection_sentence(host: str, sentence: str) -> str:
     """For a ConfigurationError: nobody serves what the settings ask for."""
     return f"{host}: {sentence}. Check BLUESKY_HOSTS, BLUESKY_WIRE, BLUESKY_COLLECTIONS and BLUESKY_DIDS"
 

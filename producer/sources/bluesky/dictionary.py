@@ -48,7 +48,7 @@ class Dictionary:
             self._use(self._kept() or self._fetch(host))
         return self._id
 
-    def refused(self, host: str) -> None:
+    def rejected_by(self, host: str) -> None:
         """`host` has retired the dictionary: take its present one, or do without when that is the same."""
         old, self._id = self._id, 0
         self._use(self._fetch(host))

@@ -18,7 +18,7 @@ from producer.receiving.inbox import Inbox
 from producer.receiving.rules import RATE_LIMITED, Backoff, Rules
 from producer.source import Context, Event
 from producer.sources.bluesky.address import Addresses
-from producer.sources.bluesky.connection import BUSY, Lost, LostError, error_name, open_stream, refusal, said
+from producer.sources.bluesky.connection import BUSY, Lost, LostError, error_name, open_stream, rejection_sentence, said
 from producer.sources.bluesky.cursor import Place, is_placed
 from producer.sources.bluesky.dictionary import Dictionary, TooLargeError
 from producer.sources.bluesky.mapping import Mapper, unreadable
@@ -81,7 +81,7 @@ class Reader:
         known = place.cursor.host if place.cursor else ""
         self._host = addresses.hosts.index(known) if known in addresses.hosts else 0
         self._attempts = 0
-        self._refused_by: set[str] = set()
+        self._rejected_by: set[str] = set()
         self._was_connected = self._leave_out_large = self._resuming = self._news = False
         self._opened = self._held_up_s = 0.0
 
@@ -115,7 +115,7 @@ class Reader:
         except LostError as error:
             return error.lost
         except InvalidStatus as error:
-            return self._refused(error.response)
+            return self._rejected(error.response)
         except ConnectionClosed as error:
             return self._hung_up(error)
         except (*BROKEN, EOFError, WebSocketException) as error:
@@ -231,7 +231,7 @@ class Reader:
         if seconds:
             (self._context.pause or self._closed.wait)(seconds)
 
-    def _refused(self, response: Response) -> Lost:
+    def _rejected(self, response: Response) -> Lost:
         """An answer other than a stream. Raises ConfigurationError when every host refuses from the start."""
         answer = Answer(response.status_code, response.headers, bytes(response.body or b""))
         sentence = f"it answers {answer.status}" + (f" ({answer.says()})" if answer.body else "")
@@ -239,15 +239,15 @@ class Reader:
         if name == "CursorTooOld" and self._place.forget_number():
             return Lost("cursor-too-old", "it keeps less than asked for; asking by time", 0.0)
         if name == "UnknownZstdDictionary" and self._dictionary:
-            self._dictionary.refused(self.host)
+            self._dictionary.rejected_by(self.host)
             return Lost("compression", "it has another dictionary", 0.0)
         if answer.status in RATE_LIMITED:
             seconds = self._backoff.rate_limit(reset_in_s(answer.headers, self._context.now_ms()))
             return Lost("rate-limit", sentence, seconds, move=True)
         if 400 <= answer.status < 500 and answer.status not in BUSY:
-            self._refused_by.add(self.host)
-            if not self._was_connected and self._refused_by.issuperset(self._addresses.hosts):
-                raise ConfigurationError(refusal(self.host, sentence))
+            self._rejected_by.add(self.host)
+            if not self._was_connected and self._rejected_by.issuperset(self._addresses.hosts):
+                raise ConfigurationError(rejection_sentence(self.host, sentence))
             return Lost(f"http-{answer.status}", sentence, self._backoff.http(), move=True)
         return Lost(f"http-{answer.status}", sentence, self._backoff.http())
 

@@ -15,7 +15,7 @@ from producer.receiving.inbox import Inbox
 from producer.receiving.rules import BLUESKY, Rules
 from producer.source import Context, Event
 from producer.sources.bluesky.address import Addresses
-from producer.sources.bluesky.connection import BUSY, MAX_FRAME_BYTES, open_stream, refusal
+from producer.sources.bluesky.connection import BUSY, MAX_FRAME_BYTES, open_stream, rejection_sentence
 from producer.sources.bluesky.cursor import Cursor, Place
 from producer.sources.bluesky.dictionary import Dictionary
 from producer.sources.bluesky.mapping import NAME, Mapper
@@ -89,7 +89,7 @@ class BlueskySource:
             ConfigurationError: all hosts refuse what the settings ask for.
             RetryableError: none answers.
         """
-        problems, refusals = [], []
+        problems, rejections = [], []
         for host in self._addresses.hosts:
             try:
                 with open_stream(self._addresses.url(host), self._rules, self._max_bytes, deflate=False):
@@ -99,11 +99,11 @@ class BlueskySource:
                 told = bytes(error.response.body or b"").decode("utf-8", "replace").strip()[:200]
                 problems.append(f"{host} answers {status} {told}".strip())
                 if 400 <= status < 500 and status not in BUSY:
-                    refusals.append(refusal(host, f"it answers {status} {told}".strip()))
+                    rejections.append(rejection_sentence(host, f"it answers {status} {told}".strip()))
             except (*BROKEN, EOFError, WebSocketException) as error:
                 problems.append(f"{host}: {error or type(error).__name__}")
-        if len(refusals) == len(problems):
-            raise ConfigurationError(refusals[0])
+        if len(rejections) == len(problems):
+            raise ConfigurationError(rejections[0])
         msg = f"no Bluesky host takes us: {'; '.join(problems)}"
         raise RetryableError(msg)
 

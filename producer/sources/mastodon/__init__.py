@@ -27,9 +27,9 @@ HOW = (
     "on the server open Preferences, Development, New application, give it the scope read:statuses and copy its "
     '"Your access token" into MASTODON_ACCESS_TOKEN'
 )
-REFUSED = f"the token was refused; it must be a user's, with the scope read:statuses: {HOW}"
-HOPELESS = {
-    401: REFUSED,
+BAD_TOKEN = f"the token was refused; it must be a user's, with the scope read:statuses: {HOW}"
+FATAL = {
+    401: BAD_TOKEN,
     403: f"the token may not read this stream: {HOW}",
     404: "there is no such stream: check MASTODON_URL and MASTODON_STREAM",
 }
@@ -53,7 +53,7 @@ class MastodonSource:
         self._stream = HttpStream(
             self._connect,
             waits,
-            HOPELESS,
+            FATAL,
             GapWatch(self.name, start, context),
             context,
             name="mastodon-stream",
@@ -87,7 +87,7 @@ class MastodonSource:
             case 200:
                 return f"{url}: the token is good"
             case 401 | 403:
-                raise ConfigurationError(f"{url} answered {answer.status}: {self._why_refused(answer)}")
+                raise ConfigurationError(f"{url} answered {answer.status}: {self._rejection_sentence(answer)}")
             case 301 | 302 | 307 | 308:
                 moved = answer.headers.get("Location", "")
                 raise ConfigurationError(f"{url} moved to {moved[:200]}: set MASTODON_URL to that server")
@@ -114,9 +114,9 @@ class MastodonSource:
     def _read(self, message: Message | None) -> Event | None:
         return None if message is None else self._mapping.event(message)
 
-    def _why_refused(self, answer: Answer) -> str:
+    def _rejection_sentence(self, answer: Answer) -> str:
         says = answer.says()
-        return (skew_sentence(answer.headers, self._context.now_ms()) or REFUSED) + (
+        return (skew_sentence(answer.headers, self._context.now_ms()) or BAD_TOKEN) + (
             f" (it says: {says})" if says else ""
         )
 

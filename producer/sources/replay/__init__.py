@@ -146,7 +146,7 @@ def _material(settings: Settings, context: Context) -> Material:
         from producer.sources.replay.archive import ArchivedTweets
 
         return ArchivedTweets.open(settings, context)
-    _refuse_hours(chosen)
+    _reject_hours(chosen)
     if "://" in chosen.replay_file:
         from producer.sources.replay.objects import stored_parts
 
@@ -154,7 +154,7 @@ def _material(settings: Settings, context: Context) -> Material:
     return local_parts(chosen.replay_file, context)
 
 
-def _refuse_hours(chosen: ProducerSettings) -> None:
+def _reject_hours(chosen: ProducerSettings) -> None:
     for name in ("replay_from", "replay_to"):
         if getattr(chosen, name):
             msg = (

@@ -37,7 +37,7 @@ def local_parts(setting: str, context: Context) -> Parts:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    for parent, _, files in os.walk(folder, onerror=_refuse):
+    for parent, _, files in os.walk(folder, onerror=_raise_unreadable):
         for file in files:
             name = Path(parent, file).relative_to(folder).as_posix()
             if is_taken(name) or (_is_tar(name) and not is_hidden(name)):
@@ -84,10 +84,10 @@ def _reading(path: Path) -> Iterator[None]:
     except tarfile.TarError as error:
         raise IntegrityError(f"{path} is damaged: {error}") from error
     except OSError as error:
-        _refuse(error, path)
+        _raise_unreadable(error, path)
 
 
-def _refuse(error: OSError, path: Path | None = None) -> NoReturn:
+def _raise_unreadable(error: OSError, path: Path | None = None) -> NoReturn:
     """Raises: ConfigurationError where only a person can help, RetryableError for a disk that may come back."""
     msg = f"PRODUCER_REPLAY_FILE: {path or error.filename} cannot be read: {error.strerror or error}"
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):

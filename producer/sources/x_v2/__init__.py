@@ -18,7 +18,7 @@ import requests
 from producer.position import Position
 from producer.receiving.answers import Answer
 from producer.receiving.gaps import GapWatch
-from producer.receiving.http_stream import HttpStream, Pause, Refusal, Timeouts
+from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeouts
 from producer.receiving.rules import X
 from producer.source import Context, Event
 from producer.sources.x_v2 import rules
@@ -30,7 +30,7 @@ from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import ConfigurationError, TwitterTopicsError
 from twitter_topics.settings import Settings
 
-HOPELESS = frozenset({400, 401, 403, 404, 409})
+FATAL = frozenset({400, 401, 403, 404, 409})
 USAGE_EVERY_S = 3600.0
 WRITE_AGAIN_S = 10.0
 
@@ -180,11 +180,11 @@ class XSource:
             self._stream.hang_up("spend-cap", enough)
         return True
 
-    def _explain(self, answer: Answer) -> Refusal:
+    def _explain(self, answer: Answer) -> Rejection:
         sentence = meaning(answer, self._context.now_ms())
         if self._backfill and answer.status in (400, 403):
             sentence += "; X_BACKFILL_MINUTES needs an Enterprise account, 0 asks for none"
-        return Refusal(sentence, answer.status in HOPELESS, heed_reset=not is_about_connections(answer))
+        return Rejection(sentence, answer.status in FATAL, heed_reset=not is_about_connections(answer))
 
     # --- in either
 

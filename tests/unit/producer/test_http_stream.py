@@ -24,7 +24,7 @@ from producer.position import Position
 from producer.receiving import http_stream
 from producer.receiving.answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
-from producer.receiving.http_stream import HttpStream, Pause, Refusal, Timeouts
+from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeouts
 from producer.receiving.inbox import Inbox
 from producer.receiving.lines import HEAD_BYTES, LineBuffer, json_object
 from producer.receiving.rules import X
@@ -244,10 +244,10 @@ def test_refused_for_good_after_it_was_healthy_is_believed_the_third_time() -> N
 
 
 def test_the_source_may_explain_an_answer() -> None:
-    def explain(answer: Answer) -> Refusal | None:
+    def explain(answer: Answer) -> Rejection | None:
         if answer.status == 429:
-            return Refusal("another process uses the token", heed_reset=False)
-        return Refusal("this one too", hopeless=True) if answer.body == b"never" else None
+            return Rejection("another process uses the token", heed_reset=False)
+        return Rejection("this one too", fatal=True) if answer.body == b"never" else None
 
     script: Script = [[status(429, {"Retry-After": "3"})], [status(500, body=b"well")], [status(500, body=b"never")]]
     with Server(script) as server:

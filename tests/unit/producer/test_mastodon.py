@@ -143,8 +143,8 @@ def test_what_a_break_cut_off_is_not_joined_with_what_follows() -> None:
 
 def test_waits_and_gaps() -> None:
     later = {"X-RateLimit-Reset": "2100-01-01T00:00:00.000000Z"}
-    refusals = [[status(503)], [status(429, {"Retry-After": "33"})], [status(429, later)]]
-    with FakeMastodon([[posts(1), cut], *refusals, [keep_alive, stall], [posts(1), keep_open]]) as server:
+    rejections = [[status(503)], [status(429, {"Retry-After": "33"})], [status(429, later)]]
+    with FakeMastodon([[posts(1), cut], *rejections, [keep_alive, stall], [posts(1), keep_open]]) as server:
         followed = Followed(server, stall_s=0.3)
         events = followed.until(2)
         assert keys(events) == ids(server, 2)

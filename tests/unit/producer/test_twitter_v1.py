@@ -118,8 +118,8 @@ def test_the_request_is_signed_and_says_who_asks_for_what() -> None:
 
 
 def test_refusals_are_waited_out_by_the_table() -> None:
-    refusals = [[status(420)], [status(420)], [status(503)], [status(429, {"Retry-After": "900"})]]
-    with FakeTwitter([[posts(2), cut], *refusals, [keep_alive, stall], [posts(1), keep_open]]) as server:
+    rejections = [[status(420)], [status(420)], [status(503)], [status(429, {"Retry-After": "900"})]]
+    with FakeTwitter([[posts(2), cut], *rejections, [keep_alive, stall], [posts(1), keep_open]]) as server:
         followed = Followed(server, stall_s=0.3)
         events = followed.until(3)
         assert keys(events) == ids(server, 3)

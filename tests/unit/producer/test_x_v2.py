@@ -233,7 +233,7 @@ def test_two_sources_at_one_account(setup: Setup) -> None:
             next(events)
         second.close()
         assert "another process uses this token: X allows one connection" in context.status.sentence
-        assert x.refused_429 >= 1
+        assert x.rejected_429 >= 1
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_long_run_over_many_connections(setup: Setup) -> None:
         assert set(came) == set(x.sent_ids)
         assert len(x.sent_ids) == len(set(x.sent_ids)) == 600
         assert sum(came.values()) == 638, "what was sent again, and nothing else"
-        assert x.refused_429 == 0
+        assert x.rejected_429 == 0
     assert setup.context.status.reconnects["http-503"] == 19
 
 

@@ -43,7 +43,7 @@ def test_never_more_attempts_than_x_allows(setup: Setup) -> None:
     with FakeX(130, [[posts(1), end]], now_ms=setup.clock.now_ms) as x:
         follow(setup.source(x), 130)
         assert len(x.connected_at) >= 130
-        assert x.refused_429 == 0
+        assert x.rejected_429 == 0
     assert sum(setup.clock.waits) > 2 * CONNECTS_WINDOW_S
 
 
@@ -51,7 +51,7 @@ def test_what_earlier_runs_took_is_heeded(setup: Setup) -> None:
     with FakeX(2, [[posts(1), end], [posts(1), keep_open]], now_ms=setup.clock.now_ms) as x:
         x.connected_at += [NOW_MS - 100_000] * (MAX_CONNECTS - 1)
         follow(setup.source(x), 2)
-        assert x.refused_429 == 0
+        assert x.rejected_429 == 0
     assert setup.clock.waits == [800.0], "as the headers of the last answer said: none left until then"
 
 
