@@ -215,7 +215,7 @@ class _Run:
     def __init__(self, address: str, events: Any, connected: bool = True) -> None:
         from producer import service, source
         from producer.buffering import spool
-        from producer.position import Position, PositionFile
+        from producer.position import PositionFile, SourcePosition
         from producer.sending import kafka_client, publisher
         from twitter_topics.settings import Settings
 
@@ -232,7 +232,7 @@ class _Run:
                 super().confirm(number)
 
         class Source:
-            name, live, start = "bench", True, Position({})
+            name, live, start = "bench", True, SourcePosition({})
 
             def check(self) -> str:
                 return "made up"
@@ -256,7 +256,7 @@ class _Run:
 
         self.spool = Spool(folder, 4 << 30, context.now_ms)
         file = PositionFile(folder, "bench")
-        self.service = service.Service(Source(), self.spool, connect, file, Silent(), context)
+        self.service = service.ProducerService(Source(), self.spool, connect, file, Silent(), context)
 
 
 def child(arguments: list[str]) -> None:

@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from producer.buffering.buffer import Batch, MemoryBuffer
+from producer.buffering.buffer import EventBatch, MemoryBuffer
 from producer.buffering.spool import Spool
-from producer.position import Position, PositionFile
+from producer.position import PositionFile, SourcePosition
 from producer.reporting.gap_ledger import GapLedger
 from producer.reporting.progress import Progress
 from producer.sending.kafka_client import connect
 from producer.sending.publisher import Publisher, newest_cursor
-from producer.service import Service
+from producer.service import ProducerService
 from producer.source import Context
 from producer.sources import open_source, source_class
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
@@ -70,7 +70,7 @@ def run(settings: Settings, name: str, context: Context) -> None:
     """Follow the source `name` to its end, or until `context.stop` is set.
 
     Raises:
-        TwitterTopicsError: as of `Service.run`; also what opening source, spool and ports raises.
+        TwitterTopicsError: as of `ProducerService.run`; also what opening source, spool and ports raises.
     """
     state_dir = settings.producer.state_dir
     position_file = PositionFile(state_dir, name)
@@ -88,7 +88,7 @@ def run(settings: Settings, name: str, context: Context) -> None:
         opened.callback(ledger.close)
         progress = Progress.open(settings, name, source.start, context.status, buffer.backlog)
         opened.callback(progress.close)
-        Service(
+        ProducerService(
             source,
             buffer,
             lambda: Publisher(connect(settings.kafka), settings.kafka, source.name),
@@ -102,7 +102,7 @@ def run(settings: Settings, name: str, context: Context) -> None:
         ).run()
 
 
-def resumed(saved: Position | None, newest: Batch | None) -> Position | None:
+def resumed(saved: SourcePosition | None, newest: EventBatch | None) -> SourcePosition | None:
     """Where the source goes on: behind what the spool holds, which is further than what Kafka has acknowledged."""
     if saved is None or newest is None:
         return saved
@@ -110,7 +110,7 @@ def resumed(saved: Position | None, newest: Batch | None) -> Position | None:
     return replace(saved, cursor=cursor, alive_ms=max(saved.alive_ms, newest.received_ms))
 
 
-def _spool(settings: ProducerSettings, folder: Path, saved: Position | None, context: Context) -> Spool:
+def _spool(settings: ProducerSettings, folder: Path, saved: SourcePosition | None, context: Context) -> Spool:
     return Spool(folder, settings.spool_max_mb << 20, context.now_ms, saved.number if saved else 0)
 
 

@@ -17,7 +17,7 @@ from twitter_topics.errors import IntegrityError
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class SourcePosition:
     """`count` records of the stream described by `identity` are acknowledged.
 
     Attributes:
@@ -40,7 +40,7 @@ class Position:
     alive_ms: int = 0
     rate: float = 0.0
 
-    def advanced(self, records: int, cursor: int | str, event_time_ms: int | None) -> Position:
+    def advanced(self, records: int, cursor: int | str, event_time_ms: int | None) -> SourcePosition:
         """The position after so many more records. A cursor of 0 says nothing: the old one holds."""
         newest = max(self.event_time_ms, event_time_ms or 0)
         return replace(self, count=self.count + records, cursor=cursor or self.cursor, event_time_ms=newest)
@@ -52,7 +52,7 @@ class PositionFile:
     def __init__(self, directory: Path, source: str) -> None:
         self.path = directory / f"{source}.json"
 
-    def load(self) -> Position | None:
+    def load(self) -> SourcePosition | None:
         """The saved position, or None at the very first start.
 
         Raises:
@@ -63,14 +63,14 @@ class PositionFile:
         except FileNotFoundError:
             return None
         try:
-            return Position(**json.loads(content))
+            return SourcePosition(**json.loads(content))
         except (ValueError, TypeError) as error:
             msg = (
                 f"{self.path} is not a position ({error}). Restore it, or delete it to send the source from its start."
             )
             raise IntegrityError(msg) from error
 
-    def save(self, position: Position) -> None:
+    def save(self, position: SourcePosition) -> None:
         """Replace the file; when this returns, the new position survives a power cut.
 
         Raises:

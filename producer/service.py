@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Literal, Protocol
 
 from producer.buffering.buffer import Buffer
-from producer.position import Position, PositionFile
+from producer.position import PositionFile, SourcePosition
 from producer.sending.publisher import Confirmed, Publisher
 from producer.sending.sender import Sender
 from producer.source import Context, Source
@@ -41,7 +41,7 @@ class Reporter(Protocol):
     def report(self, state: str, error: str = "") -> None: ...
 
 
-class Service:
+class ProducerService:
     """Moves events from a source to Kafka until the source ends, the limit is reached or `context.stop` is set.
 
     Args:
@@ -65,7 +65,7 @@ class Service:
         *,
         on_gap: Callable[[bytes], None] = lambda _: None,
         limit: int = 0,
-        saved: Position | None = None,
+        saved: SourcePosition | None = None,
         inherited: int = 0,
     ) -> None:
         self._source = source

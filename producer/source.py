@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import Literal, NamedTuple, Protocol
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.status import Status
 
 Kind = Literal["post", "edit", "notice", "gap", "unreadable"]
@@ -73,7 +73,7 @@ class Source(Protocol):
     live: bool
 
     @property
-    def start(self) -> Position: ...
+    def start(self) -> SourcePosition: ...
 
     def check(self) -> str:
         """Ask the other side, cheaply, whether it will serve us; a sentence for the log.

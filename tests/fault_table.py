@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving import rules
 from producer.source import Context, Event, Source
 from producer.sources.bluesky import BlueskySource
@@ -123,14 +123,16 @@ def _until_received(context: Context) -> Step:
 def _twitter(context: Context, steps: Script, _: Path) -> Iterator[Source]:
     with FakeTwitter(steps, N) as server:
         settings = Settings(server.settings).twitter
-        yield TwitterSource(settings, Position({}), context, replace(rules.X, stall_s=STALL_S))
+        yield TwitterSource(settings, SourcePosition({}), context, replace(rules.X, stall_s=STALL_S))
 
 
 @contextmanager
 def _mastodon(context: Context, steps: Script, _: Path) -> Iterator[Source]:
     with FakeMastodon(steps, N) as server:
         settings = Settings(server.settings).mastodon
-        yield MastodonSource(settings, Position({}), context, replace(rules.MASTODON, stall_s=STALL_S, jitter=0.0))
+        yield MastodonSource(
+            settings, SourcePosition({}), context, replace(rules.MASTODON, stall_s=STALL_S, jitter=0.0)
+        )
 
 
 @contextmanager
@@ -172,7 +174,7 @@ def _bluesky(context: Context, name: str, steps: list[Any], folder: Path) -> Ite
     with jetstream.FakeJetstream(network, steps) as host:
         wire = "v2" if name == "hangs up for operational reasons" else "v1"
         given = {"BLUESKY_HOSTS": host.url, "BLUESKY_WIRE": wire, "PRODUCER_STATE_DIR": str(folder)}
-        start = Position({}, cursor=start_of(network, host).text())
+        start = SourcePosition({}, cursor=start_of(network, host).text())
         stalled = STALL_S if name == "falls silent" else 10.0
         yield BlueskySource(Settings(given), start, context, replace(rules.BLUESKY, stall_s=stalled, jitter=0.0))
 

@@ -16,7 +16,7 @@ GATHER_S = 0.005
 """A flood is taken in handfuls of so many seconds; the first record after a silence is taken at once."""
 
 
-class Batch(NamedTuple):
+class EventBatch(NamedTuple):
     """Events in order, numbered from `first` to `last` without a hole over the life of a buffer.
 
     They came within milliseconds, the first of them at `received_ms` (Unix). A batch may stand for more records than it
@@ -45,7 +45,7 @@ class Buffer(Protocol):
         """Let nothing more in. What is in can still be taken."""
         ...
 
-    def take(self, seconds: float) -> Batch | None:
+    def take(self, seconds: float) -> EventBatch | None:
         """The next batch; waits so long for it, None when there is none (yet)."""
         ...
 
@@ -168,8 +168,8 @@ class MemoryBuffer:
     def __init__(self, after: int, now_ms: Callable[[], int]) -> None:
         """The first record gets the number `after` + 1."""
         self._intake = Intake(now_ms)
-        self._taken: deque[Batch] = deque()
-        self._again: deque[Batch] = deque()
+        self._taken: deque[EventBatch] = deque()
+        self._again: deque[EventBatch] = deque()
         self._last = self._confirmed = after
 
     def put(self, event: Event) -> bool:
@@ -178,7 +178,7 @@ class MemoryBuffer:
     def finish(self) -> None:
         self._intake.finish()
 
-    def take(self, seconds: float) -> Batch | None:
+    def take(self, seconds: float) -> EventBatch | None:
         if self._again:
             batch = self._again.popleft()
         else:
@@ -187,7 +187,7 @@ class MemoryBuffer:
                 return None
             received_ms, events = taken
             first, self._last = self._last + 1, self._last + len(events)
-            batch = Batch(first, self._last, received_ms, events)
+            batch = EventBatch(first, self._last, received_ms, events)
         self._taken.append(batch)
         return batch
 

@@ -20,7 +20,7 @@ from threading import Lock
 
 import msgspec
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch
 from producer.source import Event
 
 SEGMENT_BYTES = 16 * 1024 * 1024
@@ -65,7 +65,7 @@ class Segments:
         self._file: int | None = None
         self._lock = Lock()
         self._segments = _found(folder)
-        self.newest: Batch | None = None
+        self.newest: EventBatch | None = None
         """The last batch that the folder held when it was opened."""
         tail = self._repair()
         oldest = self._segments[0].first - 1 if self._segments else after
@@ -75,7 +75,7 @@ class Segments:
         if self.forgotten < after <= self.last:
             self.forgotten = after
         if tail is not None:
-            self.append(Batch(self.last + 1, self.last + 1, 0, [tail]))
+            self.append(EventBatch(self.last + 1, self.last + 1, 0, [tail]))
         self._delete(self.forgotten)
 
     @property
@@ -83,7 +83,7 @@ class Segments:
         with self._lock:
             return sum(segment.size for segment in self._segments)
 
-    def append(self, batch: Batch) -> None:
+    def append(self, batch: EventBatch) -> None:
         """Write a batch; when this returns it survives a power cut.
 
         Raises:
@@ -104,7 +104,7 @@ class Segments:
         self._segments[-1].size += len(frame)
         self.last = batch.last
 
-    def read(self, number: int) -> Iterator[Batch | None]:
+    def read(self, number: int) -> Iterator[EventBatch | None]:
         """Batches from record `number` on, what could not be read as an event that says so; None when there is nothing
         more yet."""
         segment, offset, damage = None, 0, b""
@@ -212,7 +212,7 @@ class Segments:
         return tail
 
 
-def encode(batch: Batch) -> bytes:
+def encode(batch: EventBatch) -> bytes:
     """The frame of a batch."""
     payload = _encode(batch.events)
     header = _HEADER.pack(MAGIC, 0, len(payload), batch.first, len(batch.events), batch.received_ms)
@@ -220,7 +220,7 @@ def encode(batch: Batch) -> bytes:
     return header[:4] + struct.pack("<I", checksum) + header[_CHECKED_FROM:] + payload
 
 
-def frames(content: bytes) -> Iterator[Batch | bytes]:
+def frames(content: bytes) -> Iterator[EventBatch | bytes]:
     """The batches of a segment in order, and between them the bytes that are none."""
     offset = damaged_from = 0
     while offset < len(content):
@@ -238,7 +238,7 @@ def frames(content: bytes) -> Iterator[Batch | bytes]:
         yield content[damaged_from:]
 
 
-def _frame(content: bytes, offset: int) -> tuple[Batch, int] | None:
+def _frame(content: bytes, offset: int) -> tuple[EventBatch, int] | None:
     """The sound frame at an offset, and where it ends."""
     payload_from = offset + _HEADER.size
     if payload_from > len(content):
@@ -254,7 +254,7 @@ def _frame(content: bytes, offset: int) -> tuple[Batch, int] | None:
         events = _decode(view[payload_from:end])
     except msgspec.MsgspecError:
         return None
-    return Batch(first, first + count - 1, received_ms, events), end
+    return EventBatch(first, first + count - 1, received_ms, events), end
 
 
 def unreadable(content: bytes, number: int, lost: int) -> Event:
@@ -264,8 +264,8 @@ def unreadable(content: bytes, number: int, lost: int) -> Event:
     return Event("unreadable", key, content, reason=f"spool: {records} lost in {len(content)} damaged bytes")
 
 
-def _lost(content: bytes, first: int, last: int) -> Batch:
-    return Batch(first, last, 0, [unreadable(content, first, last - first + 1)])
+def _lost(content: bytes, first: int, last: int) -> EventBatch:
+    return EventBatch(first, last, 0, [unreadable(content, first, last - first + 1)])
 
 
 def _is_incomplete(tail: bytes) -> bool:
@@ -276,7 +276,7 @@ def _is_incomplete(tail: bytes) -> bool:
     return bool(magic == MAGIC and _HEADER.size + length > len(tail))
 
 
-def _cut(batch: Batch, number: int) -> Batch:
+def _cut(batch: EventBatch, number: int) -> EventBatch:
     """A batch without the records before `number`."""
     if batch.first >= number:
         return batch

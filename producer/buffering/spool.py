@@ -8,11 +8,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Condition, Event, Thread
+from threading import Condition, Thread
+from threading import Event as Flag
 
-from producer.buffering.buffer import Batch, Intake
+from producer.buffering.buffer import EventBatch, Intake
 from producer.buffering.segments import SEGMENT_BYTES, Segments
-from producer.source import Event as Record
+from producer.source import Event
 from twitter_topics.errors import RetryableError
 
 RECENT_BYTES = 16 * 1024 * 1024
@@ -48,32 +49,32 @@ class Spool:
         """Number of the last record of earlier runs."""
         self._intake = Intake(now_ms)
         self._changed = Condition()
-        self._recent: deque[Batch] = deque()
+        self._recent: deque[EventBatch] = deque()
         self._recent_bytes = 0
         self._confirmed = self._segments.forgotten
         self._next = self._confirmed + 1
         self._behind = self._next <= self._segments.last
-        self._reader: Iterator[Batch | None] | None = None
-        self._room = Event()
+        self._reader: Iterator[EventBatch | None] | None = None
+        self._room = Flag()
         self._failure: Exception | None = None
         self.problem = ""
         self._writer = Thread(target=self._write_all, name="spool", daemon=True)
         self._writer.start()
 
     @property
-    def newest(self) -> Batch | None:
+    def newest(self) -> EventBatch | None:
         """The last batch of earlier runs, when it was not forgotten: where the source goes on."""
         newest = self._segments.newest
         return newest if newest is not None and newest.last > self._segments.forgotten else None
 
-    def put(self, event: Record) -> bool:
+    def put(self, event: Event) -> bool:
         return self._intake.put(event)
 
     def finish(self) -> None:
         self._intake.finish()
         self._room.set()
 
-    def take(self, seconds: float) -> Batch | None:
+    def take(self, seconds: float) -> EventBatch | None:
         with self._changed:
             if not self._recent and not self._behind and self._writer.is_alive():
                 self._changed.wait(seconds)
@@ -134,7 +135,7 @@ class Spool:
                 if taken is not None:
                     received_ms, events = taken
                     first = self._segments.last + 1
-                    self._write(Batch(first, first + len(events) - 1, received_ms, events))
+                    self._write(EventBatch(first, first + len(events) - 1, received_ms, events))
         except Exception as error:  # noqa: BLE001 - `take` raises it where somebody sees it
             self._failure = error
             self._intake.finish()
@@ -142,7 +143,7 @@ class Spool:
             with self._changed:
                 self._changed.notify_all()
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: EventBatch) -> None:
         """On disk, however long that takes; what is left at the end may exceed the bound."""
         self._wait_for_room()
         while True:

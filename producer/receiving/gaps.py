@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context, Event
 from twitter_topics.contract.gap import Gap
 
@@ -20,7 +20,7 @@ class GapWatch:
     `alive(…, handed_on=False)` when it receives and `handed_on(…)` when that has left the queue.
     """
 
-    def __init__(self, source: str, start: Position, context: Context) -> None:
+    def __init__(self, source: str, start: SourcePosition, context: Context) -> None:
         self._source = source
         self._now_ms = context.now_ms
         self._monotonic = context.monotonic

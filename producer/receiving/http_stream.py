@@ -15,7 +15,7 @@ from producer.receiving.answers import BROKEN, CONNECT_TIMEOUT_S, IMPOSSIBLE, An
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
 from producer.receiving.lines import LineBuffer
-from producer.receiving.rules import RATE_LIMITED, Backoff, Rules
+from producer.receiving.rules import RATE_LIMITED, Backoff, WaitRules
 from producer.source import Context, Event
 from twitter_topics.errors import ConfigurationError
 
@@ -56,7 +56,7 @@ class Rejection(NamedTuple):
     heed_reset: bool = True
 
 
-class _Batch:
+class _ReceivedLines:
     """What one read brought, when, and on which connection. Its length is the memory it takes, about."""
 
     __slots__ = ("_size", "at_ms", "connection", "lines")
@@ -94,7 +94,7 @@ class HttpStream:
     def __init__(
         self,
         connect: Callable[[Timeouts], requests.Response],
-        rules: Rules,
+        rules: WaitRules,
         fatal: Mapping[int, str],
         gaps: GapWatch,
         context: Context,
@@ -114,7 +114,7 @@ class HttpStream:
         self._explain = explain
         self._may_connect = may_connect
         self._backoff = Backoff(rules, context.random)
-        self._inbox: Inbox[_Batch] = Inbox()
+        self._inbox: Inbox[_ReceivedLines] = Inbox()
         self._closed, self._ended = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._response: requests.Response | None = None
@@ -255,7 +255,7 @@ class HttpStream:
 
     def _put(self, lines: list[bytes | Event], at_ms: int) -> bool:
         before = self._context.monotonic()
-        taken = self._inbox.put([_Batch(lines, at_ms, self._connection)])
+        taken = self._inbox.put([_ReceivedLines(lines, at_ms, self._connection)])
         self._held_up_s = max(self._held_up_s, self._context.monotonic() - before)
         return taken
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class WaitRules:
     """Waits in seconds, by kind of failure.
 
     Attributes:
@@ -29,19 +29,19 @@ class Rules:
     jitter: float = 0.0
 
 
-X = Rules(0.25, 16.0, 5.0, 320.0, 60.0, 960.0, stall_s=21.0)
+X = WaitRules(0.25, 16.0, 5.0, 320.0, 60.0, 960.0, stall_s=21.0)
 """https://docs.x.com/x-api/fundamentals/handling-disconnections: network 250 ms more each time up to 16 s, HTTP errors
 5 s doubling to 320 s, 429 one minute doubling (no end is named; we stop at 16 minutes), a keep-alive every 20 s: one
 more for the way, as Tweepy does since 4.12.1. The v1.1 guide "Connecting to a streaming endpoint" had the same table.
 """
 
-MASTODON = Rules(1.0, 30.0, 5.0, 320.0, 60.0, 960.0, stall_s=31.0, jitter=0.2)
+MASTODON = WaitRules(1.0, 30.0, 5.0, 320.0, 60.0, 960.0, stall_s=31.0, jitter=0.2)
 """Mastodon documents no table, so this is our choice: that of X, slower and spread out after a failed attempt, because
 behind one name there may be a small server with many clients. Its streaming server writes a heartbeat every 15 s: two
 of them and a second. https://docs.joinmastodon.org/api/rate-limits: 429 with `X-RateLimit-Reset`, an ISO time.
 """
 
-BLUESKY = Rules(0.25, 30.0, 1.0, 60.0, 30.0, 600.0, stall_s=60.0, jitter=0.2)
+BLUESKY = WaitRules(0.25, 30.0, 1.0, 60.0, 30.0, 600.0, stall_s=60.0, jitter=0.2)
 """Between 250 ms and 30 s like the client in https://github.com/bluesky-social/jetstream (specs/client.md); the rest is
 our choice. People write 50 posts a second at night: a minute without one is a broken server, however slow the way.
 """
@@ -57,7 +57,7 @@ class Backoff:
         chance: for the jitter.
     """
 
-    def __init__(self, rules: Rules, chance: random.Random) -> None:
+    def __init__(self, rules: WaitRules, chance: random.Random) -> None:
         self._rules = rules
         self._chance = chance
         self.reset()

@@ -14,7 +14,7 @@ from twitter_topics.errors import ConfigurationError
 _PREFIX = "twitter_topics_producer_"
 
 
-class Metrics:
+class PrometheusMetrics:
     """Metrics of one producer, read when they are asked for, in a registry of their own.
 
     Args:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.reporting import words
 from producer.reporting.background import Background
-from producer.reporting.metrics import Metrics
+from producer.reporting.metrics import PrometheusMetrics
 from producer.reporting.words import Snapshot
 from producer.status import Status
 from twitter_topics.settings import Settings
@@ -33,7 +33,7 @@ _REDRAWS_PER_SECOND = 2.0
 _log = logging.getLogger(__name__)
 
 
-class Confirmed(Protocol):
+class Acknowledged(Protocol):
     """What was acknowledged since the last time: records by kind, and the event time of the newest."""
 
     @property
@@ -64,7 +64,7 @@ class Progress:
     def __init__(
         self,
         health_dir: Path,
-        start: Position,
+        start: SourcePosition,
         *,
         part: str = "producer",
         source: str = "",
@@ -78,7 +78,7 @@ class Progress:
     ) -> None:
         self.total = start.count
         self.kinds: Counter[str] = Counter()
-        self.metrics = Metrics(source, self.kinds, self.snapshot)
+        self.metrics = PrometheusMetrics(source, self.kinds, self.snapshot)
         self._health_dir, self._part = health_dir, part
         self._status = status or Status()
         self._backlog = backlog
@@ -95,7 +95,12 @@ class Progress:
 
     @classmethod
     def open(
-        cls, settings: Settings, name: str, start: Position, status: Status, backlog: Callable[[], tuple[int, int]]
+        cls,
+        settings: Settings,
+        name: str,
+        start: SourcePosition,
+        status: Status,
+        backlog: Callable[[], tuple[int, int]],
     ) -> Self:
         """With all that the settings ask for: health in file and InfluxDB, Prometheus, the line in a terminal.
 
@@ -126,7 +131,7 @@ class Progress:
                 raise
         return progress
 
-    def add(self, confirmed: Confirmed) -> None:
+    def add(self, confirmed: Acknowledged) -> None:
         """Count what was acknowledged."""
         kinds = confirmed.kinds
         self.total += sum(kinds.values())

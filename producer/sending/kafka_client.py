@@ -78,12 +78,12 @@ def failure(error: KafkaError) -> TwitterTopicsError:
     return RetryableError(f"Kafka did not take a record: {text}")
 
 
-class Client(KafkaProducer):
+class FastKafkaProducer(KafkaProducer):
     """KafkaProducer with a shorter way to send bytes, and a `close` that always ends its thread."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._places: dict[str, list[TopicPartition]] = {}
+        self._partitions: dict[str, list[TopicPartition]] = {}
 
     def send(self, topic: str, *, value: bytes, key: bytes, headers: Headers) -> Future:
         """Hand over a record, to the partition that every Kafka client chooses for its key.
@@ -98,11 +98,11 @@ class Client(KafkaProducer):
         if not partitions:
             found: Future = super().send(topic, value=value, key=key, headers=headers)
             return found
-        places = self._places.get(topic, ())
-        if len(places) != len(partitions):
-            places = self._places[topic] = [TopicPartition(topic, number) for number in sorted(partitions)]
-        place = places[(murmur2(key) & 0x7FFFFFFF) % len(places)]
-        future, is_full, is_new, _ = self._accumulator.append(place, None, key, value, headers)
+        choices = self._partitions.get(topic, ())
+        if len(choices) != len(partitions):
+            choices = self._partitions[topic] = [TopicPartition(topic, number) for number in sorted(partitions)]
+        partition = choices[(murmur2(key) & 0x7FFFFFFF) % len(choices)]
+        future, is_full, is_new, _ = self._accumulator.append(partition, None, key, value, headers)
         if is_full or is_new:
             self._sender.wakeup()
         sent: Future = future
@@ -153,7 +153,7 @@ class _Net:
             self._client.close()
 
 
-def connect(settings: KafkaSettings) -> Client:
+def connect(settings: KafkaSettings) -> FastKafkaProducer:
     """A client whose topics are all there. It creates none.
 
     Raises:
@@ -162,7 +162,7 @@ def connect(settings: KafkaSettings) -> Client:
     """
     net = _Net()
     try:
-        client = Client(
+        client = FastKafkaProducer(
             **client_options(settings),
             kafka_client=net.open,
             client_id="twitter-topics-producer",
@@ -193,7 +193,7 @@ def connect(settings: KafkaSettings) -> Client:
     return client
 
 
-def _require_topic(client: Client, topic: str) -> None:
+def _require_topic(client: FastKafkaProducer, topic: str) -> None:
     try:
         client.partitions_for(topic)
     except KafkaError as error:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from kafka.errors import KafkaError
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch
 from producer.sending.kafka_client import Future, Headers, failure
 from producer.source import Cursor, Event
 from twitter_topics.contract.processed import dead_letter, dead_letter_key
@@ -26,7 +26,7 @@ MAX_KEY_BYTES = 10_000
 """No id is that long. With the largest value, this is still a record that Kafka takes."""
 
 
-class Client(Protocol):
+class KafkaClient(Protocol):
     """What is used of `KafkaProducer`."""
 
     def send(self, topic: str, *, value: bytes, key: bytes, headers: Headers) -> Future: ...
@@ -54,7 +54,7 @@ class Confirmed(NamedTuple):
 
 @dataclass
 class _Sent:
-    batch: Batch
+    batch: EventBatch
     futures: list[Future]
     size: int
     at: float
@@ -70,7 +70,7 @@ class Publisher:
 
     def __init__(
         self,
-        client: Client,
+        client: KafkaClient,
         settings: KafkaSettings,
         source: str,
         max_unconfirmed: int = MAX_UNCONFIRMED,
@@ -105,7 +105,7 @@ class Publisher:
         """Seconds for which the oldest batch has been without acknowledgement; 0 when there is none."""
         return self._monotonic() - self._unconfirmed[0].at if self._unconfirmed else 0.0
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: EventBatch) -> None:
         """Hand over a batch, without waiting for its acknowledgement.
 
         Raises:

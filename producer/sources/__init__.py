@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Protocol, cast
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context, Source
 from twitter_topics.settings import Settings
 
@@ -24,7 +24,7 @@ class SourceClass(Protocol):
 
     live: bool
 
-    def open(self, settings: Settings, saved: Position | None, context: Context) -> Source: ...
+    def open(self, settings: Settings, saved: SourcePosition | None, context: Context) -> Source: ...
 
 
 def source_class(name: str) -> SourceClass:
@@ -33,7 +33,7 @@ def source_class(name: str) -> SourceClass:
     return cast(SourceClass, getattr(import_module(module), found))
 
 
-def open_source(settings: Settings, name: str, saved: Position | None, context: Context) -> Source:
+def open_source(settings: Settings, name: str, saved: SourcePosition | None, context: Context) -> Source:
     """The source `name`, at its saved position.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Any, Self
 import requests
 from twython import TwythonStreamer
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving import rules
 from producer.receiving.answers import Answer, probe, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
@@ -85,13 +85,13 @@ class TwitterSource:
     live = True
 
     def __init__(
-        self, settings: TwitterSettings, start: Position, context: Context, waits: rules.Rules = rules.X
+        self, settings: TwitterSettings, start: SourcePosition, context: Context, waits: rules.WaitRules = rules.X
     ) -> None:
         self.start = start
         self._settings = settings
         self._context = context
         self._transport = Transport(settings)
-        self._reader = Reader(context.status)
+        self._reader = LineReader(context.status)
         self._stream = HttpStream(
             self._transport.open,
             waits,
@@ -103,7 +103,7 @@ class TwitterSource:
         )
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
         """Ready to connect; connects when `events` is asked.
 
         Raises:
@@ -113,7 +113,7 @@ class TwitterSource:
         require_credentials(twitter)
         identity = {"url": twitter.stream_url, "track": twitter.track, "languages": twitter.languages}
         known = saved is not None and dict(saved.identity) == identity
-        return cls(twitter, saved if known and saved is not None else Position(identity), context)
+        return cls(twitter, saved if known and saved is not None else SourcePosition(identity), context)
 
     def check(self) -> str:
         """Ask who we are: `account/verify_credentials.json`, which costs nothing and needs every part of the signature.
@@ -178,7 +178,7 @@ def api_url(settings: TwitterSettings) -> str:
     return (settings.api_url or settings.stream_url.replace("://stream.", "://api.", 1)).rstrip("/")
 
 
-class Reader:
+class LineReader:
     """From lines to events: undoes `delimited=length` and counts what the server kept back.
 
     Before each message a line tells its length in bytes, the line end included. That keeps a message whole which itself

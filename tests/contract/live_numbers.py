@@ -18,7 +18,7 @@ from typing import Any, Self
 from producer import __main__ as producer_main
 from producer import position, service, sources
 from producer.buffering import segments, spool
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.sending import publisher
 from producer.source import Context, Event
 from twitter_topics.settings import Settings
@@ -33,13 +33,13 @@ class Numbers:
     name = "numbers"
     live = True
 
-    def __init__(self, start: Position, context: Context) -> None:
+    def __init__(self, start: SourcePosition, context: Context) -> None:
         self.start = start
         self._context = context
 
     @classmethod
-    def open(cls, _: Settings, saved: Position | None, context: Context) -> Self:
-        return cls(saved or Position({"of": "numbers"}), context)
+    def open(cls, _: Settings, saved: SourcePosition | None, context: Context) -> Self:
+        return cls(saved or SourcePosition({"of": "numbers"}), context)
 
     def check(self) -> str:
         return "numbers are always there"

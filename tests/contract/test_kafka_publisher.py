@@ -18,11 +18,11 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch
 from producer.position import PositionFile
 from producer.sending import kafka_client
 from producer.sending.kafka_client import connect
-from producer.sending.publisher import Client, Confirmed, Publisher
+from producer.sending.publisher import Confirmed, KafkaClient, Publisher
 from producer.source import Event, Kind
 from producer.testing import FakeKafka
 from tests.contract.kafka_records import PATIENCE_S, Record, own_topics, read_topic
@@ -38,7 +38,7 @@ N = 3_000
 class Kafka(NamedTuple):
     """A client of either kind, and how to read a topic back."""
 
-    client: Client
+    client: KafkaClient
     settings: KafkaSettings
     read: Callable[[str], list[Record]]
 
@@ -79,7 +79,7 @@ def test_every_record_arrives_once_as_it_was_and_is_confirmed(kafka: Kafka) -> N
     events = [Event("post", str(i).encode(), f"é {i} \x00".encode(), i, i) for i in range(1, N + 1)]
     confirmed: list[Confirmed] = []
     for first in range(1, N + 1, 100):
-        publisher.send(Batch(first, first + 99, 1_234, events[first - 1 : first + 99]))
+        publisher.send(EventBatch(first, first + 99, 1_234, events[first - 1 : first + 99]))
         confirmed += confirm(publisher, until=lambda: publisher.has_room)
     confirmed += confirm(publisher, until=lambda: publisher.is_idle)
     assert sum(some.records for some in confirmed) == N
@@ -95,7 +95,7 @@ def test_every_kind_has_its_topic(kafka: Kafka) -> None:
     publisher = Publisher(kafka.client, kafka.settings, "test")
     kinds: tuple[Kind, ...] = ("edit", "notice", "gap", "unreadable")
     events = [Event(kind, kind.encode(), b"{}", reason="json: no") for kind in kinds]
-    publisher.send(Batch(1, 5, 1, [*events, Event("post", b"8", b"x" * 2_000_000)]))
+    publisher.send(EventBatch(1, 5, 1, [*events, Event("post", b"8", b"x" * 2_000_000)]))
     [confirmed] = confirm(publisher, until=lambda: publisher.is_idle)
     assert (confirmed.number, confirmed.records) == (5, 5)
     settings = kafka.settings
@@ -115,7 +115,7 @@ def test_a_topic_that_takes_only_smaller_records_is_named(variables: dict[str, s
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.raw_topic, {"max.message.bytes": "20000"})])
     admin.close()
     publisher = Publisher(connect(settings), settings, "test")
-    publisher.send(Batch(1, 1, 1, [Event("post", b"1", os.urandom(50_000))]))
+    publisher.send(EventBatch(1, 1, 1, [Event("post", b"1", os.urandom(50_000))]))
     with pytest.raises(ConfigurationError, match=r"max\.message\.bytes"):
         confirm(publisher, until=lambda: publisher.is_idle)
     publisher.close()
@@ -130,7 +130,7 @@ def test_closed_with_records_on_the_way_a_client_leaves_nothing_behind(variables
     threads, files = left()
     for _ in range(8):
         publisher = Publisher(connect(settings), settings, "test")
-        publisher.send(Batch(1, 2_000, 1, [Event("post", b"%d" % i, b"x" * 500) for i in range(2_000)]))
+        publisher.send(EventBatch(1, 2_000, 1, [Event("post", b"%d" % i, b"x" * 500) for i in range(2_000)]))
         publisher.close()
     gc.collect()
     threads_left, files_left = left()

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from kafka.admin import NewTopic
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch
 from producer.buffering.segments import frames
-from producer.position import Position, PositionFile
+from producer.position import PositionFile, SourcePosition
 from tests.contract.kafka_records import PATIENCE_S, kafka_admin, own_topics, read_topic
 from tests.contract.live_numbers import NAME, POINTS
 from twitter_topics.errors import EXIT_CONFIGURATION
@@ -74,8 +74,8 @@ class Runs:
         raw = read_topic(self.variables["KAFKA_BOOTSTRAP_SERVERS"], self.variables["KAFKA_RAW_TOPIC"])
         return [int(record.key) for record in raw]
 
-    def position(self) -> Position:
-        return PositionFile(self.folder / "state", NAME).load() or Position({})
+    def position(self) -> SourcePosition:
+        return PositionFile(self.folder / "state", NAME).load() or SourcePosition({})
 
     def health(self) -> Health | None:
         return read_health(self.folder / "health").get("producer")
@@ -86,7 +86,7 @@ class Runs:
 
     def spooled(self) -> list[int]:
         pieces = [piece for path in self.spool.glob("*.spool") for piece in frames(path.read_bytes())]
-        return [int(event.key) for piece in pieces if isinstance(piece, Batch) for event in piece.events]
+        return [int(event.key) for piece in pieces if isinstance(piece, EventBatch) for event in piece.events]
 
     def spooled_bytes(self) -> int:
         return sum(path.stat().st_size for path in self.spool.glob("*.spool"))

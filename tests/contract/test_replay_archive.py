@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context
 from producer.sources.replay import ReplaySource
 from tests.contract.archive_table import SCHEMA, make_table
@@ -79,7 +79,9 @@ class Archive:
             pq.write_table(pa.table(columns, schema=schema), file)
         return path
 
-    def opened(self, saved: Position | None = None, context: Context | None = None, **settings: str) -> ReplaySource:
+    def opened(
+        self, saved: SourcePosition | None = None, context: Context | None = None, **settings: str
+    ) -> ReplaySource:
         given = {**self.variables, "PRODUCER_REPLAY_FILE": "archive", **settings}
         return ReplaySource.open(Settings(given), saved, context or Context(now_ms=lambda: ms(NOW)))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
 from producer.testing import tweet_lines
@@ -45,7 +45,7 @@ def keys(events: list[Event]) -> list[int]:
     return [int(event.key) for event in events]
 
 
-def after(source: ReplaySource, events: list[Event]) -> Position:
+def after(source: ReplaySource, events: list[Event]) -> SourcePosition:
     return source.start.advanced(len(events), events[-1].cursor, None)
 
 
@@ -66,7 +66,7 @@ class Bucket:
         self.client.put_object(Bucket=self.name, Key=key, Body=content)
 
     def opened(
-        self, saved: Position | None = None, prefix: str = "in/", context: Context | None = None, **settings: str
+        self, saved: SourcePosition | None = None, prefix: str = "in/", context: Context | None = None, **settings: str
     ) -> ReplaySource:
         given = {"PRODUCER_REPLAY_FILE": f"s3://{self.name}/{prefix}", **settings}
         return ReplaySource.open(self._services.settings(**given), saved, context or Context())

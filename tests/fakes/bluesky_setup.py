@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from producer.position import Position
-from producer.receiving.rules import Rules
+from producer.position import SourcePosition
+from producer.receiving.rules import WaitRules
 from producer.source import Context, Event
 from producer.sources.bluesky import BlueskySource
-from producer.sources.bluesky.cursor import Cursor
+from producer.sources.bluesky.cursor import JetstreamCursor
 from tests.fakes.bluesky_network import Network
 from tests.fakes.jetstream import FakeJetstream
 from twitter_topics.contract.gap import Gap
 from twitter_topics.settings import Settings
 
-QUICK = Rules(0.001, 0.01, 0.001, 0.01, 0.001, 0.01, stall_s=30.0)
+QUICK = WaitRules(0.001, 0.01, 0.001, 0.01, 0.001, 0.01, stall_s=30.0)
 WIRES = ("v1", "v2")
 
 
@@ -44,22 +44,22 @@ def nothing_left() -> Iterator[None]:
 def open_source(
     hosts: str,
     state: Path,
-    saved: Cursor | str | None = None,
+    saved: JetstreamCursor | str | None = None,
     context: Context | None = None,
-    rules: Rules = QUICK,
+    rules: WaitRules = QUICK,
     **settings: Any,
 ) -> BlueskySource:
     """A source with other BLUESKY_ settings by name, that keeps its files in `state` and goes on after `saved`."""
     given = {f"BLUESKY_{name.upper()}": str(value) for name, value in settings.items()}
     given |= {"BLUESKY_HOSTS": hosts, "PRODUCER_STATE_DIR": str(state)}
-    text = saved.text() if isinstance(saved, Cursor) else saved
-    start = Position({}, cursor=text or 0, rate=2.0)
+    text = saved.text() if isinstance(saved, JetstreamCursor) else saved
+    start = SourcePosition({}, cursor=text or 0, rate=2.0)
     return BlueskySource(Settings(given), start, context or Context(), rules)
 
 
-def start_of(network: Network, host: FakeJetstream) -> Cursor:
+def start_of(network: Network, host: FakeJetstream) -> JetstreamCursor:
     """The first entry is known to be safe, and is asked for again."""
-    return Cursor(host.url, host.time_us(network.entries[0]), host.first_seq)
+    return JetstreamCursor(host.url, host.time_us(network.entries[0]), host.first_seq)
 
 
 def collect(source: BlueskySource, posts: int) -> list[Event]:
@@ -86,5 +86,5 @@ def gaps(events: list[Event]) -> list[Gap]:
 
 
 def in_order(events: list[Event]) -> bool:
-    times = [Cursor.from_text(str(event.cursor)).time_us for event in events]
+    times = [JetstreamCursor.from_text(str(event.cursor)).time_us for event in events]
     return all(before <= after for before, after in pairwise(times))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context, Event
 from producer.sources.x_v2 import XSource
 from tests.fakes import script
@@ -40,7 +40,7 @@ class Setup:
         given = {"X_BEARER_TOKEN": TOKEN, "X_API_URL": url, "PRODUCER_STATE_DIR": str(self.state_dir)}
         return Settings(given | others)
 
-    def source(self, x: FakeX | str, saved: Position | None = None, **others: str) -> XSource:
+    def source(self, x: FakeX | str, saved: SourcePosition | None = None, **others: str) -> XSource:
         self.context = self.new_context()
         self._sources.append(XSource.open(self.settings(x, **others), saved, self.context))
         return self._sources[-1]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context, Event
 from producer.status import Spend
 from twitter_topics.cli import sources as sources_module
@@ -39,7 +39,7 @@ def tweet(number: int, **changes: Any) -> Event:
 class FakeSource:
     """Yields what it is given, then None for ever; notes how it was treated."""
 
-    name, live, start = "fake", True, Position({})
+    name, live, start = "fake", True, SourcePosition({})
 
     def __init__(self, *events: Event | None, sentence: str = "serves us", endless: bool = True) -> None:
         self.given, self.sentence, self.endless = events, sentence, endless
@@ -48,7 +48,7 @@ class FakeSource:
         self.context = Context()
         self.opened_with: list[Any] = []
 
-    def open(self, settings: Settings, name: str, saved: Position | None, context: Context) -> FakeSource:
+    def open(self, settings: Settings, name: str, saved: SourcePosition | None, context: Context) -> FakeSource:
         self.opened_with = [settings, name, saved]
         self.context = context
         return self

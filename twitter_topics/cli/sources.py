@@ -22,7 +22,7 @@ _DAY_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class SourceInfo:
     """A source as a person chooses it. `needs`: the settings that must be given."""
 
     name: str
@@ -32,22 +32,22 @@ class Facts:
 
 
 SOURCES = (
-    Facts("synthetic", "tweets made up from a seed, to try things out", "nothing"),
-    Facts("replay", "a file, a folder, an S3 prefix, or the archive itself", "nothing", ("PRODUCER_REPLAY_FILE",)),
-    Facts("bluesky", "Bluesky's public posts, live", "nothing, no account needed"),
-    Facts(
+    SourceInfo("synthetic", "tweets made up from a seed, to try things out", "nothing"),
+    SourceInfo("replay", "a file, a folder, an S3 prefix, or the archive itself", "nothing", ("PRODUCER_REPLAY_FILE",)),
+    SourceInfo("bluesky", "Bluesky's public posts, live", "nothing, no account needed"),
+    SourceInfo(
         "mastodon",
         "public posts that reach one Mastodon server, live",
         "nothing; an account there for the token",
         ("MASTODON_ACCESS_TOKEN",),
     ),
-    Facts(
+    SourceInfo(
         "x_v2",
         "X, live: posts that match the rules of X_RULES_FILE",
         "each post and author read (X_DOLLARS_PER_POST, X_DOLLARS_PER_USER), until a cap of X_*_CAP_*",
         ("X_BEARER_TOKEN",),
     ),
-    Facts(
+    SourceInfo(
         "twitter_v1",
         "any server that speaks Twitter's v1.1 stream; Twitter's own is closed since 2023",
         "as that server says",
@@ -56,7 +56,7 @@ SOURCES = (
 )
 
 
-def missing(facts: Facts, settings: Settings) -> list[str]:
+def missing(facts: SourceInfo, settings: Settings) -> list[str]:
     """The settings that a source needs and that are empty."""
     return [name for name in facts.needs if not _value(settings, name)]
 

@@ -16,7 +16,7 @@ MAX_DIDS, MAX_COLLECTIONS = 10_000, 100
 """More are refused by the hosts."""
 
 
-class Addresses:
+class StreamAddresses:
     """What the settings ask for.
 
     Attributes:

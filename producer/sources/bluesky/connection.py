@@ -10,8 +10,8 @@ import msgspec
 from websockets.sync.client import ClientConnection, connect
 
 from producer.receiving.answers import CONNECT_TIMEOUT_S, user_agent
-from producer.receiving.rules import RATE_LIMITED, Rules
-from producer.sources.bluesky.wire import Message
+from producer.receiving.rules import RATE_LIMITED, WaitRules
+from producer.sources.bluesky.wire import JetstreamMessage
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
 """A record has at most 1 MiB, and six times that where JSON must escape every letter."""
@@ -45,7 +45,7 @@ class LostError(Exception):
         self.lost = lost
 
 
-def open_stream(url: str, rules: Rules, max_bytes: int, deflate: bool) -> AbstractContextManager[ClientConnection]:
+def open_stream(url: str, rules: WaitRules, max_bytes: int, deflate: bool) -> AbstractContextManager[ClientConnection]:
     """A connection, made on entering. Both sides ping; ours finds a dead line within two thirds of the stall time."""
     return connect(
         url,
@@ -66,7 +66,7 @@ def rejection_sentence(host: str, sentence: str) -> str:
     return f"{host}: {sentence}. Check BLUESKY_HOSTS, BLUESKY_WIRE, BLUESKY_COLLECTIONS and BLUESKY_DIDS"
 
 
-def said(message: Message) -> Lost:
+def loss_of(message: JetstreamMessage) -> Lost:
     """An error frame, after which the server hangs up."""
     name = str(message.body.get("error"))[:100]
     cause = "slow" if name == "ConsumerTooSlow" else "server-error"

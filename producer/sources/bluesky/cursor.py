@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from producer.sources.bluesky.wire import KINDS, Message
+from producer.sources.bluesky.wire import KINDS, JetstreamMessage
 from twitter_topics.errors import IntegrityError
 
 FIRST_TIME_US = 10**15
@@ -28,7 +28,7 @@ AHEAD_US = 5 * 60 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class JetstreamCursor:
     """`time_us` and, where known, `seq` of the newest event of `host`."""
 
     host: str
@@ -36,7 +36,7 @@ class Cursor:
     seq: int = 0
 
     @classmethod
-    def from_text(cls, text: str) -> Cursor:
+    def from_text(cls, text: str) -> JetstreamCursor:
         """Raises:
         IntegrityError: nothing that `text` has written.
         """
@@ -51,7 +51,7 @@ class Cursor:
         return f"{self.host} {self.time_us} {self.seq}"
 
 
-def is_placed(message: Message, now_us: int) -> bool:
+def is_placed(message: JetstreamMessage, now_us: int) -> bool:
     """Whether a message is about an event and has a time that can be believed."""
     return message.kind in KINDS and 0 < message.time_us <= now_us + AHEAD_US
 
@@ -59,7 +59,7 @@ def is_placed(message: Message, now_us: int) -> bool:
 Resumed = Literal["in order", "clamped", "elsewhere"]
 
 
-class Place:
+class CursorTracker:
     """Follows the cursor through connections and hosts.
 
     Args:
@@ -72,7 +72,7 @@ class Place:
         outdated: the host said that it begins later than asked for.
     """
 
-    def __init__(self, cursor: Cursor | None, rewind_s: int, by_number: bool, quiet: bool) -> None:
+    def __init__(self, cursor: JetstreamCursor | None, rewind_s: int, by_number: bool, quiet: bool) -> None:
         self.cursor = cursor
         self.outdated = False
         self._rewind_us = rewind_s * 1_000_000
@@ -97,10 +97,10 @@ class Place:
         """Ask for the time next, because the host does not know the number. False when a number was not asked for."""
         if self._asked is None or self._asked >= FIRST_TIME_US or self.cursor is None:
             return False
-        self.cursor = Cursor(self.cursor.host, self.cursor.time_us)
+        self.cursor = JetstreamCursor(self.cursor.host, self.cursor.time_us)
         return True
 
-    def resumed(self, message: Message) -> Resumed:
+    def resumed(self, message: JetstreamMessage) -> Resumed:
         """What the first event of a connection says about the answer to `ask`.
 
         `elsewhere`: behind this address is now another server, with numbers of its own. `clamped`: between the cursor
@@ -116,14 +116,14 @@ class Place:
             late = late and self._asked_at_us - cursor.time_us > LOOK_BACK_US
         return "clamped" if late else "in order"
 
-    def advance(self, message: Message) -> bool:
+    def advance(self, message: JetstreamMessage) -> bool:
         """Take in an event; returns whether it is news. Times never go back: after an import a host may show events
         under older ones."""
         cursor = self.cursor
         if cursor is None or cursor.host != self._host:
-            self.cursor = Cursor(self._host, message.time_us, message.seq)
+            self.cursor = JetstreamCursor(self._host, message.time_us, message.seq)
             return True
         if message.time_us <= cursor.time_us and message.seq <= cursor.seq:
             return False
-        self.cursor = Cursor(self._host, max(message.time_us, cursor.time_us), max(message.seq, cursor.seq))
+        self.cursor = JetstreamCursor(self._host, max(message.time_us, cursor.time_us), max(message.seq, cursor.seq))
         return True

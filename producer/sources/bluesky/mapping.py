@@ -11,7 +11,7 @@ import msgspec
 from producer.source import Event, Kind
 from producer.sources.bluesky.entities import entities, quoted_uri
 from producer.sources.bluesky.tid import tid_time_us
-from producer.sources.bluesky.wire import Message, read_frame, read_time_us
+from producer.sources.bluesky.wire import JetstreamMessage, read_frame, read_time_us
 from producer.tweets import created_at
 from twitter_topics.contract.notice import AccountStatus, Notice
 
@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 Value = TypeVar("Value")
 
 
-class Mapper:
+class PostMapper:
     """Turns messages into events. Remembers handles, which only identity messages carry.
 
     Args:
@@ -51,7 +51,7 @@ class Mapper:
         self._resynced: dict[str, bool] = {}
         self._told: dict[str, bool] = {}
 
-    def event(self, message: Message, frame: bytes, cursor: str, seen_us: int) -> Event | None:
+    def event(self, message: JetstreamMessage, frame: bytes, cursor: str, seen_us: int) -> Event | None:
         """The event of a message, None when it carries none. Never raises on any message that `read_frame` returns.
 
         Args:
@@ -75,7 +75,7 @@ class Mapper:
             return unreadable(frame, "json: nested too deeply", cursor)
         return None
 
-    def _commit(self, message: Message, frame: bytes, cursor: str, seen_us: int) -> Event | None:
+    def _commit(self, message: JetstreamMessage, frame: bytes, cursor: str, seen_us: int) -> Event | None:
         did, body = message.did, message.body
         if body["collection"] != POSTS:
             return None
@@ -104,7 +104,7 @@ class Mapper:
         return Event(kind, tweet_id.encode(), _encode(body), time_us // 1000, cursor)
 
     def _tweet(
-        self, tweet_id: str, message: Message, record: dict[str, Any], languages: list[str], time_ms: int
+        self, tweet_id: str, message: JetstreamMessage, record: dict[str, Any], languages: list[str], time_ms: int
     ) -> dict[str, Any]:
         did = message.did
         handle = self._handles.get(did, did)
@@ -136,7 +136,7 @@ class Mapper:
             tweet["is_quote_status"], tweet["quoted_status_id_str"] = True, f"{NAME}:{quoted}"
         return tweet
 
-    def _identity(self, message: Message) -> None:
+    def _identity(self, message: JetstreamMessage) -> None:
         handle = message.body.get("handle")
         if isinstance(handle, str) and handle != "handle.invalid":
             _remember(self._handles, message.did, handle[:253], MAX_HANDLES)
@@ -170,7 +170,7 @@ def unreadable(content: bytes, reason: str, cursor: str) -> Event:
     return Event("unreadable", key.encode(), content, None, cursor, reason)
 
 
-def read_event(frame: bytes, mapper: Mapper, cursor: str = "", seen_us: int = 0) -> Event | None:
+def read_event(frame: bytes, mapper: PostMapper, cursor: str = "", seen_us: int = 0) -> Event | None:
     """Any bytes: an event, or None for what carries none."""
     try:
         message = read_frame(frame)
@@ -179,7 +179,7 @@ def read_event(frame: bytes, mapper: Mapper, cursor: str = "", seen_us: int = 0)
     return mapper.event(message, frame, cursor, seen_us)
 
 
-def _deletion(message: Message, frame: bytes, cursor: str, post_ms: int) -> Event:
+def _deletion(message: JetstreamMessage, frame: bytes, cursor: str, post_ms: int) -> Event:
     did, rkey = message.did, message.body["rkey"]
     at_us = tid_time_us(message.body.get("rev")) or message.time_us
     notice = Notice(
@@ -193,7 +193,7 @@ def _deletion(message: Message, frame: bytes, cursor: str, post_ms: int) -> Even
     return Event("notice", notice.key(), notice.value(), post_ms, cursor)
 
 
-def _account(message: Message, frame: bytes, cursor: str) -> Event | None:
+def _account(message: JetstreamMessage, frame: bytes, cursor: str) -> Event | None:
     active = message.body.get("active")
     status: AccountStatus | None = "active" if active is True else _STATUS.get(_status(message), "deactivated")
     if not isinstance(active, bool) or status is None:
@@ -210,7 +210,7 @@ def _account(message: Message, frame: bytes, cursor: str) -> Event | None:
     return Event("notice", notice.key(), notice.value(), at_ms, cursor)
 
 
-def _status(message: Message) -> str:
+def _status(message: JetstreamMessage) -> str:
     """The status of an account that is not active: a known word, a new one, or none at all."""
     status = message.body.get("status")
     return status if isinstance(status, str) else ""

@@ -15,14 +15,22 @@ from websockets.sync.client import ClientConnection
 from producer.receiving.answers import BROKEN, Answer, reset_in_s
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
-from producer.receiving.rules import RATE_LIMITED, Backoff, Rules
+from producer.receiving.rules import RATE_LIMITED, Backoff, WaitRules
 from producer.source import Context, Event
-from producer.sources.bluesky.address import Addresses
-from producer.sources.bluesky.connection import BUSY, Lost, LostError, error_name, open_stream, rejection_sentence, said
-from producer.sources.bluesky.cursor import Place, is_placed
+from producer.sources.bluesky.address import StreamAddresses
+from producer.sources.bluesky.connection import (
+    BUSY,
+    Lost,
+    LostError,
+    error_name,
+    loss_of,
+    open_stream,
+    rejection_sentence,
+)
+from producer.sources.bluesky.cursor import CursorTracker, is_placed
 from producer.sources.bluesky.dictionary import Dictionary, TooLargeError
-from producer.sources.bluesky.mapping import Mapper, unreadable
-from producer.sources.bluesky.wire import Message, read_frame
+from producer.sources.bluesky.mapping import PostMapper, unreadable
+from producer.sources.bluesky.wire import JetstreamMessage, read_frame
 from twitter_topics.errors import ConfigurationError
 
 BATCH = 256
@@ -36,7 +44,7 @@ ATTEMPTS_A_HOST = 2
 _log = logging.getLogger(__name__)
 
 
-class Batch:
+class ReceivedEvents:
     """Events read together. Its length is the memory that it takes, about."""
 
     __slots__ = ("_size", "at_ms", "events")
@@ -49,7 +57,7 @@ class Batch:
         return self._size
 
 
-class Reader:
+class JetstreamReader:
     """Fills the inbox until `closed` is set or the hosts refuse for good.
 
     Args:
@@ -62,23 +70,23 @@ class Reader:
 
     def __init__(
         self,
-        addresses: Addresses,
-        place: Place,
-        mapper: Mapper,
+        addresses: StreamAddresses,
+        tracker: CursorTracker,
+        mapper: PostMapper,
         dictionary: Dictionary | None,
         watch: GapWatch,
-        inbox: Inbox[Batch],
+        inbox: Inbox[ReceivedEvents],
         context: Context,
         closed: threading.Event,
-        rules: Rules,
+        rules: WaitRules,
         max_bytes: int,
     ) -> None:
         self.error: Exception | None = None
-        self._addresses, self._place, self._mapper, self._dictionary = addresses, place, mapper, dictionary
+        self._addresses, self._tracker, self._mapper, self._dictionary = addresses, tracker, mapper, dictionary
         self._watch, self._inbox, self._context, self._closed = watch, inbox, context, closed
         self._rules, self._max_bytes = rules, max_bytes
         self._backoff = Backoff(rules, context.random)
-        known = place.cursor.host if place.cursor else ""
+        known = tracker.cursor.host if tracker.cursor else ""
         self._host = addresses.hosts.index(known) if known in addresses.hosts else 0
         self._attempts = 0
         self._rejected_by: set[str] = set()
@@ -104,7 +112,7 @@ class Reader:
     def _connection(self) -> Lost:
         """One connection, from its opening to its end."""
         self._news, self._opened = False, self._context.monotonic()
-        cursor = self._place.ask(self.host, self._now_us())
+        cursor = self._tracker.ask(self.host, self._now_us())
         self._resuming = cursor is not None
         dictionary = self._dictionary.id_for(self.host) if self._dictionary else 0
         url = self._addresses.url(self.host, cursor, dictionary, self._max_bytes if self._leave_out_large else 0)
@@ -126,7 +134,7 @@ class Reader:
         self._was_connected = True
         self._opened, self._held_up_s = self._context.monotonic(), 0.0
         _log.info("following %s", self.host)
-        if self._place.cursor is not None:
+        if self._tracker.cursor is not None:
             self._watch.resumed()
         elif gap := self._watch.connected():
             self._put([gap])
@@ -176,32 +184,32 @@ class Reader:
         except ValueError as error:
             return [unreadable(content, str(error), self._cursor_text())]
         if message.kind == "error":
-            raise LostError(said(message))
+            raise LostError(loss_of(message))
         if message.kind == "info":
             self._informed(message)
             return []
         found = self._progress(message)
-        cursor = self._place.cursor
+        cursor = self._tracker.cursor
         event = self._mapper.event(message, content, self._cursor_text(), cursor.time_us if cursor else 0)
         return [*found, event] if event else found
 
-    def _progress(self, message: Message) -> list[Event]:
+    def _progress(self, message: JetstreamMessage) -> list[Event]:
         """Move the cursor; a gap when the stream did not go on where it should have."""
         found: list[Event] = []
         if not is_placed(message, self._now_us()):
             return found
         if self._resuming:
             self._resuming = False
-            before = self._place.cursor
-            answer = self._place.resumed(message)
-            if answer == "elsewhere" and self._place.forget_number():
+            before = self._tracker.cursor
+            answer = self._tracker.resumed(message)
+            if answer == "elsewhere" and self._tracker.forget_number():
                 raise LostError(Lost("another-server", "the numbers are those of another server; asking by time", 0.0))
             if answer != "in order" and before is not None:
                 seconds = (message.time_us - before.time_us) / 1e6
                 gap = self._watch.missed(before.time_us // 1000, message.time_us // 1000, "clamped")
                 found.append(gap._replace(cursor=before.text()))
                 _log.warning("%s begins %.0f s after the cursor: the time between is lost", self.host, seconds)
-        if self._place.advance(message):
+        if self._tracker.advance(message):
             self._news, self._leave_out_large = True, False
         return found
 
@@ -210,7 +218,7 @@ class Reader:
         posts = sum(event.kind == "post" for event in events)
         at_ms = self._watch.alive(posts, handed_on=False)
         before = self._context.monotonic()
-        self._inbox.put([Batch(events, at_ms)])
+        self._inbox.put([ReceivedEvents(events, at_ms)])
         self._held_up_s = max(self._held_up_s, self._context.monotonic() - before)
 
     def _recover(self, lost: Lost) -> None:
@@ -236,7 +244,7 @@ class Reader:
         answer = Answer(response.status_code, response.headers, bytes(response.body or b""))
         sentence = f"it answers {answer.status}" + (f" ({answer.says()})" if answer.body else "")
         name = error_name(answer.body)
-        if name == "CursorTooOld" and self._place.forget_number():
+        if name == "CursorTooOld" and self._tracker.forget_number():
             return Lost("cursor-too-old", "it keeps less than asked for; asking by time", 0.0)
         if name == "UnknownZstdDictionary" and self._dictionary:
             self._dictionary.rejected_by(self.host)
@@ -265,8 +273,8 @@ class Reader:
             return Lost("stall", "it does not answer a ping", move=True)
         return Lost("network", f"it hung up ({error})")
 
-    def _informed(self, message: Message) -> None:
-        self._place.outdated = self._place.outdated or message.body.get("name") == "OutdatedCursor"
+    def _informed(self, message: JetstreamMessage) -> None:
+        self._tracker.outdated = self._tracker.outdated or message.body.get("name") == "OutdatedCursor"
         _log.info("%s says %s: %s", self.host, message.body.get("name"), str(message.body.get("message"))[:300])
 
     def _give_up_compression(self) -> None:
@@ -275,7 +283,7 @@ class Reader:
         self._dictionary = None
 
     def _cursor_text(self) -> str:
-        return self._place.cursor.text() if self._place.cursor else ""
+        return self._tracker.cursor.text() if self._tracker.cursor else ""
 
     def _now_us(self) -> int:
         return self._context.now_ms() * 1000

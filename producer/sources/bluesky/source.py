@@ -8,18 +8,18 @@ from typing import Self
 
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.answers import BROKEN
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
-from producer.receiving.rules import BLUESKY, Rules
+from producer.receiving.rules import BLUESKY, WaitRules
 from producer.source import Context, Event
-from producer.sources.bluesky.address import Addresses
+from producer.sources.bluesky.address import StreamAddresses
 from producer.sources.bluesky.connection import BUSY, MAX_FRAME_BYTES, open_stream, rejection_sentence
-from producer.sources.bluesky.cursor import Cursor, Place
+from producer.sources.bluesky.cursor import CursorTracker, JetstreamCursor
 from producer.sources.bluesky.dictionary import Dictionary
-from producer.sources.bluesky.mapping import NAME, Mapper
-from producer.sources.bluesky.reader import POLL_S, Batch, Reader
+from producer.sources.bluesky.mapping import NAME, PostMapper
+from producer.sources.bluesky.reader import POLL_S, JetstreamReader, ReceivedEvents
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import Settings
 
@@ -43,25 +43,25 @@ class BlueskySource:
     def __init__(
         self,
         settings: Settings,
-        start: Position,
+        start: SourcePosition,
         context: Context,
-        rules: Rules = BLUESKY,
+        rules: WaitRules = BLUESKY,
         max_bytes: int = MAX_FRAME_BYTES,
     ) -> None:
         section = settings.bluesky
         self.start = start
-        self._addresses = Addresses(section)
+        self._addresses = StreamAddresses(section)
         self._context, self._rules, self._max_bytes = context, rules, max_bytes
-        self._inbox: Inbox[Batch] = Inbox()
+        self._inbox: Inbox[ReceivedEvents] = Inbox()
         self._closed = threading.Event()
         self._watch = GapWatch(NAME, start, context)
-        cursor = Cursor.from_text(str(start.cursor)) if start.cursor else None
+        cursor = JetstreamCursor.from_text(str(start.cursor)) if start.cursor else None
         languages = frozenset(code.strip().lower() for code in section.languages.split(",") if code.strip())
         kept = settings.producer.state_dir / "bluesky-dictionary.zstd"
-        self._reader = Reader(
+        self._reader = JetstreamReader(
             self._addresses,
-            Place(cursor, section.rewind_seconds, self._addresses.by_number, self._addresses.quiet),
-            Mapper(languages),
+            CursorTracker(cursor, section.rewind_seconds, self._addresses.by_number, self._addresses.quiet),
+            PostMapper(languages),
             Dictionary(kept, max_bytes) if self._addresses.zstd else None,
             self._watch,
             self._inbox,
@@ -73,14 +73,14 @@ class BlueskySource:
         self._thread = threading.Thread(target=self._reader.run, name="bluesky", daemon=True)
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
         """Ready to connect; connects when `events` is asked.
 
         Raises:
             ConfigurationError: a setting that no host can serve.
             IntegrityError: the saved cursor is none.
         """
-        return cls(settings, saved if saved is not None else Position(IDENTITY), context)
+        return cls(settings, saved if saved is not None else SourcePosition(IDENTITY), context)
 
     def check(self) -> str:
         """Opens the stream at the first host that takes us, and closes it. No key is needed.

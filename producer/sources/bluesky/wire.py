@@ -20,7 +20,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _decode = msgspec.json.Decoder().decode
 
 
-class Message(NamedTuple):
+class JetstreamMessage(NamedTuple):
     """What a frame says.
 
     Attributes:
@@ -39,7 +39,7 @@ class Message(NamedTuple):
     body: dict[str, Any]
 
 
-def read_frame(frame: bytes) -> Message:
+def read_frame(frame: bytes) -> JetstreamMessage:
     """Raises:
     ValueError: no such frame. The text is a stable word, a colon and the rest.
     """
@@ -68,7 +68,7 @@ def read_time_us(text: Any) -> int:
         return 0
 
 
-def _v1(content: dict[str, Any]) -> Message:
+def _v1(content: dict[str, Any]) -> JetstreamMessage:
     kind = content.get("kind")
     if not isinstance(kind, str):
         msg = "json: no kind"
@@ -76,20 +76,20 @@ def _v1(content: dict[str, Any]) -> Message:
     return _event(kind, content, _number(content.get("time_us")), 0, content.get(kind))
 
 
-def _v2(content: dict[str, Any]) -> Message:
+def _v2(content: dict[str, Any]) -> JetstreamMessage:
     if content["$type"] == "error":
-        return Message("error", "", 0, 0, content)
+        return JetstreamMessage("error", "", 0, 0, content)
     payload = content.get("payload")
     if content["$type"] != "message" or not isinstance(payload, dict):
-        return Message(f"frame {str(content['$type'])[:100]}", "", 0, 0, content)
+        return JetstreamMessage(f"frame {str(content['$type'])[:100]}", "", 0, 0, content)
     kind = str(payload.get("$type"))[:100].rpartition("#")[2]
     if kind == "info":
-        return Message("info", "", 0, 0, payload)
+        return JetstreamMessage("info", "", 0, 0, payload)
     body = payload if kind == "commit" else payload.get(kind)
     return _event(kind, payload, read_time_us(payload.get("time")), _number(payload.get("seq")), body)
 
 
-def _event(kind: str, content: dict[str, Any], time_us: int, seq: int, body: Any) -> Message:
+def _event(kind: str, content: dict[str, Any], time_us: int, seq: int, body: Any) -> JetstreamMessage:
     did = content.get("did")
     if not isinstance(did, str):
         did = ""
@@ -101,7 +101,7 @@ def _event(kind: str, content: dict[str, Any], time_us: int, seq: int, body: Any
     if kind == "commit" and not all(isinstance(body.get(name), str) for name in ("operation", "collection", "rkey")):
         msg = "json: a commit without operation, collection or rkey"
         raise ValueError(msg)
-    return Message(kind, did, time_us, seq, body)
+    return JetstreamMessage(kind, did, time_us, seq, body)
 
 
 def _number(value: Any) -> int:

@@ -12,14 +12,14 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving import rules
 from producer.receiving.answers import Answer, Bearer, probe, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Timeouts
 from producer.source import Context, Event
-from producer.sources.mastodon.mapping import NAME, Mapping
-from producer.sources.mastodon.sse import Assembler, Message
+from producer.sources.mastodon.mapping import NAME, StatusMapper
+from producer.sources.mastodon.sse import Assembler, ServerEvent
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import MastodonSettings, Settings
 
@@ -42,14 +42,18 @@ class MastodonSource:
     live = True
 
     def __init__(
-        self, settings: MastodonSettings, start: Position, context: Context, waits: rules.Rules = rules.MASTODON
+        self,
+        settings: MastodonSettings,
+        start: SourcePosition,
+        context: Context,
+        waits: rules.WaitRules = rules.MASTODON,
     ) -> None:
         self.start = start
         self._settings = settings
         self._context = context
         self._auth = Bearer(settings.access_token)
         languages = frozenset(code.strip().lower() for code in settings.languages.split(",") if code.strip())
-        self._mapping = Mapping(urlsplit(settings.url).netloc.rpartition("@")[2], languages)
+        self._mapper = StatusMapper(urlsplit(settings.url).netloc.rpartition("@")[2], languages)
         self._stream = HttpStream(
             self._connect,
             waits,
@@ -61,7 +65,7 @@ class MastodonSource:
         )
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
         """Ready to connect; connects when `events` is asked.
 
         Raises:
@@ -72,7 +76,7 @@ class MastodonSource:
             raise ConfigurationError(f"MASTODON_ACCESS_TOKEN not set, which Mastodon asks for since 4.2: {HOW}")
         identity = {"url": mastodon.url, "stream": mastodon.stream, "languages": mastodon.languages}
         known = saved is not None and dict(saved.identity) == identity
-        return cls(mastodon, saved if known and saved is not None else Position(identity), context)
+        return cls(mastodon, saved if known and saved is not None else SourcePosition(identity), context)
 
     def check(self) -> str:
         """Ask whether the token is good.
@@ -111,8 +115,8 @@ class MastodonSource:
         """Hang up."""
         self._stream.close()
 
-    def _read(self, message: Message | None) -> Event | None:
-        return None if message is None else self._mapping.event(message)
+    def _read(self, message: ServerEvent | None) -> Event | None:
+        return None if message is None else self._mapper.event(message)
 
     def _rejection_sentence(self, answer: Answer) -> str:
         says = answer.says()

@@ -8,7 +8,7 @@ from typing import Any
 
 from producer.receiving.lines import json_object, too_long, unreadable
 from producer.source import Event, Kind
-from producer.sources.mastodon.sse import Message
+from producer.sources.mastodon.sse import ServerEvent
 from producer.sources.mastodon.text import plain_text
 from producer.tweets import created_at
 from twitter_topics.contract.notice import Notice
@@ -19,7 +19,7 @@ OPEN = frozenset({"public", "unlisted"})
 """Visibilities whose authors let everybody read."""
 
 
-class Mapping:
+class StatusMapper:
     """Reads the messages of one server.
 
     Args:
@@ -31,7 +31,7 @@ class Mapping:
         self._prefix = f"{NAME}:{host}/"
         self._languages = languages
 
-    def event(self, message: Message) -> Event | None:
+    def event(self, message: ServerEvent) -> Event | None:
         """A post, an edit or a notice; None for what is not for us; else a dead letter. Never raises."""
         if message.whole_length > len(message.data):
             return too_long(message.data[: 16 * 1024], message.whole_length)

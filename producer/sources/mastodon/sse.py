@@ -8,7 +8,7 @@ MAX_DATA_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-class Message(NamedTuple):
+class ServerEvent(NamedTuple):
     """One event. `whole_length` is larger than `data` when only the beginning was kept."""
 
     name: str
@@ -28,7 +28,7 @@ class Assembler:
         self._data: list[bytes] = []
         self._held = self._length = 0
 
-    def feed(self, line: bytes) -> Message | None:
+    def feed(self, line: bytes) -> ServerEvent | None:
         """The message that ends with this line. A message without data is none, and so is a comment."""
         if not line:
             return self._dispatch()
@@ -43,7 +43,7 @@ class Assembler:
                 self._held += len(value) + 1
         return None
 
-    def _dispatch(self) -> Message | None:
+    def _dispatch(self) -> ServerEvent | None:
         name, data, length = self._name, self._data, self._length
         self._reset()
-        return Message(name or "message", b"\n".join(data), length - 1) if data else None
+        return ServerEvent(name or "message", b"\n".join(data), length - 1) if data else None

@@ -19,7 +19,7 @@ _OWN_LINKS = frozenset({"mention", "hashtag"})
 def plain_text(html: str) -> tuple[str, list[str]]:
     """The text, a blank line between paragraphs, and the addresses linked to (not those of mentions and hashtags)."""
     html = html[:MAX_CHARACTERS]
-    reader = _Reader()
+    reader = _TextExtractor()
     try:
         reader.feed(html)
         reader.close()
@@ -29,7 +29,7 @@ def plain_text(html: str) -> tuple[str, list[str]]:
     return _BLANK.sub("\n\n", text).strip(), list(dict.fromkeys(reader.links))
 
 
-class _Reader(HTMLParser):
+class _TextExtractor(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Self
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context, Event
-from producer.sources.replay.files import local_parts
+from producer.sources.replay.files import local_files
 from producer.sources.replay.material import Material, StoppedError
-from producer.sources.replay.records import Record, moved
+from producer.sources.replay.records import ReplayRecord, moved
 from twitter_topics.contract.notice import Notice
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.settings import ProducerSettings, Settings
@@ -31,7 +31,9 @@ class ReplaySource:
     name = "replay"
     live = False
 
-    def __init__(self, material: Material, start: Position, context: Context, factor: float | None = None) -> None:
+    def __init__(
+        self, material: Material, start: SourcePosition, context: Context, factor: float | None = None
+    ) -> None:
         """`factor` of real time, None for as fast as possible."""
         self.start = start
         self._material = material
@@ -40,7 +42,7 @@ class ReplaySource:
         self._shift_ms = start.origin.get("shift_ms", 0)
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
         """At the saved position when it belongs to this material and way of telling time, else at its begin.
 
         Raises:
@@ -59,7 +61,7 @@ class ReplaySource:
             return cls(material, saved, context, factor)
         if saved is not None:
             _log.warning("another material or way of telling time than at the last run: replaying it from its begin")
-        start = Position(identity, material.origin())
+        start = SourcePosition(identity, material.origin())
         if chosen.replay_times == "shift":
             newest = material.newest_ms(start, chosen.limit)
             shift_ms = 0 if newest is None else context.now_ms() - newest
@@ -96,7 +98,7 @@ class ReplaySource:
         """Let go of what the material holds open."""
         self._material.close()
 
-    def _event(self, record: Record) -> Event:
+    def _event(self, record: ReplayRecord) -> Event:
         raw, cursor, _, time_ms, notice, reason = record
         if reason:
             return Event("unreadable", record.key(), raw, None, cursor, reason)
@@ -148,10 +150,10 @@ def _material(settings: Settings, context: Context) -> Material:
         return ArchivedTweets.open(settings, context)
     _reject_hours(chosen)
     if "://" in chosen.replay_file:
-        from producer.sources.replay.objects import stored_parts
+        from producer.sources.replay.objects import stored_files
 
-        return stored_parts(chosen.replay_file, settings.s3, context)
-    return local_parts(chosen.replay_file, context)
+        return stored_files(chosen.replay_file, settings.s3, context)
+    return local_files(chosen.replay_file, context)
 
 
 def _reject_hours(chosen: ProducerSettings) -> None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.rules import Backoff
 from producer.source import Context, Cursor
 from producer.sources.replay.material import STORE, StoppedError
-from producer.sources.replay.records import Record
+from producer.sources.replay.records import ReplayRecord
 from twitter_topics.contract.archive import NAMESPACE, RAW_TABLE
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.store.archive import ArchiveStore
@@ -44,7 +44,7 @@ _Rows = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 
-class _Place(NamedTuple):
+class _RowPosition(NamedTuple):
     """Where a row stands. The Kafka timestamp (microseconds) tells rows apart whose topic was made anew."""
 
     hour: datetime
@@ -53,7 +53,7 @@ class _Place(NamedTuple):
     stamp: int = -1
 
     @classmethod
-    def of(cls, cursor: Cursor) -> _Place:
+    def of(cls, cursor: Cursor) -> _RowPosition:
         """From `<hour>\\t<partition>\\t<offset>\\t<timestamp>`; 0 stands before everything."""
         if not cursor:
             return cls(_EARLIEST)
@@ -123,22 +123,22 @@ class ArchivedTweets:
         hours = f"{len(rows):,} hours from {_text(min(rows))}" if rows else "no hours"
         return f"the archive: at most {sum(rows.values()):,} tweets of {hours}"
 
-    def records(self, start: Position) -> Iterator[Record | None]:
-        place = _Place.of(start.cursor)
+    def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:
+        after = _RowPosition.of(start.cursor)
         hours = yield from self._tried(partial(self._rows_per_hour, start.origin))
         for hour in sorted(hours):
-            if hour < place.hour:
+            if hour < after.hour:
                 continue
             pieces = _WHOLE
             if hours[hour] > PIECE_ROWS:
                 keys = yield from self._tried(partial(self._read, hour, start.origin, _KEY))
                 pieces = _pieces(keys)
             for piece in pieces:
-                if (hour, piece.partition, piece.last) >= place[:3]:
+                if (hour, piece.partition, piece.last) >= after[:3]:
                     rows = yield from self._tried(partial(self._read, hour, start.origin, _COLUMNS, piece.condition))
-                    yield from _records(hour, rows, place)
+                    yield from _records(hour, rows, after)
 
-    def newest_ms(self, start: Position, limit: int) -> int | None:
+    def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         if limit:
             times = (record.time_ms for record in islice(filter(None, self.records(start)), limit))
             return max((time_ms for time_ms in times if time_ms is not None), default=None)
@@ -249,16 +249,16 @@ def _columns(batches: Iterable[Any], names: tuple[str, ...]) -> _Rows:
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
-def _records(hour: datetime, rows: _Rows, after: _Place) -> Iterator[Record]:
+def _records(hour: datetime, rows: _Rows, after: _RowPosition) -> Iterator[ReplayRecord]:
     """Records of an hour in order, those after a place."""
     order = np.lexsort((rows["kafka_timestamp"], rows["kafka_offset"], rows["kafka_partition"]))
     text = _text(hour)
     for begin in range(0, len(order), _AT_ONCE):
         some = order[begin : begin + _AT_ONCE]
-        for tweet_id, micros, payload, *place in zip(*(rows[name][some].tolist() for name in _COLUMNS), strict=True):
-            if payload is not None and (hour, *place) > after:
-                cursor = f"{text}\t{place[0]}\t{place[1]}\t{place[2]}"
-                yield Record(payload, cursor, tweet_id, micros // 1000)
+        for tweet_id, micros, payload, *at in zip(*(rows[name][some].tolist() for name in _COLUMNS), strict=True):
+            if payload is not None and (hour, *at) > after:
+                cursor = f"{text}\t{at[0]}\t{at[1]}\t{at[2]}"
+                yield ReplayRecord(payload, cursor, tweet_id, micros // 1000)
 
 
 def _hour(name: str, text: str) -> datetime | None:

@@ -12,13 +12,13 @@ from typing import IO, NoReturn
 
 from producer.source import Context
 from producer.sources.replay.material import StoppedError
-from producer.sources.replay.parts import Part, Parts, Text, is_hidden, is_taken, natural
+from producer.sources.replay.parts import ReplayFile, ReplayFiles, Text, is_hidden, is_taken, natural
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 
 CHUNK_BYTES = 256 * 1024
 
 
-def local_parts(setting: str, context: Context) -> Parts:
+def local_files(setting: str, context: Context) -> ReplayFiles:
     """The file, or the folder's files and those of its folders; names are what is held of them.
 
     Raises:
@@ -30,10 +30,10 @@ def local_parts(setting: str, context: Context) -> Parts:
         if not parts:
             msg = f"PRODUCER_REPLAY_FILE: folder {path} has no .jsonl, .json or .ndjson file, plain, .gz, .zst or .bz2"
             raise ConfigurationError(msg)
-        return Parts(str(path.resolve()), parts, alone=False)
+        return ReplayFiles(str(path.resolve()), parts, alone=False)
     if not path.is_file():
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE: there is no file {path}")
-    return Parts(str(path), [_part(path.parent, path.name, context)], alone=not _is_tar(path.name))
+    return ReplayFiles(str(path), [_part(path.parent, path.name, context)], alone=not _is_tar(path.name))
 
 
 def _names(folder: Path) -> Iterator[str]:
@@ -48,11 +48,11 @@ def _is_tar(name: str) -> bool:
     return name.lower().endswith(".tar")
 
 
-def _part(folder: Path, name: str, context: Context) -> Part:
+def _part(folder: Path, name: str, context: Context) -> ReplayFile:
     path = folder / name
     with _reading(path):
         stored = path.stat().st_size
-    return Part(name, stored, partial(_members if _is_tar(name) else _itself, path, name, context))
+    return ReplayFile(name, stored, partial(_members if _is_tar(name) else _itself, path, name, context))
 
 
 def _itself(path: Path, name: str, context: Context) -> Iterator[Text]:

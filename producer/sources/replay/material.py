@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from producer.position import Position
-from producer.receiving.rules import Rules
-from producer.sources.replay.records import Record
+from producer.position import SourcePosition
+from producer.receiving.rules import WaitRules
+from producer.sources.replay.records import ReplayRecord
 from twitter_topics.errors import RetryableError
 
-STORE = Rules(0.25, 16.0, 1.0, 16.0, 1.0, 16.0, stall_s=60.0, jitter=0.25)
+STORE = WaitRules(0.25, 16.0, 1.0, 16.0, 1.0, 16.0, stall_s=60.0, jitter=0.25)
 """Waits for the object store and the catalog. Our own choice: S3 asks for growing waits and names no numbers."""
 
 
@@ -36,7 +36,7 @@ class Material(Protocol):
         """How much it is, for the log."""
         ...
 
-    def records(self, start: Position) -> Iterator[Record | None]:
+    def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:
         """The records after a position. None hands back control, at least once a second while waiting.
 
         Raises:
@@ -46,7 +46,7 @@ class Material(Protocol):
         """
         ...
 
-    def newest_ms(self, start: Position, limit: int) -> int | None:
+    def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         """Event time of the newest tweet, of the first `limit` records when that is not 0. None when there is none."""
         ...
 

@@ -22,7 +22,7 @@ from producer.receiving.inbox import Inbox
 from producer.receiving.rules import Backoff
 from producer.source import Context
 from producer.sources.replay.material import STORE, StoppedError
-from producer.sources.replay.parts import Part, Parts, Text, is_taken, natural
+from producer.sources.replay.parts import ReplayFile, ReplayFiles, Text, is_taken, natural
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
 from twitter_topics.store.s3 import s3_client
 
@@ -43,7 +43,7 @@ _END = b""
 _log = logging.getLogger(__name__)
 
 
-def stored_parts(url: str, settings: S3Settings, context: Context) -> Parts:
+def stored_files(url: str, settings: S3Settings, context: Context) -> ReplayFiles:
     """The objects whose keys begin with the prefix of `s3://BUCKET/PREFIX`; keys are what is held of them.
 
     The newest tweet is sought in the last object that has tweets.
@@ -61,14 +61,14 @@ def stored_parts(url: str, settings: S3Settings, context: Context) -> Parts:
     if not parts:
         msg = f"PRODUCER_REPLAY_FILE: {url} has no .jsonl, .json or .ndjson object, plain, .gz, .zst or .bz2"
         raise ConfigurationError(msg)
-    return Parts(url, parts, alone=False, sample=True)
+    return ReplayFiles(url, parts, alone=False, sample=True)
 
 
 class _Bucket:
     def __init__(self, client: S3Client, name: str, context: Context) -> None:
         self._client, self._name, self._context = client, name, context
 
-    def parts(self, prefix: str) -> Iterator[Part]:
+    def parts(self, prefix: str) -> Iterator[ReplayFile]:
         folder = prefix[: prefix.rfind("/") + 1]
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
@@ -76,7 +76,7 @@ class _Bucket:
                     key = item["Key"]
                     if is_taken(key.removeprefix(folder)) or (key == prefix and key != folder):
                         read = partial(self._texts, key, item["Size"], item["ETag"])
-                        yield Part(key, item["Size"], read)
+                        yield ReplayFile(key, item["Size"], read)
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, prefix) from error
 

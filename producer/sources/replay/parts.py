@@ -11,12 +11,12 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.reporting.words import size
 from producer.source import Cursor
 from producer.sources.replay.lines import Line, inflated, numbered
 from producer.sources.replay.material import time_text
-from producer.sources.replay.records import Record, read_line
+from producer.sources.replay.records import ReplayRecord, read_line
 from twitter_topics.errors import ConfigurationError, IntegrityError
 
 _LINES = re.compile(r"\.(jsonl|json|ndjson|gz|zst|bz2)$", re.IGNORECASE)
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Part:
+class ReplayFile:
     """One file below the folder or prefix, its size in bytes, and what is in it: itself, or the members of a .tar file,
     which are named `<name>/<member>`."""
 
@@ -58,7 +58,7 @@ def natural(name: str) -> tuple[list[list[Any]], str]:
     return [[int(word) if place % 2 else word for place, word in enumerate(words)] for words in steps], name
 
 
-class Parts:
+class ReplayFiles:
     """`Material` of files. The position in a single file is its line number, else `<name>\\t<line>`.
 
     Files that are added go on where the last run ended, as long as their names come later; a name that comes before
@@ -71,12 +71,12 @@ class Parts:
         sample: the newest tweet is sought in the last file only; to read everything twice would cost too much.
     """
 
-    def __init__(self, place: str, parts: Sequence[Part], *, alone: bool, sample: bool = False) -> None:
+    def __init__(self, place: str, parts: Sequence[ReplayFile], *, alone: bool, sample: bool = False) -> None:
         self._place, self._parts, self._alone, self._sample = place, parts, alone, sample
 
     @cached_property
-    def _first(self) -> Record:
-        for record in self.records(Position({})):
+    def _first(self) -> ReplayRecord:
+        for record in self.records(SourcePosition({})):
             if record is not None:
                 return record
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {self._place} has no lines")
@@ -94,7 +94,7 @@ class Parts:
         stored = size(sum(part.size for part in self._parts))
         return f"{self._place}: {many}, {stored}, the first tweet of {time_text(self._first.time_ms)}"
 
-    def records(self, start: Position) -> Iterator[Record | None]:
+    def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:
         name, done = self._place_of(start.cursor)
         for part in self._remaining(name):
             for text_name, chunks in part.texts():
@@ -106,7 +106,7 @@ class Parts:
             if name and name.startswith(f"{part.name}/"):
                 raise IntegrityError(f"{part.name} of {self._place} no longer has {name}, where the replay stopped")
 
-    def newest_ms(self, start: Position, limit: int) -> int | None:
+    def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         if limit or not self._sample:
             return _newest(islice(_present(self.records(start)), limit or None))
         for part in reversed(self._parts):
@@ -125,7 +125,7 @@ class Parts:
         name, _, line = cursor.rpartition("\t")
         return name, int(line)
 
-    def _remaining(self, name: str) -> Iterator[Part]:
+    def _remaining(self, name: str) -> Iterator[ReplayFile]:
         """The parts from the one that the position lies in. When that is gone, from the next."""
         here = [part for part in self._parts if name == part.name or name.startswith(f"{part.name}/")]
         if name and not here:
@@ -133,7 +133,7 @@ class Parts:
         reached = natural(here[0].name if here else name)
         return (part for part in self._parts if not name or natural(part.name) >= reached)
 
-    def _lines(self, name: str, chunks: Iterator[bytes | None], skip: int) -> Iterator[Record | None]:
+    def _lines(self, name: str, chunks: Iterator[bytes | None], skip: int) -> Iterator[ReplayRecord | None]:
         number = 0
         for line in numbered(inflated(chunks, name)):
             if line is None:
@@ -149,10 +149,12 @@ class Parts:
             msg = f"{name} of {self._place} has fewer lines than the {skip} already sent"
             raise IntegrityError(f"{msg}: restore it, or delete the position file to start anew")
 
-    def _record(self, name: str, line: Line) -> Record:
+    def _record(self, name: str, line: Line) -> ReplayRecord:
         record = read_line(line.raw, line.number if self._alone else f"{name}\t{line.number}")
         if line.too_long:
-            return Record(line.raw, record.cursor, reason=f"size: a line of {line.too_long} bytes; this is its head")
+            return ReplayRecord(
+                line.raw, record.cursor, reason=f"size: a line of {line.too_long} bytes; this is its head"
+            )
         if not line.ended and record.tweet_id is None and record.notice is None:
             # perhaps half a line, of a file that is being written: it is looked at again when the file has grown
             before = line.number - 1
@@ -160,10 +162,10 @@ class Parts:
         return record
 
 
-def _present(records: Iterator[Record | None]) -> Iterator[Record]:
+def _present(records: Iterator[ReplayRecord | None]) -> Iterator[ReplayRecord]:
     return (record for record in records if record is not None)
 
 
-def _newest(records: Iterator[Record]) -> int | None:
+def _newest(records: Iterator[ReplayRecord]) -> int | None:
     times = (record.time_ms for record in records if record.tweet_id is not None and record.time_ms is not None)
     return max(times, default=None)

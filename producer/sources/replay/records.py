@@ -13,7 +13,7 @@ from producer.tweets import created_at
 from twitter_topics.contract.tweet import tweet_identity, tweet_time
 
 
-class Record(NamedTuple):
+class ReplayRecord(NamedTuple):
     """One record of the material, and the place after it.
 
     `tweet_id` is None for what is no tweet. `reason` says why only a head of it was kept.
@@ -43,7 +43,7 @@ class _Head(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Head).decode
 
 
-def read_line(raw: bytes, cursor: Cursor) -> Record:
+def read_line(raw: bytes, cursor: Cursor) -> ReplayRecord:
     """The record in a line. Never raises, whatever the bytes are."""
     try:
         raw.decode()  # msgspec does not look into the texts that it passes over
@@ -54,22 +54,22 @@ def read_line(raw: bytes, cursor: Cursor) -> Record:
     if tweet_id is None:
         return read_line_slowly(raw, cursor)
     time_ms = tweet_time({"timestamp_ms": head.timestamp_ms, "created_at": head.created_at})
-    return Record(raw, cursor, tweet_id, time_ms)
+    return ReplayRecord(raw, cursor, tweet_id, time_ms)
 
 
-def read_line_slowly(raw: bytes, cursor: Cursor) -> Record:
+def read_line_slowly(raw: bytes, cursor: Cursor) -> ReplayRecord:
     """The same for any line, by the letter: what is no usual tweet comes here."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        return Record(raw, cursor)
+        return ReplayRecord(raw, cursor)
     tweet_id = tweet_identity(body)
     if tweet_id is not None:
-        return Record(raw, cursor, tweet_id, tweet_time(body))
+        return ReplayRecord(raw, cursor, tweet_id, tweet_time(body))
     notice = _notice(raw)
-    return Record(raw, cursor, None, notice.event_time_ms if notice else tweet_time(body), notice)
+    return ReplayRecord(raw, cursor, None, notice.event_time_ms if notice else tweet_time(body), notice)
 
 
 def moved(raw: bytes, time_ms: int) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final, Self
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context, Event
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
@@ -33,13 +33,13 @@ class SyntheticSource:
     name = "synthetic"
     live = False
 
-    def __init__(self, stream: Stream, start: Position, context: Context) -> None:
+    def __init__(self, stream: Stream, start: SourcePosition, context: Context) -> None:
         self.start = start
         self._stream = stream
         self._context = context
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
         """The stream of the settings at its saved position, or from the beginning of its history."""
         made = settings.producer
         start = _start(made, saved, context.now_ms())
@@ -66,7 +66,7 @@ class SyntheticSource:
         """Nothing is held open."""
 
 
-def _start(settings: ProducerSettings, saved: Position | None, now_ms: int) -> Position:
+def _start(settings: ProducerSettings, saved: SourcePosition | None, now_ms: int) -> SourcePosition:
     identity = {
         "seed": settings.synthetic_seed,
         "rate": settings.synthetic_rate,
@@ -80,4 +80,4 @@ def _start(settings: ProducerSettings, saved: Position | None, now_ms: int) -> P
         _log.warning(
             "another seed, rate or history than at the last run: a new stream begins where the last one stopped"
         )
-    return Position(identity, {"begin_ms": begin_ms})
+    return SourcePosition(identity, {"begin_ms": begin_ms})

@@ -37,7 +37,7 @@ _CLOSERS = {
 }
 
 
-class Written(NamedTuple):
+class FilledText(NamedTuple):
     """A text, its author's mood (`+`, `=` or `-`) and the template it was made from."""
 
     text: str
@@ -68,7 +68,7 @@ class Writer:
         pieces += _trimmings(chance, theme, written.mood, author)
         return _fitting(pieces)
 
-    def _sentence(self, chance: Random, talk: Talk, day: int, language: str, but: str = "") -> Written:
+    def _sentence(self, chance: Random, talk: Talk, day: int, language: str, but: str = "") -> FilledText:
         """One filled template, another one than `but`."""
         theme = talk.theme
         phase: Phase = chance.choice(QUIET_PHASES) if talk.phase is None else talk.phase
@@ -85,7 +85,7 @@ class Writer:
             return _unused(chance, pools[match["pool"]], used)
 
         text = _ARTICLE.sub(r"\1n", _GAP.sub(filled, template[2:]))
-        return Written(text[0].upper() + text[1:], template[0], template)
+        return FilledText(text[0].upper() + text[1:], template[0], template)
 
     def _narrowed(self, theme: Theme, day: int) -> Pools:
         chance = dice(self._seed, "words of the day", theme.name, day)

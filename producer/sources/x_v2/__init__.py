@@ -15,7 +15,7 @@ from typing import Self
 
 import requests
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.answers import Answer
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeouts
@@ -43,7 +43,7 @@ class XSource:
     name = "twitter"
     live = True
 
-    def __init__(self, settings: Settings, start: Position, context: Context) -> None:
+    def __init__(self, settings: Settings, start: SourcePosition, context: Context) -> None:
         self.start = start
         self._settings = settings.x
         self._context = context
@@ -65,7 +65,7 @@ class XSource:
         )
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, context: Context) -> Self:
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
         """Ready to connect; connects when `events` is asked.
 
         Raises:
@@ -74,7 +74,7 @@ class XSource:
         """
         identity = {"url": settings.x.api_url}
         known = saved if saved is not None and dict(saved.identity) == identity else None
-        return cls(settings, known or Position(identity), context)
+        return cls(settings, known or SourcePosition(identity), context)
 
     def check(self) -> str:
         """Ask for the account's rules (450 times in 15 minutes are allowed), and what the project has used.

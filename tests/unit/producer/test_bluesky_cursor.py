@@ -9,35 +9,35 @@ from producer.sources.bluesky.cursor import (
     FIRST_TIME_US,
     LOOK_BACK_US,
     MARGIN_US,
-    Cursor,
-    Place,
+    CursorTracker,
+    JetstreamCursor,
     is_placed,
 )
-from producer.sources.bluesky.wire import Message
+from producer.sources.bluesky.wire import JetstreamMessage
 from twitter_topics.errors import IntegrityError
 
 NOW = 1_790_000_000_000_000
 HERE, THERE = "wss://here.example", "wss://there.example"
 
 
-def message(time_us: int, seq: int = 0) -> Message:
-    return Message("commit", "did:plc:a", time_us, seq, {})
+def message(time_us: int, seq: int = 0) -> JetstreamMessage:
+    return JetstreamMessage("commit", "did:plc:a", time_us, seq, {})
 
 
-def place(cursor: Cursor | None, *, rewind_s: int = 5, v2: bool = False, quiet: bool = False) -> Place:
-    return Place(cursor, rewind_s, v2, quiet)
+def place(cursor: JetstreamCursor | None, *, rewind_s: int = 5, v2: bool = False, quiet: bool = False) -> CursorTracker:
+    return CursorTracker(cursor, rewind_s, v2, quiet)
 
 
 @given(st.sampled_from([HERE, THERE]), st.integers(0, 2**62), st.integers(0, 2**62))
 def test_a_cursor_survives_being_saved(host: str, time_us: int, seq: int) -> None:
-    cursor = Cursor(host, time_us, seq)
-    assert Cursor.from_text(cursor.text()) == cursor
+    cursor = JetstreamCursor(host, time_us, seq)
+    assert JetstreamCursor.from_text(cursor.text()) == cursor
 
 
 @pytest.mark.parametrize("text", ["", "7", "wss://here 1", "wss://here one 2", "a b c d"])
 def test_a_damaged_cursor_is_said(text: str) -> None:
     with pytest.raises(IntegrityError, match="no cursor of Bluesky"):
-        Cursor.from_text(text)
+        JetstreamCursor.from_text(text)
 
 
 def test_the_first_start_begins_now() -> None:
@@ -45,31 +45,31 @@ def test_the_first_start_begins_now() -> None:
 
 
 def test_the_same_host_is_asked_for_the_very_place() -> None:
-    cursor = Cursor(HERE, NOW - 1000, 42)
+    cursor = JetstreamCursor(HERE, NOW - 1000, 42)
     assert place(cursor).ask(HERE, NOW) == NOW - 1000
     assert place(cursor, v2=True).ask(HERE, NOW) == 42
 
 
 @pytest.mark.parametrize("v2", [False, True])
 def test_another_host_is_asked_for_the_time_a_little_earlier(v2: bool) -> None:
-    cursor = Cursor(HERE, NOW - 1000, 42)
+    cursor = JetstreamCursor(HERE, NOW - 1000, 42)
     assert place(cursor, v2=v2).ask(THERE, NOW) == NOW - 1000 - 5_000_000
     assert place(cursor, v2=v2, rewind_s=0).ask(THERE, NOW) == NOW - 1000
 
 
 def test_without_a_number_the_second_wire_is_asked_for_the_time() -> None:
-    assert place(Cursor(HERE, NOW - 1000), v2=True).ask(HERE, NOW) == NOW - 1000
+    assert place(JetstreamCursor(HERE, NOW - 1000), v2=True).ask(HERE, NOW) == NOW - 1000
 
 
 @settings(deadline=None)
 @given(st.integers(0, 2**62), st.integers(0, 3600), st.sampled_from([HERE, THERE]), st.integers(FIRST_TIME_US, 2**55))
 def test_the_future_is_never_asked_for_nor_taken_for_a_number(time_us: int, rewind: int, host: str, now: int) -> None:
-    asked = place(Cursor(HERE, time_us), rewind_s=rewind).ask(host, now)
+    asked = place(JetstreamCursor(HERE, time_us), rewind_s=rewind).ask(host, now)
     assert asked is None if time_us == 0 else FIRST_TIME_US <= (asked or 0) <= now
 
 
 def test_the_answer_is_late_when_something_is_missing() -> None:
-    cursor = Cursor(HERE, NOW - 10**12)
+    cursor = JetstreamCursor(HERE, NOW - 10**12)
     for late_us, expected in ((0, "in order"), (MARGIN_US, "in order"), (MARGIN_US + 1, "clamped")):
         for host in (HERE, THERE):
             asking = place(cursor)
@@ -89,7 +89,7 @@ def test_few_accounts_may_be_silent_for_long() -> None:
         (LOOK_BACK_US + 1, False, "clamped"),
         (MARGIN_US + 1, True, "clamped"),
     ):
-        asking = place(Cursor(HERE, NOW - age_us), quiet=True)
+        asking = place(JetstreamCursor(HERE, NOW - age_us), quiet=True)
         asking.ask(HERE, NOW)
         asking.outdated = outdated
         assert asking.resumed(message(NOW)) == expected
@@ -100,13 +100,13 @@ def test_few_accounts_may_be_silent_for_long() -> None:
     [(42, 0, "in order"), (43, MARGIN_US, "in order"), (41, 0, "elsewhere"), (42, MARGIN_US + 1, "elsewhere")],
 )
 def test_numbers_of_another_server_are_noticed(seq: int, later_us: int, expected: str) -> None:
-    asking = place(Cursor(HERE, NOW - 10**12, 42), v2=True)
+    asking = place(JetstreamCursor(HERE, NOW - 10**12, 42), v2=True)
     asking.ask(HERE, NOW)
     assert asking.resumed(message(NOW - 10**12 + later_us, seq)) == expected
 
 
 def test_a_number_is_forgotten_once() -> None:
-    asking = place(Cursor(HERE, NOW - 1000, 42), v2=True)
+    asking = place(JetstreamCursor(HERE, NOW - 1000, 42), v2=True)
     assert asking.ask(HERE, NOW) == 42
     assert asking.forget_number()
     assert asking.ask(HERE, NOW) == NOW - 1000
@@ -120,7 +120,7 @@ def test_the_place_moves_on_and_never_back() -> None:
     assert not following.advance(message(NOW - 500, 7))
     assert not following.advance(message(NOW - 900, 6))
     assert following.advance(message(5, 8))  # an event that was imported under its old time
-    assert following.cursor == Cursor(HERE, NOW - 500, 8)
+    assert following.cursor == JetstreamCursor(HERE, NOW - 500, 8)
 
 
 def test_a_time_ahead_of_the_clock_is_not_believed() -> None:
@@ -131,7 +131,7 @@ def test_a_time_ahead_of_the_clock_is_not_believed() -> None:
 
 
 def test_on_another_host_its_own_times_count() -> None:
-    following = place(Cursor(HERE, NOW - 1000, 42))
+    following = place(JetstreamCursor(HERE, NOW - 1000, 42))
     following.ask(THERE, NOW)
     assert following.advance(message(NOW - 4_000_000, 3))
-    assert following.cursor == Cursor(THERE, NOW - 4_000_000, 3)
+    assert following.cursor == JetstreamCursor(THERE, NOW - 4_000_000, 3)

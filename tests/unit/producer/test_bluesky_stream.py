@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from producer.receiving.rules import BLUESKY, Rules
+from producer.receiving.rules import BLUESKY, WaitRules
 from producer.source import Context, Event
 from producer.sources.bluesky import BlueskySource
-from producer.sources.bluesky.cursor import Cursor
+from producer.sources.bluesky.cursor import JetstreamCursor
 from tests.fakes.bluesky_network import Network
 from tests.fakes.bluesky_setup import (
     QUICK,
@@ -137,8 +137,8 @@ def test_another_host_is_asked_for_what_came_a_little_before(wire: str, shift_us
     asked = int(there.requests[0][1]["cursor"][0])
     assert asked == here.time_us(network.entries[59]) - 5_000_000
     assert gaps(events) == []
-    last = Cursor.from_text(str(events[-1].cursor))
-    assert last == Cursor(there.url, there.time_us(network.entries[-1]), 100_099 if wire == "v2" else 0)
+    last = JetstreamCursor.from_text(str(events[-1].cursor))
+    assert last == JetstreamCursor(there.url, there.time_us(network.entries[-1]), 100_099 if wire == "v2" else 0)
 
 
 def test_hosts_take_turns_until_one_is_there(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def hourly(tmp_path: Path, wire: str, **settings: Any) -> tuple[Network, FakeJet
     network = Network(48, step_us=HOUR_US)
     context = Context()
     with FakeJetstream(network, look_back_us=36 * HOUR_US) as host:
-        saved = Cursor(host.url, network.entries[2].at_us, 3)
+        saved = JetstreamCursor(host.url, network.entries[2].at_us, 3)
         events = collect(open_source(host.url, tmp_path, saved, context, wire=wire, **settings), 37)
     return network, host, events, context
 
@@ -181,7 +181,7 @@ def test_what_the_host_no_longer_keeps_is_a_gap(wire: str, tmp_path: Path) -> No
     )
     assert gaps(events) == [lost]
     assert events[0].kind == "gap"
-    assert events[0].cursor == Cursor(host.url, network.entries[2].at_us, 3 if wire == "v1" else 0).text()
+    assert events[0].cursor == JetstreamCursor(host.url, network.entries[2].at_us, 3 if wire == "v1" else 0).text()
     assert context.status.gap_seconds == lost.seconds == 9 * 3600
     cursors = [query["cursor"][0] for _, query in host.requests]
     time_us = str(network.entries[2].at_us)
@@ -192,7 +192,7 @@ def test_a_place_in_the_future_is_asked_for_as_now(tmp_path: Path) -> None:
     network = Network(3)
     now_ms = network.next_us // 1000
     with FakeJetstream(network) as host:
-        source = open_source(host.url, tmp_path, Cursor(host.url, 10**18), Context(now_ms=lambda: now_ms))
+        source = open_source(host.url, tmp_path, JetstreamCursor(host.url, 10**18), Context(now_ms=lambda: now_ms))
         events = source.events()
         next(events)
         while not host.requests:
@@ -205,7 +205,7 @@ def test_a_place_in_the_future_is_asked_for_as_now(tmp_path: Path) -> None:
 def test_another_server_behind_the_same_address_is_asked_by_time(seq: int, tmp_path: Path) -> None:
     network = Network(50, step_us=2 * 60_000_000)
     with FakeJetstream(network) as host:
-        saved = Cursor(host.url, network.entries[30].at_us, seq)
+        saved = JetstreamCursor(host.url, network.entries[30].at_us, seq)
         source = open_source(host.url, tmp_path, saved, wire="v2")
         events = []
         for event in source.events():
@@ -302,7 +302,7 @@ class Waits:
             self.source.close()
         return False
 
-    def run(self, hosts: str, tmp_path: Path, saved: Cursor | None = None, **more: Any) -> None:
+    def run(self, hosts: str, tmp_path: Path, saved: JetstreamCursor | None = None, **more: Any) -> None:
         self.source = open_source(hosts, tmp_path, saved, self.context, replace(BLUESKY, jitter=0.0), **more)
         assert [event for event in self.source.events() if event] == []
 
@@ -376,7 +376,7 @@ def test_refusals_after_good_times_are_waited_out(tmp_path: Path) -> None:
 
 def test_stopping_ends_the_stream_also_in_a_wait(tmp_path: Path) -> None:
     context = Context()
-    source = open_source("ws://127.0.0.1:9", tmp_path, None, context, Rules(60, 60, 60, 60, 60, 60, 60))
+    source = open_source("ws://127.0.0.1:9", tmp_path, None, context, WaitRules(60, 60, 60, 60, 60, 60, 60))
     events = source.events()
     assert next(events) is None
     context.stop.set()

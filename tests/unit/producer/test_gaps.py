@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.gaps import GapWatch
 from producer.source import Context, Event
 from tests.fakes.script import FakeClock
@@ -25,10 +25,10 @@ class Watched:
     gaps: GapWatch
 
 
-def watch(start: Position | None = None) -> Watched:
+def watch(start: SourcePosition | None = None) -> Watched:
     clock = FakeClock(BEGIN_MS)
     context = Context(now_ms=clock.now_ms, monotonic=clock.monotonic)
-    return Watched(clock, context, GapWatch("here", start or Position({}), context))
+    return Watched(clock, context, GapWatch("here", start or SourcePosition({}), context))
 
 
 def read(event: Event | None) -> Gap:
@@ -63,7 +63,7 @@ def test_a_break_is_a_gap_from_the_last_sign_of_life() -> None:
 
 
 def test_a_stop_of_the_producer_is_a_gap_with_what_it_may_have_cost() -> None:
-    w = watch(Position({}, alive_ms=BEGIN_MS - 60_000, rate=2.5))
+    w = watch(SourcePosition({}, alive_ms=BEGIN_MS - 60_000, rate=2.5))
     assert w.context.status.alive_ms == BEGIN_MS - 60_000
     w.gaps.lost("network", "refused")  # the server is away too: one gap all the same
     w.clock.advance(10)
@@ -133,7 +133,7 @@ STEPS = st.lists(
 @settings(max_examples=200, deadline=None)
 def test_no_gap_is_lost_or_doubled(steps: list[tuple[str, int]], stopped_ms: int) -> None:
     """Against a model: a time is missed when it lies between a sign of life and the connection after the next loss."""
-    w = watch(Position({}, alive_ms=BEGIN_MS - stopped_ms) if stopped_ms else None)
+    w = watch(SourcePosition({}, alive_ms=BEGIN_MS - stopped_ms) if stopped_ms else None)
     gaps: list[Gap] = []
     missed_ms, alive, is_open, connected = 0, BEGIN_MS - stopped_ms, bool(stopped_ms), False
     for action, wait_ms in steps:

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving import http_stream
 from producer.receiving.answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
@@ -78,15 +78,15 @@ class Server(ScriptedServer):
         return True
 
 
-class Client:
+class StreamClient:
     """A stream on a server, with time that passes only by waiting."""
 
-    def __init__(self, url: str, start: Position | None = None, stall_s: float = 5.0, **more: Any) -> None:
+    def __init__(self, url: str, start: SourcePosition | None = None, stall_s: float = 5.0, **more: Any) -> None:
         self.clock = FakeClock(BEGIN_MS)
         self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
         self.context = more.pop("context", self.context)
         self.url = url
-        self.gaps = GapWatch("here", start or Position({}), self.context)
+        self.gaps = GapWatch("here", start or SourcePosition({}), self.context)
         rules = replace(X, stall_s=stall_s)
         connect = more.pop("connect", self.connect)
         self.stream = HttpStream(connect, rules, {401: "check the token"}, self.gaps, self.context, **more)
@@ -122,9 +122,9 @@ def objects(*numbers: int) -> list[bytes]:
     return [b'{"id":%d}' % number for number in numbers]
 
 
-def when_read(seconds: float) -> tuple[Step, list[Client]]:
+def when_read(seconds: float) -> tuple[Step, list[StreamClient]]:
     """A step that lets so much time pass once the client has read everything; the client is appended later."""
-    clients: list[Client] = []
+    clients: list[StreamClient] = []
 
     def step(stream: Stream) -> None:
         while clients[0].context.status.received_bytes < stream.server.written:
@@ -174,7 +174,7 @@ FAULTS: dict[str, tuple[Script, list[float], dict[str, int]]] = {
 def test_waits_by_the_table(fault: str) -> None:
     script, waits, causes = FAULTS[fault]
     with Server([*script, [posts(2), keep_open]]) as server:
-        client = Client(server.url, stall_s=0.2 if "silent" in fault else 5.0)
+        client = StreamClient(server.url, stall_s=0.2 if "silent" in fault else 5.0)
         lines, gaps = client.until(2)
     assert lines == objects(0, 1)
     assert client.clock.waits == waits
@@ -187,7 +187,7 @@ def test_after_a_healthy_connection_it_comes_back_at_once() -> None:
     steady, clients = when_read(60)
     script: Script = [[posts(1), steady, half(), cut], [posts(1), steady, end], [status(503)], [posts(1), steady, cut]]
     with Server([*script, [posts(1), keep_open]]) as server:
-        clients.append(client := Client(server.url))
+        clients.append(client := StreamClient(server.url))
         lines, _ = client.until(4)
     assert lines == objects(0, 1, 2, 3)
     assert client.clock.waits == [5.0]
@@ -196,7 +196,7 @@ def test_after_a_healthy_connection_it_comes_back_at_once() -> None:
 def test_an_address_where_nobody_listens_is_tried_again() -> None:
     with Server([[end]]) as server:
         pass
-    client = Client(server.url)
+    client = StreamClient(server.url)
     received = client.stream.lines()
     client.context.status.reconnects.clear()
     while len(client.clock.waits) < 70:
@@ -209,11 +209,11 @@ def test_an_address_where_nobody_listens_is_tried_again() -> None:
 
 
 def test_the_gap_goes_from_the_last_byte_to_the_next_good_connection() -> None:
-    before = Position({}, alive_ms=BEGIN_MS - 1000, rate=2.0)
+    before = SourcePosition({}, alive_ms=BEGIN_MS - 1000, rate=2.0)
     steady, clients = when_read(30)
     script: Script = [[posts(1), steady, keep_alive, cut], [status(503)], [status(429)]]
     with Server([*script, [posts(1), keep_open]]) as server:
-        clients.append(client := Client(server.url, before))
+        clients.append(client := StreamClient(server.url, before))
         lines, gaps = client.until(2)
     assert lines == objects(0, 1)
     assert gaps[0] == Gap("here", BEGIN_MS - 1000, BEGIN_MS, "stopped", 2)
@@ -225,7 +225,7 @@ def test_the_gap_goes_from_the_last_byte_to_the_next_good_connection() -> None:
 
 def test_refused_for_good_ends_it() -> None:
     with Server([[status(401, body=b'{"error":"no\x07 such token"}')]]) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         with pytest.raises(ConfigurationError, match=r"401: check the token \(it says: .*no  such token") as caught:
             client.until(1)
     assert "\x07" not in str(caught.value)
@@ -235,7 +235,7 @@ def test_refused_for_good_ends_it() -> None:
 
 def test_refused_for_good_after_it_was_healthy_is_believed_the_third_time() -> None:
     with Server([[posts(1), end], [status(401)], [status(401)], [posts(1), end], [status(401)]]) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         lines = []
         with pytest.raises(ConfigurationError, match="check the token"):
             lines += [line for line in client.stream.lines() if line and not isinstance(line, Event)]
@@ -251,7 +251,7 @@ def test_the_source_may_explain_an_answer() -> None:
 
     script: Script = [[status(429, {"Retry-After": "3"})], [status(500, body=b"well")], [status(500, body=b"never")]]
     with Server(script) as server:
-        client = Client(server.url, explain=explain)
+        client = StreamClient(server.url, explain=explain)
         with pytest.raises(ConfigurationError, match="500: this one too"):
             client.until(1)
     assert client.clock.waits == [60.0, 5.0]
@@ -260,7 +260,7 @@ def test_the_source_may_explain_an_answer() -> None:
 def test_a_pause_is_waited_for_and_asked_again() -> None:
     pauses = [Pause(3600.0, "spend-cap", "the cap is reached"), None, Pause(7.0, "spend-cap", "again"), None]
     with Server([[posts(1), cut], [posts(1), keep_open]]) as server:
-        client = Client(server.url, may_connect=lambda: pauses.pop(0))
+        client = StreamClient(server.url, may_connect=lambda: pauses.pop(0))
         lines, gaps = client.until(2)
     assert lines == objects(0, 1)
     assert client.clock.waits == [3600.0, 7.0]
@@ -270,7 +270,7 @@ def test_a_pause_is_waited_for_and_asked_again() -> None:
 
 def test_the_consumer_can_hang_up() -> None:
     with Server([[posts(1), stall], [posts(1), keep_open]]) as server:
-        client = Client(server.url, stall_s=60)
+        client = StreamClient(server.url, stall_s=60)
         lines, gaps = [], []
         for item in client.stream.lines():
             if isinstance(item, Event):
@@ -290,7 +290,7 @@ def test_the_consumer_can_hang_up() -> None:
 
 def test_the_next_run_begins_where_the_last_line_was_handed_on() -> None:
     with Server([[posts(1), keep_open]]) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         received = client.stream.lines()
         assert next(line for line in received if line) == b'{"id":0}'
         assert client.context.status.alive_ms == 0
@@ -302,7 +302,7 @@ def test_the_next_run_begins_where_the_last_line_was_handed_on() -> None:
 
 
 def test_a_connection_is_good_from_its_status_on_once_a_byte_came() -> None:
-    clients: list[Client] = []
+    clients: list[StreamClient] = []
     asked: list[int] = []
 
     def quiet_at_first(stream: Stream) -> None:
@@ -313,7 +313,7 @@ def test_a_connection_is_good_from_its_status_on_once_a_byte_came() -> None:
         stream.write(b"\r\n")
 
     with Server([[quiet_at_first, posts(1), keep_open]]) as server:
-        clients.append(client := Client(server.url, Position({}, alive_ms=BEGIN_MS - 3000)))
+        clients.append(client := StreamClient(server.url, SourcePosition({}, alive_ms=BEGIN_MS - 3000)))
         clock = client.clock
 
         def now_ms() -> int:
@@ -321,7 +321,7 @@ def test_a_connection_is_good_from_its_status_on_once_a_byte_came() -> None:
             return asked[-1]
 
         context = Context(now_ms=now_ms, monotonic=clock.monotonic, pause=clock.pause)
-        client = Client(server.url, Position({}, alive_ms=BEGIN_MS - 3000), context=context)
+        client = StreamClient(server.url, SourcePosition({}, alive_ms=BEGIN_MS - 3000), context=context)
         _, gaps = client.until(1)
     assert gaps == [Gap("here", BEGIN_MS - 3000, BEGIN_MS, "stopped", 0)]
 
@@ -339,7 +339,7 @@ def test_no_socket_is_left_not_even_in_a_pool() -> None:
     script: Script = [[status(503, body=b"busy")] for _ in range(5)]
     with Server([*script, [posts(1), cut], [keep_alive, reset], [posts(1), end], [posts(1), keep_open]]) as server:
         before, threads = sockets(), threading.active_count()
-        client = Client(server.url, connect=lambda timeouts: kept.append(connect(timeouts)) or kept[-1])
+        client = StreamClient(server.url, connect=lambda timeouts: kept.append(connect(timeouts)) or kept[-1])
         client.until(3)
         assert len(kept) == 9  # none of them is collected: they were closed
         while threading.active_count() > threads:
@@ -350,7 +350,7 @@ def test_no_socket_is_left_not_even_in_a_pool() -> None:
 def test_memory_is_bounded_and_a_slow_consumer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_stream, "Inbox", partial(Inbox, 4, 10**6))
     with Server([[posts(500, length=100_000), cut], [posts(1), keep_open]], number=501) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         received = client.stream.lines()
         first = next(line for line in received if line)
         reader = client.stream._thread
@@ -374,7 +374,7 @@ def test_memory_is_bounded_and_a_slow_consumer_is_named(monkeypatch: pytest.Monk
 def test_closing_ends_whatever_it_does(script: Script) -> None:
     """Real waits: a backoff of a minute, a silence of a minute."""
     with Server(script) as server:
-        client = Client(server.url, stall_s=60, context=Context())
+        client = StreamClient(server.url, stall_s=60, context=Context())
         received = client.stream.lines()
         assert next(received) in (None, b"")
         while not server.requests:
@@ -389,7 +389,7 @@ def test_closing_ends_whatever_it_does(script: Script) -> None:
 
 def test_a_server_that_takes_the_call_and_says_nothing_is_left_at_its_time() -> None:
     with Server([[silent]]) as server:
-        client = Client(server.url, stall_s=0.5)
+        client = StreamClient(server.url, stall_s=0.5)
         next(client.stream.lines())
         client.stream.close()
         client.stream._thread.join(10)
@@ -399,7 +399,7 @@ def test_a_server_that_takes_the_call_and_says_nothing_is_left_at_its_time() -> 
 def test_asked_to_stop_it_hands_on_what_it_had_received() -> None:
     stop = threading.Event()
     with Server([[posts(3), do(stop.set), keep_open]]) as server:
-        client = Client(server.url, context=Context(stop=stop))
+        client = StreamClient(server.url, context=Context(stop=stop))
         client.stream._thread.start()
         while not client.stream._inbox._items or len(server.sent_ids) < 3:
             time.sleep(0.001)
@@ -422,7 +422,7 @@ def test_lines_are_whole_however_they_come() -> None:
     with Server(
         [[dribble(1), raw(junk + b"\r\n" + long[:5_000_000]), raw(long[5_000_000:] + b"\n"), posts(1)]]
     ) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         lines, _ = client.until(4)
     assert lines == [*objects(0), junk, long, *objects(1)]
     assert client.context.status.received_bytes > 10_000_000
@@ -440,7 +440,7 @@ def test_a_compressed_stream_is_read_as_it_comes() -> None:
         stream.connection.hold()
 
     with Server([[damaged], [compressed]]) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         assert client.until(1)[0] == objects(0)
     assert client.clock.waits == [0.25]
 
@@ -452,7 +452,7 @@ def test_a_token_that_cannot_be_sent_is_named_without_being_shown(token: str) ->
             return session.get(server.url, auth=Bearer(SecretStr(token)), timeout=timeouts, stream=True)
 
     with Server([[end]]) as server:
-        client = Client(server.url, connect=connect)
+        client = StreamClient(server.url, connect=connect)
         with pytest.raises(ConfigurationError, match="characters that HTTP does not allow") as caught:
             client.until(1)
     assert caught.value.__cause__ is None
@@ -465,7 +465,7 @@ def test_an_error_of_ours_is_not_swallowed() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Client("http://127.0.0.1:1", connect=connect).until(1)
+        StreamClient("http://127.0.0.1:1", connect=connect).until(1)
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=20), st.integers(1, 400))

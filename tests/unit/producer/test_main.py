@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from producer.__main__ import chosen, resumed
-from producer.buffering.buffer import Batch
-from producer.position import Position
+from producer.buffering.buffer import EventBatch
+from producer.position import SourcePosition
 from producer.source import Event
 from producer.sources import source_class
 from producer.testing import settings_of
@@ -55,12 +55,12 @@ def test_every_source_of_the_settings_is_there_and_says_whether_it_is_live(name:
 
 
 def test_a_source_goes_on_behind_what_the_spool_holds() -> None:
-    saved = Position({"of": "test"}, count=3, cursor="a 3", alive_ms=50)
+    saved = SourcePosition({"of": "test"}, count=3, cursor="a 3", alive_ms=50)
     posts = [Event("post", b"4", b"{}", 1, "a 4"), Event("gap", b"g", b"{}", 1)]
-    assert resumed(saved, Batch(4, 5, 70, posts)) == replace(saved, cursor="a 4", alive_ms=70)
-    assert resumed(saved, Batch(4, 4, 40, posts[1:])) == saved
+    assert resumed(saved, EventBatch(4, 5, 70, posts)) == replace(saved, cursor="a 4", alive_ms=70)
+    assert resumed(saved, EventBatch(4, 4, 40, posts[1:])) == saved
     assert resumed(saved, None) == saved
-    assert resumed(None, Batch(4, 5, 70, posts)) is None
+    assert resumed(None, EventBatch(4, 5, 70, posts)) is None
 
 
 def test_only_the_chosen_source_is_imported(tmp_path: Path) -> None:

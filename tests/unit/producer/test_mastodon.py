@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.rules import MASTODON
 from producer.source import Context, Event
 from producer.sources.mastodon import MastodonSource
-from producer.sources.mastodon.mapping import Mapping, unix_ms
-from producer.sources.mastodon.sse import Assembler, Message
+from producer.sources.mastodon.mapping import StatusMapper, unix_ms
+from producer.sources.mastodon.sse import Assembler, ServerEvent
 from producer.sources.mastodon.text import plain_text
 from tests.fakes.mastodon import TOKEN, FakeMastodon, event, status_of
 from tests.fakes.script import (
@@ -57,7 +57,7 @@ class Followed:
         self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
         mastodon = Settings({**server.settings, **more}).mastodon
         rules = replace(MASTODON, stall_s=stall_s, jitter=0.0)
-        self.source = MastodonSource(mastodon, Position({}), self.context, rules)
+        self.source = MastodonSource(mastodon, SourcePosition({}), self.context, rules)
 
     def until(self, number: int) -> list[Event]:
         """So many events that are no gap; all of them."""
@@ -233,7 +233,7 @@ def test_check_of_a_wrong_token_and_of_a_server_that_is_away() -> None:
         followed.source.check()
 
 
-def assemble(content: bytes) -> list[Message]:
+def assemble(content: bytes) -> list[ServerEvent]:
     assembler = Assembler()
     lines = [line.removesuffix(b"\r") for line in content.split(b"\n")]
     return [found for line in lines if (found := assembler.feed(line)) is not None]
@@ -263,11 +263,11 @@ def test_a_message_without_an_end_is_not_held() -> None:
     found = assembler.feed(b"")
     assert found is not None
     assert found.whole_length == 99_999
-    dead = Mapping(HOST).event(found)
+    dead = StatusMapper(HOST).event(found)
     assert dead is not None
     assert (dead.kind, dead.reason) == ("unreadable", "size: a line of 99999 bytes, only its head was kept")
     assert assembler.feed(b"data: after") is None
-    assert assembler.feed(b"") == Message("message", b"after", 5)
+    assert assembler.feed(b"") == ServerEvent("message", b"after", 5)
 
 
 HTML = [
@@ -308,7 +308,7 @@ def test_any_html_is_some_text(html: str) -> None:
 
 def one(name: str = "update", **changes: Any) -> Event | None:
     data = json.dumps(status_of("11", TIME_MS, 3) | changes).encode()
-    return Mapping(HOST).event(Message(name, data, len(data)))
+    return StatusMapper(HOST).event(ServerEvent(name, data, len(data)))
 
 
 def body(**changes: Any) -> dict[str, Any]:
@@ -369,11 +369,11 @@ def test_what_is_not_public_is_not_taken(visibility: Any) -> None:
 
 
 def test_languages() -> None:
-    mapping = Mapping(HOST, frozenset({"en", "pt"}))
+    mapping = StatusMapper(HOST, frozenset({"en", "pt"}))
 
     def taken(language: str | None) -> bool:
         data = json.dumps(status_of("1", TIME_MS) | {"language": language}).encode()
-        return mapping.event(Message("update", data, len(data))) is not None
+        return mapping.event(ServerEvent("update", data, len(data))) is not None
 
     assert [taken(code) for code in ("en", "EN", "pt-BR", "de", None)] == [True, True, True, False, False]
 
@@ -399,7 +399,7 @@ def test_times() -> None:
 @given(st.sampled_from(["update", "status.update", "delete", "other"]), st.binary(max_size=80))
 @settings(max_examples=200, deadline=None)
 def test_any_message_is_an_event_or_nothing(name: str, data: bytes) -> None:
-    found = Mapping(HOST).event(Message(name, data, len(data)))
+    found = StatusMapper(HOST).event(ServerEvent(name, data, len(data)))
     assert found is None or found.key
 
 
@@ -426,7 +426,7 @@ def test_any_field_may_be_odd(changes: dict[str, Any]) -> None:
 def test_deep_nesting_is_a_dead_letter_or_a_post() -> None:
     for depth in range(100, 1100, 7):
         data = json.dumps(status_of("1", TIME_MS))[:-1].encode() + b',"x":' + b"[" * depth + b"]" * depth + b"}"
-        found = Mapping(HOST).event(Message("update", data, len(data)))
+        found = StatusMapper(HOST).event(ServerEvent("update", data, len(data)))
         assert found is not None
         assert found.kind in ("post", "unreadable")
 

@@ -16,7 +16,7 @@ import pytest
 from prometheus_client import generate_latest
 from rich.console import Console
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.reporting import progress as progress_module
 from producer.reporting import words
 from producer.reporting.background import Background
@@ -77,7 +77,7 @@ def progress(tmp_path: Path, world: World) -> Iterator[Progress]:
 def open_progress(folder: Path, world: World, **options: Any) -> Progress:
     return Progress(
         folder,
-        options.pop("start", Position({})),
+        options.pop("start", SourcePosition({})),
         source="x_v2",
         status=world.status,
         backlog=lambda: world.backlog,
@@ -121,7 +121,7 @@ def test_silence_is_no_lag_but_what_waits_for_kafka_is(world: World, progress: P
 
 
 def test_after_a_restart_the_lag_is_that_of_the_saved_position(tmp_path: Path, world: World) -> None:
-    saved = Position({}, count=5, event_time_ms=world.at(900))
+    saved = SourcePosition({}, count=5, event_time_ms=world.at(900))
     assert open_progress(tmp_path, world, start=saved).snapshot() == Snapshot(
         "running", 5, lag=900, status=world.status
     )

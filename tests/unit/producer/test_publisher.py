@@ -16,7 +16,7 @@ from kafka.errors import (
 )
 from kafka.partitioner import murmur2 as murmur2_of_kafka
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch
 from producer.sending.kafka_client import murmur2
 from producer.sending.publisher import MAX_BYTES, MAX_UNCONFIRMED_BYTES, Publisher
 from producer.source import Event
@@ -28,11 +28,11 @@ SETTINGS = Settings({}).kafka
 HEADERS = [("source", b"list"), ("received_at", b"5")]
 
 
-def batch(first: int, events: Sequence[Event]) -> Batch:
-    return Batch(first, first + len(events) - 1, 5, list(events))
+def batch(first: int, events: Sequence[Event]) -> EventBatch:
+    return EventBatch(first, first + len(events) - 1, 5, list(events))
 
 
-def posts(first: int, last: int) -> Batch:
+def posts(first: int, last: int) -> EventBatch:
     return batch(first, [Event("post", str(i).encode(), b"{}", i * 1000, i) for i in range(first, last + 1)])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context, Event
 from producer.sources.replay import ReplaySource, lines
 from producer.testing import tweet_lines, write_lines
@@ -20,7 +20,9 @@ NOW_MS = 1_800_000_000_000
 DELETION = '{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms":"4000"}}'
 
 
-def opened(path: Path | str, saved: Position | None = None, now_ms: int = NOW_MS, **settings: object) -> ReplaySource:
+def opened(
+    path: Path | str, saved: SourcePosition | None = None, now_ms: int = NOW_MS, **settings: object
+) -> ReplaySource:
     given = {f"PRODUCER_{name.upper()}": str(value) for name, value in settings.items()}
     context = Context(now_ms=lambda: now_ms)
     return ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path), **given}), saved, context)
@@ -30,7 +32,7 @@ def sent(source: ReplaySource) -> list[Event]:
     return [event for event in source.events() if event is not None]
 
 
-def after(source: ReplaySource, events: list[Event]) -> Position:
+def after(source: ReplaySource, events: list[Event]) -> SourcePosition:
     """The position when these are acknowledged."""
     return source.start.advanced(len(events), events[-1].cursor, None)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import FlexibleChecksumError, ResponseStreamingError
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context
 from producer.sources.replay import archive, objects
 from producer.sources.replay.archive import ArchivedTweets
@@ -167,7 +167,7 @@ class Faltering(ArchivedTweets):
 def records(waits: Waits, failures: int) -> Iterator[Any]:
     material = Faltering(None, EARLY, LATE, waits.context)  # type: ignore[arg-type]
     material.failures = failures
-    return material.records(Position({}, {"snapshot_id": 1, "opened_ms": 0}))
+    return material.records(SourcePosition({}, {"snapshot_id": 1, "opened_ms": 0}))
 
 
 def test_an_archive_that_is_away_is_waited_for() -> None:

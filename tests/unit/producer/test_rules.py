@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.receiving.rules import MASTODON, Backoff, Rules, X
+from producer.receiving.rules import MASTODON, Backoff, WaitRules, X
 
 Outcome = Literal["network", "http", "rate_limit", "healthy"]
 OUTCOMES = st.lists(st.sampled_from(["network", "http", "rate_limit", "healthy"]), max_size=120)
@@ -44,7 +44,7 @@ def test_a_reset_time_is_waited_for_and_once_more_refused_the_table_is_the_least
 @given(outcomes=OUTCOMES, seed=st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
 def test_waits_never_shrink_within_a_kind_and_never_exceed_their_largest(
-    rules: Rules, outcomes: list[Outcome], seed: int
+    rules: WaitRules, outcomes: list[Outcome], seed: int
 ) -> None:
     backoff = Backoff(rules, random.Random(seed))
     since_healthy: dict[str, list[float]] = {kind: [] for kind in FIRST}
@@ -67,7 +67,7 @@ def test_waits_never_shrink_within_a_kind_and_never_exceed_their_largest(
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=50, deadline=None)
 def test_jitter_adds_a_share_and_takes_none_away(seed: int) -> None:
-    rules = Rules(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, jitter=0.2)
+    rules = WaitRules(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, jitter=0.2)
     backoff = Backoff(rules, random.Random(seed))
     waits = [backoff.network() for _ in range(50)]
     assert all(1.0 <= wait <= 1.2 for wait in waits)

@@ -14,10 +14,10 @@ from producer.__main__ import resumed
 from producer.buffering import spool as spool_module
 from producer.buffering.buffer import Buffer, MemoryBuffer
 from producer.buffering.spool import Spool
-from producer.position import Position, PositionFile
+from producer.position import PositionFile, SourcePosition
 from producer.sending import publisher as publisher_module
 from producer.sending.publisher import Confirmed, Publisher
-from producer.service import Service
+from producer.service import ProducerService
 from producer.source import Context, Event
 from producer.testing import FakeKafka
 from twitter_topics.contract.gap import Gap
@@ -34,7 +34,7 @@ class ListSource:
 
     name = "list"
 
-    def __init__(self, start: Position, size: int, context: Context, live: bool = False) -> None:
+    def __init__(self, start: SourcePosition, size: int, context: Context, live: bool = False) -> None:
         self.start = start
         self.live = live
         self.closed = False
@@ -85,13 +85,13 @@ class Run:
         size: int = 10,
         live: bool = False,
         limit: int = 0,
-        identity: Position | None = None,
+        identity: SourcePosition | None = None,
     ) -> None:
         self.stop = Flag()
         self.waits: list[float] = []
         self.context = Context(stop=self.stop, now_ms=lambda: 5, pause=self._pause)
         self.file = PositionFile(folder, "list")
-        self.saved = self.file.load() or Position({"of": "test"})
+        self.saved = self.file.load() or SourcePosition({"of": "test"})
         self.connections = list(connections)
         self.kafka = next((some for some in connections if isinstance(some, FakeKafka)), FakeKafka())
         buffer: Buffer = MemoryBuffer(self.saved.count, lambda: 5)
@@ -103,7 +103,7 @@ class Run:
         self.buffer = buffer
         self.source = ListSource(start, size, self.context, live)
         self.reports = Reports()
-        self.service = Service(
+        self.service = ProducerService(
             self.source,
             buffer,
             self._connect,
@@ -115,7 +115,7 @@ class Run:
             inherited=inherited,
         )
 
-    def position(self) -> Position:
+    def position(self) -> SourcePosition:
         position = self.file.load()
         assert position is not None
         return position
@@ -139,7 +139,7 @@ def test_the_end_of_the_source_is_finished_and_saved(tmp_path: Path) -> None:
     run = Run(tmp_path, kafka := FakeKafka())
     assert run.service.run() == "finished"
     assert sent(kafka) == list(range(1, 11))
-    assert run.position() == Position({"of": "test"}, {}, count=10, number=10, cursor=10, event_time_ms=10_000)
+    assert run.position() == SourcePosition({"of": "test"}, {}, count=10, number=10, cursor=10, event_time_ms=10_000)
     assert run.source.closed
     assert run.reports.records == 10
     assert run.reports.said == [("running", ""), ("finished", "")]
@@ -229,11 +229,11 @@ def test_cursors_of_another_stream_that_wait_in_the_spool_are_not_taken_over(tmp
     first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
     first.source.at[10] = first.stop.set
     first.service.run()
-    other = Run(tmp_path, kafka := FakeKafka(), live=True, size=0, identity=Position({"of": "another"}))
+    other = Run(tmp_path, kafka := FakeKafka(), live=True, size=0, identity=SourcePosition({"of": "another"}))
     threading.Timer(0.0, lambda: _when(lambda: len(sent(kafka)) == 10, other.stop.set)).start()
     other.service.run()
     assert sent(kafka) == list(range(1, 11))
-    assert other.position() == Position({"of": "another"}, count=10, number=10, event_time_ms=10_000)
+    assert other.position() == SourcePosition({"of": "another"}, count=10, number=10, event_time_ms=10_000)
 
 
 def test_waiting_is_said_once_and_unsaid(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_a_refused_check_ends_it_and_one_without_an_answer_does_not(tmp_path: Pa
 def test_a_crash_between_acknowledgement_and_saving_only_repeats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def power_cut(_: PositionFile, position: Position) -> None:
+    def power_cut(_: PositionFile, position: SourcePosition) -> None:
         if position.count:
             raise KeyboardInterrupt
 
@@ -324,7 +324,7 @@ def test_a_gap_is_handed_on_before_the_position_behind_it_is_saved(tmp_path: Pat
     gap = Gap("list", 1, 2, "network", 3)
     run = Run(tmp_path, kafka := FakeKafka(), size=0)
     run.source.events = lambda: iter([Event("gap", gap.key(), gap.value(), 1, 7)])  # type: ignore[method-assign]
-    at_gap: list[Position] = []
+    at_gap: list[SourcePosition] = []
     run.service._on_gap = lambda _: at_gap.append(run.position())
     run.service.run()
     assert kafka.keys("source_gaps") == [gap.key()]
@@ -389,7 +389,7 @@ def test_no_thread_is_left(tmp_path: Path) -> None:
 def test_position_survives_and_a_broken_file_is_refused(tmp_path: Path) -> None:
     file = PositionFile(tmp_path / "new", "x")
     assert file.load() is None
-    position = Position(
+    position = SourcePosition(
         {"seed": 1}, {"begin_ms": 5}, count=3, number=4, cursor="host 9", event_time_ms=9, alive_ms=8, rate=0.5
     )
     file.save(position)

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from producer.buffering import segments as segments_module
 from producer.buffering import spool as spool_module
-from producer.buffering.buffer import Batch, Buffer, MemoryBuffer
+from producer.buffering.buffer import Buffer, EventBatch, MemoryBuffer
 from producer.buffering.segments import Segments, encode, frames
 from producer.buffering.spool import Spool
 from producer.source import Event
@@ -32,15 +32,15 @@ def event(number: int, size: int = 10) -> Event:
     return Event("post", str(number).encode(), b"v" * size, number, f"host {number}")
 
 
-def batch(first: int, last: int, size: int = 10) -> Batch:
-    return Batch(first, last, 1_000 + first, [event(number, size) for number in range(first, last + 1)])
+def batch(first: int, last: int, size: int = 10) -> EventBatch:
+    return EventBatch(first, last, 1_000 + first, [event(number, size) for number in range(first, last + 1)])
 
 
-def numbers(batches: list[Batch]) -> list[int]:
+def numbers(batches: list[EventBatch]) -> list[int]:
     return [int(event.key) for batch in batches for event in batch.events if event.kind == "post"]
 
 
-def read_all(segments: Segments, number: int = 1) -> list[Batch]:
+def read_all(segments: Segments, number: int = 1) -> list[EventBatch]:
     found = []
     for some in segments.read(number):
         if some is None:
@@ -49,9 +49,9 @@ def read_all(segments: Segments, number: int = 1) -> list[Batch]:
     return found
 
 
-def take_all(buffer: Buffer, upto: int) -> list[Batch]:
+def take_all(buffer: Buffer, upto: int) -> list[EventBatch]:
     """Until the record `upto` was taken."""
-    found: list[Batch] = []
+    found: list[EventBatch] = []
     for _ in range(PATIENCE_S * 100):
         some = buffer.take(0.01)
         if some is not None:
@@ -75,7 +75,7 @@ def folder() -> Iterator[Path]:
 
 def test_batches_come_back_as_they_were(tmp_path: Path) -> None:
     odd = Event("unreadable", b"\xff\x00", b"\xf5spl" * 20, None, 0, "json: \ud83d".encode(errors="replace").decode())
-    written = [batch(1, 3), Batch(4, 4, 7, [odd]), Batch(5, 5, 0, [Event("gap", b"", b"", -1, 1 << 60)])]
+    written = [batch(1, 3), EventBatch(4, 4, 7, [odd]), EventBatch(5, 5, 0, [Event("gap", b"", b"", -1, 1 << 60)])]
     segments = Segments(tmp_path)
     for some in written:
         segments.append(some)
@@ -181,7 +181,7 @@ def test_a_changed_byte_costs_one_batch_at_most_and_is_told(data: st.DataObject)
 
         again = Segments(name)
         first_new = again.last + 1
-        again.append(Batch(first_new, first_new, 0, [event(99)]))
+        again.append(EventBatch(first_new, first_new, 0, [event(99)]))
         found = read_all(again)
         kept = numbers(found)
         assert kept[-1] == 99
@@ -381,7 +381,7 @@ def test_a_full_spool_stops_reading_and_goes_on_when_kafka_took_some(tmp_path: P
     assert "PRODUCER_SPOOL_MAX_MB=1" in spool.problem
     on_disk = sum(path.stat().st_size for path in tmp_path.glob("*.spool"))
     assert MEGABYTE <= on_disk < 2.2 * MEGABYTE
-    found: list[Batch] = []
+    found: list[EventBatch] = []
     while not found or found[-1].last < 2_000:
         if (some := spool.take(0.01)) is not None:
             found.append(some)
@@ -409,7 +409,7 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path: Path, monkeypat
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
     append, failures = spool._segments.append, iter(range(5))
 
-    def sometimes(some: Batch) -> None:
+    def sometimes(some: EventBatch) -> None:
         if next(failures, None) is not None:
             raise OSError(28, "No space left on device")
         append(some)

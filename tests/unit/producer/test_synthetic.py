@@ -11,7 +11,7 @@ from statistics import median
 
 import pytest
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.source import Context, Event
 from producer.sources.synthetic import SyntheticSource
 from producer.sources.synthetic.schedule import Schedule
@@ -61,7 +61,7 @@ def tweets_of(source: SyntheticSource, number: int) -> list[Event]:
 
 
 def source_at(count: int, clock: Clock) -> SyntheticSource:
-    begin = Position({}, {"begin_ms": BEGIN_MS}, cursor=count)
+    begin = SourcePosition({}, {"begin_ms": BEGIN_MS}, cursor=count)
     return SyntheticSource(Stream(1, 0.5, BEGIN_MS, load_themes()), begin, context(clock))
 
 

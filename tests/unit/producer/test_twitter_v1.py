@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.rules import X
 from producer.source import Context, Event
-from producer.sources.twitter_v1 import Reader, TwitterSource, api_url, read_message
+from producer.sources.twitter_v1 import LineReader, TwitterSource, api_url, read_message
 from producer.status import Status
 from tests.fakes.script import (
     FakeClock,
@@ -50,7 +50,9 @@ def _no_thread_left() -> Iterator[None]:
 class Followed:
     """A source on the fake, with time that passes only by waiting."""
 
-    def __init__(self, server: FakeTwitter, saved: Position | None = None, stall_s: float = 5.0, **more: str) -> None:
+    def __init__(
+        self, server: FakeTwitter, saved: SourcePosition | None = None, stall_s: float = 5.0, **more: str
+    ) -> None:
         self.clock = FakeClock(server._begin_ms)
         self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
         opened = TwitterSource.open(Settings({**server.settings, **more}), saved, self.context)
@@ -212,7 +214,7 @@ def test_unknown_messages_are_kept_and_talk_about_the_stream_is_not() -> None:
 
 def test_what_the_server_keeps_back_is_counted() -> None:
     told = Status()
-    reader = Reader(told)
+    reader = LineReader(told)
     for track in (5, 12, 12, 3, "many", -1, None):
         assert reader.read(json.dumps({"limit": {"track": track}}).encode()) == []
     assert told.not_delivered == 15
@@ -220,7 +222,7 @@ def test_what_the_server_keeps_back_is_counted() -> None:
 
 def test_a_length_keeps_a_message_whole_that_holds_a_line_end() -> None:
     """Twitter's guide warned of line feeds inside of a tweet."""
-    reader = Reader(Status())
+    reader = LineReader(Status())
     tweet = b'{"id_str":"1",\n"text":"one",\n\n"timestamp_ms":"5"}'
     other = b'{"id_str":"2","text":"two"}'
     lines = [str(len(tweet) + 2).encode(), *tweet.split(b"\n"), b"", str(len(other) + 2).encode(), other]
@@ -230,7 +232,7 @@ def test_a_length_keeps_a_message_whole_that_holds_a_line_end() -> None:
 
 @pytest.mark.parametrize("wrong_by", [-50, -2, -1, 1, 5, 10_000, 10**9])
 def test_a_length_that_does_not_fit_is_not_believed(wrong_by: int) -> None:
-    reader = Reader(Status())
+    reader = LineReader(Status())
     events: list[Event] = []
     for number in range(1, 21):
         body = b'{"id_str":"%d","text":"hello"}' % number
@@ -242,7 +244,7 @@ def test_a_length_that_does_not_fit_is_not_believed(wrong_by: int) -> None:
 
 def test_broken_lines_between_good_ones_cost_nothing_but_themselves() -> None:
     """A line that never becomes JSON waits for its length; then each part is looked at alone."""
-    reader = Reader(Status())
+    reader = LineReader(Status())
     lines = [b"500", b'{"half', b"30", b'{"id_str":"1","text":"hello"}'] + [
         b"30",
         b'{"id_str":"2","text":"hello"}',
@@ -264,7 +266,7 @@ def test_what_a_break_cut_off_is_not_joined_with_what_follows() -> None:
 @given(st.lists(st.one_of(st.binary(max_size=60), st.integers(0, 200).map(lambda n: b"%d" % n)), max_size=30))
 @settings(max_examples=150, deadline=None)
 def test_any_lines_give_events_and_never_an_error(lines: list[bytes]) -> None:
-    reader = Reader(Status())
+    reader = LineReader(Status())
     events = [event for line in lines for event in reader.read(line)] + reader.cut_off()
     held = b"".join(event.value.replace(b"\n", b"") for event in events)
     assert held == b"".join(line.replace(b"\n", b"") for line in lines if not line.isdigit()) or any(

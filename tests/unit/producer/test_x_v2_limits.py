@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.http_stream import Pause
 from producer.source import Event
 from producer.sources.x_v2.limits import CONNECTS_WINDOW_S, MAX_CONNECTS, Connects
@@ -95,7 +95,7 @@ def test_backfill_is_asked_for_as_far_as_it_helps(
     setup: Setup, away_s: int, setting: str, asked: list[str] | None, estimated: int
 ) -> None:
     with FakeX(1) as x:
-        saved = Position({"url": x.url}, alive_ms=NOW_MS - away_s * 1000, rate=1.0)
+        saved = SourcePosition({"url": x.url}, alive_ms=NOW_MS - away_s * 1000, rate=1.0)
         events = follow(setup.source(x, saved, X_BACKFILL_MINUTES=setting), 1)
         assert x.asked(STREAM)[0].query.get("backfill_minutes") == asked
     [gap] = gaps(events)
@@ -119,15 +119,15 @@ def test_the_first_start_has_no_gap(setup: Setup) -> None:
 
 def test_another_address_is_another_stream(setup: Setup) -> None:
     with FakeX() as x:
-        saved = Position({"url": "https://elsewhere"}, count=7, alive_ms=5)
-        assert setup.source(x, saved).start == Position({"url": x.url})
-        saved = Position({"url": x.url}, count=7, alive_ms=5)
+        saved = SourcePosition({"url": "https://elsewhere"}, count=7, alive_ms=5)
+        assert setup.source(x, saved).start == SourcePosition({"url": x.url})
+        saved = SourcePosition({"url": x.url}, count=7, alive_ms=5)
         assert setup.source(x, saved).start is saved
 
 
 def test_backfill_without_enterprise_is_explained(setup: Setup) -> None:
     with FakeX(0, [[status(403)]]) as x:
-        saved = Position({"url": x.url}, alive_ms=NOW_MS - 60_000)
+        saved = SourcePosition({"url": x.url}, alive_ms=NOW_MS - 60_000)
         with pytest.raises(ConfigurationError, match="X_BACKFILL_MINUTES needs an Enterprise account"):
             list(setup.source(x, saved, X_BACKFILL_MINUTES="2").events())
 

@@ -20,7 +20,7 @@ Pools = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ThemeEvent:
     """How a theme bursts: on a share of the days, at one of some UTC hours, with a build-up and a fading."""
 
     probability: float
@@ -37,7 +37,7 @@ class Theme:
 
     name: str
     weight: float
-    event: Event | None
+    event: ThemeEvent | None
     path: str
     daily: Mapping[str, int]
     hashtags: Sequence[str]
@@ -54,7 +54,7 @@ def load_themes() -> tuple[Theme, ...]:
 
 
 def _theme(fields: dict[str, Any]) -> Theme:
-    event = Event(**fields.pop("event")) if fields["event"] else fields.pop("event")
+    event = ThemeEvent(**fields.pop("event")) if fields["event"] else fields.pop("event")
     templates = {language: _by_phase(texts) for language, texts in fields.pop("templates").items()}
     return Theme(event=event, templates=templates, **fields)
 
