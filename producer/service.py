@@ -85,7 +85,7 @@ class ProducerService:
         self._sender = Sender(buffer, connect, context)
         self._changed = Flag()
         self._failure: BaseException | None = None
-        self._said = ""
+        self._reported_problem = ""
         self._receiving = self._thread("receive", self._receive)
         self._sending = self._thread("send", self._sender.run)
 
@@ -144,7 +144,7 @@ class ProducerService:
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + TICK_S
                 self._settle()
-                self._say()
+                self._report_problem()
                 self._progress.report_if_due()
             self._changed.wait(_LOOK_S)
             self._changed.clear()
@@ -188,11 +188,11 @@ class ProducerService:
         for some in confirmed:
             self._progress.add(some)
 
-    def _say(self) -> None:
+    def _report_problem(self) -> None:
         """What keeps it from working, when that changes."""
         sentence = self._buffer.problem or self._sender.problem
-        if sentence != self._said:
-            self._said = sentence
+        if sentence != self._reported_problem:
+            self._reported_problem = sentence
             self._progress.report("waiting" if sentence else "running", sentence)
 
     def _thread(self, name: str, work: Callable[[], None]) -> Thread:

@@ -69,7 +69,7 @@ class Answer(NamedTuple):
             body = response.raw.read1(BODY_BYTES, decode_content=True) or b""
         return cls(response.status_code, response.headers, body)
 
-    def says(self) -> str:
+    def body_text(self) -> str:
         """The body for a log: one line, printable, at most 200 characters."""
         return _CONTROL.sub(" ", self.body.decode("utf-8", "replace")).strip()[:200]
 
@@ -98,11 +98,11 @@ def probe(url: str, auth: AuthBase | None = None) -> Answer:
         msg = f"{url}: the address or a credential holds characters that HTTP does not allow"
         raise ConfigurationError(msg) from None
     except BROKEN as error:
-        msg = f"{url} does not answer: {innermost(error)}"
+        msg = f"{url} does not answer: {root_cause_sentence(error)}"
         raise RetryableError(msg) from error
 
 
-def innermost(error: BaseException) -> str:
+def root_cause_sentence(error: BaseException) -> str:
     """The cause at the bottom, which says what happened; the outer ones repeat the address. (A ValueError there is a
     parser's, that met the end.)"""
     seen = {id(error)}

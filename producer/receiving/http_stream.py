@@ -11,7 +11,7 @@ from typing import NamedTuple
 import requests
 import urllib3
 
-from producer.receiving.answers import BROKEN, CONNECT_TIMEOUT_S, IMPOSSIBLE, Answer, innermost, reset_in_s
+from producer.receiving.answers import BROKEN, CONNECT_TIMEOUT_S, IMPOSSIBLE, Answer, reset_in_s, root_cause_sentence
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
 from producer.receiving.lines import LineBuffer
@@ -263,7 +263,7 @@ class HttpStream:
         """The connection failed, or ended after `lasted_s` healthy seconds."""
         if self._closed.is_set():
             return 0.0
-        cause, sentence = "network", problem if isinstance(problem, str) else innermost(problem)
+        cause, sentence = "network", problem if isinstance(problem, str) else root_cause_sentence(problem)
         if self._hung_up:
             cause, sentence = self._hung_up
         elif lasted_s is not None and self._held_up_s >= SLOW_S:
@@ -293,7 +293,7 @@ class HttpStream:
             known = self._fatal.get(answer.status)
             page = "a web page, no stream: is the address right?" if answer.status == requests.codes.ok else ""
             rejection = Rejection(known or page, fatal=known is not None)
-        says = answer.says()
+        says = answer.body_text()
         sentence = f"the stream answered {answer.status}" + (f": {rejection.sentence}" if rejection.sentence else "")
         sentence += f" (it says: {says})" if says else ""
         if rejection.fatal:

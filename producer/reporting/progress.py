@@ -91,7 +91,7 @@ class Progress:
         self._restarts = _restarts(health_dir, part)
         self._release = release
         self._points = _Points(write_point) if write_point else None
-        self._live = _live(terminal, lambda: words.short(self.snapshot())) if terminal else None
+        self._live = _live(terminal, lambda: words.terminal_line(self.snapshot())) if terminal else None
 
     @classmethod
     def open(
@@ -189,7 +189,7 @@ class Progress:
         self._reported_at, self._reported_total = self._monotonic(), self.total
         now = self.snapshot()
         level = logging.DEBUG if self._live is not None and now.state == "running" else logging.INFO
-        _log.log(level, "%s", words.line(now))
+        _log.log(level, "%s", words.log_line(now))
         fields = {
             "ok": not error and (now.state != "waiting" or self._may_wait(now)),
             "state": now.state,
@@ -202,7 +202,7 @@ class Progress:
         if now.state != "waiting":
             self._waiting_since = None
         try:
-            write_health(self._health_dir, self._part, detail=words.details(now), **fields)
+            write_health(self._health_dir, self._part, detail=words.details_sentence(now), **fields)
         except OSError as failure:
             _log.warning("health could not be written to %s: %s", self._health_dir, failure)
         if self._points is not None:

@@ -132,11 +132,11 @@ class TwitterSource:
             case 401:
                 raise ConfigurationError(f"{url} answered 401: {self._rejection_sentence(answer)}")
             case 403:
-                raise ConfigurationError(f"{url} answered 403: {FORBIDDEN} (it says: {answer.says()})")
+                raise ConfigurationError(f"{url} answered 403: {FORBIDDEN} (it says: {answer.body_text()})")
             case 404 | 410:
                 return f"{url} answered {answer.status}: the credentials cannot be checked before the stream is opened"
             case status:
-                raise RetryableError(f"{url} answered {status}: {answer.says()}")
+                raise RetryableError(f"{url} answered {status}: {answer.body_text()}")
 
     def events(self) -> Iterator[Event | None]:
         """What the stream brings. Raises what its thread met."""
@@ -193,7 +193,7 @@ class LineReader:
 
     def read(self, line: bytes) -> list[Event]:
         """The events that are complete with this line."""
-        return [event for message in self._messages(line) if (event := read_message(message, self._tell)) is not None]
+        return [event for message in self._messages(line) if (event := read_message(message, self._report)) is not None]
 
     def cut_off(self) -> list[Event]:
         """What a break left incomplete."""
@@ -216,7 +216,7 @@ class LineReader:
             return [joined]
         return [part for part in parts if part and not part.isdigit()]
 
-    def _tell(self, control: str, content: Any) -> None:
+    def _report(self, control: str, content: Any) -> None:
         _log.warning("the stream says %s: %s", control, json.dumps(content)[:500])
         kept_back = content.get("track") if control == "limit" and isinstance(content, dict) else None
         if isinstance(kept_back, int) and 0 <= kept_back < 2**53:  # counted by the server since the connection began
@@ -225,8 +225,8 @@ class LineReader:
             self._status.not_delivered += more
 
 
-def read_message(line: bytes, tell: Callable[[str, Any], None] = lambda *_: None) -> Event | None:
-    """A tweet or a notice; None for what the server tells about the stream itself, which goes to `tell`.
+def read_message(line: bytes, report: Callable[[str, Any], None] = lambda *_: None) -> Event | None:
+    """A tweet or a notice; None for what the server tells about the stream itself, which goes to `report`.
 
     Anything else is a dead letter, where somebody can look at it.
     """
@@ -237,12 +237,12 @@ def read_message(line: bytes, tell: Callable[[str, Any], None] = lambda *_: None
     if tweet_id is not None:
         return Event("post", tweet_id.encode(), line, tweet_time(body))
     try:
-        return _read_other(line, body, tell)
+        return _read_other(line, body, report)
     except RecursionError:
         return unreadable(line, "json: nested too deeply")
 
 
-def _read_other(line: bytes, body: dict[str, Any], tell: Callable[[str, Any], None]) -> Event | None:
+def _read_other(line: bytes, body: dict[str, Any], report: Callable[[str, Any], None]) -> Event | None:
     for name, read in _NOTICES.items():
         if name in body:
             notice = read(body[name]) if isinstance(body[name], dict) else None
@@ -252,7 +252,7 @@ def _read_other(line: bytes, body: dict[str, Any], tell: Callable[[str, Any], No
     control = next((name for name in CONTROL_MESSAGES if name in body), None)
     if control is None:
         return unreadable(line, f"unknown: {', '.join(body)[:200]}")
-    tell(control, body[control])
+    report(control, body[control])
     return None
 
 

@@ -97,7 +97,7 @@ def check(
 
     What X sends is paid for and counts against the caps. Exit code 1: no post came in time.
     """
-    from producer.reporting.words import spent
+    from producer.reporting.words import spend_sentence
     from twitter_topics.cli import sources_check
     from twitter_topics.errors import ConfigurationError
 
@@ -109,7 +109,7 @@ def check(
     else:
         say("\n" + result.ending)
         if result.spend is not None:
-            say(spent(result.spend))
+            say(spend_sentence(result.spend))
     if not result.posts:
         raise typer.Exit(1)
 
@@ -148,16 +148,16 @@ def gaps(
 
 
 def _show_gaps(found: list[Gap]) -> None:
-    from producer.reporting.words import duration
+    from producer.reporting.words import duration_text
 
     made = table(
         "source", "from (UTC)", "to (UTC)", "length", "cause", "posts missed", right=("length", "posts missed")
     )
     for gap in found:
-        length, missed = duration(round(gap.seconds)), f"about {gap.estimated_posts:,}"
+        length, missed = duration_text(round(gap.seconds)), f"about {gap.estimated_posts:,}"
         made.add_row(clean(gap.source), _time(gap.from_ms), _time(gap.to_ms), length, clean(gap.cause), missed)
     screen.print(made)
-    total, posts = duration(round(sum(gap.seconds for gap in found))), sum(gap.estimated_posts for gap in found)
+    total, posts = duration_text(round(sum(gap.seconds for gap in found))), sum(gap.estimated_posts for gap in found)
     say(f"\n{len(found):,} gaps, {total} in all, about {posts:,} posts")
 
 

@@ -79,7 +79,7 @@ def check(
             say(f"{name}: {result.sentence}")
         with nullcontext(_ignore) if quiet else _growing_table() as show:
             _read(source, context, result, posts, context.monotonic() + seconds, show)
-        result.ending = result.ending or _nothing_more(result, context, seconds)
+        result.ending = result.ending or _ending_sentence(result, context, seconds)
         result.spend = context.status.spend
     finally:
         context.stop.set()
@@ -104,7 +104,7 @@ def _read(
     result.ending = f"the source ended after {len(result.posts)} posts"
 
 
-def _nothing_more(result: Result, context: Context, seconds: float) -> str:
+def _ending_sentence(result: Result, context: Context, seconds: float) -> str:
     status = context.status
     why = status.sentence or ("connected, but quiet" if status.connected else "not connected yet")
     other = ", ".join(f"{count} {kind}" for kind, count in result.events.items() if kind != "post")

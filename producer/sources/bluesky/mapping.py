@@ -49,7 +49,7 @@ class PostMapper:
         self._languages = languages
         self._handles: dict[str, str] = {}
         self._resynced: dict[str, bool] = {}
-        self._told: dict[str, bool] = {}
+        self._warned: dict[str, bool] = {}
 
     def event(self, message: JetstreamMessage, frame: bytes, cursor: str, seen_us: int) -> Event | None:
         """The event of a message, None when it carries none. Never raises on any message that `read_frame` returns.
@@ -70,7 +70,7 @@ class PostMapper:
                 case "sync":
                     _remember(self._resynced, message.did, True, MAX_RESYNCED)
                 case kind:
-                    self._tell_once(f"messages of kind {kind[:100]}")
+                    self._warn_once(f"messages of kind {kind[:100]}")
         except RecursionError:  # what could just be read may be too deep to be written
             return unreadable(frame, "json: nested too deeply", cursor)
         return None
@@ -81,7 +81,7 @@ class PostMapper:
             return None
         operation, rkey = body["operation"], body["rkey"]
         if operation not in ("create", "update", "delete"):
-            self._tell_once(f"the operation {operation[:100]}")
+            self._warn_once(f"the operation {operation[:100]}")
             return None
         first_time = operation == "create" and did not in self._resynced
         time_us = post_time_us(rkey, body.get("rev"), first_time)
@@ -143,9 +143,9 @@ class PostMapper:
         else:
             self._handles.pop(message.did, None)
 
-    def _tell_once(self, what: str) -> None:
-        if what not in self._told:
-            _remember(self._told, what, True, 100)
+    def _warn_once(self, what: str) -> None:
+        if what not in self._warned:
+            _remember(self._warned, what, True, 100)
             _log.warning("Bluesky sends %s, which mean nothing here; they are left out", what)
 
 

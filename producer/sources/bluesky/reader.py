@@ -242,7 +242,7 @@ class JetstreamReader:
     def _rejected(self, response: Response) -> Lost:
         """An answer other than a stream. Raises ConfigurationError when every host refuses from the start."""
         answer = Answer(response.status_code, response.headers, bytes(response.body or b""))
-        sentence = f"it answers {answer.status}" + (f" ({answer.says()})" if answer.body else "")
+        sentence = f"it answers {answer.status}" + (f" ({answer.body_text()})" if answer.body else "")
         name = error_name(answer.body)
         if name == "CursorTooOld" and self._tracker.forget_number():
             return Lost("cursor-too-old", "it keeps less than asked for; asking by time", 0.0)

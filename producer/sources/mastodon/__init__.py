@@ -100,7 +100,7 @@ class MastodonSource:
                     f"{url} answered {answer.status}: no Mastodon API is there, check MASTODON_URL"
                 )
             case status:
-                raise RetryableError(f"{url} answered {status}: {answer.says()}")
+                raise RetryableError(f"{url} answered {status}: {answer.body_text()}")
 
     def events(self) -> Iterator[Event | None]:
         """What the stream brings. Raises what its thread met."""
@@ -119,7 +119,7 @@ class MastodonSource:
         return None if message is None else self._mapper.event(message)
 
     def _rejection_sentence(self, answer: Answer) -> str:
-        says = answer.says()
+        says = answer.body_text()
         return (skew_sentence(answer.headers, self._context.now_ms()) or BAD_TOKEN) + (
             f" (it says: {says})" if says else ""
         )

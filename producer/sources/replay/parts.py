@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from producer.position import SourcePosition
-from producer.reporting.words import size
+from producer.reporting.words import size_text
 from producer.source import Cursor
 from producer.sources.replay.lines import Line, inflated, numbered
 from producer.sources.replay.material import time_text
@@ -91,7 +91,7 @@ class ReplayFiles:
 
     def describe(self) -> str:
         many = "1 file" if len(self._parts) == 1 else f"{len(self._parts):,} files"
-        stored = size(sum(part.size for part in self._parts))
+        stored = size_text(sum(part.size for part in self._parts))
         return f"{self._place}: {many}, {stored}, the first tweet of {time_text(self._first.time_ms)}"
 
     def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:

@@ -22,7 +22,7 @@ from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeout
 from producer.receiving.rules import X
 from producer.source import Context, Event
 from producer.sources.x_v2 import rules
-from producer.sources.x_v2.api import XApi, is_about_connections, meaning, used_by_day
+from producer.sources.x_v2.api import XApi, is_about_connections, rejection_sentence, used_by_day
 from producer.sources.x_v2.limits import MAX_BACKFILL_S, Connects
 from producer.sources.x_v2.mapping import Trouble, billed, parameters, read_line
 from producer.sources.x_v2.spend import FILE, SpendGuard
@@ -148,7 +148,7 @@ class XSource:
             params["backfill_minutes"] = str(minutes)
         self._connects.taken()
         response = self._api.stream(params, timeout)
-        self._connects.told(response.headers)
+        self._connects.heed(response.headers)
         return response
 
     def _backfill_minutes(self) -> int:
@@ -181,7 +181,7 @@ class XSource:
         return True
 
     def _explain(self, answer: Answer) -> Rejection:
-        sentence = meaning(answer, self._context.now_ms())
+        sentence = rejection_sentence(answer, self._context.now_ms())
         if self._backfill and answer.status in (400, 403):
             sentence += "; X_BACKFILL_MINUTES needs an Enterprise account, 0 asks for none"
         return Rejection(sentence, answer.status in FATAL, heed_reset=not is_about_connections(answer))

@@ -64,8 +64,8 @@ class XApi:
         if response.status_code < 300:
             return _object(response.content)
         answer = Answer(response.status_code, response.headers, response.content[:16_384])
-        sentence = f"X answered {answer.status} to {method} {path}: {meaning(answer, self._now_ms())}"
-        sentence += f" (it says: {answer.says()})"
+        sentence = f"X answered {answer.status} to {method} {path}: {rejection_sentence(answer, self._now_ms())}"
+        sentence += f" (it says: {answer.body_text()})"
         if answer.status in (429, 402) or answer.status >= 500:
             seconds = reset_in_s(answer.headers, self._now_ms())
             raise RetryableError(sentence + (f"; in {seconds:.0f} s again" if seconds else ""))
@@ -94,7 +94,7 @@ class XApi:
         )
 
 
-def meaning(answer: Answer, now_ms: int) -> str:
+def rejection_sentence(answer: Answer, now_ms: int) -> str:
     """What an answer other than 200 means, and what to do."""
     said = _object(answer.body)
     kind, reason = as_text(said.get("type")), said.get("reason")

@@ -40,7 +40,7 @@ class Connects:
         """An attempt is made now."""
         self._taken.append(self._context.monotonic())
 
-    def told(self, headers: CaseInsensitiveDict[str]) -> None:
+    def heed(self, headers: CaseInsensitiveDict[str]) -> None:
         """Heed what an answer says of the attempts that are left."""
         seconds = reset_in_s(headers, self._context.now_ms())
         if headers.get("x-rate-limit-remaining") == "0" and seconds is not None:

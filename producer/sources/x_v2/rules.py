@@ -125,7 +125,7 @@ def validate(api: XApi, todo: Plan) -> None:
         _send(api, {"add": [_body(rule) for rule in part]}, dry_run=True)
 
 
-def apply(api: XApi, todo: Plan, tell: Callable[[str], object] = lambda _: None) -> None:
+def apply(api: XApi, todo: Plan, report: Callable[[str], object] = lambda _: None) -> None:
     """Carry out a plan that was validated.
 
     What is new comes before what goes, so that the stream is never without rules, except where X does not take both
@@ -133,7 +133,7 @@ def apply(api: XApi, todo: Plan, tell: Callable[[str], object] = lambda _: None)
     again with a new plan.
 
     Args:
-        tell: gets a sentence for each step done.
+        report: gets a sentence for each step done.
 
     Raises:
         ConfigurationError: X refuses a rule; those before it are done.
@@ -146,16 +146,16 @@ def apply(api: XApi, todo: Plan, tell: Callable[[str], object] = lambda _: None)
     after = [rule for rule in todo.add if rule not in early]
     for part in _parts(first):
         _send(api, {"add": [_body(rule) for rule in part]})
-        tell(f"added {len(part)}")
+        report(f"added {len(part)}")
     for part in _parts(todo.delete):
         answer = _send(api, {"delete": {"ids": [rule.rule_id for rule in part]}})
         left = _count(answer, "not_deleted")
         if left:
             raise RetryableError(f"X did not delete {left} of {len(part)} rules; somebody else may have: try again")
-        tell(f"deleted {len(part)}")
+        report(f"deleted {len(part)}")
     for part in _parts(after):
         _send(api, {"add": [_body(rule) for rule in part]})
-        tell(f"added {len(part)}")
+        report(f"added {len(part)}")
 
 
 def _rule(entry: Any) -> Rule | str:
@@ -180,7 +180,7 @@ def _send(api: XApi, body: dict[str, Any], dry_run: bool = False) -> dict[str, A
     faults = [one for one in errors if one.get("title") != "DuplicateRule"]  # another one is there: as was wanted
     done = _count(answer, "created") + len(errors) - len(faults)
     if "add" in body and (faults or done < len(body["add"])):
-        lines = [_fault(one) for one in faults] or ["X gives no reason"]
+        lines = [_fault_sentence(one) for one in faults] or ["X gives no reason"]
         raise ConfigurationError("X refuses rules:\n  " + "\n  ".join(lines))
     return answer
 
@@ -190,7 +190,7 @@ def _count(answer: dict[str, Any], name: str) -> int:
     return as_count(as_object(as_object(answer.get("meta")).get("summary")).get(name))
 
 
-def _fault(error: dict[str, Any]) -> str:
+def _fault_sentence(error: dict[str, Any]) -> str:
     """X's reason, by rule."""
     details = error.get("details")
     said = "; ".join(map(str, details)) if isinstance(details, list) else error.get("detail") or error.get("title")

@@ -386,18 +386,18 @@ def test_several_sources_have_names_and_ports_of_their_own() -> None:
 
 
 def test_the_line_says_what_is_worth_knowing() -> None:
-    assert words.line(Snapshot("running", 1_234_567, 56.78, 3)) == (
+    assert words.log_line(Snapshot("running", 1_234_567, 56.78, 3)) == (
         "running: 1,234,567 records, 56.8/s, newest tweet 3 s old"
     )
     status = Status(gap_seconds=125.0, not_delivered=7, spend=SPEND)
     status.reconnects.update({"network": 1})
     now = Snapshot("waiting", 5, 0, 3700, "Kafka is away", (30_112, 13_000_000), status)
-    assert words.line(now) == (
+    assert words.log_line(now) == (
         "waiting: 5 records, 0.0/s, newest tweet 1 h 1 min old, 30,112 on the way (12.4 MiB), "
         "1 reconnect, gaps of 2 min 5 s, 7 posts kept back by the source, "
         "$61.50 of $80.00 this month, 12,300 of 20,000 posts, 246 of 500 today; Kafka is away"
     )
-    assert words.short(now).startswith(
+    assert words.terminal_line(now).startswith(
         "waiting: 5 · 0.0/s · 1 h 1 min old · Kafka is away · 30,112 on the way (12.4 MiB)"
     )
 
@@ -407,7 +407,7 @@ def test_the_line_says_what_is_worth_knowing() -> None:
     [(-5, "0 s"), (59, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (86_399, "23 h 59 min"), (90_000, "1 d 1 h")],
 )
 def test_times_for_people(seconds: int, shown: str) -> None:
-    assert words.duration(seconds) == shown
+    assert words.duration_text(seconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -415,7 +415,7 @@ def test_times_for_people(seconds: int, shown: str) -> None:
     [(0, "0 B"), (1023, "1,023 B"), (1024, "1.0 KiB"), (5 * 2**30, "5.0 GiB"), (2**45, "32,768.0 GiB")],
 )
 def test_bytes_for_people(count: int, shown: str) -> None:
-    assert words.size(count) == shown
+    assert words.size_text(count) == shown
 
 
 # --- the line in a terminal
