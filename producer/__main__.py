@@ -1,4 +1,4 @@
-"""`python -m producer [NAME]`: follows the source of PRODUCER_SOURCE; with several there, the one called NAME."""
+"""`python -m producer [NAME]`: follows the source in PRODUCER_SOURCE; NAME picks one when several are set."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _log = logging.getLogger("producer")
 
 
 def main(arguments: list[str]) -> int:
-    """Run until the source ends or SIGTERM; returns the exit code."""
+    """Run until the source ends or SIGTERM arrives; return the exit code."""
     configure_logging()
-    # the sender says in a sentence what the client says in twenty lines each time that it does not reach a broker
+    # the sender logs one sentence where the client logs twenty lines for each broker it cannot reach
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     context = Context()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: context.stop.set())
-    # records on their way are no garbage: looking through them at every 700th costs a tenth of the speed
+    # records in flight are not garbage: scanning them at every 700th object costs a tenth of the throughput
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     try:
@@ -54,15 +54,15 @@ def main(arguments: list[str]) -> int:
 
 
 def chosen(settings: ProducerSettings, arguments: list[str]) -> str:
-    """The source to follow.
+    """Return the source to follow.
 
     Raises:
-        ConfigurationError: several are set and none is named, or another one is.
+        ConfigurationError: several are set and none is named, or the name is not one of them.
     """
     names = arguments or list(settings.sources)
     if len(names) != 1 or names[0] not in settings.sources:
         known = ", ".join(settings.sources)
-        raise ConfigurationError(f"name the one source to follow, of those in PRODUCER_SOURCE: {known}")
+        raise ConfigurationError(f"name the source to follow, one of those in PRODUCER_SOURCE: {known}")
     return names[0]
 
 
@@ -70,7 +70,7 @@ def run(settings: Settings, name: str, context: Context) -> None:
     """Follow the source `name` to its end, or until `context.stop` is set.
 
     Raises:
-        TwitterTopicsError: as of `ProducerService.run`; also what opening source, spool and ports raises.
+        TwitterTopicsError: see `ProducerService.run`; also whatever opening the source, the spool and the ports raises.
     """
     state_dir = settings.producer.state_dir
     position_file = PositionFile(state_dir, name)
@@ -103,7 +103,7 @@ def run(settings: Settings, name: str, context: Context) -> None:
 
 
 def resumed(saved: SourcePosition | None, newest: EventBatch | None) -> SourcePosition | None:
-    """Where the source goes on: behind what the spool holds, which is further than what Kafka has acknowledged."""
+    """Return where the source resumes: after what the spool holds, which is ahead of what Kafka has acknowledged."""
     if saved is None or newest is None:
         return saved
     cursor = newest_cursor(newest.events) or saved.cursor

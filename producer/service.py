@@ -1,4 +1,4 @@
-"""The whole of a running producer: one thread receives, one sends, this one saves, reports, and ends them."""
+"""A running producer: one thread receives, one sends, and this one saves positions, reports and shuts them down."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from producer.source import Context, Source
 from twitter_topics.errors import RetryableError
 
 TICK_S = 1.0
-"""How often the position is saved: what at most is sent again after a crash, apart from what was not acknowledged."""
+"""How often the position is saved. After a crash at most this much is sent again, plus what was not acknowledged."""
 
 STOP_S = 10.0
-"""What a stop gives Kafka for what is still to be sent. The rest stays in the spool."""
+"""Time a stop leaves for sending what is buffered. The rest stays in the spool."""
 
 _SOURCE_S = 5.0
 _LOOK_S = 0.2
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reporter(Protocol):
-    """What is used of `producer.reporting.progress.Progress`."""
+    """The part of `producer.reporting.progress.Progress` used here."""
 
     def add(self, confirmed: Confirmed) -> None: ...
 
@@ -46,12 +46,13 @@ class ProducerService:
 
     Args:
         buffer: between receiving and sending. The service closes it, and the source.
-        connect: a publisher with a new client; RetryableError while Kafka is away.
-        on_gap: is called with the value of each gap before the position behind it is saved.
-        limit: stop once so many records of the stream were received, earlier runs included; 0 = never.
-        saved: the position of the last run. Unlike where the source goes on, it is not ahead of what is acknowledged.
-        inherited: number of the last record that an earlier run left in the buffer. If that followed another stream,
-            the cursors up to there mean nothing to this one.
+        connect: returns a publisher with a new client; raises RetryableError while Kafka is unavailable.
+        on_gap: called with the value of each gap before the position after it is saved.
+        limit: stop once this many records of the stream were received, earlier runs included; 0 = never.
+        saved: the position of the last run. Unlike the point where the source resumes, it is never ahead of what Kafka
+            acknowledged.
+        inherited: number of the last record that an earlier run left in the buffer. If that run followed another
+            stream, the cursors up to that record mean nothing to this one.
     """
 
     def __init__(
@@ -90,11 +91,11 @@ class ProducerService:
         self._sending = self._thread("send", self._sender.run)
 
     def run(self) -> End:
-        """Work until the end; returns why it ended, with the position of what was acknowledged saved.
+        """Work until the end; return why it ended. The position of what was acknowledged is then saved.
 
         Raises:
-            ConfigurationError, IntegrityError: from the source, or Kafka refuses for good. What was received before is
-                sent as at a stop.
+            ConfigurationError, IntegrityError: from the source, or because Kafka rejects us permanently. Records
+                received before are sent as at a stop.
         """
         try:
             self._position_file.save(self._position)
@@ -120,7 +121,7 @@ class ProducerService:
         self._tick_while(lambda: self._receiving.is_alive() and self._sending.is_alive() and not stop.is_set())
         if self._failure is not None:
             stop.set()
-        if not stop.is_set():  # the source came to its end: send it to its end, unless somebody stops that too
+        if not stop.is_set():  # the source ended: send the rest, unless that is stopped too
             self._source.close()
             self._buffer.finish()
             self._tick_while(lambda: self._sending.is_alive() and not stop.is_set())
@@ -132,7 +133,7 @@ class ProducerService:
         return "stopped"
 
     def _end_receiving(self) -> None:
-        """A source looks at `stop` at least once a second; one that does not is closed under its thread."""
+        """Stop receiving. A source checks `stop` at least once a second; one that does not is closed anyway."""
         self._buffer.finish()
         self._receiving.join(_SOURCE_S)
         self._source.close()
@@ -170,7 +171,7 @@ class ProducerService:
         return bool(self._limit) and self._received >= self._limit
 
     def _settle(self) -> None:
-        """Save what was acknowledged, then forget it. The order is the promise: a crash in between only repeats."""
+        """Save what was acknowledged, then forget it. In this order a crash in between repeats records, never loses."""
         confirmed = self._sender.confirmed()
         position = self._position
         for some in confirmed:
@@ -189,7 +190,7 @@ class ProducerService:
             self._progress.add(some)
 
     def _report_problem(self) -> None:
-        """What keeps it from working, when that changes."""
+        """Report what blocks the producer, when that changes."""
         sentence = self._buffer.problem or self._sender.problem
         if sentence != self._reported_problem:
             self._reported_problem = sentence

@@ -27,7 +27,7 @@ from twitter_topics.settings import SOURCES
         ({"PRODUCER_SOURCE": "twitter_v1"}, ["TWITTER_CONSUMER_KEY", "TWITTER_ACCESS_TOKEN_SECRET"]),
         ({"PRODUCER_SOURCE": "carrier pigeon"}, ["PRODUCER_SOURCE"]),
         ({"PRODUCER_SYNTHETIC_RATE": "-1"}, ["PRODUCER_SYNTHETIC_RATE"]),
-        ({"PRODUCER_SOURCE": "synthetic,replay"}, ["name the one source", "PRODUCER_SOURCE: synthetic, replay"]),
+        ({"PRODUCER_SOURCE": "synthetic,replay"}, ["name the source", "PRODUCER_SOURCE: synthetic, replay"]),
     ],
 )
 def test_wrong_settings(tmp_path: Path, variables: dict[str, str], named: list[str]) -> None:
