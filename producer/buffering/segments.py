@@ -1,8 +1,8 @@
-"""The files of the spool: frames of a batch each in segments that are only ever appended to.
+"""The files of the spool: one frame per batch, in append-only segments.
 
 A frame is `magic, crc32, length, first, count, received_ms` (little-endian) and the events as MessagePack; the checksum
-covers all that follows it. A segment is named after its first record. Whoever opens the folder begins a new segment, so
-only the end of the newest can be torn.
+covers everything after it. A segment is named after its first record. Opening the folder always starts a new segment,
+so only the end of the newest one can be torn.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from producer.source import Event
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 MAGIC = b"\xf5spl"
-"""Begins with a byte that UTF-8 never has, so no text of a post looks like a frame."""
+"""Starts with a byte that never occurs in UTF-8, so no post's text looks like a frame."""
 
 _HEADER = struct.Struct("<4sIIQIQ")
 _CHECKED_FROM = 8
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Segment:
-    """A file. `size` bytes of it are written and synced. `damaged` once a part of it could not be read."""
+    """A file. `size` bytes of it are written and synced; `damaged` is set once part of it could not be read."""
 
     path: Path
     first: int
@@ -50,9 +50,9 @@ class Segments:
     """One thread appends, one reads, one forgets.
 
     Args:
-        folder: made when missing.
-        after: records up to this number are not needed any more, by whoever saved that elsewhere.
-        segment_bytes: a segment that is larger is followed by a new one.
+        folder: created when missing.
+        after: records up to this number are no longer needed, according to the position saved elsewhere.
+        segment_bytes: once a segment is larger, a new one is started.
 
     Raises:
         OSError: the folder cannot be read or written.
@@ -66,7 +66,7 @@ class Segments:
         self._lock = Lock()
         self._segments = _found(folder)
         self.newest: EventBatch | None = None
-        """The last batch that the folder held when it was opened."""
+        """The last batch in the folder when it was opened."""
         tail = self._repair()
         oldest = self._segments[0].first - 1 if self._segments else after
         newest = self._segments[-1].first - 1 if self._segments else after
@@ -87,7 +87,7 @@ class Segments:
         """Write a batch; when this returns it survives a power cut.
 
         Raises:
-            OSError: it was not written. The next attempt goes to another file.
+            OSError: it was not written. The next attempt uses a new file.
         """
         frame = memoryview(encode(batch))
         try:
@@ -105,8 +105,8 @@ class Segments:
         self.last = batch.last
 
     def read(self, number: int) -> Iterator[EventBatch | None]:
-        """Batches from record `number` on, what could not be read as an event that says so; None when there is nothing
-        more yet."""
+        """Yield batches from record `number` on, with an `unreadable` event for damaged ones; None when there is
+        nothing more yet."""
         segment, offset, damage = None, 0, b""
         while True:
             following = self._following(segment, number)
@@ -122,7 +122,7 @@ class Segments:
             offset += len(content)
             for piece in frames(content):
                 if isinstance(piece, bytes):
-                    _log.error("%s: %d bytes cannot be read", segment.path, len(piece))
+                    _log.error("%s: %d bytes are damaged", segment.path, len(piece))
                     segment.damaged = True
                     damage += piece
                 elif piece.last >= number:
@@ -132,7 +132,7 @@ class Segments:
                     number, damage = piece.last + 1, b""
 
     def forget(self, number: int) -> None:
-        """Records up to this one are not needed any more: delete the segments that hold no other."""
+        """Records up to this one are no longer needed: delete the segments that hold no others."""
         if number > self.forgotten:
             temporary = self._folder / "forgotten.tmp"
             temporary.write_text(str(number))
@@ -150,7 +150,7 @@ class Segments:
                     segment.path.unlink()
 
     def close(self) -> None:
-        """Let go of the file, and of what is not needed any more."""
+        """Close the file and delete what is no longer needed."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -162,7 +162,7 @@ class Segments:
         return self._file is None and self.last <= number
 
     def _following(self, segment: Segment | None, number: int) -> Segment | None:
-        """The segment after one; after None, the one that holds a record."""
+        """Return the segment after `segment`; for None, the one that holds the record."""
         with self._lock:
             if segment is not None:
                 return next((other for other in self._segments if other.first > segment.first), None)
@@ -180,7 +180,7 @@ class Segments:
         _sync_folder(self._folder)
 
     def _abandon(self) -> None:
-        """After a failed write or sync nobody knows what is on the disk: cut it off and use the file no more."""
+        """Truncate and abandon the file: after a failed write or sync its content on disk is unknown."""
         if self._file is None:
             return
         segment = self._segments[-1]
@@ -194,12 +194,12 @@ class Segments:
                 self._segments.pop()
 
     def _repair(self) -> Event | None:
-        """Cut off the torn end of the newest segment. Returns an event when that end was whole and yet unreadable."""
+        """Cut off the torn end of the newest segment. Return an event when that end was complete but unreadable."""
         tail = None
         for segment in reversed(self._segments.copy()):
             pieces = list(frames(_content(segment.path, 0, segment.size)))
             if segment is self._segments[-1] and pieces and isinstance(torn := pieces[-1], bytes):
-                _log.warning("%s: the last %d bytes are torn and cut off", segment.path, len(torn))
+                _log.warning("%s: cut off the last %d bytes, which were torn", segment.path, len(torn))
                 tail = tail if _is_incomplete(torn) else unreadable(torn, segment.first, 0)
                 segment.size -= len(torn)
                 os.truncate(segment.path, segment.size)
@@ -213,7 +213,7 @@ class Segments:
 
 
 def encode(batch: EventBatch) -> bytes:
-    """The frame of a batch."""
+    """Return the frame of a batch."""
     payload = _encode(batch.events)
     header = _HEADER.pack(MAGIC, 0, len(payload), batch.first, len(batch.events), batch.received_ms)
     checksum = zlib.crc32(payload, zlib.crc32(header[_CHECKED_FROM:]))
@@ -221,7 +221,7 @@ def encode(batch: EventBatch) -> bytes:
 
 
 def frames(content: bytes) -> Iterator[EventBatch | bytes]:
-    """The batches of a segment in order, and between them the bytes that are none."""
+    """Yield the batches of a segment in order, and between them the bytes that could not be read."""
     offset = damaged_from = 0
     while offset < len(content):
         found = _frame(content, offset)
@@ -239,7 +239,7 @@ def frames(content: bytes) -> Iterator[EventBatch | bytes]:
 
 
 def _frame(content: bytes, offset: int) -> tuple[EventBatch, int] | None:
-    """The sound frame at an offset, and where it ends."""
+    """Return the intact frame at an offset and where it ends, else None."""
     payload_from = offset + _HEADER.size
     if payload_from > len(content):
         return None
@@ -258,9 +258,9 @@ def _frame(content: bytes, offset: int) -> tuple[EventBatch, int] | None:
 
 
 def unreadable(content: bytes, number: int, lost: int) -> Event:
-    """What is left of records from `number` on whose bytes were damaged on the disk."""
+    """Return the event for records from `number` on whose bytes were damaged on disk."""
     key = b"spool-" + sha256(b"%d " % number + content).hexdigest()[:32].encode()
-    records = f"{lost} records are" if lost else "what was last written is"
+    records = f"{lost} record{'' if lost == 1 else 's'}" if lost else "the last write"
     return Event("unreadable", key, content, reason=f"spool: {records} lost in {len(content)} damaged bytes")
 
 
@@ -269,7 +269,7 @@ def _lost(content: bytes, first: int, last: int) -> EventBatch:
 
 
 def _is_incomplete(tail: bytes) -> bool:
-    """Whether a write ended in the middle: fewer bytes than its header says, or blocks that never came to the disk."""
+    """Whether a write was interrupted: fewer bytes than its header says, or blocks that never reached the disk."""
     if len(tail) < _HEADER.size or not tail.strip(b"\0"):
         return True
     magic, _, length, *_ = _HEADER.unpack_from(tail)
@@ -277,7 +277,7 @@ def _is_incomplete(tail: bytes) -> bool:
 
 
 def _cut(batch: EventBatch, number: int) -> EventBatch:
-    """A batch without the records before `number`."""
+    """Return the batch without the records before `number`."""
     if batch.first >= number:
         return batch
     return batch._replace(first=number, events=batch.events[number - batch.first :])
@@ -295,7 +295,7 @@ def _found(folder: Path) -> list[Segment]:
 
 
 def _saved_number(folder: Path, default: int) -> int:
-    """What is forgotten. Without the file everything is there again, and repeated."""
+    """Return the last forgotten record. Without the file everything is sent again."""
     try:
         return int((folder / "forgotten").read_text())
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""The buffer of live sources: on disk first, because what was received cannot be asked for again."""
+"""The buffer of live sources: on disk first, because a live source cannot be read again."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from producer.source import Event
 from twitter_topics.errors import RetryableError
 
 RECENT_BYTES = 16 * 1024 * 1024
-"""Batches on disk that are kept in memory too, for a sender that keeps up. One that falls behind reads the disk."""
+"""Batches on disk that are also kept in memory, for a sender that keeps up. One that falls behind reads the disk."""
 
 _RETRY_S = 1.0
 _LOOK_S = 1.0
-_SEGMENTS = 8  # at least so many in a full spool, so that room comes back in pieces
+_SEGMENTS = 8  # minimum in a full spool, so that space is freed in steps
 
 _log = logging.getLogger(__name__)
 
 
 class Spool:
-    """A `Buffer` on disk. Its own thread writes what was put: one write and one sync for all that came meanwhile.
+    """A `Buffer` on disk. Its own thread writes: one write and one sync for everything that arrived meanwhile.
 
     Args:
-        folder: one a source; a second process that opens it is refused.
-        max_bytes: then `put` waits until Kafka has taken some, give or take a batch.
-        now_ms: Unix milliseconds.
-        after: records up to this number are not needed any more, as the position says.
+        folder: one per source; a second process that opens it is rejected.
+        max_bytes: beyond it `put` waits until Kafka has taken some, give or take a batch.
+        now_ms: returns Unix milliseconds.
+        after: records up to this number are no longer needed, according to the position.
 
     Raises:
         RetryableError: another producer uses the folder.
-        OSError: it cannot be read or written.
+        OSError: the folder cannot be read or written.
     """
 
     def __init__(self, folder: Path, max_bytes: int, now_ms: Callable[[], int], after: int = 0) -> None:
@@ -46,7 +46,7 @@ class Spool:
         self._segments = Segments(folder, after, min(SEGMENT_BYTES, max_bytes // _SEGMENTS))
         self._max_bytes = max_bytes
         self.inherited = self._segments.last
-        """Number of the last record of earlier runs."""
+        """Number of the last record left by earlier runs."""
         self._intake = Intake(now_ms)
         self._changed = Condition()
         self._recent: deque[EventBatch] = deque()
@@ -63,7 +63,7 @@ class Spool:
 
     @property
     def newest(self) -> EventBatch | None:
-        """The last batch of earlier runs, when it was not forgotten: where the source goes on."""
+        """The last batch of earlier runs, unless it was forgotten: the source resumes after it."""
         newest = self._segments.newest
         return newest if newest is not None and newest.last > self._segments.forgotten else None
 
@@ -120,7 +120,7 @@ class Spool:
         return (records, self._segments.bytes + self._intake.bytes) if records > 0 else (0, 0)
 
     def close(self) -> None:
-        """Write what is left and let go. Safe to call more than once."""
+        """Write what is left and release everything. Safe to call more than once."""
         self.finish()
         self._writer.join()
         self._segments.close()
@@ -136,7 +136,7 @@ class Spool:
                     received_ms, events = taken
                     first = self._segments.last + 1
                     self._write(EventBatch(first, first + len(events) - 1, received_ms, events))
-        except Exception as error:  # noqa: BLE001 - `take` raises it where somebody sees it
+        except Exception as error:  # noqa: BLE001 - `take` raises it where it is seen
             self._failure = error
             self._intake.finish()
         finally:
@@ -144,7 +144,7 @@ class Spool:
                 self._changed.notify_all()
 
     def _write(self, batch: EventBatch) -> None:
-        """On disk, however long that takes; what is left at the end may exceed the bound."""
+        """Write to disk, however long that takes; the last batches of a stop may exceed the bound."""
         self._wait_for_room()
         while True:
             try:
@@ -153,10 +153,10 @@ class Spool:
             except OSError as error:
                 if self._intake.finished:
                     _log.error(
-                        "%d records could not be written to the spool and are lost: %s", len(batch.events), error
+                        "%d records could not be written to the spool and are lost (%s)", len(batch.events), error
                     )
                     return
-                self.problem = f"the spool cannot be written, so nothing more is received: {error}"
+                self.problem = f"cannot write the spool, receiving has stopped: {error}"
                 self._room.clear()
                 self._room.wait(_RETRY_S)
         self.problem = ""
@@ -172,9 +172,7 @@ class Spool:
 
     def _wait_for_room(self) -> None:
         while self._is_full() and not self._intake.finished:
-            self.problem = (
-                f"the spool is full (PRODUCER_SPOOL_MAX_MB={self._max_bytes >> 20}), so nothing more is received"
-            )
+            self.problem = f"the spool is full (PRODUCER_SPOOL_MAX_MB={self._max_bytes >> 20}), receiving has stopped"
             self._room.clear()
             if self._is_full() and not self._intake.finished:
                 self._room.wait(_LOOK_S)
@@ -190,6 +188,6 @@ def _only_user(folder: Path) -> int:
     except OSError as error:
         os.close(handle)
         raise RetryableError(
-            f"another producer uses {folder}: two of the same source need a PRODUCER_STATE_DIR each"
+            f"another producer uses {folder}: give each producer of the same source its own PRODUCER_STATE_DIR"
         ) from error
     return handle

@@ -1,4 +1,4 @@
-"""The Kafka client as the producer needs it: loses nothing it acknowledged, leaves nothing behind when it is closed."""
+"""The Kafka client the producer needs: it loses nothing it acknowledged and leaves nothing behind when closed."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from twitter_topics.settings import KafkaSettings
 from twitter_topics.store.kafka import client_options
 
 DELIVERY_TIMEOUT_S = 30.0
-"""After this time without an acknowledgement the client is given up and another one begins where it stopped."""
+"""After this long without an acknowledgement the client is dropped, and a new one resumes where it stopped."""
 
 REQUEST_TIMEOUT_S = 10.0
 PATIENCE_S = 10.0
-"""How long to wait for a broker and for a topic before saying that it is not there."""
+"""How long to wait for a broker or a topic before reporting it missing."""
 
 LINGER_MS = 5
 BATCH_BYTES = 128 * 1024
@@ -50,11 +50,11 @@ _FATAL_ERRORS = (
     UnsupportedSaslMechanismError,
     UnsupportedVersionError,
 )
-"""What no repetition changes."""
+"""Errors that no retry fixes."""
 
 
 class Future(Protocol):
-    """What is used of kafka-python's future."""
+    """The part of kafka-python's future used here."""
 
     is_done: bool
     exception: BaseException | None
@@ -63,36 +63,36 @@ class Future(Protocol):
 
 
 def failure(error: KafkaError) -> TwitterTopicsError:
-    """What an error of the client means to the producer."""
+    """Return the producer's error for an error of the client."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return ConfigurationError(
-            f"Kafka refuses a record for its size: {text}. Records have up to {MAX_BYTES} bytes: set max.message.bytes "
+            f"Kafka rejects a record as too large: {text}. Records have up to {MAX_BYTES} bytes: set max.message.bytes "
             "of the topics, or message.max.bytes of the broker, to at least 1 MiB, its default."
         )
     if isinstance(error, _FATAL_ERRORS):
         return ConfigurationError(
-            f"Kafka refuses: {text}. Check KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_*, and that this user may write to "
-            "the topics (KAFKA_*_TOPIC)."
+            f"Kafka rejects us: {text}. Check KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_*, and that this user may write "
+            "to the topics (KAFKA_*_TOPIC)."
         )
-    return RetryableError(f"Kafka did not take a record: {text}")
+    return RetryableError(f"Kafka did not accept a record: {text}")
 
 
 class FastKafkaProducer(KafkaProducer):
-    """KafkaProducer with a shorter way to send bytes, and a `close` that always ends its thread."""
+    """KafkaProducer with a shorter path for sending bytes, and a `close` that always ends its thread."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._partitions: dict[str, list[TopicPartition]] = {}
 
     def send(self, topic: str, *, value: bytes, key: bytes, headers: Headers) -> Future:
-        """Hand over a record, to the partition that every Kafka client chooses for its key.
+        """Queue a record for the partition that every Kafka client chooses for its key.
 
-        Does what the library's own does for bytes, and leaves out what it does for arguments of other kinds, for
-        transactions and for its debug log: that is a third of the time that a record takes.
+        Does what the library's own `send` does for bytes, without its handling of other argument types, transactions
+        and debug logging, which takes a third of the time per record.
 
         Raises:
-            KafkaError: the topic is unknown or the client closed.
+            KafkaError: the topic is unknown or the client is closed.
         """
         partitions = self._metadata.partitions_for_topic(topic)
         if not partitions:
@@ -109,8 +109,8 @@ class FastKafkaProducer(KafkaProducer):
         return sent
 
     def flush(self, timeout: float | None = None) -> None:
-        """The library flushes before it closes, and where that fails (which is why we close) leaves its thread alone
-        with what it still wants to send. So there is nothing to wait for in no time."""
+        """Skip flushing when `timeout` is 0. The library flushes before it closes, and where that fails (which is why
+        we close) leaves its thread running with what is still unsent."""
         if timeout != 0:
             super().flush(timeout)
 
@@ -121,9 +121,9 @@ class FastKafkaProducer(KafkaProducer):
 
 
 class _Net:
-    """The network side of a client that may never come to be.
+    """The network side of a client whose construction may fail.
 
-    A constructor that fails leaves its sockets open, and says only that time has passed, not why it was refused.
+    A failing constructor leaves its sockets open, and reports only a timeout, not why the connection was rejected.
     """
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ class _Net:
         return self._client
 
     def failures(self) -> list[BaseException]:
-        """Why the last connections did not come about."""
+        """Return why the last connections failed."""
         return [error for connection in self._connections if (error := connection.init_future.exception) is not None]
 
     def close(self) -> None:
@@ -154,11 +154,11 @@ class _Net:
 
 
 def connect(settings: KafkaSettings) -> FastKafkaProducer:
-    """A client whose topics are all there. It creates none.
+    """Return a client, once all topics exist. It creates none.
 
     Raises:
-        RetryableError: no broker answers, or a topic is not there.
-        ConfigurationError: the broker refuses us for good.
+        RetryableError: no broker answers, or a topic does not exist.
+        ConfigurationError: the broker rejects us permanently.
     """
     net = _Net()
     try:
@@ -181,7 +181,7 @@ def connect(settings: KafkaSettings) -> FastKafkaProducer:
         )
     except KafkaError as error:
         net.close()
-        gc.collect()  # connections that were refused leave their sockets to the collector
+        gc.collect()  # rejected connections leave their sockets to the garbage collector
         for cause in (error, *net.failures()):
             if isinstance(cause, _FATAL_ERRORS):
                 raise failure(cause) from error
@@ -210,7 +210,7 @@ _SEED, _M = 0x9747B28C, 0x5BD1E995
 
 
 def murmur2(key: bytes) -> int:
-    """32-bit Murmur2 as of `org.apache.kafka.common.utils.Utils.murmur2`, unsigned."""
+    """Return the unsigned 32-bit Murmur2 of `org.apache.kafka.common.utils.Utils.murmur2`."""
     blocks = len(key) >> 2
     h = _SEED ^ len(key)
     unpack = _INTEGERS[blocks] if blocks < len(_INTEGERS) else struct.Struct(f"<{blocks}I").unpack_from

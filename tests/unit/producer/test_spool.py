@@ -211,7 +211,7 @@ def test_a_whole_end_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     found = read_all(Segments(tmp_path))
     assert numbers(found) == [1, 2]
     [letter] = found[-1].events
-    assert (letter.kind, letter.reason) == ("unreadable", "spool: what was last written is lost in 93 damaged bytes")
+    assert (letter.kind, letter.reason) == ("unreadable", "spool: the last write lost in 93 damaged bytes")
     assert found[-1].first == 3
 
 
@@ -223,7 +223,7 @@ def test_a_missing_segment_is_told(tmp_path: Path) -> None:
     sorted(tmp_path.glob("*.spool"))[2].unlink()
     found = read_all(Segments(tmp_path))
     assert numbers(found) == [1, 2, 4, 5]
-    assert found[2].events[0].reason == "spool: 1 records are lost in 0 damaged bytes"
+    assert found[2].events[0].reason == "spool: 1 record lost in 0 damaged bytes"
 
 
 @given(st.binary(max_size=400), st.integers(0, 3))
