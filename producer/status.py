@@ -33,7 +33,7 @@ class Status:
 
     `sentence` says what keeps the source from running; empty when nothing does. `reconnects` counts by cause.
     `alive_ms`: when the source was last known to deliver (Unix milliseconds, 0 = never). `rate`: posts a second
-    lately. `not_delivered`: posts that the source reports as withheld (limit notices of v1.1).
+    lately. `not_delivered`: posts that the source reports as undelivered (limit notices of v1.1).
     """
 
     sentence: str = ""

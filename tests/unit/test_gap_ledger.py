@@ -79,7 +79,7 @@ def test_what_is_not_taken_stays_for_the_next_run(
             one.add(gap(number).value())
             assert on_disk(path) == [gap(n) for n in range(number + 1)], "on disk when add returns"
         assert store.asked.wait(30)
-    assert len([record for record in caplog.records if "trying again" in record.getMessage()]) == 1
+    assert len([record for record in caplog.records if "retrying" in record.getMessage()]) == 1
     store.error = None
     store.asked.clear()
     with ledger(path, store.write):
@@ -151,7 +151,7 @@ def test_one_that_influxdb_refuses_for_good_does_not_stop_the_others(
             made.add(gap(number).value())
     assert written == [gap(1), gap(2)]
     assert on_disk(path) == []
-    assert "the topic has it: field type conflict" in caplog.text
+    assert "stays in the gap topic: field type conflict" in caplog.text
 
 
 def test_the_file_is_bounded_and_the_newest_stay(path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_full_disk_is_told_and_the_gap_is_written_all_the_same(
     with ledger(tmp_path / "file" / "gaps.jsonl", lambda _gap: written.set()) as made:
         made.add(gap(1).value())
         assert written.wait(30)
-    assert "kept in memory alone" in caplog.text
+    assert "keeping a gap in memory only" in caplog.text
 
 
 @settings(max_examples=60, deadline=None)

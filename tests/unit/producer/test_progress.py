@@ -191,7 +191,7 @@ def test_starts_after_a_crash_are_counted(tmp_path: Path, world: World, last: st
 def test_a_full_disk_does_not_stop_it(tmp_path: Path, world: World, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
     open_progress(tmp_path / "file" / "health", world).report("running")
-    assert "health could not be written" in caplog.text
+    assert "could not write health" in caplog.text
 
 
 # --- points
@@ -246,7 +246,7 @@ def test_an_influxdb_that_is_away_is_told_once_and_gets_the_newest_when_it_is_ba
     progress.close()
     assert tries == ["running"] * 5
     assert [text for text in caplog.messages if "away" in text] == [
-        "health in InfluxDB: away; trying again, the producer goes on"
+        "health in InfluxDB: away; retrying, the producer keeps running"
     ]
 
 
@@ -277,7 +277,7 @@ def test_what_fails_is_tried_again_ever_more_rarely_and_told_once(caplog: pytest
     worker.close(30)
     assert pauses == [5, 10, 20, 40, 60, 60]
     assert [record.getMessage() for record in caplog.records] == [
-        "points: away; trying again, the producer goes on",
+        "points: away; retrying, the producer keeps running",
         "points: works again",
     ]
 
@@ -393,12 +393,12 @@ def test_the_line_says_what_is_worth_knowing() -> None:
     status.reconnects.update({"network": 1})
     now = Snapshot("waiting", 5, 0, 3700, "Kafka is away", (30_112, 13_000_000), status)
     assert words.log_line(now) == (
-        "waiting: 5 records, 0.0/s, newest tweet 1 h 1 min old, 30,112 on the way (12.4 MiB), "
-        "1 reconnect, gaps of 2 min 5 s, 7 posts kept back by the source, "
+        "waiting: 5 records, 0.0/s, newest tweet 1 h 1 min old, 30,112 in flight (12.4 MiB), "
+        "1 reconnect, gaps of 2 min 5 s, 7 posts not delivered by the source, "
         "$61.50 of $80.00 this month, 12,300 of 20,000 posts, 246 of 500 today; Kafka is away"
     )
     assert words.terminal_line(now).startswith(
-        "waiting: 5 · 0.0/s · 1 h 1 min old · Kafka is away · 30,112 on the way (12.4 MiB)"
+        "waiting: 5 · 0.0/s · 1 h 1 min old · Kafka is away · 30,112 in flight (12.4 MiB)"
     )
 
 
