@@ -226,7 +226,7 @@ def test_the_gap_goes_from_the_last_byte_to_the_next_good_connection() -> None:
 def test_refused_for_good_ends_it() -> None:
     with Server([[status(401, body=b'{"error":"no\x07 such token"}')]]) as server:
         client = StreamClient(server.url)
-        with pytest.raises(ConfigurationError, match=r"401: check the token \(it says: .*no  such token") as caught:
+        with pytest.raises(ConfigurationError, match=r"401: check the token \(response: .*no  such token") as caught:
             client.until(1)
     assert "\x07" not in str(caught.value)
     assert len(server.requests) == 1

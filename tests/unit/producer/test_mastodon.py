@@ -265,7 +265,7 @@ def test_a_message_without_an_end_is_not_held() -> None:
     assert found.whole_length == 99_999
     dead = StatusMapper(HOST).event(found)
     assert dead is not None
-    assert (dead.kind, dead.reason) == ("unreadable", "size: a line of 99999 bytes, only its head was kept")
+    assert (dead.kind, dead.reason) == ("unreadable", "size: a line of 99999 bytes, of which only the head was kept")
     assert assembler.feed(b"data: after") is None
     assert assembler.feed(b"") == ServerEvent("message", b"after", 5)
 
