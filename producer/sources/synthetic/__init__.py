@@ -1,4 +1,4 @@
-"""A made-up stream that behaves like the real one: history first, then live, the same story for the same seed."""
+"""A made-up stream that behaves like a real one: history first, then live, and the same story for the same seed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 
 
 class SyntheticSource:
-    """Yields every tweet at its own event time, and at once those that are already due.
+    """Yields each tweet at its event time; tweets already due are yielded immediately.
 
-    So the history before the first start goes out as fast as Kafka takes it, the live part follows without a jump, and
-    what would have happened during a stop is caught up. The cursor is the number of the tweet; with the saved begin it
-    is all that a restart needs. Another seed, rate or length of history is another stream: it begins where the last one
+    So the history before the first start goes out as fast as Kafka accepts it, the live part follows without a jump,
+    and tweets due during a stop are caught up. The cursor is the number of the tweet; together with the saved begin it
+    is all a restart needs. Another seed, rate or length of history is another stream: it begins where the last one
     stopped.
     """
 
@@ -40,18 +40,18 @@ class SyntheticSource:
 
     @classmethod
     def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
-        """The stream of the settings at its saved position, or from the beginning of its history."""
+        """Open the stream of the settings at its saved position, or at the beginning of its history."""
         made = settings.producer
         start = _start(made, saved, context.now_ms())
         stream = Stream(made.synthetic_seed, made.synthetic_rate, start.origin["begin_ms"], load_themes())
         return cls(stream, start, context)
 
     def check(self) -> str:
-        """There is nobody to ask."""
-        return "tweets are made up here"
+        """Return a fixed sentence: there is no server to ask."""
+        return "tweets are generated locally"
 
     def events(self) -> Iterator[Event | None]:
-        """Endless. The caller stops."""
+        """Yield tweets forever; the caller stops."""
         context = self._context
         context.status.connected = True
         now_ms = context.now_ms()
@@ -77,7 +77,5 @@ def _start(settings: ProducerSettings, saved: SourcePosition | None, now_ms: int
     begin_ms = now_ms - int(settings.synthetic_history_hours * HOUR_MS)
     if saved is not None:
         begin_ms = min(now_ms, max(begin_ms, saved.event_time_ms + 1))
-        _log.warning(
-            "another seed, rate or history than at the last run: a new stream begins where the last one stopped"
-        )
+        _log.warning("seed, rate or history differs from the last run: a new stream begins where the last one stopped")
     return SourcePosition(identity, {"begin_ms": begin_ms})
