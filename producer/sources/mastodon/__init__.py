@@ -1,6 +1,6 @@
 """Posts from a Mastodon server's streaming API, over server-sent events.
 
-The server keeps no past: what passes while we are not connected is missed, and becomes a gap.
+The server has no replay: posts sent while we are not connected are missed, and the time is recorded as a gap.
 https://docs.joinmastodon.org/methods/streaming
 """
 
@@ -24,19 +24,19 @@ from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import MastodonSettings, Settings
 
 HOW = (
-    "on the server open Preferences, Development, New application, give it the scope read:statuses and copy its "
+    "on the server open Preferences, Development, New application, give it the scope read:statuses and copy "
     '"Your access token" into MASTODON_ACCESS_TOKEN'
 )
-BAD_TOKEN = f"the token was refused; it must be a user's, with the scope read:statuses: {HOW}"
+BAD_TOKEN = f"the token was rejected; it must be a user's, with the scope read:statuses: {HOW}"
 FATAL = {
     401: BAD_TOKEN,
-    403: f"the token may not read this stream: {HOW}",
+    403: f"the token has no access to this stream: {HOW}",
     404: "there is no such stream: check MASTODON_URL and MASTODON_STREAM",
 }
 
 
 class MastodonSource:
-    """Posts, edits and deletions as they come in."""
+    """Yields posts, edits and deletions as they arrive."""
 
     name = NAME
     live = True
@@ -66,49 +66,49 @@ class MastodonSource:
 
     @classmethod
     def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
-        """Ready to connect; connects when `events` is asked.
+        """Return a source that connects once `events` is iterated.
 
         Raises:
-            ConfigurationError: there is no token; says how to make one.
+            ConfigurationError: there is no token; the message says how to create one.
         """
         mastodon = settings.mastodon
         if not mastodon.access_token.get_secret_value():
-            raise ConfigurationError(f"MASTODON_ACCESS_TOKEN not set, which Mastodon asks for since 4.2: {HOW}")
+            raise ConfigurationError(f"MASTODON_ACCESS_TOKEN is not set, but Mastodon requires it since 4.2: {HOW}")
         identity = {"url": mastodon.url, "stream": mastodon.stream, "languages": mastodon.languages}
         known = saved is not None and dict(saved.identity) == identity
         return cls(mastodon, saved if known and saved is not None else SourcePosition(identity), context)
 
     def check(self) -> str:
-        """Ask whether the token is good.
+        """Ask whether the token is valid.
 
         Raises:
-            ConfigurationError: it is not, or this is no Mastodon server.
-            RetryableError: the server is away or busy.
+            ConfigurationError: it is not, or this is not a Mastodon server.
+            RetryableError: the server is unreachable or busy.
         """
         url = f"{self._settings.url.rstrip('/')}/api/v1/apps/verify_credentials"
         answer = probe(url, self._auth)
         match answer.status:
             case 200:
-                return f"{url}: the token is good"
+                return f"{url}: the token is valid"
             case 401 | 403:
                 raise ConfigurationError(f"{url} answered {answer.status}: {self._rejection_sentence(answer)}")
             case 301 | 302 | 307 | 308:
                 moved = answer.headers.get("Location", "")
-                raise ConfigurationError(f"{url} moved to {moved[:200]}: set MASTODON_URL to that server")
+                raise ConfigurationError(f"{url} redirects to {moved[:200]}: set MASTODON_URL to that server")
             case 404 | 410:
                 raise ConfigurationError(
-                    f"{url} answered {answer.status}: no Mastodon API is there, check MASTODON_URL"
+                    f"{url} answered {answer.status}: there is no Mastodon API at that address, check MASTODON_URL"
                 )
             case status:
                 raise RetryableError(f"{url} answered {status}: {answer.body_text()}")
 
     def events(self) -> Iterator[Event | None]:
-        """What the stream brings. Raises what its thread met."""
+        """Yield what the stream delivers. Raises the errors of its thread."""
         assembler, connection = Assembler(), 0
         for line in self._stream.lines():
             if connection != self._stream.connection:
                 connection = self._stream.connection
-                yield self._read(assembler.feed(b""))  # all but the blank line behind it may have come
+                yield self._read(assembler.feed(b""))  # the last event may lack only its blank line
             yield self._read(assembler.feed(line)) if isinstance(line, bytes) else line
 
     def close(self) -> None:
@@ -119,13 +119,13 @@ class MastodonSource:
         return None if message is None else self._mapper.event(message)
 
     def _rejection_sentence(self, answer: Answer) -> str:
-        says = answer.body_text()
+        body = answer.body_text()
         return (skew_sentence(answer.headers, self._context.now_ms()) or BAD_TOKEN) + (
-            f" (it says: {says})" if says else ""
+            f" (response: {body})" if body else ""
         )
 
     def _connect(self, timeouts: Timeouts) -> requests.Response:
-        """The stream, wherever the server sends us for it: large ones have another host for streaming."""
+        """Open the stream, following a redirect: large servers stream from another host."""
         kind, _, tag = self._settings.stream.rpartition("/") if "hashtag" in self._settings.stream else ("", "", "")
         path = f"{kind}?tag={quote(tag)}" if kind else self._settings.stream
         url = f"{self._settings.url.rstrip('/')}/api/v1/streaming/{path}"

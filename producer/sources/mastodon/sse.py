@@ -17,7 +17,7 @@ class ServerEvent(NamedTuple):
 
 
 class Assembler:
-    """From lines to messages. Between two connections it is fed an empty line."""
+    """Assembles lines into messages. Feed it an empty line between two connections."""
 
     def __init__(self, max_bytes: int = MAX_DATA_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -29,7 +29,7 @@ class Assembler:
         self._held = self._length = 0
 
     def feed(self, line: bytes) -> ServerEvent | None:
-        """The message that ends with this line. A message without data is none, and so is a comment."""
+        """Return the message that ends with this line. One without data is dropped, and so are comments."""
         if not line:
             return self._dispatch()
         field, _, value = line.removeprefix(_BOM).partition(b":")

@@ -187,7 +187,7 @@ def test_a_hopeless_answer_ends_the_source(code: int, names: str) -> None:
 
 
 def test_a_missing_token_is_named_with_how_to_make_one() -> None:
-    with pytest.raises(ConfigurationError, match=r"MASTODON_ACCESS_TOKEN not set.*New application.*read:statuses"):
+    with pytest.raises(ConfigurationError, match=r"MASTODON_ACCESS_TOKEN is not set.*New application.*read:statuses"):
         MastodonSource.open(Settings({}), None, Context())
 
 
@@ -201,7 +201,7 @@ def test_another_stream_is_not_the_saved_one() -> None:
 
 
 CHECKS: list[tuple[int, bytes, type[Exception] | None, str]] = [
-    (200, b"{}", None, "the token is good"),
+    (200, b"{}", None, "the token is valid"),
     (401, b'{"error":"revoked"}', ConfigurationError, r"read:statuses.*revoked"),
     (403, b"", ConfigurationError, "read:statuses"),
     (404, b"", ConfigurationError, "MASTODON_URL"),
