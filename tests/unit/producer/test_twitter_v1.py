@@ -333,9 +333,9 @@ def test_all_missing_credentials_are_named_and_none_is_shown() -> None:
 
 
 CHECKS: list[tuple[tuple[int, bytes, dict[str, str]], type[Exception] | None, str]] = [
-    ((200, b'{"screen_name":"somebody"}', {}), None, "good, of @somebody"),
-    ((200, b"strange", {}), None, "good"),
-    ((404, b"", {}), None, "cannot be checked"),
+    ((200, b'{"screen_name":"somebody"}', {}), None, "valid, of @somebody"),
+    ((200, b"strange", {}), None, "valid"),
+    ((404, b"", {}), None, "only opening the stream will show"),
     ((401, b"", {}), ConfigurationError, "TWITTER_CONSUMER_"),
     ((403, b'{"detail":"essential access"}', {}), ConfigurationError, "essential access"),
     ((429, b"", {}), RetryableError, "429"),
