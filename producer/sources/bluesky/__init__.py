@@ -1,4 +1,4 @@
-"""Bluesky: free, live, no key. Everything public that the network writes, as Jetstream sends it."""
+"""Bluesky: free, live, no key. Everything public on the network, as Jetstream sends it."""
 
 from producer.sources.bluesky.source import BlueskySource
 

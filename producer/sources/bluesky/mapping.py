@@ -1,4 +1,4 @@
-"""From messages of Jetstream to tweets, edits and notices."""
+"""Maps Jetstream messages to tweets, edits and notices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "bluesky"
 POSTS = "app.bsky.feed.post"
 
 NEAR_US = 5 * 60 * 1_000_000
-"""How far the clocks that make a record key, a commit and its arrival may lie apart."""
+"""How far apart the clocks behind a record key, a commit and its arrival may be."""
 
 MAX_HANDLES, MAX_RESYNCED = 100_000, 1_000
 
@@ -28,7 +28,7 @@ _STATUS: dict[str, AccountStatus | None] = {
     "suspended": "suspended",
     "takendown": "suspended",
     "deactivated": "deactivated",
-    "desynchronized": None,  # these two tell of the server behind the account, not of the account
+    "desynchronized": None,  # these two are about the account's server, not about the account
     "throttled": None,
 }
 
@@ -42,7 +42,7 @@ class PostMapper:
     """Turns messages into events. Remembers handles, which only identity messages carry.
 
     Args:
-        languages: codes in small letters; a post passes when it names one of them, or all when empty.
+        languages: codes in lower case; a post passes if it names one of them; empty = all posts pass.
     """
 
     def __init__(self, languages: frozenset[str] = frozenset()) -> None:
@@ -52,12 +52,12 @@ class PostMapper:
         self._warned: dict[str, bool] = {}
 
     def event(self, message: JetstreamMessage, frame: bytes, cursor: str, seen_us: int) -> Event | None:
-        """The event of a message, None when it carries none. Never raises on any message that `read_frame` returns.
+        """Return the event of a message, None if it carries none. Never raises for a message from `read_frame`.
 
         Args:
             frame: the message as received, decompressed.
             cursor: for the event.
-            seen_us: newest time at which the host saw an event, this one included; 0 when it is not known.
+            seen_us: newest time at which the host saw an event, including this one; 0 when unknown.
         """
         try:
             match message.kind:
@@ -70,8 +70,8 @@ class PostMapper:
                 case "sync":
                     _remember(self._resynced, message.did, True, MAX_RESYNCED)
                 case kind:
-                    self._warn_once(f"messages of kind {kind[:100]}")
-        except RecursionError:  # what could just be read may be too deep to be written
+                    self._warn_once(f"messages of the kind {kind[:100]}")
+        except RecursionError:  # a message shallow enough to read may be too deep to write
             return unreadable(frame, "json: nested too deeply", cursor)
         return None
 
@@ -88,7 +88,7 @@ class PostMapper:
         if time_us is None:
             return unreadable(frame, "time: neither the record's key nor the commit's rev is a TID", cursor)
         if seen_us and time_us > seen_us + NEAR_US:
-            return unreadable(frame, f"time: {(time_us - seen_us) // 1_000_000} s after its arrival", cursor)
+            return unreadable(frame, f"time: {(time_us - seen_us) // 1_000_000} s later than its arrival", cursor)
         if operation == "delete":
             return _deletion(message, frame, cursor, time_us // 1000)
         record = body.get("record")
@@ -146,15 +146,15 @@ class PostMapper:
     def _warn_once(self, what: str) -> None:
         if what not in self._warned:
             _remember(self._warned, what, True, 100)
-            _log.warning("Bluesky sends %s, which mean nothing here; they are left out", what)
+            _log.warning("ignoring %s from Bluesky: not supported", what)
 
 
 def post_time_us(rkey: Any, rev: Any, first_time: bool) -> int | None:
-    """When a post was made, in Unix microseconds; the same on every host, because both ids are the post's own.
+    """Return when a post was created, in Unix microseconds; the same on every host, as both ids belong to the post.
 
-    The record's key is set by the author's client and normally a TID, the commit's rev by his server. Where they are
-    far apart the key was made up, and the rev counts. When a post comes again (edit, deletion, resync) its rev is a
-    later one, so the key counts unless it lies in the future. None when neither is a TID.
+    The author's client sets the record's key, normally a TID; the author's server sets the commit's rev. If they are
+    far apart, the key was made up and the rev is used. When a post comes again (edit, deletion, resync) its rev is a
+    later one, so the key is used unless it is in the future. None when neither is a TID.
     """
     made_us, committed_us = tid_time_us(rkey), tid_time_us(rev)
     if made_us is None or committed_us is None:
@@ -165,13 +165,13 @@ def post_time_us(rkey: Any, rev: Any, first_time: bool) -> int | None:
 
 
 def unreadable(content: bytes, reason: str, cursor: str) -> Event:
-    """A dead letter; the same content has the same key."""
+    """Return a dead letter; the same content always has the same key."""
     key = f"{NAME}-{hashlib.sha256(content).hexdigest()[:16]}"
     return Event("unreadable", key.encode(), content, None, cursor, reason)
 
 
 def read_event(frame: bytes, mapper: PostMapper, cursor: str = "", seen_us: int = 0) -> Event | None:
-    """Any bytes: an event, or None for what carries none."""
+    """Return the event in any bytes, or None if they carry none."""
     try:
         message = read_frame(frame)
     except ValueError as error:
@@ -211,13 +211,13 @@ def _account(message: JetstreamMessage, frame: bytes, cursor: str) -> Event | No
 
 
 def _status(message: JetstreamMessage) -> str:
-    """The status of an account that is not active: a known word, a new one, or none at all."""
+    """Return the status of an inactive account: a known word, a new one, or an empty string."""
     status = message.body.get("status")
     return status if isinstance(status, str) else ""
 
 
 def _languages(record: dict[str, Any]) -> list[str]:
-    """What a record says it is written in, in small letters: each code, and its first part (`pt` of `pt-BR`)."""
+    """Return a record's declared languages in lower case: each code, and its first part (`pt` of `pt-BR`)."""
     named = record.get("langs")
     codes = [code.lower()[:35] for code in named[:20] if isinstance(code, str)] if isinstance(named, list) else []
     return list(dict.fromkeys(part for code in codes for part in (code, code.partition("-")[0]) if part))
@@ -229,13 +229,13 @@ def _address(holder: Any, name: str) -> str:
 
 
 def _post_id(uri: Any) -> str:
-    """`<did>/<rkey>` of `at://<did>/app.bsky.feed.post/<rkey>`, empty for other addresses."""
+    """Return `<did>/<rkey>` of `at://<did>/app.bsky.feed.post/<rkey>`, empty for other addresses."""
     parts = uri.split("/") if isinstance(uri, str) and len(uri) <= 1024 else []
     return f"{parts[2]}/{parts[4]}" if len(parts) == 5 and parts[0] == "at:" and parts[3] == POSTS else ""
 
 
 def _remember(memory: dict[str, Value], key: str, value: Value, most: int) -> None:
-    """Put into a memory that forgets the oldest."""
+    """Store a value in a bounded memory that drops the oldest."""
     memory.pop(key, None)
     if len(memory) >= most:
         del memory[next(iter(memory))]

@@ -1,4 +1,4 @@
-"""The thread that holds the connection: one host after the other, always from where the last one stopped."""
+"""The thread that holds the connection: host after host, always resuming where the last one stopped."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from twitter_topics.errors import ConfigurationError
 BATCH = 256
 POLL_S = 0.5
 STEADY_S = 10.0
-"""A connection that lasted less, or brought nothing new, does not earn another free attempt."""
+"""A connection that is shorter, or brought nothing new, does not earn another immediate attempt."""
 SLOW_S = 5.0
-"""When the inbox was full so long before a break, the host hung up because we were slow: it waits 5 s for a write."""
+"""If the inbox was full for this long before a disconnect, the host hung up as we were slow: it waits 5 s per write."""
 ATTEMPTS_A_HOST = 2
 
 _log = logging.getLogger(__name__)
 
 
 class ReceivedEvents:
-    """Events read together. Its length is the memory that it takes, about."""
+    """Events read together. `len` is the approximate memory they take."""
 
     __slots__ = ("_size", "at_ms", "events")
 
@@ -58,14 +58,14 @@ class ReceivedEvents:
 
 
 class JetstreamReader:
-    """Fills the inbox until `closed` is set or the hosts refuse for good.
+    """Fills the inbox until `closed` is set or the hosts reject us permanently.
 
     Args:
-        closed: ends it; also during a wait.
-        max_bytes: a larger frame is left out: the host is asked to, after the first one.
+        closed: ends it, also during a wait.
+        max_bytes: larger frames are skipped; after the first one the host is asked to omit them.
 
     Attributes:
-        error: why it ended, when not because of `closed`.
+        error: why it ended, if not because of `closed`.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class JetstreamReader:
             self._inbox.close()
 
     def _connection(self) -> Lost:
-        """One connection, from its opening to its end."""
+        """Run one connection from opening to end."""
         self._news, self._opened = False, self._context.monotonic()
         cursor = self._tracker.ask(self.host, self._now_us())
         self._resuming = cursor is not None
@@ -140,7 +140,7 @@ class JetstreamReader:
             self._put([gap])
 
     def _read(self, connection: ClientConnection) -> None:
-        """Take in frames, as many together as there are, until closed. Raises what ends the connection."""
+        """Read frames, as many at once as are available, until closed. Raises what ends the connection."""
         heard = self._context.monotonic()
         while not self._closed.is_set():
             frames: list[bytes] = []
@@ -172,7 +172,7 @@ class JetstreamReader:
             self._put(events)
 
     def _events(self, frame: bytes) -> list[Event]:
-        """What is to be handed on for a frame: its event, a gap before it, or nothing."""
+        """Return what to pass on for a frame: its event, possibly with a gap before it, or nothing."""
         try:
             content = self._dictionary.decompress(frame) if self._dictionary else frame
             message = read_frame(content)
@@ -194,7 +194,7 @@ class JetstreamReader:
         return [*found, event] if event else found
 
     def _progress(self, message: JetstreamMessage) -> list[Event]:
-        """Move the cursor; a gap when the stream did not go on where it should have."""
+        """Advance the cursor; return a gap if the stream did not resume where it should have."""
         found: list[Event] = []
         if not is_placed(message, self._now_us()):
             return found
@@ -203,18 +203,18 @@ class JetstreamReader:
             before = self._tracker.cursor
             answer = self._tracker.resumed(message)
             if answer == "elsewhere" and self._tracker.forget_number():
-                raise LostError(Lost("another-server", "the numbers are those of another server; asking by time", 0.0))
+                raise LostError(Lost("another-server", "the numbers belong to another server; asking by time", 0.0))
             if answer != "in order" and before is not None:
                 seconds = (message.time_us - before.time_us) / 1e6
                 gap = self._watch.missed(before.time_us // 1000, message.time_us // 1000, "clamped")
                 found.append(gap._replace(cursor=before.text()))
-                _log.warning("%s begins %.0f s after the cursor: the time between is lost", self.host, seconds)
+                _log.warning("%s resumed %.0f s after the cursor; posts in between are lost", self.host, seconds)
         if self._tracker.advance(message):
             self._news, self._leave_out_large = True, False
         return found
 
     def _put(self, events: list[Event]) -> None:
-        """Waits while the inbox is full."""
+        """Put events into the inbox, waiting while it is full."""
         posts = sum(event.kind == "post" for event in events)
         at_ms = self._watch.alive(posts, handed_on=False)
         before = self._context.monotonic()
@@ -222,7 +222,7 @@ class JetstreamReader:
         self._held_up_s = max(self._held_up_s, self._context.monotonic() - before)
 
     def _recover(self, lost: Lost) -> None:
-        """Say what happened, choose the next host and wait."""
+        """Report what happened, choose the next host and wait."""
         if self._news and self._context.monotonic() - self._opened >= STEADY_S:
             self._backoff.reset()
             self._attempts, seconds = 0, 0.0
@@ -233,22 +233,22 @@ class JetstreamReader:
         if lost.move or self._attempts >= ATTEMPTS_A_HOST:
             self._host = (self._host + 1) % len(self._addresses.hosts)
             self._attempts = 0
-        sentence = f"{left}: {lost.sentence}; " + (f"{self.host} next" if self.host != left else "connecting again")
+        sentence = f"{left}: {lost.sentence}; " + (f"trying {self.host}" if self.host != left else "reconnecting")
         self._watch.lost(lost.cause, sentence + (f" in {seconds:.1f} s" if seconds else ""))
         _log.warning("%s", self._context.status.sentence)
         if seconds:
             (self._context.pause or self._closed.wait)(seconds)
 
     def _rejected(self, response: Response) -> Lost:
-        """An answer other than a stream. Raises ConfigurationError when every host refuses from the start."""
+        """Handle a response that is not a stream. Raises ConfigurationError if every host rejects us from the start."""
         answer = Answer(response.status_code, response.headers, bytes(response.body or b""))
-        sentence = f"it answers {answer.status}" + (f" ({answer.body_text()})" if answer.body else "")
+        sentence = f"answered {answer.status}" + (f" ({answer.body_text()})" if answer.body else "")
         name = error_name(answer.body)
         if name == "CursorTooOld" and self._tracker.forget_number():
-            return Lost("cursor-too-old", "it keeps less than asked for; asking by time", 0.0)
+            return Lost("cursor-too-old", "no longer has the cursor; asking by time", 0.0)
         if name == "UnknownZstdDictionary" and self._dictionary:
             self._dictionary.rejected_by(self.host)
-            return Lost("compression", "it has another dictionary", 0.0)
+            return Lost("compression", "uses another dictionary", 0.0)
         if answer.status in RATE_LIMITED:
             seconds = self._backoff.rate_limit(reset_in_s(answer.headers, self._context.now_ms()))
             return Lost("rate-limit", sentence, seconds, move=True)
@@ -266,16 +266,16 @@ class JetstreamReader:
             after = self._cursor_text() or self.host
             reason = f"size: a frame over {self._max_bytes} bytes, after {after}"
             self._put([unreadable(after.encode(), reason, self._cursor_text())])
-            return Lost("too-large", "a frame is too large; asking for the others", 0.0)
+            return Lost("too-large", "sent a frame that is too large; asking to omit such frames", 0.0)
         if self._held_up_s >= SLOW_S:
-            return Lost("slow", f"it hung up, because it was held up for {self._held_up_s:.0f} s")
+            return Lost("slow", f"hung up after we blocked it for {self._held_up_s:.0f} s")
         if sent == CloseCode.INTERNAL_ERROR:
-            return Lost("stall", "it does not answer a ping", move=True)
-        return Lost("network", f"it hung up ({error})")
+            return Lost("stall", "does not answer pings", move=True)
+        return Lost("network", f"hung up ({error})")
 
     def _informed(self, message: JetstreamMessage) -> None:
         self._tracker.outdated = self._tracker.outdated or message.body.get("name") == "OutdatedCursor"
-        _log.info("%s says %s: %s", self.host, message.body.get("name"), str(message.body.get("message"))[:300])
+        _log.info("%s: %s: %s", self.host, message.body.get("name"), str(message.body.get("message"))[:300])
 
     def _give_up_compression(self) -> None:
         if self._dictionary:

@@ -29,12 +29,12 @@ IDENTITY = {"network": "bluesky"}
 
 
 class BlueskySource:
-    """Follows the network from a cursor on, so that a break within the hosts' look-back loses nothing.
+    """Follows the network from a cursor, so an interruption within the hosts' look-back loses nothing.
 
     Args:
-        start: with the cursor of the last run, or without.
-        rules: waits; also the silence after which a host counts as broken.
-        max_bytes: of a frame.
+        start: with or without the cursor of the last run.
+        rules: waits, and the silence after which a host is treated as dead.
+        max_bytes: limit of a frame.
     """
 
     name = NAME
@@ -74,19 +74,19 @@ class BlueskySource:
 
     @classmethod
     def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
-        """Ready to connect; connects when `events` is asked.
+        """Return a source that connects once `events` is iterated.
 
         Raises:
             ConfigurationError: a setting that no host can serve.
-            IntegrityError: the saved cursor is none.
+            IntegrityError: the saved cursor is not valid.
         """
         return cls(settings, saved if saved is not None else SourcePosition(IDENTITY), context)
 
     def check(self) -> str:
-        """Opens the stream at the first host that takes us, and closes it. No key is needed.
+        """Open the stream at the first host that accepts us, and close it. No key is needed.
 
         Raises:
-            ConfigurationError: all hosts refuse what the settings ask for.
+            ConfigurationError: all hosts reject the settings.
             RetryableError: none answers.
         """
         problems, rejections = [], []
@@ -96,19 +96,19 @@ class BlueskySource:
                     return f"Bluesky streams from {host}"
             except InvalidStatus as error:
                 status = error.response.status_code
-                told = bytes(error.response.body or b"").decode("utf-8", "replace").strip()[:200]
-                problems.append(f"{host} answers {status} {told}".strip())
+                body = bytes(error.response.body or b"").decode("utf-8", "replace").strip()[:200]
+                problems.append(f"{host} answered {status} {body}".strip())
                 if 400 <= status < 500 and status not in BUSY:
-                    rejections.append(rejection_sentence(host, f"it answers {status} {told}".strip()))
+                    rejections.append(rejection_sentence(host, f"answered {status} {body}".strip()))
             except (*BROKEN, EOFError, WebSocketException) as error:
                 problems.append(f"{host}: {error or type(error).__name__}")
         if len(rejections) == len(problems):
             raise ConfigurationError(rejections[0])
-        msg = f"no Bluesky host takes us: {'; '.join(problems)}"
+        msg = f"no Bluesky host accepts us: {'; '.join(problems)}"
         raise RetryableError(msg)
 
     def events(self) -> Iterator[Event | None]:
-        """Posts, edits, notices and what cannot be read, as they come; None when nothing came for half a second."""
+        """Yield posts, edits, notices and unreadable events as they arrive; None after half a second of silence."""
         self._thread.start()
         try:
             while True:

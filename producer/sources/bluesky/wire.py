@@ -1,4 +1,4 @@
-"""Frames of Jetstream, both wires, as one kind of message.
+"""Jetstream frames of both wires, as one kind of message.
 
 v1 (`/subscribe`): `{did, time_us, kind: commit|identity|account, commit: {rev, operation, collection, rkey, record}}`.
 v2 (`network.bsky.jetstream.subscribeEvents`): `{"$type": "message", "payload": {"$type": "…#commit", seq, did, time,
@@ -21,15 +21,14 @@ _decode = msgspec.json.Decoder().decode
 
 
 class JetstreamMessage(NamedTuple):
-    """What a frame says.
+    """The content of a frame.
 
     Attributes:
-        kind: `commit`, `identity`, `account`, `sync` or a kind that came later; `error` and `info` are about the
-            stream.
+        kind: `commit`, `identity`, `account`, `sync` or a newer kind; `error` and `info` are about the stream.
         did: the account; empty for a message about the stream.
-        time_us: when this host first saw it, Unix microseconds; 0 where it is not said.
-        seq: this host's number of the event (v2); 0 where there is none.
-        body: commit: `rev`, `operation`, `collection`, `rkey`, `record`; the others as the protocol has them.
+        time_us: when this host first saw it, Unix microseconds; 0 if not given.
+        seq: this host's number of the event (v2); 0 if there is none.
+        body: for a commit `rev`, `operation`, `collection`, `rkey`, `record`; else as in the protocol.
     """
 
     kind: str
@@ -40,8 +39,10 @@ class JetstreamMessage(NamedTuple):
 
 
 def read_frame(frame: bytes) -> JetstreamMessage:
-    """Raises:
-    ValueError: no such frame. The text is a stable word, a colon and the rest.
+    """Parse a frame.
+
+    Raises:
+        ValueError: it is not valid. The message is a stable word, a colon and the details.
     """
     try:
         content = _decode(frame)
@@ -58,7 +59,7 @@ def read_frame(frame: bytes) -> JetstreamMessage:
 
 
 def read_time_us(text: Any) -> int:
-    """Unix microseconds of an RFC 3339 time; 0 for anything else, and before 1970."""
+    """Return the Unix microseconds of an RFC 3339 time; 0 for anything else, and before 1970."""
     if not isinstance(text, str):
         return 0
     try:

@@ -36,7 +36,7 @@ def test_a_cursor_survives_being_saved(host: str, time_us: int, seq: int) -> Non
 
 @pytest.mark.parametrize("text", ["", "7", "wss://here 1", "wss://here one 2", "a b c d"])
 def test_a_damaged_cursor_is_said(text: str) -> None:
-    with pytest.raises(IntegrityError, match="no cursor of Bluesky"):
+    with pytest.raises(IntegrityError, match="not a Bluesky cursor"):
         JetstreamCursor.from_text(text)
 
 

@@ -121,7 +121,7 @@ def test_a_post_from_the_future_is_not_believed(network: Network) -> None:
     entry = network.commit("create", rev, rev=rev, record={"text": "too early"})
     event = read_event(frame(entry), PostMapper(), "", entry.at_us)
     assert event is not None
-    assert (event.kind, event.reason) == ("unreadable", "time: 301 s after its arrival")
+    assert (event.kind, event.reason) == ("unreadable", "time: 301 s later than its arrival")
     rev = make_tid(network.next_us + NEAR_US)
     entry = network.commit("create", rev, rev=rev, record={"text": "just in time"})
     tweet_of(read_event(frame(entry), PostMapper(), "", entry.at_us))
