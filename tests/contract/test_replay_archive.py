@@ -180,7 +180,7 @@ def test_after_the_snapshot_expired_the_newest_goes_on(archive: Archive, caplog:
     with caplog.at_level(logging.WARNING):
         assert sent(archive.opened(after(source, whole[:3]))) == whole[3:]
     assert [record.getMessage() for record in caplog.records if "expired" in record.getMessage()] == [
-        "the snapshot of the first start has expired: going on with the newest"
+        "the snapshot of the first start has expired, continuing with the newest"
     ]
 
 

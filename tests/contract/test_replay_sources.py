@@ -246,7 +246,7 @@ def test_an_object_that_changes_while_it_is_replayed(bucket: Bucket) -> None:
 
 
 def test_what_is_wrong_with_a_store_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE: s3://{bucket.name}/in/ has no .jsonl"):
+    with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE=s3://{bucket.name}/in/ has no .jsonl"):
         bucket.opened()
     bucket.put("in/1.jsonl", b"\n")
     with pytest.raises(ConfigurationError, match="has no lines"):

@@ -1,4 +1,4 @@
-"""A file of this machine, or a folder of them."""
+"""A local file, or a folder of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHUNK_BYTES = 256 * 1024
 
 
 def local_files(setting: str, context: Context) -> ReplayFiles:
-    """The file, or the folder's files and those of its folders; names are what is held of them.
+    """Return the file, or all files under the folder; only their names are held.
 
     Raises:
         ConfigurationError: there is no such file, or nothing to replay in the folder.
@@ -28,7 +28,7 @@ def local_files(setting: str, context: Context) -> ReplayFiles:
     if path.is_dir():
         parts = [_part(path, name, context) for name in sorted(_names(path), key=natural)]
         if not parts:
-            msg = f"PRODUCER_REPLAY_FILE: folder {path} has no .jsonl, .json or .ndjson file, plain, .gz, .zst or .bz2"
+            msg = f"PRODUCER_REPLAY_FILE: folder {path} has no .jsonl, .json or .ndjson file (plain, .gz, .zst or .bz2)"
             raise ConfigurationError(msg)
         return ReplayFiles(str(path.resolve()), parts, alone=False)
     if not path.is_file():
@@ -61,7 +61,7 @@ def _itself(path: Path, name: str, context: Context) -> Iterator[Text]:
 
 
 def _members(path: Path, name: str, context: Context) -> Iterator[Text]:
-    """The files of lines in a tar file, in the order in which they were packed."""
+    """Yield the files of lines in a tar file, in the order in which they were packed."""
     with _reading(path), tarfile.open(path, "r:") as tar:
         for member in tar:
             file = tar.extractfile(member) if is_taken(os.path.normpath(member.name)) else None
@@ -73,7 +73,7 @@ def _chunks(path: Path, file: IO[bytes], context: Context) -> Iterator[bytes]:
     with _reading(path):
         while chunk := file.read(CHUNK_BYTES):
             if context.stop.is_set():
-                raise StoppedError(f"asked to stop in the middle of {path}")
+                raise StoppedError(f"stopped in the middle of {path}")
             yield chunk
 
 
@@ -88,7 +88,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _raise_unreadable(error: OSError, path: Path | None = None) -> NoReturn:
-    """Raises: ConfigurationError where only a person can help, RetryableError for a disk that may come back."""
+    """Raise ConfigurationError where only a person can help, RetryableError for a disk that may recover."""
     msg = f"PRODUCER_REPLAY_FILE: {path or error.filename} cannot be read: {error.strerror or error}"
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
         raise ConfigurationError(msg) from error

@@ -1,4 +1,4 @@
-"""Files of lines below an S3 prefix: read as a stream, and further from where the line broke."""
+"""Files of lines under an S3 prefix: streamed, and resumed where a download was interrupted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 256 * 1024
 AHEAD_BYTES = 8 * 1024 * 1024
-"""Read and not yet asked for."""
+"""Limit of the bytes read ahead."""
 
 POLL_S = 0.5
 _BUSY = frozenset({408, 429})
@@ -44,22 +44,22 @@ _log = logging.getLogger(__name__)
 
 
 def stored_files(url: str, settings: S3Settings, context: Context) -> ReplayFiles:
-    """The objects whose keys begin with the prefix of `s3://BUCKET/PREFIX`; keys are what is held of them.
+    """Return the objects whose keys start with the prefix of `s3://BUCKET/PREFIX`; only their keys are held.
 
-    The newest tweet is sought in the last object that has tweets.
+    The newest tweet is looked for in the last object that has tweets.
 
     Raises:
-        ConfigurationError: no S3 address, no access, or nothing to replay there.
+        ConfigurationError: not an S3 address, no access, or nothing to replay.
         RetryableError: the store does not answer.
     """
     scheme, _, address = url.partition("://")
     name, _, prefix = address.partition("/")
     if scheme not in ("s3", "s3a") or not name:
-        raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {url} is not known; use s3://BUCKET/PREFIX")
+        raise ConfigurationError(f"PRODUCER_REPLAY_FILE={url} is not supported; use s3://BUCKET/PREFIX")
     bucket = _Bucket(s3_client(settings), name, context)
     parts = sorted(bucket.parts(prefix), key=lambda part: natural(part.name))
     if not parts:
-        msg = f"PRODUCER_REPLAY_FILE: {url} has no .jsonl, .json or .ndjson object, plain, .gz, .zst or .bz2"
+        msg = f"PRODUCER_REPLAY_FILE={url} has no .jsonl, .json or .ndjson object (plain, .gz, .zst or .bz2)"
         raise ConfigurationError(msg)
     return ReplayFiles(url, parts, alone=False, sample=True)
 
@@ -84,7 +84,7 @@ class _Bucket:
         yield key, Download(partial(self._body, key, etag), size, self._context).chunks()
 
     def _body(self, key: str, etag: str, offset: int) -> Any:
-        """The object from a byte on, as long as it is the one that was listed."""
+        """Return the object from `offset` on, provided it is still the one that was listed."""
         try:
             return self._client.get_object(Bucket=self._name, Key=key, IfMatch=etag, Range=f"bytes={offset}-")["Body"]
         except (ClientError, BotoCoreError) as error:
@@ -101,14 +101,12 @@ class _Bucket:
         if status >= 500 or status in _BUSY or code in ("SlowDown", "RequestTimeout", "Throttling"):
             return RetryableError(f"{place}: {code}")
         if status in _CHANGED and code != "NoSuchBucket":
-            return IntegrityError(
-                f"{place} was changed or deleted while it was replayed ({code}); start again to go on"
-            )
+            return IntegrityError(f"{place} was changed or deleted during the replay ({code}); restart to continue")
         return ConfigurationError(f"PRODUCER_REPLAY_FILE: {place}: {code}. Check the bucket and the S3_* settings.")
 
 
 class Download:
-    """One object, read ahead by a thread, so that a slow store does not hold up the producer."""
+    """One object, read ahead by a thread so that a slow store does not block the producer."""
 
     def __init__(self, body: Callable[[int], Any], size: int, context: Context) -> None:
         self._body, self._size, self._context = body, size, context
@@ -116,7 +114,7 @@ class Download:
         self._error: Exception | None = None
 
     def chunks(self) -> Iterator[bytes | None]:
-        """The bytes of the object. Raises what the thread met, after what it had read."""
+        """Yield the bytes of the object, then raise the thread's error, if any."""
         Thread(target=self._run, name="replay-download", daemon=True).start()
         try:
             while True:
@@ -150,9 +148,9 @@ class Download:
                             return
                         self._stop_if_asked()
                 if offset < self._size:
-                    raise RetryableError(f"ended after {offset} of {self._size} bytes")
+                    raise RetryableError(f"download ended after {offset} of {self._size} bytes")
             except FlexibleChecksumError as error:
-                raise IntegrityError(f"an object arrived damaged: {error}") from error
+                raise IntegrityError(f"an object was damaged in transit: {error}") from error
             except (RetryableError, BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
                 self._pause(backoff.network(), error)
 
@@ -161,10 +159,10 @@ class Download:
         status = self._context.status
         status.connected, status.sentence = False, f"the object store fails: {error}"
         status.reconnects["network"] += 1
-        _log.warning("the object store fails (%s), trying again in %.2f s", error, seconds)
+        _log.warning("the object store fails (%s); retrying in %.2f s", error, seconds)
         self._context.wait(seconds)
         self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
         if self._context.stop.is_set():
-            raise StoppedError("asked to stop in the middle of an object")
+            raise StoppedError("stopped in the middle of an object")

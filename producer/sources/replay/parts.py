@@ -1,4 +1,4 @@
-"""Files of lines, one after the other in the order of their names, wherever they are kept."""
+"""Files of lines, read one after the other in the order of their names, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _LINES = re.compile(r"\.(jsonl|json|ndjson|gz|zst|bz2)$", re.IGNORECASE)
 _PACKED_TAR = re.compile(r"\.tar\.\w+$", re.IGNORECASE)
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _BREATH = 20_000
-"""Lines that are passed over before control is handed back."""
+"""Lines skipped before control is handed back."""
 
 Text = tuple[str, Iterator[bytes | None]]
-"""A name and the bytes as stored."""
+"""A name and the stored bytes."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ReplayFile:
-    """One file below the folder or prefix, its size in bytes, and what is in it: itself, or the members of a .tar file,
-    which are named `<name>/<member>`."""
+    """One file under the folder or prefix, its size in bytes, and its texts: itself, or the members of a .tar file,
+    named `<name>/<member>`."""
 
     name: str
     size: int
@@ -42,33 +42,34 @@ class ReplayFile:
 
 
 def is_taken(name: str) -> bool:
-    """Whether a file of a folder is replayed: by the end of its name, unless a step of the path is hidden (`.` or `_`
-    in front). What other programs have not finished ends with something else, such as `.tmp`."""
+    """Whether a file of a folder is replayed: decided by its suffix, unless part of the path is hidden (starts with
+    `.` or `_`). Files that other programs are still writing have other suffixes, such as `.tmp`."""
     return bool(_LINES.search(name)) and not _PACKED_TAR.search(name) and not is_hidden(name)
 
 
 def is_hidden(name: str) -> bool:
-    """`.git/config`, `_temporary/part-0.json`, `_SUCCESS`."""
+    """Whether part of the path is hidden: `.git/config`, `_temporary/part-0.json`, `_SUCCESS`."""
     return any(step.startswith((".", "_")) for step in name.split("/"))
 
 
 def natural(name: str) -> tuple[list[list[Any]], str]:
-    """Sorts `part-2` before `part-10`, and a folder's files together."""
+    """Return a key that sorts `part-2` before `part-10`, and keeps a folder's files together."""
     steps = [_DIGITS.split(step) for step in name.split("/")]
     return [[int(word) if place % 2 else word for place, word in enumerate(words)] for words in steps], name
 
 
 class ReplayFiles:
-    """`Material` of files. The position in a single file is its line number, else `<name>\\t<line>`.
+    """`Material` of files. The cursor in a single file is its line number, else `<name>\\t<line>`.
 
-    Files that are added go on where the last run ended, as long as their names come later; a name that comes before
-    the position is not looked at again. Another first line is another stream.
+    Files added later continue where the last run ended, as long as their names sort later; a name that sorts before
+    the cursor is not read again. Another first line is another stream.
 
     Args:
         place: what the settings name.
-        parts: in the order of `natural`.
-        alone: it is one file, and not what a folder happens to hold.
-        sample: the newest tweet is sought in the last file only; to read everything twice would cost too much.
+        parts: the files in the order of `natural`.
+        alone: a single file was named, not a folder that happens to hold one.
+        sample: look for the newest tweet only in the last file that has tweets; reading everything twice costs too
+            much.
     """
 
     def __init__(self, place: str, parts: Sequence[ReplayFile], *, alone: bool, sample: bool = False) -> None:
@@ -104,7 +105,9 @@ class ReplayFiles:
                 name = ""
                 yield from self._lines(text_name, chunks, skip)
             if name and name.startswith(f"{part.name}/"):
-                raise IntegrityError(f"{part.name} of {self._place} no longer has {name}, where the replay stopped")
+                raise IntegrityError(
+                    f"{part.name} of {self._place} no longer contains {name}, where the replay stopped"
+                )
 
     def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         if limit or not self._sample:
@@ -117,7 +120,7 @@ class ReplayFiles:
         return None
 
     def close(self) -> None:
-        """Files are closed with the iterators that read them."""
+        """Do nothing: files are closed with the iterators that read them."""
 
     def _place_of(self, cursor: Cursor) -> tuple[str, int]:
         if isinstance(cursor, int):
@@ -126,10 +129,12 @@ class ReplayFiles:
         return name, int(line)
 
     def _remaining(self, name: str) -> Iterator[ReplayFile]:
-        """The parts from the one that the position lies in. When that is gone, from the next."""
+        """Return the files from the one at the cursor on; if it no longer exists, from the next."""
         here = [part for part in self._parts if name == part.name or name.startswith(f"{part.name}/")]
         if name and not here:
-            _log.warning("%s of %s, where the replay stopped, is gone: going on with the next file", name, self._place)
+            _log.warning(
+                "%s of %s, where the replay stopped, no longer exists: continuing with the next file", name, self._place
+            )
         reached = natural(here[0].name if here else name)
         return (part for part in self._parts if not name or natural(part.name) >= reached)
 
@@ -147,16 +152,18 @@ class ReplayFiles:
                 yield self._record(name, line)
         if number < skip:
             msg = f"{name} of {self._place} has fewer lines than the {skip} already sent"
-            raise IntegrityError(f"{msg}: restore it, or delete the position file to start anew")
+            raise IntegrityError(f"{msg}: restore it, or delete the position file to start over")
 
     def _record(self, name: str, line: Line) -> ReplayRecord:
         record = read_line(line.raw, line.number if self._alone else f"{name}\t{line.number}")
         if line.too_long:
             return ReplayRecord(
-                line.raw, record.cursor, reason=f"size: a line of {line.too_long} bytes; this is its head"
+                line.raw,
+                record.cursor,
+                reason=f"size: a line of {line.too_long} bytes, of which only the head was kept",
             )
         if not line.ended and record.tweet_id is None and record.notice is None:
-            # perhaps half a line, of a file that is being written: it is looked at again when the file has grown
+            # perhaps half a line of a file that is still being written: it is read again once the file has grown
             before = line.number - 1
             return record._replace(cursor=before if self._alone else f"{name}\t{before}")
         return record

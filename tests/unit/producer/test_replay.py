@@ -86,7 +86,7 @@ def test_a_line_that_is_too_long_goes_to_the_dead_letters(tmp_path: Path, monkey
     long, tweet = sent(opened(path))
     assert long.kind == "unreadable"
     assert (long.value, long.cursor) == (b"x" * 8, 1)
-    assert long.reason == "size: a line of 2000 bytes; this is its head"
+    assert long.reason == "size: a line of 2000 bytes, of which only the head was kept"
     assert long.key.startswith(b"line-")
     assert (tweet.key, tweet.cursor) == (b"1", 2)
 
@@ -209,7 +209,7 @@ def test_a_stop_ends_the_reading_of_a_file(tmp_path: Path) -> None:
     source = ReplaySource.open(settings, None, context)
     context.stop.set()
     assert sent(source) == []
-    with pytest.raises(RetryableError, match="asked to stop"):  # while it looks for the newest tweet, too
+    with pytest.raises(RetryableError, match="stopped in the middle"):  # while it looks for the newest tweet, too
         ReplaySource.open(settings, None, context)
 
 
@@ -219,7 +219,7 @@ def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
     stored = path.stat().st_size
     assert source.check() == f"replays {path}: 1 file, {stored} B, the first tweet of 2026-11-01T00:00:03Z"
     again = opened(path, after(source, sent(source)))
-    assert again.check().endswith("; 2 records were sent already")
+    assert again.check().endswith("; 2 records sent so far")
     again.close()
     again.close()
     nonsense = write_lines(tmp_path / "nonsense.jsonl", ["no json", *tweet_lines([10**14])])
@@ -231,11 +231,17 @@ def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
     [
         ({"PRODUCER_REPLAY_FILE": ""}, "PRODUCER_REPLAY_FILE is not set"),
         ({"PRODUCER_REPLAY_FILE": "/nowhere/tweets.jsonl"}, "PRODUCER_REPLAY_FILE: there is no file"),
-        ({"PRODUCER_REPLAY_FILE": "ftp://host/x"}, "PRODUCER_REPLAY_FILE: ftp://host/x is not known"),
-        ({"PRODUCER_REPLAY_FILE": "s3:///x"}, "PRODUCER_REPLAY_FILE: s3:///x is not known"),
-        ({"PRODUCER_REPLAY_FILE": "x.jsonl", "PRODUCER_REPLAY_TO": "2026-11-01T00:00Z"}, "PRODUCER_REPLAY_TO is for"),
-        ({"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_FROM": "noon"}, "PRODUCER_REPLAY_FROM: 'noon' is no"),
-        ({"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_TO": "2026-11-01T00:30Z"}, "_TO: .* is no full hour"),
+        ({"PRODUCER_REPLAY_FILE": "ftp://host/x"}, "PRODUCER_REPLAY_FILE=ftp://host/x is not supported"),
+        ({"PRODUCER_REPLAY_FILE": "s3:///x"}, "PRODUCER_REPLAY_FILE=s3:///x is not supported"),
+        (
+            {"PRODUCER_REPLAY_FILE": "x.jsonl", "PRODUCER_REPLAY_TO": "2026-11-01T00:00Z"},
+            "PRODUCER_REPLAY_TO only works with",
+        ),
+        (
+            {"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_FROM": "noon"},
+            "PRODUCER_REPLAY_FROM=noon is not an hour",
+        ),
+        ({"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_TO": "2026-11-01T00:30Z"}, "_TO=.* is not a full hour"),
         (
             {
                 "PRODUCER_REPLAY_FILE": "archive",
@@ -246,7 +252,7 @@ def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
         ),
         (
             {"PRODUCER_REPLAY_FILE": "archive", "ARCHIVE_CATALOG_URI": "sqlite:////nowhere/catalog.db"},
-            "the archive has no table tweets.raw yet",
+            "there is no table tweets.raw yet",
         ),
     ],
 )

@@ -114,7 +114,7 @@ def test_what_no_repetition_changes_comes_after_what_was_read(error: Exception) 
 
 def test_a_damaged_object_is_not_asked_for_again() -> None:
     damaged = FlexibleChecksumError(error_msg="crc32")
-    with pytest.raises(IntegrityError, match="arrived damaged"):
+    with pytest.raises(IntegrityError, match="damaged in transit"):
         download([Body(b"abc", damaged)], 3, Waits().context)
 
 
