@@ -1,7 +1,7 @@
-"""Posts of X by the filtered stream of API v2.
+"""Posts from X's filtered stream, API v2.
 
-A thin client on `requests`: Tweepy and X's own XDK bring loops whose waits, time-outs and give-up differ from X's
-rules, and neither leaves room for a spend guard; what remains of them is one GET.
+A thin client on `requests`: the loops of Tweepy and X's own XDK use waits, timeouts and limits that differ from X's
+rules, and neither has room for a spend guard; what remains of them is one GET.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class XSource:
-    """The filtered stream of one account. It has no past beyond five minutes, and these only for Enterprise."""
+    """The filtered stream of one account. X replays at most five minutes, and only for Enterprise accounts."""
 
     name = "twitter"
     live = True
@@ -66,44 +66,44 @@ class XSource:
 
     @classmethod
     def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
-        """Ready to connect; connects when `events` is asked.
+        """Return a source that connects once `events` is iterated.
 
         Raises:
             ConfigurationError: X_BEARER_TOKEN is missing.
-            IntegrityError: the file with what was spent cannot be read.
+            IntegrityError: the spend file cannot be read.
         """
         identity = {"url": settings.x.api_url}
         known = saved if saved is not None and dict(saved.identity) == identity else None
         return cls(settings, known or SourcePosition(identity), context)
 
     def check(self) -> str:
-        """Ask for the account's rules (450 times in 15 minutes are allowed), and what the project has used.
+        """Ask for the account's rules (450 requests in 15 minutes are allowed) and the project's usage.
 
         Raises:
-            ConfigurationError: wrong token, no access, no rule, or a rule file at fault.
-            RetryableError: X does not answer, or not now.
+            ConfigurationError: wrong token, no access, no rules, or an invalid rule file.
+            RetryableError: X does not answer, or asks us to wait.
         """
         account = rules.fetch(self._api)
         skew = self._api.skew
         if not account:
-            msg = "the account has no rule, so that X would never send anything: write X_RULES_FILE and apply it"
+            msg = "the account has no rules, so X would never send anything: write X_RULES_FILE and apply it"
             raise ConfigurationError(f"{msg} with `twitter-topics sources rules --apply`")
         if self._settings.rules_file:
             wanted = rules.read_rules(Path(self._settings.rules_file))
             todo = rules.plan(wanted, account)
             if todo:
                 change = f"{len(todo.add)} to add, {len(todo.delete)} to delete"
-                _log.warning("X's rules are not those of X_RULES_FILE (%s): `twitter-topics sources rules`", change)
+                _log.warning("X's rules differ from X_RULES_FILE (%s): run `twitter-topics sources rules`", change)
         self._ask_usage()
         spend = self._guard.spend
         used = f"{spend.posts_this_month:,} posts and ${spend.dollars_this_month:,.2f} used this month"
         return f"X accepts the token; rules: {len(account)}; {used}" + (f"; {skew}" if skew else "")
 
     def events(self) -> Iterator[Event | None]:
-        """What the stream brings.
+        """Yield what the stream delivers.
 
         Raises:
-            ConfigurationError: X refuses for good.
+            ConfigurationError: X rejects us permanently.
         """
         for item in self._stream.lines():
             if isinstance(item, Event):
@@ -118,18 +118,20 @@ class XSource:
                     yield event
 
     def close(self) -> None:
-        """Hang up, and write what was spent."""
+        """Hang up and save the spend."""
         self._stream.close()
         try:
             self._guard.close()
         except OSError as error:
-            _log.warning("what was spent on X was not written (%s); the reserve that was is a little more", error)
+            _log.warning(
+                "could not save the exact X spend (%s); the file has slightly more, reserved in advance", error
+            )
 
-    # --- in the reading thread
+    # --- called by the reading thread
 
     def _may_connect(self) -> Pause | None:
-        """Not more often than X allows, and not beyond a cap. X's own count is asked for now and then: it knows of what
-        was under way when a connection broke, and of other apps in the project."""
+        """Connect no more often than X allows, and not beyond a cap. X's own count is fetched hourly: it includes posts
+        in flight when a connection was lost, and other apps of the project."""
         pause = self._connects.pause()
         if pause is not None:
             return pause
@@ -139,7 +141,7 @@ class XSource:
         try:
             return self._guard.pause()
         except OSError as error:
-            return Pause(WRITE_AGAIN_S, "spend-cap", f"what is spent on X cannot be written: {error}")
+            return Pause(WRITE_AGAIN_S, "spend-cap", f"cannot save the X spend: {error}")
 
     def _connect(self, timeout: Timeouts) -> requests.Response:
         params = parameters(self._settings.authors)
@@ -152,7 +154,7 @@ class XSource:
         return response
 
     def _backfill_minutes(self) -> int:
-        """To ask for: what the gap needs, if that is allowed and enough."""
+        """Return the backfill to request: what the gap needs, if allowed and sufficient, else 0."""
         now, alive = self._context.now_ms(), self._context.status.alive_ms
         gap_s = (now - alive) / 1000 if alive else math.inf
         if not self._settings.backfill_minutes or not 0 < gap_s <= MAX_BACKFILL_S:
@@ -163,7 +165,7 @@ class XSource:
         return minutes
 
     def _received(self, line: bytes) -> bool:
-        """Count a line's cost as soon as it is here, and hang up where it says or costs enough."""
+        """Count a line's cost on arrival, and hang up if it reports an error or reaches a cap."""
         if not line or line.isspace():
             return False
         posts, users = billed(line)
@@ -173,23 +175,23 @@ class XSource:
                 self._stream.hang_up(trouble.cause, trouble.sentence)
             return False
         try:
-            enough = self._guard.received(posts, users)
+            stop_sentence = self._guard.received(posts, users)
         except OSError as error:
-            enough = f"what is spent on X cannot be written: {error}"
-        if enough:
-            self._stream.hang_up("spend-cap", enough)
+            stop_sentence = f"cannot save the X spend: {error}"
+        if stop_sentence:
+            self._stream.hang_up("spend-cap", stop_sentence)
         return True
 
     def _explain(self, answer: Answer) -> Rejection:
         sentence = rejection_sentence(answer, self._context.now_ms())
         if self._backfill and answer.status in (400, 403):
-            sentence += "; X_BACKFILL_MINUTES needs an Enterprise account, 0 asks for none"
+            sentence += "; X_BACKFILL_MINUTES needs an Enterprise account, set it to 0"
         return Rejection(sentence, answer.status in FATAL, heed_reset=not is_about_connections(answer))
 
-    # --- in either
+    # --- called by both threads
 
     def _judged(self, event: Event) -> Event:
-        """A gap that the backfill closed has cost nothing."""
+        """Set the missing posts of a gap that the backfill covered to 0."""
         backfill = self._backfill
         if event.kind != "gap" or backfill is None:
             return event
@@ -204,4 +206,4 @@ class XSource:
         try:
             self._guard.learn(used_by_day(self._api))
         except (TwitterTopicsError, OSError) as error:
-            _log.info("X's own count of posts is not known: %s", error)
+            _log.info("could not fetch X's own post count: %s", error)

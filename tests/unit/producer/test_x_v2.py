@@ -102,11 +102,11 @@ def test_the_check_says_what_is_wrong(setup: Setup, answer: str, error: type[Exc
 @pytest.mark.parametrize(
     ("code", "headers", "error", "said"),
     [
-        (429, {"x-rate-limit-reset": str(NOW_MS // 1000 + 300)}, RetryableError, "in 300 s again"),
+        (429, {"x-rate-limit-reset": str(NOW_MS // 1000 + 300)}, RetryableError, "retry in 300 s"),
         (402, {}, RetryableError, "no credits left"),
         (503, {}, RetryableError, "X answered 503"),
         (404, {}, ConfigurationError, "check X_API_URL"),
-        (403, {}, ConfigurationError, "its access level"),
+        (403, {}, ConfigurationError, "the app's access level"),
     ],
 )
 def test_what_the_check_makes_of_an_answer(
@@ -219,7 +219,7 @@ def test_a_second_process_is_told_of_the_first(setup: Setup) -> None:
     with FakeX(1, [[taken], [script.do(lambda: told.append(setup.context.status.sentence)), posts(1), keep_open]]) as x:
         follow(setup.source(x), 1)
     assert setup.clock.waits == [60.0], "the reset time is that of the attempts, not of the other connection"
-    assert "another process uses this token" in told[0]
+    assert "another process is using this token" in told[0]
 
 
 def test_two_sources_at_one_account(setup: Setup) -> None:
@@ -232,7 +232,7 @@ def test_two_sources_at_one_account(setup: Setup) -> None:
         while not context.status.sentence:
             next(events)
         second.close()
-        assert "another process uses this token: X allows one connection" in context.status.sentence
+        assert "another process is using this token: X allows one connection" in context.status.sentence
         assert x.rejected_429 >= 1
 
 
@@ -295,7 +295,7 @@ def test_the_token_is_shown_nowhere(setup: Setup, caplog: pytest.LogCaptureFixtu
             source.check()
         with pytest.raises(ConfigurationError) as followed:
             list(source.events())
-        with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN holds spaces") as refused:
+        with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN contains spaces") as refused:
             setup.source(x, X_BEARER_TOKEN=f"{secret}\nX-Evil: 1")
     for caught in (checked, followed, refused):
         assert secret not in "".join(map(str, [caught.value, caught.value.__cause__, repr(caught.value)]))

@@ -72,7 +72,7 @@ def test_the_window_slides(setup: Setup) -> None:
     assert connects.pause() == Pause(
         CONNECTS_WINDOW_S - 10 * MAX_CONNECTS,
         "rate-limit",
-        "X allows 50 connections in 15 minutes, and these are used up",
+        "X allows 50 connections in 15 minutes, and all are used",
     )
     setup.clock.advance(CONNECTS_WINDOW_S - 10 * MAX_CONNECTS)
     assert connects.pause() is None
@@ -159,8 +159,8 @@ def test_the_pause_is_told(setup: Setup) -> None:
         assert not any(setup.source(x, X_MONTHLY_CAP_DOLLARS="50").events())
         assert x.connected_at == []
     status = setup.context.status
-    assert status.sentence.startswith("paused before a cap: 45.00 of 50.00 dollars this month")
-    assert status.sentence.endswith("goes on at 2026-12-01 00:00 UTC")
+    assert status.sentence.startswith("paused before reaching a cap: $45.00 of $50.00 this month")
+    assert status.sentence.endswith("resumes at 2026-12-01 00:00 UTC")
     assert status.spend is not None
     assert status.spend.paused
     assert not status.connected
@@ -201,4 +201,4 @@ def test_what_cannot_be_written_down_is_not_read(setup: Setup) -> None:
         setup.state_dir.joinpath(FILE).mkdir()
         assert not any(source.events())
         assert x.connected_at == []
-        assert "what is spent on X cannot be written" in setup.context.status.sentence
+        assert "cannot save the X spend" in setup.context.status.sentence

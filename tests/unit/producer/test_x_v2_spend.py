@@ -57,12 +57,12 @@ def test_it_pauses_until_midnight_before_the_daily_cap(tmp_path: Path) -> None:
     assert one.pause() is None
     asked = [read(one, number) for number in range(90)]
     assert asked[:89] == [""] * 89
-    assert asked[89] == "pausing before a cap: 90 of 100 posts today (X_DAILY_CAP_POSTS)"
+    assert asked[89] == "pausing before reaching a cap: 90 of 100 posts today (X_DAILY_CAP_POSTS)"
 
     pause = one.pause()
     assert pause is not None
     assert (pause.seconds, pause.cause) == (1800.0, "spend-cap")
-    assert pause.sentence.endswith("goes on at 2026-12-01 00:00 UTC")
+    assert pause.sentence.endswith("resumes at 2026-12-01 00:00 UTC")
     assert (one.spend.paused, one.spend.reset_ms) == (True, clock.ms + 1_800_000)
 
     clock.forward(pause.seconds)
@@ -98,7 +98,7 @@ def test_users_cost_too(tmp_path: Path) -> None:
     assert one.pause() is None
     asked = [one.received([f"p{number}"], [f"u{number}"]) for number in range(60)]
     assert asked.index(next(filter(None, asked))) == 59, "60 posts with an author each: 0.90 of 1.00 dollars"
-    assert asked[-1] == "pausing before a cap: 0.90 of 1.00 dollars this month (X_MONTHLY_CAP_DOLLARS)"
+    assert asked[-1] == "pausing before reaching a cap: $0.90 of $1.00 this month (X_MONTHLY_CAP_DOLLARS)"
     assert one.spend.dollars_this_month == pytest.approx(0.9)
 
 
@@ -173,7 +173,7 @@ def test_x_knows_of_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"day": "x"}', '{"day": "2026-11-30", "posts_today": -1}'])
 def test_a_file_that_tells_nothing_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "spend.json").write_text(content)
-    with pytest.raises(IntegrityError, match=r"spend.json does not tell"):
+    with pytest.raises(IntegrityError, match=r"spend.json does not contain the X spend"):
         guard(tmp_path, caps(), Clock())
 
 
