@@ -1,4 +1,4 @@
-"""The sources, and the choice between them. What a source needs is imported when it is chosen."""
+"""The sources, and the choice between them. A source's dependencies are imported only when it is chosen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLASSES = {
 
 
 class SourceClass(Protocol):
-    """What is asked of a source before there is one."""
+    """The interface of a source's class."""
 
     live: bool
 
@@ -28,16 +28,16 @@ class SourceClass(Protocol):
 
 
 def source_class(name: str) -> SourceClass:
-    """The class of the source that PRODUCER_SOURCE calls `name`."""
+    """Return the class of the source that PRODUCER_SOURCE calls `name`."""
     module, _, found = _CLASSES[name].partition(":")
     return cast(SourceClass, getattr(import_module(module), found))
 
 
 def open_source(settings: Settings, name: str, saved: SourcePosition | None, context: Context) -> Source:
-    """The source `name`, at its saved position.
+    """Open the source `name` at its saved position.
 
     Raises:
-        ConfigurationError: what the source needs is missing or wrong.
-        IntegrityError: the saved position lies beyond what the source has.
+        ConfigurationError: a setting of the source is missing or wrong.
+        IntegrityError: the saved position is beyond what the source has.
     """
     return source_class(name).open(settings, saved, context)

@@ -128,7 +128,7 @@ def test_a_quiet_source_ends_in_time_and_says_why(
     source.context.status.connected = True
     shown = run("check", "mastodon", "--seconds", "20")
     assert shown.exit_code == 1
-    assert "no post in 20 s (not connected yet); other events: 1 notice, 1 unreadable" in shown.output
+    assert "no posts in 20 s (not connected yet); other events: 1 notice, 1 unreadable" in shown.output
     assert next(quick) == 21
     assert source.closed
 
@@ -147,7 +147,7 @@ def test_why_nothing_came(
             yield from super().events()
 
     following(Telling())
-    assert f"no post in 30 s ({why})" in run("check", "bluesky").output
+    assert f"no posts in 30 s ({why})" in run("check", "bluesky").output
 
 
 def test_a_source_that_ends(following: Callable[[FakeSource], FakeSource]) -> None:
@@ -175,7 +175,7 @@ def test_a_refusal_is_a_sentence(following: Callable[[FakeSource], FakeSource], 
 def test_an_unknown_source_names_the_known() -> None:
     shown = run("check", "telepathy")
     assert shown.exit_code == EXIT_CONFIGURATION
-    assert "there is no source 'telepathy'; there are: synthetic, replay, bluesky" in shown.output
+    assert "'telepathy' is not a known source; use one of synthetic, replay, bluesky" in shown.output
 
 
 def test_posts_of_others_can_do_nothing_to_the_terminal(following: Callable[[FakeSource], FakeSource]) -> None:
@@ -270,14 +270,14 @@ def test_gaps_of_the_last_days(monkeypatch: pytest.MonkeyPatch) -> None:
     first = next(line for line in shown.splitlines() if line.startswith("bluesky"))
     row = "bluesky 2026-09-21 14:13:20 2026-09-21 14:15:25 2 min 5 s network about 4,000"
     assert " ".join(first.split()) == row
-    assert "2 gaps, 2 min 6 s in all, about 4,002 posts" in shown
+    assert "2 gaps, 2 min 6 s in total, about 4,002 posts" in shown
     assert json.loads(run("gaps", "--json").output) == [
         {"source": one.source, "from_ms": one.from_ms, "to_ms": one.to_ms, "cause": one.cause}
         | {"estimated_posts": one.estimated_posts}
         for one in found
     ]
     found.clear()
-    assert "no gap in the last 7 days" in run("gaps").output
+    assert "no gaps in the last 7 days" in run("gaps").output
 
 
 def test_gaps_without_influxdb_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

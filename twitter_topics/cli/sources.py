@@ -1,4 +1,4 @@
-"""`twitter-topics sources`: what can be followed, what it needs and costs, whether it works, and what was missed."""
+"""`twitter-topics sources`: the sources, what they need and cost, whether they work, and what they missed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from twitter_topics.contract.gap import Gap
     from twitter_topics.settings import Settings
 
-app = typer.Typer(help="What can be followed, whether it works, and what was missed.", no_args_is_help=True)
+app = typer.Typer(help="List sources, try one, apply X's rules, and show gaps.", no_args_is_help=True)
 
 _DAY_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """A source as a person chooses it. `needs`: the settings that must be given."""
+    """A source as users see it. `needs`: the settings that must be set."""
 
     name: str
     what: str
@@ -33,31 +33,31 @@ class SourceInfo:
 
 SOURCES = (
     SourceInfo("synthetic", "tweets made up from a seed, to try things out", "nothing"),
-    SourceInfo("replay", "a file, a folder, an S3 prefix, or the archive itself", "nothing", ("PRODUCER_REPLAY_FILE",)),
+    SourceInfo("replay", "a file, a folder, an S3 prefix, or the archive", "nothing", ("PRODUCER_REPLAY_FILE",)),
     SourceInfo("bluesky", "Bluesky's public posts, live", "nothing, no account needed"),
     SourceInfo(
         "mastodon",
         "public posts that reach one Mastodon server, live",
-        "nothing; an account there for the token",
+        "nothing; the token needs an account there",
         ("MASTODON_ACCESS_TOKEN",),
     ),
     SourceInfo(
         "x_v2",
-        "X, live: posts that match the rules of X_RULES_FILE",
-        "each post and author read (X_DOLLARS_PER_POST, X_DOLLARS_PER_USER), until a cap of X_*_CAP_*",
+        "X, live: posts that match the rules in X_RULES_FILE",
+        "each post and author read (X_DOLLARS_PER_POST, X_DOLLARS_PER_USER), up to the caps X_*_CAP_*",
         ("X_BEARER_TOKEN",),
     ),
     SourceInfo(
         "twitter_v1",
-        "any server that speaks Twitter's v1.1 stream; Twitter's own is closed since 2023",
-        "as that server says",
+        "any server that speaks Twitter's v1.1 stream; Twitter's own closed in 2023",
+        "depends on the server",
         ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET"),
     ),
 )
 
 
 def missing(facts: SourceInfo, settings: Settings) -> list[str]:
-    """The settings that a source needs and that are empty."""
+    """Return the settings that a source needs and that are empty."""
     return [name for name in facts.needs if not _value(settings, name)]
 
 
@@ -68,8 +68,8 @@ def _value(settings: Settings, variable: str) -> str:
 
 
 @app.command("list")
-def list_sources(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
-    """Show what there is, what it needs and costs, and which of it is followed."""
+def list_sources(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """List the sources, what they need and cost, and which are followed."""
     settings = stack_settings()
     followed = settings.producer.sources
     rows = [(facts, missing(facts, settings)) for facts in SOURCES]
@@ -83,26 +83,26 @@ def list_sources(as_json: Annotated[bool, typer.Option("--json", help="for progr
         state = "[red]needs " + "\n      ".join(lacks) + "[/]" if lacks else "[green]ready[/]"
         made.add_row(facts.name + mark, state, facts.what, facts.costs)
     screen.print(made)
-    say("\nPRODUCER_SOURCE chooses, several with commas between them. `twitter-topics sources check NAME` tries one.")
+    say("\nSet PRODUCER_SOURCE to one or more, comma-separated. `twitter-topics sources check NAME` tries one.")
 
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(help="of the source, as `sources list` shows it")],
-    posts: Annotated[int, typer.Option("--posts", min=1, help="end after so many")] = 5,
-    seconds: Annotated[float, typer.Option("--seconds", min=1, help="or after this time")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    name: Annotated[str, typer.Argument(help="source, as shown by `sources list`")],
+    posts: Annotated[int, typer.Option("--posts", min=1, help="stop after this many posts")] = 5,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, help="stop after this many seconds")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Try a source and show its first posts. Nothing is sent to Kafka, no position is saved.
+    """Try a source and show its first posts. Nothing is sent to Kafka, and no position is saved.
 
-    What X sends is paid for and counts against the caps. Exit code 1: no post came in time.
+    X charges for the posts, and they count against the caps. Exit code 1: no post arrived in time.
     """
     from producer.reporting.words import spend_sentence
     from twitter_topics.cli import sources_check
     from twitter_topics.errors import ConfigurationError
 
     if name not in (known := [facts.name for facts in SOURCES]):
-        raise ConfigurationError(f"there is no source {clean(name)!r}; there are: {', '.join(known)}")
+        raise ConfigurationError(f"{clean(name)!r} is not a known source; use one of {', '.join(known)}")
     result = sources_check.check(stack_settings(), name, posts, seconds, quiet=as_json)
     if as_json:
         screen.print_json(data=result.as_dict())
@@ -117,9 +117,9 @@ def check(
 @app.command()
 def rules(
     file: Annotated[Path | None, typer.Argument(help="YAML file of rules; default: X_RULES_FILE")] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="do it; without, only show")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="apply the changes; by default only show them")] = False,
 ) -> None:
-    """Compare the rules of X's filtered stream with a file: what would be added and deleted."""
+    """Compare the rules of X's filtered stream with a file: show what would be added and deleted."""
     from twitter_topics.cli import sources_rules
 
     sources_rules.rules(stack_settings(), file, apply=apply)
@@ -127,10 +127,10 @@ def rules(
 
 @app.command()
 def gaps(
-    days: Annotated[float, typer.Option("--days", min=0, help="how far back")] = 7,
-    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    days: Annotated[float, typer.Option("--days", min=0, help="how far back to look")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Show when nothing was received, why, and what that may have cost."""
+    """Show when nothing was received, why, and how many posts may be missing."""
     from twitter_topics.store.influx import SeriesStore
 
     now_ms = time.time_ns() // 1_000_000
@@ -144,7 +144,7 @@ def gaps(
     elif found:
         _show_gaps(found)
     else:
-        say(f"no gap in the last {days:g} days")
+        say(f"no gaps in the last {days:g} days")
 
 
 def _show_gaps(found: list[Gap]) -> None:
@@ -158,7 +158,7 @@ def _show_gaps(found: list[Gap]) -> None:
         made.add_row(clean(gap.source), _time(gap.from_ms), _time(gap.to_ms), length, clean(gap.cause), missed)
     screen.print(made)
     total, posts = duration_text(round(sum(gap.seconds for gap in found))), sum(gap.estimated_posts for gap in found)
-    say(f"\n{len(found):,} gaps, {total} in all, about {posts:,} posts")
+    say(f"\n{len(found):,} gaps, {total} in total, about {posts:,} posts")
 
 
 def _time(unix_ms: int) -> str:

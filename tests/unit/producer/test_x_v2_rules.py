@@ -230,8 +230,8 @@ def test_the_command_shows_and_changes_nothing(x: FakeX, tmp_path: Path, capsys:
     said = capsys.readouterr().out
     assert "+  #ai" in said
     assert "-  made up" in said
-    assert "2 to add, 1 to delete, 0 stay" in said
-    assert "--apply does it" in said
+    assert "2 to add, 1 to delete, 0 unchanged" in said
+    assert "use --apply" in said
     assert has(x) == {("made up", "made up")}
 
 
@@ -242,7 +242,7 @@ def test_the_command_applies(x: FakeX, tmp_path: Path, capsys: pytest.CaptureFix
     assert has(x) == {("(football OR soccer) lang:en -is:retweet", "football"), ("#ai", "")}
     assert "the account has the 2 rules" in capsys.readouterr().out
     command(settings_of(x, X_RULES_FILE=str(path)), None, apply=True)
-    assert "nothing to do" in capsys.readouterr().out
+    assert "already has the 2 rules" in capsys.readouterr().out
 
 
 def test_the_command_wants_a_file(x: FakeX) -> None:
