@@ -1,7 +1,7 @@
-"""Each network with each fault of its server: what becomes of the posts. `python -m tests.fault_table` writes the page
-docs/faults.md; a test runs the same and compares.
+"""What happens to the posts for each network and each server fault. `python -m tests.fault_table` writes
+docs/faults.md; a test repeats the runs and compares.
 
-Every cell is a run of the real source against the fake of its network, with a clock that passes only by waiting.
+Every cell is a run of the real source against the fake of its network, with a clock that advances only by waiting.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from twitter_topics.settings import Settings
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "faults.md"
 N = 12
 FIRST = 4
-"""Posts before the fault; the others come after it."""
+"""Posts before the fault; the rest come after it."""
 STALL_S = 0.3
 NETWORKS = ("twitter_v1", "x_v2", "mastodon", "bluesky")
 
-HEAD = """# What becomes of the posts when a network misbehaves
+HEAD = """# What happens to the posts when a network misbehaves
 
-Each cell is a run: the server sends {first} of {n} posts, does what the first column says, and sends the rest when it
-is asked again. Posts are counted by id. *Waits* are what passed before the next attempts, by the vendor's table in
-[`producer/receiving/rules.py`](../producer/receiving/rules.py) (without its jitter). A *gap* is a record in
-`source_gaps`: what a network without a past might have sent meanwhile. Written by `python -m tests.fault_table`; a test
-compares it with a new run.
+Each cell is a run: the server sends {first} of {n} posts, then does what the first column says, and sends the rest
+after the producer reconnects. Posts are counted by id. *Waits* are the pauses before reconnecting, from the network's
+table in [`producer/receiving/rules.py`](../producer/receiving/rules.py) (without jitter). A *gap* is a record in
+`source_gaps`: a period in which a network without replay may have sent posts. The page is written by
+`python -m tests.fault_table`; a test compares it with a new run.
 
 """
 
@@ -69,18 +69,18 @@ def _after(*fault: Step, then: Sequence[Step] = ()) -> Script:
 
 
 def _http_faults(arrived: Step, silence: Step, rejection: int, odd: Sequence[Step], deletion: Step) -> Faults:
-    """By name, for the three networks that stream over HTTP.
+    """Return the faults by name, for the three networks that stream over HTTP.
 
     Args:
-        arrived: waits until what was sent has arrived: a reset takes with it what is on its way.
-        silence: lets the time pass after which a line counts as dead.
-        rejection: the code for "slow down".
+        arrived: waits until everything sent has arrived: a reset discards what is in flight.
+        silence: advances the clock past the time after which a connection is treated as dead.
+        rejection: the status code of a rate limit.
         odd: an unknown message, broken JSON, invalid UTF-8.
         deletion: of a post.
     """
     big = [posts(FIRST), posts(1, length=10_000_000), posts(N), keep_open]
     return {
-        "ends the answer": _after(end),
+        "ends the response": _after(end),
         "ends it in the middle of a post": _after(half(), cut),
         "resets the connection in the middle of a post": _after(arrived, half(), script.reset),
         "falls silent": _after(script.keep_alive, arrived, silence, stall),
@@ -89,11 +89,11 @@ def _http_faults(arrived: Step, silence: Step, rejection: int, odd: Sequence[Ste
             *[[status(503)]] * 3,
             [posts(N), keep_open],
         ],
-        "says slow down, twice": [[posts(FIRST), end], *[[status(rejection)]] * 2, [posts(N), keep_open]],
-        "says slow down until a time": _after(end, then=[status(rejection, {"Retry-After": "17"})]),
-        "refuses the credentials at first contact": [[status(401)]],
-        "refuses them later, for good": [[posts(FIRST), end], [status(401)]],
-        "sends posts again": [[posts(FIRST), end], [script.again(3), posts(N), keep_open]],
+        "answers with a rate limit, twice": [[posts(FIRST), end], *[[status(rejection)]] * 2, [posts(N), keep_open]],
+        "answers with a rate limit until a time": _after(end, then=[status(rejection, {"Retry-After": "17"})]),
+        "rejects the credentials on the first connection": [[status(401)]],
+        "rejects them later, permanently": [[posts(FIRST), end], [status(401)]],
+        "repeats posts": [[posts(FIRST), end], [script.again(3), posts(N), keep_open]],
         "sends an unknown message": [[posts(FIRST), odd[0], posts(N), keep_open]],
         "sends broken JSON": [[posts(FIRST), odd[1], posts(N), keep_open]],
         "sends invalid UTF-8": [[posts(FIRST), odd[2], posts(N), keep_open]],
@@ -108,7 +108,7 @@ def _context(clock: FakeClock) -> Context:
 
 
 def _until_received(context: Context) -> Step:
-    """Until the posts before the fault have been read from the socket."""
+    """Return a step that waits until the posts before the fault have been read from the socket."""
     enough = FIRST * 200  # bytes: no post is shorter
 
     def wait(stream: script.Stream) -> None:
@@ -148,14 +148,17 @@ def _x(context: Context, steps: Script, folder: Path) -> Iterator[Source]:
 def _sky_faults() -> dict[str, list[Any]]:
     first, rest = jetstream.frames(FIRST), jetstream.follow
     return {
-        "ends the answer": [[first, jetstream.hang_up]],
+        "ends the response": [[first, jetstream.hang_up]],
         "ends it in the middle of a post": [[first, jetstream.half]],
         "resets the connection in the middle of a post": [[first, jetstream.reset]],
         "falls silent": [[first, jetstream.stall]],
         "answers 503 three times": [[first, jetstream.hang_up], *[[jetstream.status(503)]] * 3],
-        "says slow down, twice": [[first, jetstream.hang_up], *[[jetstream.status(429)]] * 2],
-        "says slow down until a time": [[first, jetstream.hang_up], [jetstream.status(429, Retry_After="17")]],
-        "sends posts again": [[first, jetstream.again(3), rest]],
+        "answers with a rate limit, twice": [[first, jetstream.hang_up], *[[jetstream.status(429)]] * 2],
+        "answers with a rate limit until a time": [
+            [first, jetstream.hang_up],
+            [jetstream.status(429, Retry_After="17")],
+        ],
+        "repeats posts": [[first, jetstream.again(3), rest]],
         "sends an unknown message": [[first, _SKY_ODD[0], rest]],
         "sends broken JSON": [[first, _SKY_ODD[1], rest]],
         "sends invalid UTF-8": [[first, _SKY_ODD[2], rest]],
@@ -180,7 +183,7 @@ def _bluesky(context: Context, name: str, steps: list[Any], folder: Path) -> Ite
 
 
 def outcome(source: Source, context: Context, clock: FakeClock) -> str:
-    """Follow until all posts are there or the source gives up, and say how it went."""
+    """Follow the source until all posts have arrived or it gives up; return the outcome as a sentence."""
     events: list[Event] = []
     given_up = ""
     try:
@@ -208,7 +211,7 @@ def outcome(source: Source, context: Context, clock: FakeClock) -> str:
 
 
 def cells(network: str) -> dict[str, str]:
-    """Outcome by fault."""
+    """Return the outcome by fault."""
     found = {}
     with tempfile.TemporaryDirectory() as root:
         for number, name in enumerate(_names()):
@@ -256,7 +259,7 @@ def _names() -> list[str]:
 
 
 def page(networks: dict[str, dict[str, str]]) -> str:
-    """The table in Markdown."""
+    """Return the page in Markdown."""
     lines = [f"| the server … | {' | '.join(f'`{name}`' for name in networks)} |", "|---" * (len(networks) + 1) + "|"]
     rows = {name: [found.get(name, "–") for found in networks.values()] for name in _names()}
     lines += [f"| {name} | {' | '.join(row)} |" for name, row in rows.items()]
