@@ -1,4 +1,4 @@
-"""What the tests of the Bluesky source share."""
+"""Shared setup for the Bluesky source tests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def nothing_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     left = [thread for thread in threading.enumerate() if thread not in before]
-    for thread in left:  # one of the client library ends just after its connection
+    for thread in left:  # a thread of the client library ends just after its connection
         thread.join(1.0)
     assert [thread.name for thread in left if thread.is_alive()] == []
 
@@ -49,7 +49,7 @@ def open_source(
     rules: WaitRules = QUICK,
     **settings: Any,
 ) -> BlueskySource:
-    """A source with other BLUESKY_ settings by name, that keeps its files in `state` and goes on after `saved`."""
+    """Open a source with further BLUESKY_ settings by name, keeping its files in `state` and resuming after `saved`."""
     given = {f"BLUESKY_{name.upper()}": str(value) for name, value in settings.items()}
     given |= {"BLUESKY_HOSTS": hosts, "PRODUCER_STATE_DIR": str(state)}
     text = saved.text() if isinstance(saved, JetstreamCursor) else saved
@@ -58,12 +58,12 @@ def open_source(
 
 
 def start_of(network: Network, host: FakeJetstream) -> JetstreamCursor:
-    """The first entry is known to be safe, and is asked for again."""
+    """Return the cursor at the first entry, which is safe and will be requested again."""
     return JetstreamCursor(host.url, host.time_us(network.entries[0]), host.first_seq)
 
 
 def collect(source: BlueskySource, posts: int) -> list[Event]:
-    """Events until so many different posts were there."""
+    """Return events until this many different posts have arrived."""
     events, seen = [], set()
     for event in source.events():
         if event is None:

@@ -1,4 +1,4 @@
-"""Sources of X beside the fake server, with a clock that only moves when somebody waits."""
+"""X sources for the fake server, with a clock that advances only by waiting."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOW_MS = 1_793_534_400_000
 
 
 class Setup:
-    """Sources that a test opens, closed at its end; nothing of them may stay."""
+    """Sources that a test opens, closed at its end without leftovers."""
 
     def __init__(self, state_dir: Path, clock: FakeClock) -> None:
         self.state_dir = state_dir
@@ -49,7 +49,7 @@ class Setup:
         self.clock.pause = lambda _: True  # type: ignore[method-assign]
 
     def arrived(self, number: int) -> Step:
-        """Until so many posts were read: what is on its way when a connection is reset never arrives."""
+        """Wait until this many posts were read: posts in flight when a connection is reset never arrive."""
 
         def wait() -> None:
             while self.context.status.spend is None or self.context.status.spend.posts_this_month < number:
@@ -71,7 +71,7 @@ class Setup:
 
 
 def follow(source: XSource, number: int) -> list[Event]:
-    """Events until so many posts (edits too) have come."""
+    """Return events until this many posts (edits included) have arrived."""
     found: list[Event] = []
     for event in source.events():
         if event is not None:
