@@ -1,4 +1,4 @@
-"""The publisher on the fake Kafka and on a real one, and the whole producer killed in its work."""
+"""The publisher on a fake and on a real Kafka, and the complete producer killed while running."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class Kafka(NamedTuple):
 
 @pytest.fixture(scope="session")
 def broker(request: pytest.FixtureRequest) -> str:
-    """Address of a real Kafka: TEST_KAFKA when set, else a broker started for this session."""
+    """Yield the address of a real Kafka: TEST_KAFKA if set, else a broker started for this session."""
     address = os.environ.get("TEST_KAFKA")
     return address or str(request.getfixturevalue("services").variables["KAFKA_BOOTSTRAP_SERVERS"])
 
 
 @pytest.fixture
 def variables(broker: str) -> Iterator[dict[str, str]]:
-    """Settings of a real Kafka with topics of this test's own."""
+    """Yield settings of a real Kafka with this test's own topics."""
     with own_topics(broker) as names:
         yield names
 
@@ -74,7 +74,7 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     client.close()
 
 
-def test_every_record_arrives_once_as_it_was_and_is_confirmed(kafka: Kafka) -> None:
+def test_every_record_arrives_once_unchanged_and_is_confirmed(kafka: Kafka) -> None:
     publisher = Publisher(kafka.client, kafka.settings, "test", max_unconfirmed=500)
     events = [Event("post", str(i).encode(), f"é {i} \x00".encode(), i, i) for i in range(1, N + 1)]
     confirmed: list[Confirmed] = []
@@ -109,7 +109,7 @@ def test_every_kind_has_its_topic(kafka: Kafka) -> None:
     assert len(letters) == 2
 
 
-def test_a_topic_that_takes_only_smaller_records_is_named(variables: dict[str, str]) -> None:
+def test_a_topic_that_accepts_only_smaller_records_is_reported(variables: dict[str, str]) -> None:
     settings = Settings(variables).kafka
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.raw_topic, {"max.message.bytes": "20000"})])
@@ -121,7 +121,7 @@ def test_a_topic_that_takes_only_smaller_records_is_named(variables: dict[str, s
     publisher.close()
 
 
-def test_closed_with_records_on_the_way_a_client_leaves_nothing_behind(variables: dict[str, str]) -> None:
+def test_a_client_closed_with_records_in_flight_leaves_nothing_behind(variables: dict[str, str]) -> None:
     settings = Settings(variables).kafka
 
     def left() -> tuple[int, int]:
@@ -135,17 +135,17 @@ def test_closed_with_records_on_the_way_a_client_leaves_nothing_behind(variables
     gc.collect()
     threads_left, files_left = left()
     assert threads_left <= threads
-    assert files_left < files + 4, "less than one for every second client: the others may wait for the collector"
+    assert files_left < files + 4, "fewer than one per two clients: some may wait for the garbage collector"
 
 
-def test_a_missing_topic_is_named(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_topic_is_reported(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_client, "PATIENCE_S", 1.0)
     with pytest.raises(RetryableError, match="topic no-such-topic"):
         connect(Settings({**variables, "KAFKA_RAW_TOPIC": "no-such-topic"}).kafka)
 
 
-def test_a_missing_broker_is_named(tmp_path: Path) -> None:
-    """In a process of its own: kafka-python leaves the sockets of a failed constructor to the garbage collector."""
+def test_a_missing_broker_is_reported(tmp_path: Path) -> None:
+    """In its own process: kafka-python leaves the sockets of a failed constructor to the garbage collector."""
     program = (
         "from producer.sending import kafka_client; from twitter_topics.settings import Settings; "
         "kafka_client.PATIENCE_S = 1; "
@@ -159,7 +159,7 @@ def test_a_missing_broker_is_named(tmp_path: Path) -> None:
 
 
 def confirm(publisher: Publisher, until: Callable[[], bool]) -> list[Confirmed]:
-    """What is acknowledged until something is true."""
+    """Return what is acknowledged until a condition holds."""
     found: list[Confirmed] = []
     deadline = time.monotonic() + PATIENCE_S
     while not until():
@@ -171,7 +171,7 @@ def confirm(publisher: Publisher, until: Callable[[], bool]) -> list[Confirmed]:
 
 
 class Runs:
-    """Runs `python -m producer` with settings of its own."""
+    """Runs `python -m producer` with its own settings."""
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
         self.folder = folder
@@ -183,7 +183,7 @@ class Runs:
         return subprocess.Popen([sys.executable, "-m", "producer"], cwd=self.folder, env=self._environment)
 
     def wait_for_progress(self, running: subprocess.Popen[bytes], beyond: int = 0) -> None:
-        """Until a position after `beyond` records is saved."""
+        """Wait until a position after `beyond` records is saved."""
         deadline = time.monotonic() + PATIENCE_S
         while (position := self.positions.load()) is None or position.count <= beyond:
             assert time.monotonic() < deadline
@@ -199,7 +199,7 @@ class Runs:
         return read_health(self.folder / "health")["producer"]
 
 
-def test_killed_in_its_work_the_producer_repeats_and_misses_nothing(variables: dict[str, str], tmp_path: Path) -> None:
+def test_a_killed_producer_repeats_and_misses_nothing(variables: dict[str, str], tmp_path: Path) -> None:
     limit = 12_000
     runs = Runs(tmp_path, {**variables, "PRODUCER_LIMIT": str(limit)})
     killed = runs.start()
@@ -217,7 +217,7 @@ def test_killed_in_its_work_the_producer_repeats_and_misses_nothing(variables: d
     assert (health.state, health.ok, health.restarts) == ("finished", True, 1)
 
 
-def test_asked_to_stop_the_producer_saves_exactly_what_it_sent(variables: dict[str, str], tmp_path: Path) -> None:
+def test_a_stopped_producer_saves_exactly_what_it_sent(variables: dict[str, str], tmp_path: Path) -> None:
     runs = Runs(tmp_path, {**variables, "PRODUCER_SYNTHETIC_HISTORY_HOURS": "0", "PRODUCER_SYNTHETIC_RATE": "200"})
     for first in (True, False):
         running = runs.start()

@@ -35,7 +35,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 class Row(NamedTuple):
-    """A row of the archive; `reason` makes it a reject."""
+    """A row of the archive; with a `reason` it is rejected."""
 
     number: int
     at: datetime
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 
 class Archive:
-    """A table of the test's own."""
+    """The test's own table."""
 
     def __init__(self, settings: dict[str, str], warehouse: str) -> None:
         self.variables = settings
@@ -111,7 +111,7 @@ ROWS = [
     Row(4, AT + MINUTE, 1, 2),
     Row(5, AT + HOUR, 0, 1),
     Row(6, AT + HOUR, 1, 0),
-    Row(7, AT + HOUR, 1, 0, NOW - HOUR),  # the same place, after the topic was made anew
+    Row(7, AT + HOUR, 1, 0, NOW - HOUR),  # the same offset, after the topic was re-created
     Row(8, AT + 3 * HOUR, 0, 9),
 ]
 REJECTED = [
@@ -142,7 +142,7 @@ def test_tweets_of_the_archive_in_order_and_resumed_anywhere(archive: Archive) -
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
-def test_an_hour_that_is_read_in_pieces(archive: Archive, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+def test_an_hour_read_in_pieces(archive: Archive, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr("producer.sources.replay.archive.PIECE_ROWS", rows)
     fill(archive)
     source = archive.opened()
@@ -162,7 +162,7 @@ def test_hours_of_the_archive(archive: Archive) -> None:
         archive.opened(PRODUCER_REPLAY_FROM="2030-01-01T00:00Z")
 
 
-def test_what_the_replay_itself_archives_does_not_come_back(archive: Archive) -> None:
+def test_tweets_archived_by_the_replay_are_not_replayed(archive: Archive) -> None:
     fill(archive)
     source = archive.opened()
     whole = sent(source)
@@ -171,7 +171,7 @@ def test_what_the_replay_itself_archives_does_not_come_back(archive: Archive) ->
     assert sent(archive.opened(after(source, whole[:3]))) == whole[3:]
 
 
-def test_after_the_snapshot_expired_the_newest_goes_on(archive: Archive, caplog: pytest.LogCaptureFixture) -> None:
+def test_after_the_snapshot_expired_the_newest_is_used(archive: Archive, caplog: pytest.LogCaptureFixture) -> None:
     fill(archive)
     source = archive.opened()
     whole = sent(source)
@@ -195,7 +195,7 @@ def test_the_newest_accepted_tweet_is_moved_to_now(archive: Archive) -> None:
     assert limited.start.origin["shift_ms"] == ms(NOW) - ms(ROWS[2].at)
 
 
-def test_a_data_file_that_is_missing_is_named(archive: Archive) -> None:
+def test_a_missing_data_file_is_reported(archive: Archive) -> None:
     fill(archive)
     source = archive.opened()
     for path in archive.paths:
@@ -204,7 +204,7 @@ def test_a_data_file_that_is_missing_is_named(archive: Archive) -> None:
         sent(source)
 
 
-def test_an_empty_archive_is_named(archive: Archive) -> None:
+def test_an_empty_archive_is_reported(archive: Archive) -> None:
     with pytest.raises(ConfigurationError, match="the archive has no rows"):
         archive.opened()
     archive.append(REJECTED)

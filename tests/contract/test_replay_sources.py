@@ -1,4 +1,4 @@
-"""Replay of the objects of a real S3, over a line that breaks."""
+"""Replay of objects from a real S3 over an unreliable connection."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def text(first_id: int, count: int = 2) -> bytes:
 
 
 class Bucket:
-    """A bucket of the test's own, and settings that replay it."""
+    """The test's own bucket, and settings that replay it."""
 
     def __init__(self, services: Services) -> None:
         self._services, self.name = services, f"replay-{uuid.uuid4().hex[:8]}"
@@ -105,14 +105,14 @@ def test_objects_of_a_prefix_are_read_in_order_and_resumed_at_any_line(bucket: B
     assert keys(sent(bucket.opened(prefix="a#b/c?d"))) == [11, 12]
 
 
-def test_a_listing_of_many_pages(bucket: Bucket) -> None:
+def test_listings_of_many_pages(bucket: Bucket) -> None:
     count = 1005
     for number in range(1, count + 1):
         bucket.put(f"in/{number}.json", text(number, 1))
     assert keys(sent(bucket.opened())) == list(range(1, count + 1))
 
 
-def test_shift_takes_the_last_object_with_tweets_for_the_newest(bucket: Bucket) -> None:
+def test_shift_reads_the_last_object_with_tweets(bucket: Bucket) -> None:
     bucket.put("in/1.json", text(1))
     bucket.put("in/2.json", text(3))
     bucket.put("in/3.json", b"no json\n")
@@ -122,7 +122,7 @@ def test_shift_takes_the_last_object_with_tweets_for_the_newest(bucket: Bucket) 
 
 
 class BreakingLine:
-    """A way to a server on which each of the first answers breaks off after so many bytes."""
+    """A proxy to a server that cuts each of the first responses off after a number of bytes."""
 
     def __init__(self, host: str, port: int) -> None:
         self.cuts: list[int] = []
@@ -175,7 +175,7 @@ def line(services: Services) -> Iterator[BreakingLine]:
     made.close()
 
 
-def test_a_read_that_breaks_goes_on_where_it_was(bucket: Bucket, line: BreakingLine) -> None:
+def test_an_interrupted_read_resumes(bucket: Bucket, line: BreakingLine) -> None:
     noise = random.Random(1)
     rows = [json.dumps({"id_str": str(number), "text": noise.randbytes(300).hex()}) for number in range(1, 8001)]
     content = "\n".join(rows).encode()
@@ -192,11 +192,11 @@ def test_a_read_that_breaks_goes_on_where_it_was(bucket: Bucket, line: BreakingL
     assert line.cuts == []
     assert line.broken == 5
     assert context.status.reconnects["network"] == len(waits) > 0
-    assert all(0.25 <= wait <= 1 for wait in waits)  # every success starts the waits anew
+    assert all(0.25 <= wait <= 1 for wait in waits)  # every success resets the waits
     assert (context.status.connected, context.status.sentence) == (True, "")
 
 
-def test_a_stop_ends_the_waiting_for_a_store_that_is_away(bucket: Bucket, line: BreakingLine) -> None:
+def test_a_stop_ends_the_wait_for_an_unavailable_store(bucket: Bucket, line: BreakingLine) -> None:
     bucket.put("in/1.jsonl", b"".join(text(number) for number in range(1, 20_000, 2)))
     context = Context()
     sentences: list[str] = []
@@ -217,7 +217,7 @@ def test_a_stop_ends_the_waiting_for_a_store_that_is_away(bucket: Bucket, line: 
     assert not context.status.connected
 
 
-def test_who_stops_listening_leaves_no_thread(bucket: Bucket) -> None:
+def test_closing_early_leaves_no_thread(bucket: Bucket) -> None:
     bucket.put("in/1.jsonl", b"x" * 30_000_000)
     bucket.put("in/0.jsonl", text(1))
     events = bucket.opened().events()
@@ -245,7 +245,7 @@ def test_an_object_that_changes_while_it_is_replayed(bucket: Bucket) -> None:
         sent(source)
 
 
-def test_what_is_wrong_with_a_store_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_errors_are_reported(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE=s3://{bucket.name}/in/ has no .jsonl"):
         bucket.opened()
     bucket.put("in/1.jsonl", b"\n")

@@ -1,4 +1,4 @@
-"""`twitter-topics sources`: what a person sees of a source that works, is quiet, refuses, or tries to play tricks."""
+"""`twitter-topics sources`: what a user sees of a source that works, is quiet, rejects us, or is malicious."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tweet(number: int, **changes: Any) -> Event:
 
 
 class FakeSource:
-    """Yields what it is given, then None for ever; notes how it was treated."""
+    """Yields the given events, then None forever; records how it was used."""
 
     name, live, start = "fake", True, SourcePosition({})
 
@@ -86,7 +86,7 @@ def following(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeSource], FakeSou
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A clock that runs a second each time it is asked: the next second."""
+    """Replace the clock by one that advances a second per call."""
     ticks = iter(range(10**9))
     real = Context
     monkeypatch.setattr(sources_check, "Context", lambda: real(monotonic=lambda: next(ticks)))
@@ -138,7 +138,7 @@ def test_a_quiet_source_ends_in_time_and_says_why(
     ("connected", "sentence", "why"),
     [(True, "", "connected, but quiet"), (False, "told to slow down (429)", "told to slow down (429)")],
 )
-def test_why_nothing_came(
+def test_the_reason_for_no_posts(
     following: Callable[[FakeSource], FakeSource], connected: bool, sentence: str, why: str
 ) -> None:
     class Telling(FakeSource):
@@ -162,7 +162,7 @@ def test_a_source_that_ends(following: Callable[[FakeSource], FakeSource]) -> No
 @pytest.mark.parametrize(
     ("error", "code"), [(ConfigurationError("X_BEARER_TOKEN is wrong: make another"), 78), (RetryableError("away"), 1)]
 )
-def test_a_refusal_is_a_sentence(following: Callable[[FakeSource], FakeSource], error: Exception, code: int) -> None:
+def test_a_rejection_is_a_sentence(following: Callable[[FakeSource], FakeSource], error: Exception, code: int) -> None:
     source = following(FakeSource())
     source.error = error
     shown = run("check", "x_v2")
@@ -178,7 +178,7 @@ def test_an_unknown_source_names_the_known() -> None:
     assert "'telepathy' is not a known source; use one of synthetic, replay, bluesky" in shown.output
 
 
-def test_posts_of_others_can_do_nothing_to_the_terminal(following: Callable[[FakeSource], FakeSource]) -> None:
+def test_foreign_posts_cannot_control_the_terminal(following: Callable[[FakeSource], FakeSource]) -> None:
     following(
         FakeSource(
             tweet(1, text="\x1b[2J\x1b]0;owned\x07 [red]not[/] a \r\nline\u202e"),
@@ -198,7 +198,7 @@ def test_posts_of_others_can_do_nothing_to_the_terminal(following: Callable[[Fak
     assert max(len(line) for line in shown.output.splitlines()) < 220
 
 
-def test_what_it_costs_is_said(following: Callable[[FakeSource], FakeSource]) -> None:
+def test_the_cost_is_shown(following: Callable[[FakeSource], FakeSource]) -> None:
     source = FakeSource(tweet(1))
     real = source.open
 
@@ -212,7 +212,7 @@ def test_what_it_costs_is_said(following: Callable[[FakeSource], FakeSource]) ->
     assert "$1.25 of $50.00 this month, 250 posts" in run("check", "x_v2", "--posts", "1").output
 
 
-def test_for_programs(following: Callable[[FakeSource], FakeSource]) -> None:
+def test_json_output(following: Callable[[FakeSource], FakeSource]) -> None:
     following(FakeSource(tweet(1), Event("notice", b"n", b"{}"), tweet(2)))
     shown = json.loads(run("check", "bluesky", "--posts", "2", "--json").output)
     assert shown == {

@@ -50,15 +50,15 @@ def notice_of(event: Event | None) -> Notice:
 
 
 @given(st.integers(0, 2**53 - 1), st.integers(0, 1023))
-def test_a_tid_tells_its_time_and_sorts_like_it(time_us: int, clock: int) -> None:
+def test_a_tid_encodes_its_time_and_sorts_by_it(time_us: int, clock: int) -> None:
     tid = make_tid(time_us, clock)
     assert len(tid) == 13
     assert tid_time_us(tid) == time_us
     assert tid < make_tid(2**53 - 1, 1023) or time_us == 2**53 - 1
 
 
-def test_a_tid_as_the_specification_shows_it() -> None:
-    # https://atproto.com/specs/tid gives these as valid and invalid
+def test_a_tid_from_the_specification() -> None:
+    # valid and invalid examples from https://atproto.com/specs/tid
     assert tid_time_us("3jzfcijpj2z2a") == 1_688_137_381_887_007
     assert tid_time_us("2222222222222") == 0
     for wrong in (
@@ -80,11 +80,11 @@ def test_times_of_the_second_wire_are_read_to_the_microsecond(text: str) -> None
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-09-09T19:46:02.329308", "0001-01-01T00:00:00+14:00", None, 7])
-def test_what_is_no_time_is_none(text: Any) -> None:
+def test_anything_but_a_time_is_zero(text: Any) -> None:
     assert read_time_us(text) == 0
 
 
-def test_the_time_of_a_post_is_its_keys_unless_that_was_made_up() -> None:
+def test_a_post_has_the_time_of_its_key_unless_that_was_made_up() -> None:
     made, rev = START_US, START_US + NEAR_US
     assert post_time_us(make_tid(made), make_tid(rev), True) == made
     assert post_time_us(make_tid(made), make_tid(rev + 1), True) == rev + 1
@@ -103,7 +103,7 @@ def test_a_later_commit_does_not_change_the_time_of_a_post() -> None:
 
 
 @pytest.mark.parametrize("v2", [False, True])
-def test_two_hosts_give_the_same_tweet(network: Network, v2: bool) -> None:
+def test_two_hosts_produce_the_same_tweet(network: Network, v2: bool) -> None:
     entry = network.post()
     early, late = Network(start_us=entry.at_us), Network(start_us=entry.at_us + 90_000_000)
     events = [
@@ -116,7 +116,7 @@ def test_two_hosts_give_the_same_tweet(network: Network, v2: bool) -> None:
     assert events[0].event_time_ms == tid_time_us(entry.body["rkey"]) // 1000  # type: ignore[operator]
 
 
-def test_a_post_from_the_future_is_not_believed(network: Network) -> None:
+def test_a_post_from_the_future_is_a_dead_letter(network: Network) -> None:
     rev = make_tid(network.next_us + NEAR_US + 1_000_000)
     entry = network.commit("create", rev, rev=rev, record={"text": "too early"})
     event = read_event(frame(entry), PostMapper(), "", entry.at_us)
@@ -205,7 +205,7 @@ def test_facets_are_counted_in_bytes_of_the_text(network: Network) -> None:
     "index",
     [None, {}, {"byteStart": -1, "byteEnd": 2}, {"byteStart": 3, "byteEnd": 2}, {"byteStart": 0, "byteEnd": 99}],
 )
-def test_a_facet_beside_the_text_is_left_out(network: Network, index: Any) -> None:
+def test_a_facet_outside_the_text_is_ignored(network: Network, index: Any) -> None:
     facets = [{"index": index, "features": [{"$type": "app.bsky.richtext.facet#tag", "tag": "t"}]}]
     assert tweet_of(read_event(frame(network.post("short", facets=facets)), PostMapper()))["entities"]["hashtags"] == []
 
@@ -246,7 +246,7 @@ def test_replies_quotes_links_and_pictures(network: Network) -> None:
     assert "is_quote_status" not in tweet_of(read_event(frame(network.post("feed", embed=feed)), PostMapper()))
 
 
-def test_languages_choose_posts(network: Network) -> None:
+def test_posts_are_filtered_by_language(network: Network) -> None:
     mapper = PostMapper(frozenset({"pt", "en-gb"}))
     chosen = [["pt-BR"], ["de", "PT"], ["en-GB"]]
     for langs in chosen:
@@ -314,11 +314,11 @@ def test_accounts_change_their_status(network: Network, v2: bool, active: bool, 
 
 
 @pytest.mark.parametrize("status", ["desynchronized", "throttled"])
-def test_the_state_of_a_server_is_not_the_accounts(network: Network, status: str) -> None:
+def test_the_state_of_a_server_does_not_change_the_account(network: Network, status: str) -> None:
     assert read_event(frame(network.account(DID, False, status)), PostMapper()) is None
 
 
-def test_other_collections_and_kinds_are_nothing_and_said_once(
+def test_other_collections_and_kinds_are_ignored_and_logged_once(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     mapper = PostMapper()
@@ -351,7 +351,7 @@ def test_other_collections_and_kinds_are_nothing_and_said_once(
         (b"[" * 100_000, "json: nested too deeply"),
     ],
 )
-def test_what_cannot_be_read_is_a_dead_letter(content: bytes, reason: str) -> None:
+def test_an_unreadable_message_is_a_dead_letter(content: bytes, reason: str) -> None:
     event = read_event(content, PostMapper(), "c")
     assert event is not None
     assert (event.kind, event.value, event.cursor) == ("unreadable", content, "c")
@@ -361,8 +361,8 @@ def test_what_cannot_be_read_is_a_dead_letter(content: bytes, reason: str) -> No
     assert again.key == event.key
 
 
-def test_however_deep_a_message_is_nothing_is_raised(recursion_limit: None) -> None:
-    """What can be read may be too deep to be written: where that begins depends on the caller's own depth."""
+def test_deep_nesting_never_raises(recursion_limit: None) -> None:
+    """A readable message may be too deep to write: the limit depends on the caller's own depth."""
     kinds = []
     for depth in range(800, 1100):
         nested = b"[" * depth + b"]" * depth
@@ -491,7 +491,7 @@ def test_a_frame_cut_or_broken_anywhere_is_still_an_event(place: int, instead: b
         assert event is None or event.kind in ("post", "edit", "notice", "unreadable")
 
 
-def test_numbers_and_places_of_both_wires(network: Network) -> None:
+def test_cursors_of_both_wires(network: Network) -> None:
     entry = network.post()
     for v2 in (False, True):
         message = read_frame(frame(entry, v2=v2))

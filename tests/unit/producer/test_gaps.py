@@ -1,4 +1,4 @@
-"""The ledger of gaps with a clock of its own: each time without a connection is there once."""
+"""Gap detection with its own clock: each period without a connection is recorded once."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def read(event: Event | None) -> Gap:
     return gap
 
 
-def test_the_first_connection_of_all_ends_no_gap() -> None:
+def test_the_very_first_connection_ends_no_gap() -> None:
     assert watch().gaps.connected() is None
 
 
-def test_a_break_is_a_gap_from_the_last_sign_of_life() -> None:
+def test_a_disconnect_is_a_gap_from_the_last_sign_of_life() -> None:
     w = watch()
     w.gaps.connected()
     w.clock.advance(10)
@@ -62,15 +62,15 @@ def test_a_break_is_a_gap_from_the_last_sign_of_life() -> None:
     assert w.context.status.gap_seconds == 31.0
 
 
-def test_a_stop_of_the_producer_is_a_gap_with_what_it_may_have_cost() -> None:
+def test_a_stop_of_the_producer_is_a_gap_with_estimated_posts() -> None:
     w = watch(SourcePosition({}, alive_ms=BEGIN_MS - 60_000, rate=2.5))
     assert w.context.status.alive_ms == BEGIN_MS - 60_000
-    w.gaps.lost("network", "refused")  # the server is away too: one gap all the same
+    w.gaps.lost("network", "refused")  # the server is down too: still one gap
     w.clock.advance(10)
     assert read(w.gaps.connected()) == Gap("here", BEGIN_MS - 60_000, BEGIN_MS + 10_000, "stopped", 175)
 
 
-def test_a_pause_opens_a_gap_and_is_no_reconnect() -> None:
+def test_a_pause_opens_a_gap_and_is_not_a_reconnect() -> None:
     w = watch()
     w.gaps.connected()
     w.gaps.paused("spend-cap", "the cap is reached")
@@ -91,7 +91,7 @@ def test_a_clock_that_is_set_back_loses_no_gap() -> None:
     assert read(w.gaps.connected()).seconds == 7.0
 
 
-def test_what_waits_in_a_queue_is_not_yet_alive_for_the_next_run() -> None:
+def test_posts_still_queued_do_not_advance_the_sign_of_life() -> None:
     w = watch()
     w.gaps.connected()
     assert w.context.status.alive_ms == 0
@@ -105,7 +105,7 @@ def test_what_waits_in_a_queue_is_not_yet_alive_for_the_next_run() -> None:
     assert w.context.status.alive_ms == second == BEGIN_MS + 2000
 
 
-def test_the_rate_follows_what_comes_and_survives_a_reconnect() -> None:
+def test_the_rate_follows_the_posts_and_survives_a_reconnect() -> None:
     w = watch()
     w.gaps.connected()
     for _ in range(600):
@@ -131,8 +131,8 @@ STEPS = st.lists(
 
 @given(STEPS, st.integers(0, 10**6))
 @settings(max_examples=200, deadline=None)
-def test_no_gap_is_lost_or_doubled(steps: list[tuple[str, int]], stopped_ms: int) -> None:
-    """Against a model: a time is missed when it lies between a sign of life and the connection after the next loss."""
+def test_no_gap_is_lost_or_counted_twice(steps: list[tuple[str, int]], stopped_ms: int) -> None:
+    """Against a model: a time is missed if it is between a sign of life and the connection after the next loss."""
     w = watch(SourcePosition({}, alive_ms=BEGIN_MS - stopped_ms) if stopped_ms else None)
     gaps: list[Gap] = []
     missed_ms, alive, is_open, connected = 0, BEGIN_MS - stopped_ms, bool(stopped_ms), False

@@ -1,4 +1,4 @@
-"""The engine against a real server on this machine: for each fault the exact waits, the gaps, nothing left behind."""
+"""HttpStream against a real local server: for each fault the exact waits, the gaps, and no leftovers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ Script = list[list[Step]]
 
 
 class Server(ScriptedServer):
-    """Numbered objects, one a line."""
+    """Numbered objects, one per line."""
 
     def post_id(self, number: int) -> str:
         return str(number)
@@ -79,7 +79,7 @@ class Server(ScriptedServer):
 
 
 class StreamClient:
-    """A stream on a server, with time that passes only by waiting."""
+    """A stream on a server, with a clock that advances only by waiting."""
 
     def __init__(self, url: str, start: SourcePosition | None = None, stall_s: float = 5.0, **more: Any) -> None:
         self.clock = FakeClock(BEGIN_MS)
@@ -96,7 +96,7 @@ class StreamClient:
             return session.get(self.url, timeout=timeouts, stream=True, allow_redirects=False)
 
     def until(self, number: int) -> tuple[list[bytes], list[Gap]]:
-        """So many lines that are no keep-alive, and the gaps among them."""
+        """Return this many lines other than keep-alives, and the gaps among them."""
         lines: list[bytes] = []
         gaps: list[Gap] = []
         received = self.stream.lines()
@@ -123,7 +123,7 @@ def objects(*numbers: int) -> list[bytes]:
 
 
 def when_read(seconds: float) -> tuple[Step, list[StreamClient]]:
-    """A step that lets so much time pass once the client has read everything; the client is appended later."""
+    """Return a step that advances the clock once the client has read everything; the client is appended later."""
     clients: list[StreamClient] = []
 
     def step(stream: Stream) -> None:
@@ -171,7 +171,7 @@ FAULTS: dict[str, tuple[Script, list[float], dict[str, int]]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_waits_by_the_table(fault: str) -> None:
+def test_waits_follow_the_table(fault: str) -> None:
     script, waits, causes = FAULTS[fault]
     with Server([*script, [posts(2), keep_open]]) as server:
         client = StreamClient(server.url, stall_s=0.2 if "silent" in fault else 5.0)
@@ -183,7 +183,7 @@ def test_waits_by_the_table(fault: str) -> None:
     assert len(server.requests) == len(script) + 1
 
 
-def test_after_a_healthy_connection_it_comes_back_at_once() -> None:
+def test_after_a_healthy_connection_it_reconnects_at_once() -> None:
     steady, clients = when_read(60)
     script: Script = [[posts(1), steady, half(), cut], [posts(1), steady, end], [status(503)], [posts(1), steady, cut]]
     with Server([*script, [posts(1), keep_open]]) as server:
@@ -193,7 +193,7 @@ def test_after_a_healthy_connection_it_comes_back_at_once() -> None:
     assert client.clock.waits == [5.0]
 
 
-def test_an_address_where_nobody_listens_is_tried_again() -> None:
+def test_an_address_where_nobody_listens_is_retried() -> None:
     with Server([[end]]) as server:
         pass
     client = StreamClient(server.url)
@@ -208,7 +208,7 @@ def test_an_address_where_nobody_listens_is_tried_again() -> None:
     assert "refused" in client.context.status.sentence
 
 
-def test_the_gap_goes_from_the_last_byte_to_the_next_good_connection() -> None:
+def test_the_gap_lasts_from_the_last_byte_to_the_next_healthy_connection() -> None:
     before = SourcePosition({}, alive_ms=BEGIN_MS - 1000, rate=2.0)
     steady, clients = when_read(30)
     script: Script = [[posts(1), steady, keep_alive, cut], [status(503)], [status(429)]]
@@ -223,7 +223,7 @@ def test_the_gap_goes_from_the_last_byte_to_the_next_good_connection() -> None:
     assert lost.to_ms == client.clock.now_ms()
 
 
-def test_refused_for_good_ends_it() -> None:
+def test_a_fatal_rejection_ends_the_stream() -> None:
     with Server([[status(401, body=b'{"error":"no\x07 such token"}')]]) as server:
         client = StreamClient(server.url)
         with pytest.raises(ConfigurationError, match=r"401: check the token \(response: .*no  such token") as caught:
@@ -233,7 +233,7 @@ def test_refused_for_good_ends_it() -> None:
     assert client.clock.waits == []
 
 
-def test_refused_for_good_after_it_was_healthy_is_believed_the_third_time() -> None:
+def test_after_a_healthy_connection_a_fatal_rejection_is_believed_the_third_time() -> None:
     with Server([[posts(1), end], [status(401)], [status(401)], [posts(1), end], [status(401)]]) as server:
         client = StreamClient(server.url)
         lines = []
@@ -243,7 +243,7 @@ def test_refused_for_good_after_it_was_healthy_is_believed_the_third_time() -> N
     assert server.sent_ids == ["0", "1"]
 
 
-def test_the_source_may_explain_an_answer() -> None:
+def test_the_source_may_explain_a_response() -> None:
     def explain(answer: Answer) -> Rejection | None:
         if answer.status == 429:
             return Rejection("another process uses the token", heed_reset=False)
@@ -257,7 +257,7 @@ def test_the_source_may_explain_an_answer() -> None:
     assert client.clock.waits == [60.0, 5.0]
 
 
-def test_a_pause_is_waited_for_and_asked_again() -> None:
+def test_after_a_pause_the_source_is_asked_again() -> None:
     pauses = [Pause(3600.0, "spend-cap", "the cap is reached"), None, Pause(7.0, "spend-cap", "again"), None]
     with Server([[posts(1), cut], [posts(1), keep_open]]) as server:
         client = StreamClient(server.url, may_connect=lambda: pauses.pop(0))
@@ -288,7 +288,7 @@ def test_the_consumer_can_hang_up() -> None:
     assert [(gap.cause, gap.seconds) for gap in gaps] == [("spend-cap", 1.0)]
 
 
-def test_the_next_run_begins_where_the_last_line_was_handed_on() -> None:
+def test_the_next_run_begins_at_the_last_line_passed_on() -> None:
     with Server([[posts(1), keep_open]]) as server:
         client = StreamClient(server.url)
         received = client.stream.lines()
@@ -301,7 +301,7 @@ def test_the_next_run_begins_where_the_last_line_was_handed_on() -> None:
     assert not client.context.status.connected
 
 
-def test_a_connection_is_good_from_its_status_on_once_a_byte_came() -> None:
+def test_a_connection_is_healthy_from_its_start_once_a_byte_arrives() -> None:
     clients: list[StreamClient] = []
     asked: list[int] = []
 
@@ -326,7 +326,7 @@ def test_a_connection_is_good_from_its_status_on_once_a_byte_came() -> None:
     assert gaps == [Gap("here", BEGIN_MS - 3000, BEGIN_MS, "stopped", 0)]
 
 
-def test_no_socket_is_left_not_even_in_a_pool() -> None:
+def test_no_socket_is_left_even_in_a_pool() -> None:
     def sockets() -> int:
         return sum(os.readlink(link).startswith("socket:") for link in Path("/proc/self/fd").iterdir() if link.exists())
 
@@ -341,13 +341,13 @@ def test_no_socket_is_left_not_even_in_a_pool() -> None:
         before, threads = sockets(), threading.active_count()
         client = StreamClient(server.url, connect=lambda timeouts: kept.append(connect(timeouts)) or kept[-1])
         client.until(3)
-        assert len(kept) == 9  # none of them is collected: they were closed
+        assert len(kept) == 9  # none was garbage-collected: they were closed
         while threading.active_count() > threads:
             time.sleep(0.001)
         assert sockets() == before
 
 
-def test_memory_is_bounded_and_a_slow_consumer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_and_a_slow_consumer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_stream, "Inbox", partial(Inbox, 4, 10**6))
     with Server([[posts(500, length=100_000), cut], [posts(1), keep_open]], number=501) as server:
         client = StreamClient(server.url)
@@ -371,8 +371,8 @@ def test_memory_is_bounded_and_a_slow_consumer_is_named(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("script", [[[keep_alive, stall]], [[stall]], [[keep_open]], [[status(503)]], [[status(429)]]])
-def test_closing_ends_whatever_it_does(script: Script) -> None:
-    """Real waits: a backoff of a minute, a silence of a minute."""
+def test_closing_ends_it_whatever_it_is_doing(script: Script) -> None:
+    """With real waits: a backoff of a minute, a silence of a minute."""
     with Server(script) as server:
         client = StreamClient(server.url, stall_s=60, context=Context())
         received = client.stream.lines()
@@ -387,7 +387,7 @@ def test_closing_ends_whatever_it_does(script: Script) -> None:
         assert all(not item for item in received)
 
 
-def test_a_server_that_takes_the_call_and_says_nothing_is_left_at_its_time() -> None:
+def test_a_server_that_accepts_and_stays_silent_times_out() -> None:
     with Server([[silent]]) as server:
         client = StreamClient(server.url, stall_s=0.5)
         next(client.stream.lines())
@@ -396,7 +396,7 @@ def test_a_server_that_takes_the_call_and_says_nothing_is_left_at_its_time() -> 
         assert not client.stream._thread.is_alive()
 
 
-def test_asked_to_stop_it_hands_on_what_it_had_received() -> None:
+def test_on_a_stop_received_lines_are_passed_on() -> None:
     stop = threading.Event()
     with Server([[posts(3), do(stop.set), keep_open]]) as server:
         client = StreamClient(server.url, context=Context(stop=stop))
@@ -411,12 +411,12 @@ def test_asked_to_stop_it_hands_on_what_it_had_received() -> None:
 
 
 def list_lines(stream: HttpStream) -> list[bytes | Event | None]:
-    """`lines()` of a stream whose thread runs already."""
+    """Return `lines()` of a stream whose thread is running."""
     stream._thread = threading.Thread(target=stream._thread.join)  # type: ignore[assignment]
     return list(stream.lines())
 
 
-def test_lines_are_whole_however_they_come() -> None:
+def test_lines_are_complete_however_they_arrive() -> None:
     junk = b"\xff\xfe not UTF-8 \x00"
     long = b"x" * 10_000_000
     with Server(
@@ -428,7 +428,7 @@ def test_lines_are_whole_however_they_come() -> None:
     assert client.context.status.received_bytes > 10_000_000
 
 
-def test_a_compressed_stream_is_read_as_it_comes() -> None:
+def test_a_compressed_stream_is_read_as_it_arrives() -> None:
     def compressed(stream: Stream) -> None:
         stream.connection.open({"Content-Encoding": "gzip"})
         stream.connection.chunk(gzip.compress(b'{"id":0}\r\n'))
@@ -488,7 +488,7 @@ def test_any_bytes_in_any_chunks_give_the_same_lines(content: bytes, cuts: list[
     assert buffer.pending == len(rest)
 
 
-def test_a_line_without_an_end_is_not_held() -> None:
+def test_a_line_without_an_end_is_not_kept() -> None:
     buffer = LineBuffer(1_000_000)
     for _ in range(100):
         assert buffer.feed(b"y" * 65_536) == []
@@ -513,7 +513,7 @@ def test_deep_and_strange_json_is_a_reason() -> None:
 
 @given(st.text(max_size=40), st.text(max_size=40))
 @settings(max_examples=200, deadline=None)
-def test_any_header_is_a_time_or_none(reset_at: str, retry: str) -> None:
+def test_any_header_gives_a_time_or_none(reset_at: str, retry: str) -> None:
     seconds = reset_in_s({"x-rate-limit-reset": reset_at, "Retry-After": retry}, BEGIN_MS)
     assert seconds is None or 0 < seconds <= 86_400
 
@@ -528,5 +528,5 @@ def test_the_clock_is_compared_with_the_servers() -> None:
     assert "600 s behind" in says(-600)
 
 
-def test_we_say_who_we_are() -> None:
+def test_the_user_agent_names_us() -> None:
     assert user_agent().startswith("twitter-topics/0.")

@@ -1,4 +1,4 @@
-"""`python -m producer`: what it follows, where it goes on, and what it says of wrong settings (exit code 78)."""
+"""`python -m producer`: which source it follows, where it resumes, and how it reports wrong settings (exit code 78)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from twitter_topics.settings import SOURCES
         ({"PRODUCER_SOURCE": "synthetic,replay"}, ["name the source", "PRODUCER_SOURCE: synthetic, replay"]),
     ],
 )
-def test_wrong_settings(tmp_path: Path, variables: dict[str, str], named: list[str]) -> None:
+def test_wrong_settings_are_reported(tmp_path: Path, variables: dict[str, str], named: list[str]) -> None:
     environment = {**os.environ, **variables, "PRODUCER_STATE_DIR": str(tmp_path)}
     ended = subprocess.run(
         [sys.executable, "-m", "producer"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
@@ -50,11 +50,11 @@ def test_the_source_is_named_when_there_are_several() -> None:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_every_source_of_the_settings_is_there_and_says_whether_it_is_live(name: str) -> None:
+def test_every_source_in_the_settings_exists_and_declares_whether_it_is_live(name: str) -> None:
     assert source_class(name).live is (name not in ("synthetic", "replay"))
 
 
-def test_a_source_goes_on_behind_what_the_spool_holds() -> None:
+def test_a_source_resumes_after_what_the_spool_holds() -> None:
     saved = SourcePosition({"of": "test"}, count=3, cursor="a 3", alive_ms=50)
     posts = [Event("post", b"4", b"{}", 1, "a 4"), Event("gap", b"g", b"{}", 1)]
     assert resumed(saved, EventBatch(4, 5, 70, posts)) == replace(saved, cursor="a 4", alive_ms=70)

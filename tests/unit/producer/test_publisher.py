@@ -1,4 +1,4 @@
-"""Batches to Kafka and back: which topic, which headers, and what counts as arrived."""
+"""Batches to Kafka and back: topics, headers, and what is confirmed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def publisher(kafka: FakeKafka, **options: int) -> Publisher:
     return Publisher(kafka, SETTINGS, "list", **options)
 
 
-def test_each_kind_has_its_topic_and_only_edits_say_so() -> None:
+def test_each_kind_has_its_topic_and_only_edits_have_the_header() -> None:
     kafka = FakeKafka()
     kinds = ("post", "edit", "notice", "gap")
     publisher(kafka).send(batch(1, [Event(kind, kind.encode(), b"{}") for kind in kinds]))
@@ -52,7 +52,7 @@ def test_each_kind_has_its_topic_and_only_edits_say_so() -> None:
     ]
 
 
-def test_what_cannot_be_read_or_is_too_large_becomes_a_dead_letter() -> None:
+def test_unreadable_and_too_large_records_become_dead_letters() -> None:
     kafka = FakeKafka()
     sending = publisher(kafka)
     sending.send(
@@ -83,7 +83,7 @@ def test_what_cannot_be_read_or_is_too_large_becomes_a_dead_letter() -> None:
     assert confirmed.number == 11
 
 
-def test_confirmation_stops_at_the_first_batch_with_a_record_that_is_not_acknowledged() -> None:
+def test_confirmation_stops_at_the_first_batch_with_an_unacknowledged_record() -> None:
     kafka = FakeKafka(acknowledge=False)
     sending = publisher(kafka)
     for first in (1, 3, 5):
@@ -102,7 +102,7 @@ def test_confirmation_stops_at_the_first_batch_with_a_record_that_is_not_acknowl
     assert not sending.is_idle
 
 
-def test_what_was_confirmed_says_cursor_time_kinds_and_gaps() -> None:
+def test_a_confirmation_has_cursor_time_kinds_and_gaps() -> None:
     sending = publisher(FakeKafka())
     sending.send(
         batch(
@@ -118,7 +118,7 @@ def test_what_was_confirmed_says_cursor_time_kinds_and_gaps() -> None:
     confirmed = sending.confirmed()
     assert confirmed is not None
     assert confirmed.number == 4
-    assert confirmed.cursor == "host 8"  # an event without a cursor takes none away
+    assert confirmed.cursor == "host 8"  # an event without a cursor keeps the last one
     assert confirmed.event_time_ms == 9_000
     assert confirmed.kinds == {"post": 2, "notice": 1, "gap": 1}
     assert confirmed.gaps == (b"gap",)
@@ -153,7 +153,7 @@ def test_there_is_room_until_the_bound_of_records_or_bytes() -> None:
         (MessageSizeTooLargeError("larger than max.message.bytes"), ConfigurationError),
     ],
 )
-def test_a_failed_record_is_told_by_what_helps(error: Exception, expected: type[Exception]) -> None:
+def test_a_failed_record_raises_the_error_that_helps(error: Exception, expected: type[Exception]) -> None:
     sending = publisher(FakeKafka(fail_at=1, error=error))
     sending.send(posts(1, 3))
     with pytest.raises(expected, match=type(error).__name__):
@@ -162,9 +162,9 @@ def test_a_failed_record_is_told_by_what_helps(error: Exception, expected: type[
 
 @given(st.binary(max_size=70))
 @settings(max_examples=300, deadline=None)
-def test_keys_go_where_kafkas_own_clients_put_them(key: bytes) -> None:
+def test_keys_go_to_the_partitions_kafkas_own_clients_choose(key: bytes) -> None:
     assert murmur2(key) == murmur2_of_kafka(key) & 0xFFFFFFFF
 
 
-def test_a_very_long_key_has_a_place_too() -> None:
+def test_a_very_long_key_has_a_partition_too() -> None:
     assert murmur2(b"k" * 5_003) == murmur2_of_kafka(b"k" * 5_003) & 0xFFFFFFFF

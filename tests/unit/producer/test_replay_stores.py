@@ -1,4 +1,4 @@
-"""Replay from stores that falter: doubles in their place, and time that passes only by waiting."""
+"""Replay from failing stores, with test doubles and a clock that advances only by waiting."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 
 
 class Middle:
-    """Chance that always falls in the middle."""
+    """Randomness that always returns the middle."""
 
     def random(self) -> float:
         return 0.5
 
 
 class Waits:
-    """Records what is waited; asks to stop after so many waits."""
+    """Records the waits; asks to stop after a number of them."""
 
     def __init__(self, stop_after: int = 1_000) -> None:
         self.seconds: list[float] = []
@@ -44,7 +44,7 @@ class Waits:
 
 
 class Body:
-    """What a store answers: chunks, then an error or the end."""
+    """A store's response: chunks, then an error or the end."""
 
     def __init__(self, *steps: bytes | Exception) -> None:
         self._steps = iter(steps)
@@ -61,7 +61,7 @@ class Body:
 
 
 def download(answers: list[Any], size: int, context: Context) -> tuple[list[bytes], list[int]]:
-    """What comes of these answers, and the places at which the store was asked to begin."""
+    """Return the chunks from these responses, and the offsets requested from the store."""
     places: list[int] = []
 
     def body(offset: int) -> Any:
@@ -78,7 +78,7 @@ def broken() -> Exception:
     return ResponseStreamingError(error="reset")
 
 
-def test_a_download_goes_on_where_it_broke_and_waits_longer_each_time() -> None:
+def test_a_download_resumes_where_it_broke_with_growing_waits() -> None:
     waits = Waits()
     away = RetryableError("away")
     answers = [away, away, Body(b"abc", broken()), away, Body(broken()), Body(b"de"), Body(b"f")]
@@ -88,7 +88,7 @@ def test_a_download_goes_on_where_it_broke_and_waits_longer_each_time() -> None:
     assert waits.context.status.reconnects == {"network": 6}
 
 
-def test_waits_for_a_store_have_an_end() -> None:
+def test_waits_for_a_store_are_bounded() -> None:
     waits = Waits()
     download([*[RetryableError("away")] * 80, Body(b"a")], 1, waits.context)
     assert len(waits.seconds) == 80
@@ -96,7 +96,7 @@ def test_waits_for_a_store_have_an_end() -> None:
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("no access"), IntegrityError("changed")])
-def test_what_no_repetition_changes_comes_after_what_was_read(error: Exception) -> None:
+def test_a_fatal_error_comes_after_everything_read(error: Exception) -> None:
     waits = Waits()
     got: list[bytes] = []
     answers = iter([Body(b"abc", broken()), error])
@@ -112,7 +112,7 @@ def test_what_no_repetition_changes_comes_after_what_was_read(error: Exception) 
     assert got == [b"abc"]
 
 
-def test_a_damaged_object_is_not_asked_for_again() -> None:
+def test_a_damaged_object_is_not_requested_again() -> None:
     damaged = FlexibleChecksumError(error_msg="crc32")
     with pytest.raises(IntegrityError, match="damaged in transit"):
         download([Body(b"abc", damaged)], 3, Waits().context)
@@ -125,7 +125,7 @@ def test_a_stop_ends_the_wait_for_a_store() -> None:
     assert len(waits.seconds) == 2
 
 
-def test_what_is_read_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objects, "AHEAD_BYTES", 1000)
     reads, enough = 0, threading.Event()
 
@@ -140,7 +140,7 @@ def test_what_is_read_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     chunks = Download(lambda _: Endless(), 10**9, Context()).chunks()
     while next(chunks) is None:
         pass
-    assert not enough.wait(0.2)  # a reader that does not stop would be through in a moment
+    assert not enough.wait(0.2)  # an unbounded reader would finish at once
     chunks.close()  # type: ignore[attr-defined]
     for thread in threading.enumerate():
         if thread.name == "replay-download":
@@ -150,7 +150,7 @@ def test_what_is_read_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Faltering(ArchivedTweets):
-    """An archive whose store fails some times before each answer; it has no rows."""
+    """An empty archive whose store fails several times before each response."""
 
     failures = 0
 
@@ -170,7 +170,7 @@ def records(waits: Waits, failures: int) -> Iterator[Any]:
     return material.records(SourcePosition({}, {"snapshot_id": 1, "opened_ms": 0}))
 
 
-def test_an_archive_that_is_away_is_waited_for() -> None:
+def test_an_unavailable_archive_is_waited_for() -> None:
     waits = Waits()
     assert [record for record in records(waits, 3) if record is not None] == []
     assert waits.seconds == pytest.approx([0.25, 0.5, 0.75])

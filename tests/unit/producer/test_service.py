@@ -1,4 +1,4 @@
-"""From source to Kafka: the position never runs ahead of what was acknowledged, and Kafka away is no end."""
+"""From source to Kafka: the position never gets ahead of the acknowledgements, and an outage is survived."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ListSource:
 
 
 class Reports:
-    """What the service told."""
+    """Records the service's reports."""
 
     def __init__(self) -> None:
         self.records = 0
@@ -69,14 +69,14 @@ class Reports:
         self.records += confirmed.records
 
     def report_if_due(self) -> None:
-        """Time does not matter here."""
+        """Do nothing: time does not matter here."""
 
     def report(self, state: str, error: str = "") -> None:
         self.said.append((state, error))
 
 
 class Run:
-    """One run of the producer in `folder`, with everything outside of it replaced."""
+    """One run of the producer in `folder`, with everything around it replaced."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ def test_the_end_of_the_source_is_finished_and_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_a_stop_sends_what_is_there_and_a_start_goes_on(tmp_path: Path, live: bool) -> None:
+def test_a_stop_sends_what_is_buffered_and_a_start_resumes(tmp_path: Path, live: bool) -> None:
     kafka = FakeKafka()
     first = Run(tmp_path, kafka, live=live)
     first.source.at[4] = first.stop.set
@@ -169,7 +169,7 @@ def test_the_limit_counts_earlier_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fail_at", [0, 1, 5, 9])
 @pytest.mark.parametrize("live", [False, True])
-def test_after_a_failed_delivery_another_client_goes_on_at_the_first_that_is_missing(
+def test_after_a_failed_delivery_a_new_client_resumes_at_the_first_missing_record(
     tmp_path: Path, fail_at: int, live: bool
 ) -> None:
     broken, mended = FakeKafka(acknowledge=False, fail_at=fail_at), FakeKafka()
@@ -180,10 +180,10 @@ def test_after_a_failed_delivery_another_client_goes_on_at_the_first_that_is_mis
     assert run.reports.records == 10
     arrived = sent(broken)[:fail_at] + sent(mended)
     assert sorted(set(arrived)) == list(range(1, 11))
-    assert sent(mended) == list(range(sent(mended)[0], 11))  # without a hole, in order
+    assert sent(mended) == list(range(sent(mended)[0], 11))  # in order, without holes
 
 
-def test_while_kafka_is_away_the_source_is_followed_and_health_says_so(tmp_path: Path) -> None:
+def test_during_a_kafka_outage_the_source_is_followed_and_health_reports_it(tmp_path: Path) -> None:
     away = RetryableError("no Kafka broker answers at x:1")
     kafka = FakeKafka()
     run = Run(tmp_path, *[away] * 9, kafka, live=True, limit=10)
@@ -192,7 +192,7 @@ def test_while_kafka_is_away_the_source_is_followed_and_health_says_so(tmp_path:
     assert run.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0]
 
 
-def test_a_stop_while_kafka_is_away_leaves_everything_in_the_spool(tmp_path: Path) -> None:
+def test_a_stop_during_a_kafka_outage_leaves_everything_in_the_spool(tmp_path: Path) -> None:
     first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
     first.source.at[10] = first.stop.set
     assert first.service.run() == "stopped"
@@ -225,7 +225,7 @@ def test_the_saved_cursor_is_never_ahead_of_what_is_acknowledged(tmp_path: Path)
     assert second.position().cursor == 0
 
 
-def test_cursors_of_another_stream_that_wait_in_the_spool_are_not_taken_over(tmp_path: Path) -> None:
+def test_spooled_cursors_of_another_stream_are_ignored(tmp_path: Path) -> None:
     first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
     first.source.at[10] = first.stop.set
     first.service.run()
@@ -236,7 +236,7 @@ def test_cursors_of_another_stream_that_wait_in_the_spool_are_not_taken_over(tmp
     assert other.position() == SourcePosition({"of": "another"}, count=10, number=10, event_time_ms=10_000)
 
 
-def test_waiting_is_said_once_and_unsaid(tmp_path: Path) -> None:
+def test_waiting_is_reported_once_and_cleared(tmp_path: Path) -> None:
     hold = Flag()
     kafka = FakeKafka()
     run = Run(tmp_path, RetryableError("no broker"), kafka)
@@ -259,7 +259,7 @@ def test_waiting_is_said_once_and_unsaid(tmp_path: Path) -> None:
     assert run.reports.said[-1] == ("finished", "")
 
 
-def test_what_kafka_refuses_for_good_ends_it_and_keeps_what_was_received(tmp_path: Path) -> None:
+def test_a_permanent_rejection_by_kafka_ends_it_and_keeps_received_posts(tmp_path: Path) -> None:
     kafka = FakeKafka(fail_at=0, error=TopicAuthorizationFailedError("raw_tweets"))
     run = Run(tmp_path, kafka, live=True)
     with pytest.raises(ConfigurationError, match="TopicAuthorizationFailedError"):
@@ -270,7 +270,7 @@ def test_what_kafka_refuses_for_good_ends_it_and_keeps_what_was_received(tmp_pat
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("wrong key"), IntegrityError("fewer lines"), ZeroDivisionError()])
-def test_a_source_that_fails_is_told_after_sending_what_it_brought(tmp_path: Path, error: Exception) -> None:
+def test_a_failing_source_is_reported_after_sending_its_posts(tmp_path: Path, error: Exception) -> None:
     def fail() -> None:
         raise error
 
@@ -284,7 +284,7 @@ def test_a_source_that_fails_is_told_after_sending_what_it_brought(tmp_path: Pat
     assert run.reports.said[-1][0] == "failed"
 
 
-def test_a_refused_check_ends_it_and_one_without_an_answer_does_not(tmp_path: Path) -> None:
+def test_a_rejected_check_ends_it_and_an_unanswered_one_does_not(tmp_path: Path) -> None:
     def refused() -> str:
         raise ConfigurationError("X_BEARER_TOKEN is wrong")
 
@@ -320,7 +320,7 @@ def test_a_crash_between_acknowledgement_and_saving_only_repeats(
     assert len(sent(kafka)) == before + 10
 
 
-def test_a_gap_is_handed_on_before_the_position_behind_it_is_saved(tmp_path: Path) -> None:
+def test_a_gap_is_handed_on_before_the_position_after_it_is_saved(tmp_path: Path) -> None:
     gap = Gap("list", 1, 2, "network", 3)
     run = Run(tmp_path, kafka := FakeKafka(), size=0)
     run.source.events = lambda: iter([Event("gap", gap.key(), gap.value(), 1, 7)])  # type: ignore[method-assign]
@@ -332,14 +332,14 @@ def test_a_gap_is_handed_on_before_the_position_behind_it_is_saved(tmp_path: Pat
     assert run.position().cursor == 7
 
 
-def test_the_position_says_when_the_source_was_alive_also_without_records(tmp_path: Path) -> None:
+def test_the_position_records_when_the_source_was_alive_even_without_records(tmp_path: Path) -> None:
     run = Run(tmp_path, FakeKafka(), size=0)
     run.context.status.alive_ms, run.context.status.rate = 77, 1.5
     run.service.run()
     assert (run.position().alive_ms, run.position().rate, run.position().count) == (77, 1.5, 0)
 
 
-def test_with_a_kafka_that_never_acknowledges_memory_is_bounded_and_reading_stops_when_the_disk_is_full(
+def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool_module, "RECENT_BYTES", MEGABYTE)
@@ -370,7 +370,7 @@ def test_with_a_kafka_that_never_acknowledges_memory_is_bounded_and_reading_stop
     monkeypatch.setattr("producer.service.STOP_S", 0.1)
     assert run.service.run() == "stopped"
     assert any("PRODUCER_SPOOL_MAX_MB" in sentence for sentence in said)
-    most = 8 + 1 + 1  # the spool, the batch that is on its way to it, the batch that fills up
+    most = 8 + 1 + 1  # the spool, the batch being written to it, the batch being filled
     assert 700 < held[0] <= len(read) <= most * MEGABYTE / 10_000 + 200
     sent_bytes = sum(len(value) for _, _, value, _ in dead.records)
     assert sent_bytes <= 2.2 * MEGABYTE
@@ -386,7 +386,7 @@ def test_no_thread_is_left(tmp_path: Path) -> None:
     assert threading.active_count() == before
 
 
-def test_position_survives_and_a_broken_file_is_refused(tmp_path: Path) -> None:
+def test_position_survives_and_a_broken_file_is_rejected(tmp_path: Path) -> None:
     file = PositionFile(tmp_path / "new", "x")
     assert file.load() is None
     position = SourcePosition(

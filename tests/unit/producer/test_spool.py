@@ -1,4 +1,4 @@
-"""The spool keeps what it was given, whatever happens to its files, its reader and its process."""
+"""The spool keeps its records, whatever happens to its files, its reader and its process."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_all(segments: Segments, number: int = 1) -> list[EventBatch]:
 
 
 def take_all(buffer: Buffer, upto: int) -> list[EventBatch]:
-    """Until the record `upto` was taken."""
+    """Take batches until the record `upto` was taken."""
     found: list[EventBatch] = []
     for _ in range(PATIENCE_S * 100):
         some = buffer.take(0.01)
@@ -73,7 +73,7 @@ def folder() -> Iterator[Path]:
 # --- files
 
 
-def test_batches_come_back_as_they_were(tmp_path: Path) -> None:
+def test_batches_come_back_unchanged(tmp_path: Path) -> None:
     odd = Event("unreadable", b"\xff\x00", b"\xf5spl" * 20, None, 0, "json: \ud83d".encode(errors="replace").decode())
     written = [batch(1, 3), EventBatch(4, 4, 7, [odd]), EventBatch(5, 5, 0, [Event("gap", b"", b"", -1, 1 << 60)])]
     segments = Segments(tmp_path)
@@ -87,7 +87,7 @@ def test_batches_come_back_as_they_were(tmp_path: Path) -> None:
     assert again.last == 5
 
 
-def test_reading_begins_at_any_record(tmp_path: Path) -> None:
+def test_reading_can_begin_at_any_record(tmp_path: Path) -> None:
     segments = Segments(tmp_path, segment_bytes=300)
     for first in range(1, 40, 3):
         segments.append(batch(first, first + 2))
@@ -95,7 +95,7 @@ def test_reading_begins_at_any_record(tmp_path: Path) -> None:
         assert numbers(read_all(segments, number)) == list(range(number, 40))
 
 
-def test_a_segment_goes_when_all_of_it_is_forgotten(tmp_path: Path) -> None:
+def test_a_segment_is_deleted_once_all_of_it_is_forgotten(tmp_path: Path) -> None:
     segments = Segments(tmp_path, segment_bytes=300)
     for number in range(1, 31):
         segments.append(batch(number, number))
@@ -109,7 +109,7 @@ def test_a_segment_goes_when_all_of_it_is_forgotten(tmp_path: Path) -> None:
     assert Segments(tmp_path).last == 30
 
 
-def test_numbers_go_on_after_everything_was_forgotten(tmp_path: Path) -> None:
+def test_numbers_continue_after_everything_was_forgotten(tmp_path: Path) -> None:
     for start in (1, 6, 11):
         segments = Segments(tmp_path)
         assert segments.last == start - 1
@@ -118,7 +118,7 @@ def test_numbers_go_on_after_everything_was_forgotten(tmp_path: Path) -> None:
         segments.close()
 
 
-def test_without_its_note_everything_is_given_again(tmp_path: Path) -> None:
+def test_without_its_note_everything_is_read_again(tmp_path: Path) -> None:
     segments = Segments(tmp_path)
     segments.append(batch(1, 5))
     segments.forget(3)
@@ -133,18 +133,18 @@ def test_without_its_note_everything_is_given_again(tmp_path: Path) -> None:
         again.close()
 
 
-def test_what_the_position_has_seen_is_not_given_again(tmp_path: Path) -> None:
+def test_records_before_the_position_are_not_read_again(tmp_path: Path) -> None:
     segments = Segments(tmp_path)
     segments.append(batch(1, 5))
     segments.close()
     assert (Segments(tmp_path, after=3).forgotten, Segments(tmp_path, after=3).last) == (3, 5)
-    # of another spool: better twice than never
+    # it belongs to another spool: better twice than never
     assert Segments(tmp_path, after=6).forgotten == 0
 
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
-def test_cut_anywhere_the_newest_segment_keeps_every_whole_batch(data: st.DataObject) -> None:
+def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(data: st.DataObject) -> None:
     with folder() as name:
         segments = Segments(name)
         sizes = []
@@ -167,7 +167,7 @@ def test_cut_anywhere_the_newest_segment_keeps_every_whole_batch(data: st.DataOb
 
 @given(st.data())
 @settings(max_examples=250, deadline=None)
-def test_a_changed_byte_costs_one_batch_at_most_and_is_told(data: st.DataObject) -> None:
+def test_a_changed_byte_costs_at_most_one_batch_and_is_reported(data: st.DataObject) -> None:
     with folder() as name:
         segments = Segments(name, segment_bytes=data.draw(st.sampled_from([200, 100_000])))
         for first in range(1, 20, 2):
@@ -191,7 +191,7 @@ def test_a_changed_byte_costs_one_batch_at_most_and_is_told(data: st.DataObject)
         assert len(lost) == 2
         assert lost[1] == lost[0] + 1
         at_the_end = lost[1] == 20
-        assert len(told) == 1 or (at_the_end and not told)  # what looks like a write that a kill ended is cut off
+        assert len(told) == 1 or (at_the_end and not told)  # an end that looks like an interrupted write is cut off
         assert [some.first for some in found[1:]] == [some.last + 1 for some in found[:-1]]
         again.forget(again.last)
         again.close()
@@ -199,7 +199,7 @@ def test_a_changed_byte_costs_one_batch_at_most_and_is_told(data: st.DataObject)
         assert len(damaged) == (0 if at_the_end else 1)
 
 
-def test_a_whole_end_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_complete_but_unreadable_end_is_reported(tmp_path: Path) -> None:
     segments = Segments(tmp_path)
     segments.append(batch(1, 2))
     segments.append(batch(3, 4))
@@ -215,7 +215,7 @@ def test_a_whole_end_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert found[-1].first == 3
 
 
-def test_a_missing_segment_is_told(tmp_path: Path) -> None:
+def test_a_missing_segment_is_reported(tmp_path: Path) -> None:
     segments = Segments(tmp_path, segment_bytes=10)
     for number in range(1, 6):
         segments.append(batch(number, number))
@@ -236,7 +236,7 @@ def test_any_bytes_are_read_without_an_exception(noise: bytes, sound: int) -> No
 
 
 @pytest.mark.parametrize("fails", ["write", "fdatasync", "open"])
-def test_after_a_failed_write_the_batch_goes_to_another_file_and_comes_once(
+def test_after_a_failed_write_the_batch_goes_to_a_new_file_and_is_read_once(
     tmp_path: Path, fails: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segments = Segments(tmp_path)
@@ -275,7 +275,7 @@ def buffer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Buffer]:
     made.close()
 
 
-def test_what_was_put_is_taken_in_order_with_the_time_of_its_arrival(buffer: Buffer) -> None:
+def test_events_are_taken_in_order_with_their_arrival_time(buffer: Buffer) -> None:
     for number in range(1, 101):
         assert buffer.put(event(number))
     found = take_all(buffer, 100)
@@ -288,7 +288,7 @@ def test_what_was_put_is_taken_in_order_with_the_time_of_its_arrival(buffer: Buf
     assert buffer.backlog()[0] == 0
 
 
-def test_after_a_rewind_what_is_not_confirmed_comes_again(buffer: Buffer) -> None:
+def test_after_a_rewind_unconfirmed_records_come_again(buffer: Buffer) -> None:
     for part in range(4):
         for number in range(1, 11):
             buffer.put(event(part * 10 + number))
@@ -299,14 +299,14 @@ def test_after_a_rewind_what_is_not_confirmed_comes_again(buffer: Buffer) -> Non
         assert numbers(take_all(buffer, 40)) == list(range(21, 41))
     buffer.rewind()
     assert numbers(take_all(buffer, 21))[0] == 21
-    buffer.rewind()  # in the middle of the repetition
+    buffer.rewind()  # in the middle of re-reading
     assert numbers(take_all(buffer, 40)) == list(range(21, 41))
     buffer.rewind()
     buffer.put(event(41))
     assert numbers(take_all(buffer, 41)) == list(range(21, 42))
 
 
-def test_a_finished_buffer_takes_nothing_more_and_gives_what_it_has(buffer: Buffer) -> None:
+def test_a_finished_buffer_accepts_nothing_and_returns_what_it_has(buffer: Buffer) -> None:
     buffer.put(event(1))
     buffer.finish()
     assert not buffer.put(event(2))
@@ -322,7 +322,7 @@ def test_a_finished_buffer_takes_nothing_more_and_gives_what_it_has(buffer: Buff
     assert numbers(take_all(buffer, 1)) == [1]
 
 
-def test_memory_lets_in_a_batch_and_then_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_buffer_accepts_a_batch_and_then_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = MemoryBuffer(0, lambda: 7)
     held = threading.Event()
     put: list[int] = []
@@ -338,13 +338,13 @@ def test_memory_lets_in_a_batch_and_then_waits(monkeypatch: pytest.MonkeyPatch) 
     thread.start()
     while len(put) < 10:
         assert not held.wait(0.001)
-    assert not held.wait(0.1)  # no more gets in; a failure would show, it is not waited for luck
+    assert not held.wait(0.1)  # blocked: a wrong event would arrive at once
     assert buffer.backlog()[1] <= segments_module.SEGMENT_BYTES
     assert len(put) == 11
     buffer.finish()
     thread.join(PATIENCE_S)
     assert not thread.is_alive()
-    assert len(put) == 12  # the one that waited had been received
+    assert len(put) == 12  # the waiting one had been received
     assert numbers(take_all(buffer, 12)) == put
     assert buffer.exhausted
 
@@ -362,12 +362,12 @@ def test_a_slow_reader_gets_everything_from_disk_with_little_in_memory(
         spool.put(event(number, size=10_000))
         most = max(most, spool._recent_bytes)
     assert numbers(take_all(spool, 1_000)) == list(range(1, 1_001))
-    assert 0 < most <= 5_000 + 1.1 * MEGABYTE  # and one batch, as no batch is cut
+    assert 0 < most <= 5_000 + 1.1 * MEGABYTE  # plus one batch, as batches are never cut
     assert spool._recent_bytes == 0
     spool.close()
 
 
-def test_a_full_spool_stops_reading_and_goes_on_when_kafka_took_some(tmp_path: Path) -> None:
+def test_a_full_spool_blocks_until_kafka_takes_some(tmp_path: Path) -> None:
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
     put: list[int] = []
     thread = threading.Thread(
@@ -404,7 +404,7 @@ def test_one_batch_larger_than_the_whole_spool_gets_through(tmp_path: Path) -> N
     spool.close()
 
 
-def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_temporarily_full_disk_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "_RETRY_S", 0.01)
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
     append, failures = spool._segments.append, iter(range(5))
@@ -422,9 +422,9 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path: Path, monkeypat
     spool.close()
 
 
-def test_a_writer_that_dies_is_heard_of(tmp_path: Path) -> None:
+def test_a_dead_writer_is_reported(tmp_path: Path) -> None:
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
-    spool.put(Event("post", b"1", b"{}", 1 << 70))  # no integer of MessagePack
+    spool.put(Event("post", b"1", b"{}", 1 << 70))  # not a MessagePack integer
     for _ in range(PATIENCE_S * 100):
         try:
             spool.take(0.01)
@@ -436,7 +436,7 @@ def test_a_writer_that_dies_is_heard_of(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_second_process_is_refused(tmp_path: Path) -> None:
+def test_a_second_process_is_rejected(tmp_path: Path) -> None:
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
     with pytest.raises(RetryableError, match="another producer uses"):
         Spool(tmp_path, MEGABYTE, lambda: 7)
@@ -444,7 +444,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     Spool(tmp_path, MEGABYTE, lambda: 7).close()
 
 
-def test_where_the_source_goes_on_is_the_newest_record_unless_it_was_forgotten(tmp_path: Path) -> None:
+def test_the_source_resumes_at_the_newest_record_unless_it_was_forgotten(tmp_path: Path) -> None:
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
     assert spool.newest is None
     for number in (1, 2):
@@ -464,7 +464,7 @@ def test_where_the_source_goes_on_is_the_newest_record_unless_it_was_forgotten(t
 
 
 class SpoolMachine(RuleBasedStateMachine):
-    """Appending, taking, acknowledging, rewinding, reopening and tearing in any order, against a list."""
+    """Append, take, acknowledge, rewind, reopen and tear in any order, compared with a list."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -513,7 +513,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(torn=st.binary(max_size=60))
     def reopen(self, torn: bytes) -> None:
-        """A crash after everything was written and before more was forgotten, in the middle of the next write."""
+        """Crash in the middle of a write, after everything was written and before more was forgotten."""
         self.spool.close()
         newest = max(self.folder.glob("*.spool"), default=None)
         if newest is not None and torn:
@@ -524,14 +524,14 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule()
     def take_all(self) -> None:
-        if self.put == self.taken:  # no precondition: how much one `take` brings is a matter of timing
+        if self.put == self.taken:  # not a precondition: how much one `take` returns depends on timing
             return
         assert numbers(take_all(self.spool, self.put)) == list(range(self.taken + 1, self.put + 1))
         self.taken = self.put
 
     @invariant()
     def backlog_is_what_is_not_confirmed(self) -> None:
-        # a batch on its way from the intake to the disk is in neither for a moment
+        # for a moment, a batch between the intake and the disk is in neither
         assert self.spool.backlog()[0] <= self.put - self.confirmed
 
     def teardown(self) -> None:

@@ -1,4 +1,4 @@
-"""The made-up stream: repeatable from any point, valid tweets, themes that rise and fade."""
+"""The made-up stream: reproducible from any point, valid tweets, themes that rise and fade."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ N = 5_000
 
 
 class Clock:
-    """Time that passes only by waiting."""
+    """A clock that advances only by waiting."""
 
     def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
@@ -81,7 +81,7 @@ def test_ids_are_unique_and_times_ascend(bodies: list[tuple[int, dict]]) -> None
     assert times[0] >= BEGIN_MS
 
 
-def test_ids_stay_unique_at_a_rate_of_many_a_millisecond() -> None:
+def test_ids_stay_unique_at_many_tweets_per_millisecond() -> None:
     fast = Stream(seed=3, rate=10_000, begin_ms=BEGIN_MS + 19 * HOUR_MS, themes=load_themes())
     ids = {fast.tweet(index)[1]["id"] for index in range(N)}
     assert len(ids) == N
@@ -97,7 +97,7 @@ def test_every_tweet_passes_the_contract(bodies: list[tuple[int, dict]]) -> None
         assert "{" not in tweet_text(body)
 
 
-def test_entities_point_at_their_text(bodies: list[tuple[int, dict]]) -> None:
+def test_entities_point_to_their_text(bodies: list[tuple[int, dict]]) -> None:
     hashtags = 0
     for _, body in bodies:
         for hashtag in body["entities"]["hashtags"]:
@@ -109,7 +109,7 @@ def test_entities_point_at_their_text(bodies: list[tuple[int, dict]]) -> None:
     assert hashtags > N / 10
 
 
-def test_retweets_carry_an_earlier_whole_tweet_of_the_stream(bodies: list[tuple[int, dict]]) -> None:
+def test_retweets_contain_an_earlier_tweet_of_the_stream(bodies: list[tuple[int, dict]]) -> None:
     by_id = {body["id_str"]: body for _, body in bodies}
     retweets = [body for _, body in bodies if "retweeted_status" in body]
     assert N / 10 < len(retweets) < N / 4
@@ -195,7 +195,7 @@ def test_history_ends_now_and_live_tweets_wait_for_their_time() -> None:
     assert max(clock.waits) <= 1.0
 
 
-def test_what_happened_during_a_stop_is_caught_up() -> None:
+def test_tweets_due_during_a_stop_are_caught_up() -> None:
     settings = settings_of(synthetic_history_hours=1.0)
     first = SyntheticSource.open(settings, None, context(Clock(BEGIN_MS)))
     saved = first.start.advanced(900, 900, BEGIN_MS - 1)
@@ -204,7 +204,7 @@ def test_what_happened_during_a_stop_is_caught_up() -> None:
     assert tweets_of(later, 1)[0].cursor == 901
 
 
-def test_another_rate_goes_on_where_the_last_stream_stopped() -> None:
+def test_another_rate_begins_where_the_last_stream_stopped() -> None:
     first = SyntheticSource.open(settings_of(), None, context(Clock(BEGIN_MS)))
     saved = first.start.advanced(900, 900, BEGIN_MS - 60_000)
     other = SyntheticSource.open(settings_of(synthetic_rate=3.0), saved, context(Clock(BEGIN_MS)))

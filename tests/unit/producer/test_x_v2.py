@@ -1,4 +1,4 @@
-"""The filtered stream of X against a real HTTP server that keeps X's rules and misbehaves on command."""
+"""X's filtered stream against a real HTTP server that follows X's rules and misbehaves on command."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def setup(tmp_path: Path) -> Iterator[Setup]:
 # --- before it begins
 
 
-def test_without_a_token_it_does_not_begin(tmp_path: Path) -> None:
+def test_without_a_token_it_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN is not set"):
         XSource.open(Settings({"PRODUCER_STATE_DIR": str(tmp_path)}), None, Context())
 
 
-def test_a_spend_file_that_tells_nothing_stops_it(setup: Setup) -> None:
+def test_an_unreadable_spend_file_stops_it(setup: Setup) -> None:
     (setup.state_dir / FILE).write_text("?")
     with pytest.raises(IntegrityError, match=FILE):
         setup.source("http://127.0.0.1:1")
@@ -109,7 +109,7 @@ def test_the_check_says_what_is_wrong(setup: Setup, answer: str, error: type[Exc
         (403, {}, ConfigurationError, "the app's access level"),
     ],
 )
-def test_what_the_check_makes_of_an_answer(
+def test_the_check_explains_a_response(
     setup: Setup, code: int, headers: dict[str, str], error: type[Exception], said: str
 ) -> None:
     with FakeX() as x:
@@ -118,7 +118,7 @@ def test_what_the_check_makes_of_an_answer(
             setup.source(x).check()
 
 
-def test_a_wrong_clock_is_named(setup: Setup) -> None:
+def test_a_wrong_clock_is_reported(setup: Setup) -> None:
     with FakeX() as x:
         setup.clock.advance((datetime.now(UTC).timestamp() * 1000 - NOW_MS) / 1000 - 600)
         assert re.search(r"this machine's clock is (599|600|601) s behind", setup.source(x).check())
@@ -126,7 +126,7 @@ def test_a_wrong_clock_is_named(setup: Setup) -> None:
             setup.source(x, X_BEARER_TOKEN="other").check()
 
 
-def test_rules_that_differ_are_told_and_left_alone(
+def test_different_rules_are_reported_and_left_alone(
     setup: Setup, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "rules.yaml"
@@ -145,7 +145,7 @@ def test_rules_that_differ_are_told_and_left_alone(
 # --- the stream
 
 
-def test_posts_as_they_come(setup: Setup) -> None:
+def test_posts_arrive_live(setup: Setup) -> None:
     with FakeX(20) as x:
         events = follow(setup.source(x), 20)
         assert ids(events) == x.sent_ids == [post_id(number) for number in range(20)]
@@ -174,7 +174,7 @@ def test_each_fault_with_its_wait(setup: Setup) -> None:
         came = Counter(ids(events))
         assert sorted(came) == sorted(x.sent_ids) == sorted(post_id(number) for number in range(20))
         assert [number for number in came.values() if number > 1] == [2, 2], "what X repeated, and nothing else"
-    # reset: at once; twice 503; a brief connection after a brief one: 0.25 s; 429 to the reset, then by doubling
+    # reset: immediately; 503 twice; a brief connection after a brief one: 0.25 s; 429 until the reset, then doubling
     waits = setup.clock.waits
     assert waits[:3] == [5.0, 10.0, 0.25]
     assert waits[3] == pytest.approx(615 - 15.25, abs=0.01)
@@ -189,7 +189,7 @@ def test_each_fault_with_its_wait(setup: Setup) -> None:
     assert [gap.cause for gap in gaps(events)] == ["network", "operational-disconnect", "network"]
 
 
-def test_a_silent_line_is_left(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_connection_is_dropped(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.sources.x_v2.X", X.__class__(0.25, 16, 5, 320, 60, 960, stall_s=0.2))
     with FakeX(4, [[posts(2), keep_alive, stall], [posts(2), keep_open]]) as x:
         events = follow(setup.source(x), 4)
@@ -213,7 +213,7 @@ def test_odd_lines_are_events_too(setup: Setup) -> None:
     assert events[3].value == long_line
 
 
-def test_a_second_process_is_told_of_the_first(setup: Setup) -> None:
+def test_a_second_process_is_reported(setup: Setup) -> None:
     taken = status(429, {"x-rate-limit-reset": str(NOW_MS // 1000 + 7)}, json.dumps(TOO_MANY_CONNECTIONS).encode())
     told: list[str] = []
     with FakeX(1, [[taken], [script.do(lambda: told.append(setup.context.status.sentence)), posts(1), keep_open]]) as x:
@@ -240,7 +240,7 @@ def test_two_sources_at_one_account(setup: Setup) -> None:
     ("spoil", "said"),
     [("forbidden", "move it into a pay-per-use project"), ("rules", "the account has no rule")],
 )
-def test_refused_for_good(setup: Setup, spoil: str, said: str) -> None:
+def test_a_fatal_rejection_ends_it(setup: Setup, spoil: str, said: str) -> None:
     with FakeX() as x:
         setattr(x, spoil, {} if spoil == "rules" else True)
         with pytest.raises(ConfigurationError, match=said):
@@ -273,12 +273,12 @@ def test_a_long_run_over_many_connections(setup: Setup) -> None:
         came = Counter(ids(follow(setup.source(x), 600 + 19 * 2)))
         assert set(came) == set(x.sent_ids)
         assert len(x.sent_ids) == len(set(x.sent_ids)) == 600
-        assert sum(came.values()) == 638, "what was sent again, and nothing else"
+        assert sum(came.values()) == 638, "repeated posts, and nothing else"
         assert x.rejected_429 == 0
     assert setup.context.status.reconnects["http-503"] == 19
 
 
-def test_the_token_goes_nowhere_else(setup: Setup) -> None:
+def test_the_token_is_sent_nowhere_else(setup: Setup) -> None:
     with FakeX() as x, FakeX() as elsewhere:
         away = {"Location": elsewhere.url}
         x.answer = lambda connection: connection.answer(302, b"", away)  # type: ignore[method-assign]

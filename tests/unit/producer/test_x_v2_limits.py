@@ -1,4 +1,4 @@
-"""What X allows and what it costs: attempts, backfill and caps, against a server that counts with us."""
+"""X's limits and costs: attempts, backfill and caps, against a server that counts along."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def test_never_more_attempts_than_x_allows(setup: Setup) -> None:
     assert sum(setup.clock.waits) > 2 * CONNECTS_WINDOW_S
 
 
-def test_what_earlier_runs_took_is_heeded(setup: Setup) -> None:
+def test_attempts_of_earlier_runs_count(setup: Setup) -> None:
     with FakeX(2, [[posts(1), end], [posts(1), keep_open]], now_ms=setup.clock.now_ms) as x:
         x.connected_at += [NOW_MS - 100_000] * (MAX_CONNECTS - 1)
         follow(setup.source(x), 2)
         assert x.rejected_429 == 0
-    assert setup.clock.waits == [800.0], "as the headers of the last answer said: none left until then"
+    assert setup.clock.waits == [800.0], "the headers of the last response said: none left until then"
 
 
-def test_attempts_that_reach_nobody_count_too(setup: Setup) -> None:
+def test_failed_attempts_count_too(setup: Setup) -> None:
     for event in setup.source("http://127.0.0.1:9").events():
         assert event is None
         if len(setup.clock.waits) > MAX_CONNECTS:
@@ -91,7 +91,7 @@ def test_the_window_slides(setup: Setup) -> None:
         (90, "0", None, 90),
     ],
 )
-def test_backfill_is_asked_for_as_far_as_it_helps(
+def test_backfill_is_requested_only_where_it_helps(
     setup: Setup, away_s: int, setting: str, asked: list[str] | None, estimated: int
 ) -> None:
     with FakeX(1) as x:
@@ -102,7 +102,7 @@ def test_backfill_is_asked_for_as_far_as_it_helps(
     assert (gap.cause, gap.seconds, gap.estimated_posts) == ("stopped", away_s, estimated)
 
 
-def test_a_backfill_closes_only_the_gap_it_was_asked_for(setup: Setup) -> None:
+def test_a_backfill_closes_only_the_gap_it_was_requested_for(setup: Setup) -> None:
     source = setup.source("http://127.0.0.1:9")
     source._backfill = (NOW_MS - 120_000, NOW_MS)
     for begin, end_ms, estimated in ((-60_000, 5, 0), (-121_000, 5, 7), (-100_000, -50_000, 7)):
@@ -135,14 +135,14 @@ def test_backfill_without_enterprise_is_explained(setup: Setup) -> None:
 # --- money
 
 
-def test_it_pauses_before_the_cap_and_goes_on_the_next_day(setup: Setup) -> None:
+def test_it_pauses_before_the_cap_and_resumes_the_next_day(setup: Setup) -> None:
     with FakeX(100, [[posts(45), keep_open], [posts(5), keep_open]]) as x:
         events = follow(setup.source(x, X_DAILY_CAP_POSTS="50", X_MONTHLY_CAP_DOLLARS="0"), 50)
         assert sorted(Counter(ids(events)).items()) == sorted((one, 1) for one in x.sent_ids)
         assert len(x.sent_ids) == 50
     waits = setup.clock.waits
     assert sum(waits) == 12 * 3600, "from noon to midnight UTC"
-    assert set(waits) == {3600.0}, "looking again each hour"
+    assert set(waits) == {3600.0}, "checking again each hour"
     [gap] = gaps(events)
     assert (gap.cause, gap.seconds) == ("spend-cap", 12 * 3600)
     assert setup.context.status.spend is not None
@@ -150,7 +150,7 @@ def test_it_pauses_before_the_cap_and_goes_on_the_next_day(setup: Setup) -> None
     assert (setup.context.status.spend.posts_today, setup.context.status.spend.paused) == (5, False)
 
 
-def test_the_pause_is_told(setup: Setup) -> None:
+def test_the_pause_is_reported(setup: Setup) -> None:
     (setup.state_dir / FILE).write_text(
         json.dumps({"day": "2026-11-01", "posts_today": 9_000, "posts_this_month": 9_000, "users_this_month": 0})
     )
@@ -166,7 +166,7 @@ def test_the_pause_is_told(setup: Setup) -> None:
     assert not status.connected
 
 
-def test_what_x_has_counted_is_believed(setup: Setup) -> None:
+def test_xs_own_count_is_used(setup: Setup) -> None:
     with FakeX(5) as x:
         x.usage = {"2026-11-01": 95}
         setup.stop_at_the_first_wait()
@@ -175,13 +175,13 @@ def test_what_x_has_counted_is_believed(setup: Setup) -> None:
         assert len(x.asked(USAGE)) == 1
 
 
-def test_without_x_s_own_count_it_still_reads(setup: Setup) -> None:
+def test_without_xs_own_count_it_still_reads(setup: Setup) -> None:
     with FakeX(5) as x:
         x.usage = None
         assert len(follow(setup.source(x), 5)) == 5
 
 
-def test_a_crash_while_reading_counts_all(setup: Setup) -> None:
+def test_a_crash_while_reading_counts_every_post(setup: Setup) -> None:
     with FakeX(300) as x:
         source = setup.source(x)
         follow_some = source.events()
@@ -194,7 +194,7 @@ def test_a_crash_while_reading_counts_all(setup: Setup) -> None:
     assert (ended.spend.posts_this_month, ended.spend.users_this_month) == (300, 7)
 
 
-def test_what_cannot_be_written_down_is_not_read(setup: Setup) -> None:
+def test_nothing_is_read_while_the_spend_cannot_be_saved(setup: Setup) -> None:
     with FakeX(5) as x:
         setup.stop_at_the_first_wait()
         source = setup.source(x)
