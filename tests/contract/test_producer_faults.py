@@ -29,7 +29,7 @@ pytestmark = pytest.mark.contract
 
 PROJECT = Path(__file__).parents[2]
 LATE_S = 90
-"""A broker that was away is noticed when a delivery is given up, and asked again at the latest every ten seconds."""
+"""A broker outage is noticed when a delivery times out; reconnects are at most ten seconds apart."""
 
 
 @pytest.fixture(scope="module")
