@@ -64,7 +64,7 @@ def ours(address: str, number: int, size: int) -> dict[str, float]:
 
     run = _Run(address, events)
     cpu = time.process_time()
-    run.service.run()
+    run.follow()
     last, at = run.confirmed_at[-1]
     assert last == number
     seconds = at - run.began
@@ -159,7 +159,7 @@ def latency(address: str, number: int, rate: int) -> dict[str, float]:
             yield Event("post", b"%d" % i, values[i % DIFFERENT], TIME_MS, i + 1)
 
     run = _Run(address, events)
-    run.service.run()
+    run.follow()
     waited, done = [], 0
     for upto, at in run.confirmed_at:
         waited += [(at - begin) * 1000 for begin in given[done:upto]]
@@ -196,7 +196,7 @@ def outage(address: str, number: int, rate: int) -> dict[str, float]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     begin = here.memory_info().rss
-    run.service.run()
+    run.follow()
     ended.set()
     watcher.join()
     return {
@@ -213,15 +213,16 @@ class _Run:
     """The complete producer, with a source that never fails and without reporting."""
 
     def __init__(self, address: str, events: Any, connected: bool = True) -> None:
-        from producer import service, source
+        from producer import feed, service
         from producer.buffering import spool
         from producer.position import PositionFile, SourcePosition
         from producer.sending import kafka_client, publisher
+        from producer.source import Context, Event
         from twitter_topics.settings import Settings
 
         settings = Settings({"KAFKA_BOOTSTRAP_SERVERS": address, **TOPICS}).kafka
         folder = Path(tempfile.mkdtemp(prefix="bench-spool-", dir=os.environ.get("BENCH_DIR")))
-        context = source.Context()
+        context = Context()
         self.confirmed_at: list[tuple[int, float]] = []
         self.began = 0.0
         run = self
@@ -237,7 +238,7 @@ class _Run:
             def check(self) -> str:
                 return "made up"
 
-            def events(self) -> Iterator[source.Event]:
+            def events(self) -> Iterator[Event]:
                 run.began = time.perf_counter()
                 yield from events()
 
@@ -256,7 +257,13 @@ class _Run:
 
         self.spool = Spool(folder, 4 << 30, context.now_ms)
         file = PositionFile(folder, "bench")
-        self.service = service.ProducerService(Source(), self.spool, connect, file, Silent(), context)
+        source, begin = feed.resume(None, self.spool.recovered, lambda _: Source())
+        self.feed = feed.Feed(source, self.spool, begin)
+        self.service = service.ProducerService(self.feed, connect, file, Silent(), context)
+
+    def follow(self) -> None:
+        with self.feed:
+            self.service.run()
 
 
 def child(arguments: list[str]) -> None:

@@ -6,20 +6,16 @@ import gc
 import logging
 import signal
 import sys
-from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
+from contextlib import closing
 
-from producer.buffering.buffer import EventBatch, MemoryBuffer
-from producer.buffering.spool import Spool
-from producer.position import PositionFile, SourcePosition
+from producer.feed import Feed
+from producer.position import PositionFile
 from producer.reporting.gap_ledger import GapLedger
 from producer.reporting.progress import Progress
 from producer.sending.kafka_client import connect
-from producer.sending.publisher import Publisher, newest_cursor
+from producer.sending.publisher import Publisher
 from producer.service import ProducerService
 from producer.source import Context
-from producer.sources import open_source, source_class
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import ProducerSettings, Settings
@@ -72,46 +68,21 @@ def run(settings: Settings, name: str, context: Context) -> None:
     Raises:
         TwitterTopicsError: see `ProducerService.run`; also whatever opening the source, the spool and the ports raises.
     """
-    state_dir = settings.producer.state_dir
-    position_file = PositionFile(state_dir, name)
-    saved = position_file.load()
-    with ExitStack() as opened:
-        spool = (
-            _spool(settings.producer, state_dir / "spool" / name, saved, context) if source_class(name).live else None
-        )
-        if spool is not None:
-            opened.callback(spool.close)
-        source = open_source(settings, name, resumed(saved, spool.newest if spool else None), context)
-        opened.callback(source.close)
-        buffer = spool or MemoryBuffer(source.start.count, context.now_ms)
-        ledger = GapLedger.open(settings, name)
-        opened.callback(ledger.close)
-        progress = Progress.open(settings, name, source.start, context.status, buffer.backlog)
-        opened.callback(progress.close)
+    position_file = PositionFile(settings.producer.state_dir, name)
+    with (
+        Feed.open(settings, name, position_file.load(), context) as feed,
+        closing(GapLedger.open(settings, name)) as ledger,
+        closing(Progress.open(settings, name, feed.source.start, context.status, feed.buffer.backlog)) as progress,
+    ):
         ProducerService(
-            source,
-            buffer,
-            lambda: Publisher(connect(settings.kafka), settings.kafka, source.name),
+            feed,
+            lambda: Publisher(connect(settings.kafka), settings.kafka, feed.source.name),
             position_file,
             progress,
             context,
             on_gap=ledger.add,
             limit=settings.producer.limit,
-            saved=saved,
-            inherited=spool.inherited if spool else 0,
         ).run()
-
-
-def resumed(saved: SourcePosition | None, newest: EventBatch | None) -> SourcePosition | None:
-    """Return where the source resumes: after what the spool holds, which is ahead of what Kafka has acknowledged."""
-    if saved is None or newest is None:
-        return saved
-    cursor = newest_cursor(newest.events) or saved.cursor
-    return replace(saved, cursor=cursor, alive_ms=max(saved.alive_ms, newest.received_ms))
-
-
-def _spool(settings: ProducerSettings, folder: Path, saved: SourcePosition | None, context: Context) -> Spool:
-    return Spool(folder, settings.spool_max_mb << 20, context.now_ms, saved.number if saved else 0)
 
 
 if __name__ == "__main__":

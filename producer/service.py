@@ -10,11 +10,11 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Literal, Protocol
 
-from producer.buffering.buffer import Buffer
-from producer.position import PositionFile, SourcePosition
+from producer.feed import Feed
+from producer.position import PositionFile
 from producer.sending.publisher import Confirmed, Publisher
 from producer.sending.sender import Sender
-from producer.source import Context, Source
+from producer.source import Context
 from twitter_topics.errors import RetryableError
 
 TICK_S = 1.0
@@ -45,20 +45,15 @@ class ProducerService:
     """Moves events from a source to Kafka until the source ends, the limit is reached or `context.stop` is set.
 
     Args:
-        buffer: between receiving and sending. The service closes it, and the source.
+        feed: the source, its buffer and where this run begins. The service ends both; whoever opened them closes them.
         connect: returns a publisher with a new client; raises RetryableError while Kafka is unavailable.
         on_gap: called with the value of each gap before the position after it is saved.
         limit: stop once this many records of the stream were received, earlier runs included; 0 = never.
-        saved: the position of the last run. Unlike the point where the source resumes, it is never ahead of what Kafka
-            acknowledged.
-        inherited: number of the last record that an earlier run left in the buffer. If that run followed another
-            stream, the cursors up to that record mean nothing to this one.
     """
 
     def __init__(
         self,
-        source: Source,
-        buffer: Buffer,
+        feed: Feed,
         connect: Callable[[], Publisher],
         position_file: PositionFile,
         progress: Reporter,
@@ -66,24 +61,15 @@ class ProducerService:
         *,
         on_gap: Callable[[bytes], None] = lambda _: None,
         limit: int = 0,
-        saved: SourcePosition | None = None,
-        inherited: int = 0,
     ) -> None:
-        self._source = source
-        self._buffer = buffer
+        self._source, self._buffer = feed.source, feed.buffer
+        self._position, self._received, self._foreign = feed.begin
         self._position_file = position_file
         self._progress = progress
         self._context = context
         self._on_gap = on_gap
         self._limit = limit
-        same = saved is not None and saved.identity == source.start.identity
-        self._inherited = 0 if same else inherited
-        self._position = source.start
-        if saved is not None:
-            cursor = saved.cursor if same else source.start.cursor
-            self._position = replace(source.start, number=saved.number, cursor=cursor)
-        self._received = source.start.count + buffer.backlog()[0]
-        self._sender = Sender(buffer, connect, context)
+        self._sender = Sender(feed.buffer, connect, context)
         self._changed = Flag()
         self._failure: BaseException | None = None
         self._reported_problem = ""
@@ -109,9 +95,6 @@ class ProducerService:
         except BaseException as error:
             self._progress.report("failed", f"{type(error).__name__}: {error}")
             raise
-        finally:
-            self._source.close()
-            self._buffer.close()
         self._progress.report(end)
         return end
 
@@ -177,7 +160,7 @@ class ProducerService:
         for some in confirmed:
             for gap in some.gaps:
                 self._on_gap(gap)
-            cursor = some.cursor if some.number > self._inherited else position.cursor
+            cursor = some.cursor if some.number > self._foreign else position.cursor
             position = replace(position.advanced(some.records, cursor, some.event_time_ms), number=some.number)
         status = self._context.status
         position = replace(position, alive_ms=status.alive_ms or position.alive_ms, rate=status.rate)

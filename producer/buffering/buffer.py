@@ -34,6 +34,17 @@ class EventBatch(NamedTuple):
         return sum([len(event[1]) + len(event[2]) + 64 for event in self.events])
 
 
+class Recovered(NamedTuple):
+    """What earlier runs left in a buffer: the records after `forgotten`, up to `last`.
+
+    `newest` is the last batch of them that can be read; None when there is none.
+    """
+
+    forgotten: int = 0
+    last: int = 0
+    newest: EventBatch | None = None
+
+
 class Buffer(Protocol):
     """Filled by the receiving thread (`put`), emptied by the sending one (`take`, `confirm`, `rewind`)."""
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from typing import Self
 
 import msgspec
 
-from producer.buffering.buffer import EventBatch
+from producer.buffering.buffer import EventBatch, Recovered
 from producer.source import Event
 
 SEGMENT_BYTES = 16 * 1024 * 1024
@@ -47,36 +48,43 @@ class Segment:
 
 
 class Segments:
-    """One thread appends, one reads, one forgets.
+    """One thread appends, one reads, one forgets. Open a folder with `recover`."""
 
-    Args:
-        folder: created when missing.
-        after: records up to this number are no longer needed, according to the position saved elsewhere.
-        segment_bytes: once a segment is larger, a new one is started.
-
-    Raises:
-        OSError: the folder cannot be read or written.
-    """
-
-    def __init__(self, folder: Path, after: int = 0, segment_bytes: int = SEGMENT_BYTES) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, segments: list[Segment], recovered: Recovered, segment_bytes: int) -> None:
         self._folder = folder
+        self._segments = segments
         self._segment_bytes = segment_bytes
         self._file: int | None = None
         self._lock = Lock()
-        self._segments = _found(folder)
-        self.newest: EventBatch | None = None
-        """The last batch in the folder when it was opened."""
-        tail = self._repair()
-        oldest = self._segments[0].first - 1 if self._segments else after
-        newest = self._segments[-1].first - 1 if self._segments else after
-        self.forgotten = _saved_number(folder, oldest)
-        self.last = max(self.forgotten, newest, self.newest.last if self.newest else 0)
-        if self.forgotten < after <= self.last:
-            self.forgotten = after
+        self.recovered = recovered
+        self.forgotten, self.last = recovered.forgotten, recovered.last
+
+    @classmethod
+    def recover(cls, folder: Path, after: int = 0, segment_bytes: int = SEGMENT_BYTES) -> Self:
+        """Open a folder: repair the end that a crash has torn, and work out which records are still needed.
+
+        Args:
+            folder: created when missing.
+            after: records up to this number are no longer needed, according to the position saved elsewhere.
+            segment_bytes: once a segment is larger, a new one is started.
+
+        Raises:
+            OSError: the folder cannot be read or written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        segments = _found(folder)
+        newest, tail = _repair(segments)
+        forgotten = _saved_number(folder, segments[0].first - 1 if segments else after)
+        last = max(forgotten, segments[-1].first - 1 if segments else after, newest.last if newest else 0)
+        if forgotten < after <= last:
+            forgotten = after
+        needed = newest if newest is not None and newest.last > forgotten else None
+        opened = cls(folder, segments, Recovered(forgotten, last, needed), segment_bytes)
         if tail is not None:
-            self.append(EventBatch(self.last + 1, self.last + 1, 0, [tail]))
-        self._delete(self.forgotten)
+            opened.append(EventBatch(last + 1, last + 1, 0, [tail]))
+            opened.recovered = Recovered(forgotten, opened.last, needed)
+        opened._delete(forgotten)
+        return opened
 
     @property
     def bytes(self) -> int:
@@ -193,23 +201,27 @@ class Segments:
             with self._lock:
                 self._segments.pop()
 
-    def _repair(self) -> Event | None:
-        """Cut off the torn end of the newest segment. Return an event when that end was complete but unreadable."""
-        tail = None
-        for segment in reversed(self._segments.copy()):
-            pieces = list(frames(_content(segment.path, 0, segment.size)))
-            if segment is self._segments[-1] and pieces and isinstance(torn := pieces[-1], bytes):
-                _log.warning("%s: cut off the last %d bytes, which were torn", segment.path, len(torn))
-                tail = tail if _is_incomplete(torn) else unreadable(torn, segment.first, 0)
-                segment.size -= len(torn)
-                os.truncate(segment.path, segment.size)
-            if not segment.size:
-                segment.path.unlink()
-                self._segments.remove(segment)
-            self.newest = next((piece for piece in reversed(pieces) if not isinstance(piece, bytes)), None)
-            if self.newest is not None:
-                break
-        return tail
+
+def _repair(segments: list[Segment]) -> tuple[EventBatch | None, Event | None]:
+    """Cut off the torn end of the newest segment, and drop segments that are empty then.
+
+    Return the last batch, and an event when the torn end was complete but unreadable.
+    """
+    tail = None
+    for segment in reversed(segments.copy()):
+        pieces = list(frames(_content(segment.path, 0, segment.size)))
+        if segment is segments[-1] and pieces and isinstance(torn := pieces[-1], bytes):
+            _log.warning("%s: cut off the last %d bytes, which were torn", segment.path, len(torn))
+            tail = tail if _is_incomplete(torn) else unreadable(torn, segment.first, 0)
+            segment.size -= len(torn)
+            os.truncate(segment.path, segment.size)
+        if not segment.size:
+            segment.path.unlink()
+            segments.remove(segment)
+        newest = next((piece for piece in reversed(pieces) if not isinstance(piece, bytes)), None)
+        if newest is not None:
+            return newest, tail
+    return None, tail
 
 
 def encode(batch: EventBatch) -> bytes:

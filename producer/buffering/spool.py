@@ -43,29 +43,22 @@ class Spool:
     def __init__(self, folder: Path, max_bytes: int, now_ms: Callable[[], int], after: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._guard = _only_user(folder)
-        self._segments = Segments(folder, after, min(SEGMENT_BYTES, max_bytes // _SEGMENTS))
+        self._segments = Segments.recover(folder, after, min(SEGMENT_BYTES, max_bytes // _SEGMENTS))
         self._max_bytes = max_bytes
-        self.inherited = self._segments.last
-        """Number of the last record left by earlier runs."""
+        self.recovered = self._segments.recovered
         self._intake = Intake(now_ms)
         self._changed = Condition()
         self._recent: deque[EventBatch] = deque()
         self._recent_bytes = 0
-        self._confirmed = self._segments.forgotten
+        self._confirmed = self.recovered.forgotten
         self._next = self._confirmed + 1
-        self._behind = self._next <= self._segments.last
+        self._behind = self._next <= self.recovered.last
         self._reader: Iterator[EventBatch | None] | None = None
         self._room = Flag()
         self._failure: Exception | None = None
         self.problem = ""
         self._writer = Thread(target=self._write_all, name="spool", daemon=True)
         self._writer.start()
-
-    @property
-    def newest(self) -> EventBatch | None:
-        """The last batch of earlier runs, unless it was forgotten: the source resumes after it."""
-        newest = self._segments.newest
-        return newest if newest is not None and newest.last > self._segments.forgotten else None
 
     def put(self, event: Event) -> bool:
         return self._intake.put(event)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from producer.__main__ import chosen, resumed
-from producer.buffering.buffer import EventBatch
-from producer.position import SourcePosition
-from producer.source import Event
+from producer.__main__ import chosen
 from producer.sources import source_class
 from producer.testing import settings_of
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
@@ -52,15 +48,6 @@ def test_the_source_is_named_when_there_are_several() -> None:
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_source_in_the_settings_exists_and_declares_whether_it_is_live(name: str) -> None:
     assert source_class(name).live is (name not in ("synthetic", "replay"))
-
-
-def test_a_source_resumes_after_what_the_spool_holds() -> None:
-    saved = SourcePosition({"of": "test"}, count=3, cursor="a 3", alive_ms=50)
-    posts = [Event("post", b"4", b"{}", 1, "a 4"), Event("gap", b"g", b"{}", 1)]
-    assert resumed(saved, EventBatch(4, 5, 70, posts)) == replace(saved, cursor="a 4", alive_ms=70)
-    assert resumed(saved, EventBatch(4, 4, 40, posts[1:])) == saved
-    assert resumed(saved, None) == saved
-    assert resumed(None, EventBatch(4, 5, 70, posts)) is None
 
 
 def test_only_the_chosen_source_is_imported(tmp_path: Path) -> None:

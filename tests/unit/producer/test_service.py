@@ -10,10 +10,10 @@ from threading import Event as Flag
 import pytest
 from kafka.errors import TopicAuthorizationFailedError
 
-from producer.__main__ import resumed
 from producer.buffering import spool as spool_module
-from producer.buffering.buffer import Buffer, MemoryBuffer
+from producer.buffering.buffer import Buffer, MemoryBuffer, Recovered
 from producer.buffering.spool import Spool
+from producer.feed import Feed, resume
 from producer.position import PositionFile, SourcePosition
 from producer.sending import publisher as publisher_module
 from producer.sending.publisher import Confirmed, Publisher
@@ -94,26 +94,22 @@ class Run:
         self.saved = self.file.load() or SourcePosition({"of": "test"})
         self.connections = list(connections)
         self.kafka = next((some for some in connections if isinstance(some, FakeKafka)), FakeKafka())
-        buffer: Buffer = MemoryBuffer(self.saved.count, lambda: 5)
-        start, inherited = identity or self.saved, 0
-        if live:
-            buffer = spool = Spool(folder / "spool", 1 << 20, lambda: 5, self.saved.number)
-            start, inherited = identity or resumed(self.saved, spool.newest), spool.inherited
-        assert start is not None
-        self.buffer = buffer
-        self.source = ListSource(start, size, self.context, live)
+        spool = Spool(folder / "spool", 1 << 20, lambda: 5, self.saved.number) if live else None
+
+        def open_at(position: SourcePosition | None) -> ListSource:
+            return ListSource(identity or position or self.saved, size, self.context, live)
+
+        source, begin = resume(self.file.load(), spool.recovered if spool else Recovered(), open_at)
+        assert isinstance(source, ListSource)
+        self.source = source
+        self.buffer: Buffer = spool or MemoryBuffer(begin.position.count, lambda: 5)
+        self.feed = Feed(source, self.buffer, begin)
         self.reports = Reports()
-        self.service = ProducerService(
-            self.source,
-            buffer,
-            self._connect,
-            self.file,
-            self.reports,
-            self.context,
-            limit=limit,
-            saved=self.file.load(),
-            inherited=inherited,
-        )
+        self.service = ProducerService(self.feed, self._connect, self.file, self.reports, self.context, limit=limit)
+
+    def follow(self) -> str:
+        with self.feed:
+            return self.service.run()
 
     def position(self) -> SourcePosition:
         position = self.file.load()
@@ -137,7 +133,7 @@ def sent(*kafkas: FakeKafka) -> list[int]:
 
 def test_the_end_of_the_source_is_finished_and_saved(tmp_path: Path) -> None:
     run = Run(tmp_path, kafka := FakeKafka())
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert sent(kafka) == list(range(1, 11))
     assert run.position() == SourcePosition({"of": "test"}, {}, count=10, number=10, cursor=10, event_time_ms=10_000)
     assert run.source.closed
@@ -150,11 +146,11 @@ def test_a_stop_sends_what_is_buffered_and_a_start_resumes(tmp_path: Path, live:
     kafka = FakeKafka()
     first = Run(tmp_path, kafka, live=live)
     first.source.at[4] = first.stop.set
-    assert first.service.run() == "stopped"
+    assert first.follow() == "stopped"
     assert first.position().count == first.position().cursor == 4
     second = Run(tmp_path, kafka, live=live)
     second.source.at[10] = second.stop.set
-    second.service.run()
+    second.follow()
     assert sent(kafka) == list(range(1, 11))
     assert second.position().count == 10
     assert list(tmp_path.rglob("*.spool")) == []
@@ -162,8 +158,8 @@ def test_a_stop_sends_what_is_buffered_and_a_start_resumes(tmp_path: Path, live:
 
 def test_the_limit_counts_earlier_runs(tmp_path: Path) -> None:
     kafka = FakeKafka()
-    assert Run(tmp_path, kafka, limit=7).service.run() == "finished"
-    assert Run(tmp_path, kafka, limit=7).service.run() == "finished"
+    assert Run(tmp_path, kafka, limit=7).follow() == "finished"
+    assert Run(tmp_path, kafka, limit=7).follow() == "finished"
     assert sent(kafka) == list(range(1, 8))
 
 
@@ -174,7 +170,7 @@ def test_after_a_failed_delivery_a_new_client_resumes_at_the_first_missing_recor
 ) -> None:
     broken, mended = FakeKafka(acknowledge=False, fail_at=fail_at), FakeKafka()
     run = Run(tmp_path, broken, mended, live=live, limit=10)
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert broken.closed == mended.closed == 1
     assert run.position().cursor == 10
     assert run.reports.records == 10
@@ -187,7 +183,7 @@ def test_during_a_kafka_outage_the_source_is_followed_and_health_reports_it(tmp_
     away = RetryableError("no Kafka broker answers at x:1")
     kafka = FakeKafka()
     run = Run(tmp_path, *[away] * 9, kafka, live=True, limit=10)
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert sent(kafka) == list(range(1, 11))
     assert run.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0]
 
@@ -195,12 +191,12 @@ def test_during_a_kafka_outage_the_source_is_followed_and_health_reports_it(tmp_
 def test_a_stop_during_a_kafka_outage_leaves_everything_in_the_spool(tmp_path: Path) -> None:
     first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
     first.source.at[10] = first.stop.set
-    assert first.service.run() == "stopped"
+    assert first.follow() == "stopped"
     assert first.position().count == 0
     second = Run(tmp_path, kafka := FakeKafka(), live=True)
     assert second.buffer.backlog()[0] == second.source.start.cursor == 10
     threading.Timer(0.0, lambda: _when(lambda: len(sent(kafka)) == 10, second.stop.set)).start()
-    second.service.run()
+    second.follow()
     assert sent(kafka) == list(range(1, 11))
     assert second.position().count == second.position().cursor == 10
 
@@ -217,10 +213,10 @@ def _when(reached: Callable[[], bool], then: Callable[[], None]) -> None:
 def test_the_saved_cursor_is_never_ahead_of_what_is_acknowledged(tmp_path: Path) -> None:
     first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
     first.source.at[10] = first.stop.set
-    first.service.run()
+    first.follow()
     second = Run(tmp_path, RetryableError("still none"), live=True, size=20)
     second.source.at[20] = second.stop.set
-    second.service.run()
+    second.follow()
     assert second.source.start.cursor == 10
     assert second.position().cursor == 0
 
@@ -228,10 +224,10 @@ def test_the_saved_cursor_is_never_ahead_of_what_is_acknowledged(tmp_path: Path)
 def test_spooled_cursors_of_another_stream_are_ignored(tmp_path: Path) -> None:
     first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
     first.source.at[10] = first.stop.set
-    first.service.run()
+    first.follow()
     other = Run(tmp_path, kafka := FakeKafka(), live=True, size=0, identity=SourcePosition({"of": "another"}))
     threading.Timer(0.0, lambda: _when(lambda: len(sent(kafka)) == 10, other.stop.set)).start()
-    other.service.run()
+    other.follow()
     assert sent(kafka) == list(range(1, 11))
     assert other.position() == SourcePosition({"of": "another"}, count=10, number=10, event_time_ms=10_000)
 
@@ -254,7 +250,7 @@ def test_waiting_is_reported_once_and_cleared(tmp_path: Path) -> None:
             hold.set()
 
     run.reports.report = report  # type: ignore[method-assign]
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert run.reports.said[:2] == [("running", ""), ("waiting", "no broker")]
     assert run.reports.said[-1] == ("finished", "")
 
@@ -263,7 +259,7 @@ def test_a_permanent_rejection_by_kafka_ends_it_and_keeps_received_posts(tmp_pat
     kafka = FakeKafka(fail_at=0, error=TopicAuthorizationFailedError("raw_tweets"))
     run = Run(tmp_path, kafka, live=True)
     with pytest.raises(ConfigurationError, match="TopicAuthorizationFailedError"):
-        run.service.run()
+        run.follow()
     assert run.reports.said[-1][0] == "failed"
     assert run.position().count == 0
     assert Spool(tmp_path / "spool", 1 << 20, lambda: 5).backlog()[0] > 0
@@ -277,7 +273,7 @@ def test_a_failing_source_is_reported_after_sending_its_posts(tmp_path: Path, er
     run = Run(tmp_path, kafka := FakeKafka(acknowledge=False))
     run.source.at[4] = fail
     with pytest.raises(type(error)):
-        run.service.run()
+        run.follow()
     assert sent(kafka) == [1, 2, 3, 4]
     assert run.position().cursor == 4
     assert run.source.closed
@@ -294,10 +290,10 @@ def test_a_rejected_check_ends_it_and_an_unanswered_one_does_not(tmp_path: Path)
     run = Run(tmp_path / "a", FakeKafka())
     run.source.checked = refused
     with pytest.raises(ConfigurationError):
-        run.service.run()
+        run.follow()
     run = Run(tmp_path / "b", kafka := FakeKafka())
     run.source.checked = silent
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert len(sent(kafka)) == 10
 
 
@@ -312,10 +308,10 @@ def test_a_crash_between_acknowledgement_and_saving_only_repeats(
     with monkeypatch.context() as patch:
         patch.setattr(PositionFile, "save", power_cut)
         with pytest.raises(KeyboardInterrupt):
-            Run(tmp_path, kafka).service.run()
+            Run(tmp_path, kafka).follow()
     before = len(sent(kafka))
     assert before > 0
-    Run(tmp_path, kafka).service.run()
+    Run(tmp_path, kafka).follow()
     assert sorted(set(sent(kafka))) == list(range(1, 11))
     assert len(sent(kafka)) == before + 10
 
@@ -326,7 +322,7 @@ def test_a_gap_is_handed_on_before_the_position_after_it_is_saved(tmp_path: Path
     run.source.events = lambda: iter([Event("gap", gap.key(), gap.value(), 1, 7)])  # type: ignore[method-assign]
     at_gap: list[SourcePosition] = []
     run.service._on_gap = lambda _: at_gap.append(run.position())
-    run.service.run()
+    run.follow()
     assert kafka.keys("source_gaps") == [gap.key()]
     assert [position.cursor for position in at_gap] == [0]
     assert run.position().cursor == 7
@@ -335,7 +331,7 @@ def test_a_gap_is_handed_on_before_the_position_after_it_is_saved(tmp_path: Path
 def test_the_position_records_when_the_source_was_alive_even_without_records(tmp_path: Path) -> None:
     run = Run(tmp_path, FakeKafka(), size=0)
     run.context.status.alive_ms, run.context.status.rate = 77, 1.5
-    run.service.run()
+    run.follow()
     assert (run.position().alive_ms, run.position().rate, run.position().count) == (77, 1.5, 0)
 
 
@@ -368,7 +364,7 @@ def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_
 
     run.reports.report = report  # type: ignore[method-assign]
     monkeypatch.setattr("producer.service.STOP_S", 0.1)
-    assert run.service.run() == "stopped"
+    assert run.follow() == "stopped"
     assert any("PRODUCER_SPOOL_MAX_MB" in sentence for sentence in said)
     most = 8 + 1 + 1  # the spool, the batch being written to it, the batch being filled
     assert 700 < held[0] <= len(read) <= most * MEGABYTE / 10_000 + 200
@@ -382,7 +378,7 @@ def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_
 
 def test_no_thread_is_left(tmp_path: Path) -> None:
     before = threading.active_count()
-    Run(tmp_path, FakeKafka(), live=True, limit=10).service.run()
+    Run(tmp_path, FakeKafka(), live=True, limit=10).follow()
     assert threading.active_count() == before
 
 

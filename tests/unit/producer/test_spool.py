@@ -76,19 +76,19 @@ def folder() -> Iterator[Path]:
 def test_batches_come_back_unchanged(tmp_path: Path) -> None:
     odd = Event("unreadable", b"\xff\x00", b"\xf5spl" * 20, None, 0, "json: \ud83d".encode(errors="replace").decode())
     written = [batch(1, 3), EventBatch(4, 4, 7, [odd]), EventBatch(5, 5, 0, [Event("gap", b"", b"", -1, 1 << 60)])]
-    segments = Segments(tmp_path)
+    segments = Segments.recover(tmp_path)
     for some in written:
         segments.append(some)
     assert read_all(segments) == written
     segments.close()
-    again = Segments(tmp_path)
+    again = Segments.recover(tmp_path)
     assert read_all(again) == written
-    assert again.newest == written[-1]
+    assert again.recovered.newest == written[-1]
     assert again.last == 5
 
 
 def test_reading_can_begin_at_any_record(tmp_path: Path) -> None:
-    segments = Segments(tmp_path, segment_bytes=300)
+    segments = Segments.recover(tmp_path, segment_bytes=300)
     for first in range(1, 40, 3):
         segments.append(batch(first, first + 2))
     for number in range(1, 40):
@@ -96,7 +96,7 @@ def test_reading_can_begin_at_any_record(tmp_path: Path) -> None:
 
 
 def test_a_segment_is_deleted_once_all_of_it_is_forgotten(tmp_path: Path) -> None:
-    segments = Segments(tmp_path, segment_bytes=300)
+    segments = Segments.recover(tmp_path, segment_bytes=300)
     for number in range(1, 31):
         segments.append(batch(number, number))
     before = len(list(tmp_path.glob("*.spool")))
@@ -106,12 +106,12 @@ def test_a_segment_is_deleted_once_all_of_it_is_forgotten(tmp_path: Path) -> Non
     segments.forget(30)
     segments.close()
     assert list(tmp_path.glob("*.spool")) == []
-    assert Segments(tmp_path).last == 30
+    assert Segments.recover(tmp_path).last == 30
 
 
 def test_numbers_continue_after_everything_was_forgotten(tmp_path: Path) -> None:
     for start in (1, 6, 11):
-        segments = Segments(tmp_path)
+        segments = Segments.recover(tmp_path)
         assert segments.last == start - 1
         segments.append(batch(start, start + 4))
         segments.forget(start + 4)
@@ -119,7 +119,7 @@ def test_numbers_continue_after_everything_was_forgotten(tmp_path: Path) -> None
 
 
 def test_without_its_note_everything_is_read_again(tmp_path: Path) -> None:
-    segments = Segments(tmp_path)
+    segments = Segments.recover(tmp_path)
     segments.append(batch(1, 5))
     segments.forget(3)
     segments.close()
@@ -127,26 +127,26 @@ def test_without_its_note_everything_is_read_again(tmp_path: Path) -> None:
         (tmp_path / "forgotten").unlink()
         if content is not None:
             (tmp_path / "forgotten").write_text(content)
-        again = Segments(tmp_path)
+        again = Segments.recover(tmp_path)
         assert (again.forgotten, again.last) == (0, 5)
         again.forget(1)
         again.close()
 
 
 def test_records_before_the_position_are_not_read_again(tmp_path: Path) -> None:
-    segments = Segments(tmp_path)
+    segments = Segments.recover(tmp_path)
     segments.append(batch(1, 5))
     segments.close()
-    assert (Segments(tmp_path, after=3).forgotten, Segments(tmp_path, after=3).last) == (3, 5)
+    assert (Segments.recover(tmp_path, after=3).forgotten, Segments.recover(tmp_path, after=3).last) == (3, 5)
     # it belongs to another spool: better twice than never
-    assert Segments(tmp_path, after=6).forgotten == 0
+    assert Segments.recover(tmp_path, after=6).forgotten == 0
 
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(data: st.DataObject) -> None:
     with folder() as name:
-        segments = Segments(name)
+        segments = Segments.recover(name)
         sizes = []
         for first in range(1, 20, 2):
             segments.append(batch(first, first + 1))
@@ -156,7 +156,7 @@ def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(data: st.DataO
         cut = data.draw(st.integers(0, sizes[-1] - 1))
         os.truncate(path, cut)
         whole = sum(size <= cut for size in sizes)
-        again = Segments(name)
+        again = Segments.recover(name)
         assert [path.stat().st_size for path in name.glob("*.spool")] == sizes[whole - 1 : whole]
         assert again.last == 2 * whole
         again.append(batch(2 * whole + 1, 2 * whole + 1))
@@ -169,7 +169,7 @@ def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(data: st.DataO
 @settings(max_examples=250, deadline=None)
 def test_a_changed_byte_costs_at_most_one_batch_and_is_reported(data: st.DataObject) -> None:
     with folder() as name:
-        segments = Segments(name, segment_bytes=data.draw(st.sampled_from([200, 100_000])))
+        segments = Segments.recover(name, segment_bytes=data.draw(st.sampled_from([200, 100_000])))
         for first in range(1, 20, 2):
             segments.append(batch(first, first + 1))
         segments.close()
@@ -179,7 +179,7 @@ def test_a_changed_byte_costs_at_most_one_batch_and_is_reported(data: st.DataObj
         content[place] ^= data.draw(st.integers(1, 255))
         path.write_bytes(content)
 
-        again = Segments(name)
+        again = Segments.recover(name)
         first_new = again.last + 1
         again.append(EventBatch(first_new, first_new, 0, [event(99)]))
         found = read_all(again)
@@ -200,7 +200,7 @@ def test_a_changed_byte_costs_at_most_one_batch_and_is_reported(data: st.DataObj
 
 
 def test_a_complete_but_unreadable_end_is_reported(tmp_path: Path) -> None:
-    segments = Segments(tmp_path)
+    segments = Segments.recover(tmp_path)
     segments.append(batch(1, 2))
     segments.append(batch(3, 4))
     segments.close()
@@ -208,7 +208,7 @@ def test_a_complete_but_unreadable_end_is_reported(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    found = read_all(Segments(tmp_path))
+    found = read_all(Segments.recover(tmp_path))
     assert numbers(found) == [1, 2]
     [letter] = found[-1].events
     assert (letter.kind, letter.reason) == ("unreadable", "spool: the last write lost in 93 damaged bytes")
@@ -216,12 +216,12 @@ def test_a_complete_but_unreadable_end_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_missing_segment_is_reported(tmp_path: Path) -> None:
-    segments = Segments(tmp_path, segment_bytes=10)
+    segments = Segments.recover(tmp_path, segment_bytes=10)
     for number in range(1, 6):
         segments.append(batch(number, number))
     segments.close()
     sorted(tmp_path.glob("*.spool"))[2].unlink()
-    found = read_all(Segments(tmp_path))
+    found = read_all(Segments.recover(tmp_path))
     assert numbers(found) == [1, 2, 4, 5]
     assert found[2].events[0].reason == "spool: 1 record lost in 0 damaged bytes"
 
@@ -239,7 +239,7 @@ def test_any_bytes_are_read_without_an_exception(noise: bytes, sound: int) -> No
 def test_after_a_failed_write_the_batch_goes_to_a_new_file_and_is_read_once(
     tmp_path: Path, fails: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segments = Segments(tmp_path)
+    segments = Segments.recover(tmp_path)
     segments.append(batch(1, 2))
     real_write = os.write
 
@@ -260,7 +260,7 @@ def test_after_a_failed_write_the_batch_goes_to_a_new_file_and_is_read_once(
     segments.append(batch(3, 4))
     assert numbers(read_all(segments)) == [1, 2, 3, 4]
     segments.close()
-    again = Segments(tmp_path)
+    again = Segments.recover(tmp_path)
     assert numbers(read_all(again)) == [1, 2, 3, 4]
     assert [some.events[0].kind for some in read_all(again)] == ["post", "post"]
 
@@ -446,20 +446,20 @@ def test_a_second_process_is_rejected(tmp_path: Path) -> None:
 
 def test_the_source_resumes_at_the_newest_record_unless_it_was_forgotten(tmp_path: Path) -> None:
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
-    assert spool.newest is None
+    assert spool.recovered.newest is None
     for number in (1, 2):
         spool.put(event(number))
     spool.close()
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
-    assert spool.newest is not None
-    assert spool.newest.events[-1].cursor == "host 2"
-    assert spool.inherited == 2
+    assert spool.recovered.newest is not None
+    assert spool.recovered.newest.events[-1].cursor == "host 2"
+    assert (spool.recovered.forgotten, spool.recovered.last) == (0, 2)
     take_all(spool, 2)
     spool.confirm(2)
     spool.forget(2)
     spool.close()
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
-    assert spool.newest is None
+    assert spool.recovered.newest is None
     spool.close()
 
 
