@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError, field
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,7 +114,6 @@ class InfluxSettings(BaseSettings):
     password: SecretStr = SecretStr("")
 
 
-SOURCES = ("synthetic", "replay", "twitter_v1", "x_v2", "bluesky", "mastodon")
 REPLAY_ARCHIVE = "archive"
 """PRODUCER_REPLAY_FILE for what the archive holds."""
 

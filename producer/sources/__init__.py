@@ -1,4 +1,7 @@
-"""The sources, and the choice between them. A source's dependencies are imported only when it is chosen."""
+"""The sources: one module each, which exports its class as `SOURCE`. A module is imported only when it is chosen.
+
+They are registered in `twitter_topics.sources`.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,9 @@ from producer.position import SourcePosition
 from producer.source import Context, Source
 from twitter_topics.settings import Settings
 
-_CLASSES = {
-    "synthetic": "producer.sources.synthetic:SyntheticSource",
-    "replay": "producer.sources.replay:ReplaySource",
-    "twitter_v1": "producer.sources.twitter_v1:TwitterSource",
-    "x_v2": "producer.sources.x_v2:XSource",
-    "bluesky": "producer.sources.bluesky:BlueskySource",
-    "mastodon": "producer.sources.mastodon:MastodonSource",
-}
-
 
 class SourceClass(Protocol):
-    """The interface of a source's class."""
+    """The interface of a module's `SOURCE`."""
 
     live: bool
 
@@ -29,8 +23,7 @@ class SourceClass(Protocol):
 
 def source_class(name: str) -> SourceClass:
     """Return the class of the source that PRODUCER_SOURCE calls `name`."""
-    module, _, found = _CLASSES[name].partition(":")
-    return cast(SourceClass, getattr(import_module(module), found))
+    return cast(SourceClass, import_module(f"{__name__}.{name}").SOURCE)
 
 
 def open_source(settings: Settings, name: str, saved: SourcePosition | None, context: Context) -> Source:

@@ -162,6 +162,9 @@ class TwitterSource:
         return skew_sentence(answer.headers, self._context.now_ms()) or BAD_CREDENTIALS
 
 
+SOURCE = TwitterSource
+
+
 def require_credentials(settings: TwitterSettings) -> None:
     """Check that all credentials are set.
 

@@ -2,7 +2,7 @@
 
     python -m tests.contract.live_numbers [FIRST:]LAST [POINT NTH]
 
-With FIRST the source has no cursor: a number is never sent twice.
+With FIRST the source has no cursor: a number cannot be requested again.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from producer import __main__ as producer_main
-from producer import position, service, sources
+from producer import position, service
 from producer.buffering import segments, spool
 from producer.position import SourcePosition
 from producer.sending import publisher
 from producer.source import Context, Event
+from producer.sources import bluesky
 from twitter_topics.settings import Settings
 
 NAME = "bluesky"
@@ -151,8 +152,8 @@ POINTS = {
 
 
 def main() -> int:
-    """Use small segments and save often, so that every point is reached many times."""
-    sources._CLASSES[NAME] = f"{__name__}:Numbers"
+    """Replace Bluesky by the numbers; use small segments and save often, so that every point is reached many times."""
+    bluesky.SOURCE = Numbers  # type: ignore[assignment]
     service.TICK_S = service._LOOK_S = 0.02
     spool.SEGMENT_BYTES = 20_000
     if len(sys.argv) > 2:

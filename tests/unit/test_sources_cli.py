@@ -14,12 +14,11 @@ from typer.testing import CliRunner, Result
 from producer.position import SourcePosition
 from producer.source import Context, Event
 from producer.status import Spend
-from twitter_topics.cli import sources as sources_module
 from twitter_topics.cli import sources_check
 from twitter_topics.cli.main import app
 from twitter_topics.contract.gap import Gap
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, RetryableError
-from twitter_topics.settings import SOURCES, Settings
+from twitter_topics.settings import Settings
 from twitter_topics.store.influx import SeriesStore
 
 T0 = 1_790_000_000_000
@@ -228,10 +227,6 @@ def test_json_output(following: Callable[[FakeSource], FakeSource]) -> None:
 
 
 # --- list
-
-
-def test_every_source_is_described() -> None:
-    assert {facts.name for facts in sources_module.SOURCES} == set(SOURCES)
 
 
 def test_the_list_names_what_is_missing_and_what_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:

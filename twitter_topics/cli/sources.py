@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from pydantic import SecretStr
 
 from twitter_topics.cli.screen import clean, say, screen, stack_settings, table
+from twitter_topics.sources import SOURCES, SourceInfo
 
 if TYPE_CHECKING:
     from twitter_topics.contract.gap import Gap
@@ -21,44 +22,9 @@ app = typer.Typer(help="List sources, try one, apply X's rules, and show gaps.",
 _DAY_MS = 24 * 3600 * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class SourceInfo:
-    """A source as users see it. `needs`: the settings that must be set."""
-
-    name: str
-    what: str
-    costs: str
-    needs: tuple[str, ...] = ()
-
-
-SOURCES = (
-    SourceInfo("synthetic", "tweets made up from a seed, to try things out", "nothing"),
-    SourceInfo("replay", "a file, a folder, an S3 prefix, or the archive", "nothing", ("PRODUCER_REPLAY_FILE",)),
-    SourceInfo("bluesky", "Bluesky's public posts, live", "nothing, no account needed"),
-    SourceInfo(
-        "mastodon",
-        "public posts that reach one Mastodon server, live",
-        "nothing; the token needs an account there",
-        ("MASTODON_ACCESS_TOKEN",),
-    ),
-    SourceInfo(
-        "x_v2",
-        "X, live: posts that match the rules in X_RULES_FILE",
-        "each post and author read (X_DOLLARS_PER_POST, X_DOLLARS_PER_USER), up to the caps X_*_CAP_*",
-        ("X_BEARER_TOKEN",),
-    ),
-    SourceInfo(
-        "twitter_v1",
-        "any server that speaks Twitter's v1.1 stream; Twitter's own closed in 2023",
-        "depends on the server",
-        ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET"),
-    ),
-)
-
-
-def missing(facts: SourceInfo, settings: Settings) -> list[str]:
+def missing(source: SourceInfo, settings: Settings) -> list[str]:
     """Return the settings that a source needs and that are empty."""
-    return [name for name in facts.needs if not _value(settings, name)]
+    return [name for name in source.needs if not _value(settings, name)]
 
 
 def _value(settings: Settings, variable: str) -> str:
@@ -72,16 +38,16 @@ def list_sources(as_json: Annotated[bool, typer.Option("--json", help="print JSO
     """List the sources, what they need and cost, and which are followed."""
     settings = stack_settings()
     followed = settings.producer.sources
-    rows = [(facts, missing(facts, settings)) for facts in SOURCES]
+    rows = [(source, missing(source, settings)) for source in SOURCES.values()]
     if as_json:
-        shown = [asdict(facts) | {"missing": lacks, "followed": facts.name in followed} for facts, lacks in rows]
+        shown = [asdict(source) | {"missing": lacks, "followed": source.name in followed} for source, lacks in rows]
         screen.print_json(data=shown)
         return
     made = table("source", "state", "what", "costs")
-    for facts, lacks in rows:
-        mark = " (followed)" if facts.name in followed else ""
+    for source, lacks in rows:
+        mark = " (followed)" if source.name in followed else ""
         state = "[red]needs " + "\n      ".join(lacks) + "[/]" if lacks else "[green]ready[/]"
-        made.add_row(facts.name + mark, state, facts.what, facts.costs)
+        made.add_row(source.name + mark, state, source.what, source.costs)
     screen.print(made)
     say("\nSet PRODUCER_SOURCE to one or more, comma-separated. `twitter-topics sources check NAME` tries one.")
 
@@ -101,8 +67,8 @@ def check(
     from twitter_topics.cli import sources_check
     from twitter_topics.errors import ConfigurationError
 
-    if name not in (known := [facts.name for facts in SOURCES]):
-        raise ConfigurationError(f"{clean(name)!r} is not a known source; use one of {', '.join(known)}")
+    if name not in SOURCES:
+        raise ConfigurationError(f"{clean(name)!r} is not a known source; use one of {', '.join(SOURCES)}")
     result = sources_check.check(stack_settings(), name, posts, seconds, quiet=as_json)
     if as_json:
         screen.print_json(data=result.as_dict())

@@ -16,6 +16,7 @@ from twitter_topics.local import secrets
 from twitter_topics.local.layout import JARS, PROJECT, Layout
 from twitter_topics.local.ports import Ports
 from twitter_topics.settings import REPLAY_ARCHIVE, Settings, inherited, provide_defaults
+from twitter_topics.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,12 +35,7 @@ _LONGEST_TMPDIR = 60  # Python's multiprocessing makes sockets in it, and a sock
 _STREAM_SETTINGS = ("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "INFLUXDB_", "SPEED_", "SPARK_", "TOPICS_")
 _PRODUCER_SETTINGS = ("KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_")
 SETTINGS_OF = {
-    "synthetic": _PRODUCER_SETTINGS,
-    "replay": (*_PRODUCER_SETTINGS, "S3_", "ARCHIVE_"),
-    "twitter_v1": (*_PRODUCER_SETTINGS, "TWITTER_"),
-    "x_v2": (*_PRODUCER_SETTINGS, "X_"),
-    "bluesky": (*_PRODUCER_SETTINGS, "BLUESKY_"),
-    "mastodon": (*_PRODUCER_SETTINGS, "MASTODON_"),
+    **{name: (*_PRODUCER_SETTINGS, *source.settings) for name, source in SOURCES.items()},
     "stream": _STREAM_SETTINGS,
     "airflow": (*_STREAM_SETTINGS, "PRODUCER_SOURCE", "X_"),
     "server": (),

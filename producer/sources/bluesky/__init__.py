@@ -2,4 +2,6 @@
 
 from producer.sources.bluesky.source import BlueskySource
 
-__all__ = ["BlueskySource"]
+__all__ = ["SOURCE", "BlueskySource"]
+
+SOURCE = BlueskySource

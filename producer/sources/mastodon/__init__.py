@@ -142,3 +142,6 @@ class MastodonSource:
             return session.get(
                 url, auth=self._auth, headers=headers, timeout=timeouts, stream=True, allow_redirects=False
             )
+
+
+SOURCE = MastodonSource

@@ -170,3 +170,6 @@ def _factor(speed: str) -> float | None:
     if factor <= 0:
         raise ConfigurationError(f"PRODUCER_REPLAY_SPEED={speed} must be max or greater than 0")
     return factor
+
+
+SOURCE = ReplaySource

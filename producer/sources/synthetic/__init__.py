@@ -79,3 +79,6 @@ def _start(settings: ProducerSettings, saved: SourcePosition | None, now_ms: int
         begin_ms = min(now_ms, max(begin_ms, saved.event_time_ms + 1))
         _log.warning("seed, rate or history differs from the last run: a new stream begins where the last one stopped")
     return SourcePosition(identity, {"begin_ms": begin_ms})
+
+
+SOURCE = SyntheticSource

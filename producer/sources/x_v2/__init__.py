@@ -207,3 +207,6 @@ class XSource:
             self._guard.learn(used_by_day(self._api))
         except (TwitterTopicsError, OSError) as error:
             _log.info("could not fetch X's own post count: %s", error)
+
+
+SOURCE = XSource

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from producer.__main__ import chosen
-from producer.sources import source_class
 from producer.testing import settings_of
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
-from twitter_topics.settings import SOURCES
 
 
 @pytest.mark.parametrize(
@@ -43,11 +41,6 @@ def test_the_source_is_named_when_there_are_several() -> None:
     for settings, arguments in ((two, []), (one, ["synthetic"]), (two, ["bluesky"]), (two, ["synthetic", "replay"])):
         with pytest.raises(ConfigurationError, match="PRODUCER_SOURCE"):
             chosen(settings, arguments)
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_every_source_in_the_settings_exists_and_declares_whether_it_is_live(name: str) -> None:
-    assert source_class(name).live is (name not in ("synthetic", "replay"))
 
 
 def test_only_the_chosen_source_is_imported(tmp_path: Path) -> None:
