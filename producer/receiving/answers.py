@@ -139,7 +139,7 @@ def skew_sentence(headers: Mapping[str, str], now_ms: int) -> str:
     if skew is None or abs(skew) <= MAX_SKEW_S:
         return ""
     side = "ahead of" if skew > 0 else "behind"
-    return f"this machine's clock is {abs(skew):.0f} s {side} the server's: set it (NTP)"
+    return f"this machine's clock is {abs(skew):.0f} s {side} the server's: synchronize it (NTP)"
 
 
 def _from(text: str, now: float) -> float | None:

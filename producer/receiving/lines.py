@@ -1,4 +1,4 @@
-"""From chunks of a stream to whole lines, in bounded memory."""
+"""Turns chunks of a stream into complete lines, in bounded memory."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class PrometheusMetrics:
         try:
             server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
         except OSError as error:
-            msg = f"port {port} (PRODUCER_METRICS_PORT, and the next ones for further sources): {error.strerror}"
+            msg = f"port {port} (PRODUCER_METRICS_PORT; each further source uses the next port): {error.strerror}"
             raise ConfigurationError(msg) from error
 
         def close() -> None:

@@ -200,7 +200,7 @@ def test_a_missing_data_file_is_reported(archive: Archive) -> None:
     source = archive.opened()
     for path in archive.paths:
         archive.table.io.delete(path)
-    with pytest.raises(IntegrityError, match="the archive lacks a data file of 2026-11-02T12:00:00"):
+    with pytest.raises(IntegrityError, match="the archive is missing a data file of 2026-11-02T12:00:00"):
         sent(source)
 
 

@@ -38,7 +38,7 @@ class Lost(NamedTuple):
 
 
 class LostError(Exception):
-    """The connection must be given up."""
+    """The connection must be dropped."""
 
     def __init__(self, lost: Lost) -> None:
         super().__init__(lost.sentence)

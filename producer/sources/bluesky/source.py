@@ -1,4 +1,4 @@
-"""Posts of Bluesky from a Jetstream host: https://github.com/bluesky-social/jetstream."""
+"""Bluesky posts from a Jetstream host: https://github.com/bluesky-social/jetstream."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from twitter_topics.settings import Settings
 
 JOIN_S = 3.0
 IDENTITY = {"network": "bluesky"}
-"""A cursor is a time, so it outlives a change of hosts, wire and filter."""
+"""A cursor is a time, so it survives a change of hosts, wire and filter."""
 
 
 class BlueskySource:

@@ -189,7 +189,7 @@ class ArchivedTweets:
                 missing = error  # the snapshot may have expired since the table was loaded: retry
             except OSError as error:
                 raise RetryableError(f"the archive's bucket does not answer: {error}") from error
-        raise IntegrityError(f"the archive lacks a data file of {_text(hour)}: {missing}")
+        raise IntegrityError(f"the archive is missing a data file of {_text(hour)}: {missing}")
 
     def _tried(self, work: Callable[[], _Result]) -> Generator[None, None, _Result]:
         """Return the result of `work`, retried until catalog and bucket answer; yields control meanwhile."""

@@ -32,7 +32,7 @@ def local_files(setting: str, context: Context) -> ReplayFiles:
             raise ConfigurationError(msg)
         return ReplayFiles(str(path.resolve()), parts, alone=False)
     if not path.is_file():
-        raise ConfigurationError(f"PRODUCER_REPLAY_FILE: there is no file {path}")
+        raise ConfigurationError(f"PRODUCER_REPLAY_FILE={path} does not exist")
     return ReplayFiles(str(path), [_part(path.parent, path.name, context)], alone=not _is_tar(path.name))
 
 

@@ -63,7 +63,7 @@ class SyntheticSource:
             yield Event("post", tweet["id_str"].encode(), _encode(tweet).encode(), time_ms, index + 1)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is held open."""
 
 
 def _start(settings: ProducerSettings, saved: SourcePosition | None, now_ms: int) -> SourcePosition:

@@ -230,7 +230,10 @@ def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"PRODUCER_REPLAY_FILE": ""}, "PRODUCER_REPLAY_FILE is not set"),
-        ({"PRODUCER_REPLAY_FILE": "/nowhere/tweets.jsonl"}, "PRODUCER_REPLAY_FILE: there is no file"),
+        (
+            {"PRODUCER_REPLAY_FILE": "/nowhere/tweets.jsonl"},
+            "PRODUCER_REPLAY_FILE=/nowhere/tweets.jsonl does not exist",
+        ),
         ({"PRODUCER_REPLAY_FILE": "ftp://host/x"}, "PRODUCER_REPLAY_FILE=ftp://host/x is not supported"),
         ({"PRODUCER_REPLAY_FILE": "s3:///x"}, "PRODUCER_REPLAY_FILE=s3:///x is not supported"),
         (
