@@ -40,7 +40,7 @@ def resume(
         ahead = replace(saved, cursor=cursor, alive_ms=max(saved.alive_ms, recovered.newest.received_ms))
     source = open_at(ahead)
     position = source.start
-    same_stream = saved is not None and saved.identity == position.identity
+    same_stream = saved is not None and saved.belongs_to(position.identity)
     if saved is not None:
         cursor = saved.cursor if same_stream else position.cursor
         position = replace(position, number=saved.number, cursor=cursor)

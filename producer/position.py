@@ -40,6 +40,15 @@ class SourcePosition:
     alive_ms: int = 0
     rate: float = 0.0
 
+    @classmethod
+    def of_stream(cls, identity: Mapping[str, Any], saved: SourcePosition | None) -> SourcePosition:
+        """Return the saved position if it belongs to the stream, else the beginning of the stream."""
+        return saved if saved is not None and saved.belongs_to(identity) else cls(identity)
+
+    def belongs_to(self, identity: Mapping[str, Any]) -> bool:
+        """Whether it is a position in the stream described by `identity`."""
+        return dict(self.identity) == dict(identity)
+
     def advanced(self, records: int, cursor: int | str, event_time_ms: int | None) -> SourcePosition:
         """Return the position after `records` more records. A cursor of 0 keeps the old one."""
         newest = max(self.event_time_ms, event_time_ms or 0)

@@ -112,8 +112,7 @@ class TwitterSource:
         twitter = settings.twitter
         require_credentials(twitter)
         identity = {"url": twitter.stream_url, "track": twitter.track, "languages": twitter.languages}
-        known = saved is not None and dict(saved.identity) == identity
-        return cls(twitter, saved if known and saved is not None else SourcePosition(identity), context)
+        return cls(twitter, SourcePosition.of_stream(identity, saved), context)
 
     def check(self) -> str:
         """Ask who we are: `account/verify_credentials.json` costs nothing and verifies the complete signature.

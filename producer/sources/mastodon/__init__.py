@@ -75,8 +75,7 @@ class MastodonSource:
         if not mastodon.access_token.get_secret_value():
             raise ConfigurationError(f"MASTODON_ACCESS_TOKEN is not set, but Mastodon requires it since 4.2: {HOW}")
         identity = {"url": mastodon.url, "stream": mastodon.stream, "languages": mastodon.languages}
-        known = saved is not None and dict(saved.identity) == identity
-        return cls(mastodon, saved if known and saved is not None else SourcePosition(identity), context)
+        return cls(mastodon, SourcePosition.of_stream(identity, saved), context)
 
     def check(self) -> str:
         """Ask whether the token is valid.

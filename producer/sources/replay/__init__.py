@@ -57,7 +57,7 @@ class ReplaySource:
             identity = {**material.identity, "times": chosen.replay_times}
         except IntegrityError as error:
             raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {error}") from error
-        if saved is not None and dict(saved.identity) == identity:
+        if saved is not None and saved.belongs_to(identity):
             return cls(material, saved, context, factor)
         if saved is not None:
             _log.warning(

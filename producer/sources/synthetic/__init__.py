@@ -72,7 +72,7 @@ def _start(settings: ProducerSettings, saved: SourcePosition | None, now_ms: int
         "rate": settings.synthetic_rate,
         "history_hours": settings.synthetic_history_hours,
     }
-    if saved is not None and dict(saved.identity) == identity:
+    if saved is not None and saved.belongs_to(identity):
         return saved
     begin_ms = now_ms - int(settings.synthetic_history_hours * HOUR_MS)
     if saved is not None:

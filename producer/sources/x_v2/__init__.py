@@ -73,8 +73,7 @@ class XSource:
             IntegrityError: the spend file cannot be read.
         """
         identity = {"url": settings.x.api_url}
-        known = saved if saved is not None and dict(saved.identity) == identity else None
-        return cls(settings, known or SourcePosition(identity), context)
+        return cls(settings, SourcePosition.of_stream(identity, saved), context)
 
     def check(self) -> str:
         """Ask for the account's rules (450 requests in 15 minutes are allowed) and the project's usage.

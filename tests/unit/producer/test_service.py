@@ -382,6 +382,13 @@ def test_no_thread_is_left(tmp_path: Path) -> None:
     assert threading.active_count() == before
 
 
+def test_a_saved_position_counts_only_in_its_own_stream() -> None:
+    saved = SourcePosition({"url": "a"}, count=3, cursor="x")
+    assert SourcePosition.of_stream({"url": "a"}, saved) is saved
+    assert SourcePosition.of_stream({"url": "b"}, saved) == SourcePosition({"url": "b"})
+    assert SourcePosition.of_stream({"url": "a"}, None) == SourcePosition({"url": "a"})
+
+
 def test_position_survives_and_a_broken_file_is_rejected(tmp_path: Path) -> None:
     file = PositionFile(tmp_path / "new", "x")
     assert file.load() is None
