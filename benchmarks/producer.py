@@ -1,8 +1,8 @@
-"""How many posts a second one producer process spools and has acknowledged, beside two clients without a spool.
+"""Posts per second that one producer process spools and gets acknowledged, compared with two clients without a spool.
 
     make bench-producer                        # or: python benchmarks/producer.py --minutes 1 --json
 
-Starts a Kafka of its own. Every measurement is a process of its own; the competitors take turns, several rounds.
+Starts its own Kafka. Every measurement runs in its own process; the competitors alternate for several rounds.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def posts(size: int) -> list[bytes]:
     return made
 
 
-# --- one measurement, in a process of its own
+# --- one measurement, in its own process
 
 
 def ours(address: str, number: int, size: int) -> dict[str, float]:
@@ -64,7 +64,7 @@ def ours(address: str, number: int, size: int) -> dict[str, float]:
 
     run = _Run(address, events)
     cpu = time.process_time()
-    run.service.run()
+    run.follow()
     last, at = run.confirmed_at[-1]
     assert last == number
     seconds = at - run.began
@@ -144,7 +144,7 @@ def confluent_kafka(address: str, number: int, size: int) -> dict[str, float]:
 
 
 def latency(address: str, number: int, rate: int) -> dict[str, float]:
-    """Milliseconds from receiving a post of 450 bytes to knowing that Kafka has it, at a steady rate."""
+    """Measure milliseconds from receiving a post of 450 bytes to its acknowledgement by Kafka, at a steady rate."""
     from producer.source import Event
 
     values = posts(450)
@@ -159,7 +159,7 @@ def latency(address: str, number: int, rate: int) -> dict[str, float]:
             yield Event("post", b"%d" % i, values[i % DIFFERENT], TIME_MS, i + 1)
 
     run = _Run(address, events)
-    run.service.run()
+    run.follow()
     waited, done = [], 0
     for upto, at in run.confirmed_at:
         waited += [(at - begin) * 1000 for begin in given[done:upto]]
@@ -169,7 +169,7 @@ def latency(address: str, number: int, rate: int) -> dict[str, float]:
 
 
 def outage(address: str, number: int, rate: int) -> dict[str, float]:
-    """Memory of a process that is fed at a steady rate while its broker is away, and then catches up."""
+    """Measure the memory of a process fed at a steady rate while its broker is down, and how it catches up."""
     import psutil
 
     from producer.source import Event
@@ -196,7 +196,7 @@ def outage(address: str, number: int, rate: int) -> dict[str, float]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     begin = here.memory_info().rss
-    run.service.run()
+    run.follow()
     ended.set()
     watcher.join()
     return {
@@ -210,18 +210,19 @@ def outage(address: str, number: int, rate: int) -> dict[str, float]:
 
 
 class _Run:
-    """The producer as it runs, with a source that is always there and without its reporting."""
+    """The complete producer, with a source that never fails and without reporting."""
 
     def __init__(self, address: str, events: Any, connected: bool = True) -> None:
-        from producer import service, source
+        from producer import feed, service
         from producer.buffering import spool
-        from producer.position import Position, PositionFile
+        from producer.position import PositionFile, SourcePosition
         from producer.sending import kafka_client, publisher
+        from producer.source import Context, Event
         from twitter_topics.settings import Settings
 
         settings = Settings({"KAFKA_BOOTSTRAP_SERVERS": address, **TOPICS}).kafka
         folder = Path(tempfile.mkdtemp(prefix="bench-spool-", dir=os.environ.get("BENCH_DIR")))
-        around = source.Surroundings()
+        context = Context()
         self.confirmed_at: list[tuple[int, float]] = []
         self.began = 0.0
         run = self
@@ -232,17 +233,17 @@ class _Run:
                 super().confirm(number)
 
         class Source:
-            name, live, start = "bench", True, Position({})
+            name, live, start = "bench", True, SourcePosition({})
 
             def check(self) -> str:
                 return "made up"
 
-            def events(self) -> Iterator[source.Event]:
+            def events(self) -> Iterator[Event]:
                 run.began = time.perf_counter()
                 yield from events()
 
             def close(self) -> None:
-                """Nothing is held open."""
+                """Do nothing: nothing is held open."""
 
         class Silent:
             def add(self, confirmed: publisher.Confirmed) -> None: ...
@@ -254,9 +255,15 @@ class _Run:
         def connect() -> publisher.Publisher:
             return publisher.Publisher(first.pop() if first else kafka_client.connect(settings), settings, "bench")
 
-        self.spool = Spool(folder, 4 << 30, around.now_ms)
+        self.spool = Spool(folder, 4 << 30, context.now_ms)
         file = PositionFile(folder, "bench")
-        self.service = service.Service(Source(), self.spool, connect, file, Silent(), around)
+        source, begin = feed.resume(None, self.spool.recovered, lambda _: Source())
+        self.feed = feed.Feed(source, self.spool, begin)
+        self.service = service.ProducerService(self.feed, connect, file, Silent(), context)
+
+    def follow(self) -> None:
+        with self.feed:
+            self.service.run()
 
 
 def child(arguments: list[str]) -> None:
@@ -278,7 +285,7 @@ def child(arguments: list[str]) -> None:
     print(json.dumps(measured))
 
 
-# --- the whole
+# --- all measurements
 
 
 def measure(way: str, address: str, number: int, other: int, python: str = sys.executable) -> subprocess.Popen[str]:
@@ -296,7 +303,7 @@ def answer(process: subprocess.Popen[str]) -> dict[str, float]:
 
 
 def python_with_confluent(folder: Path) -> str | None:
-    """A throw-away environment with confluent-kafka; None when it cannot be had."""
+    """Return the Python of a temporary environment with confluent-kafka; None if it cannot be installed."""
     environment = folder / "venv"
     made = subprocess.run([sys.executable, "-m", "venv", str(environment)], capture_output=True)
     python = str(environment / "bin" / "python")
@@ -337,10 +344,10 @@ def throughput(address: str, options: argparse.Namespace, confluent: str | None)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=200_000, help="of 450 bytes; half as many of 2,000")
+    parser.add_argument("--records", type=int, default=200_000, help="records of 450 bytes; half as many of 2,000")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--minutes", type=float, default=10, help="without the broker; 0 leaves that out")
-    parser.add_argument("--rate", type=int, default=500, help="posts a second while it is away")
+    parser.add_argument("--minutes", type=float, default=10, help="length of the outage; 0 skips it")
+    parser.add_argument("--rate", type=int, default=500, help="posts a second during the outage")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
@@ -385,7 +392,7 @@ def _outage(broker: Any, options: argparse.Namespace) -> dict[str, float]:
 
 def _table(result: dict[str, Any]) -> str:
     lines = [
-        f"{result['cores']} cores, load {result['load']:.1f} at the beginning, {result['load_end']:.1f} at the end",
+        f"{result['cores']} cores, load {result['load']:.1f} at the start, {result['load_end']:.1f} at the end",
         "",
     ]
     lines.append(f"{'bytes':>6} {'':16} {'posts/s':>9} {'least':>9} {'most':>9} {'CPU us':>7} {'ratio':>6}")
@@ -397,14 +404,14 @@ def _table(result: dict[str, Any]) -> str:
         times = ", ".join(f"{name.removesuffix('_ms')} {value:.1f} ms" for name, value in found.items())
         lines.append(f"received to acknowledged at {rate:,}/s: {times}")
     if "outage" in result:
-        lines += ["", "broker away: " + ", ".join(f"{name} {value:,.0f}" for name, value in result["outage"].items())]
+        lines += ["", "broker down: " + ", ".join(f"{name} {value:,.0f}" for name, value in result["outage"].items())]
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(PROJECT))
     if sys.argv[1:2] == ["--child"]:
-        if sys.argv[2] == "confluent-kafka":  # its environment has nothing of the project
+        if sys.argv[2] == "confluent-kafka":  # the project is not installed in its environment
             print(json.dumps(confluent_kafka(sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))))
         else:
             child(sys.argv[2:])

@@ -1,1 +1,1 @@
-"""Follows a source of tweets and hands every one of them to Kafka."""
+"""Follows a source of posts and sends every one of them to Kafka."""

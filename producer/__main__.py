@@ -1,4 +1,4 @@
-"""`python -m producer [NAME]`: follows the source of PRODUCER_SOURCE; with several there, the one called NAME."""
+"""`python -m producer [NAME]`: follows the source in PRODUCER_SOURCE; NAME picks one when several are set."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ import gc
 import logging
 import signal
 import sys
-from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
+from contextlib import closing
 
-from producer.buffering.buffer import Batch, MemoryBuffer
-from producer.buffering.spool import Spool
-from producer.position import Position, PositionFile
+from producer.feed import Feed
+from producer.position import PositionFile
 from producer.reporting.gap_ledger import GapLedger
 from producer.reporting.progress import Progress
 from producer.sending.kafka_client import connect
-from producer.sending.publisher import Publisher, newest_cursor
-from producer.service import Service
-from producer.source import Surroundings
-from producer.sources import open_source, source_class
+from producer.sending.publisher import Publisher
+from producer.service import ProducerService
+from producer.source import Context
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import ProducerSettings, Settings
@@ -31,19 +27,19 @@ _log = logging.getLogger("producer")
 
 
 def main(arguments: list[str]) -> int:
-    """Run until the source ends or SIGTERM; returns the exit code."""
+    """Run until the source ends or SIGTERM arrives; return the exit code."""
     configure_logging()
-    # the sender says in a sentence what the client says in twenty lines each time that it does not reach a broker
+    # the sender logs one sentence where the client logs twenty lines for each broker it cannot reach
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    around = Surroundings()
+    context = Context()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: around.stop.set())
-    # records on their way are no garbage: looking through them at every 700th costs a tenth of the speed
+        signal.signal(number, lambda *_: context.stop.set())
+    # records in flight are not garbage: scanning them at every 700th object costs a tenth of the throughput
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     try:
         settings = Settings()
-        run(settings, chosen(settings.producer, arguments), around)
+        run(settings, chosen(settings.producer, arguments), context)
     except ConfigurationError as error:
         _log.error("%s", error)
         return EXIT_CONFIGURATION
@@ -54,64 +50,39 @@ def main(arguments: list[str]) -> int:
 
 
 def chosen(settings: ProducerSettings, arguments: list[str]) -> str:
-    """The source to follow.
+    """Return the source to follow.
 
     Raises:
-        ConfigurationError: several are set and none is named, or another one is.
+        ConfigurationError: several are set and none is named, or the name is not one of them.
     """
     names = arguments or list(settings.sources)
     if len(names) != 1 or names[0] not in settings.sources:
         known = ", ".join(settings.sources)
-        raise ConfigurationError(f"name the one source to follow, of those in PRODUCER_SOURCE: {known}")
+        raise ConfigurationError(f"name the source to follow, one of those in PRODUCER_SOURCE: {known}")
     return names[0]
 
 
-def run(settings: Settings, name: str, around: Surroundings) -> None:
-    """Follow the source `name` to its end, or until `around.stop` is set.
+def run(settings: Settings, name: str, context: Context) -> None:
+    """Follow the source `name` to its end, or until `context.stop` is set.
 
     Raises:
-        TwitterTopicsError: as of `Service.run`; also what opening source, spool and ports raises.
+        TwitterTopicsError: see `ProducerService.run`; also whatever opening the source, the spool and the ports raises.
     """
-    state_dir = settings.producer.state_dir
-    position_file = PositionFile(state_dir, name)
-    saved = position_file.load()
-    with ExitStack() as opened:
-        spool = (
-            _spool(settings.producer, state_dir / "spool" / name, saved, around) if source_class(name).live else None
-        )
-        if spool is not None:
-            opened.callback(spool.close)
-        source = open_source(settings, name, resumed(saved, spool.newest if spool else None), around)
-        opened.callback(source.close)
-        buffer = spool or MemoryBuffer(source.start.count, around.now_ms)
-        ledger = GapLedger.open(settings, name)
-        opened.callback(ledger.close)
-        progress = Progress.open(settings, name, source.start, around.status, buffer.backlog)
-        opened.callback(progress.close)
-        Service(
-            source,
-            buffer,
-            lambda: Publisher(connect(settings.kafka), settings.kafka, source.name),
+    position_file = PositionFile(settings.producer.state_dir, name)
+    with (
+        Feed.open(settings, name, position_file.load(), context) as feed,
+        closing(GapLedger.open(settings, name)) as ledger,
+        closing(Progress.open(settings, name, feed.source.start, context.status, feed.buffer.backlog)) as progress,
+    ):
+        ProducerService(
+            feed,
+            lambda: Publisher(connect(settings.kafka), settings.kafka, feed.source.name),
             position_file,
             progress,
-            around,
+            context,
             on_gap=ledger.add,
             limit=settings.producer.limit,
-            saved=saved,
-            inherited=spool.inherited if spool else 0,
         ).run()
-
-
-def resumed(saved: Position | None, newest: Batch | None) -> Position | None:
-    """Where the source goes on: behind what the spool holds, which is further than what Kafka has acknowledged."""
-    if saved is None or newest is None:
-        return saved
-    cursor = newest_cursor(newest.events) or saved.cursor
-    return replace(saved, cursor=cursor, alive_ms=max(saved.alive_ms, newest.received_ms))
-
-
-def _spool(settings: ProducerSettings, folder: Path, saved: Position | None, around: Surroundings) -> Spool:
-    return Spool(folder, settings.spool_max_mb << 20, around.now_ms, saved.number if saved else 0)
 
 
 if __name__ == "__main__":

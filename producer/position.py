@@ -1,6 +1,6 @@
-"""How far a source was acknowledged by Kafka, on disk.
+"""How much of a source Kafka has acknowledged, on disk.
 
-There is one file per source. It is advanced only after the acknowledgement, so a crash in between repeats records and
+There is one file per source. It advances only after the acknowledgement, so a crash in between repeats records and
 never skips one; the tweet id makes the repetition harmless downstream.
 """
 
@@ -17,18 +17,18 @@ from twitter_topics.errors import IntegrityError
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class SourcePosition:
     """`count` records of the stream described by `identity` are acknowledged.
 
     Attributes:
-        identity: the settings that make the stream what it is. Another identity is another stream.
-        origin: facts fixed when the stream was first opened (its begin, its shift), in milliseconds.
+        identity: the settings that define the stream. Another identity is another stream.
+        origin: values fixed when the stream was first opened (its begin, its shift), in milliseconds.
         count: records acknowledged since then.
-        number: of the last of them in the buffer, which numbers on when another stream begins.
-        cursor: the source's own place after the last of them.
+        number: number of the last of them in the buffer, whose numbering continues when another stream begins.
+        cursor: the source's own position after the last of them.
         event_time_ms: event time of the newest acknowledged record, 0 for none.
-        alive_ms: when the source was last known to bring what there is; 0 before its first connection.
-        rate: posts a second that it brought lately, to estimate what a gap has cost.
+        alive_ms: when the source was last known to deliver; 0 before its first connection.
+        rate: posts a second lately, to estimate how many a gap has cost.
     """
 
     identity: Mapping[str, Any]
@@ -40,8 +40,17 @@ class Position:
     alive_ms: int = 0
     rate: float = 0.0
 
-    def advanced(self, records: int, cursor: int | str, event_time_ms: int | None) -> Position:
-        """The position after so many more records. A cursor of 0 says nothing: the old one holds."""
+    @classmethod
+    def of_stream(cls, identity: Mapping[str, Any], saved: SourcePosition | None) -> SourcePosition:
+        """Return the saved position if it belongs to the stream, else the beginning of the stream."""
+        return saved if saved is not None and saved.belongs_to(identity) else cls(identity)
+
+    def belongs_to(self, identity: Mapping[str, Any]) -> bool:
+        """Whether it is a position in the stream described by `identity`."""
+        return dict(self.identity) == dict(identity)
+
+    def advanced(self, records: int, cursor: int | str, event_time_ms: int | None) -> SourcePosition:
+        """Return the position after `records` more records. A cursor of 0 keeps the old one."""
         newest = max(self.event_time_ms, event_time_ms or 0)
         return replace(self, count=self.count + records, cursor=cursor or self.cursor, event_time_ms=newest)
 
@@ -52,29 +61,29 @@ class PositionFile:
     def __init__(self, directory: Path, source: str) -> None:
         self.path = directory / f"{source}.json"
 
-    def load(self) -> Position | None:
-        """The saved position, or None at the very first start.
+    def load(self) -> SourcePosition | None:
+        """Return the saved position, or None at the very first start.
 
         Raises:
-            IntegrityError: the file is there and is no position. Starting anew by itself would send everything again.
+            IntegrityError: the file does not hold a position. Starting over on our own would send everything again.
         """
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return None
         try:
-            return Position(**json.loads(content))
+            return SourcePosition(**json.loads(content))
         except (ValueError, TypeError) as error:
             msg = (
                 f"{self.path} is not a position ({error}). Restore it, or delete it to send the source from its start."
             )
             raise IntegrityError(msg) from error
 
-    def save(self, position: Position) -> None:
+    def save(self, position: SourcePosition) -> None:
         """Replace the file; when this returns, the new position survives a power cut.
 
         Raises:
-            OSError: the folder cannot be written.
+            OSError: the folder is not writable.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")

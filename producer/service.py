@@ -1,4 +1,4 @@
-"""The whole of a running producer: one thread receives, one sends, this one saves, reports, and ends them."""
+"""A running producer: one thread receives, one sends, and this one saves positions, reports and shuts them down."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Literal, Protocol
 
-from producer.buffering.buffer import Buffer
-from producer.position import Position, PositionFile
+from producer.feed import Feed
+from producer.position import PositionFile
 from producer.sending.publisher import Confirmed, Publisher
 from producer.sending.sender import Sender
-from producer.source import Source, Surroundings
+from producer.source import Context
 from twitter_topics.errors import RetryableError
 
 TICK_S = 1.0
-"""How often the position is saved: what at most is sent again after a crash, apart from what was not acknowledged."""
+"""How often the position is saved. After a crash at most this much is sent again, plus what was not acknowledged."""
 
 STOP_S = 10.0
-"""What a stop gives Kafka for what is still to be sent. The rest stays in the spool."""
+"""Time a stop leaves for sending what is buffered. The rest stays in the spool."""
 
 _SOURCE_S = 5.0
 _LOOK_S = 0.2
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reporter(Protocol):
-    """What is used of `producer.reporting.progress.Progress`."""
+    """The part of `producer.reporting.progress.Progress` used here."""
 
     def add(self, confirmed: Confirmed) -> None: ...
 
@@ -41,60 +41,47 @@ class Reporter(Protocol):
     def report(self, state: str, error: str = "") -> None: ...
 
 
-class Service:
-    """Moves events from a source to Kafka until the source ends, the limit is reached or `around.stop` is set.
+class ProducerService:
+    """Moves events from a source to Kafka until the source ends, the limit is reached or `context.stop` is set.
 
     Args:
-        buffer: between receiving and sending. The service closes it, and the source.
-        connect: a publisher with a new client; RetryableError while Kafka is away.
-        on_gap: is called with the value of each gap before the position behind it is saved.
-        limit: stop once so many records of the stream were received, earlier runs included; 0 = never.
-        saved: the position of the last run. Unlike where the source goes on, it is not ahead of what is acknowledged.
-        inherited: number of the last record that an earlier run left in the buffer. If that followed another stream,
-            the cursors up to there mean nothing to this one.
+        feed: the source, its buffer and where this run begins. The service ends both; whoever opened them closes them.
+        connect: returns a publisher with a new client; raises RetryableError while Kafka is unavailable.
+        on_gap: called with the value of each gap before the position after it is saved.
+        limit: stop once this many records of the stream were received, earlier runs included; 0 = never.
     """
 
     def __init__(
         self,
-        source: Source,
-        buffer: Buffer,
+        feed: Feed,
         connect: Callable[[], Publisher],
         position_file: PositionFile,
         progress: Reporter,
-        around: Surroundings,
+        context: Context,
         *,
         on_gap: Callable[[bytes], None] = lambda _: None,
         limit: int = 0,
-        saved: Position | None = None,
-        inherited: int = 0,
     ) -> None:
-        self._source = source
-        self._buffer = buffer
+        self._source, self._buffer = feed.source, feed.buffer
+        self._position, self._received, self._foreign = feed.begin
         self._position_file = position_file
         self._progress = progress
-        self._around = around
+        self._context = context
         self._on_gap = on_gap
         self._limit = limit
-        same = saved is not None and saved.identity == source.start.identity
-        self._inherited = 0 if same else inherited
-        self._position = source.start
-        if saved is not None:
-            cursor = saved.cursor if same else source.start.cursor
-            self._position = replace(source.start, number=saved.number, cursor=cursor)
-        self._received = source.start.count + buffer.backlog()[0]
-        self._sender = Sender(buffer, connect, around)
+        self._sender = Sender(feed.buffer, connect, context)
         self._changed = Flag()
         self._failure: BaseException | None = None
-        self._said = ""
+        self._reported_problem = ""
         self._receiving = self._thread("receive", self._receive)
         self._sending = self._thread("send", self._sender.run)
 
     def run(self) -> End:
-        """Work until the end; returns why it ended, with the position of what was acknowledged saved.
+        """Work until the end; return why it ended. The position of what was acknowledged is then saved.
 
         Raises:
-            ConfigurationError, IntegrityError: from the source, or Kafka refuses for good. What was received before is
-                sent as at a stop.
+            ConfigurationError, IntegrityError: from the source, or because Kafka rejects us permanently. Records
+                received before are sent as at a stop.
         """
         try:
             self._position_file.save(self._position)
@@ -108,19 +95,16 @@ class Service:
         except BaseException as error:
             self._progress.report("failed", f"{type(error).__name__}: {error}")
             raise
-        finally:
-            self._source.close()
-            self._buffer.close()
         self._progress.report(end)
         return end
 
     def _follow(self) -> End:
         """Tick until both threads have ended."""
-        stop = self._around.stop
+        stop = self._context.stop
         self._tick_while(lambda: self._receiving.is_alive() and self._sending.is_alive() and not stop.is_set())
         if self._failure is not None:
             stop.set()
-        if not stop.is_set():  # the source came to its end: send it to its end, unless somebody stops that too
+        if not stop.is_set():  # the source ended: send the rest, unless that is stopped too
             self._source.close()
             self._buffer.finish()
             self._tick_while(lambda: self._sending.is_alive() and not stop.is_set())
@@ -132,7 +116,7 @@ class Service:
         return "stopped"
 
     def _end_receiving(self) -> None:
-        """A source looks at `stop` at least once a second; one that does not is closed under its thread."""
+        """Stop receiving. A source checks `stop` at least once a second; one that does not is closed anyway."""
         self._buffer.finish()
         self._receiving.join(_SOURCE_S)
         self._source.close()
@@ -144,7 +128,7 @@ class Service:
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + TICK_S
                 self._settle()
-                self._say()
+                self._report_problem()
                 self._progress.report_if_due()
             self._changed.wait(_LOOK_S)
             self._changed.clear()
@@ -163,22 +147,22 @@ class Service:
                 self._received += 1
                 if self._limit_reached():
                     return
-            if self._around.stop.is_set():
+            if self._context.stop.is_set():
                 return
 
     def _limit_reached(self) -> bool:
         return bool(self._limit) and self._received >= self._limit
 
     def _settle(self) -> None:
-        """Save what was acknowledged, then forget it. The order is the promise: a crash in between only repeats."""
+        """Save what was acknowledged, then forget it. In this order a crash in between repeats records, never loses."""
         confirmed = self._sender.confirmed()
         position = self._position
         for some in confirmed:
             for gap in some.gaps:
                 self._on_gap(gap)
-            cursor = some.cursor if some.number > self._inherited else position.cursor
+            cursor = some.cursor if some.number > self._foreign else position.cursor
             position = replace(position.advanced(some.records, cursor, some.event_time_ms), number=some.number)
-        status = self._around.status
+        status = self._context.status
         position = replace(position, alive_ms=status.alive_ms or position.alive_ms, rate=status.rate)
         if position != self._position:
             self._position_file.save(position)
@@ -188,11 +172,11 @@ class Service:
         for some in confirmed:
             self._progress.add(some)
 
-    def _say(self) -> None:
-        """What keeps it from working, when that changes."""
+    def _report_problem(self) -> None:
+        """Report what blocks the producer, when that changes."""
         sentence = self._buffer.problem or self._sender.problem
-        if sentence != self._said:
-            self._said = sentence
+        if sentence != self._reported_problem:
+            self._reported_problem = sentence
             self._progress.report("waiting" if sentence else "running", sentence)
 
     def _thread(self, name: str, work: Callable[[], None]) -> Thread:

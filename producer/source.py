@@ -1,4 +1,4 @@
-"""The port between the producer and what it follows."""
+"""The port between the producer and the source it follows."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import Literal, NamedTuple, Protocol
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.status import Status
 
 Kind = Literal["post", "edit", "notice", "gap", "unreadable"]
-"""`post` and `edit` go to the raw topic, `notice` to the deletions, `gap` to the gaps, `unreadable` to the dead
-letters."""
+"""`post` and `edit` go to the raw topic, `notice` to the deletion topic, `gap` to the gap topic, `unreadable` to the
+dead-letter topic."""
 
 Cursor = int | str
-"""What a source needs to go on after a record: a line number, a time, a sequence number. 0 = nothing."""
+"""What a source needs to resume after a record: a line number, a time, a sequence number. 0 = nothing."""
 
 
 class Event(NamedTuple):
     """One record on its way to Kafka.
 
-    `key` is the id that makes a repetition harmless; `value` the v1.1 object, the notice or the gap, as bytes; for what
-    is `unreadable`, the bytes as received and in `reason` a stable word, a colon and the rest. `event_time_ms` (Unix,
-    UTC) is None where the source does not know it. When this record and all before it are acknowledged, `cursor` is
-    what must be remembered.
+    `key` is the id that makes a repetition harmless. `value` is the v1.1 object, the notice or the gap, as bytes; for
+    `unreadable` it is the bytes as received, and `reason` is a stable word, a colon and the details. `event_time_ms`
+    (Unix, UTC) is None where the source does not know it. `cursor` is what to save once this record and all before it
+    are acknowledged.
     """
 
     kind: Kind
@@ -42,11 +42,11 @@ def _now_ms() -> int:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a source takes from the outside, so that a test can give it another.
+class Context:
+    """What a source gets at start: stop flag, status, clocks and randomness, so that tests can inject their own.
 
-    `stop` is set when the producer shall end. `status` is what the source tells about itself. `now_ms` Unix
-    milliseconds; `monotonic` seconds; `pause` stands for `stop.wait` in tests with an injected clock.
+    `stop` is set to end the producer. The source reports about itself in `status`. `now_ms` returns Unix milliseconds,
+    `monotonic` seconds; `pause` replaces `stop.wait` in tests with an injected clock.
     """
 
     stop: Flag = field(default_factory=Flag)
@@ -57,15 +57,15 @@ class Surroundings:
     pause: Callable[[float], bool] | None = None
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until asked to stop; returns whether it was."""
+        """Wait for `seconds` or until asked to stop; return whether a stop was requested."""
         return (self.pause or self.stop.wait)(seconds)
 
 
 class Source(Protocol):
-    """Something that yields events in order, from a position on.
+    """Yields events in order, starting at a position.
 
-    `name` goes into the header `source`. `start` is the position this run begins at, together with what identifies the
-    stream, ready to be saved again further on. `live` says that what is missed cannot be asked for again, so that
+    `name` goes into the header `source`. `start` is the position this run begins at, including what identifies the
+    stream; it is saved again as the run advances. `live` means that missed posts cannot be requested again, so
     everything is written to disk before it waits for Kafka.
     """
 
@@ -73,26 +73,26 @@ class Source(Protocol):
     live: bool
 
     @property
-    def start(self) -> Position: ...
+    def start(self) -> SourcePosition: ...
 
     def check(self) -> str:
-        """Ask the other side, cheaply, whether it will serve us; a sentence for the log.
+        """Ask the server, cheaply, whether it will serve us; return a sentence for the log.
 
         Raises:
-            ConfigurationError: it will not: wrong key, no access, a wrong clock. Says which, and the fix.
+            ConfigurationError: it will not: wrong key, no access, a wrong clock. The message says which, and the fix.
             RetryableError: it does not answer.
         """
         ...
 
     def events(self) -> Iterator[Event | None]:
-        """Events in order. None, at least once a second while waiting, hands control back to the caller.
+        """Yield events in order, and None at least once a second while waiting, to hand control back to the caller.
 
         Raises:
-            ConfigurationError: the source refuses what the settings say.
-            IntegrityError: the source no longer is what the position was counted in.
+            ConfigurationError: the source rejects the settings.
+            IntegrityError: the source is no longer the one that the position refers to.
         """
         ...
 
     def close(self) -> None:
-        """Let go of files, threads and connections. Safe to call more than once."""
+        """Release files, threads and connections. Safe to call more than once."""
         ...

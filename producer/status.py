@@ -1,4 +1,4 @@
-"""What a source tells about itself while it works. Written by the source's threads, read by the reporter."""
+"""What a source reports about itself while it runs. Written by the source's threads, read by the reporter."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Spend:
-    """Posts read, and users brought along, against what they may cost; a cap of 0 is none. `reset_ms`: when the month
-    (or day) that stops us ends."""
+    """Posts read, and the users that came with them, against their caps; 0 means no cap. `reset_ms`: end of the month
+    (or day) whose cap is reached."""
 
     posts_today: int = 0
     posts_this_month: int = 0
@@ -31,9 +31,9 @@ class Spend:
 class Status:
     """What the reporter shows.
 
-    `sentence` says what keeps the source from running, empty when nothing does. `reconnects` counts by cause.
-    `alive_ms`: when it was last known to bring what there is (Unix milliseconds, 0 = never); `rate`: posts a second
-    that it brought lately. `not_delivered`: posts that the source says it kept back (limit notices of v1.1).
+    `sentence` says what keeps the source from running; empty when nothing does. `reconnects` counts by cause.
+    `alive_ms`: when the source was last known to deliver (Unix milliseconds, 0 = never). `rate`: posts a second
+    lately. `not_delivered`: posts that the source reports as undelivered (limit notices of v1.1).
     """
 
     sentence: str = ""

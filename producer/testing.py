@@ -1,4 +1,4 @@
-"""Doubles for tests: a Kafka that acknowledges when told, settings without the machine's own, files of tweets."""
+"""Test doubles: a Kafka that acknowledges on demand, settings independent of the machine, files of tweets."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class FakeFuture:
 
 @dataclass
 class FakeKafka:
-    """Keeps what was sent. With `acknowledge` off, only a wait acknowledges; when `dead`, nothing does.
+    """Keeps the records sent. With `acknowledge` off, only a wait acknowledges; when `dead`, nothing does.
 
-    Fails with `error` at number `fail_at` of what is sent.
+    The record number `fail_at` fails with `error`.
     """
 
     acknowledge: bool = True
@@ -61,12 +61,12 @@ class FakeKafka:
 
 
 def settings_of(**values: object) -> Settings:
-    """Settings of the producer by their names without the prefix: `replay_file="tweets.jsonl"`."""
+    """Return producer settings, by name without the prefix: `replay_file="tweets.jsonl"`."""
     return Settings({f"PRODUCER_{name.upper()}": str(value) for name, value in values.items()})
 
 
 def producer_settings(**values: object) -> ProducerSettings:
-    """The section alone."""
+    """Return only the producer section."""
     return settings_of(**values).producer
 
 

@@ -1,4 +1,4 @@
-"""Small facts of the v1.1 format: dates and ids."""
+"""Dates and ids in the v1.1 format."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def created_at(time_ms: int) -> str:
-    """Twitter's date form, English whatever the locale: `Sun Nov 01 00:00:03 +0000 2026`."""
+    """Return Twitter's date format, English in any locale: `Sun Nov 01 00:00:03 +0000 2026`."""
     utc = time.gmtime(time_ms // 1000)
     clock = f"{utc.tm_hour:02}:{utc.tm_min:02}:{utc.tm_sec:02}"
     return f"{_DAYS[utc.tm_wday]} {_MONTHS[utc.tm_mon - 1]} {utc.tm_mday:02} {clock} +0000 {utc.tm_year}"
 
 
 def snowflake(time_ms: int, worker: int, sequence: int) -> int:
-    """A tweet id: 42 bits of time, 10 of `worker` and 12 of `sequence` (both are cut to their bits)."""
+    """Return a tweet id: 42 bits of time, 10 of `worker` and 12 of `sequence` (both truncated to their bits)."""
     return (time_ms - SNOWFLAKE_EPOCH_MS) << 22 | (worker & 0x3FF) << 12 | (sequence & 0xFFF)

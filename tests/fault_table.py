@@ -1,7 +1,7 @@
-"""Each network with each fault of its server: what becomes of the posts. `python -m tests.fault_table` writes the page
-docs/faults.md; a test runs the same and compares.
+"""What happens to the posts for each network and each server fault. `python -m tests.fault_table` writes
+docs/faults.md; a test repeats the runs and compares.
 
-Every cell is a run of the real source against the fake of its network, with a clock that passes only by waiting.
+Every cell is a run of the real source against the fake of its network, with a clock that advances only by waiting.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving import rules
-from producer.source import Event, Source, Surroundings
+from producer.source import Context, Event, Source
 from producer.sources.bluesky import BlueskySource
 from producer.sources.mastodon import MastodonSource
 from producer.sources.twitter_v1 import TwitterSource
@@ -38,17 +38,17 @@ from twitter_topics.settings import Settings
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "faults.md"
 N = 12
 FIRST = 4
-"""Posts before the fault; the others come after it."""
+"""Posts before the fault; the rest come after it."""
 STALL_S = 0.3
 NETWORKS = ("twitter_v1", "x_v2", "mastodon", "bluesky")
 
-HEAD = """# What becomes of the posts when a network misbehaves
+HEAD = """# What happens to the posts when a network misbehaves
 
-Each cell is a run: the server sends {first} of {n} posts, does what the first column says, and sends the rest when it
-is asked again. Posts are counted by id. *Waits* are what passed before the next attempts, by the vendor's table in
-[`producer/receiving/rules.py`](../producer/receiving/rules.py) (without its jitter). A *gap* is a record in
-`source_gaps`: what a network without a past might have sent meanwhile. Written by `python -m tests.fault_table`; a test
-compares it with a new run.
+Each cell is a run: the server sends {first} of {n} posts, then does what the first column says, and sends the rest
+after the producer reconnects. Posts are counted by id. *Waits* are the pauses before reconnecting, from the network's
+table in [`producer/receiving/rules.py`](../producer/receiving/rules.py) (without jitter). A *gap* is a record in
+`source_gaps`: a period in which a network without replay may have sent posts. The page is written by
+`python -m tests.fault_table`; a test compares it with a new run.
 
 """
 
@@ -68,19 +68,19 @@ def _after(*fault: Step, then: Sequence[Step] = ()) -> Script:
     return [[posts(FIRST), *fault], *([list(then)] if then else []), [posts(N), keep_open]]
 
 
-def _http_faults(arrived: Step, silence: Step, refusal: int, odd: Sequence[Step], deletion: Step) -> Faults:
-    """By name, for the three networks that stream over HTTP.
+def _http_faults(arrived: Step, silence: Step, rejection: int, odd: Sequence[Step], deletion: Step) -> Faults:
+    """Return the faults by name, for the three networks that stream over HTTP.
 
     Args:
-        arrived: waits until what was sent has arrived: a reset takes with it what is on its way.
-        silence: lets the time pass after which a line counts as dead.
-        refusal: the code for "slow down".
+        arrived: waits until everything sent has arrived: a reset discards what is in flight.
+        silence: advances the clock past the time after which a connection is treated as dead.
+        rejection: the status code of a rate limit.
         odd: an unknown message, broken JSON, invalid UTF-8.
         deletion: of a post.
     """
     big = [posts(FIRST), posts(1, length=10_000_000), posts(N), keep_open]
     return {
-        "ends the answer": _after(end),
+        "ends the response": _after(end),
         "ends it in the middle of a post": _after(half(), cut),
         "resets the connection in the middle of a post": _after(arrived, half(), script.reset),
         "falls silent": _after(script.keep_alive, arrived, silence, stall),
@@ -89,11 +89,11 @@ def _http_faults(arrived: Step, silence: Step, refusal: int, odd: Sequence[Step]
             *[[status(503)]] * 3,
             [posts(N), keep_open],
         ],
-        "says slow down, twice": [[posts(FIRST), end], *[[status(refusal)]] * 2, [posts(N), keep_open]],
-        "says slow down until a time": _after(end, then=[status(refusal, {"Retry-After": "17"})]),
-        "refuses the credentials at first contact": [[status(401)]],
-        "refuses them later, for good": [[posts(FIRST), end], [status(401)]],
-        "sends posts again": [[posts(FIRST), end], [script.again(3), posts(N), keep_open]],
+        "answers with a rate limit, twice": [[posts(FIRST), end], *[[status(rejection)]] * 2, [posts(N), keep_open]],
+        "answers with a rate limit until a time": _after(end, then=[status(rejection, {"Retry-After": "17"})]),
+        "rejects the credentials on the first connection": [[status(401)]],
+        "rejects them later, permanently": [[posts(FIRST), end], [status(401)]],
+        "repeats posts": [[posts(FIRST), end], [script.again(3), posts(N), keep_open]],
         "sends an unknown message": [[posts(FIRST), odd[0], posts(N), keep_open]],
         "sends broken JSON": [[posts(FIRST), odd[1], posts(N), keep_open]],
         "sends invalid UTF-8": [[posts(FIRST), odd[2], posts(N), keep_open]],
@@ -102,17 +102,17 @@ def _http_faults(arrived: Step, silence: Step, refusal: int, odd: Sequence[Step]
     }
 
 
-def _around(clock: FakeClock) -> Surroundings:
+def _context(clock: FakeClock) -> Context:
     chance = random.Random(1)
-    return Surroundings(now_ms=clock.now_ms, monotonic=clock.monotonic, pause=clock.pause, random=chance)
+    return Context(now_ms=clock.now_ms, monotonic=clock.monotonic, pause=clock.pause, random=chance)
 
 
-def _until_received(around: Surroundings) -> Step:
-    """Until the posts before the fault have been read from the socket."""
+def _until_received(context: Context) -> Step:
+    """Return a step that waits until the posts before the fault have been read from the socket."""
     enough = FIRST * 200  # bytes: no post is shorter
 
     def wait(stream: script.Stream) -> None:
-        while around.status.received_bytes < enough and not stream.connection.end.wait(0.001):
+        while context.status.received_bytes < enough and not stream.connection.end.wait(0.001):
             continue
         stream.connection.end.wait(0.2)
 
@@ -120,40 +120,45 @@ def _until_received(around: Surroundings) -> Step:
 
 
 @contextmanager
-def _twitter(around: Surroundings, steps: Script, _: Path) -> Iterator[Source]:
+def _twitter(context: Context, steps: Script, _: Path) -> Iterator[Source]:
     with FakeTwitter(steps, N) as server:
         settings = Settings(server.settings).twitter
-        yield TwitterSource(settings, Position({}), around, replace(rules.X, stall_s=STALL_S))
+        yield TwitterSource(settings, SourcePosition({}), context, replace(rules.X, stall_s=STALL_S))
 
 
 @contextmanager
-def _mastodon(around: Surroundings, steps: Script, _: Path) -> Iterator[Source]:
+def _mastodon(context: Context, steps: Script, _: Path) -> Iterator[Source]:
     with FakeMastodon(steps, N) as server:
         settings = Settings(server.settings).mastodon
-        yield MastodonSource(settings, Position({}), around, replace(rules.MASTODON, stall_s=STALL_S, jitter=0.0))
+        yield MastodonSource(
+            settings, SourcePosition({}), context, replace(rules.MASTODON, stall_s=STALL_S, jitter=0.0)
+        )
 
 
 @contextmanager
-def _x(around: Surroundings, steps: Script, folder: Path) -> Iterator[Source]:
+def _x(context: Context, steps: Script, folder: Path) -> Iterator[Source]:
     with (
-        x_api.FakeX(N, steps, now_ms=around.now_ms) as server,
+        x_api.FakeX(N, steps, now_ms=context.now_ms) as server,
         patch("producer.sources.x_v2.X", replace(rules.X, stall_s=STALL_S)),
     ):
         settings = Settings({**server.settings, "PRODUCER_STATE_DIR": str(folder)})
-        yield XSource.open(settings, None, around)
+        yield XSource.open(settings, None, context)
 
 
 def _sky_faults() -> dict[str, list[Any]]:
     first, rest = jetstream.frames(FIRST), jetstream.follow
     return {
-        "ends the answer": [[first, jetstream.hang_up]],
+        "ends the response": [[first, jetstream.hang_up]],
         "ends it in the middle of a post": [[first, jetstream.half]],
         "resets the connection in the middle of a post": [[first, jetstream.reset]],
         "falls silent": [[first, jetstream.stall]],
         "answers 503 three times": [[first, jetstream.hang_up], *[[jetstream.status(503)]] * 3],
-        "says slow down, twice": [[first, jetstream.hang_up], *[[jetstream.status(429)]] * 2],
-        "says slow down until a time": [[first, jetstream.hang_up], [jetstream.status(429, Retry_After="17")]],
-        "sends posts again": [[first, jetstream.again(3), rest]],
+        "answers with a rate limit, twice": [[first, jetstream.hang_up], *[[jetstream.status(429)]] * 2],
+        "answers with a rate limit until a time": [
+            [first, jetstream.hang_up],
+            [jetstream.status(429, Retry_After="17")],
+        ],
+        "repeats posts": [[first, jetstream.again(3), rest]],
         "sends an unknown message": [[first, _SKY_ODD[0], rest]],
         "sends broken JSON": [[first, _SKY_ODD[1], rest]],
         "sends invalid UTF-8": [[first, _SKY_ODD[2], rest]],
@@ -163,7 +168,7 @@ def _sky_faults() -> dict[str, list[Any]]:
 
 
 @contextmanager
-def _bluesky(around: Surroundings, name: str, steps: list[Any], folder: Path) -> Iterator[Source]:
+def _bluesky(context: Context, name: str, steps: list[Any], folder: Path) -> Iterator[Source]:
     network = Network(FIRST)
     if name == "sends a deletion":
         network.commit("delete", network.entries[0].body["rkey"], network.entries[0].did)
@@ -172,13 +177,13 @@ def _bluesky(around: Surroundings, name: str, steps: list[Any], folder: Path) ->
     with jetstream.FakeJetstream(network, steps) as host:
         wire = "v2" if name == "hangs up for operational reasons" else "v1"
         given = {"BLUESKY_HOSTS": host.url, "BLUESKY_WIRE": wire, "PRODUCER_STATE_DIR": str(folder)}
-        start = Position({}, cursor=start_of(network, host).text())
+        start = SourcePosition({}, cursor=start_of(network, host).text())
         stalled = STALL_S if name == "falls silent" else 10.0
-        yield BlueskySource(Settings(given), start, around, replace(rules.BLUESKY, stall_s=stalled, jitter=0.0))
+        yield BlueskySource(Settings(given), start, context, replace(rules.BLUESKY, stall_s=stalled, jitter=0.0))
 
 
-def outcome(source: Source, around: Surroundings, clock: FakeClock) -> str:
-    """Follow until all posts are there or the source gives up, and say how it went."""
+def outcome(source: Source, context: Context, clock: FakeClock) -> str:
+    """Follow the source until all posts have arrived or it gives up; return the outcome as a sentence."""
     events: list[Event] = []
     given_up = ""
     try:
@@ -206,33 +211,33 @@ def outcome(source: Source, around: Surroundings, clock: FakeClock) -> str:
 
 
 def cells(network: str) -> dict[str, str]:
-    """Outcome by fault."""
+    """Return the outcome by fault."""
     found = {}
     with tempfile.TemporaryDirectory() as root:
         for number, name in enumerate(_names()):
             folder = Path(root) / str(number)
             folder.mkdir()
             clock = FakeClock()
-            around = _around(clock)
-            opened = _opened(network, name, around, clock, folder)
+            context = _context(clock)
+            opened = _opened(network, name, context, clock, folder)
             if opened is not None:
                 with opened as source:
-                    found[name] = outcome(source, around, clock)
+                    found[name] = outcome(source, context, clock)
     return found
 
 
-def _opened(network: str, name: str, around: Surroundings, clock: FakeClock, folder: Path) -> Any:
+def _opened(network: str, name: str, context: Context, clock: FakeClock, folder: Path) -> Any:
     if network == "bluesky":
         steps = _sky_faults().get(name)
-        return None if steps is None else _bluesky(around, name, steps, folder)
-    steps = _faults_of(network, around, clock).get(name)
+        return None if steps is None else _bluesky(context, name, steps, folder)
+    steps = _faults_of(network, context, clock).get(name)
     opens: dict[str, Callable[..., Any]] = {"twitter_v1": _twitter, "x_v2": _x, "mastodon": _mastodon}
-    return None if steps is None else opens[network](around, steps, folder)
+    return None if steps is None else opens[network](context, steps, folder)
 
 
-def _faults_of(network: str, around: Surroundings, clock: FakeClock) -> Faults:
+def _faults_of(network: str, context: Context, clock: FakeClock) -> Faults:
     rules_of = {"twitter_v1": rules.X, "x_v2": rules.X, "mastodon": rules.MASTODON}
-    arrived = _until_received(around)
+    arrived = _until_received(context)
     silence = script.do(lambda: clock.advance(rules_of[network].stall_s))
     match network:
         case "twitter_v1":
@@ -254,7 +259,7 @@ def _names() -> list[str]:
 
 
 def page(networks: dict[str, dict[str, str]]) -> str:
-    """The table in Markdown."""
+    """Return the page in Markdown."""
     lines = [f"| the server … | {' | '.join(f'`{name}`' for name in networks)} |", "|---" * (len(networks) + 1) + "|"]
     rows = {name: [found.get(name, "–") for found in networks.values()] for name in _names()}
     lines += [f"| {name} | {' | '.join(row)} |" for name, row in rows.items()]

@@ -1,1 +1,1 @@
-"""Between receiving and sending: on disk for what cannot be asked for again, in memory for the rest."""
+"""Between receiving and sending: on disk for posts that cannot be requested again, in memory for the rest."""

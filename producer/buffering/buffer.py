@@ -1,4 +1,4 @@
-"""What was received and is not yet acknowledged: the port between receiving and sending, and its form in memory."""
+"""Records received and not yet acknowledged: the port between receiving and sending, and its in-memory form."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from producer.source import Event
 BATCH_RECORDS = 2_000
 BATCH_BYTES = 1024 * 1024
 GATHER_S = 0.005
-"""A flood is taken in handfuls of so many seconds; the first record after a silence is taken at once."""
+"""Under load, records are gathered for this long before they are taken; the first after a pause is taken at once."""
 
 
-class Batch(NamedTuple):
-    """Events in order, numbered from `first` to `last` without a hole over the life of a buffer.
+class EventBatch(NamedTuple):
+    """Events in order, numbered from `first` to `last` without holes over the life of a buffer.
 
-    They came within milliseconds, the first of them at `received_ms` (Unix). A batch may stand for more records than it
-    has events: one event then says that they cannot be read any more.
+    They arrived within milliseconds of each other, the first at `received_ms` (Unix). A batch may stand for more
+    records than it has events: a single event then reports that they can no longer be read.
     """
 
     first: int
@@ -30,58 +30,69 @@ class Batch(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes, roughly."""
+        """Approximate size in bytes."""
         return sum([len(event[1]) + len(event[2]) + 64 for event in self.events])
+
+
+class Recovered(NamedTuple):
+    """What earlier runs left in a buffer: the records after `forgotten`, up to `last`.
+
+    `newest` is the last batch of them that can be read; None when there is none.
+    """
+
+    forgotten: int = 0
+    last: int = 0
+    newest: EventBatch | None = None
 
 
 class Buffer(Protocol):
     """Filled by the receiving thread (`put`), emptied by the sending one (`take`, `confirm`, `rewind`)."""
 
     def put(self, event: Event) -> bool:
-        """Add an event, waiting while there is no room. False after `finish`: it was not taken in."""
+        """Add an event, waiting while the buffer is full. Return False after `finish`: the event was not added."""
         ...
 
     def finish(self) -> None:
-        """Let nothing more in. What is in can still be taken."""
+        """Accept no more events. Those already buffered can still be taken."""
         ...
 
-    def take(self, seconds: float) -> Batch | None:
-        """The next batch; waits so long for it, None when there is none (yet)."""
+    def take(self, seconds: float) -> EventBatch | None:
+        """Return the next batch, waiting up to `seconds` for it; None when there is none (yet)."""
         ...
 
     @property
     def exhausted(self) -> bool:
-        """Finished, and everything was taken."""
+        """Whether it is finished and everything was taken."""
         ...
 
     def confirm(self, number: int) -> None:
-        """Records up to this one are acknowledged: never give them again in this run."""
+        """Records up to this one are acknowledged: never return them again in this run."""
         ...
 
     def rewind(self) -> None:
-        """Give again from the first record that is not confirmed."""
+        """Start over at the first record that is not confirmed."""
         ...
 
     def forget(self, number: int) -> None:
-        """The position behind this record is saved: never give what is up to it again in any run."""
+        """The position after this record is saved: never return records up to it again, in any run."""
         ...
 
     def backlog(self) -> tuple[int, int]:
-        """Records that were received and are not confirmed, and their bytes. Called from any thread."""
+        """Return how many records are received and not confirmed, and their bytes. Called from any thread."""
         ...
 
     @property
     def problem(self) -> str:
-        """A sentence when nothing can be put because of the buffer itself, else empty."""
+        """A sentence when the buffer itself cannot accept events, else empty."""
         ...
 
     def close(self) -> None:
-        """Let go of files and threads."""
+        """Release files and threads."""
         ...
 
 
 class Intake:
-    """Events in order, bounded by number and bytes, put one at a time and taken all at once."""
+    """Events in order, bounded by number and bytes, added one at a time and taken all at once."""
 
     def __init__(
         self, now_ms: Callable[[], int], max_records: int = BATCH_RECORDS, max_bytes: int = BATCH_BYTES
@@ -99,7 +110,7 @@ class Intake:
 
     @property
     def drained(self) -> bool:
-        """Finished, and nothing is in or on its way in."""
+        """Whether it is finished, empty, and nobody is still adding an event."""
         with self._lock:
             return self._is_drained()
 
@@ -111,11 +122,11 @@ class Intake:
         return self._bytes
 
     def put(self, event: Event) -> bool:
-        """As of `Buffer`."""
+        """See `Buffer`."""
         with self._lock:
             if self.finished:
                 return False
-            self._waiting += 1  # who waits when the end comes is let in: it was received
+            self._waiting += 1  # an event that is waiting at the end is still let in: it was received
             while self._is_full() and not self.finished:
                 self._changed.wait()
             self._waiting -= 1
@@ -129,7 +140,7 @@ class Intake:
         return True
 
     def take(self, seconds: float) -> tuple[int, list[Event]] | None:
-        """When the first of them came (Unix milliseconds), and all events; None when none came in time."""
+        """Return when the first event arrived (Unix milliseconds), and all events; None when none came in time."""
         with self._lock:
             if not self._events and not self._is_drained():
                 self._changed.wait(seconds)
@@ -145,7 +156,7 @@ class Intake:
             return self._received_ms, taken
 
     def finish(self) -> None:
-        """As of `Buffer`."""
+        """See `Buffer`."""
         with self._lock:
             self.finished = True
             self._changed.notify_all()
@@ -158,18 +169,18 @@ class Intake:
 
 
 class MemoryBuffer:
-    """For sources that can be asked again: bounded, and gone with the process.
+    """For sources that can be read again: bounded, and lost with the process.
 
-    It holds one batch that fills up and those that were taken; how many these are is bounded by who takes them.
+    It holds the batch being filled and those already taken; the consumer bounds how many these are.
     """
 
     problem = ""
 
     def __init__(self, after: int, now_ms: Callable[[], int]) -> None:
-        """The first record gets the number `after` + 1."""
+        """Number the first record `after` + 1."""
         self._intake = Intake(now_ms)
-        self._taken: deque[Batch] = deque()
-        self._again: deque[Batch] = deque()
+        self._taken: deque[EventBatch] = deque()
+        self._again: deque[EventBatch] = deque()
         self._last = self._confirmed = after
 
     def put(self, event: Event) -> bool:
@@ -178,7 +189,7 @@ class MemoryBuffer:
     def finish(self) -> None:
         self._intake.finish()
 
-    def take(self, seconds: float) -> Batch | None:
+    def take(self, seconds: float) -> EventBatch | None:
         if self._again:
             batch = self._again.popleft()
         else:
@@ -187,7 +198,7 @@ class MemoryBuffer:
                 return None
             received_ms, events = taken
             first, self._last = self._last + 1, self._last + len(events)
-            batch = Batch(first, self._last, received_ms, events)
+            batch = EventBatch(first, self._last, received_ms, events)
         self._taken.append(batch)
         return batch
 
@@ -205,7 +216,7 @@ class MemoryBuffer:
         self._taken = deque()
 
     def forget(self, number: int) -> None:
-        """It forgets by itself."""
+        """Do nothing: `confirm` already drops the batches."""
 
     def backlog(self) -> tuple[int, int]:
         held = sum(batch.size for batch in (*self._taken.copy(), *self._again.copy()))

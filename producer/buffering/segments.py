@@ -1,8 +1,8 @@
-"""The files of the spool: frames of a batch each in segments that are only ever appended to.
+"""The files of the spool: one frame per batch, in append-only segments.
 
 A frame is `magic, crc32, length, first, count, received_ms` (little-endian) and the events as MessagePack; the checksum
-covers all that follows it. A segment is named after its first record. Whoever opens the folder begins a new segment, so
-only the end of the newest can be torn.
+covers everything after it. A segment is named after its first record. Opening the folder always starts a new segment,
+so only the end of the newest one can be torn.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from typing import Self
 
 import msgspec
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch, Recovered
 from producer.source import Event
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 MAGIC = b"\xf5spl"
-"""Begins with a byte that UTF-8 never has, so no text of a post looks like a frame."""
+"""Starts with a byte that never occurs in UTF-8, so no post's text looks like a frame."""
 
 _HEADER = struct.Struct("<4sIIQIQ")
 _CHECKED_FROM = 8
@@ -38,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Segment:
-    """A file. `size` bytes of it are written and synced. `damaged` once a part of it could not be read."""
+    """A file. `size` bytes of it are written and synced; `damaged` is set once part of it could not be read."""
 
     path: Path
     first: int
@@ -47,47 +48,54 @@ class Segment:
 
 
 class Segments:
-    """One thread appends, one reads, one forgets.
+    """One thread appends, one reads, one forgets. Open a folder with `recover`."""
 
-    Args:
-        folder: made when missing.
-        after: records up to this number are not needed any more, by whoever saved that elsewhere.
-        segment_bytes: a segment that is larger is followed by a new one.
-
-    Raises:
-        OSError: the folder cannot be read or written.
-    """
-
-    def __init__(self, folder: Path, after: int = 0, segment_bytes: int = SEGMENT_BYTES) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, segments: list[Segment], recovered: Recovered, segment_bytes: int) -> None:
         self._folder = folder
+        self._segments = segments
         self._segment_bytes = segment_bytes
         self._file: int | None = None
         self._lock = Lock()
-        self._segments = _found(folder)
-        self.newest: Batch | None = None
-        """The last batch that the folder held when it was opened."""
-        tail = self._repair()
-        oldest = self._segments[0].first - 1 if self._segments else after
-        newest = self._segments[-1].first - 1 if self._segments else after
-        self.forgotten = _saved_number(folder, oldest)
-        self.last = max(self.forgotten, newest, self.newest.last if self.newest else 0)
-        if self.forgotten < after <= self.last:
-            self.forgotten = after
+        self.recovered = recovered
+        self.forgotten, self.last = recovered.forgotten, recovered.last
+
+    @classmethod
+    def recover(cls, folder: Path, after: int = 0, segment_bytes: int = SEGMENT_BYTES) -> Self:
+        """Open a folder: repair the end that a crash has torn, and work out which records are still needed.
+
+        Args:
+            folder: created when missing.
+            after: records up to this number are no longer needed, according to the position saved elsewhere.
+            segment_bytes: once a segment is larger, a new one is started.
+
+        Raises:
+            OSError: the folder cannot be read or written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        segments = _found(folder)
+        newest, tail = _repair(segments)
+        forgotten = _saved_number(folder, segments[0].first - 1 if segments else after)
+        last = max(forgotten, segments[-1].first - 1 if segments else after, newest.last if newest else 0)
+        if forgotten < after <= last:
+            forgotten = after
+        needed = newest if newest is not None and newest.last > forgotten else None
+        opened = cls(folder, segments, Recovered(forgotten, last, needed), segment_bytes)
         if tail is not None:
-            self.append(Batch(self.last + 1, self.last + 1, 0, [tail]))
-        self._delete(self.forgotten)
+            opened.append(EventBatch(last + 1, last + 1, 0, [tail]))
+            opened.recovered = Recovered(forgotten, opened.last, needed)
+        opened._delete(forgotten)
+        return opened
 
     @property
     def bytes(self) -> int:
         with self._lock:
             return sum(segment.size for segment in self._segments)
 
-    def append(self, batch: Batch) -> None:
+    def append(self, batch: EventBatch) -> None:
         """Write a batch; when this returns it survives a power cut.
 
         Raises:
-            OSError: it was not written. The next attempt goes to another file.
+            OSError: it was not written. The next attempt uses a new file.
         """
         frame = memoryview(encode(batch))
         try:
@@ -104,9 +112,9 @@ class Segments:
         self._segments[-1].size += len(frame)
         self.last = batch.last
 
-    def read(self, number: int) -> Iterator[Batch | None]:
-        """Batches from record `number` on, what could not be read as an event that says so; None when there is nothing
-        more yet."""
+    def read(self, number: int) -> Iterator[EventBatch | None]:
+        """Yield batches from record `number` on, with an `unreadable` event for damaged ones; None when there is
+        nothing more yet."""
         segment, offset, damage = None, 0, b""
         while True:
             following = self._following(segment, number)
@@ -122,7 +130,7 @@ class Segments:
             offset += len(content)
             for piece in frames(content):
                 if isinstance(piece, bytes):
-                    _log.error("%s: %d bytes cannot be read", segment.path, len(piece))
+                    _log.error("%s: %d bytes are damaged", segment.path, len(piece))
                     segment.damaged = True
                     damage += piece
                 elif piece.last >= number:
@@ -132,7 +140,7 @@ class Segments:
                     number, damage = piece.last + 1, b""
 
     def forget(self, number: int) -> None:
-        """Records up to this one are not needed any more: delete the segments that hold no other."""
+        """Records up to this one are no longer needed: delete the segments that hold no others."""
         if number > self.forgotten:
             temporary = self._folder / "forgotten.tmp"
             temporary.write_text(str(number))
@@ -150,7 +158,7 @@ class Segments:
                     segment.path.unlink()
 
     def close(self) -> None:
-        """Let go of the file, and of what is not needed any more."""
+        """Close the file and delete what is no longer needed."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -162,7 +170,7 @@ class Segments:
         return self._file is None and self.last <= number
 
     def _following(self, segment: Segment | None, number: int) -> Segment | None:
-        """The segment after one; after None, the one that holds a record."""
+        """Return the segment after `segment`; for None, the one that holds the record."""
         with self._lock:
             if segment is not None:
                 return next((other for other in self._segments if other.first > segment.first), None)
@@ -180,7 +188,7 @@ class Segments:
         _sync_folder(self._folder)
 
     def _abandon(self) -> None:
-        """After a failed write or sync nobody knows what is on the disk: cut it off and use the file no more."""
+        """Truncate and abandon the file: after a failed write or sync its content on disk is unknown."""
         if self._file is None:
             return
         segment = self._segments[-1]
@@ -193,35 +201,39 @@ class Segments:
             with self._lock:
                 self._segments.pop()
 
-    def _repair(self) -> Event | None:
-        """Cut off the torn end of the newest segment. Returns an event when that end was whole and yet unreadable."""
-        tail = None
-        for segment in reversed(self._segments.copy()):
-            pieces = list(frames(_content(segment.path, 0, segment.size)))
-            if segment is self._segments[-1] and pieces and isinstance(torn := pieces[-1], bytes):
-                _log.warning("%s: the last %d bytes are torn and cut off", segment.path, len(torn))
-                tail = tail if _is_incomplete(torn) else unreadable(torn, segment.first, 0)
-                segment.size -= len(torn)
-                os.truncate(segment.path, segment.size)
-            if not segment.size:
-                segment.path.unlink()
-                self._segments.remove(segment)
-            self.newest = next((piece for piece in reversed(pieces) if not isinstance(piece, bytes)), None)
-            if self.newest is not None:
-                break
-        return tail
+
+def _repair(segments: list[Segment]) -> tuple[EventBatch | None, Event | None]:
+    """Cut off the torn end of the newest segment, and drop segments that are empty then.
+
+    Return the last batch, and an event when the torn end was complete but unreadable.
+    """
+    tail = None
+    for segment in reversed(segments.copy()):
+        pieces = list(frames(_content(segment.path, 0, segment.size)))
+        if segment is segments[-1] and pieces and isinstance(torn := pieces[-1], bytes):
+            _log.warning("%s: cut off the last %d bytes, which were torn", segment.path, len(torn))
+            tail = tail if _is_incomplete(torn) else unreadable(torn, segment.first, 0)
+            segment.size -= len(torn)
+            os.truncate(segment.path, segment.size)
+        if not segment.size:
+            segment.path.unlink()
+            segments.remove(segment)
+        newest = next((piece for piece in reversed(pieces) if not isinstance(piece, bytes)), None)
+        if newest is not None:
+            return newest, tail
+    return None, tail
 
 
-def encode(batch: Batch) -> bytes:
-    """The frame of a batch."""
+def encode(batch: EventBatch) -> bytes:
+    """Return the frame of a batch."""
     payload = _encode(batch.events)
     header = _HEADER.pack(MAGIC, 0, len(payload), batch.first, len(batch.events), batch.received_ms)
     checksum = zlib.crc32(payload, zlib.crc32(header[_CHECKED_FROM:]))
     return header[:4] + struct.pack("<I", checksum) + header[_CHECKED_FROM:] + payload
 
 
-def frames(content: bytes) -> Iterator[Batch | bytes]:
-    """The batches of a segment in order, and between them the bytes that are none."""
+def frames(content: bytes) -> Iterator[EventBatch | bytes]:
+    """Yield the batches of a segment in order, and between them the bytes that could not be read."""
     offset = damaged_from = 0
     while offset < len(content):
         found = _frame(content, offset)
@@ -238,8 +250,8 @@ def frames(content: bytes) -> Iterator[Batch | bytes]:
         yield content[damaged_from:]
 
 
-def _frame(content: bytes, offset: int) -> tuple[Batch, int] | None:
-    """The sound frame at an offset, and where it ends."""
+def _frame(content: bytes, offset: int) -> tuple[EventBatch, int] | None:
+    """Return the intact frame at an offset and where it ends, else None."""
     payload_from = offset + _HEADER.size
     if payload_from > len(content):
         return None
@@ -254,30 +266,30 @@ def _frame(content: bytes, offset: int) -> tuple[Batch, int] | None:
         events = _decode(view[payload_from:end])
     except msgspec.MsgspecError:
         return None
-    return Batch(first, first + count - 1, received_ms, events), end
+    return EventBatch(first, first + count - 1, received_ms, events), end
 
 
 def unreadable(content: bytes, number: int, lost: int) -> Event:
-    """What is left of records from `number` on whose bytes were damaged on the disk."""
+    """Return the event for records from `number` on whose bytes were damaged on disk."""
     key = b"spool-" + sha256(b"%d " % number + content).hexdigest()[:32].encode()
-    records = f"{lost} records are" if lost else "what was last written is"
+    records = f"{lost} record{'' if lost == 1 else 's'}" if lost else "the last write"
     return Event("unreadable", key, content, reason=f"spool: {records} lost in {len(content)} damaged bytes")
 
 
-def _lost(content: bytes, first: int, last: int) -> Batch:
-    return Batch(first, last, 0, [unreadable(content, first, last - first + 1)])
+def _lost(content: bytes, first: int, last: int) -> EventBatch:
+    return EventBatch(first, last, 0, [unreadable(content, first, last - first + 1)])
 
 
 def _is_incomplete(tail: bytes) -> bool:
-    """Whether a write ended in the middle: fewer bytes than its header says, or blocks that never came to the disk."""
+    """Whether a write was interrupted: fewer bytes than its header says, or blocks that never reached the disk."""
     if len(tail) < _HEADER.size or not tail.strip(b"\0"):
         return True
     magic, _, length, *_ = _HEADER.unpack_from(tail)
     return bool(magic == MAGIC and _HEADER.size + length > len(tail))
 
 
-def _cut(batch: Batch, number: int) -> Batch:
-    """A batch without the records before `number`."""
+def _cut(batch: EventBatch, number: int) -> EventBatch:
+    """Return the batch without the records before `number`."""
     if batch.first >= number:
         return batch
     return batch._replace(first=number, events=batch.events[number - batch.first :])
@@ -295,7 +307,7 @@ def _found(folder: Path) -> list[Segment]:
 
 
 def _saved_number(folder: Path, default: int) -> int:
-    """What is forgotten. Without the file everything is there again, and repeated."""
+    """Return the last forgotten record. Without the file everything is sent again."""
     try:
         return int((folder / "forgotten").read_text())
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""The buffer of live sources: on disk first, because what was received cannot be asked for again."""
+"""The buffer of live sources: on disk first, because a live source cannot be read again."""
 
 from __future__ import annotations
 
@@ -8,72 +8,66 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Condition, Event, Thread
+from threading import Condition, Thread
+from threading import Event as Flag
 
-from producer.buffering.buffer import Batch, Intake
+from producer.buffering.buffer import EventBatch, Intake
 from producer.buffering.segments import SEGMENT_BYTES, Segments
-from producer.source import Event as Record
+from producer.source import Event
 from twitter_topics.errors import RetryableError
 
 RECENT_BYTES = 16 * 1024 * 1024
-"""Batches on disk that are kept in memory too, for a sender that keeps up. One that falls behind reads the disk."""
+"""Batches on disk that are also kept in memory, for a sender that keeps up. One that falls behind reads the disk."""
 
 _RETRY_S = 1.0
 _LOOK_S = 1.0
-_SEGMENTS = 8  # at least so many in a full spool, so that room comes back in pieces
+_SEGMENTS = 8  # minimum in a full spool, so that space is freed in steps
 
 _log = logging.getLogger(__name__)
 
 
 class Spool:
-    """A `Buffer` on disk. Its own thread writes what was put: one write and one sync for all that came meanwhile.
+    """A `Buffer` on disk. Its own thread writes: one write and one sync for everything that arrived meanwhile.
 
     Args:
-        folder: one a source; a second process that opens it is refused.
-        max_bytes: then `put` waits until Kafka has taken some, give or take a batch.
-        now_ms: Unix milliseconds.
-        after: records up to this number are not needed any more, as the position says.
+        folder: one per source; a second process that opens it is rejected.
+        max_bytes: beyond it `put` waits until Kafka has taken some, give or take a batch.
+        now_ms: returns Unix milliseconds.
+        after: records up to this number are no longer needed, according to the position.
 
     Raises:
         RetryableError: another producer uses the folder.
-        OSError: it cannot be read or written.
+        OSError: the folder cannot be read or written.
     """
 
     def __init__(self, folder: Path, max_bytes: int, now_ms: Callable[[], int], after: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._guard = _only_user(folder)
-        self._segments = Segments(folder, after, min(SEGMENT_BYTES, max_bytes // _SEGMENTS))
+        self._segments = Segments.recover(folder, after, min(SEGMENT_BYTES, max_bytes // _SEGMENTS))
         self._max_bytes = max_bytes
-        self.inherited = self._segments.last
-        """Number of the last record of earlier runs."""
+        self.recovered = self._segments.recovered
         self._intake = Intake(now_ms)
         self._changed = Condition()
-        self._recent: deque[Batch] = deque()
+        self._recent: deque[EventBatch] = deque()
         self._recent_bytes = 0
-        self._confirmed = self._segments.forgotten
+        self._confirmed = self.recovered.forgotten
         self._next = self._confirmed + 1
-        self._behind = self._next <= self._segments.last
-        self._reader: Iterator[Batch | None] | None = None
-        self._room = Event()
+        self._behind = self._next <= self.recovered.last
+        self._reader: Iterator[EventBatch | None] | None = None
+        self._room = Flag()
         self._failure: Exception | None = None
         self.problem = ""
         self._writer = Thread(target=self._write_all, name="spool", daemon=True)
         self._writer.start()
 
-    @property
-    def newest(self) -> Batch | None:
-        """The last batch of earlier runs, when it was not forgotten: where the source goes on."""
-        newest = self._segments.newest
-        return newest if newest is not None and newest.last > self._segments.forgotten else None
-
-    def put(self, event: Record) -> bool:
+    def put(self, event: Event) -> bool:
         return self._intake.put(event)
 
     def finish(self) -> None:
         self._intake.finish()
         self._room.set()
 
-    def take(self, seconds: float) -> Batch | None:
+    def take(self, seconds: float) -> EventBatch | None:
         with self._changed:
             if not self._recent and not self._behind and self._writer.is_alive():
                 self._changed.wait(seconds)
@@ -119,7 +113,7 @@ class Spool:
         return (records, self._segments.bytes + self._intake.bytes) if records > 0 else (0, 0)
 
     def close(self) -> None:
-        """Write what is left and let go. Safe to call more than once."""
+        """Write what is left and release everything. Safe to call more than once."""
         self.finish()
         self._writer.join()
         self._segments.close()
@@ -134,16 +128,16 @@ class Spool:
                 if taken is not None:
                     received_ms, events = taken
                     first = self._segments.last + 1
-                    self._write(Batch(first, first + len(events) - 1, received_ms, events))
-        except Exception as error:  # noqa: BLE001 - `take` raises it where somebody sees it
+                    self._write(EventBatch(first, first + len(events) - 1, received_ms, events))
+        except Exception as error:  # noqa: BLE001 - `take` raises it where it is seen
             self._failure = error
             self._intake.finish()
         finally:
             with self._changed:
                 self._changed.notify_all()
 
-    def _write(self, batch: Batch) -> None:
-        """On disk, however long that takes; what is left at the end may exceed the bound."""
+    def _write(self, batch: EventBatch) -> None:
+        """Write to disk, however long that takes; the last batches of a stop may exceed the bound."""
         self._wait_for_room()
         while True:
             try:
@@ -152,10 +146,10 @@ class Spool:
             except OSError as error:
                 if self._intake.finished:
                     _log.error(
-                        "%d records could not be written to the spool and are lost: %s", len(batch.events), error
+                        "%d records could not be written to the spool and are lost (%s)", len(batch.events), error
                     )
                     return
-                self.problem = f"the spool cannot be written, so nothing more is received: {error}"
+                self.problem = f"cannot write the spool, receiving has stopped: {error}"
                 self._room.clear()
                 self._room.wait(_RETRY_S)
         self.problem = ""
@@ -171,9 +165,7 @@ class Spool:
 
     def _wait_for_room(self) -> None:
         while self._is_full() and not self._intake.finished:
-            self.problem = (
-                f"the spool is full (PRODUCER_SPOOL_MAX_MB={self._max_bytes >> 20}), so nothing more is received"
-            )
+            self.problem = f"the spool is full (PRODUCER_SPOOL_MAX_MB={self._max_bytes >> 20}), receiving has stopped"
             self._room.clear()
             if self._is_full() and not self._intake.finished:
                 self._room.wait(_LOOK_S)
@@ -189,6 +181,6 @@ def _only_user(folder: Path) -> int:
     except OSError as error:
         os.close(handle)
         raise RetryableError(
-            f"another producer uses {folder}: two of the same source need a PRODUCER_STATE_DIR each"
+            f"another producer uses {folder}: give each producer of the same source its own PRODUCER_STATE_DIR"
         ) from error
     return handle

@@ -1,4 +1,4 @@
-"""What HTTP servers say beside the content: when to come back, what time it is. And how we introduce ourselves."""
+"""HTTP around the stream: credentials and user agent, error responses, reset times, clock skew."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ CONNECT_TIMEOUT_S = 10.0
 BODY_BYTES = 16 * 1024
 
 BROKEN = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException, ValueError)
-"""What requests, urllib3 and http.client raise when a connection fails. The errors of requests are OSErrors; what reads
-on after it was shut down raises a ValueError."""
+"""What requests, urllib3 and http.client raise when a connection fails. The errors of requests are OSErrors; reading
+after a shutdown raises a ValueError."""
 IMPOSSIBLE = ValueError
-"""Raised while connecting: the request cannot be made. InvalidURL, InvalidHeader and UnicodeError are ValueErrors, and
-http.client raises a bare one. Its message may hold the secret: never show it."""
+"""Raised while connecting when the request is invalid. InvalidURL, InvalidHeader and UnicodeError are ValueErrors, and
+http.client raises a bare one. Its message may contain the secret: never show it."""
 
 MAX_RESET_S = 24 * 3600.0
-"""The longest window of any vendor. A time beyond it is a mistake of somebody's clock."""
+"""The longest window of any vendor. A time beyond it means that a clock is wrong."""
 MAX_SKEW_S = 120.0
-"""OAuth signatures are refused when the clock is further away than minutes."""
+"""OAuth signatures are rejected when the clock is off by more than a few minutes."""
 
 _CONTROL = re.compile(r"[^\x20-\x7e]+")
 
@@ -44,7 +44,7 @@ def user_agent() -> str:
 
 
 class Bearer(AuthBase):
-    """Puts the token into every request. As an `auth`, so that an entry in ~/.netrc does not replace it."""
+    """Adds the token to every request. It is an `auth`, so an entry in ~/.netrc does not replace it."""
 
     def __init__(self, token: SecretStr) -> None:
         self._token = token
@@ -55,7 +55,7 @@ class Bearer(AuthBase):
 
 
 class Answer(NamedTuple):
-    """An answer that is no stream. `headers` are found in any case of letters; `body` is its beginning."""
+    """A response that is not a stream. `headers` are case-insensitive; `body` is only the beginning."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,23 +63,23 @@ class Answer(NamedTuple):
 
     @classmethod
     def of(cls, response: requests.Response) -> Self:
-        """With the first of the body: a server need not end what it says."""
+        """Read only the beginning of the body: a server may never end it."""
         body = b""
         with suppress(*BROKEN):
             body = response.raw.read1(BODY_BYTES, decode_content=True) or b""
         return cls(response.status_code, response.headers, body)
 
-    def says(self) -> str:
-        """The body for a log: one line, printable, at most 200 characters."""
+    def body_text(self) -> str:
+        """Return the body for a log: one line, printable, at most 200 characters."""
         return _CONTROL.sub(" ", self.body.decode("utf-8", "replace")).strip()[:200]
 
 
 def probe(url: str, auth: AuthBase | None = None) -> Answer:
-    """A small question on a connection of its own; redirections are answers.
+    """Send one GET on its own connection. Redirects are returned, not followed.
 
     Raises:
         RetryableError: nobody answers.
-        ConfigurationError: address or credentials hold what cannot be sent.
+        ConfigurationError: the address or the credentials contain characters that cannot be sent.
     """
     try:
         with (
@@ -95,16 +95,16 @@ def probe(url: str, auth: AuthBase | None = None) -> Answer:
         ):
             return Answer.of(response)
     except IMPOSSIBLE:
-        msg = f"{url}: the address or a credential holds characters that HTTP does not allow"
+        msg = f"{url}: the address or a credential contains characters that HTTP does not allow"
         raise ConfigurationError(msg) from None
     except BROKEN as error:
-        msg = f"{url} does not answer: {innermost(error)}"
+        msg = f"{url} does not answer: {root_cause_sentence(error)}"
         raise RetryableError(msg) from error
 
 
-def innermost(error: BaseException) -> str:
-    """The cause at the bottom, which says what happened; the outer ones repeat the address. (A ValueError there is a
-    parser's, that met the end.)"""
+def root_cause_sentence(error: BaseException) -> str:
+    """Return the innermost cause, which says what happened; the outer ones repeat the address. (A ValueError at the
+    bottom comes from a parser that hit the end of the stream, and is skipped.)"""
     seen = {id(error)}
     while (inner := error.__cause__ or error.__context__) is not None and id(inner) not in seen:
         if isinstance(inner, ValueError):
@@ -115,9 +115,9 @@ def innermost(error: BaseException) -> str:
 
 
 def reset_in_s(headers: Mapping[str, str], now_ms: int) -> float | None:
-    """Seconds until the server takes requests again, from `x-rate-limit-reset` (X: Unix seconds), `X-RateLimit-Reset`
-    (Mastodon: an ISO time) or `Retry-After` (seconds or a date). None when it does not say, or nothing that can be
-    true."""
+    """Return the seconds until the server accepts requests again, from `x-rate-limit-reset` (X: Unix seconds),
+    `X-RateLimit-Reset` (Mastodon: an ISO time) or `Retry-After` (seconds or a date). None when the headers do not say,
+    or the value is implausible."""
     reset = headers.get("x-rate-limit-reset") or headers.get("X-RateLimit-Reset", "")
     retry = headers.get("Retry-After", "")
     now = now_ms / 1000
@@ -128,18 +128,18 @@ def reset_in_s(headers: Mapping[str, str], now_ms: int) -> float | None:
 
 
 def clock_skew_s(headers: Mapping[str, str], now_ms: int) -> float | None:
-    """By how much this machine's clock is ahead of the server's `Date` header, in seconds. None without one."""
+    """Return how far this machine's clock is ahead of the server's `Date` header, in seconds. None without one."""
     moment = _moment(headers.get("Date", ""))
     return None if moment is None else now_ms / 1000 - moment
 
 
 def skew_sentence(headers: Mapping[str, str], now_ms: int) -> str:
-    """Says so when the clocks differ by more than two minutes, else empty."""
+    """Return a sentence when the clocks differ by more than two minutes, else an empty string."""
     skew = clock_skew_s(headers, now_ms)
     if skew is None or abs(skew) <= MAX_SKEW_S:
         return ""
     side = "ahead of" if skew > 0 else "behind"
-    return f"this machine's clock is {abs(skew):.0f} s {side} the server's: set it (NTP)"
+    return f"this machine's clock is {abs(skew):.0f} s {side} the server's: synchronize it (NTP)"
 
 
 def _from(text: str, now: float) -> float | None:
@@ -152,7 +152,7 @@ def _number(text: str) -> float | None:
 
 
 def _moment(text: str) -> float | None:
-    """Unix seconds from digits, an ISO time or an HTTP date."""
+    """Return Unix seconds from digits, an ISO time or an HTTP date."""
     if (number := _number(text)) is not None:
         return number
     for parse in (datetime.fromisoformat, parsedate_to_datetime):

@@ -1,30 +1,30 @@
-"""From broken connections to gaps: from when to when nothing was received, why, and what that may have cost."""
+"""From lost connections to gaps: from when to when nothing was received, why, and how many posts may be missing."""
 
 from __future__ import annotations
 
 import math
 
-from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.position import SourcePosition
+from producer.source import Context, Event
 from twitter_topics.records.gap import Gap
 
 _RATE_SECONDS = 300.0
-"""How far back the rate of posts looks: with an exponential weight that falls to 1/e in this time."""
+"""Time constant of the post rate: exponential weights fall to 1/e over it."""
 
 
 class GapWatch:
-    """Follows whether a live source is connected. One instance a source, used by its reading thread.
+    """Tracks whether a live source is connected. One instance per source, used by its reading thread.
 
-    A stop of the whole producer is a gap too: it begins when the last run was last alive. `status.alive_ms`, which the
-    next run will begin at, must not run ahead of what was handed on: a source with a queue between calls
-    `alive(…, handed_on=False)` when it receives and `handed_on(…)` when that has left the queue.
+    A stop of the whole producer is a gap too: it begins when the last run was last alive. The next run starts at
+    `status.alive_ms`, so that must not get ahead of what was handed on: a source with a queue in between calls
+    `alive(…, handed_on=False)` when it receives and `handed_on(…)` when the post has left the queue.
     """
 
-    def __init__(self, source: str, start: Position, surroundings: Surroundings) -> None:
+    def __init__(self, source: str, start: SourcePosition, context: Context) -> None:
         self._source = source
-        self._now_ms = surroundings.now_ms
-        self._monotonic = surroundings.monotonic
-        self._status = surroundings.status
+        self._now_ms = context.now_ms
+        self._monotonic = context.monotonic
+        self._status = context.status
         self._status.rate = start.rate
         self._status.alive_ms = start.alive_ms
         self._alive_ms = self._since_ms = start.alive_ms
@@ -35,12 +35,12 @@ class GapWatch:
         self._posts = 0
 
     def connected(self, at_ms: int | None = None) -> Event | None:
-        """The source brings posts (again), since `at_ms` or now: the gap that ends then, None when none was open."""
+        """The source delivers (again) since `at_ms` or now: return the gap that ends then, None when none was open."""
         now = self._now_ms() if at_ms is None else at_ms
         self._measured_at, self._posts = self._monotonic(), 0
         self._status.connected, self._status.sentence = True, ""
         since, self._since_ms = self._since_ms, 0
-        if now < since:  # the clock was set back: by how much the time went on, the other clock knows
+        if now < since:  # the clock was set back: the monotonic clock knows how much time passed
             now = since + int((self._monotonic() - self._since) * 1000)
         self._alive_ms = max(self._alive_ms, now)
         if not since or now <= since:
@@ -48,18 +48,18 @@ class GapWatch:
         return self.missed(since, now, self._cause)
 
     def resumed(self) -> None:
-        """As `connected`, of a source that goes on where it was: nothing has been missed."""
+        """Like `connected`, for a source that resumes where it stopped: nothing was missed."""
         self._since_ms = 0
         self.connected()
 
     def missed(self, from_ms: int, to_ms: int, cause: str) -> Event:
-        """A gap that the source itself has found."""
+        """Return a gap that the source itself detected."""
         gap = Gap(self._source, from_ms, to_ms, cause, round(self._status.rate * (to_ms - from_ms) / 1000))
         self._status.gap_seconds += gap.seconds
         return Event("gap", gap.key(), gap.value(), from_ms)
 
     def alive(self, posts: int = 0, handed_on: bool = True) -> int:
-        """Something came, be it a sign of life; `posts` of it count for the rate. Returns when, Unix milliseconds."""
+        """Record a sign of life; `posts` count towards the rate. Return its time in Unix milliseconds."""
         self._alive_ms = self._now_ms()
         if handed_on:
             self._status.alive_ms = self._alive_ms
@@ -73,16 +73,16 @@ class GapWatch:
         return self._alive_ms
 
     def handed_on(self, at_ms: int) -> None:
-        """All that came until then has left the source. May be called from another thread."""
+        """Everything received up to `at_ms` has left the source. May be called from another thread."""
         self._status.alive_ms = max(at_ms, self._status.alive_ms)
 
     def lost(self, cause: str, sentence: str) -> None:
-        """Nothing comes any more. The gap began with the last sign of life; a second loss in a row adds no other."""
+        """The connection is lost. The gap began with the last sign of life; repeated losses extend it."""
         self._status.reconnects[cause] += 1
         self.paused(cause, sentence)
 
     def paused(self, cause: str, sentence: str) -> None:
-        """As `lost`, where nobody tries to connect."""
+        """Like `lost`, while no reconnection is attempted."""
         self._status.connected, self._status.sentence = False, sentence
         if not self._since_ms:
             self._since_ms, self._cause = self._alive_ms or self._now_ms(), cause

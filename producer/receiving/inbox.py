@@ -1,4 +1,4 @@
-"""The bounded queue between the thread that reads a socket and the one that hands on."""
+"""The bounded queue between the thread that reads a socket and the one that passes its items on."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 class Inbox(Generic[Item]):
-    """Items in order, bounded by number and by the sum of their lengths; taken many at a time.
+    """Items in order, bounded by number and total length, and taken many at a time.
 
-    One item is always let in, however large: it holds at most the bound and one item more.
+    An empty inbox accepts one item of any size, so it holds at most the bound plus one item.
     """
 
     def __init__(self, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> None:
@@ -32,7 +32,7 @@ class Inbox(Generic[Item]):
         self._closed = False
 
     def put(self, items: Sequence[Item]) -> bool:
-        """Add items, waiting while it is full. False when it was closed: nothing (more) is taken in."""
+        """Add items, waiting while it is full. Return False once it is closed: the rest was not added."""
         with self._changed:
             for item in items:
                 while self._is_full() and not self._closed:
@@ -46,7 +46,7 @@ class Inbox(Generic[Item]):
         return True
 
     def take(self, seconds: float) -> list[Item]:
-        """Everything there is; waits so long for a first item. Empty when there is none (yet)."""
+        """Return everything there is, waiting up to `seconds` for a first item. Empty when there is none (yet)."""
         with self._changed:
             if not self._items and not self._closed:
                 self._changed.wait(seconds)
@@ -57,7 +57,7 @@ class Inbox(Generic[Item]):
         return taken
 
     def close(self) -> None:
-        """Let nothing more in and wake everybody; what is in can still be taken."""
+        """Accept no more items and wake all waiters; items already inside can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

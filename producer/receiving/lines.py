@@ -1,4 +1,4 @@
-"""From chunks of a stream to whole lines, in bounded memory."""
+"""Turns chunks of a stream into complete lines, in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from producer.source import Event
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 HEAD_BYTES = 16 * 1024
-"""What is kept of a line that is too long."""
+"""How much of a too long line is kept."""
 
 
 class LineBuffer:
-    """Collects chunks until a line is whole. One instance a connection: what a break cuts off is no line.
+    """Collects chunks into complete lines. One instance per connection: a line cut off by a disconnect is dropped.
 
-    A line ends with LF or CR LF. One longer than `max_bytes` is not held: it becomes an unreadable event with its head
+    A line ends with LF or CR LF. One longer than `max_bytes` is not kept: it becomes an unreadable event with its head
     and its length.
     """
 
@@ -24,10 +24,10 @@ class LineBuffer:
         self._max_bytes = max_bytes
         self._parts: list[bytes] = []
         self.pending = 0
-        """Bytes of the line that has not ended."""
+        """Bytes of the incomplete line."""
 
     def feed(self, chunk: bytes) -> list[bytes | Event]:
-        """The lines that end in this chunk, without their ends; empty ones too."""
+        """Return the lines completed by this chunk, without line ends; empty ones included."""
         first, *others = chunk.split(b"\n")
         if not others:
             self._keep(first)
@@ -54,17 +54,17 @@ class LineBuffer:
 
 
 def unreadable(line: bytes, reason: str) -> Event:
-    """A dead letter. The same line gives the same key."""
+    """Return a dead letter. The same line always has the same key."""
     key = f"line-{hashlib.sha256(line).hexdigest()[:32]}"
     return Event("unreadable", key.encode(), line, reason=reason.encode("utf-8", "replace").decode())
 
 
 def too_long(head: bytes, length: int) -> Event:
-    return unreadable(head, f"size: a line of {length} bytes, only its head was kept")
+    return unreadable(head, f"size: a line of {length} bytes, of which only the head was kept")
 
 
 def json_object(line: bytes) -> dict[str, Any] | str:
-    """The object that a line holds, or the reason why it is unreadable."""
+    """Return the JSON object in a line, or the reason why the line is unreadable."""
     try:
         body = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:

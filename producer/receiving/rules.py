@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt, by the rules of those who run the servers."""
+"""How long to wait before the next attempt, by the rules of the networks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class WaitRules:
     """Waits in seconds, by kind of failure.
 
     Attributes:
-        network_step_s, network_max_s: connection refused, broken or silent: so much more each time. The first attempt
-            after a healthy connection is made at once.
-        http_first_s, http_max_s: an answer other than 200: doubling.
-        rate_limit_first_s, rate_limit_max_s: told to slow down (420, 429): doubling.
-        stall_s: silence after which a connection counts as broken.
-        jitter: share of a wait that is added at random, so that many clients do not come back at once.
+        network_step_s, network_max_s: connection refused, lost or silent: one step more each time. The first attempt
+            after a healthy connection is immediate.
+        http_first_s, http_max_s: a response other than 200: doubling.
+        rate_limit_first_s, rate_limit_max_s: rate limited (420, 429): doubling.
+        stall_s: silence after which a connection is treated as lost.
+        jitter: share of a wait added at random, so that many clients do not reconnect at once.
     """
 
     network_step_s: float
@@ -29,56 +29,57 @@ class Rules:
     jitter: float = 0.0
 
 
-X = Rules(0.25, 16.0, 5.0, 320.0, 60.0, 960.0, stall_s=21.0)
+X = WaitRules(0.25, 16.0, 5.0, 320.0, 60.0, 960.0, stall_s=21.0)
 """https://docs.x.com/x-api/fundamentals/handling-disconnections: network 250 ms more each time up to 16 s, HTTP errors
-5 s doubling to 320 s, 429 one minute doubling (no end is named; we stop at 16 minutes), a keep-alive every 20 s: one
-more for the way, as Tweepy does since 4.12.1. The v1.1 guide "Connecting to a streaming endpoint" had the same table.
+5 s doubling to 320 s, 429 one minute doubling (no maximum is given; ours is 16 minutes), a keep-alive every 20 s: one
+second more for transit, as Tweepy does since 4.12.1. The v1.1 guide "Connecting to a streaming endpoint" had the same
+table.
 """
 
-MASTODON = Rules(1.0, 30.0, 5.0, 320.0, 60.0, 960.0, stall_s=31.0, jitter=0.2)
-"""Mastodon documents no table, so this is our choice: that of X, slower and spread out after a failed attempt, because
-behind one name there may be a small server with many clients. Its streaming server writes a heartbeat every 15 s: two
-of them and a second. https://docs.joinmastodon.org/api/rate-limits: 429 with `X-RateLimit-Reset`, an ISO time.
+MASTODON = WaitRules(1.0, 30.0, 5.0, 320.0, 60.0, 960.0, stall_s=31.0, jitter=0.2)
+"""Mastodon documents no table, so this is our choice: X's, slower and with jitter after a failed attempt, because the
+server may be small and have many clients. Its streaming server sends a heartbeat every 15 s: we allow two plus a
+second. https://docs.joinmastodon.org/api/rate-limits: 429 with `X-RateLimit-Reset`, an ISO time.
 """
 
-BLUESKY = Rules(0.25, 30.0, 1.0, 60.0, 30.0, 600.0, stall_s=60.0, jitter=0.2)
+BLUESKY = WaitRules(0.25, 30.0, 1.0, 60.0, 30.0, 600.0, stall_s=60.0, jitter=0.2)
 """Between 250 ms and 30 s like the client in https://github.com/bluesky-social/jetstream (specs/client.md); the rest is
-our choice. People write 50 posts a second at night: a minute without one is a broken server, however slow the way.
+our choice. Even at night there are 50 posts a second: after a minute without one, the server is broken.
 """
 
 RATE_LIMITED = frozenset({420, 429})
 
 
 class Backoff:
-    """The next wait, growing apart for each kind of failure.
+    """Returns the next wait, growing separately for each kind of failure.
 
     Args:
-        rules: of the vendor.
-        chance: for the jitter.
+        rules: of the network.
+        chance: random generator for the jitter.
     """
 
-    def __init__(self, rules: Rules, chance: random.Random) -> None:
+    def __init__(self, rules: WaitRules, chance: random.Random) -> None:
         self._rules = rules
         self._chance = chance
         self.reset()
 
     def reset(self) -> None:
-        """A connection was healthy: start small again."""
+        """Start from the smallest waits again, after a healthy connection."""
         self._network = self._http = self._rate_limit = 0.0
 
     def network(self) -> float:
-        """After a connection was refused, broke or fell silent."""
+        """Return the wait after a connection was refused, lost or silent."""
         self._network = min(self._network + self._rules.network_step_s, self._rules.network_max_s)
         return self._spread(self._network)
 
     def http(self) -> float:
-        """After an answer other than 200."""
+        """Return the wait after a response other than 200."""
         self._http = min(self._http * 2 or self._rules.http_first_s, self._rules.http_max_s)
         return self._spread(self._http)
 
     def rate_limit(self, reset_in_s: float | None = None) -> float:
-        """After 420 or 429. When the server says in how many seconds its window ends, that is waited for; being refused
-        again all the same, never less than the doubling asks for."""
+        """Return the wait after 420 or 429: until the server's window ends, if it says when. If it rejects us again
+        after that, at least the doubling wait."""
         before = self._rate_limit
         self._rate_limit = min(before * 2 or self._rules.rate_limit_first_s, self._rules.rate_limit_max_s)
         if reset_in_s is not None and reset_in_s > 0:

@@ -1,1 +1,1 @@
-"""What a producer tells: health, metrics, the line in a terminal, the ledger of gaps."""
+"""How a producer reports: health, metrics, the terminal line, the gap ledger."""

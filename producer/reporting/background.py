@@ -1,4 +1,4 @@
-"""Work that may fail and must not hold up the producer: done in a thread of its own, and again later."""
+"""Work that may fail and must not block the producer: done in its own thread, and retried."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _log = logging.getLogger(__name__)
 
 
 class Background:
-    """Calls `work` when there is some, and after a failure again with growing pauses.
+    """Calls `work` whenever woken, and retries after a failure with growing pauses.
 
-    A failure is logged once, and so is its end; what fails is tried again, so `work` keeps what it has not done.
+    A failure is logged once, and so is the recovery. `work` must keep what it has not done, because it is called again.
 
     Args:
-        name: of the thread; also says in the log what fails.
-        work: does all there is to do.
-        pause: waits so many seconds or until the end, and says which: True for the end.
+        name: of the thread; names in the log what fails.
+        work: does everything that is pending.
+        pause: waits this many seconds or until the end; returns True for the end.
     """
 
     def __init__(self, name: str, work: Callable[[], None], pause: Callable[[Event, float], bool] = Event.wait) -> None:
@@ -30,11 +30,11 @@ class Background:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something to do."""
+        """Signal that there is work."""
         self._wanted.set()
 
     def close(self, seconds: float) -> None:
-        """Do what is left unless it has been failing, and wait for that at most so long. Safe to call again."""
+        """Do the remaining work unless it has been failing, waiting up to `seconds`. Safe to call again."""
         self._ended.set()
         self._wanted.set()
         self._thread.join(seconds)
@@ -57,9 +57,9 @@ class Background:
     def _try(self) -> bool:
         try:
             self._work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next try may work; without the thread there is none
+        except Exception as error:  # noqa: BLE001 - whatever it is, a retry may work; the thread must survive for that
             if not self._failed:
-                _log.warning("%s: %s; trying again, the producer goes on", self._name, error or repr(error))
+                _log.warning("%s: %s; retrying, the producer keeps running", self._name, error or repr(error))
             self._failed = repr(error)
             return False
         if self._failed:

@@ -1,4 +1,4 @@
-"""Gaps on their way to InfluxDB: kept on disk until it has taken them."""
+"""Gaps on their way to InfluxDB: kept on disk until they are written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
 MAX_GAPS = 10_000
-"""More than that are not kept for InfluxDB: the oldest go. They all are in the topic of gaps."""
+"""Bound of what is kept for InfluxDB; beyond it the oldest are dropped. The gap topic has them all."""
 
 _LAST_GAPS_SECONDS = 3.0
 
@@ -25,15 +25,15 @@ _log = logging.getLogger(__name__)
 
 
 class GapLedger:
-    """Writes every gap to InfluxDB, in a thread of its own, as often as it takes.
+    """Writes every gap to InfluxDB, in its own thread, retrying until it succeeds.
 
-    One instance a producer. Call `add(event.value)` for each event of kind `gap` when it is handed to Kafka, before the
-    position behind it is saved: then a crash repeats the event, and a gap that is added or written twice is the same
+    One instance per producer. Call `add(event.value)` for each event of kind `gap` when it is handed to Kafka, before
+    the position after it is saved: a crash then repeats the event, and a gap that is added or written twice is the same
     point. `add` returns when the gap is on disk; it waits for no server and raises nothing.
 
     Args:
-        path: of the file, `<state_dir>/<source>-gaps.jsonl`: a gap a line. What it holds is written first.
-        write: to InfluxDB.
+        path: of the file, `<state_dir>/<source>-gaps.jsonl`: one gap per line. Its gaps are written first.
+        write: writes a gap to InfluxDB.
         release: called at the end.
     """
 
@@ -53,25 +53,25 @@ class GapLedger:
 
     @classmethod
     def open(cls, settings: Settings, name: str) -> Self:
-        """The ledger of the source `name`."""
+        """Open the ledger of the source `name`."""
         points = HealthPoints(settings.influx, timeout_s=SHORT_TIMEOUT_S)
         return cls(settings.producer.state_dir / f"{name}-gaps.jsonl", points.write_gap, release=points.close)
 
     def add(self, value: bytes) -> None:
-        """Keep a gap, as it is in its event, until it is written."""
+        """Keep a gap, given as the value of its event, until it is written."""
         try:
             gap = Gap.from_value(value)
             with self._lock:
                 self._pending[gap.key()] = gap
                 self._append(gap)
         except (ValueError, TypeError) as error:
-            _log.warning("no gap for InfluxDB: %s", error)
+            _log.warning("not a gap, not written to InfluxDB: %s", error)
         except OSError as error:
-            _log.warning("%s: %s; a gap is kept in memory alone", self._path, error)
+            _log.warning("%s: %s; keeping a gap in memory only", self._path, error)
         self._background.wake()
 
     def close(self) -> None:
-        """End the thread; what is not written stays in the file. Safe to call more than once."""
+        """End the thread; unwritten gaps stay in the file. Safe to call more than once."""
         self._background.close(_LAST_GAPS_SECONDS)
         self._release()
 
@@ -84,13 +84,13 @@ class GapLedger:
                 try:
                     self._write(gap)
                 except (IntegrityError, TypeError, ValueError) as error:
-                    _log.error("a gap is left out of InfluxDB, the topic has it: %s", error)
+                    _log.error("InfluxDB rejects a gap, which stays in the gap topic: %s", error)
                 done.append(gap)
         finally:
             self._forget(done)
 
     def _forget(self, done: list[Gap]) -> None:
-        """Replace the file by one of what is left: a kill leaves the old one, and its gaps are written again."""
+        """Replace the file with what is left. After a kill the old file remains, and its gaps are written again."""
         with self._lock:
             for gap in done:
                 if self._pending.get(gap.key()) == gap:
@@ -122,20 +122,20 @@ def _put(file: BinaryIO, gaps: Iterable[Gap]) -> None:
 
 
 def _read(path: Path) -> dict[bytes, Gap]:
-    """What the file holds, without a line that a kill has torn; the next one begins a new line."""
+    """Return the gaps in the file, without a line torn by a kill; the next gap starts a new line."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return {}
     except OSError as error:
-        _log.warning("%s: %s; what it holds is not written to InfluxDB", path, error)
+        _log.warning("%s: %s; its gaps are not written to InfluxDB", path, error)
         return {}
     found = {}
     for text in content.splitlines():
         try:
             gap = Gap.from_value(text)
         except (ValueError, TypeError) as error:
-            _log.warning("%s: a line is no gap: %s", path, error)
+            _log.warning("%s: a line is not a gap: %s", path, error)
         else:
             found[gap.key()] = gap
     if content and not content.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""The producer for Prometheus."""
+"""The producer's Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from twitter_topics.errors import ConfigurationError
 _PREFIX = "twitter_topics_producer_"
 
 
-class Metrics:
-    """Metrics of one producer, read when they are asked for, in a registry of their own.
+class PrometheusMetrics:
+    """Metrics of one producer, computed on each scrape, in their own registry.
 
     Args:
-        source: label of all of them.
+        source: label on all of them.
         kinds: records acknowledged by this process, by kind.
-        now: the producer at this moment.
+        now: returns the current snapshot of the producer.
     """
 
     def __init__(self, source: str, kinds: Counter[str], now: Callable[[], Snapshot]) -> None:
@@ -30,15 +30,15 @@ class Metrics:
         self._close: Callable[[], None] | None = None
 
     def serve(self, port: int) -> None:
-        """Answer on 127.0.0.1.
+        """Serve the metrics on 127.0.0.1.
 
         Raises:
-            ConfigurationError: the port is taken.
+            ConfigurationError: the port is in use.
         """
         try:
             server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
         except OSError as error:
-            msg = f"port {port} (PRODUCER_METRICS_PORT, and the next ones for further sources): {error.strerror}"
+            msg = f"port {port} (PRODUCER_METRICS_PORT; each further source uses the next port): {error.strerror}"
             raise ConfigurationError(msg) from error
 
         def close() -> None:
@@ -49,34 +49,36 @@ class Metrics:
         self._close = close
 
     def close(self) -> None:
-        """Answer no more. Safe to call more than once."""
+        """Stop serving. Safe to call more than once."""
         if self._close is not None:
             self._close()
         self._close = None
 
     def collect(self) -> Iterator[Metric]:
-        """What prometheus_client asks of a collector."""
+        """Yield the metrics; called by prometheus_client."""
         now = self._now()
         status, spend = now.status, now.status.spend
         yield self._counters("records", "Records acknowledged by Kafka.", "kind", dict(self._kinds))
-        yield self._gauge("rate", "Records acknowledged per second, lately.", now.rate)
-        yield self._gauge("lag_seconds", "How far what is acknowledged is behind post time.", now.lag)
-        yield self._gauge("waiting", "1 while something keeps it from working.", now.state == "waiting")
-        yield self._gauge("connected", "1 while the source brings posts.", status.connected)
-        yield self._counters("reconnects", "Broken connections.", "cause", dict(status.reconnects))
-        yield self._counter("gap_seconds", "Time of which nothing was received.", status.gap_seconds)
-        yield self._counter("received_bytes", "Bytes that the source sent.", status.received_bytes)
-        yield self._counter("not_delivered", "Posts that the source says it kept back.", status.not_delivered)
+        yield self._gauge("rate", "Records acknowledged per second, recently.", now.rate)
+        yield self._gauge("lag_seconds", "How far acknowledged records lag behind post time.", now.lag)
+        yield self._gauge("waiting", "1 while something blocks the producer.", now.state == "waiting")
+        yield self._gauge("connected", "1 while the source delivers posts.", status.connected)
+        yield self._counters("reconnects", "Lost connections.", "cause", dict(status.reconnects))
+        yield self._counter("gap_seconds", "Time during which nothing was received.", status.gap_seconds)
+        yield self._counter("received_bytes", "Bytes received from the source.", status.received_bytes)
+        yield self._counter("not_delivered", "Posts that the source reports as undelivered.", status.not_delivered)
         yield self._gauge("spool_records", "Records received and not acknowledged.", now.backlog[0])
-        yield self._gauge("spool_bytes", "Their bytes.", now.backlog[1])
+        yield self._gauge("spool_bytes", "Bytes received and not acknowledged.", now.backlog[1])
         if spend is not None:
             yield self._gauge("spend_posts_today", "Posts read in this UTC day.", spend.posts_today)
             yield self._gauge("spend_posts_month", "Posts read in this UTC month.", spend.posts_this_month)
-            yield self._gauge("spend_dollars_month", "What they cost.", spend.dollars_this_month)
+            yield self._gauge(
+                "spend_dollars_month", "Cost of the posts and users of this month.", spend.dollars_this_month
+            )
             yield self._gauge("spend_daily_cap_posts", "0 = no cap.", spend.daily_cap)
             yield self._gauge("spend_monthly_cap_posts", "0 = no cap.", spend.monthly_cap)
             yield self._gauge("spend_monthly_cap_dollars", "0 = no cap.", spend.monthly_cap_dollars)
-            yield self._gauge("spend_paused", "1 while a cap stops it.", spend.paused)
+            yield self._gauge("spend_paused", "1 while a cap pauses the source.", spend.paused)
 
     def _gauge(self, name: str, text: str, value: float) -> Metric:
         family = GaugeMetricFamily(_PREFIX + name, text, labels=["source"])

@@ -1,4 +1,4 @@
-"""What the producer tells about itself: the log, a line in a terminal, health, and Prometheus when asked for."""
+"""The producer's reports on itself: log, terminal line, health, and Prometheus if configured."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.reporting import words
 from producer.reporting.background import Background
-from producer.reporting.metrics import Metrics
+from producer.reporting.metrics import PrometheusMetrics
 from producer.reporting.words import Snapshot
 from producer.status import Status
 from twitter_topics.backends.influx import SHORT_TIMEOUT_S
@@ -26,7 +26,7 @@ from twitter_topics.settings import Settings
 
 REPORT_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0
-"""A producer that waits for longer is not ok any more, unless it waits on purpose."""
+"""A producer that waits longer is no longer ok, unless it waits on purpose."""
 
 _LAST_POINT_SECONDS = 3.0
 _REDRAWS_PER_SECOND = 2.0
@@ -34,8 +34,8 @@ _REDRAWS_PER_SECOND = 2.0
 _log = logging.getLogger(__name__)
 
 
-class Confirmed(Protocol):
-    """What was acknowledged since the last time: records by kind, and the event time of the newest."""
+class Acknowledged(Protocol):
+    """Newly acknowledged records, by kind, and the event time of the newest."""
 
     @property
     def kinds(self) -> Mapping[str, int]: ...
@@ -48,16 +48,16 @@ class Progress:
     """Counts acknowledged records and reports every `REPORT_SECONDS`.
 
     Args:
-        health_dir: where `<part>.json` goes. Its `lag` is in seconds: how old the newest acknowledged tweet was when it
-            was acknowledged, or is, while more is waiting.
-        start: where this run begins; its records count as done.
+        health_dir: folder of `<part>.json`. Its `lag` is in seconds: the age of the newest acknowledged tweet when it
+            was acknowledged, or its age now while more is waiting.
+        start: where this run begins; its records are included in the total.
         part: name of the producer.
         source: as in PRODUCER_SOURCE.
-        status: what the source tells about itself.
-        backlog: records and bytes that were received and are not acknowledged. Called from several threads.
-        write_point: writes a point of `pipeline_health`; in a thread of its own, failures are logged and no more.
+        status: what the source reports about itself.
+        backlog: returns records and bytes received and not acknowledged. Called from several threads.
+        write_point: writes a point of `pipeline_health`; called in its own thread, failures are only logged.
         release: called at the end.
-        terminal: where a line renews itself; None logs a line at each report.
+        terminal: shows one self-updating line; None logs a line at each report.
         now: Unix seconds.
         monotonic: seconds of a clock that never jumps.
     """
@@ -65,7 +65,7 @@ class Progress:
     def __init__(
         self,
         health_dir: Path,
-        start: Position,
+        start: SourcePosition,
         *,
         part: str = "producer",
         source: str = "",
@@ -79,7 +79,7 @@ class Progress:
     ) -> None:
         self.total = start.count
         self.kinds: Counter[str] = Counter()
-        self.metrics = Metrics(source, self.kinds, self.snapshot)
+        self.metrics = PrometheusMetrics(source, self.kinds, self.snapshot)
         self._health_dir, self._part = health_dir, part
         self._status = status or Status()
         self._backlog = backlog
@@ -92,19 +92,24 @@ class Progress:
         self._restarts = _restarts(health_dir, part)
         self._release = release
         self._points = _Points(write_point) if write_point else None
-        self._live = _live(terminal, lambda: words.short(self.snapshot())) if terminal else None
+        self._live = _live(terminal, lambda: words.terminal_line(self.snapshot())) if terminal else None
 
     @classmethod
     def open(
-        cls, settings: Settings, name: str, start: Position, status: Status, backlog: Callable[[], tuple[int, int]]
+        cls,
+        settings: Settings,
+        name: str,
+        start: SourcePosition,
+        status: Status,
+        backlog: Callable[[], tuple[int, int]],
     ) -> Self:
-        """With all that the settings ask for: health in file and InfluxDB, Prometheus, the line in a terminal.
+        """Set up what the settings ask for: health in a file and InfluxDB, Prometheus, the terminal line.
 
         Args:
             name: of the source, as in PRODUCER_SOURCE.
 
         Raises:
-            ConfigurationError: the Prometheus port is taken.
+            ConfigurationError: the Prometheus port is in use.
         """
         terminal = Console(stderr=True)
         points = HealthPoints(settings.influx, timeout_s=SHORT_TIMEOUT_S)
@@ -127,8 +132,8 @@ class Progress:
                 raise
         return progress
 
-    def add(self, confirmed: Confirmed) -> None:
-        """Count what was acknowledged."""
+    def add(self, confirmed: Acknowledged) -> None:
+        """Count newly acknowledged records."""
         kinds = confirmed.kinds
         self.total += sum(kinds.values())
         self.kinds.update(kinds)
@@ -137,8 +142,7 @@ class Progress:
             self._confirmed_age = self._age()
 
     def report_if_due(self) -> None:
-        """Report when the last report is `REPORT_SECONDS` old; as waiting, when Kafka or the source keeps it from
-        working."""
+        """Report when the last report is `REPORT_SECONDS` old; as `waiting` while Kafka or the source blocks it."""
         if self._monotonic() - self._reported_at >= REPORT_SECONDS:
             self._report("")
 
@@ -146,9 +150,9 @@ class Progress:
         """Report now.
 
         Args:
-            state: `running` (Kafka takes what there is), `waiting` (it does not: `error` says why, until `running` is
+            state: `running` (Kafka accepts records), `waiting` (it does not; `error` says why, until `running` is
                 reported), `finished` (the source ended or the limit is reached), `stopped` (on request), `failed`.
-            error: why, when waiting or failed.
+            error: the reason when waiting or failed.
         """
         if state in ("running", "waiting"):
             self._kafka, error = error, ""
@@ -157,7 +161,7 @@ class Progress:
         self._report(error)
 
     def snapshot(self) -> Snapshot:
-        """The producer now. Called from any thread."""
+        """Return the producer's current snapshot. Called from any thread."""
         going = self._state == "running"
         sentence = (self._kafka or self._status.sentence) if going else ""
         return Snapshot(
@@ -171,7 +175,7 @@ class Progress:
         )
 
     def close(self) -> None:
-        """End threads and ports; the last point gets a moment. Safe to call more than once."""
+        """End threads and close ports, leaving a moment for the last point. Safe to call more than once."""
         self.metrics.close()
         if self._live is not None:
             self._live.stop()
@@ -185,7 +189,7 @@ class Progress:
         self._reported_at, self._reported_total = self._monotonic(), self.total
         now = self.snapshot()
         level = logging.DEBUG if self._live is not None and now.state == "running" else logging.INFO
-        _log.log(level, "%s", words.line(now))
+        _log.log(level, "%s", words.log_line(now))
         fields = {
             "ok": not error and (now.state != "waiting" or self._may_wait(now)),
             "state": now.state,
@@ -198,14 +202,14 @@ class Progress:
         if now.state != "waiting":
             self._waiting_since = None
         try:
-            write_health(self._health_dir, self._part, detail=words.details(now), **fields)
+            write_health(self._health_dir, self._part, detail=words.details_sentence(now), **fields)
         except OSError as failure:
-            _log.warning("health could not be written to %s: %s", self._health_dir, failure)
+            _log.warning("could not write health to %s: %s", self._health_dir, failure)
         if self._points is not None:
             self._points.put(self._part, fields)
 
     def _may_wait(self, now: Snapshot) -> bool:
-        """For a moment, or when a spending cap says so."""
+        """Whether waiting is ok: briefly, or while a spending cap pauses the source."""
         spend = now.status.spend
         if not self._kafka and spend is not None and spend.paused:
             self._waiting_since = None
@@ -223,7 +227,7 @@ _NOTHING: _Point = ("", {})
 
 
 class _Points:
-    """The newest health on its way to InfluxDB; an older one that did not get there is let go."""
+    """The newest health on its way to InfluxDB; an older one that was not written is dropped."""
 
     def __init__(self, write: Callable[..., None]) -> None:
         self._write = write
@@ -245,7 +249,7 @@ class _Points:
 
 
 def _live(terminal: Console, line: Callable[[], str]) -> Live:
-    """One line at the foot of the terminal, below what is logged."""
+    """Show one line at the bottom of the terminal, below the log."""
     live = Live(
         get_renderable=lambda: Text(line(), overflow="ellipsis", no_wrap=True),
         console=terminal,
@@ -258,7 +262,7 @@ def _live(terminal: Console, line: Callable[[], str]) -> Live:
 
 
 def _restarts(health_dir: Path, part: str) -> int:
-    """Starts since the producer last ended on purpose: a file that still says `running` was left by a crash."""
+    """Return the starts since the producer last ended on purpose: a crash leaves a file that still says `running`."""
     previous = read_health(health_dir).get(part)
     if previous is None or previous.state in ("finished", "stopped"):
         return 0

@@ -1,4 +1,4 @@
-"""Numbers of the producer for people: the log line, the line in a terminal, and `twitter-topics status`."""
+"""The producer's numbers as text: the log line, the terminal line, and `twitter-topics status`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _KIBI = 1024
 class Snapshot:
     """The producer at one moment.
 
-    `total` records acknowledged since the source was first opened, `rate` a second of them lately, `lag` in seconds
-    against post time; `backlog`: records and bytes that were received and are not acknowledged.
+    `total`: records acknowledged since the source was first opened; `rate`: of them per second, recently; `lag`:
+    seconds behind post time; `backlog`: records and bytes received and not acknowledged.
     """
 
     state: str
@@ -26,39 +26,39 @@ class Snapshot:
     status: Status = field(default_factory=Status)
 
 
-def line(now: Snapshot) -> str:
-    """`running: 1,234 records, 56.7/s, newest tweet 3 s old, 2 reconnects, …`"""
-    first = f"{now.state}: {now.total:,} records, {now.rate:,.1f}/s, newest tweet {duration(now.lag)} old"
+def log_line(now: Snapshot) -> str:
+    """Return `running: 1,234 records, 56.7/s, newest tweet 3 s old, 2 reconnects, …`"""
+    first = f"{now.state}: {now.total:,} records, {now.rate:,.1f}/s, newest tweet {duration_text(now.lag)} old"
     return ", ".join([first, *_details(now)]) + (f"; {now.sentence}" if now.sentence else "")
 
 
-def short(now: Snapshot) -> str:
-    """The same for one line of a terminal, the most important first."""
-    first = [f"{now.state}: {now.total:,}", f"{now.rate:,.1f}/s", f"{duration(now.lag)} old"]
+def terminal_line(now: Snapshot) -> str:
+    """Return the same for one line of a terminal, most important first."""
+    first = [f"{now.state}: {now.total:,}", f"{now.rate:,.1f}/s", f"{duration_text(now.lag)} old"]
     return " · ".join([*first, *([now.sentence] if now.sentence else []), *_details(now)])
 
 
-def details(now: Snapshot) -> str:
-    """What is worth knowing beyond state, rate and lag; empty when nothing is."""
+def details_sentence(now: Snapshot) -> str:
+    """Return what matters beyond state, rate and lag; empty when nothing does."""
     return ", ".join(_details(now))
 
 
 def _details(now: Snapshot) -> list[str]:
     records, size_bytes = now.backlog
-    told = [f"{records:,} on the way ({size(size_bytes)})"] if records else []
+    parts = [f"{records:,} in flight ({size_text(size_bytes)})"] if records else []
     if reconnects := sum(dict(now.status.reconnects).values()):
-        told.append(f"{reconnects:,} reconnect{'' if reconnects == 1 else 's'}")
+        parts.append(f"{reconnects:,} reconnect{'' if reconnects == 1 else 's'}")
     if now.status.gap_seconds >= 1:
-        told.append(f"gaps of {duration(round(now.status.gap_seconds))}")
+        parts.append(f"gaps of {duration_text(round(now.status.gap_seconds))}")
     if now.status.not_delivered:
-        told.append(f"{now.status.not_delivered:,} posts kept back by the source")
+        parts.append(f"{now.status.not_delivered:,} posts not delivered by the source")
     if now.status.spend is not None:
-        told.append(spent(now.status.spend))
-    return told
+        parts.append(spend_sentence(now.status.spend))
+    return parts
 
 
-def spent(spend: Spend) -> str:
-    """`$1.23 of $50.00 this month, 246 of 10,000 posts`"""
+def spend_sentence(spend: Spend) -> str:
+    """Return `$1.23 of $50.00 this month, 246 of 10,000 posts`"""
     cap = f" of ${spend.monthly_cap_dollars:,.2f}" if spend.monthly_cap_dollars else ""
     month = f"{spend.posts_this_month:,}" + (f" of {spend.monthly_cap:,}" if spend.monthly_cap else "")
     today = f", {spend.posts_today:,} of {spend.daily_cap:,} today" if spend.daily_cap else ""
@@ -66,8 +66,8 @@ def spent(spend: Spend) -> str:
     return f"${spend.dollars_this_month:,.2f}{cap} this month, {month} posts{today}{paused}"
 
 
-def duration(seconds: int) -> str:
-    """The two largest units of a time: `3 d 4 h`, `2 min 5 s`, `0 s`."""
+def duration_text(seconds: int) -> str:
+    """Return a duration in its two largest units: `3 d 4 h`, `2 min 5 s`, `0 s`."""
     minutes, s = divmod(max(0, seconds), 60)
     hours, m = divmod(minutes, 60)
     d, h = divmod(hours, 24)
@@ -78,8 +78,8 @@ def duration(seconds: int) -> str:
     return f"{m} min {s} s" if m else f"{s} s"
 
 
-def size(count: int) -> str:
-    """Bytes in the largest unit that leaves a number of at least one: `512 B`, `1.5 MiB`."""
+def size_text(count: int) -> str:
+    """Return a size in the largest unit that gives at least one: `512 B`, `1.5 MiB`."""
     value, units = float(count), ["B", "KiB", "MiB", "GiB"]
     while value >= _KIBI and len(units) > 1:
         value, units = value / _KIBI, units[1:]

@@ -1,1 +1,1 @@
-"""To Kafka, through its absences."""
+"""Sends to Kafka, and carries on through its outages."""

@@ -1,4 +1,4 @@
-"""The Kafka client as the producer needs it: loses nothing it acknowledged, leaves nothing behind when it is closed."""
+"""The Kafka client the producer needs: it loses nothing it acknowledged and leaves nothing behind when closed."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from twitter_topics.records.tweet import MAX_BYTES
 from twitter_topics.settings import KafkaSettings
 
 DELIVERY_TIMEOUT_S = 30.0
-"""After this time without an acknowledgement the client is given up and another one begins where it stopped."""
+"""After this long without an acknowledgement the client is dropped, and a new one resumes where it stopped."""
 
 REQUEST_TIMEOUT_S = 10.0
 PATIENCE_S = 10.0
-"""How long to wait for a broker and for a topic before saying that it is not there."""
+"""How long to wait for a broker or a topic before reporting it missing."""
 
 LINGER_MS = 5
 BATCH_BYTES = 128 * 1024
@@ -41,7 +41,7 @@ _REMEMBERED = 4
 
 Headers = list[tuple[str, bytes]]
 
-_REFUSALS = (
+_FATAL_ERRORS = (
     AuthorizationError,
     IllegalSaslStateError,
     KafkaConfigurationError,
@@ -50,11 +50,11 @@ _REFUSALS = (
     UnsupportedSaslMechanismError,
     UnsupportedVersionError,
 )
-"""What no repetition changes."""
+"""Errors that no retry fixes."""
 
 
 class Future(Protocol):
-    """What is used of kafka-python's future."""
+    """The part of kafka-python's future used here."""
 
     is_done: bool
     exception: BaseException | None
@@ -63,54 +63,54 @@ class Future(Protocol):
 
 
 def failure(error: KafkaError) -> TwitterTopicsError:
-    """What an error of the client means to the producer."""
+    """Return the producer's error for an error of the client."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return ConfigurationError(
-            f"Kafka refuses a record for its size: {text}. Records have up to {MAX_BYTES} bytes: set max.message.bytes "
+            f"Kafka rejects a record as too large: {text}. Records have up to {MAX_BYTES} bytes: set max.message.bytes "
             "of the topics, or message.max.bytes of the broker, to at least 1 MiB, its default."
         )
-    if isinstance(error, _REFUSALS):
+    if isinstance(error, _FATAL_ERRORS):
         return ConfigurationError(
-            f"Kafka refuses: {text}. Check KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_*, and that this user may write to "
-            "the topics (KAFKA_*_TOPIC)."
+            f"Kafka rejects us: {text}. Check KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_*, and that this user may write "
+            "to the topics (KAFKA_*_TOPIC)."
         )
-    return RetryableError(f"Kafka did not take a record: {text}")
+    return RetryableError(f"Kafka did not accept a record: {text}")
 
 
-class Client(KafkaProducer):
-    """KafkaProducer with a shorter way to send bytes, and a `close` that always ends its thread."""
+class FastKafkaProducer(KafkaProducer):
+    """KafkaProducer with a shorter path for sending bytes, and a `close` that always ends its thread."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._places: dict[str, list[TopicPartition]] = {}
+        self._partitions: dict[str, list[TopicPartition]] = {}
 
     def send(self, topic: str, *, value: bytes, key: bytes, headers: Headers) -> Future:
-        """Hand over a record, to the partition that every Kafka client chooses for its key.
+        """Queue a record for the partition that every Kafka client chooses for its key.
 
-        Does what the library's own does for bytes, and leaves out what it does for arguments of other kinds, for
-        transactions and for its debug log: that is a third of the time that a record takes.
+        Does what the library's own `send` does for bytes, without its handling of other argument types, transactions
+        and debug logging, which takes a third of the time per record.
 
         Raises:
-            KafkaError: the topic is unknown or the client closed.
+            KafkaError: the topic is unknown or the client is closed.
         """
         partitions = self._metadata.partitions_for_topic(topic)
         if not partitions:
             found: Future = super().send(topic, value=value, key=key, headers=headers)
             return found
-        places = self._places.get(topic, ())
-        if len(places) != len(partitions):
-            places = self._places[topic] = [TopicPartition(topic, number) for number in sorted(partitions)]
-        place = places[partition_of(key, len(places))]
-        future, is_full, is_new, _ = self._accumulator.append(place, None, key, value, headers)
+        choices = self._partitions.get(topic, ())
+        if len(choices) != len(partitions):
+            choices = self._partitions[topic] = [TopicPartition(topic, number) for number in sorted(partitions)]
+        partition = choices[partition_of(key, len(choices))]
+        future, is_full, is_new, _ = self._accumulator.append(partition, None, key, value, headers)
         if is_full or is_new:
             self._sender.wakeup()
         sent: Future = future
         return sent
 
     def flush(self, timeout: float | None = None) -> None:
-        """The library flushes before it closes, and where that fails (which is why we close) leaves its thread alone
-        with what it still wants to send. So there is nothing to wait for in no time."""
+        """Skip flushing when `timeout` is 0. The library flushes before it closes, and where that fails (which is why
+        we close) leaves its thread running with what is still unsent."""
         if timeout != 0:
             super().flush(timeout)
 
@@ -121,9 +121,9 @@ class Client(KafkaProducer):
 
 
 class _Net:
-    """The network side of a client that may never come to be.
+    """The network side of a client whose construction may fail.
 
-    A constructor that fails leaves its sockets open, and says only that time has passed, not why it was refused.
+    A failing constructor leaves its sockets open, and reports only a timeout, not why the connection was rejected.
     """
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ class _Net:
         return self._client
 
     def failures(self) -> list[BaseException]:
-        """Why the last connections did not come about."""
+        """Return why the last connections failed."""
         return [error for connection in self._connections if (error := connection.init_future.exception) is not None]
 
     def close(self) -> None:
@@ -153,16 +153,16 @@ class _Net:
             self._client.close()
 
 
-def connect(settings: KafkaSettings) -> Client:
-    """A client whose topics are all there. It creates none.
+def connect(settings: KafkaSettings) -> FastKafkaProducer:
+    """Return a client, once all topics exist. It creates none.
 
     Raises:
-        RetryableError: no broker answers, or a topic is not there.
-        ConfigurationError: the broker refuses us for good.
+        RetryableError: no broker answers, or a topic does not exist.
+        ConfigurationError: the broker rejects us permanently.
     """
     net = _Net()
     try:
-        client = Client(
+        client = FastKafkaProducer(
             **client_options(settings),
             kafka_client=net.open,
             client_id="twitter-topics-producer",
@@ -181,9 +181,9 @@ def connect(settings: KafkaSettings) -> Client:
         )
     except KafkaError as error:
         net.close()
-        gc.collect()  # connections that were refused leave their sockets to the collector
+        gc.collect()  # rejected connections leave their sockets to the garbage collector
         for cause in (error, *net.failures()):
-            if isinstance(cause, _REFUSALS):
+            if isinstance(cause, _FATAL_ERRORS):
                 raise failure(cause) from error
         where = f"{settings.bootstrap_servers} (KAFKA_BOOTSTRAP_SERVERS)"
         raise RetryableError(f"no Kafka broker answers at {where}: {error}") from error
@@ -193,12 +193,12 @@ def connect(settings: KafkaSettings) -> Client:
     return client
 
 
-def _require_topic(client: Client, topic: str) -> None:
+def _require_topic(client: FastKafkaProducer, topic: str) -> None:
     try:
         client.partitions_for(topic)
     except KafkaError as error:
         client.close(timeout=0)
-        if isinstance(error, _REFUSALS):
+        if isinstance(error, _FATAL_ERRORS):
             raise failure(error) from error
         raise RetryableError(
             f"topic {topic} (KAFKA_*_TOPIC) was not found in {PATIENCE_S:.0f} s: {type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Hands records to Kafka and knows which of them arrived."""
+"""Hands records to Kafka and tracks which ones were acknowledged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from kafka.errors import KafkaError
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch
 from producer.sending.kafka_client import Future, Headers, failure
 from producer.source import Cursor, Event
 from twitter_topics.records.processed import dead_letter, dead_letter_key
@@ -20,14 +20,14 @@ from twitter_topics.settings import KafkaSettings
 
 MAX_UNCONFIRMED = 20_000
 MAX_UNCONFIRMED_BYTES = 32 * 1024 * 1024
-"""What is handed to kafka-python and not acknowledged, give or take a batch. Its own buffer has no limit."""
+"""Bound of what kafka-python holds unacknowledged, give or take a batch. Its own buffer has no limit."""
 
 MAX_KEY_BYTES = 10_000
-"""No id is that long. With the largest value, this is still a record that Kafka takes."""
+"""No id is that long. Together with the largest value it is still a record that Kafka accepts."""
 
 
-class Client(Protocol):
-    """What is used of `KafkaProducer`."""
+class KafkaClient(Protocol):
+    """The part of `KafkaProducer` used here."""
 
     def send(self, topic: str, *, value: bytes, key: bytes, headers: Headers) -> Future: ...
 
@@ -37,8 +37,8 @@ class Client(Protocol):
 class Confirmed(NamedTuple):
     """Everything up to the record `number` is acknowledged.
 
-    `cursor` is the newest that these records have, 0 when none has one; `event_time_ms` is of the newest post of them.
-    `kinds` counts what became acknowledged since the last time; `gaps` are the values of those that are gaps.
+    `cursor` is the newest among the newly acknowledged records, 0 when none has one; `event_time_ms` is that of their
+    newest post. `kinds` counts them by kind; `gaps` holds the values of those that are gaps.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Confirmed(NamedTuple):
 
 @dataclass
 class _Sent:
-    batch: Batch
+    batch: EventBatch
     futures: list[Future]
     size: int
     at: float
@@ -62,15 +62,15 @@ class _Sent:
 
 
 class Publisher:
-    """Sends in order and confirms in order, a batch at a time. Not thread-safe.
+    """Sends and confirms in order, one batch at a time. Not thread-safe.
 
     Args:
-        source: for the header `source`.
+        source: value of the header `source`.
     """
 
     def __init__(
         self,
-        client: Client,
+        client: KafkaClient,
         settings: KafkaSettings,
         source: str,
         max_unconfirmed: int = MAX_UNCONFIRMED,
@@ -97,20 +97,20 @@ class Publisher:
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that was sent is acknowledged."""
+        """Whether everything sent is acknowledged."""
         return not self._unconfirmed
 
     @property
     def silent_s(self) -> float:
-        """Seconds for which the oldest batch has been without acknowledgement; 0 when there is none."""
+        """Seconds since the oldest unacknowledged batch was sent; 0 when there is none."""
         return self._monotonic() - self._unconfirmed[0].at if self._unconfirmed else 0.0
 
-    def send(self, batch: Batch) -> None:
-        """Hand over a batch, without waiting for its acknowledgement.
+    def send(self, batch: EventBatch) -> None:
+        """Send a batch without waiting for its acknowledgement.
 
         Raises:
-            RetryableError: Kafka did not take a record. Nothing after the last confirmed number counts as sent.
-            ConfigurationError: Kafka refuses for good.
+            RetryableError: Kafka did not accept a record. Treat nothing after the last confirmed number as sent.
+            ConfigurationError: Kafka rejects us permanently.
         """
         headers = [("source", self._source.encode()), ("received_at", b"%d" % batch.received_ms)]
         edit_headers = [*headers, ("event", b"edit")]
@@ -130,11 +130,11 @@ class Publisher:
         self._bytes += self._unconfirmed[-1].size
 
     def confirmed(self) -> Confirmed | None:
-        """What was acknowledged since the last call, without waiting. None for no further batch.
+        """Return what was acknowledged since the last call, without waiting; None when no further batch was.
 
         Raises:
             RetryableError: a record failed.
-            ConfigurationError: Kafka refuses for good.
+            ConfigurationError: Kafka rejects us permanently.
         """
         batches = []
         while self._unconfirmed and self._is_acknowledged(self._unconfirmed[0]):
@@ -149,16 +149,16 @@ class Publisher:
         return Confirmed(batches[-1].last, newest_cursor(events), _newest(events), kinds, _gaps(events))
 
     def wait(self, seconds: float) -> None:
-        """Until more is acknowledged, or something failed; at most so long."""
+        """Wait up to `seconds` until more is acknowledged or something fails."""
         if self._unconfirmed:
             oldest = self._unconfirmed[0]
             try:
                 oldest.futures[min(oldest.done, len(oldest.futures) - 1)].get(timeout=seconds)
             except KafkaError:
-                return  # `confirmed` says which record failed, and why
+                return  # `confirmed` raises for the record that failed
 
     def close(self) -> None:
-        """Let the connections go without waiting for unconfirmed records."""
+        """Close the connections without waiting for unconfirmed records."""
         self._client.close(timeout=0)
 
     def _is_acknowledged(self, sent: _Sent) -> bool:
@@ -175,7 +175,7 @@ class Publisher:
         return True
 
     def _send_dead_letter(self, number: int, event: Event, headers: Headers) -> Future:
-        """What cannot be read, or is too large, goes straight to the dead letters, where its head and hash are kept."""
+        """Send an unreadable or too large record straight to the dead-letter topic, which keeps its head and hash."""
         reason, key = event.reason, event.key
         if event.kind != "unreadable":
             reason = f"size: {len(event.value)} bytes, more than {MAX_BYTES}"
@@ -189,7 +189,7 @@ class Publisher:
 
 
 def newest_cursor(events: Sequence[Event]) -> Cursor:
-    """Of the last event that has one; 0 when none has."""
+    """Return the cursor of the last event that has one; 0 when none has."""
     return next((event.cursor for event in reversed(events) if event.cursor), 0)
 
 

@@ -1,4 +1,4 @@
-"""The sending side: from the buffer to Kafka, through every absence of Kafka."""
+"""The sending side: from the buffer to Kafka, through every Kafka outage."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import suppress
 
 from producer.buffering.buffer import Buffer
 from producer.sending.publisher import Confirmed, Publisher
-from producer.source import Surroundings
+from producer.source import Context
 from twitter_topics.errors import RetryableError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 SILENCE_S = 5.0
-"""Kafka that has acknowledged nothing for so long counts as away, although its connection stands."""
+"""Kafka is reported as stuck after acknowledging nothing for this long, even while its connection is up."""
 
 _TAKE_S = 0.1
 _SOON_S = 0.005
@@ -24,14 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 class Sender:
-    """Sends what the buffer holds, in a thread of its own, until it is exhausted or the time given at the end is over.
+    """Sends what the buffer holds, in its own thread, until it is exhausted or the time allowed at the end is up.
 
-    Kafka away is no end: the client is closed, the buffer rewound to the first record that is not acknowledged, and
-    after a pause another client goes on from there.
+    An outage of Kafka does not end it: the client is closed, the buffer rewound to the first unacknowledged record,
+    and after a pause a new client resumes from there.
 
     Args:
-        connect: a publisher with a new client.
-        around: `stop` ends the waiting for a Kafka that is away.
+        connect: returns a publisher with a new client.
+        context: `stop` ends the wait for Kafka to come back.
         monotonic: seconds.
     """
 
@@ -39,24 +39,24 @@ class Sender:
         self,
         buffer: Buffer,
         connect: Callable[[], Publisher],
-        around: Surroundings,
+        context: Context,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._buffer = buffer
         self._connect = connect
-        self._around = around
+        self._context = context
         self._monotonic = monotonic
         self._confirmed: deque[Confirmed] = deque()
         self._ends_at = float("inf")
         self._pause_s = FIRST_PAUSE_S
         self.problem = ""
-        """A sentence when Kafka takes nothing, else empty."""
+        """A sentence when Kafka accepts nothing, else empty."""
 
     def run(self) -> None:
-        """Until everything is acknowledged and nothing more can come.
+        """Send until everything is acknowledged and nothing more can arrive.
 
         Raises:
-            ConfigurationError: Kafka refuses for good.
+            ConfigurationError: Kafka rejects us permanently.
         """
         while not self._is_over():
             try:
@@ -64,18 +64,18 @@ class Sender:
                 return
             except RetryableError as error:
                 if not self.problem:
-                    _log.warning("%s; trying again, what is received is kept", error)
+                    _log.warning("%s; retrying, received posts are kept", error)
                 self.problem = str(error)
-                if self._around.wait(min(self._pause_s, max(0.0, self._ends_at - self._monotonic()))):
+                if self._context.wait(min(self._pause_s, max(0.0, self._ends_at - self._monotonic()))):
                     return
                 self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
     def end_within(self, seconds: float) -> None:
-        """Called from another thread when nothing more is received."""
+        """Stop after at most `seconds`. Called from another thread once receiving has ended."""
         self._ends_at = self._monotonic() + seconds
 
     def confirmed(self) -> list[Confirmed]:
-        """What was acknowledged since the last call. Called from another thread."""
+        """Return what was acknowledged since the last call. Called from another thread."""
         found = []
         with suppress(IndexError):
             while True:
@@ -87,7 +87,7 @@ class Sender:
 
     def _send_with(self, publisher: Publisher) -> None:
         if self.problem:
-            _log.info("Kafka is there again")
+            _log.info("Kafka is back")
         self.problem = ""
         try:
             while not self._is_over():
@@ -110,4 +110,4 @@ class Sender:
             self._confirmed.append(confirmed)
             self._pause_s = FIRST_PAUSE_S
         silent = publisher.silent_s > SILENCE_S
-        self.problem = "Kafka has its connection and acknowledges nothing" if silent else ""
+        self.problem = "Kafka is connected but acknowledges nothing" if silent else ""

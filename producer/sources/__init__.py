@@ -1,43 +1,36 @@
-"""The sources, and the choice between them. What a source needs is imported when it is chosen."""
+"""The sources: one module each, which exports its class as `SOURCE`. A module is imported only when it is chosen.
+
+They are registered in `twitter_topics.sources`.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Protocol, cast
 
-from producer.position import Position
-from producer.source import Source, Surroundings
+from producer.position import SourcePosition
+from producer.source import Context, Source
 from twitter_topics.settings import Settings
-
-_CLASSES = {
-    "synthetic": "producer.sources.synthetic:SyntheticSource",
-    "replay": "producer.sources.replay:ReplaySource",
-    "twitter_v1": "producer.sources.twitter_v1:TwitterSource",
-    "x_v2": "producer.sources.x_v2:XSource",
-    "bluesky": "producer.sources.bluesky:BlueskySource",
-    "mastodon": "producer.sources.mastodon:MastodonSource",
-}
 
 
 class SourceClass(Protocol):
-    """What is asked of a source before there is one."""
+    """The interface of a module's `SOURCE`."""
 
     live: bool
 
-    def open(self, settings: Settings, saved: Position | None, around: Surroundings) -> Source: ...
+    def open(self, settings: Settings, saved: SourcePosition | None, context: Context) -> Source: ...
 
 
 def source_class(name: str) -> SourceClass:
-    """The class of the source that PRODUCER_SOURCE calls `name`."""
-    module, _, found = _CLASSES[name].partition(":")
-    return cast(SourceClass, getattr(import_module(module), found))
+    """Return the class of the source that PRODUCER_SOURCE calls `name`."""
+    return cast(SourceClass, import_module(f"{__name__}.{name}").SOURCE)
 
 
-def open_source(settings: Settings, name: str, saved: Position | None, around: Surroundings) -> Source:
-    """The source `name`, at its saved position.
+def open_source(settings: Settings, name: str, saved: SourcePosition | None, context: Context) -> Source:
+    """Open the source `name` at its saved position.
 
     Raises:
-        ConfigurationError: what the source needs is missing or wrong.
-        IntegrityError: the saved position lies beyond what the source has.
+        ConfigurationError: a setting of the source is missing or wrong.
+        IntegrityError: the saved position is beyond what the source has.
     """
-    return source_class(name).open(settings, saved, around)
+    return source_class(name).open(settings, saved, context)

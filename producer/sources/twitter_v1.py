@@ -1,7 +1,7 @@
 """Tweets from a server that speaks Twitter's v1.1 streaming API.
 
-X's own endpoint closed in 2023; compatible servers remain. Twython brings the session and the OAuth signature. Its loop
-is replaced: it waits five minutes on a silent line, reconnects without a pause and dies of a broken chunk.
+X's own endpoint closed in 2023; compatible servers remain. Twython provides the session and the OAuth signature. Its
+loop is replaced: it waits five minutes on a silent line, reconnects without a pause and dies of a broken chunk.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ from typing import Any, Self
 import requests
 from twython import TwythonStreamer
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving import rules
 from producer.receiving.answers import Answer, probe, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
-from producer.receiving.http_stream import HttpStream, Refusal, Timeouts
+from producer.receiving.http_stream import HttpStream, Rejection, Timeouts
 from producer.receiving.lines import json_object, unreadable
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.status import Status
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import tweet_identity, tweet_time
 from twitter_topics.settings import Settings, TwitterSettings
 
-REFUSED = "the credentials were refused: check TWITTER_CONSUMER_* and TWITTER_ACCESS_*"
-FORBIDDEN = "these credentials have no access to the v1.1 API: ask the server for it, or set PRODUCER_SOURCE=x_v2"
-HOPELESS = {
-    401: REFUSED,
+BAD_CREDENTIALS = "the credentials were rejected: check TWITTER_CONSUMER_* and TWITTER_ACCESS_*"
+FORBIDDEN = "these credentials have no access to the v1.1 API: request it from the server, or set PRODUCER_SOURCE=x_v2"
+FATAL = {
+    401: BAD_CREDENTIALS,
     403: FORBIDDEN,
     404: "there is no such stream: check TWITTER_STREAM_URL",
-    406: "the filter was refused: check TWITTER_TRACK and TWITTER_LANGUAGES",
-    410: "the stream was closed for good: check TWITTER_STREAM_URL",
+    406: "the filter was rejected: check TWITTER_TRACK and TWITTER_LANGUAGES",
+    410: "the stream was shut down permanently: check TWITTER_STREAM_URL",
     413: "the filter is too long: shorten TWITTER_TRACK",
-    416: "the filter was refused: check TWITTER_TRACK and TWITTER_LANGUAGES",
+    416: "the filter was rejected: check TWITTER_TRACK and TWITTER_LANGUAGES",
 }
 CONTROL_MESSAGES = ("limit", "disconnect", "warning")
 LINE_END = 2
-"""Bytes of CR LF, which a delimiting length counts with the message."""
+"""Bytes of CR LF, which the length line includes."""
 MAX_PARTS = 100
-"""Lines that one message may be made of."""
+"""Maximum number of lines in a message."""
 
 _log = logging.getLogger(__name__)
 
 
 class Transport(TwythonStreamer):
-    """Twython's session and signature. Who calls `open` reads the answer."""
+    """Twython's session and signature. The caller of `open` reads the response."""
 
     def __init__(self, settings: TwitterSettings) -> None:
         super().__init__(
@@ -61,7 +61,7 @@ class Transport(TwythonStreamer):
         self._settings = settings
 
     def open(self, timeouts: Timeouts) -> requests.Response:
-        """The filtered stream when there is something to track, else the sample."""
+        """Open the filtered stream when there is something to track, else the sample."""
         base = self._settings.stream_url.rstrip("/")
         words = {"delimited": "length"}
         if self._settings.languages:
@@ -79,48 +79,47 @@ class Transport(TwythonStreamer):
 
 
 class TwitterSource:
-    """Tweets and notices as they come in. A live stream has no past: what passes during a stop is not seen."""
+    """Yields tweets and notices as they arrive. A live stream has no replay: posts during a stop are missed."""
 
     name = "twitter"
     live = True
 
     def __init__(
-        self, settings: TwitterSettings, start: Position, around: Surroundings, waits: rules.Rules = rules.X
+        self, settings: TwitterSettings, start: SourcePosition, context: Context, waits: rules.WaitRules = rules.X
     ) -> None:
         self.start = start
         self._settings = settings
-        self._around = around
+        self._context = context
         self._transport = Transport(settings)
-        self._reader = Reader(around.status)
+        self._reader = LineReader(context.status)
         self._stream = HttpStream(
             self._transport.open,
             waits,
-            HOPELESS,
-            GapWatch("twitter_v1", start, around),
-            around,
+            FATAL,
+            GapWatch("twitter_v1", start, context),
+            context,
             name="twitter-stream",
             explain=self._explain,
         )
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
-        """Ready to connect; connects when `events` is asked.
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
+        """Return a source that connects once `events` is iterated.
 
         Raises:
-            ConfigurationError: credentials are missing; names all of them.
+            ConfigurationError: credentials are missing; the message names all of them.
         """
         twitter = settings.twitter
         require_credentials(twitter)
         identity = {"url": twitter.stream_url, "track": twitter.track, "languages": twitter.languages}
-        known = saved is not None and dict(saved.identity) == identity
-        return cls(twitter, saved if known and saved is not None else Position(identity), around)
+        return cls(twitter, SourcePosition.of_stream(identity, saved), context)
 
     def check(self) -> str:
-        """Ask who we are: `account/verify_credentials.json`, which costs nothing and needs every part of the signature.
+        """Ask who we are: `account/verify_credentials.json` costs nothing and verifies the complete signature.
 
         Raises:
-            ConfigurationError: wrong credentials, no access, or a clock that is wrong by more than two minutes.
-            RetryableError: the server is away or busy.
+            ConfigurationError: wrong credentials, no access, or a clock that is off by more than two minutes.
+            RetryableError: the server is unreachable or busy.
         """
         url = f"{api_url(self._settings)}/account/verify_credentials.json"
         answer = probe(url, self._transport.auth)
@@ -128,18 +127,18 @@ class TwitterSource:
             case 200:
                 who = json_object(answer.body)
                 name = who.get("screen_name") if isinstance(who, dict) else None
-                return f"{url}: the credentials are good" + (f", of @{name}" if isinstance(name, str) else "")
+                return f"{url}: the credentials are valid" + (f", of @{name}" if isinstance(name, str) else "")
             case 401:
-                raise ConfigurationError(f"{url} answered 401: {self._why_refused(answer)}")
+                raise ConfigurationError(f"{url} answered 401: {self._rejection_sentence(answer)}")
             case 403:
-                raise ConfigurationError(f"{url} answered 403: {FORBIDDEN} (it says: {answer.says()})")
+                raise ConfigurationError(f"{url} answered 403: {FORBIDDEN} (response: {answer.body_text()})")
             case 404 | 410:
-                return f"{url} answered {answer.status}: the credentials cannot be checked before the stream is opened"
+                return f"{url} answered {answer.status}: only opening the stream will show whether the credentials work"
             case status:
-                raise RetryableError(f"{url} answered {status}: {answer.says()}")
+                raise RetryableError(f"{url} answered {status}: {answer.body_text()}")
 
     def events(self) -> Iterator[Event | None]:
-        """What the stream brings. Raises what its thread met."""
+        """Yield what the stream delivers. Raises the errors of its thread."""
         connection = 0
         for line in self._stream.lines():
             if connection != self._stream.connection:
@@ -155,51 +154,59 @@ class TwitterSource:
         self._stream.close()
         self._transport.client.close()
 
-    def _explain(self, answer: Answer) -> Refusal | None:
-        return Refusal(self._why_refused(answer), hopeless=True) if answer.status == 401 else None
+    def _explain(self, answer: Answer) -> Rejection | None:
+        return Rejection(self._rejection_sentence(answer), fatal=True) if answer.status == 401 else None
 
-    def _why_refused(self, answer: Answer) -> str:
-        return skew_sentence(answer.headers, self._around.now_ms()) or REFUSED
+    def _rejection_sentence(self, answer: Answer) -> str:
+        return skew_sentence(answer.headers, self._context.now_ms()) or BAD_CREDENTIALS
+
+
+SOURCE = TwitterSource
 
 
 def require_credentials(settings: TwitterSettings) -> None:
-    """Raises:
-    ConfigurationError: at least one credential is empty; the message names every one.
+    """Check that all credentials are set.
+
+    Raises:
+        ConfigurationError: at least one is empty; the message names all empty ones.
     """
     names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
     missing = [f"TWITTER_{name.upper()}" for name in names if not getattr(settings, name).get_secret_value()]
     if missing:
-        msg = f"{', '.join(missing)} not set: the twitter_v1 source needs all four credentials of an app"
+        verb = "is" if len(missing) == 1 else "are"
+        msg = f"{', '.join(missing)} {verb} not set: the twitter_v1 source needs all four credentials of an app"
         raise ConfigurationError(msg)
 
 
 def api_url(settings: TwitterSettings) -> str:
-    """Where the other methods are: `https://api.…` beside `https://stream.…`, else the same host."""
+    """Return the base of the other methods: `https://api.…` for `https://stream.…`, else the same host."""
     return (settings.api_url or settings.stream_url.replace("://stream.", "://api.", 1)).rstrip("/")
 
 
-class Reader:
-    """From lines to events: undoes `delimited=length` and counts what the server kept back.
+class LineReader:
+    """Turns lines into events: undoes `delimited=length` and counts posts the server did not deliver.
 
-    Before each message a line tells its length in bytes, the line end included. That keeps a message whole which itself
-    holds a line end. A length that does not fit is not believed.
+    Each message is preceded by a line with its length in bytes, line end included. That keeps a message together that
+    itself contains a line end. A length that does not fit is ignored.
     """
 
     def __init__(self, status: Status) -> None:
         self._status = status
         self._parts: list[bytes] = []
         self._length = 0
-        self._kept_back = 0
+        self._undelivered = 0
 
     def read(self, line: bytes) -> list[Event]:
-        """The events that are complete with this line."""
-        return [event for message in self._messages(line) if (event := read_message(message, self._tell)) is not None]
+        """Return the events completed by this line."""
+        return [event for message in self._messages(line) if (event := read_message(message, self._report)) is not None]
 
     def cut_off(self) -> list[Event]:
-        """What a break left incomplete."""
+        """Return what a disconnect left incomplete."""
         parts, self._parts, self._length = self._parts, [], 0
         return (
-            [unreadable(b"\n".join(parts), "json: the connection broke before the message was whole")] if parts else []
+            [unreadable(b"\n".join(parts), "json: the connection was lost in the middle of the message")]
+            if parts
+            else []
         )
 
     def _messages(self, line: bytes) -> list[bytes]:
@@ -216,19 +223,19 @@ class Reader:
             return [joined]
         return [part for part in parts if part and not part.isdigit()]
 
-    def _tell(self, control: str, content: Any) -> None:
-        _log.warning("the stream says %s: %s", control, json.dumps(content)[:500])
-        kept_back = content.get("track") if control == "limit" and isinstance(content, dict) else None
-        if isinstance(kept_back, int) and 0 <= kept_back < 2**53:  # counted by the server since the connection began
-            more = kept_back - self._kept_back if kept_back >= self._kept_back else kept_back
-            self._kept_back = kept_back
+    def _report(self, control: str, content: Any) -> None:
+        _log.warning("the stream sent a %s message: %s", control, json.dumps(content)[:500])
+        count = content.get("track") if control == "limit" and isinstance(content, dict) else None
+        if isinstance(count, int) and 0 <= count < 2**53:  # counted by the server since the connection began
+            more = count - self._undelivered if count >= self._undelivered else count
+            self._undelivered = count
             self._status.not_delivered += more
 
 
-def read_message(line: bytes, tell: Callable[[str, Any], None] = lambda *_: None) -> Event | None:
-    """A tweet or a notice; None for what the server tells about the stream itself, which goes to `tell`.
+def read_message(line: bytes, report: Callable[[str, Any], None] = lambda *_: None) -> Event | None:
+    """Return a tweet or a notice; None for messages about the stream itself, which go to `report`.
 
-    Anything else is a dead letter, where somebody can look at it.
+    Anything else becomes a dead letter, so that it can be inspected.
     """
     body = json_object(line)
     if isinstance(body, str):
@@ -237,22 +244,22 @@ def read_message(line: bytes, tell: Callable[[str, Any], None] = lambda *_: None
     if tweet_id is not None:
         return Event("post", tweet_id.encode(), line, tweet_time(body))
     try:
-        return _read_other(line, body, tell)
+        return _read_other(line, body, report)
     except RecursionError:
         return unreadable(line, "json: nested too deeply")
 
 
-def _read_other(line: bytes, body: dict[str, Any], tell: Callable[[str, Any], None]) -> Event | None:
+def _read_other(line: bytes, body: dict[str, Any], report: Callable[[str, Any], None]) -> Event | None:
     for name, read in _NOTICES.items():
         if name in body:
             notice = read(body[name]) if isinstance(body[name], dict) else None
             if notice is None:
-                return unreadable(line, f"{name}: it does not say of what")
+                return unreadable(line, f"{name}: it does not name a tweet or user")
             return Event("notice", notice.key(), notice.value(), notice.at_ms or None)
     control = next((name for name in CONTROL_MESSAGES if name in body), None)
     if control is None:
         return unreadable(line, f"unknown: {', '.join(body)[:200]}")
-    tell(control, body[control])
+    report(control, body[control])
     return None
 
 
@@ -297,5 +304,5 @@ _NOTICES = {
 
 
 def _id(content: dict[str, Any], name: str) -> str:
-    """An id in its text form, else from the number; empty when there is none."""
+    """Return an id from its text form, else from the number; empty when there is none."""
     return tweet_identity({"id_str": content.get(f"{name}_str"), "id": content.get(name)}) or ""

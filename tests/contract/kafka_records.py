@@ -1,4 +1,4 @@
-"""Topics of a test's own in a real Kafka, and what is in them."""
+"""A test's own topics in a real Kafka, and their contents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE_S = 60
 
 
 class Record(NamedTuple):
-    """A record as it was read."""
+    """A record as read from Kafka."""
 
     key: bytes
     value: bytes
@@ -24,20 +24,20 @@ class Record(NamedTuple):
 
 @contextmanager
 def own_topics(broker: str) -> Iterator[dict[str, str]]:
-    """Settings of a Kafka with topics of this test alone, removed after it."""
+    """Yield settings of a Kafka with topics of this test only, removed afterwards."""
     mark = uuid4().hex[:8]
     kinds = ("RAW", "DELETION", "DEAD_LETTER", "GAP")
     names = {f"KAFKA_{kind}_TOPIC": f"producer-{mark}-{kind.lower()}" for kind in kinds}
     with kafka_admin(broker) as admin:
         admin.create_topics([NewTopic(name, 4, 1) for name in names.values()])
     yield {"KAFKA_BOOTSTRAP_SERVERS": broker, **names}
-    with kafka_admin(broker) as admin:  # another one: the broker may have been away meanwhile
+    with kafka_admin(broker) as admin:  # a new one: the broker may have been down meanwhile
         admin.delete_topics(list(names.values()))
 
 
 @contextmanager
 def kafka_admin(broker: str) -> Iterator[KafkaAdminClient]:
-    """A client for a moment."""
+    """Yield a short-lived client."""
     client = KafkaAdminClient(bootstrap_servers=broker)
     try:
         yield client
@@ -46,7 +46,7 @@ def kafka_admin(broker: str) -> Iterator[KafkaAdminClient]:
 
 
 def read_topic(broker: str, topic: str) -> list[Record]:
-    """Everything that the topic holds now."""
+    """Return everything in the topic now."""
     consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]

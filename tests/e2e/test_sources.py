@@ -156,7 +156,7 @@ class Running:
 
     def waiting_in_spools(self) -> dict[str, int]:
         health = read_health(self.settings.speed.health_dir)
-        told = {name: re.search(r"([\d,]+) on the way", health[f"producer-{name}"].detail) for name in LIVE}
+        told = {name: re.search(r"([\d,]+) in flight", health[f"producer-{name}"].detail) for name in LIVE}
         return {name: int(found[1].replace(",", "")) for name, found in told.items() if found}
 
     def read(self, topic: str) -> list[tuple[bytes, bytes]]:

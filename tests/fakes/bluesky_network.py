@@ -1,4 +1,4 @@
-"""A made-up Bluesky: what happened in it, and how Jetstream writes that on each wire."""
+"""A made-up Bluesky: its events, and how Jetstream sends them on each wire."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS = ("storm", "final", "train", "song", "game", "coffee", "rocket", "market
 
 @dataclass(frozen=True)
 class Entry:
-    """What happened: `kind` with its `body` as on wire v1, seen at `at_us` by a host without a shift."""
+    """An event: `kind` with its `body` as on wire v1, seen at `at_us` by a host without a shift."""
 
     kind: str
     did: str
@@ -26,13 +26,13 @@ class Entry:
 
     @property
     def post_id(self) -> str:
-        """The tweet id of a new post, else empty."""
+        """Return the tweet id of a new post, else an empty string."""
         created = self.kind == "commit" and self.body["operation"] == "create" and self.body["collection"] == POSTS
         return f"bluesky:{self.did}/{self.body['rkey']}" if created else ""
 
 
 class Network:
-    """Everything that happened, in order.
+    """All events, in order.
 
     Args:
         number: posts that are there from the start.
@@ -54,7 +54,7 @@ class Network:
         return [entry.post_id for entry in self.entries if entry.post_id]
 
     def post(self, text: str | None = None, did: str | None = None, **record: Any) -> Entry:
-        """A new post; other fields of its record by name."""
+        """Add a post, with further fields of its record by name."""
         number = len(self.entries)
         words = " ".join(_WORDS[(number * 7 + i * i) % len(_WORDS)] for i in range(6))
         content = {
@@ -84,7 +84,7 @@ class Network:
 
 
 def frame_of(entry: Entry, seq: int = 1, v2: bool = False, shift_us: int = 0) -> bytes:
-    """The frame of a host that numbers it `seq` and saw it `shift_us` later."""
+    """Return the frame from a host that numbers it `seq` and saw it `shift_us` later."""
     time_us = entry.at_us + shift_us
     if not v2:
         content: dict[str, Any] = {"did": entry.did, "time_us": time_us, "cursor": seq}

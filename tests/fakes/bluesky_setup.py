@@ -1,4 +1,4 @@
-"""What the tests of the Bluesky source share."""
+"""Shared setup for the Bluesky source tests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from producer.position import Position
-from producer.receiving.rules import Rules
-from producer.source import Event, Surroundings
+from producer.position import SourcePosition
+from producer.receiving.rules import WaitRules
+from producer.source import Context, Event
 from producer.sources.bluesky import BlueskySource
-from producer.sources.bluesky.cursor import Cursor
+from producer.sources.bluesky.cursor import JetstreamCursor
 from tests.fakes.bluesky_network import Network
 from tests.fakes.jetstream import FakeJetstream
 from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
-QUICK = Rules(0.001, 0.01, 0.001, 0.01, 0.001, 0.01, stall_s=30.0)
+QUICK = WaitRules(0.001, 0.01, 0.001, 0.01, 0.001, 0.01, stall_s=30.0)
 WIRES = ("v1", "v2")
 
 
@@ -36,7 +36,7 @@ def nothing_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     left = [thread for thread in threading.enumerate() if thread not in before]
-    for thread in left:  # one of the client library ends just after its connection
+    for thread in left:  # a thread of the client library ends just after its connection
         thread.join(1.0)
     assert [thread.name for thread in left if thread.is_alive()] == []
 
@@ -44,26 +44,26 @@ def nothing_left() -> Iterator[None]:
 def open_source(
     hosts: str,
     state: Path,
-    saved: Cursor | str | None = None,
-    around: Surroundings | None = None,
-    rules: Rules = QUICK,
+    saved: JetstreamCursor | str | None = None,
+    context: Context | None = None,
+    rules: WaitRules = QUICK,
     **settings: Any,
 ) -> BlueskySource:
-    """A source with other BLUESKY_ settings by name, that keeps its files in `state` and goes on after `saved`."""
+    """Open a source with further BLUESKY_ settings by name, keeping its files in `state` and resuming after `saved`."""
     given = {f"BLUESKY_{name.upper()}": str(value) for name, value in settings.items()}
     given |= {"BLUESKY_HOSTS": hosts, "PRODUCER_STATE_DIR": str(state)}
-    text = saved.text() if isinstance(saved, Cursor) else saved
-    start = Position({}, cursor=text or 0, rate=2.0)
-    return BlueskySource(Settings(given), start, around or Surroundings(), rules)
+    text = saved.text() if isinstance(saved, JetstreamCursor) else saved
+    start = SourcePosition({}, cursor=text or 0, rate=2.0)
+    return BlueskySource(Settings(given), start, context or Context(), rules)
 
 
-def start_of(network: Network, host: FakeJetstream) -> Cursor:
-    """The first entry is known to be safe, and is asked for again."""
-    return Cursor(host.url, host.time_us(network.entries[0]), host.first_seq)
+def start_of(network: Network, host: FakeJetstream) -> JetstreamCursor:
+    """Return the cursor at the first entry, which is safe and will be requested again."""
+    return JetstreamCursor(host.url, host.time_us(network.entries[0]), host.first_seq)
 
 
 def collect(source: BlueskySource, posts: int) -> list[Event]:
-    """Events until so many different posts were there."""
+    """Return events until this many different posts have arrived."""
     events, seen = [], set()
     for event in source.events():
         if event is None:
@@ -86,5 +86,5 @@ def gaps(events: list[Event]) -> list[Gap]:
 
 
 def in_order(events: list[Event]) -> bool:
-    times = [Cursor.from_text(str(event.cursor)).time_us for event in events]
+    times = [JetstreamCursor.from_text(str(event.cursor)).time_us for event in events]
     return all(before <= after for before, after in pairwise(times))

@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine for the fakes of networks: it does to each request what a function says."""
+"""A real local HTTP server for the fake networks: a function decides how each request is answered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came. `query` and `form` by name, each a list."""
+    """A request as received. `query` and `form` map names to lists."""
 
     method: str
     path: str
@@ -32,7 +32,7 @@ class Request:
 
 
 class Connection:
-    """What an answer may do. `end` is set when the server closes: whoever holds a connection open waits for it."""
+    """The ways to respond. `end` is set when the server closes: handlers that hold a connection open wait for it."""
 
     def __init__(self, handler: BaseHTTPRequestHandler, request: Request, end: threading.Event) -> None:
         self._handler = handler
@@ -40,7 +40,7 @@ class Connection:
         self.end = end
 
     def answer(self, code: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        """A whole answer."""
+        """Send a complete response."""
         self._handler.send_response_only(code)
         usual = {"Date": self._handler.date_time_string(), "Content-Length": str(len(body))}
         for name, value in {**usual, **(headers or {})}.items():
@@ -49,7 +49,7 @@ class Connection:
         self._handler.wfile.write(body)
 
     def open(self, headers: dict[str, str] | None = None) -> None:
-        """Begin an answer in chunks."""
+        """Start a chunked response."""
         self._handler.send_response(200)
         for name, value in {"Transfer-Encoding": "chunked", **(headers or {})}.items():
             self._handler.send_header(name, value)
@@ -60,16 +60,16 @@ class Connection:
         self._handler.wfile.flush()
 
     def garbage(self, content: bytes) -> None:
-        """Bytes outside of any chunk."""
+        """Send bytes outside of any chunk."""
         self._handler.wfile.write(content)
         self._handler.wfile.flush()
 
     def finish(self) -> None:
-        """End the chunks as a server does that means it."""
+        """End the chunked response properly."""
         self._handler.wfile.write(b"0\r\n\r\n")
 
     def reset(self) -> None:
-        """Break the connection in the middle of what was promised: the client reads a reset, not an end."""
+        """Break the connection in the middle of the response: the client sees a reset, not an end."""
         import socket
         import struct
 
@@ -80,12 +80,12 @@ class Connection:
         raw.close()
 
     def hold(self) -> None:
-        """Say nothing more, until the server is closed."""
+        """Send nothing more until the server is closed."""
         self.end.wait()
 
 
 class HttpServer:
-    """Listens on a free port of 127.0.0.1. `requests` keeps what came."""
+    """Listens on a free port of 127.0.0.1. `requests` records what it received."""
 
     def __init__(self, serve: Callable[[Connection], None]) -> None:
         self.requests: list[Request] = []
@@ -104,14 +104,14 @@ class HttpServer:
                     serve(Connection(self, request, server.end))
                 self.close_connection = True
 
-            do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - the names that http.server looks for
+            do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - names required by http.server
 
             def finish(self) -> None:
                 with suppress(OSError, ValueError):
                     super().finish()
 
             def log_message(self, *_: object) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True

@@ -1,11 +1,11 @@
-"""Jetstream hosts on this machine: a network of made-up posts, and servers that show it on both wires.
+"""Local Jetstream hosts: a network of made-up posts, and servers that stream it on both wires.
 
     network = Network(100)
     with FakeJetstream(network, script=[[frames(3), reset], [status(503)]]) as host: …
 
-Each connection takes the next list of the script; when none is left, connections are served to the end. Steps beside
-`frames` are the faults. Hosts that share a network number its events each for itself and see them at times of their
-own, as the real ones do.
+Each connection runs the next list of the script; when none is left, connections are served to the end. Steps other than
+`frames` are faults. Hosts that share a network number its events independently and see them at their own times, as the
+real ones do.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PARAMETERS = {
 Step = Callable[["Stream"], None]
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error
+class Rejected(Exception):  # noqa: N818 - an answer, not an error
     def __init__(self, code: int, name: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.code, self.name, self.message, self.headers = code, name, message, headers or {}
@@ -47,7 +47,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 
 @dataclass
 class Stream:
-    """One connection. `index`: the entry that is sent next."""
+    """One connection. `index`: the next entry to send."""
 
     host: FakeJetstream
     socket: ServerConnection
@@ -69,7 +69,7 @@ class Stream:
         return entry.kind != "commit" or not collections or entry.body["collection"] in collections
 
     def send(self, number: int) -> None:
-        """The next frames; waits for entries that are still to come."""
+        """Yield the next frames, waiting for entries yet to come."""
         while number and not self.host.end.is_set():
             with self.host.network.changed:
                 if self.index >= len(self.host.network.entries):
@@ -101,22 +101,22 @@ class FakeJetstream:
     """One host. Set BLUESKY_HOSTS to `url`.
 
     Args:
-        network: what it shows; or that number of posts.
+        network: the network it streams, or the number of posts in a new one.
         script: steps by connection.
-        shift_us: by how much later it sees everything.
+        shift_us: how much later it sees everything.
         first_seq: its number of the first entry.
-        look_back_us: older entries are not kept; None keeps all.
-        dictionary: of zstd; empty offers none.
+        look_back_us: older entries are dropped; None keeps all.
+        dictionary: for zstd; empty offers none.
 
     Attributes:
-        requests: path and query of every request for the stream, also of refused ones.
-        sent_ids: posts sent whole, in the order of their first sending.
+        requests: path and query of every stream request, rejected ones included.
+        sent_ids: posts sent completely, in the order of first sending.
     """
 
     def __init__(
         self,
         network: Network | int = 0,
-        script: Iterable[Sequence[Step | Refused]] = (),
+        script: Iterable[Sequence[Step | Rejected]] = (),
         *,
         shift_us: int = 0,
         first_seq: int = 1,
@@ -132,7 +132,7 @@ class FakeJetstream:
         self._script = list(script)
         self._sent: dict[str, None] = {}
         self._lock = threading.Lock()
-        self._steps: dict[ServerConnection, tuple[Stream, Sequence[Step | Refused]]] = {}
+        self._steps: dict[ServerConnection, tuple[Stream, Sequence[Step | Rejected]]] = {}
         self.end = threading.Event()
         self._server = serve(
             self._handle,
@@ -182,7 +182,7 @@ class FakeJetstream:
         return struct.unpack_from("<I", self.dictionary, 4)[0] if self.dictionary else 0
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Before the upgrade: refusals, and the dictionary."""
+        """Answer before the upgrade: rejections, and the dictionary."""
         url = urlsplit(request.path)
         query = parse_qs(url.query, keep_blank_values=True)
         try:
@@ -191,33 +191,33 @@ class FakeJetstream:
             with self._lock:
                 self.requests.append((url.path, query))
                 steps = self._script.pop(0) if self._script else [follow]
-            if steps and isinstance(steps[0], Refused):
+            if steps and isinstance(steps[0], Rejected):
                 raise steps[0]
             stream = self._resolve(connection, url.path, query)
-        except Refused as refused:
+        except Rejected as rejected:
             v2 = url.path.startswith("/xrpc/")
-            body = to_json({"error": refused.name, "message": refused.message}) if v2 else refused.message.encode()
-            headers = Headers({"Content-Length": str(len(body)), "Connection": "close", **refused.headers})
-            return Response(refused.code, "refused", headers, body)
+            body = to_json({"error": rejected.name, "message": rejected.message}) if v2 else rejected.message.encode()
+            headers = Headers({"Content-Length": str(len(body)), "Connection": "close", **rejected.headers})
+            return Response(rejected.code, "refused", headers, body)
         self._steps[connection] = (stream, steps)
         return None
 
     def _dictionary(self) -> Response:
         self.dictionary_requests += 1
         if not self.dictionary:
-            raise Refused(404, "DictionaryNotFound", "no dictionary")
+            raise Rejected(404, "DictionaryNotFound", "no dictionary")
         headers = Headers({"Content-Length": str(len(self.dictionary)), "Connection": "close"})
         return Response(200, "OK", headers, self.dictionary)
 
     def _resolve(self, connection: ServerConnection, path: str, query: dict[str, list[str]]) -> Stream:
         v2 = path == V2_PATH
         if path not in PARAMETERS:
-            raise Refused(404, "NotFound", "there is nothing here")
+            raise Rejected(404, "NotFound", "there is nothing here")
         if unknown := set(query) - PARAMETERS[path]:
-            raise Refused(400, "InvalidRequest", f"unknown parameter {min(unknown)}")
+            raise Rejected(400, "InvalidRequest", f"unknown parameter {min(unknown)}")
         asked = query.get("zstdDictionary", [""])[0]
         if asked and asked != str(self.dictionary_id):
-            raise Refused(400, "UnknownZstdDictionary", f"current dictionary id is {self.dictionary_id}")
+            raise Rejected(400, "UnknownZstdDictionary", f"current dictionary id is {self.dictionary_id}")
         with self.network.changed:
             entries = list(self.network.entries)
         tip = len(entries)
@@ -231,7 +231,7 @@ class FakeJetstream:
         if cursor < 10**15:
             index = max(cursor - self.first_seq, 0)
             if index < floor and v2:
-                raise Refused(400, "CursorTooOld", f"below floor {floor + self.first_seq}")
+                raise Rejected(400, "CursorTooOld", f"below floor {floor + self.first_seq}")
             index = min(index, tip)
         elif cursor > time.time_ns() // 1000:
             index = tip
@@ -247,22 +247,22 @@ class FakeJetstream:
                 info = {"$type": "network.bsky.jetstream.subscribeEvents#info", "name": "OutdatedCursor"}
                 stream.send_frame(to_json({"$type": "message", "payload": info}))
             for step in steps:
-                if not isinstance(step, Refused):
+                if not isinstance(step, Rejected):
                     step(stream)
 
 
 def frames(number: int) -> Step:
-    """The next so many frames."""
+    """Send the next frames."""
     return lambda stream: stream.send(number)
 
 
 def follow(stream: Stream) -> None:
-    """Everything that is there and that comes."""
+    """Send all entries, present and future."""
     stream.send(-1)
 
 
 def again(number: int) -> Step:
-    """The last so many frames once more."""
+    """Repeat the last frames."""
 
     def step(stream: Stream) -> None:
         for index in stream.sent[-number:]:
@@ -272,17 +272,17 @@ def again(number: int) -> Step:
 
 
 def raw(frame: bytes) -> Step:
-    """A frame with this content, valid or not."""
+    """Send a frame with this content, valid or not."""
     return lambda stream: stream.send_frame(frame)
 
 
 def raw_binary(frame: bytes) -> Step:
-    """A binary frame, not compressed by us."""
+    """Send a binary frame, not compressed by us."""
     return lambda stream: stream.socket.send(frame, text=False)
 
 
 def error(name: str) -> Step:
-    """An error frame of v2, and the end."""
+    """Send an error frame of v2 and end."""
 
     def step(stream: Stream) -> None:
         stream.send_frame(to_json({"$type": "error", "error": name, "message": "made up"}))
@@ -292,12 +292,12 @@ def error(name: str) -> Step:
 
 
 def hang_up(stream: Stream) -> None:
-    """A proper end."""
+    """Close properly."""
     stream.socket.close(1001, "server shutting down")
 
 
 def reset(stream: Stream) -> None:
-    """The client reads a reset."""
+    """Reset the connection."""
     stream.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     with suppress(OSError):
         stream.socket.socket.shutdown(socket.SHUT_RD)
@@ -305,30 +305,30 @@ def reset(stream: Stream) -> None:
 
 
 def half(stream: Stream) -> None:
-    """The beginning of a frame that promises more, and the end of the connection."""
+    """Send the beginning of a frame and drop the connection."""
     stream.socket.socket.sendall(b"\x81\x7e\x10\x00" + b'{"did":"did:plc:half')
     stream.socket.close_socket()
 
 
 def stall(stream: Stream) -> None:
-    """The line is open and dead: no frames, and no answer to pings."""
+    """Keep the connection open but dead: no frames, no pongs."""
     stream.socket.protocol.receive_data = lambda _: None  # type: ignore[method-assign]
     stream.host.end.wait()
 
 
 def silent(stream: Stream) -> None:
-    """The line is alive and brings nothing: the server has lost the network behind it."""
+    """Keep the connection alive without data: the server has lost the network behind it."""
     stream.host.end.wait()
 
 
-def status(code: int, name: str = "ServiceUnavailable", message: str = "not now", **headers: str) -> Refused:
-    """The handshake is answered like this. Give headers with `_` for `-`."""
-    return Refused(code, name, message, {key.replace("_", "-"): value for key, value in headers.items()})
+def status(code: int, name: str = "ServiceUnavailable", message: str = "not now", **headers: str) -> Rejected:
+    """Answer the handshake with this status. Header names use `_` for `-`."""
+    return Rejected(code, name, message, {key.replace("_", "-"): value for key, value in headers.items()})
 
 
 @lru_cache(maxsize=4)
 def trained_dictionary(seed: int = 0) -> bytes:
-    """A small zstd dictionary of such frames; another `seed` has another id."""
+    """Return a small zstd dictionary trained on such frames; another `seed` has another id."""
     network = Network(400, start_us=1_700_000_000_000_000 + seed)
     samples = [frame_of(entry, number, v2=True) for number, entry in enumerate(network.entries)]
     return zstandard.train_dictionary(4096, samples, dict_id=1000 + seed).as_bytes()

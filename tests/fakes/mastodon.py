@@ -1,4 +1,4 @@
-"""A Mastodon server's streaming API on this machine: a token, server-sent events, heartbeats, and a script."""
+"""A local Mastodon streaming API: a token, server-sent events, heartbeats, and a script."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class FakeMastodon(ScriptedServer):
 
     Args:
         script: see tests.fakes.script; by default `number` posts and then heartbeats.
-        number: posts there are in all, 0 = no end.
+        number: total number of posts, 0 = unlimited.
         app: status and body of /api/v1/apps/verify_credentials.
-        streaming_url: another host for streaming, to which the stream's address redirects.
+        streaming_url: another host that the streaming address redirects to.
     """
 
     keep_alive = b":thump\n"
@@ -42,7 +42,7 @@ class FakeMastodon(ScriptedServer):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The variables that lead here."""
+        """Return the settings that point to this server."""
         return {"MASTODON_URL": self.url, "MASTODON_ACCESS_TOKEN": TOKEN}
 
     def post_id(self, number: int) -> str:
@@ -55,7 +55,7 @@ class FakeMastodon(ScriptedServer):
         return json.dumps(one, ensure_ascii=number % 2 == 0).encode()
 
     def frame(self, message: bytes, request: Request) -> bytes:
-        """A bare number is a deletion, another message a status."""
+        """Wrap a message: a bare number is a deletion, anything else a status."""
         return event("delete" if message.isdigit() else "update", message)
 
     def opening(self, stream: Stream) -> None:
@@ -81,12 +81,12 @@ class FakeMastodon(ScriptedServer):
 
 
 def event(name: str, data: bytes) -> bytes:
-    """As Mastodon writes it."""
+    """Return a server-sent event as Mastodon writes it."""
     return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
 def status_of(status_id: str, time_ms: int, number: int = 0) -> dict[str, Any]:
-    """A generated status."""
+    """Return a generated status."""
     word = _WORDS[number % len(_WORDS)]
     moment = datetime.fromtimestamp(time_ms / 1000, tz=UTC)
     return {

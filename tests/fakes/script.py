@@ -1,9 +1,9 @@
-"""Streams that follow a script: for each connection the steps that the server takes, faults among them.
+"""Streams that follow a script: for each connection the server's steps, including faults.
 
 FakeTwitter([
     [posts(2), half(), reset],            # the first connection
     [status(429, {"x-rate-limit-reset": "1790000000"})],
-    [posts(3), again(1), keep_open],      # the third, and the last one for all that follow
+    [posts(3), again(1), keep_open],      # the third; the last list also serves all later connections
 ])
 """
 
@@ -21,12 +21,12 @@ KEEP_ALIVE_S = 0.1
 
 
 class ScriptedServer:
-    """A streaming server for one network. `sent_ids`: posts that were written whole, in order, each once (a client may
-    have one a moment earlier). `written`: bytes of all streams.
+    """A streaming server for one network. `sent_ids`: posts written completely, in order, each once (a client may have
+    one slightly earlier). `written`: bytes of all streams.
 
     Args:
-        script: steps by connection; the last list also serves all connections that follow.
-        number: posts there are in all; `posts` beyond it sends none. 0 = no end.
+        script: steps by connection; the last list also serves all later connections.
+        number: total number of posts; `posts` beyond it sends none. 0 = unlimited.
     """
 
     keep_alive = b"\r\n"
@@ -60,33 +60,33 @@ class ScriptedServer:
         self.http.close()
 
     def post_id(self, number: int) -> str:
-        """Its id on the wire."""
+        """Return its id on the wire."""
         raise NotImplementedError
 
     def post(self, number: int, length: int = 0) -> bytes:
-        """A generated post as the JSON of this network, at least so many bytes long."""
+        """Return a generated post as this network's JSON, at least `length` bytes long."""
         raise NotImplementedError
 
     def frame(self, message: bytes, request: Request) -> bytes:
-        """The post as it stands in the stream."""
+        """Return the message as it appears in the stream."""
         raise NotImplementedError
 
     def is_stream(self, request: Request) -> bool:
         raise NotImplementedError
 
     def admit(self, connection: Connection) -> bool:
-        """Whether the credentials are good; answers 401 when not."""
+        """Whether the credentials are valid; answers 401 when not."""
         raise NotImplementedError
 
     def answer(self, connection: Connection) -> None:
-        """What is not the stream."""
+        """Answer a request that is not for the stream."""
         raise NotImplementedError
 
     def opening(self, stream: Stream) -> None:
-        """What the server writes first."""
+        """Write the server's first bytes."""
 
     def take(self) -> int | None:
-        """The number of the next post that was never sent whole; None when all were."""
+        """Return the number of the next post never sent completely; None when all were."""
         with self._lock:
             return None if self._number and self._next >= self._number else self._next
 
@@ -110,7 +110,7 @@ class ScriptedServer:
 
 
 class Stream:
-    """One connection of the script."""
+    """One scripted connection."""
 
     def __init__(self, server: ScriptedServer, connection: Connection) -> None:
         self.server = server
@@ -134,7 +134,7 @@ Step = Callable[[Stream], None]
 
 
 def posts(number: int, length: int = 0) -> Step:
-    """The next posts, one chunk each."""
+    """Send the next posts, one chunk each."""
 
     def step(stream: Stream) -> None:
         for _ in range(number):
@@ -147,7 +147,7 @@ def posts(number: int, length: int = 0) -> Step:
 
 
 def again(number: int) -> Step:
-    """The last posts once more."""
+    """Repeat the last posts."""
 
     def step(stream: Stream) -> None:
         end = len(stream.server.sent_ids)
@@ -158,7 +158,7 @@ def again(number: int) -> Step:
 
 
 def half(share: float = 0.5) -> Step:
-    """The beginning of the next post. It counts as not sent."""
+    """Send the beginning of the next post. It does not count as sent."""
 
     def step(stream: Stream) -> None:
         if (next_one := stream.server.take()) is not None:
@@ -169,7 +169,7 @@ def half(share: float = 0.5) -> Step:
 
 
 def dribble(size: int) -> Step:
-    """The next post in chunks of so many bytes."""
+    """Send the next post in chunks of this many bytes."""
 
     def step(stream: Stream) -> None:
         if (next_one := stream.server.take()) is not None:
@@ -182,12 +182,12 @@ def dribble(size: int) -> Step:
 
 
 def message(content: bytes) -> Step:
-    """A message other than a post."""
+    """Send a message other than a post."""
     return lambda stream: stream.message(content)
 
 
 def raw(content: bytes) -> Step:
-    """Bytes as they are."""
+    """Send raw bytes."""
     return lambda stream: stream.write(content)
 
 
@@ -196,58 +196,58 @@ def keep_alive(stream: Stream) -> None:
 
 
 def keep_open(stream: Stream) -> None:
-    """Only keep-alives until the server is closed or the client hangs up."""
+    """Send only keep-alives until the server is closed or the client hangs up."""
     keep_alive(stream)
     while not stream.connection.end.wait(KEEP_ALIVE_S):
         keep_alive(stream)
 
 
 def stall(stream: Stream) -> None:
-    """Not a byte more."""
+    """Send nothing more."""
     stream.write(b"")
     stream.connection.hold()
 
 
 def silent(stream: Stream) -> None:
-    """Not even a status."""
+    """Send nothing, not even a status."""
     stream.connection.hold()
 
 
 def end(stream: Stream) -> None:
-    """The server ends the answer as one that means it."""
+    """End the response properly."""
     stream.write(b"")
     stream.connection.finish()
 
 
 def cut(stream: Stream) -> None:
-    """The server closes without an end of the chunks."""
+    """Close without ending the chunks."""
     stream.write(b"")
 
 
 def reset(stream: Stream) -> None:
-    """The connection is torn down: TCP reset. What the client has not read yet may be lost with it."""
+    """Tear down the connection with a TCP reset. Bytes the client has not read yet may be lost."""
     stream.write(b"")
     stream.connection.reset()
 
 
 def status(code: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Step:
-    """Another answer than 200."""
+    """Answer with another status than 200."""
     return lambda stream: stream.connection.answer(code, body, headers)
 
 
 def too_short(content: bytes) -> Step:
-    """An answer that promises more bytes than it brings."""
+    """Answer with fewer bytes than announced."""
     return status(200, {"Content-Length": str(len(content) + 100)}, content)
 
 
 def no_chunk(stream: Stream) -> None:
-    """Where the length of a chunk belongs, something else."""
+    """Send something else in place of a chunk length."""
     stream.write(b"")
     stream.connection.garbage(b"this is no length\r\n")
 
 
 def do(action: Callable[[], object]) -> Step:
-    """Anything, in the server's thread: set a flag, move a clock."""
+    """Run anything in the server's thread: set a flag, move a clock."""
 
     def step(_: Stream) -> None:
         action()
@@ -262,7 +262,7 @@ BRIEF_FAULTS: tuple[tuple[Step, ...], ...] = (
     (again(3), keep_alive, reset),
     (cut,),
 )
-"""Ends of connections after which a client may come back at once, or nearly."""
+"""Ends of connections after which a client may reconnect immediately, or nearly so."""
 
 
 def stormy(number: int, per_connection: int = 20, faults: Sequence[Sequence[Step]] = BRIEF_FAULTS) -> list[list[Step]]:
@@ -277,7 +277,7 @@ def stormy(number: int, per_connection: int = 20, faults: Sequence[Sequence[Step
 
 
 class FakeClock:
-    """Time that passes only by waiting. `waits`: each wait that was asked for, in seconds."""
+    """A clock that advances only by waiting. `waits`: each requested wait, in seconds."""
 
     def __init__(self, now_ms: int = 1_790_000_000_000) -> None:
         self._now_ms = now_ms
@@ -301,7 +301,7 @@ class FakeClock:
 
 @contextmanager
 def nothing_left_behind() -> Iterator[None]:
-    """No thread outlives the block. (A socket that does is a ResourceWarning, and that an error.)"""
+    """Check that no thread outlives the block. (A socket that does raises a ResourceWarning, which is an error.)"""
     before = set(threading.enumerate())
     yield
     deadline = time.monotonic() + 10

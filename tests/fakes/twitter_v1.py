@@ -1,4 +1,4 @@
-"""Twitter's v1.1 streaming API on this machine: signed requests, delimited lengths, keep-alives, and a script."""
+"""A local v1.1 streaming API of Twitter: signed requests, delimited lengths, keep-alives, and a script."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class FakeTwitter(ScriptedServer):
 
     Args:
         script: see tests.fakes.script; by default `number` posts and then silence.
-        number: posts there are in all, 0 = no end.
-        lengths: whether `delimited=length` is obeyed.
+        number: total number of posts, 0 = unlimited.
+        lengths: whether it honours `delimited=length`.
         me: status, body and headers of account/verify_credentials.json.
     """
 
@@ -47,7 +47,7 @@ class FakeTwitter(ScriptedServer):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The variables that lead here."""
+        """Return the settings that point to this server."""
         return {**CREDENTIALS, "TWITTER_STREAM_URL": f"{self.url}/1.1"}
 
     def post_id(self, number: int) -> str:

@@ -1,7 +1,7 @@
-"""X API v2 on this machine: the filtered stream with its rules, usage, and batch compliance.
+"""A local X API v2: the filtered stream with its rules, usage, and batch compliance.
 
 The stream follows a script of tests.fakes.script. `FakeX(10)` alone delivers ten made-up posts and stays.
-Shapes of answers: docs.x.com, its openapi.json, and errors as clients have reported them.
+Response shapes: docs.x.com, its openapi.json, and errors as clients have reported them.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ NOT_ENROLLED = {
 
 
 def post_id(number: int, start_ms: int = START_MS) -> str:
-    """Id of the n-th made-up post."""
+    """Return the id of the n-th made-up post."""
     return str(snowflake(start_ms + number * 10, number >> 12, number))
 
 
 def made_post(number: int, start_ms: int = START_MS, **fields: Any) -> dict[str, Any]:
-    """The n-th made-up post as the stream sends it; `fields` beat those of the post itself."""
+    """Return the n-th made-up post as the stream sends it; `fields` override its own."""
     author = str(1000 + number % 7)
     words = " ".join(_WORDS[(number * step) % len(_WORDS)] for step in (1, 3, 5, 7))
     data = {
@@ -95,7 +95,7 @@ def made_post(number: int, start_ms: int = START_MS, **fields: Any) -> dict[str,
 
 
 def problem(body: dict[str, Any]) -> Step:
-    """An error inside the stream."""
+    """Send an error inside the stream."""
     return message(json.dumps({"errors": [body]}).encode())
 
 
@@ -103,18 +103,18 @@ class FakeX(ScriptedServer):
     """The server. Attributes may be changed while it runs.
 
     Args:
-        number: of made-up posts that there are.
+        number: of made-up posts.
         script: see tests.fakes.script; by default everything at once.
         start_ms: time of the first post.
         now_ms: its clock.
 
     Attributes:
         sent_ids: ids of the posts written, each once, in order.
-        connected_at: when the stream was asked for, Unix milliseconds; more than 50 in 15 minutes are answered 429.
-        refused_429: how often it was too much, or one connection was there.
+        connected_at: when the stream was requested, Unix milliseconds; more than 50 in 15 minutes are answered 429.
+        rejected_429: how often that happened, or a connection was already open.
         rules: by id, as the API gives them.
         usage: posts used by day (`YYYY-MM-DD`); None = the endpoint does not exist.
-        jobs: batch compliance; `jobs.redactions[id] = reason` is what it will answer.
+        jobs: batch compliance; `jobs.redactions[id] = reason` sets its answers.
         forbidden: the app has no access (403 client-not-enrolled).
     """
 
@@ -129,7 +129,7 @@ class FakeX(ScriptedServer):
         self.rules: dict[str, dict[str, str]] = {"1": {"id": "1", "value": "made up", "tag": "made up"}}
         self.usage: dict[str, int] | None = {}
         self.forbidden = False
-        self.refused_429 = 0
+        self.rejected_429 = 0
         self.connected_at: list[int] = []
         self._start_ms, self._now_ms = start_ms, now_ms
         self._open: list[Connection] = []
@@ -142,14 +142,14 @@ class FakeX(ScriptedServer):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The variables that lead here."""
+        """Return the settings that point to this server."""
         return {"X_BEARER_TOKEN": TOKEN, "X_API_URL": self.url}
 
     def asked(self, path: str) -> list[Request]:
-        """Requests of one path."""
+        """Return the requests for one path."""
         return [request for request in self.requests if request.path == path]
 
-    # --- what tests.fakes.script asks for
+    # --- the interface of tests.fakes.script
 
     def post_id(self, number: int) -> str:
         return post_id(number, self._start_ms)
@@ -167,7 +167,7 @@ class FakeX(ScriptedServer):
         return request.path == STREAM
 
     def opening(self, stream: Stream) -> None:
-        """Nothing: the first keep-alive or post is the first byte."""
+        """Write nothing: the first keep-alive or post is the first byte."""
 
     def admit(self, connection: Connection) -> bool:
         if self.jobs.is_file(connection.request):
@@ -200,8 +200,8 @@ class FakeX(ScriptedServer):
         super()._serve(connection)
 
     def _let_in(self, connection: Connection) -> bool:
-        """One connection at a time, so many attempts in all, and only with rules. The rest of the script sees what is
-        let in."""
+        """Allow one connection at a time, a limited number of attempts, and only with rules. The script runs for the
+        connections that are accepted."""
         now = self._now_ms()
         with self._lock:
             self.connected_at.append(now)
@@ -217,7 +217,7 @@ class FakeX(ScriptedServer):
             "x-rate-limit-reset": str((window[0] + WINDOW_MS) // 1000),
         }
         if is_busy or left < 0:
-            self.refused_429 += 1
+            self.rejected_429 += 1
             self._say(connection, 429, TOO_MANY_CONNECTIONS if is_busy else RATE_LIMITED, limits)
             return False
         if not self.rules:
@@ -295,7 +295,7 @@ def _rule_faults(value: str) -> list[str]:
 
 
 def _is_gone(connection: Connection) -> bool:
-    """Whether the client, or the server itself, has hung up."""
+    """Whether the client or the server has hung up."""
     raw = connection._handler.connection
     with suppress(OSError, ValueError):
         readable, _, _ = select.select([raw], [], [], 0)

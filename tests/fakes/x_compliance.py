@@ -1,4 +1,4 @@
-"""A fake of X's batch compliance: jobs, upload and download. tests.fakes.x_api.FakeX serves it as `jobs`."""
+"""A local batch compliance API of X: jobs, upload and download. tests.fakes.x_api.FakeX serves it as `jobs`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tests.fakes.http import Connection, Request
 JOBS = "/2/compliance/jobs"
 PROBLEMS = "https://api.x.com/2/problems"
 CREATED_MS = 1_793_500_000_000
-"""2026-11-01: creation time of every post in a result; it was redacted an hour later."""
+"""2026-11-01: when every post in a result was created; it was redacted an hour later."""
 
 
 def iso(time_ms: int) -> str:
-    """`2026-11-01T02:26:40.000Z`, as X writes times."""
+    """Return `2026-11-01T02:26:40.000Z`, X's time format."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class ComplianceJobs:
-    """Batch compliance: created → (upload) in_progress → complete after `polls` polls.
+    """Batch compliance: created → (upload) in_progress → complete after `polls` status requests.
 
     Attributes:
         jobs: by id, with status and, once uploaded, `ids`.

@@ -1,4 +1,4 @@
-"""Sources of X beside the fake server, with a clock that only moves when somebody waits."""
+"""X sources for the fake server, with a clock that advances only by waiting."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.position import SourcePosition
+from producer.source import Context, Event
 from producer.sources.x_v2 import XSource
 from tests.fakes import script
 from tests.fakes.script import FakeClock, Step
@@ -23,36 +23,36 @@ NOW_MS = 1_793_534_400_000
 
 
 class Setup:
-    """Sources that a test opens, closed at its end; nothing of them may stay."""
+    """Sources that a test opens, closed at its end without leftovers."""
 
     def __init__(self, state_dir: Path, clock: FakeClock) -> None:
         self.state_dir = state_dir
         self.clock = clock
-        self.around = self.surroundings()
+        self.context = self.new_context()
         self._sources: list[XSource] = []
 
-    def surroundings(self) -> Surroundings:
+    def new_context(self) -> Context:
         clock = self.clock
-        return Surroundings(now_ms=clock.now_ms, monotonic=clock.monotonic, random=random.Random(1), pause=clock.pause)
+        return Context(now_ms=clock.now_ms, monotonic=clock.monotonic, random=random.Random(1), pause=clock.pause)
 
     def settings(self, x: FakeX | str, **others: str) -> Settings:
         url = x if isinstance(x, str) else x.url
         given = {"X_BEARER_TOKEN": TOKEN, "X_API_URL": url, "PRODUCER_STATE_DIR": str(self.state_dir)}
         return Settings(given | others)
 
-    def source(self, x: FakeX | str, saved: Position | None = None, **others: str) -> XSource:
-        self.around = self.surroundings()
-        self._sources.append(XSource.open(self.settings(x, **others), saved, self.around))
+    def source(self, x: FakeX | str, saved: SourcePosition | None = None, **others: str) -> XSource:
+        self.context = self.new_context()
+        self._sources.append(XSource.open(self.settings(x, **others), saved, self.context))
         return self._sources[-1]
 
     def stop_at_the_first_wait(self) -> None:
         self.clock.pause = lambda _: True  # type: ignore[method-assign]
 
     def arrived(self, number: int) -> Step:
-        """Until so many posts were read: what is on its way when a connection is reset never arrives."""
+        """Wait until this many posts were read: posts in flight when a connection is reset never arrive."""
 
         def wait() -> None:
-            while self.around.status.spend is None or self.around.status.spend.posts_this_month < number:
+            while self.context.status.spend is None or self.context.status.spend.posts_this_month < number:
                 time.sleep(0.001)
 
         return script.do(wait)
@@ -71,7 +71,7 @@ class Setup:
 
 
 def follow(source: XSource, number: int) -> list[Event]:
-    """Events until so many posts (edits too) have come."""
+    """Return events until this many posts (edits included) have arrived."""
     found: list[Event] = []
     for event in source.events():
         if event is not None:

@@ -122,7 +122,7 @@ def test_a_producer_whose_kafka_and_influxdb_are_no_help(tmp_path: Path, surroun
             [sys.executable, "-m", "producer"], cwd=tmp_path, env={**os.environ, **surroundings}, stderr=file
         )
         try:
-            while "trying again, the producer goes on" not in log.read_text() or "waiting: " not in log.read_text():
+            while "retrying, the producer keeps running" not in log.read_text() or "waiting: " not in log.read_text():
                 with pytest.raises(subprocess.TimeoutExpired):
                     process.wait(0.1)
             process.send_signal(signal.SIGTERM)

@@ -1,9 +1,9 @@
-"""`twitter-topics sources`: what can be followed, what it needs and costs, whether it works, and what was missed."""
+"""`twitter-topics sources`: the sources, what they need and cost, whether they work, and what they missed."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,54 +11,20 @@ import typer
 from pydantic import SecretStr
 
 from twitter_topics.cli.screen import clean, say, screen, stack_settings, table
+from twitter_topics.sources import SOURCES, SourceInfo
 
 if TYPE_CHECKING:
     from twitter_topics.records.gap import Gap
     from twitter_topics.settings import Settings
 
-app = typer.Typer(help="What can be followed, whether it works, and what was missed.", no_args_is_help=True)
+app = typer.Typer(help="List sources, try one, apply X's rules, and show gaps.", no_args_is_help=True)
 
 _DAY_MS = 24 * 3600 * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """A source as a person chooses it. `needs`: the settings that must be given."""
-
-    name: str
-    what: str
-    costs: str
-    needs: tuple[str, ...] = ()
-
-
-SOURCES = (
-    Facts("synthetic", "tweets made up from a seed, to try things out", "nothing"),
-    Facts("replay", "a file, a folder, an S3 prefix, or the archive itself", "nothing", ("PRODUCER_REPLAY_FILE",)),
-    Facts("bluesky", "Bluesky's public posts, live", "nothing, no account needed"),
-    Facts(
-        "mastodon",
-        "public posts that reach one Mastodon server, live",
-        "nothing; an account there for the token",
-        ("MASTODON_ACCESS_TOKEN",),
-    ),
-    Facts(
-        "x_v2",
-        "X, live: posts that match the rules of X_RULES_FILE",
-        "each post and author read (X_DOLLARS_PER_POST, X_DOLLARS_PER_USER), until a cap of X_*_CAP_*",
-        ("X_BEARER_TOKEN",),
-    ),
-    Facts(
-        "twitter_v1",
-        "any server that speaks Twitter's v1.1 stream; Twitter's own is closed since 2023",
-        "as that server says",
-        ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET"),
-    ),
-)
-
-
-def missing(facts: Facts, settings: Settings) -> list[str]:
-    """The settings that a source needs and that are empty."""
-    return [name for name in facts.needs if not _value(settings, name)]
+def missing(source: SourceInfo, settings: Settings) -> list[str]:
+    """Return the settings that a source needs and that are empty."""
+    return [name for name in source.needs if not _value(settings, name)]
 
 
 def _value(settings: Settings, variable: str) -> str:
@@ -68,48 +34,48 @@ def _value(settings: Settings, variable: str) -> str:
 
 
 @app.command("list")
-def list_sources(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
-    """Show what there is, what it needs and costs, and which of it is followed."""
+def list_sources(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """List the sources, what they need and cost, and which are followed."""
     settings = stack_settings()
     followed = settings.producer.sources
-    rows = [(facts, missing(facts, settings)) for facts in SOURCES]
+    rows = [(source, missing(source, settings)) for source in SOURCES.values()]
     if as_json:
-        shown = [asdict(facts) | {"missing": lacks, "followed": facts.name in followed} for facts, lacks in rows]
+        shown = [asdict(source) | {"missing": lacks, "followed": source.name in followed} for source, lacks in rows]
         screen.print_json(data=shown)
         return
     made = table("source", "state", "what", "costs")
-    for facts, lacks in rows:
-        mark = " (followed)" if facts.name in followed else ""
+    for source, lacks in rows:
+        mark = " (followed)" if source.name in followed else ""
         state = "[red]needs " + "\n      ".join(lacks) + "[/]" if lacks else "[green]ready[/]"
-        made.add_row(facts.name + mark, state, facts.what, facts.costs)
+        made.add_row(source.name + mark, state, source.what, source.costs)
     screen.print(made)
-    say("\nPRODUCER_SOURCE chooses, several with commas between them. `twitter-topics sources check NAME` tries one.")
+    say("\nSet PRODUCER_SOURCE to one or more, comma-separated. `twitter-topics sources check NAME` tries one.")
 
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(help="of the source, as `sources list` shows it")],
-    posts: Annotated[int, typer.Option("--posts", min=1, help="end after so many")] = 5,
-    seconds: Annotated[float, typer.Option("--seconds", min=1, help="or after this time")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    name: Annotated[str, typer.Argument(help="source, as shown by `sources list`")],
+    posts: Annotated[int, typer.Option("--posts", min=1, help="stop after this many posts")] = 5,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, help="stop after this many seconds")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Try a source and show its first posts. Nothing is sent to Kafka, no position is saved.
+    """Try a source and show its first posts. Nothing is sent to Kafka, and no position is saved.
 
-    What X sends is paid for and counts against the caps. Exit code 1: no post came in time.
+    X charges for the posts, and they count against the caps. Exit code 1: no post arrived in time.
     """
-    from producer.reporting.words import spent
+    from producer.reporting.words import spend_sentence
     from twitter_topics.cli import sources_check
     from twitter_topics.errors import ConfigurationError
 
-    if name not in (known := [facts.name for facts in SOURCES]):
-        raise ConfigurationError(f"there is no source {clean(name)!r}; there are: {', '.join(known)}")
+    if name not in SOURCES:
+        raise ConfigurationError(f"{clean(name)!r} is not a known source; use one of {', '.join(SOURCES)}")
     result = sources_check.check(stack_settings(), name, posts, seconds, quiet=as_json)
     if as_json:
         screen.print_json(data=result.as_dict())
     else:
         say("\n" + result.ending)
         if result.spend is not None:
-            say(spent(result.spend))
+            say(spend_sentence(result.spend))
     if not result.posts:
         raise typer.Exit(1)
 
@@ -117,9 +83,9 @@ def check(
 @app.command()
 def rules(
     file: Annotated[Path | None, typer.Argument(help="YAML file of rules; default: X_RULES_FILE")] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="do it; without, only show")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="apply the changes; by default only show them")] = False,
 ) -> None:
-    """Compare the rules of X's filtered stream with a file: what would be added and deleted."""
+    """Compare the rules of X's filtered stream with a file: show what would be added and deleted."""
     from twitter_topics.cli import sources_rules
 
     sources_rules.rules(stack_settings(), file, apply=apply)
@@ -127,10 +93,10 @@ def rules(
 
 @app.command()
 def gaps(
-    days: Annotated[float, typer.Option("--days", min=0, help="how far back")] = 7,
-    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    days: Annotated[float, typer.Option("--days", min=0, help="how far back to look")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Show when nothing was received, why, and what that may have cost."""
+    """Show when nothing was received, why, and how many posts may be missing."""
     from twitter_topics.health.points import HealthPoints
 
     now_ms = time.time_ns() // 1_000_000
@@ -144,21 +110,21 @@ def gaps(
     elif found:
         _show_gaps(found)
     else:
-        say(f"no gap in the last {days:g} days")
+        say(f"no gaps in the last {days:g} days")
 
 
 def _show_gaps(found: list[Gap]) -> None:
-    from producer.reporting.words import duration
+    from producer.reporting.words import duration_text
 
     made = table(
         "source", "from (UTC)", "to (UTC)", "length", "cause", "posts missed", right=("length", "posts missed")
     )
     for gap in found:
-        length, missed = duration(round(gap.seconds)), f"about {gap.estimated_posts:,}"
+        length, missed = duration_text(round(gap.seconds)), f"about {gap.estimated_posts:,}"
         made.add_row(clean(gap.source), _time(gap.from_ms), _time(gap.to_ms), length, clean(gap.cause), missed)
     screen.print(made)
-    total, posts = duration(round(sum(gap.seconds for gap in found))), sum(gap.estimated_posts for gap in found)
-    say(f"\n{len(found):,} gaps, {total} in all, about {posts:,} posts")
+    total, posts = duration_text(round(sum(gap.seconds for gap in found))), sum(gap.estimated_posts for gap in found)
+    say(f"\n{len(found):,} gaps, {total} in total, about {posts:,} posts")
 
 
 def _time(unix_ms: int) -> str:

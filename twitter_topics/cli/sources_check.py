@@ -1,4 +1,4 @@
-"""The first posts of a source, read as the producer reads them."""
+"""Reads the first posts of a source, in the same way as the producer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.live import Live
 from rich.markup import escape
 
-from producer.source import Source, Surroundings
+from producer.source import Context, Source
 from producer.sources import open_source
 from producer.status import Spend
 from twitter_topics.cli.screen import clean, say, screen, table
@@ -28,7 +28,7 @@ _TEXT_SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What is shown of a post. `time` in UTC, `text` of one line."""
+    """The displayed fields of a post. `time` is in UTC, `text` is one line."""
 
     time: str
     user: str
@@ -38,7 +38,7 @@ class Post:
 
 @dataclass
 class Result:
-    """What came: the source's sentence, the posts, events by kind, and why it ended there."""
+    """The result: the source's sentence, its posts, events by kind, and why reading ended."""
 
     source: str
     sentence: str
@@ -48,7 +48,7 @@ class Result:
     spend: Spend | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return a form that can be printed as JSON."""
         posts = [{"time": post.time, "user": post.user, "lang": post.lang, "text": post.text} for post in self.posts]
         return {
             "source": self.source,
@@ -60,35 +60,35 @@ class Result:
 
 
 def check(
-    settings: Settings, name: str, posts: int, seconds: float, *, quiet: bool, around: Surroundings | None = None
+    settings: Settings, name: str, posts: int, seconds: float, *, quiet: bool, context: Context | None = None
 ) -> Result:
     """Open a source, ask it whether it will serve us, and read its first posts.
 
     Args:
-        posts, seconds: it ends with so many or after this time, whichever comes first.
-        quiet: show nothing on the way.
+        posts, seconds: stop after this many posts or this time, whichever comes first.
+        quiet: show nothing while reading.
 
     Raises:
         ConfigurationError, RetryableError: from the source.
     """
-    around = around or Surroundings()
-    source = open_source(settings, name, None, around)
+    context = context or Context()
+    source = open_source(settings, name, None, context)
     try:
         result = Result(name, source.check())
         if not quiet:
             say(f"{name}: {result.sentence}")
         with nullcontext(_ignore) if quiet else _growing_table() as show:
-            _read(source, around, result, posts, around.monotonic() + seconds, show)
-        result.ending = result.ending or _nothing_more(result, around, seconds)
-        result.spend = around.status.spend
+            _read(source, context, result, posts, context.monotonic() + seconds, show)
+        result.ending = result.ending or _ending_sentence(result, context, seconds)
+        result.spend = context.status.spend
     finally:
-        around.stop.set()
+        context.stop.set()
         source.close()
     return result
 
 
 def _read(
-    source: Source, around: Surroundings, result: Result, posts: int, until: float, show: Callable[[Post], None]
+    source: Source, context: Context, result: Result, posts: int, until: float, show: Callable[[Post], None]
 ) -> None:
     for event in source.events():
         if event is not None:
@@ -99,21 +99,21 @@ def _read(
         if len(result.posts) >= posts:
             result.ending = f"{len(result.posts)} posts: it works"
             return
-        if around.monotonic() >= until:
+        if context.monotonic() >= until:
             return
     result.ending = f"the source ended after {len(result.posts)} posts"
 
 
-def _nothing_more(result: Result, around: Surroundings, seconds: float) -> str:
-    status = around.status
+def _ending_sentence(result: Result, context: Context, seconds: float) -> str:
+    status = context.status
     why = status.sentence or ("connected, but quiet" if status.connected else "not connected yet")
     other = ", ".join(f"{count} {kind}" for kind, count in result.events.items() if kind != "post")
-    came = f"{len(result.posts)} posts" if result.posts else "no post"
+    came = f"{len(result.posts)} posts" if result.posts else "no posts"
     return f"{came} in {seconds:g} s ({why})" + (f"; other events: {other}" if other else "")
 
 
 def _post(event: Event) -> Post:
-    """As far as it can be read: what is no tweet shows as its bytes."""
+    """Return the post as far as it can be read; anything but a tweet is shown as its bytes."""
     try:
         body = json.loads(event.value)
     except (ValueError, RecursionError):
@@ -137,7 +137,7 @@ def _ignore(_post: Post) -> None: ...
 
 @contextmanager
 def _growing_table() -> Iterator[Callable[[Post], None]]:
-    """A table that shows each post when it comes; where the output is no terminal, at the end."""
+    """Show each post in a table as it arrives; if the output is not a terminal, at the end."""
     made = table("time (UTC)", "user", "lang", "text")
 
     with Live(made, console=screen, auto_refresh=False) as live:

@@ -1,4 +1,4 @@
-"""The rules of X's filtered stream, compared with a file and made the same."""
+"""Compares the rules of X's filtered stream with a file and applies the changes."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ def rules(settings: Settings, file: Path | None, *, apply: bool) -> None:
         file: the YAML file; None = X_RULES_FILE.
 
     Raises:
-        ConfigurationError: no file, a rule at fault, or X refuses.
-        RetryableError: X is away.
+        ConfigurationError: no file, an invalid rule, or X rejects one.
+        RetryableError: X is unreachable or busy.
     """
     path = file or (Path(settings.x.rules_file) if settings.x.rules_file else None)
     if path is None:
-        raise ConfigurationError("which rules? Name a file, or set X_RULES_FILE")
+        raise ConfigurationError("X_RULES_FILE is not set: set it, or name a file of rules")
     wanted = x_rules.read_rules(path)
     api = XApi(settings.x, lambda: time.time_ns() // 1_000_000)
     todo = x_rules.plan(wanted, x_rules.fetch(api))
     _show(todo)
     if not todo:
-        say(f"\nthe account has the {len(todo.keep)} rules of {path}: nothing to do")
+        say(f"\nthe account already has the {len(todo.keep)} rules in {path}")
         return
     x_rules.validate(api, todo)
     if not apply:
-        say(f"\n{len(todo.add)} to add, {len(todo.delete)} to delete, {len(todo.keep)} stay. X takes them.")
-        say("Nothing was changed: --apply does it.")
+        say(f"\n{len(todo.add)} to add, {len(todo.delete)} to delete, {len(todo.keep)} unchanged. X accepts them.")
+        say("Nothing was changed: use --apply to apply them.")
         return
     x_rules.apply(api, todo, say)
     left = x_rules.plan(wanted, x_rules.fetch(api))
     if left:
-        raise RetryableError("the account's rules still differ: somebody else may be changing them. Look again.")
-    say(f"the account has the {len(wanted)} rules of {path}; a new rule takes effect within about 20 seconds")
+        raise RetryableError("the account's rules still differ: somebody else may be changing them. Try again.")
+    say(f"the account has the {len(wanted)} rules in {path}; a new rule takes effect within about 20 seconds")
 
 
 def _show(todo: x_rules.Plan) -> None:

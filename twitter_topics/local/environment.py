@@ -18,6 +18,7 @@ from twitter_topics.local.ports import Ports
 from twitter_topics.settings import PROJECT, Settings, inherited, provide_defaults
 from twitter_topics.settings.env_file import ENV_FILE_VARIABLE, path_marker
 from twitter_topics.settings.paths import absolute
+from twitter_topics.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +42,7 @@ _STREAM_SETTINGS = (
 )
 _PRODUCER_SETTINGS = ("TWITTER_TOPICS_LOG_", "KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_")
 SETTINGS_OF = {
-    "synthetic": _PRODUCER_SETTINGS,
-    "replay": (*_PRODUCER_SETTINGS, "S3_", "ARCHIVE_"),
-    "twitter_v1": (*_PRODUCER_SETTINGS, "TWITTER_"),
-    "x_v2": (*_PRODUCER_SETTINGS, "X_"),
-    "bluesky": (*_PRODUCER_SETTINGS, "BLUESKY_"),
-    "mastodon": (*_PRODUCER_SETTINGS, "MASTODON_"),
+    **{name: (*_PRODUCER_SETTINGS, *source.settings) for name, source in SOURCES.items()},
     "stream": _STREAM_SETTINGS,
     "airflow": (*_STREAM_SETTINGS, "PRODUCER_SOURCE", "X_"),
     "server": (),

@@ -8,7 +8,6 @@ from twitter_topics.settings.loading import Settings, inherited, provide_default
 from twitter_topics.settings.paths import PROJECT
 from twitter_topics.settings.sections import (
     REPLAY_ARCHIVE,
-    SOURCES,
     ArchiveSettings,
     BlueskySettings,
     ElasticsearchSettings,
@@ -28,7 +27,6 @@ from twitter_topics.settings.sections import (
 __all__ = [
     "PROJECT",
     "REPLAY_ARCHIVE",
-    "SOURCES",
     "ArchiveSettings",
     "BlueskySettings",
     "ElasticsearchSettings",

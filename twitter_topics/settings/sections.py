@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from twitter_topics.settings.env_file import Section
 from twitter_topics.settings.paths import IsPath
+from twitter_topics.sources import SOURCES
 
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(:\d+)?(/.*)?$")]
 HostPorts = Annotated[str, StringConstraints(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")]
@@ -133,7 +134,6 @@ class InfluxSettings(Section):
     password: SecretStr = Field(SecretStr(""), description="password of INFLUXDB_USERNAME")
 
 
-SOURCES = ("synthetic", "replay", "twitter_v1", "x_v2", "bluesky", "mastodon")
 REPLAY_ARCHIVE = "archive"
 """PRODUCER_REPLAY_FILE for what the archive holds."""
 

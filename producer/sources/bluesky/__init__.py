@@ -1,5 +1,7 @@
-"""Bluesky: free, live, no key. Everything public that the network writes, as Jetstream sends it."""
+"""Bluesky: free, live, no key. Everything public on the network, as Jetstream sends it."""
 
 from producer.sources.bluesky.source import BlueskySource
 
-__all__ = ["BlueskySource"]
+__all__ = ["SOURCE", "BlueskySource"]
+
+SOURCE = BlueskySource

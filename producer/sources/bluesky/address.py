@@ -1,4 +1,4 @@
-"""Addresses of the stream, by the parameters of each wire."""
+"""URLs of the stream, with the parameters of each wire."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import BlueskySettings
 
 MAX_DIDS, MAX_COLLECTIONS = 10_000, 100
-"""More are refused by the hosts."""
+"""The hosts reject more."""
 
 
-class Addresses:
-    """What the settings ask for.
+class StreamAddresses:
+    """The hosts and filters in the settings.
 
     Attributes:
-        hosts: in the order of trying.
+        hosts: in the order in which they are tried.
         by_number: the wire numbers its events.
-        quiet: few accounts are followed, so that silence means nothing.
-        deflate, zstd: how the wire compresses, when it shall.
+        quiet: few accounts are followed, so silence means nothing.
+        deflate, zstd: how the wire compresses, if enabled.
 
     Raises:
         ConfigurationError: a setting that no host can serve.
@@ -40,22 +40,20 @@ class Addresses:
             try:
                 parse_uri(host)
             except (InvalidURI, ValueError):
-                msg = (
-                    f"BLUESKY_HOSTS: {host!r} is no address; it should look like wss://jetstream2.us-east.bsky.network"
-                )
+                msg = f"BLUESKY_HOSTS: {host!r} is not an address; use one like wss://jetstream2.us-east.bsky.network"
                 raise ConfigurationError(msg) from None
         if self._collections and not any(fnmatchcase(POSTS, pattern) for pattern in self._collections):
-            msg = f"BLUESKY_COLLECTIONS: nothing in it becomes a tweet; add {POSTS}"
+            msg = f"BLUESKY_COLLECTIONS contains nothing that becomes a tweet; add {POSTS}"
             raise ConfigurationError(msg)
         if not all(did.startswith("did:") for did in self._dids):
-            msg = "BLUESKY_DIDS: give accounts as did:plc:…, comma-separated; https://bsky.app shows handles instead"
+            msg = "BLUESKY_DIDS: list accounts as did:plc:…, comma-separated, not as the handles on https://bsky.app"
             raise ConfigurationError(msg)
         if len(self._dids) > MAX_DIDS or len(self._collections) > MAX_COLLECTIONS:
             msg = f"BLUESKY_DIDS and BLUESKY_COLLECTIONS take at most {MAX_DIDS} and {MAX_COLLECTIONS} entries"
             raise ConfigurationError(msg)
 
     def url(self, host: str, cursor: int | None = None, dictionary: int = 0, max_bytes: int = 0) -> str:
-        """The stream from `cursor` on; frames over `max_bytes` are left out by the server, 0 for none."""
+        """Return the URL of the stream from `cursor` on; the server omits frames over `max_bytes`, 0 = no limit."""
         names = ("collections", "dids") if self.by_number else ("wantedCollections", "wantedDids")
         path = "/xrpc/network.bsky.jetstream.subscribeEvents" if self.by_number else "/subscribe"
         query: list[tuple[str, str | int]] = [(names[0], one) for one in self._collections]

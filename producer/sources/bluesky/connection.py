@@ -1,4 +1,4 @@
-"""One connection: how it is opened, and how it ends."""
+"""One connection: how it opens and how it ends."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import msgspec
 from websockets.sync.client import ClientConnection, connect
 
 from producer.receiving.answers import CONNECT_TIMEOUT_S, user_agent
-from producer.receiving.rules import RATE_LIMITED, Rules
-from producer.sources.bluesky.wire import Message
+from producer.receiving.rules import RATE_LIMITED, WaitRules
+from producer.sources.bluesky.wire import JetstreamMessage
 from twitter_topics.errors import RetryableError
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
-"""A record has at most 1 MiB, and six times that where JSON must escape every letter."""
+"""A record has at most 1 MiB, and six times that if JSON escapes every character."""
 MAX_WAITING = 256
 """Frames that the client library reads ahead."""
 CLOSE_S = 1.0
 BUSY = frozenset({408, 425, *RATE_LIMITED})
-"""Of the answers 4xx, those that a repetition may change."""
+"""The 4xx responses that a retry may fix."""
 
 _quiet = logging.getLogger(__name__)
-_quiet.setLevel(logging.CRITICAL)  # the library logs each loss with its traceback; the reader logs each loss once
+_quiet.setLevel(logging.CRITICAL)  # the library logs each loss with a traceback; the reader logs it once
 
 
 class Lost(NamedTuple):
-    """How a connection, or the attempt at one, ended.
+    """How a connection, or an attempt at one, ended.
 
-    `wait_s`: until the next attempt; None leaves it to the rules. `move`: the next attempt goes to the next host.
+    `wait_s`: seconds until the next attempt; None leaves it to the rules. `move`: try the next host.
     """
 
     cause: str
@@ -39,15 +39,16 @@ class Lost(NamedTuple):
 
 
 class LostError(RetryableError):
-    """The connection must be given up."""
+    """The connection must be dropped."""
 
     def __init__(self, lost: Lost) -> None:
         super().__init__(lost.sentence)
         self.lost = lost
 
 
-def open_stream(url: str, rules: Rules, max_bytes: int, deflate: bool) -> AbstractContextManager[ClientConnection]:
-    """A connection, made on entering. Both sides ping; ours finds a dead line within two thirds of the stall time."""
+def open_stream(url: str, rules: WaitRules, max_bytes: int, deflate: bool) -> AbstractContextManager[ClientConnection]:
+    """Return a connection that opens on entering. Both sides ping; ours detects a dead line within 2/3 of the stall
+    time."""
     return connect(
         url,
         compression="deflate" if deflate else None,
@@ -62,20 +63,20 @@ def open_stream(url: str, rules: Rules, max_bytes: int, deflate: bool) -> Abstra
     )
 
 
-def refusal(host: str, sentence: str) -> str:
-    """For a ConfigurationError: nobody serves what the settings ask for."""
+def rejection_sentence(host: str, sentence: str) -> str:
+    """Return the message of a ConfigurationError: no host serves what the settings ask for."""
     return f"{host}: {sentence}. Check BLUESKY_HOSTS, BLUESKY_WIRE, BLUESKY_COLLECTIONS and BLUESKY_DIDS"
 
 
-def said(message: Message) -> Lost:
-    """An error frame, after which the server hangs up."""
+def loss_of(message: JetstreamMessage) -> Lost:
+    """Return the loss that an error frame announces: the server hangs up after it."""
     name = str(message.body.get("error"))[:100]
     cause = "slow" if name == "ConsumerTooSlow" else "server-error"
-    return Lost(cause, f"it says {name}: {str(message.body.get('message'))[:200]}")
+    return Lost(cause, f"sent the error {name}: {str(message.body.get('message'))[:200]}")
 
 
 def error_name(body: bytes) -> str:
-    """The name in an error envelope of XRPC, which the second wire answers with; else empty."""
+    """Return the name in an XRPC error envelope, which the second wire answers with; else an empty string."""
     try:
         content = msgspec.json.decode(body)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
 """Compression on the second wire: zstd with a dictionary that the host publishes.
 
-It saves traffic and must never cost a post: whatever goes wrong with it leads to the plain stream.
+It saves traffic and must never cost a post: if anything goes wrong with it, the stream falls back to uncompressed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 class TooLargeError(TwitterTopicsError):
-    """A frame that would be larger than allowed."""
+    """A frame is larger than allowed."""
 
 
 class Dictionary:
-    """The dictionary in use, kept in `file` between runs: it never changes for an id.
+    """The dictionary in use, cached in `file` between runs: a given id always means the same dictionary.
 
     Args:
-        max_bytes: of a decompressed frame.
+        max_bytes: limit of a decompressed frame.
     """
 
     def __init__(self, file: Path, max_bytes: int) -> None:
@@ -42,30 +42,30 @@ class Dictionary:
         self._given_up = False
 
     def id_for(self, host: str) -> int:
-        """The id to ask `host` for; 0 when there is none to be had: then without compression."""
+        """Return the id to request from `host`; 0 when none is available, which means no compression."""
         if self._given_up:
             return 0
         if not self._id:
             self._use(self._kept() or self._fetch(host))
         return self._id
 
-    def refused(self, host: str) -> None:
-        """`host` has retired the dictionary: take its present one, or do without when that is the same."""
+    def rejected_by(self, host: str) -> None:
+        """`host` has retired the dictionary: fetch its current one, or give up when that is the same."""
         old, self._id = self._id, 0
         self._use(self._fetch(host))
         if self._id in (0, old):
             self.give_up()
 
     def give_up(self) -> None:
-        """No compression any more, and a new dictionary at the next start."""
+        """Stop compressing; the next start fetches a new dictionary."""
         self._given_up, self._id = True, 0
         self._file.unlink(missing_ok=True)
 
     def decompress(self, frame: bytes) -> bytes:
-        """The frame as it would come without compression; what is not compressed stays as it is.
+        """Return the decompressed frame; one that is not compressed stays as it is.
 
         Raises:
-            TooLargeError: it would be larger than `max_bytes`.
+            TooLargeError: it is larger than `max_bytes`.
             zstandard.ZstdError: it cannot be decompressed.
         """
         if self._decompressor is None or not frame.startswith(zstandard.FRAME_HEADER):
@@ -101,10 +101,10 @@ class Dictionary:
                     if len(content) > MAX_DICTIONARY_BYTES:
                         break
         except BROKEN as error:
-            _log.info("%s offers no dictionary for compression (%s)", host, type(error).__name__)
+            _log.info("%s offers no compression dictionary (%s)", host, type(error).__name__)
             return b""
         if len(content) > MAX_DICTIONARY_BYTES or not dictionary_id(content):
-            _log.warning("%s offers a dictionary that is none", host)
+            _log.warning("%s offers an invalid compression dictionary", host)
             return b""
         self._keep(content)
         return content
@@ -116,11 +116,11 @@ class Dictionary:
             temporary.write_bytes(content)
             temporary.replace(self._file)
         except OSError as error:
-            _log.info("the dictionary is not kept for the next start: %s", error)
+            _log.info("could not cache the compression dictionary: %s", error)
 
 
 def dictionary_id(content: bytes) -> int:
-    """The id in the head of a zstd dictionary (RFC 8878 section 5); 0 when it is none."""
+    """Return the id in the header of a zstd dictionary (RFC 8878 section 5); 0 when `content` is not one."""
     if len(content) < 8:
         return 0
     magic, identity = struct.unpack_from("<II", content)

@@ -1,7 +1,7 @@
 """Facets and embeds of a post as v1.1 entities.
 
-https://docs.bsky.app/docs/advanced-guides/post-richtext: a facet marks a stretch of the text, counted in bytes of
-UTF-8, as a link, a mention or a tag.
+https://docs.bsky.app/docs/advanced-guides/post-richtext: a facet marks a range of the text, in UTF-8 bytes, as a link,
+a mention or a tag.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_FACETS = 100
-"""More are not looked at: nobody writes so many, and each costs a pass over the text."""
+"""Further ones are ignored: nobody writes that many, and each costs a pass over the text."""
 
 _FACET = "app.bsky.richtext.facet#"
 
 
 def entities(text: str, record: dict[str, Any], did: str, page: str) -> dict[str, list[dict[str, Any]]]:
-    """Hashtags, urls, user_mentions and media of a post. `page` is where a browser shows it."""
+    """Return hashtags, urls, user_mentions and media of a post. `page` is its address for a browser."""
     found: dict[str, list[dict[str, Any]]] = {"hashtags": [], "urls": [], "user_mentions": []}
     for feature, shown, indices in _features(text, record.get("facets")):
         kind, value = feature.get("$type"), None
@@ -38,20 +38,20 @@ def entities(text: str, record: dict[str, Any], did: str, page: str) -> dict[str
 
 
 def quoted_uri(record: dict[str, Any]) -> str:
-    """The at:// address of the record that a post shows inside; empty for none."""
+    """Return the at:// address of the record that a post quotes; empty for none."""
     embed = _dict(record.get("embed"))
     quoted = _dict(embed.get("record"))
     return _text(quoted.get("uri")) or _text(_dict(quoted.get("record")).get("uri"))
 
 
 def _media(embed: Any) -> dict[str, Any]:
-    """The part of an embed with pictures or a link: beside a quote it lies one level deeper."""
+    """Return the part of an embed with pictures or a link; next to a quote it is one level deeper."""
     embed = _dict(embed)
     return _dict(embed.get("media")) or embed
 
 
 def _features(text: str, facets: Any) -> Iterator[tuple[dict[str, Any], str, list[int]]]:
-    """Each feature, the text that it marks and where that lies, in characters."""
+    """Yield each feature, the text it marks and its range in characters."""
     marks = _items(facets, dict)[:MAX_FACETS]
     content = text.encode() if marks else b""
     for facet in marks:

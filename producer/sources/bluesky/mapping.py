@@ -1,4 +1,4 @@
-"""From messages of Jetstream to tweets, edits and notices."""
+"""Maps Jetstream messages to tweets, edits and notices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from producer.source import Event, Kind
 from producer.sources.bluesky.entities import entities, quoted_uri
 from producer.sources.bluesky.tid import tid_time_us
-from producer.sources.bluesky.wire import Message, read_frame, read_time_us
+from producer.sources.bluesky.wire import JetstreamMessage, read_frame, read_time_us
 from producer.tweets import created_at
 from twitter_topics.records.notice import AccountStatus, Notice
 
@@ -19,7 +19,7 @@ NAME = "bluesky"
 POSTS = "app.bsky.feed.post"
 
 NEAR_US = 5 * 60 * 1_000_000
-"""How far the clocks that make a record key, a commit and its arrival may lie apart."""
+"""How far apart the clocks behind a record key, a commit and its arrival may be."""
 
 MAX_HANDLES, MAX_RESYNCED = 100_000, 1_000
 
@@ -28,7 +28,7 @@ _STATUS: dict[str, AccountStatus | None] = {
     "suspended": "suspended",
     "takendown": "suspended",
     "deactivated": "deactivated",
-    "desynchronized": None,  # these two tell of the server behind the account, not of the account
+    "desynchronized": None,  # these two are about the account's server, not about the account
     "throttled": None,
 }
 
@@ -38,26 +38,26 @@ _encode = msgspec.json.Encoder().encode
 Value = TypeVar("Value")
 
 
-class Mapper:
+class PostMapper:
     """Turns messages into events. Remembers handles, which only identity messages carry.
 
     Args:
-        languages: codes in small letters; a post passes when it names one of them, or all when empty.
+        languages: codes in lower case; a post passes if it names one of them; empty = all posts pass.
     """
 
     def __init__(self, languages: frozenset[str] = frozenset()) -> None:
         self._languages = languages
         self._handles: dict[str, str] = {}
         self._resynced: dict[str, bool] = {}
-        self._told: dict[str, bool] = {}
+        self._warned: dict[str, bool] = {}
 
-    def event(self, message: Message, frame: bytes, cursor: str, seen_us: int) -> Event | None:
-        """The event of a message, None when it carries none. Never raises on any message that `read_frame` returns.
+    def event(self, message: JetstreamMessage, frame: bytes, cursor: str, seen_us: int) -> Event | None:
+        """Return the event of a message, None if it carries none. Never raises for a message from `read_frame`.
 
         Args:
             frame: the message as received, decompressed.
             cursor: for the event.
-            seen_us: newest time at which the host saw an event, this one included; 0 when it is not known.
+            seen_us: newest time at which the host saw an event, including this one; 0 when unknown.
         """
         try:
             match message.kind:
@@ -70,25 +70,25 @@ class Mapper:
                 case "sync":
                     _remember(self._resynced, message.did, True, MAX_RESYNCED)
                 case kind:
-                    self._tell_once(f"messages of kind {kind[:100]}")
-        except RecursionError:  # what could just be read may be too deep to be written
+                    self._warn_once(f"messages of the kind {kind[:100]}")
+        except RecursionError:  # a message shallow enough to read may be too deep to write
             return unreadable(frame, "json: nested too deeply", cursor)
         return None
 
-    def _commit(self, message: Message, frame: bytes, cursor: str, seen_us: int) -> Event | None:
+    def _commit(self, message: JetstreamMessage, frame: bytes, cursor: str, seen_us: int) -> Event | None:
         did, body = message.did, message.body
         if body["collection"] != POSTS:
             return None
         operation, rkey = body["operation"], body["rkey"]
         if operation not in ("create", "update", "delete"):
-            self._tell_once(f"the operation {operation[:100]}")
+            self._warn_once(f"the operation {operation[:100]}")
             return None
         first_time = operation == "create" and did not in self._resynced
         time_us = post_time_us(rkey, body.get("rev"), first_time)
         if time_us is None:
             return unreadable(frame, "time: neither the record's key nor the commit's rev is a TID", cursor)
         if seen_us and time_us > seen_us + NEAR_US:
-            return unreadable(frame, f"time: {(time_us - seen_us) // 1_000_000} s after its arrival", cursor)
+            return unreadable(frame, f"time: {(time_us - seen_us) // 1_000_000} s later than its arrival", cursor)
         if operation == "delete":
             return _deletion(message, frame, cursor, time_us // 1000)
         record = body.get("record")
@@ -104,7 +104,7 @@ class Mapper:
         return Event(kind, tweet_id.encode(), _encode(body), time_us // 1000, cursor)
 
     def _tweet(
-        self, tweet_id: str, message: Message, record: dict[str, Any], languages: list[str], time_ms: int
+        self, tweet_id: str, message: JetstreamMessage, record: dict[str, Any], languages: list[str], time_ms: int
     ) -> dict[str, Any]:
         did = message.did
         handle = self._handles.get(did, did)
@@ -136,25 +136,25 @@ class Mapper:
             tweet["is_quote_status"], tweet["quoted_status_id_str"] = True, f"{NAME}:{quoted}"
         return tweet
 
-    def _identity(self, message: Message) -> None:
+    def _identity(self, message: JetstreamMessage) -> None:
         handle = message.body.get("handle")
         if isinstance(handle, str) and handle != "handle.invalid":
             _remember(self._handles, message.did, handle[:253], MAX_HANDLES)
         else:
             self._handles.pop(message.did, None)
 
-    def _tell_once(self, what: str) -> None:
-        if what not in self._told:
-            _remember(self._told, what, True, 100)
-            _log.warning("Bluesky sends %s, which mean nothing here; they are left out", what)
+    def _warn_once(self, what: str) -> None:
+        if what not in self._warned:
+            _remember(self._warned, what, True, 100)
+            _log.warning("ignoring %s from Bluesky: not supported", what)
 
 
 def post_time_us(rkey: Any, rev: Any, first_time: bool) -> int | None:
-    """When a post was made, in Unix microseconds; the same on every host, because both ids are the post's own.
+    """Return when a post was created, in Unix microseconds; the same on every host, as both ids belong to the post.
 
-    The record's key is set by the author's client and normally a TID, the commit's rev by his server. Where they are
-    far apart the key was made up, and the rev counts. When a post comes again (edit, deletion, resync) its rev is a
-    later one, so the key counts unless it lies in the future. None when neither is a TID.
+    The author's client sets the record's key, normally a TID; the author's server sets the commit's rev. If they are
+    far apart, the key was made up and the rev is used. When a post comes again (edit, deletion, resync) its rev is a
+    later one, so the key is used unless it is in the future. None when neither is a TID.
     """
     made_us, committed_us = tid_time_us(rkey), tid_time_us(rev)
     if made_us is None or committed_us is None:
@@ -165,13 +165,13 @@ def post_time_us(rkey: Any, rev: Any, first_time: bool) -> int | None:
 
 
 def unreadable(content: bytes, reason: str, cursor: str) -> Event:
-    """A dead letter; the same content has the same key."""
+    """Return a dead letter; the same content always has the same key."""
     key = f"{NAME}-{hashlib.sha256(content).hexdigest()[:16]}"
     return Event("unreadable", key.encode(), content, None, cursor, reason)
 
 
-def read_event(frame: bytes, mapper: Mapper, cursor: str = "", seen_us: int = 0) -> Event | None:
-    """Any bytes: an event, or None for what carries none."""
+def read_event(frame: bytes, mapper: PostMapper, cursor: str = "", seen_us: int = 0) -> Event | None:
+    """Return the event in any bytes, or None if they carry none."""
     try:
         message = read_frame(frame)
     except ValueError as error:
@@ -179,7 +179,7 @@ def read_event(frame: bytes, mapper: Mapper, cursor: str = "", seen_us: int = 0)
     return mapper.event(message, frame, cursor, seen_us)
 
 
-def _deletion(message: Message, frame: bytes, cursor: str, post_ms: int) -> Event:
+def _deletion(message: JetstreamMessage, frame: bytes, cursor: str, post_ms: int) -> Event:
     did, rkey = message.did, message.body["rkey"]
     at_us = tid_time_us(message.body.get("rev")) or message.time_us
     notice = Notice(
@@ -193,7 +193,7 @@ def _deletion(message: Message, frame: bytes, cursor: str, post_ms: int) -> Even
     return Event("notice", notice.key(), notice.value(), post_ms, cursor)
 
 
-def _account(message: Message, frame: bytes, cursor: str) -> Event | None:
+def _account(message: JetstreamMessage, frame: bytes, cursor: str) -> Event | None:
     active = message.body.get("active")
     status: AccountStatus | None = "active" if active is True else _STATUS.get(_status(message), "deactivated")
     if not isinstance(active, bool) or status is None:
@@ -210,14 +210,14 @@ def _account(message: Message, frame: bytes, cursor: str) -> Event | None:
     return Event("notice", notice.key(), notice.value(), at_ms, cursor)
 
 
-def _status(message: Message) -> str:
-    """The status of an account that is not active: a known word, a new one, or none at all."""
+def _status(message: JetstreamMessage) -> str:
+    """Return the status of an inactive account: a known word, a new one, or an empty string."""
     status = message.body.get("status")
     return status if isinstance(status, str) else ""
 
 
 def _languages(record: dict[str, Any]) -> list[str]:
-    """What a record says it is written in, in small letters: each code, and its first part (`pt` of `pt-BR`)."""
+    """Return a record's declared languages in lower case: each code, and its first part (`pt` of `pt-BR`)."""
     named = record.get("langs")
     codes = [code.lower()[:35] for code in named[:20] if isinstance(code, str)] if isinstance(named, list) else []
     return list(dict.fromkeys(part for code in codes for part in (code, code.partition("-")[0]) if part))
@@ -229,13 +229,13 @@ def _address(holder: Any, name: str) -> str:
 
 
 def _post_id(uri: Any) -> str:
-    """`<did>/<rkey>` of `at://<did>/app.bsky.feed.post/<rkey>`, empty for other addresses."""
+    """Return `<did>/<rkey>` of `at://<did>/app.bsky.feed.post/<rkey>`, empty for other addresses."""
     parts = uri.split("/") if isinstance(uri, str) and len(uri) <= 1024 else []
     return f"{parts[2]}/{parts[4]}" if len(parts) == 5 and parts[0] == "at:" and parts[3] == POSTS else ""
 
 
 def _remember(memory: dict[str, Value], key: str, value: Value, most: int) -> None:
-    """Put into a memory that forgets the oldest."""
+    """Store a value in a bounded memory that drops the oldest."""
     memory.pop(key, None)
     if len(memory) >= most:
         del memory[next(iter(memory))]

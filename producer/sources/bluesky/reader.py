@@ -1,4 +1,4 @@
-"""The thread that holds the connection: one host after the other, always from where the last one stopped."""
+"""The thread that holds the connection: host after host, always resuming where the last one stopped."""
 
 from __future__ import annotations
 
@@ -15,29 +15,37 @@ from websockets.sync.client import ClientConnection
 from producer.receiving.answers import BROKEN, Answer, reset_in_s
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
-from producer.receiving.rules import RATE_LIMITED, Backoff, Rules
-from producer.source import Event, Surroundings
-from producer.sources.bluesky.address import Addresses
-from producer.sources.bluesky.connection import BUSY, Lost, LostError, error_name, open_stream, refusal, said
-from producer.sources.bluesky.cursor import Place, is_placed
+from producer.receiving.rules import RATE_LIMITED, Backoff, WaitRules
+from producer.source import Context, Event
+from producer.sources.bluesky.address import StreamAddresses
+from producer.sources.bluesky.connection import (
+    BUSY,
+    Lost,
+    LostError,
+    error_name,
+    loss_of,
+    open_stream,
+    rejection_sentence,
+)
+from producer.sources.bluesky.cursor import CursorTracker, is_placed
 from producer.sources.bluesky.dictionary import Dictionary, TooLargeError
-from producer.sources.bluesky.mapping import Mapper, unreadable
-from producer.sources.bluesky.wire import Message, read_frame
+from producer.sources.bluesky.mapping import PostMapper, unreadable
+from producer.sources.bluesky.wire import JetstreamMessage, read_frame
 from twitter_topics.errors import ConfigurationError
 
 BATCH = 256
 POLL_S = 0.5
 STEADY_S = 10.0
-"""A connection that lasted less, or brought nothing new, does not earn another free attempt."""
+"""A connection that is shorter, or brought nothing new, does not earn another immediate attempt."""
 SLOW_S = 5.0
-"""When the inbox was full so long before a break, the host hung up because we were slow: it waits 5 s for a write."""
+"""If the inbox was full for this long before a disconnect, the host hung up as we were slow: it waits 5 s per write."""
 ATTEMPTS_A_HOST = 2
 
 _log = logging.getLogger(__name__)
 
 
-class Batch:
-    """Events read together. Its length is the memory that it takes, about."""
+class ReceivedEvents:
+    """Events read together. `len` is the approximate memory they take."""
 
     __slots__ = ("_size", "at_ms", "events")
 
@@ -49,39 +57,39 @@ class Batch:
         return self._size
 
 
-class Reader:
-    """Fills the inbox until `closed` is set or the hosts refuse for good.
+class JetstreamReader:
+    """Fills the inbox until `closed` is set or the hosts reject us permanently.
 
     Args:
-        closed: ends it; also during a wait.
-        max_bytes: a larger frame is left out: the host is asked to, after the first one.
+        closed: ends it, also during a wait.
+        max_bytes: larger frames are skipped; after the first one the host is asked to omit them.
 
     Attributes:
-        error: why it ended, when not because of `closed`.
+        error: why it ended, if not because of `closed`.
     """
 
     def __init__(
         self,
-        addresses: Addresses,
-        place: Place,
-        mapper: Mapper,
+        addresses: StreamAddresses,
+        tracker: CursorTracker,
+        mapper: PostMapper,
         dictionary: Dictionary | None,
         watch: GapWatch,
-        inbox: Inbox[Batch],
-        around: Surroundings,
+        inbox: Inbox[ReceivedEvents],
+        context: Context,
         closed: threading.Event,
-        rules: Rules,
+        rules: WaitRules,
         max_bytes: int,
     ) -> None:
         self.error: Exception | None = None
-        self._addresses, self._place, self._mapper, self._dictionary = addresses, place, mapper, dictionary
-        self._watch, self._inbox, self._around, self._closed = watch, inbox, around, closed
+        self._addresses, self._tracker, self._mapper, self._dictionary = addresses, tracker, mapper, dictionary
+        self._watch, self._inbox, self._context, self._closed = watch, inbox, context, closed
         self._rules, self._max_bytes = rules, max_bytes
-        self._backoff = Backoff(rules, around.random)
-        known = place.cursor.host if place.cursor else ""
+        self._backoff = Backoff(rules, context.random)
+        known = tracker.cursor.host if tracker.cursor else ""
         self._host = addresses.hosts.index(known) if known in addresses.hosts else 0
         self._attempts = 0
-        self._refused_by: set[str] = set()
+        self._rejected_by: set[str] = set()
         self._was_connected = self._leave_out_large = self._resuming = self._news = False
         self._opened = self._held_up_s = 0.0
 
@@ -98,13 +106,13 @@ class Reader:
         except Exception as error:  # noqa: BLE001 - raised again by the source, in the thread that can end the process
             self.error = error
         finally:
-            self._around.status.connected = False
+            self._context.status.connected = False
             self._inbox.close()
 
     def _connection(self) -> Lost:
-        """One connection, from its opening to its end."""
-        self._news, self._opened = False, self._around.monotonic()
-        cursor = self._place.ask(self.host, self._now_us())
+        """Run one connection from opening to end."""
+        self._news, self._opened = False, self._context.monotonic()
+        cursor = self._tracker.ask(self.host, self._now_us())
         self._resuming = cursor is not None
         dictionary = self._dictionary.id_for(self.host) if self._dictionary else 0
         url = self._addresses.url(self.host, cursor, dictionary, self._max_bytes if self._leave_out_large else 0)
@@ -115,7 +123,7 @@ class Reader:
         except LostError as error:
             return error.lost
         except InvalidStatus as error:
-            return self._refused(error.response)
+            return self._rejected(error.response)
         except ConnectionClosed as error:
             return self._hung_up(error)
         except (*BROKEN, EOFError, WebSocketException) as error:
@@ -124,16 +132,16 @@ class Reader:
 
     def _connected(self) -> None:
         self._was_connected = True
-        self._opened, self._held_up_s = self._around.monotonic(), 0.0
+        self._opened, self._held_up_s = self._context.monotonic(), 0.0
         _log.info("following %s", self.host)
-        if self._place.cursor is not None:
+        if self._tracker.cursor is not None:
             self._watch.resumed()
         elif gap := self._watch.connected():
             self._put([gap])
 
     def _read(self, connection: ClientConnection) -> None:
-        """Take in frames, as many together as there are, until closed. Raises what ends the connection."""
-        heard = self._around.monotonic()
+        """Read frames, as many at once as are available, until closed. Raises what ends the connection."""
+        heard = self._context.monotonic()
         while not self._closed.is_set():
             frames: list[bytes] = []
             try:
@@ -141,7 +149,7 @@ class Reader:
                 while len(frames) < BATCH:
                     frames.append(connection.recv(0, decode=False))
             except TimeoutError:
-                silence = self._around.monotonic() - heard
+                silence = self._context.monotonic() - heard
                 if not frames and self._addresses.quiet:
                     self._put([])
                 elif not frames and silence >= self._rules.stall_s:
@@ -150,7 +158,7 @@ class Reader:
             finally:
                 self._take(frames)
             if frames:
-                heard = self._around.monotonic()
+                heard = self._context.monotonic()
 
     def _take(self, frames: list[bytes]) -> None:
         if not frames:
@@ -158,13 +166,13 @@ class Reader:
         events: list[Event] = []
         try:
             for frame in frames:
-                self._around.status.received_bytes += len(frame)
+                self._context.status.received_bytes += len(frame)
                 events += self._events(frame)
         finally:
             self._put(events)
 
     def _events(self, frame: bytes) -> list[Event]:
-        """What is to be handed on for a frame: its event, a gap before it, or nothing."""
+        """Return what to pass on for a frame: its event, possibly with a gap before it, or nothing."""
         try:
             content = self._dictionary.decompress(frame) if self._dictionary else frame
             message = read_frame(content)
@@ -176,46 +184,46 @@ class Reader:
         except ValueError as error:
             return [unreadable(content, str(error), self._cursor_text())]
         if message.kind == "error":
-            raise LostError(said(message))
+            raise LostError(loss_of(message))
         if message.kind == "info":
             self._informed(message)
             return []
         found = self._progress(message)
-        cursor = self._place.cursor
+        cursor = self._tracker.cursor
         event = self._mapper.event(message, content, self._cursor_text(), cursor.time_us if cursor else 0)
         return [*found, event] if event else found
 
-    def _progress(self, message: Message) -> list[Event]:
-        """Move the cursor; a gap when the stream did not go on where it should have."""
+    def _progress(self, message: JetstreamMessage) -> list[Event]:
+        """Advance the cursor; return a gap if the stream did not resume where it should have."""
         found: list[Event] = []
         if not is_placed(message, self._now_us()):
             return found
         if self._resuming:
             self._resuming = False
-            before = self._place.cursor
-            answer = self._place.resumed(message)
-            if answer == "elsewhere" and self._place.forget_number():
-                raise LostError(Lost("another-server", "the numbers are those of another server; asking by time", 0.0))
+            before = self._tracker.cursor
+            answer = self._tracker.resumed(message)
+            if answer == "elsewhere" and self._tracker.forget_number():
+                raise LostError(Lost("another-server", "the numbers belong to another server; asking by time", 0.0))
             if answer != "in order" and before is not None:
                 seconds = (message.time_us - before.time_us) / 1e6
                 gap = self._watch.missed(before.time_us // 1000, message.time_us // 1000, "clamped")
                 found.append(gap._replace(cursor=before.text()))
-                _log.warning("%s begins %.0f s after the cursor: the time between is lost", self.host, seconds)
-        if self._place.advance(message):
+                _log.warning("%s resumed %.0f s after the cursor; posts in between are lost", self.host, seconds)
+        if self._tracker.advance(message):
             self._news, self._leave_out_large = True, False
         return found
 
     def _put(self, events: list[Event]) -> None:
-        """Waits while the inbox is full."""
+        """Put events into the inbox, waiting while it is full."""
         posts = sum(event.kind == "post" for event in events)
         at_ms = self._watch.alive(posts, handed_on=False)
-        before = self._around.monotonic()
-        self._inbox.put([Batch(events, at_ms)])
-        self._held_up_s = max(self._held_up_s, self._around.monotonic() - before)
+        before = self._context.monotonic()
+        self._inbox.put([ReceivedEvents(events, at_ms)])
+        self._held_up_s = max(self._held_up_s, self._context.monotonic() - before)
 
     def _recover(self, lost: Lost) -> None:
-        """Say what happened, choose the next host and wait."""
-        if self._news and self._around.monotonic() - self._opened >= STEADY_S:
+        """Report what happened, choose the next host and wait."""
+        if self._news and self._context.monotonic() - self._opened >= STEADY_S:
             self._backoff.reset()
             self._attempts, seconds = 0, 0.0
         else:
@@ -225,29 +233,29 @@ class Reader:
         if lost.move or self._attempts >= ATTEMPTS_A_HOST:
             self._host = (self._host + 1) % len(self._addresses.hosts)
             self._attempts = 0
-        sentence = f"{left}: {lost.sentence}; " + (f"{self.host} next" if self.host != left else "connecting again")
+        sentence = f"{left}: {lost.sentence}; " + (f"trying {self.host}" if self.host != left else "reconnecting")
         self._watch.lost(lost.cause, sentence + (f" in {seconds:.1f} s" if seconds else ""))
-        _log.warning("%s", self._around.status.sentence)
+        _log.warning("%s", self._context.status.sentence)
         if seconds:
-            (self._around.pause or self._closed.wait)(seconds)
+            (self._context.pause or self._closed.wait)(seconds)
 
-    def _refused(self, response: Response) -> Lost:
-        """An answer other than a stream. Raises ConfigurationError when every host refuses from the start."""
+    def _rejected(self, response: Response) -> Lost:
+        """Handle a response that is not a stream. Raises ConfigurationError if every host rejects us from the start."""
         answer = Answer(response.status_code, response.headers, bytes(response.body or b""))
-        sentence = f"it answers {answer.status}" + (f" ({answer.says()})" if answer.body else "")
+        sentence = f"answered {answer.status}" + (f" ({answer.body_text()})" if answer.body else "")
         name = error_name(answer.body)
-        if name == "CursorTooOld" and self._place.forget_number():
-            return Lost("cursor-too-old", "it keeps less than asked for; asking by time", 0.0)
+        if name == "CursorTooOld" and self._tracker.forget_number():
+            return Lost("cursor-too-old", "no longer has the cursor; asking by time", 0.0)
         if name == "UnknownZstdDictionary" and self._dictionary:
-            self._dictionary.refused(self.host)
-            return Lost("compression", "it has another dictionary", 0.0)
+            self._dictionary.rejected_by(self.host)
+            return Lost("compression", "uses another dictionary", 0.0)
         if answer.status in RATE_LIMITED:
-            seconds = self._backoff.rate_limit(reset_in_s(answer.headers, self._around.now_ms()))
+            seconds = self._backoff.rate_limit(reset_in_s(answer.headers, self._context.now_ms()))
             return Lost("rate-limit", sentence, seconds, move=True)
         if 400 <= answer.status < 500 and answer.status not in BUSY:
-            self._refused_by.add(self.host)
-            if not self._was_connected and self._refused_by.issuperset(self._addresses.hosts):
-                raise ConfigurationError(refusal(self.host, sentence))
+            self._rejected_by.add(self.host)
+            if not self._was_connected and self._rejected_by.issuperset(self._addresses.hosts):
+                raise ConfigurationError(rejection_sentence(self.host, sentence))
             return Lost(f"http-{answer.status}", sentence, self._backoff.http(), move=True)
         return Lost(f"http-{answer.status}", sentence, self._backoff.http())
 
@@ -258,16 +266,16 @@ class Reader:
             after = self._cursor_text() or self.host
             reason = f"size: a frame over {self._max_bytes} bytes, after {after}"
             self._put([unreadable(after.encode(), reason, self._cursor_text())])
-            return Lost("too-large", "a frame is too large; asking for the others", 0.0)
+            return Lost("too-large", "sent a frame that is too large; asking to omit such frames", 0.0)
         if self._held_up_s >= SLOW_S:
-            return Lost("slow", f"it hung up, because it was held up for {self._held_up_s:.0f} s")
+            return Lost("slow", f"hung up after we blocked it for {self._held_up_s:.0f} s")
         if sent == CloseCode.INTERNAL_ERROR:
-            return Lost("stall", "it does not answer a ping", move=True)
-        return Lost("network", f"it hung up ({error})")
+            return Lost("stall", "does not answer pings", move=True)
+        return Lost("network", f"hung up ({error})")
 
-    def _informed(self, message: Message) -> None:
-        self._place.outdated = self._place.outdated or message.body.get("name") == "OutdatedCursor"
-        _log.info("%s says %s: %s", self.host, message.body.get("name"), str(message.body.get("message"))[:300])
+    def _informed(self, message: JetstreamMessage) -> None:
+        self._tracker.outdated = self._tracker.outdated or message.body.get("name") == "OutdatedCursor"
+        _log.info("%s: %s: %s", self.host, message.body.get("name"), str(message.body.get("message"))[:300])
 
     def _give_up_compression(self) -> None:
         if self._dictionary:
@@ -275,7 +283,7 @@ class Reader:
         self._dictionary = None
 
     def _cursor_text(self) -> str:
-        return self._place.cursor.text() if self._place.cursor else ""
+        return self._tracker.cursor.text() if self._tracker.cursor else ""
 
     def _now_us(self) -> int:
-        return self._around.now_ms() * 1000
+        return self._context.now_ms() * 1000

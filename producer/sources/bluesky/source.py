@@ -1,4 +1,4 @@
-"""Posts of Bluesky from a Jetstream host: https://github.com/bluesky-social/jetstream."""
+"""Bluesky posts from a Jetstream host: https://github.com/bluesky-social/jetstream."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Self
 
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.answers import BROKEN
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
-from producer.receiving.rules import BLUESKY, Rules
-from producer.source import Event, Surroundings
-from producer.sources.bluesky.address import Addresses
-from producer.sources.bluesky.connection import BUSY, MAX_FRAME_BYTES, open_stream, refusal
-from producer.sources.bluesky.cursor import Cursor, Place
+from producer.receiving.rules import BLUESKY, WaitRules
+from producer.source import Context, Event
+from producer.sources.bluesky.address import StreamAddresses
+from producer.sources.bluesky.connection import BUSY, MAX_FRAME_BYTES, open_stream, rejection_sentence
+from producer.sources.bluesky.cursor import CursorTracker, JetstreamCursor
 from producer.sources.bluesky.dictionary import Dictionary
-from producer.sources.bluesky.mapping import NAME, Mapper
-from producer.sources.bluesky.reader import POLL_S, Batch, Reader
+from producer.sources.bluesky.mapping import NAME, PostMapper
+from producer.sources.bluesky.reader import POLL_S, JetstreamReader, ReceivedEvents
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import Settings
 
 JOIN_S = 3.0
 IDENTITY = {"network": "bluesky"}
-"""A cursor is a time, so it outlives a change of hosts, wire and filter."""
+"""A cursor is a time, so it survives a change of hosts, wire and filter."""
 
 
 class BlueskySource:
-    """Follows the network from a cursor on, so that a break within the hosts' look-back loses nothing.
+    """Follows the network from a cursor, so an interruption within the hosts' look-back loses nothing.
 
     Args:
-        start: with the cursor of the last run, or without.
-        rules: waits; also the silence after which a host counts as broken.
-        max_bytes: of a frame.
+        start: with or without the cursor of the last run.
+        rules: waits, and the silence after which a host is treated as dead.
+        max_bytes: limit of a frame.
     """
 
     name = NAME
@@ -43,29 +43,29 @@ class BlueskySource:
     def __init__(
         self,
         settings: Settings,
-        start: Position,
-        around: Surroundings,
-        rules: Rules = BLUESKY,
+        start: SourcePosition,
+        context: Context,
+        rules: WaitRules = BLUESKY,
         max_bytes: int = MAX_FRAME_BYTES,
     ) -> None:
         section = settings.bluesky
         self.start = start
-        self._addresses = Addresses(section)
-        self._around, self._rules, self._max_bytes = around, rules, max_bytes
-        self._inbox: Inbox[Batch] = Inbox()
+        self._addresses = StreamAddresses(section)
+        self._context, self._rules, self._max_bytes = context, rules, max_bytes
+        self._inbox: Inbox[ReceivedEvents] = Inbox()
         self._closed = threading.Event()
-        self._watch = GapWatch(NAME, start, around)
-        cursor = Cursor.from_text(str(start.cursor)) if start.cursor else None
+        self._watch = GapWatch(NAME, start, context)
+        cursor = JetstreamCursor.from_text(str(start.cursor)) if start.cursor else None
         languages = frozenset(code.strip().lower() for code in section.languages.split(",") if code.strip())
         kept = settings.producer.state_dir / "bluesky-dictionary.zstd"
-        self._reader = Reader(
+        self._reader = JetstreamReader(
             self._addresses,
-            Place(cursor, section.rewind_seconds, self._addresses.by_number, self._addresses.quiet),
-            Mapper(languages),
+            CursorTracker(cursor, section.rewind_seconds, self._addresses.by_number, self._addresses.quiet),
+            PostMapper(languages),
             Dictionary(kept, max_bytes) if self._addresses.zstd else None,
             self._watch,
             self._inbox,
-            around,
+            context,
             self._closed,
             rules,
             max_bytes,
@@ -73,46 +73,46 @@ class BlueskySource:
         self._thread = threading.Thread(target=self._reader.run, name="bluesky", daemon=True)
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
-        """Ready to connect; connects when `events` is asked.
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
+        """Return a source that connects once `events` is iterated.
 
         Raises:
             ConfigurationError: a setting that no host can serve.
-            IntegrityError: the saved cursor is none.
+            IntegrityError: the saved cursor is not valid.
         """
-        return cls(settings, saved if saved is not None else Position(IDENTITY), around)
+        return cls(settings, saved if saved is not None else SourcePosition(IDENTITY), context)
 
     def check(self) -> str:
-        """Opens the stream at the first host that takes us, and closes it. No key is needed.
+        """Open the stream at the first host that accepts us, and close it. No key is needed.
 
         Raises:
-            ConfigurationError: all hosts refuse what the settings ask for.
+            ConfigurationError: all hosts reject the settings.
             RetryableError: none answers.
         """
-        problems, refusals = [], []
+        problems, rejections = [], []
         for host in self._addresses.hosts:
             try:
                 with open_stream(self._addresses.url(host), self._rules, self._max_bytes, deflate=False):
                     return f"Bluesky streams from {host}"
             except InvalidStatus as error:
                 status = error.response.status_code
-                told = bytes(error.response.body or b"").decode("utf-8", "replace").strip()[:200]
-                problems.append(f"{host} answers {status} {told}".strip())
+                body = bytes(error.response.body or b"").decode("utf-8", "replace").strip()[:200]
+                problems.append(f"{host} answered {status} {body}".strip())
                 if 400 <= status < 500 and status not in BUSY:
-                    refusals.append(refusal(host, f"it answers {status} {told}".strip()))
+                    rejections.append(rejection_sentence(host, f"answered {status} {body}".strip()))
             except (*BROKEN, EOFError, WebSocketException) as error:
                 problems.append(f"{host}: {error or type(error).__name__}")
-        if len(refusals) == len(problems):
-            raise ConfigurationError(refusals[0])
-        msg = f"no Bluesky host takes us: {'; '.join(problems)}"
+        if len(rejections) == len(problems):
+            raise ConfigurationError(rejections[0])
+        msg = f"no Bluesky host accepts us: {'; '.join(problems)}"
         raise RetryableError(msg)
 
     def events(self) -> Iterator[Event | None]:
-        """Posts, edits, notices and what cannot be read, as they come; None when nothing came for half a second."""
+        """Yield posts, edits, notices and unreadable events as they arrive; None after half a second of silence."""
         self._thread.start()
         try:
             while True:
-                if self._around.stop.is_set():
+                if self._context.stop.is_set():
                     self.close()
                 ended = not self._thread.is_alive()
                 batches = self._inbox.take(POLL_S)

@@ -1,7 +1,6 @@
 """Timestamp identifiers of AT Protocol: https://atproto.com/specs/tid.
 
-13 characters of a base32 whose digits sort like letters: one bit 0, 53 bits of Unix microseconds, 10 bits of a clock's
-number.
+13 characters of a sortable base32: one zero bit, 53 bits of Unix microseconds, 10 bits of clock id.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ _TO_PLAIN = str.maketrans(_ALPHABET, _PLAIN)
 
 
 def tid_time_us(text: Any) -> int | None:
-    """The Unix microseconds of a TID, None for anything else."""
+    """Return the Unix microseconds of a TID, None for anything else."""
     if not isinstance(text, str) or _TID.fullmatch(text) is None:
         return None
     return int(text.translate(_TO_PLAIN), 32) >> 10
 
 
 def make_tid(time_us: int, clock: int = 0) -> str:
-    """The TID of a time in [0, 2^53) microseconds and a clock in [0, 1024)."""
+    """Return the TID of a time in [0, 2^53) microseconds and a clock in [0, 1024)."""
     number = time_us << 10 | clock
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(60, -1, -5))

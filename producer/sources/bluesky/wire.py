@@ -1,4 +1,4 @@
-"""Frames of Jetstream, both wires, as one kind of message.
+"""Jetstream frames of both wires, as one kind of message.
 
 v1 (`/subscribe`): `{did, time_us, kind: commit|identity|account, commit: {rev, operation, collection, rkey, record}}`.
 v2 (`network.bsky.jetstream.subscribeEvents`): `{"$type": "message", "payload": {"$type": "…#commit", seq, did, time,
@@ -20,16 +20,15 @@ _MICROSECOND = timedelta(microseconds=1)
 _decode = msgspec.json.Decoder().decode
 
 
-class Message(NamedTuple):
-    """What a frame says.
+class JetstreamMessage(NamedTuple):
+    """The content of a frame.
 
     Attributes:
-        kind: `commit`, `identity`, `account`, `sync` or a kind that came later; `error` and `info` are about the
-            stream.
+        kind: `commit`, `identity`, `account`, `sync` or a newer kind; `error` and `info` are about the stream.
         did: the account; empty for a message about the stream.
-        time_us: when this host first saw it, Unix microseconds; 0 where it is not said.
-        seq: this host's number of the event (v2); 0 where there is none.
-        body: commit: `rev`, `operation`, `collection`, `rkey`, `record`; the others as the protocol has them.
+        time_us: when this host first saw it, Unix microseconds; 0 if not given.
+        seq: this host's number of the event (v2); 0 if there is none.
+        body: for a commit `rev`, `operation`, `collection`, `rkey`, `record`; else as in the protocol.
     """
 
     kind: str
@@ -39,9 +38,11 @@ class Message(NamedTuple):
     body: dict[str, Any]
 
 
-def read_frame(frame: bytes) -> Message:
-    """Raises:
-    ValueError: no such frame. The text is a stable word, a colon and the rest.
+def read_frame(frame: bytes) -> JetstreamMessage:
+    """Parse a frame.
+
+    Raises:
+        ValueError: it is not valid. The message is a stable word, a colon and the details.
     """
     try:
         content = _decode(frame)
@@ -58,7 +59,7 @@ def read_frame(frame: bytes) -> Message:
 
 
 def read_time_us(text: Any) -> int:
-    """Unix microseconds of an RFC 3339 time; 0 for anything else, and before 1970."""
+    """Return the Unix microseconds of an RFC 3339 time; 0 for anything else, and before 1970."""
     if not isinstance(text, str):
         return 0
     try:
@@ -68,7 +69,7 @@ def read_time_us(text: Any) -> int:
         return 0
 
 
-def _v1(content: dict[str, Any]) -> Message:
+def _v1(content: dict[str, Any]) -> JetstreamMessage:
     kind = content.get("kind")
     if not isinstance(kind, str):
         msg = "json: no kind"
@@ -76,20 +77,20 @@ def _v1(content: dict[str, Any]) -> Message:
     return _event(kind, content, _number(content.get("time_us")), 0, content.get(kind))
 
 
-def _v2(content: dict[str, Any]) -> Message:
+def _v2(content: dict[str, Any]) -> JetstreamMessage:
     if content["$type"] == "error":
-        return Message("error", "", 0, 0, content)
+        return JetstreamMessage("error", "", 0, 0, content)
     payload = content.get("payload")
     if content["$type"] != "message" or not isinstance(payload, dict):
-        return Message(f"frame {str(content['$type'])[:100]}", "", 0, 0, content)
+        return JetstreamMessage(f"frame {str(content['$type'])[:100]}", "", 0, 0, content)
     kind = str(payload.get("$type"))[:100].rpartition("#")[2]
     if kind == "info":
-        return Message("info", "", 0, 0, payload)
+        return JetstreamMessage("info", "", 0, 0, payload)
     body = payload if kind == "commit" else payload.get(kind)
     return _event(kind, payload, read_time_us(payload.get("time")), _number(payload.get("seq")), body)
 
 
-def _event(kind: str, content: dict[str, Any], time_us: int, seq: int, body: Any) -> Message:
+def _event(kind: str, content: dict[str, Any], time_us: int, seq: int, body: Any) -> JetstreamMessage:
     did = content.get("did")
     if not isinstance(did, str):
         did = ""
@@ -101,7 +102,7 @@ def _event(kind: str, content: dict[str, Any], time_us: int, seq: int, body: Any
     if kind == "commit" and not all(isinstance(body.get(name), str) for name in ("operation", "collection", "rkey")):
         msg = "json: a commit without operation, collection or rkey"
         raise ValueError(msg)
-    return Message(kind, did, time_us, seq, body)
+    return JetstreamMessage(kind, did, time_us, seq, body)
 
 
 def _number(value: Any) -> int:

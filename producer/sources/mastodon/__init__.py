@@ -1,6 +1,6 @@
 """Posts from a Mastodon server's streaming API, over server-sent events.
 
-The server keeps no past: what passes while we are not connected is missed, and becomes a gap.
+The server has no replay: posts sent while we are not connected are missed, and the time is recorded as a gap.
 https://docs.joinmastodon.org/methods/streaming
 """
 
@@ -12,116 +12,119 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving import rules
 from producer.receiving.answers import Answer, Bearer, probe, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Timeouts
-from producer.source import Event, Surroundings
-from producer.sources.mastodon.mapping import NAME, Mapping
-from producer.sources.mastodon.sse import Assembler, Message
+from producer.source import Context, Event
+from producer.sources.mastodon.mapping import NAME, StatusMapper
+from producer.sources.mastodon.sse import Assembler, ServerEvent
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import MastodonSettings, Settings
 
 HOW = (
-    "on the server open Preferences, Development, New application, give it the scope read:statuses and copy its "
+    "on the server open Preferences, Development, New application, give it the scope read:statuses and copy "
     '"Your access token" into MASTODON_ACCESS_TOKEN'
 )
-REFUSED = f"the token was refused; it must be a user's, with the scope read:statuses: {HOW}"
-HOPELESS = {
-    401: REFUSED,
-    403: f"the token may not read this stream: {HOW}",
+BAD_TOKEN = f"the token was rejected; it must be a user's, with the scope read:statuses: {HOW}"
+FATAL = {
+    401: BAD_TOKEN,
+    403: f"the token has no access to this stream: {HOW}",
     404: "there is no such stream: check MASTODON_URL and MASTODON_STREAM",
 }
 
 
 class MastodonSource:
-    """Posts, edits and deletions as they come in."""
+    """Yields posts, edits and deletions as they arrive."""
 
     name = NAME
     live = True
 
     def __init__(
-        self, settings: MastodonSettings, start: Position, around: Surroundings, waits: rules.Rules = rules.MASTODON
+        self,
+        settings: MastodonSettings,
+        start: SourcePosition,
+        context: Context,
+        waits: rules.WaitRules = rules.MASTODON,
     ) -> None:
         self.start = start
         self._settings = settings
-        self._around = around
+        self._context = context
         self._auth = Bearer(settings.access_token)
         languages = frozenset(code.strip().lower() for code in settings.languages.split(",") if code.strip())
-        self._mapping = Mapping(urlsplit(settings.url).netloc.rpartition("@")[2], languages)
+        self._mapper = StatusMapper(urlsplit(settings.url).netloc.rpartition("@")[2], languages)
         self._stream = HttpStream(
             self._connect,
             waits,
-            HOPELESS,
-            GapWatch(self.name, start, around),
-            around,
+            FATAL,
+            GapWatch(self.name, start, context),
+            context,
             name="mastodon-stream",
             counts_as_post=lambda line: line.startswith(b"event: update"),
         )
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
-        """Ready to connect; connects when `events` is asked.
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
+        """Return a source that connects once `events` is iterated.
 
         Raises:
-            ConfigurationError: there is no token; says how to make one.
+            ConfigurationError: there is no token; the message says how to create one.
         """
         mastodon = settings.mastodon
         if not mastodon.access_token.get_secret_value():
-            raise ConfigurationError(f"MASTODON_ACCESS_TOKEN not set, which Mastodon asks for since 4.2: {HOW}")
+            raise ConfigurationError(f"MASTODON_ACCESS_TOKEN is not set, but Mastodon requires it since 4.2: {HOW}")
         identity = {"url": mastodon.url, "stream": mastodon.stream, "languages": mastodon.languages}
-        known = saved is not None and dict(saved.identity) == identity
-        return cls(mastodon, saved if known and saved is not None else Position(identity), around)
+        return cls(mastodon, SourcePosition.of_stream(identity, saved), context)
 
     def check(self) -> str:
-        """Ask whether the token is good.
+        """Ask whether the token is valid.
 
         Raises:
-            ConfigurationError: it is not, or this is no Mastodon server.
-            RetryableError: the server is away or busy.
+            ConfigurationError: it is not, or this is not a Mastodon server.
+            RetryableError: the server is unreachable or busy.
         """
         url = f"{self._settings.url.rstrip('/')}/api/v1/apps/verify_credentials"
         answer = probe(url, self._auth)
         match answer.status:
             case 200:
-                return f"{url}: the token is good"
+                return f"{url}: the token is valid"
             case 401 | 403:
-                raise ConfigurationError(f"{url} answered {answer.status}: {self._why_refused(answer)}")
+                raise ConfigurationError(f"{url} answered {answer.status}: {self._rejection_sentence(answer)}")
             case 301 | 302 | 307 | 308:
                 moved = answer.headers.get("Location", "")
-                raise ConfigurationError(f"{url} moved to {moved[:200]}: set MASTODON_URL to that server")
+                raise ConfigurationError(f"{url} redirects to {moved[:200]}: set MASTODON_URL to that server")
             case 404 | 410:
                 raise ConfigurationError(
-                    f"{url} answered {answer.status}: no Mastodon API is there, check MASTODON_URL"
+                    f"{url} answered {answer.status}: there is no Mastodon API at that address, check MASTODON_URL"
                 )
             case status:
-                raise RetryableError(f"{url} answered {status}: {answer.says()}")
+                raise RetryableError(f"{url} answered {status}: {answer.body_text()}")
 
     def events(self) -> Iterator[Event | None]:
-        """What the stream brings. Raises what its thread met."""
+        """Yield what the stream delivers. Raises the errors of its thread."""
         assembler, connection = Assembler(), 0
         for line in self._stream.lines():
             if connection != self._stream.connection:
                 connection = self._stream.connection
-                yield self._read(assembler.feed(b""))  # all but the blank line behind it may have come
+                yield self._read(assembler.feed(b""))  # the last event may lack only its blank line
             yield self._read(assembler.feed(line)) if isinstance(line, bytes) else line
 
     def close(self) -> None:
         """Hang up."""
         self._stream.close()
 
-    def _read(self, message: Message | None) -> Event | None:
-        return None if message is None else self._mapping.event(message)
+    def _read(self, message: ServerEvent | None) -> Event | None:
+        return None if message is None else self._mapper.event(message)
 
-    def _why_refused(self, answer: Answer) -> str:
-        says = answer.says()
-        return (skew_sentence(answer.headers, self._around.now_ms()) or REFUSED) + (
-            f" (it says: {says})" if says else ""
+    def _rejection_sentence(self, answer: Answer) -> str:
+        body = answer.body_text()
+        return (skew_sentence(answer.headers, self._context.now_ms()) or BAD_TOKEN) + (
+            f" (response: {body})" if body else ""
         )
 
     def _connect(self, timeouts: Timeouts) -> requests.Response:
-        """The stream, wherever the server sends us for it: large ones have another host for streaming."""
+        """Open the stream, following a redirect: large servers stream from another host."""
         kind, _, tag = self._settings.stream.rpartition("/") if "hashtag" in self._settings.stream else ("", "", "")
         path = f"{kind}?tag={quote(tag)}" if kind else self._settings.stream
         url = f"{self._settings.url.rstrip('/')}/api/v1/streaming/{path}"
@@ -138,3 +141,6 @@ class MastodonSource:
             return session.get(
                 url, auth=self._auth, headers=headers, timeout=timeouts, stream=True, allow_redirects=False
             )
+
+
+SOURCE = MastodonSource

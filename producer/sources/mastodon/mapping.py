@@ -1,4 +1,4 @@
-"""From what a Mastodon server streams to events: https://docs.joinmastodon.org/entities/Status."""
+"""Maps a Mastodon server's messages to events: https://docs.joinmastodon.org/entities/Status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from producer.receiving.lines import json_object, too_long, unreadable
 from producer.source import Event, Kind
-from producer.sources.mastodon.sse import Message
+from producer.sources.mastodon.sse import ServerEvent
 from producer.sources.mastodon.text import plain_text
 from producer.tweets import created_at
 from twitter_topics.records.notice import Notice
@@ -16,23 +16,23 @@ from twitter_topics.records.tweet import tweet_identity
 
 NAME = "mastodon"
 OPEN = frozenset({"public", "unlisted"})
-"""Visibilities whose authors let everybody read."""
+"""Visibilities that everybody may read."""
 
 
-class Mapping:
+class StatusMapper:
     """Reads the messages of one server.
 
     Args:
-        host: of the server, a part of every id: each server numbers by itself.
-        languages: codes to take, `pt` also for `pt-BR`; empty = all.
+        host: of the server, part of every id, because each server has its own numbering.
+        languages: codes to accept, `pt` also matches `pt-BR`; empty = all.
     """
 
     def __init__(self, host: str, languages: frozenset[str] = frozenset()) -> None:
         self._prefix = f"{NAME}:{host}/"
         self._languages = languages
 
-    def event(self, message: Message) -> Event | None:
-        """A post, an edit or a notice; None for what is not for us; else a dead letter. Never raises."""
+    def event(self, message: ServerEvent) -> Event | None:
+        """Return a post, an edit or a notice; None for messages we do not need; else a dead letter. Never raises."""
         if message.whole_length > len(message.data):
             return too_long(message.data[: 16 * 1024], message.whole_length)
         try:
@@ -52,7 +52,7 @@ class Mapping:
         native = data.strip().decode("utf-8", "replace")
         tweet_id = self._id(native)
         if not tweet_id or not native.isprintable() or " " in native:
-            return unreadable(data, "delete: it does not say of what")
+            return unreadable(data, "delete: it does not name a status")
         notice = Notice("delete", NAME, tweet_id, payload=native)
         return Event("notice", notice.key(), notice.value())
 
@@ -77,7 +77,7 @@ class Mapping:
         return not self._languages or language in self._languages or language.partition("-")[0] in self._languages
 
     def _tweet(self, status: dict[str, Any], time_ms: int) -> dict[str, Any]:
-        """The v1.1 form. A boost or quote brings the other status, one level deep."""
+        """Return the v1.1 form. A boost or quote includes the other status, one level deep."""
         tweet = self._flat(status, time_ms)
         reblog, quote = status.get("reblog"), _object(status, "quote")
         if isinstance(reblog, dict):
@@ -129,13 +129,13 @@ class Mapping:
         }
 
     def _id(self, native: Any) -> str:
-        """With network and host in front; empty where there is none that can be kept."""
+        """Return the id prefixed with network and host; empty where there is no usable one."""
         known = tweet_identity({"id_str": native, "id": native})
         return tweet_identity({"id_str": f"{self._prefix}{known}"}) or "" if known else ""
 
 
 def unix_ms(text: Any) -> int | None:
-    """Unix milliseconds of an ISO time; one without a zone is UTC."""
+    """Return the Unix milliseconds of an ISO time; without a zone it is UTC."""
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -147,7 +147,7 @@ def unix_ms(text: Any) -> int | None:
 
 
 def _language(status: dict[str, Any]) -> str:
-    """A boost has the language of what it boosts."""
+    """Return the language; a boost has that of the boosted status."""
     return _text(status, "language") or _text(_object(status, "reblog"), "language")
 
 

@@ -8,7 +8,7 @@ MAX_DATA_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-class Message(NamedTuple):
+class ServerEvent(NamedTuple):
     """One event. `whole_length` is larger than `data` when only the beginning was kept."""
 
     name: str
@@ -17,7 +17,7 @@ class Message(NamedTuple):
 
 
 class Assembler:
-    """From lines to messages. Between two connections it is fed an empty line."""
+    """Assembles lines into messages. Feed it an empty line between two connections."""
 
     def __init__(self, max_bytes: int = MAX_DATA_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -28,8 +28,8 @@ class Assembler:
         self._data: list[bytes] = []
         self._held = self._length = 0
 
-    def feed(self, line: bytes) -> Message | None:
-        """The message that ends with this line. A message without data is none, and so is a comment."""
+    def feed(self, line: bytes) -> ServerEvent | None:
+        """Return the message that ends with this line. One without data is dropped, and so are comments."""
         if not line:
             return self._dispatch()
         field, _, value = line.removeprefix(_BOM).partition(b":")
@@ -43,7 +43,7 @@ class Assembler:
                 self._held += len(value) + 1
         return None
 
-    def _dispatch(self) -> Message | None:
+    def _dispatch(self) -> ServerEvent | None:
         name, data, length = self._name, self._data, self._length
         self._reset()
-        return Message(name or "message", b"\n".join(data), length - 1) if data else None
+        return ServerEvent(name or "message", b"\n".join(data), length - 1) if data else None

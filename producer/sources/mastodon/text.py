@@ -1,4 +1,4 @@
-"""From the HTML of a status to plain text and the links in it."""
+"""Turns the HTML of a status into plain text and its links."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 MAX_CHARACTERS = 200_000
-"""What is read of one status; servers allow 500 to some 100,000."""
+"""How much of a status is read; servers allow 500 to about 100,000."""
 
 _TAG = re.compile(r"<[^>]*>?")
 _SPACE = re.compile(r"[^\S\n]+")
@@ -17,19 +17,19 @@ _OWN_LINKS = frozenset({"mention", "hashtag"})
 
 
 def plain_text(html: str) -> tuple[str, list[str]]:
-    """The text, a blank line between paragraphs, and the addresses linked to (not those of mentions and hashtags)."""
+    """Return the text, with a blank line between paragraphs, and its links (except those of mentions and hashtags)."""
     html = html[:MAX_CHARACTERS]
-    reader = _Reader()
+    reader = _TextExtractor()
     try:
         reader.feed(html)
         reader.close()
-    except (AssertionError, ValueError, IndexError):  # html.parser does not take every marked section
+    except (AssertionError, ValueError, IndexError):  # html.parser rejects some marked sections
         return unescape(_TAG.sub(" ", html)).strip(), []
     text = _SPACE.sub(" ", "".join(reader.parts)).replace(" \n", "\n").replace("\n ", "\n")
     return _BLANK.sub("\n\n", text).strip(), list(dict.fromkeys(reader.links))
 
 
-class _Reader(HTMLParser):
+class _TextExtractor(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []

@@ -1,4 +1,4 @@
-"""Tweets that were kept: files, folders, S3 prefixes, the archive; as they are or moved to now."""
+"""Replays stored tweets: files, folders, S3 prefixes, the archive; unchanged or shifted to now."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Self
 
-from producer.position import Position
-from producer.source import Event, Surroundings
-from producer.sources.replay.files import local_parts
+from producer.position import SourcePosition
+from producer.source import Context, Event
+from producer.sources.replay.files import local_files
 from producer.sources.replay.material import Material, StoppedError
-from producer.sources.replay.records import Record, moved
+from producer.sources.replay.records import ReplayRecord, moved
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.notice import Notice
 from twitter_topics.settings import ProducerSettings, Settings
@@ -24,24 +24,26 @@ _log = logging.getLogger(__name__)
 class ReplaySource:
     """Replays what PRODUCER_REPLAY_FILE names, once.
 
-    Tweets are sent as the bytes they are, unless their times are moved. A line that is no tweet is sent as it is too:
-    it is the dead-letter topic's business, not ours. Lines that tell of a deletion become notices.
+    Tweets are sent byte for byte, unless their times are shifted. So is a line that is not a tweet: rejecting it is the
+    classifier's job, not ours. Deletion lines become notices.
     """
 
     name = "replay"
     live = False
 
-    def __init__(self, material: Material, start: Position, around: Surroundings, factor: float | None = None) -> None:
-        """`factor` of real time, None for as fast as possible."""
+    def __init__(
+        self, material: Material, start: SourcePosition, context: Context, factor: float | None = None
+    ) -> None:
+        """`factor` is the speed relative to real time; None is as fast as possible."""
         self.start = start
         self._material = material
-        self._around = around
+        self._context = context
         self._factor = factor
         self._shift_ms = start.origin.get("shift_ms", 0)
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
-        """At the saved position when it belongs to this material and way of telling time, else at its begin.
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
+        """Open at the saved position if it belongs to the same material and PRODUCER_REPLAY_TIMES, else at the start.
 
         Raises:
             ConfigurationError: PRODUCER_REPLAY_FILE is missing, unreadable or empty, or another PRODUCER_REPLAY_* is
@@ -50,37 +52,39 @@ class ReplaySource:
         """
         chosen = settings.producer
         factor = _factor(chosen.replay_speed)
-        material = _material(settings, around)
+        material = _material(settings, context)
         try:
             identity = {**material.identity, "times": chosen.replay_times}
         except IntegrityError as error:
             raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {error}") from error
-        if saved is not None and dict(saved.identity) == identity:
-            return cls(material, saved, around, factor)
+        if saved is not None and saved.belongs_to(identity):
+            return cls(material, saved, context, factor)
         if saved is not None:
-            _log.warning("another material or way of telling time than at the last run: replaying it from its begin")
-        start = Position(identity, material.origin())
+            _log.warning(
+                "PRODUCER_REPLAY_FILE or PRODUCER_REPLAY_TIMES differs from the last run: replaying from the start"
+            )
+        start = SourcePosition(identity, material.origin())
         if chosen.replay_times == "shift":
             newest = material.newest_ms(start, chosen.limit)
-            shift_ms = 0 if newest is None else around.now_ms() - newest
+            shift_ms = 0 if newest is None else context.now_ms() - newest
             start = replace(start, origin={**start.origin, "shift_ms": shift_ms})
-        return cls(material, start, around, factor)
+        return cls(material, start, context, factor)
 
     def check(self) -> str:
-        """What will be replayed: how much of it, and from when."""
-        done = f"; {self.start.count:,} records were sent already" if self.start.count else ""
+        """Return what will be replayed: how much, and from when."""
+        done = f"; {self.start.count:,} records sent so far" if self.start.count else ""
         return f"replays {self._material.describe()}{done}"
 
     def events(self) -> Iterator[Event | None]:
-        """The records after the start position.
+        """Yield the records after the start position.
 
         Raises:
             ConfigurationError: the material can no longer be read.
-            IntegrityError: it is damaged, or less than was already sent; what came before was yielded.
+            IntegrityError: it is damaged, or shorter than what was already sent; everything before is yielded.
             RetryableError: a disk or the catalog fails.
         """
-        self._around.status.connected = True
-        pace = _Pace(self._factor, self._around) if self._factor else None
+        self._context.status.connected = True
+        pace = _Pace(self._factor, self._context) if self._factor else None
         try:
             for record in self._material.records(self.start):
                 if record is None:
@@ -93,10 +97,10 @@ class ReplaySource:
             return
 
     def close(self) -> None:
-        """Let go of what the material holds open."""
+        """Release what the material holds open."""
         self._material.close()
 
-    def _event(self, record: Record) -> Event:
+    def _event(self, record: ReplayRecord) -> Event:
         raw, cursor, _, time_ms, notice, reason = record
         if reason:
             return Event("unreadable", record.key(), raw, None, cursor, reason)
@@ -112,54 +116,50 @@ class ReplaySource:
 
 
 def _at(notice: bytes, time_ms: int) -> bytes:
-    """A notice at another time."""
+    """Return the notice with another time."""
     return replace(Notice.from_value(notice), at_ms=time_ms).value()
 
 
 class _Pace:
-    """Lets time pass as it did, so many times as fast."""
+    """Reproduces the original timing, `factor` times as fast."""
 
-    def __init__(self, factor: float, around: Surroundings) -> None:
-        self._factor, self._around = factor, around
+    def __init__(self, factor: float, context: Context) -> None:
+        self._factor, self._context = factor, context
         self._began: tuple[float, int] | None = None
 
     def wait_for(self, time_ms: int) -> Iterator[None]:
-        """Wait until a tweet of this time is due. Raises StoppedError when asked to stop."""
+        """Wait until a tweet with this time is due. Raises StoppedError when asked to stop."""
         if self._began is None:
-            self._began = self._around.monotonic(), time_ms
+            self._began = self._context.monotonic(), time_ms
         began_at, first_ms = self._began
         due = began_at + (time_ms - first_ms) / 1000 / self._factor
-        while (remaining := due - self._around.monotonic()) > 0:
-            if self._around.wait(min(remaining, MAX_WAIT_S)):
-                raise StoppedError("asked to stop before the next tweet is due")
+        while (remaining := due - self._context.monotonic()) > 0:
+            if self._context.wait(min(remaining, MAX_WAIT_S)):
+                raise StoppedError("stopped before the next tweet was due")
             yield None
 
 
-def _material(settings: Settings, around: Surroundings) -> Material:
+def _material(settings: Settings, context: Context) -> Material:
     chosen = settings.producer
     if not chosen.replay_file:
-        msg = (
-            "PRODUCER_REPLAY_FILE is not set: name a file or folder of tweets (.jsonl), s3://BUCKET/PREFIX, or archive"
-        )
+        msg = "PRODUCER_REPLAY_FILE is not set: use a file or folder of tweets (.jsonl), s3://BUCKET/PREFIX, or archive"
         raise ConfigurationError(msg)
     if chosen.replay_file == "archive":
         from producer.sources.replay.archive import ArchivedTweets
 
-        return ArchivedTweets.open(settings, around)
-    _refuse_hours(chosen)
+        return ArchivedTweets.open(settings, context)
+    _reject_hours(chosen)
     if "://" in chosen.replay_file:
-        from producer.sources.replay.objects import stored_parts
+        from producer.sources.replay.objects import stored_files
 
-        return stored_parts(chosen.replay_file, settings.s3, around)
-    return local_parts(chosen.replay_file, around)
+        return stored_files(chosen.replay_file, settings.s3, context)
+    return local_files(chosen.replay_file, context)
 
 
-def _refuse_hours(chosen: ProducerSettings) -> None:
+def _reject_hours(chosen: ProducerSettings) -> None:
     for name in ("replay_from", "replay_to"):
         if getattr(chosen, name):
-            msg = (
-                f"PRODUCER_{name.upper()} is for PRODUCER_REPLAY_FILE=archive only: unset it, files are replayed whole"
-            )
+            msg = f"PRODUCER_{name.upper()} only works with PRODUCER_REPLAY_FILE=archive; unset it to replay files"
             raise ConfigurationError(msg)
 
 
@@ -168,5 +168,8 @@ def _factor(speed: str) -> float | None:
         return None
     factor = float(speed)
     if factor <= 0:
-        raise ConfigurationError("PRODUCER_REPLAY_SPEED must be max or more than 0")
+        raise ConfigurationError(f"PRODUCER_REPLAY_SPEED={speed} must be max or greater than 0")
     return factor
+
+
+SOURCE = ReplaySource

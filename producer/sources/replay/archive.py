@@ -1,4 +1,4 @@
-"""The project's own archive: the tweets of `tweets.raw`, hour by hour."""
+"""Replays the project's own archive: the tweets of `tweets.raw`, hour by hour."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.rules import Backoff
-from producer.source import Cursor, Surroundings
+from producer.source import Context, Cursor
 from producer.sources.replay.material import STORE, StoppedError
-from producer.sources.replay.records import Record
+from producer.sources.replay.records import ReplayRecord
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.archive.schema import NAMESPACE, RAW_TABLE
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from twitter_topics.settings import Settings
 
 PIECE_ROWS = 100_000
-"""Rows that are read at once: about 100 MB."""
+"""Rows read at once: about 100 MB."""
 
 POLL_S = 0.5
 _HOUR = timedelta(hours=1)
@@ -44,8 +44,8 @@ _Rows = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 
-class _Place(NamedTuple):
-    """Where a row stands. The Kafka timestamp (microseconds) tells rows apart whose topic was made anew."""
+class _RowPosition(NamedTuple):
+    """Position of a row. The Kafka timestamp (microseconds) distinguishes rows after the topic was re-created."""
 
     hour: datetime
     partition: int = -1
@@ -53,8 +53,8 @@ class _Place(NamedTuple):
     stamp: int = -1
 
     @classmethod
-    def of(cls, cursor: Cursor) -> _Place:
-        """From `<hour>\\t<partition>\\t<offset>\\t<timestamp>`; 0 stands before everything."""
+    def of(cls, cursor: Cursor) -> _RowPosition:
+        """Parse `<hour>\\t<partition>\\t<offset>\\t<timestamp>`; 0 is before everything."""
         if not cursor:
             return cls(_EARLIEST)
         hour, *numbers = str(cursor).split("\t")
@@ -80,33 +80,33 @@ _WHOLE = [_Piece(_LAST, 0, _LAST, "")]
 
 
 class ArchivedTweets:
-    """`Material` of the archive: payloads as they were received, by (event hour, Kafka partition, offset).
+    """`Material` of the archive: payloads as received, ordered by (event hour, Kafka partition, offset).
 
-    Rejects and redacted tweets are left out. The rows are those of the snapshot at the first start, so that what the
-    replay itself brings into the archive is not replayed again. When that snapshot has expired, the newest takes its
-    place, without rows that reached Kafka after the first start. Of an hour, `PIECE_ROWS` are held in memory.
+    Rejected and redacted tweets are left out. The rows come from the snapshot at the first start, so tweets that the
+    replay itself adds to the archive are not replayed again. Once that snapshot has expired, the newest is used,
+    without rows that reached Kafka after the first start. At most `PIECE_ROWS` of an hour are held in memory.
     """
 
-    def __init__(self, store: ArchiveStore, begin: datetime, end: datetime, around: Surroundings) -> None:
-        self._store, self._begin, self._end, self._around = store, begin, end, around
+    def __init__(self, store: ArchiveStore, begin: datetime, end: datetime, context: Context) -> None:
+        self._store, self._begin, self._end, self._context = store, begin, end, context
         self._warned = False
 
     @classmethod
-    def open(cls, settings: Settings, around: Surroundings) -> Self:
-        """The hours from PRODUCER_REPLAY_FROM (inclusive) to PRODUCER_REPLAY_TO (exclusive).
+    def open(cls, settings: Settings, context: Context) -> Self:
+        """Open the hours from PRODUCER_REPLAY_FROM (inclusive) to PRODUCER_REPLAY_TO (exclusive).
 
         Raises:
-            ConfigurationError: these are no hours, or the archive has no rows there.
-            RetryableError: catalog or bucket do not answer.
+            ConfigurationError: these are not hours, or the archive has no rows in them.
+            RetryableError: the catalog or the bucket does not answer.
         """
         chosen = settings.producer
         begin = _hour("PRODUCER_REPLAY_FROM", chosen.replay_from) or _EARLIEST
         end = _hour("PRODUCER_REPLAY_TO", chosen.replay_to) or _LATEST
         if begin >= end:
             raise ConfigurationError("PRODUCER_REPLAY_TO must be later than PRODUCER_REPLAY_FROM")
-        material = cls(ArchiveStore(settings), begin, end, around)
+        material = cls(ArchiveStore(settings), begin, end, context)
         if not material._rows_per_hour({}):
-            raise ConfigurationError("PRODUCER_REPLAY_FILE: the archive has no rows (in these hours)")
+            raise ConfigurationError("PRODUCER_REPLAY_FILE=archive: the archive has no rows (in these hours)")
         return material
 
     @property
@@ -116,29 +116,29 @@ class ArchivedTweets:
 
     def origin(self) -> Mapping[str, int]:
         snapshot = self._table().current_snapshot()
-        return {"snapshot_id": snapshot.snapshot_id if snapshot else 0, "opened_ms": self._around.now_ms()}
+        return {"snapshot_id": snapshot.snapshot_id if snapshot else 0, "opened_ms": self._context.now_ms()}
 
     def describe(self) -> str:
         rows = self._rows_per_hour({})
         hours = f"{len(rows):,} hours from {_text(min(rows))}" if rows else "no hours"
         return f"the archive: at most {sum(rows.values()):,} tweets of {hours}"
 
-    def records(self, start: Position) -> Iterator[Record | None]:
-        place = _Place.of(start.cursor)
+    def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:
+        after = _RowPosition.of(start.cursor)
         hours = yield from self._tried(partial(self._rows_per_hour, start.origin))
         for hour in sorted(hours):
-            if hour < place.hour:
+            if hour < after.hour:
                 continue
             pieces = _WHOLE
             if hours[hour] > PIECE_ROWS:
                 keys = yield from self._tried(partial(self._read, hour, start.origin, _KEY))
                 pieces = _pieces(keys)
             for piece in pieces:
-                if (hour, piece.partition, piece.last) >= place[:3]:
+                if (hour, piece.partition, piece.last) >= after[:3]:
                     rows = yield from self._tried(partial(self._read, hour, start.origin, _COLUMNS, piece.condition))
-                    yield from _records(hour, rows, place)
+                    yield from _records(hour, rows, after)
 
-    def newest_ms(self, start: Position, limit: int) -> int | None:
+    def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         if limit:
             times = (record.time_ms for record in islice(filter(None, self.records(start)), limit))
             return max((time_ms for time_ms in times if time_ms is not None), default=None)
@@ -149,27 +149,27 @@ class ArchivedTweets:
         return None
 
     def close(self) -> None:
-        """Nothing stays open between two hours."""
+        """Do nothing: nothing stays open between two hours."""
 
     def _table(self) -> Table:
         table = self._store.table()
         if table is None:
-            raise ConfigurationError(f"PRODUCER_REPLAY_FILE: the archive has no table {NAMESPACE}.{RAW_TABLE} yet")
+            raise ConfigurationError(f"PRODUCER_REPLAY_FILE=archive: there is no table {NAMESPACE}.{RAW_TABLE} yet")
         return table
 
     def _view(self, origin: Mapping[str, int]) -> tuple[Table, int | None, str]:
-        """The table, the snapshot to read (None = the newest) and what is asked of a row."""
+        """Return the table, the snapshot to read (None = the newest) and the row filter."""
         table, accepted = self._table(), "reject_reason IS NULL"
         if not origin or table.snapshot_by_id(origin["snapshot_id"]) is not None:
             return table, origin.get("snapshot_id"), accepted
         if not self._warned:
-            _log.warning("the snapshot of the first start has expired: going on with the newest")
+            _log.warning("the snapshot of the first start has expired, continuing with the newest")
             self._warned = True
         opened = datetime.fromtimestamp(origin["opened_ms"] / 1000, UTC)
         return table, None, f"{accepted} AND kafka_timestamp < '{opened.isoformat()}'"
 
     def _rows_per_hour(self, origin: Mapping[str, int]) -> dict[datetime, int]:
-        """Rows, rejects too, by the start of their hour. Reads manifests, no data."""
+        """Return row counts, rejects included, by the start of their hour. Reads manifests, not data."""
         table, snapshot_id, _ = self._view(origin)
         if table.current_snapshot() is None:
             return {}
@@ -178,7 +178,7 @@ class ArchivedTweets:
         return {hour: count for hour, count in hours.items() if self._begin <= hour < self._end}
 
     def _read(self, hour: datetime, origin: Mapping[str, int], columns: tuple[str, ...], further: str = "") -> _Rows:
-        """The rows of an hour that meet a further condition, in no order."""
+        """Return the rows of an hour that meet a further condition, in any order."""
         for _ in range(2):
             table, snapshot_id, asked = self._view(origin)
             within = f"event_time >= '{_text(hour)}' AND event_time < '{_text(hour + _HOUR)}' AND {asked}{further}"
@@ -186,14 +186,14 @@ class ArchivedTweets:
             try:
                 return _columns(scan.to_arrow_batch_reader(), columns)
             except FileNotFoundError as error:
-                missing = error  # the snapshot may have expired since the table was loaded: look again
+                missing = error  # the snapshot may have expired since the table was loaded: retry
             except OSError as error:
                 raise RetryableError(f"the archive's bucket does not answer: {error}") from error
-        raise IntegrityError(f"the archive lacks a data file of {_text(hour)}: {missing}")
+        raise IntegrityError(f"the archive is missing a data file of {_text(hour)}: {missing}")
 
     def _tried(self, work: Callable[[], _Result]) -> Generator[None, None, _Result]:
-        """What `work` returns, tried until catalog and bucket answer; hands back control while that lasts."""
-        backoff, status = Backoff(STORE, self._around.random), self._around.status
+        """Return the result of `work`, retried until catalog and bucket answer; yields control meanwhile."""
+        backoff, status = Backoff(STORE, self._context.random), self._context.status
         while True:
             try:
                 result = yield from _awaited(work)
@@ -201,9 +201,9 @@ class ArchivedTweets:
                 seconds = backoff.network()
                 status.connected, status.sentence = False, str(error)
                 status.reconnects["network"] += 1
-                _log.warning("%s; trying again in %.2f s", error, seconds)
-                if self._around.wait(seconds):
-                    raise StoppedError("asked to stop while the archive is away") from error
+                _log.warning("%s; retrying in %.2f s", error, seconds)
+                if self._context.wait(seconds):
+                    raise StoppedError("stopped while the archive was unavailable") from error
             else:
                 status.connected, status.sentence = True, ""
                 return result
@@ -218,7 +218,7 @@ def _awaited(work: Callable[[], _Result]) -> Generator[None, None, _Result]:
     def run() -> None:
         try:
             future.set_result(work())
-        except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+        except Exception as error:  # noqa: BLE001 - re-raised by `future.result()`
             future.set_exception(error)
 
     Thread(target=run, name="replay-archive", daemon=True).start()
@@ -228,7 +228,7 @@ def _awaited(work: Callable[[], _Result]) -> Generator[None, None, _Result]:
 
 
 def _pieces(keys: _Rows) -> list[_Piece]:
-    """Ranges in order that hold `PIECE_ROWS` offsets each; only their keys have to fit into memory."""
+    """Return ranges, in order, of `PIECE_ROWS` offsets each; only the keys have to fit into memory."""
     partitions, offsets = keys["kafka_partition"], keys["kafka_offset"]
     pieces = []
     for partition in np.unique(partitions).tolist():
@@ -240,7 +240,7 @@ def _pieces(keys: _Rows) -> list[_Piece]:
 
 
 def _columns(batches: Iterable[Any], names: tuple[str, ...]) -> _Rows:
-    """Each column as one array; times in microseconds. A batch is let go of before the next is read."""
+    """Return each column as one array, times in microseconds. Each batch is released before the next is read."""
     parts: dict[str, list[Any]] = {name: [np.empty(0, dtype=np.int64)] for name in names}
     for batch in batches:
         for name in names:
@@ -249,16 +249,16 @@ def _columns(batches: Iterable[Any], names: tuple[str, ...]) -> _Rows:
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
-def _records(hour: datetime, rows: _Rows, after: _Place) -> Iterator[Record]:
-    """Records of an hour in order, those after a place."""
+def _records(hour: datetime, rows: _Rows, after: _RowPosition) -> Iterator[ReplayRecord]:
+    """Yield the records of an hour after a position, in order."""
     order = np.lexsort((rows["kafka_timestamp"], rows["kafka_offset"], rows["kafka_partition"]))
     text = _text(hour)
     for begin in range(0, len(order), _AT_ONCE):
         some = order[begin : begin + _AT_ONCE]
-        for tweet_id, micros, payload, *place in zip(*(rows[name][some].tolist() for name in _COLUMNS), strict=True):
-            if payload is not None and (hour, *place) > after:
-                cursor = f"{text}\t{place[0]}\t{place[1]}\t{place[2]}"
-                yield Record(payload, cursor, tweet_id, micros // 1000)
+        for tweet_id, micros, payload, *at in zip(*(rows[name][some].tolist() for name in _COLUMNS), strict=True):
+            if payload is not None and (hour, *at) > after:
+                cursor = f"{text}\t{at[0]}\t{at[1]}\t{at[2]}"
+                yield ReplayRecord(payload, cursor, tweet_id, micros // 1000)
 
 
 def _hour(name: str, text: str) -> datetime | None:
@@ -267,10 +267,10 @@ def _hour(name: str, text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError(f"{name}: {text!r} is no hour; write it as 2026-11-01T00:00Z") from None
+        raise ConfigurationError(f"{name}={text} is not an hour; write it as 2026-11-01T00:00Z") from None
     at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     if at != at.replace(minute=0, second=0, microsecond=0):
-        raise ConfigurationError(f"{name}: {text!r} is no full hour; write it as 2026-11-01T00:00Z")
+        raise ConfigurationError(f"{name}={text} is not a full hour; write it as 2026-11-01T00:00Z")
     return at
 
 
@@ -279,5 +279,5 @@ def _text(hour: datetime) -> str:
 
 
 def _hour_of(value: int | datetime) -> datetime:
-    """Start of an hour that Iceberg gives as hours since the epoch."""
+    """Return the start of an hour that Iceberg stores as hours since the epoch."""
     return _EARLIEST + timedelta(hours=value) if isinstance(value, int) else value.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A file of this machine, or a folder of them."""
+"""A local file, or a folder of them."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NoReturn
 
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.replay.material import StoppedError
-from producer.sources.replay.parts import Part, Parts, Text, is_hidden, is_taken, natural
+from producer.sources.replay.parts import ReplayFile, ReplayFiles, Text, is_hidden, is_taken, natural
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 
 CHUNK_BYTES = 256 * 1024
 
 
-def local_parts(setting: str, around: Surroundings) -> Parts:
-    """The file, or the folder's files and those of its folders; names are what is held of them.
+def local_files(setting: str, context: Context) -> ReplayFiles:
+    """Return the file, or all files under the folder; only their names are held.
 
     Raises:
         ConfigurationError: there is no such file, or nothing to replay in the folder.
     """
     path = Path(setting).expanduser()
     if path.is_dir():
-        parts = [_part(path, name, around) for name in sorted(_names(path), key=natural)]
+        parts = [_part(path, name, context) for name in sorted(_names(path), key=natural)]
         if not parts:
-            msg = f"PRODUCER_REPLAY_FILE: folder {path} has no .jsonl, .json or .ndjson file, plain, .gz, .zst or .bz2"
+            msg = f"PRODUCER_REPLAY_FILE: folder {path} has no .jsonl, .json or .ndjson file (plain, .gz, .zst or .bz2)"
             raise ConfigurationError(msg)
-        return Parts(str(path.resolve()), parts, alone=False)
+        return ReplayFiles(str(path.resolve()), parts, alone=False)
     if not path.is_file():
-        raise ConfigurationError(f"PRODUCER_REPLAY_FILE: there is no file {path}")
-    return Parts(str(path), [_part(path.parent, path.name, around)], alone=not _is_tar(path.name))
+        raise ConfigurationError(f"PRODUCER_REPLAY_FILE={path} does not exist")
+    return ReplayFiles(str(path), [_part(path.parent, path.name, context)], alone=not _is_tar(path.name))
 
 
 def _names(folder: Path) -> Iterator[str]:
-    for parent, _, files in os.walk(folder, onerror=_refuse):
+    for parent, _, files in os.walk(folder, onerror=_raise_unreadable):
         for file in files:
             name = Path(parent, file).relative_to(folder).as_posix()
             if is_taken(name) or (_is_tar(name) and not is_hidden(name)):
@@ -48,32 +48,32 @@ def _is_tar(name: str) -> bool:
     return name.lower().endswith(".tar")
 
 
-def _part(folder: Path, name: str, around: Surroundings) -> Part:
+def _part(folder: Path, name: str, context: Context) -> ReplayFile:
     path = folder / name
     with _reading(path):
         stored = path.stat().st_size
-    return Part(name, stored, partial(_members if _is_tar(name) else _itself, path, name, around))
+    return ReplayFile(name, stored, partial(_members if _is_tar(name) else _itself, path, name, context))
 
 
-def _itself(path: Path, name: str, around: Surroundings) -> Iterator[Text]:
+def _itself(path: Path, name: str, context: Context) -> Iterator[Text]:
     with _reading(path), path.open("rb", buffering=0) as file:
-        yield name, _chunks(path, file, around)
+        yield name, _chunks(path, file, context)
 
 
-def _members(path: Path, name: str, around: Surroundings) -> Iterator[Text]:
-    """The files of lines in a tar file, in the order in which they were packed."""
+def _members(path: Path, name: str, context: Context) -> Iterator[Text]:
+    """Yield the files of lines in a tar file, in the order in which they were packed."""
     with _reading(path), tarfile.open(path, "r:") as tar:
         for member in tar:
             file = tar.extractfile(member) if is_taken(os.path.normpath(member.name)) else None
             if file is not None:
-                yield f"{name}/{os.path.normpath(member.name)}", _chunks(path, file, around)
+                yield f"{name}/{os.path.normpath(member.name)}", _chunks(path, file, context)
 
 
-def _chunks(path: Path, file: IO[bytes], around: Surroundings) -> Iterator[bytes]:
+def _chunks(path: Path, file: IO[bytes], context: Context) -> Iterator[bytes]:
     with _reading(path):
         while chunk := file.read(CHUNK_BYTES):
-            if around.stop.is_set():
-                raise StoppedError(f"asked to stop in the middle of {path}")
+            if context.stop.is_set():
+                raise StoppedError(f"stopped in the middle of {path}")
             yield chunk
 
 
@@ -84,11 +84,11 @@ def _reading(path: Path) -> Iterator[None]:
     except tarfile.TarError as error:
         raise IntegrityError(f"{path} is damaged: {error}") from error
     except OSError as error:
-        _refuse(error, path)
+        _raise_unreadable(error, path)
 
 
-def _refuse(error: OSError, path: Path | None = None) -> NoReturn:
-    """Raises: ConfigurationError where only a person can help, RetryableError for a disk that may come back."""
+def _raise_unreadable(error: OSError, path: Path | None = None) -> NoReturn:
+    """Raise ConfigurationError where only a person can help, RetryableError for a disk that may recover."""
     msg = f"PRODUCER_REPLAY_FILE: {path or error.filename} cannot be read: {error.strerror or error}"
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
         raise ConfigurationError(msg) from error

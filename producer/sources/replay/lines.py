@@ -1,6 +1,6 @@
-"""From chunks of stored bytes to numbered lines: decompression, line ends, and a bound for what is held.
+"""Turns chunks of stored bytes into numbered lines: decompression, line ends, bounded memory.
 
-Chunks are pushed through, so that None, "nothing yet", can pass as well: whoever waits hands back control.
+None, meaning "nothing yet", passes through every step, so that a waiting reader hands back control.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import NamedTuple, Protocol
 from twitter_topics.errors import IntegrityError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
-"""A longer line is not held."""
+"""A longer line is not kept."""
 
 HEAD_BYTES = 4096
-"""What is kept of a line that is too long."""
+"""How much of a too long line is kept."""
 
 _PIECE_BYTES = 64 * 1024
 _GZIP_WINDOW = 31
-_ZSTD_WINDOW = 2**31  # archives of years are packed with --long
+_ZSTD_WINDOW = 2**31  # multi-year archives are packed with --long
 
 
 class Line(NamedTuple):
-    """A line without its end, counted from 1. `too_long`: its length in bytes when only the head was kept. `ended` is
-    False for a last line that has no line end (yet)."""
+    """A line without its line end, numbered from 1. `too_long`: its length in bytes when only the head was kept.
+    `ended` is False for a last line without a line end (yet)."""
 
     number: int
     raw: bytes
@@ -47,10 +47,10 @@ class _Engine(Protocol):
 
 
 def inflated(chunks: Iterable[bytes | None], name: str) -> Iterator[bytes | None]:
-    """The chunks, decompressed when `name` ends with .gz, .bz2 or .zst; members that follow each other are one text.
+    """Yield the chunks, decompressed if `name` ends with .gz, .bz2 or .zst; consecutive members form one text.
 
     Raises:
-        IntegrityError: damaged, or cut off; everything before that was yielded.
+        IntegrityError: damaged or truncated; everything before that is yielded.
     """
     make = _ENGINES.get(PurePosixPath(name).suffix.lower())
     if make is None:
@@ -65,7 +65,7 @@ def inflated(chunks: Iterable[bytes | None], name: str) -> Iterator[bytes | None
             data = chunk[begin : begin + _PIECE_BYTES]
             while data:
                 if engine is None:
-                    data = data.lstrip(b"\0")  # some tools fill up the last block
+                    data = data.lstrip(b"\0")  # some tools pad the last block
                     engine = make() if data else None
                     continue
                 try:
@@ -74,11 +74,11 @@ def inflated(chunks: Iterable[bytes | None], name: str) -> Iterator[bytes | None
                     raise IntegrityError(f"{name} is damaged: {error}") from error
                 data, engine = (engine.unused_data, None) if engine.eof else (b"", engine)
     if engine is not None:
-        raise IntegrityError(f"{name} is cut off in the middle")
+        raise IntegrityError(f"{name} is truncated")
 
 
 def numbered(chunks: Iterable[bytes | None]) -> Iterator[Line | None]:
-    """All lines, blank ones too. At most one chunk and `MAX_LINE_BYTES` are held."""
+    """Yield all lines, blank ones included. At most one chunk and `MAX_LINE_BYTES` are held."""
     number, rest, dropped = 0, b"", 0
     for chunk in chunks:
         if chunk is None:

@@ -1,4 +1,4 @@
-"""Files of lines below an S3 prefix: read as a stream, and further from where the line broke."""
+"""Files of lines under an S3 prefix: streamed, and resumed where a download was interrupted."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from botocore.exceptions import (
 
 from producer.receiving.inbox import Inbox
 from producer.receiving.rules import Backoff
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.replay.material import STORE, StoppedError
-from producer.sources.replay.parts import Part, Parts, Text, is_taken, natural
+from producer.sources.replay.parts import ReplayFile, ReplayFiles, Text, is_taken, natural
 from twitter_topics.backends.s3 import s3_client
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 256 * 1024
 AHEAD_BYTES = 8 * 1024 * 1024
-"""Read and not yet asked for."""
+"""Limit of the bytes read ahead."""
 
 POLL_S = 0.5
 _BUSY = frozenset({408, 429})
@@ -43,32 +43,32 @@ _END = b""
 _log = logging.getLogger(__name__)
 
 
-def stored_parts(url: str, settings: S3Settings, around: Surroundings) -> Parts:
-    """The objects whose keys begin with the prefix of `s3://BUCKET/PREFIX`; keys are what is held of them.
+def stored_files(url: str, settings: S3Settings, context: Context) -> ReplayFiles:
+    """Return the objects whose keys start with the prefix of `s3://BUCKET/PREFIX`; only their keys are held.
 
-    The newest tweet is sought in the last object that has tweets.
+    The newest tweet is looked for in the last object that has tweets.
 
     Raises:
-        ConfigurationError: no S3 address, no access, or nothing to replay there.
+        ConfigurationError: not an S3 address, no access, or nothing to replay.
         RetryableError: the store does not answer.
     """
     scheme, _, address = url.partition("://")
     name, _, prefix = address.partition("/")
     if scheme not in ("s3", "s3a") or not name:
-        raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {url} is not known; use s3://BUCKET/PREFIX")
-    bucket = _Bucket(s3_client(settings), name, around)
+        raise ConfigurationError(f"PRODUCER_REPLAY_FILE={url} is not supported; use s3://BUCKET/PREFIX")
+    bucket = _Bucket(s3_client(settings), name, context)
     parts = sorted(bucket.parts(prefix), key=lambda part: natural(part.name))
     if not parts:
-        msg = f"PRODUCER_REPLAY_FILE: {url} has no .jsonl, .json or .ndjson object, plain, .gz, .zst or .bz2"
+        msg = f"PRODUCER_REPLAY_FILE={url} has no .jsonl, .json or .ndjson object (plain, .gz, .zst or .bz2)"
         raise ConfigurationError(msg)
-    return Parts(url, parts, alone=False, sample=True)
+    return ReplayFiles(url, parts, alone=False, sample=True)
 
 
 class _Bucket:
-    def __init__(self, client: S3Client, name: str, around: Surroundings) -> None:
-        self._client, self._name, self._around = client, name, around
+    def __init__(self, client: S3Client, name: str, context: Context) -> None:
+        self._client, self._name, self._context = client, name, context
 
-    def parts(self, prefix: str) -> Iterator[Part]:
+    def parts(self, prefix: str) -> Iterator[ReplayFile]:
         folder = prefix[: prefix.rfind("/") + 1]
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
@@ -76,15 +76,15 @@ class _Bucket:
                     key = item["Key"]
                     if is_taken(key.removeprefix(folder)) or (key == prefix and key != folder):
                         read = partial(self._texts, key, item["Size"], item["ETag"])
-                        yield Part(key, item["Size"], read)
+                        yield ReplayFile(key, item["Size"], read)
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, prefix) from error
 
     def _texts(self, key: str, size: int, etag: str) -> Iterator[Text]:
-        yield key, Download(partial(self._body, key, etag), size, self._around).chunks()
+        yield key, Download(partial(self._body, key, etag), size, self._context).chunks()
 
     def _body(self, key: str, etag: str, offset: int) -> Any:
-        """The object from a byte on, as long as it is the one that was listed."""
+        """Return the object from `offset` on, provided it is still the one that was listed."""
         try:
             return self._client.get_object(Bucket=self._name, Key=key, IfMatch=etag, Range=f"bytes={offset}-")["Body"]
         except (ClientError, BotoCoreError) as error:
@@ -101,22 +101,20 @@ class _Bucket:
         if status >= 500 or status in _BUSY or code in ("SlowDown", "RequestTimeout", "Throttling"):
             return RetryableError(f"{place}: {code}")
         if status in _CHANGED and code != "NoSuchBucket":
-            return IntegrityError(
-                f"{place} was changed or deleted while it was replayed ({code}); start again to go on"
-            )
+            return IntegrityError(f"{place} was changed or deleted during the replay ({code}); restart to continue")
         return ConfigurationError(f"PRODUCER_REPLAY_FILE: {place}: {code}. Check the bucket and the S3_* settings.")
 
 
 class Download:
-    """One object, read ahead by a thread, so that a slow store does not hold up the producer."""
+    """One object, read ahead by a thread so that a slow store does not block the producer."""
 
-    def __init__(self, body: Callable[[int], Any], size: int, around: Surroundings) -> None:
-        self._body, self._size, self._around = body, size, around
+    def __init__(self, body: Callable[[int], Any], size: int, context: Context) -> None:
+        self._body, self._size, self._context = body, size, context
         self._inbox: Inbox[bytes] = Inbox(max_bytes=AHEAD_BYTES)
         self._error: Exception | None = None
 
     def chunks(self) -> Iterator[bytes | None]:
-        """The bytes of the object. Raises what the thread met, after what it had read."""
+        """Yield the bytes of the object, then raise the thread's error, if any."""
         Thread(target=self._run, name="replay-download", daemon=True).start()
         try:
             while True:
@@ -138,11 +136,11 @@ class Download:
         self._inbox.put([_END])
 
     def _read(self) -> None:
-        backoff, offset = Backoff(STORE, self._around.random), 0
+        backoff, offset = Backoff(STORE, self._context.random), 0
         while offset < self._size:
             try:
                 with closing(self._body(offset)) as body:
-                    self._around.status.connected, self._around.status.sentence = True, ""
+                    self._context.status.connected, self._context.status.sentence = True, ""
                     while chunk := body.read(CHUNK_BYTES):
                         offset += len(chunk)
                         backoff.reset()
@@ -150,21 +148,21 @@ class Download:
                             return
                         self._stop_if_asked()
                 if offset < self._size:
-                    raise RetryableError(f"ended after {offset} of {self._size} bytes")
+                    raise RetryableError(f"download ended after {offset} of {self._size} bytes")
             except FlexibleChecksumError as error:
-                raise IntegrityError(f"an object arrived damaged: {error}") from error
+                raise IntegrityError(f"an object was damaged in transit: {error}") from error
             except (RetryableError, BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
                 self._pause(backoff.network(), error)
 
     def _pause(self, seconds: float, error: Exception) -> None:
         self._stop_if_asked()
-        status = self._around.status
+        status = self._context.status
         status.connected, status.sentence = False, f"the object store fails: {error}"
         status.reconnects["network"] += 1
-        _log.warning("the object store fails (%s), trying again in %.2f s", error, seconds)
-        self._around.wait(seconds)
+        _log.warning("the object store fails (%s); retrying in %.2f s", error, seconds)
+        self._context.wait(seconds)
         self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
-        if self._around.stop.is_set():
-            raise StoppedError("asked to stop in the middle of an object")
+        if self._context.stop.is_set():
+            raise StoppedError("stopped in the middle of an object")

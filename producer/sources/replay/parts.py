@@ -1,4 +1,4 @@
-"""Files of lines, one after the other in the order of their names, wherever they are kept."""
+"""Files of lines, read one after the other in the order of their names, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from producer.position import Position
-from producer.reporting.words import size
+from producer.position import SourcePosition
+from producer.reporting.words import size_text
 from producer.source import Cursor
 from producer.sources.replay.lines import Line, inflated, numbered
 from producer.sources.replay.material import time_text
-from producer.sources.replay.records import Record, read_line
+from producer.sources.replay.records import ReplayRecord, read_line
 from twitter_topics.errors import ConfigurationError, IntegrityError
 
 _LINES = re.compile(r"\.(jsonl|json|ndjson|gz|zst|bz2)$", re.IGNORECASE)
 _PACKED_TAR = re.compile(r"\.tar\.\w+$", re.IGNORECASE)
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _BREATH = 20_000
-"""Lines that are passed over before control is handed back."""
+"""Lines skipped before control is handed back."""
 
 Text = tuple[str, Iterator[bytes | None]]
-"""A name and the bytes as stored."""
+"""A name and the stored bytes."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Part:
-    """One file below the folder or prefix, its size in bytes, and what is in it: itself, or the members of a .tar file,
-    which are named `<name>/<member>`."""
+class ReplayFile:
+    """One file under the folder or prefix, its size in bytes, and its texts: itself, or the members of a .tar file,
+    named `<name>/<member>`."""
 
     name: str
     size: int
@@ -42,41 +42,42 @@ class Part:
 
 
 def is_taken(name: str) -> bool:
-    """Whether a file of a folder is replayed: by the end of its name, unless a step of the path is hidden (`.` or `_`
-    in front). What other programs have not finished ends with something else, such as `.tmp`."""
+    """Whether a file of a folder is replayed: decided by its suffix, unless part of the path is hidden (starts with
+    `.` or `_`). Files that other programs are still writing have other suffixes, such as `.tmp`."""
     return bool(_LINES.search(name)) and not _PACKED_TAR.search(name) and not is_hidden(name)
 
 
 def is_hidden(name: str) -> bool:
-    """`.git/config`, `_temporary/part-0.json`, `_SUCCESS`."""
+    """Whether part of the path is hidden: `.git/config`, `_temporary/part-0.json`, `_SUCCESS`."""
     return any(step.startswith((".", "_")) for step in name.split("/"))
 
 
 def natural(name: str) -> tuple[list[list[Any]], str]:
-    """Sorts `part-2` before `part-10`, and a folder's files together."""
+    """Return a key that sorts `part-2` before `part-10`, and keeps a folder's files together."""
     steps = [_DIGITS.split(step) for step in name.split("/")]
     return [[int(word) if place % 2 else word for place, word in enumerate(words)] for words in steps], name
 
 
-class Parts:
-    """`Material` of files. The position in a single file is its line number, else `<name>\\t<line>`.
+class ReplayFiles:
+    """`Material` of files. The cursor in a single file is its line number, else `<name>\\t<line>`.
 
-    Files that are added go on where the last run ended, as long as their names come later; a name that comes before
-    the position is not looked at again. Another first line is another stream.
+    Files added later continue where the last run ended, as long as their names sort later; a name that sorts before
+    the cursor is not read again. Another first line is another stream.
 
     Args:
         place: what the settings name.
-        parts: in the order of `natural`.
-        alone: it is one file, and not what a folder happens to hold.
-        sample: the newest tweet is sought in the last file only; to read everything twice would cost too much.
+        parts: the files in the order of `natural`.
+        alone: a single file was named, not a folder that happens to hold one.
+        sample: look for the newest tweet only in the last file that has tweets; reading everything twice costs too
+            much.
     """
 
-    def __init__(self, place: str, parts: Sequence[Part], *, alone: bool, sample: bool = False) -> None:
+    def __init__(self, place: str, parts: Sequence[ReplayFile], *, alone: bool, sample: bool = False) -> None:
         self._place, self._parts, self._alone, self._sample = place, parts, alone, sample
 
     @cached_property
-    def _first(self) -> Record:
-        for record in self.records(Position({})):
+    def _first(self) -> ReplayRecord:
+        for record in self.records(SourcePosition({})):
             if record is not None:
                 return record
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {self._place} has no lines")
@@ -91,10 +92,10 @@ class Parts:
 
     def describe(self) -> str:
         many = "1 file" if len(self._parts) == 1 else f"{len(self._parts):,} files"
-        stored = size(sum(part.size for part in self._parts))
+        stored = size_text(sum(part.size for part in self._parts))
         return f"{self._place}: {many}, {stored}, the first tweet of {time_text(self._first.time_ms)}"
 
-    def records(self, start: Position) -> Iterator[Record | None]:
+    def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:
         name, done = self._place_of(start.cursor)
         for part in self._remaining(name):
             for text_name, chunks in part.texts():
@@ -104,9 +105,11 @@ class Parts:
                 name = ""
                 yield from self._lines(text_name, chunks, skip)
             if name and name.startswith(f"{part.name}/"):
-                raise IntegrityError(f"{part.name} of {self._place} no longer has {name}, where the replay stopped")
+                raise IntegrityError(
+                    f"{part.name} of {self._place} no longer contains {name}, where the replay stopped"
+                )
 
-    def newest_ms(self, start: Position, limit: int) -> int | None:
+    def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         if limit or not self._sample:
             return _newest(islice(_present(self.records(start)), limit or None))
         for part in reversed(self._parts):
@@ -117,7 +120,7 @@ class Parts:
         return None
 
     def close(self) -> None:
-        """Files are closed with the iterators that read them."""
+        """Do nothing: files are closed with the iterators that read them."""
 
     def _place_of(self, cursor: Cursor) -> tuple[str, int]:
         if isinstance(cursor, int):
@@ -125,15 +128,17 @@ class Parts:
         name, _, line = cursor.rpartition("\t")
         return name, int(line)
 
-    def _remaining(self, name: str) -> Iterator[Part]:
-        """The parts from the one that the position lies in. When that is gone, from the next."""
+    def _remaining(self, name: str) -> Iterator[ReplayFile]:
+        """Return the files from the one at the cursor on; if it no longer exists, from the next."""
         here = [part for part in self._parts if name == part.name or name.startswith(f"{part.name}/")]
         if name and not here:
-            _log.warning("%s of %s, where the replay stopped, is gone: going on with the next file", name, self._place)
+            _log.warning(
+                "%s of %s, where the replay stopped, no longer exists: continuing with the next file", name, self._place
+            )
         reached = natural(here[0].name if here else name)
         return (part for part in self._parts if not name or natural(part.name) >= reached)
 
-    def _lines(self, name: str, chunks: Iterator[bytes | None], skip: int) -> Iterator[Record | None]:
+    def _lines(self, name: str, chunks: Iterator[bytes | None], skip: int) -> Iterator[ReplayRecord | None]:
         number = 0
         for line in numbered(inflated(chunks, name)):
             if line is None:
@@ -147,23 +152,27 @@ class Parts:
                 yield self._record(name, line)
         if number < skip:
             msg = f"{name} of {self._place} has fewer lines than the {skip} already sent"
-            raise IntegrityError(f"{msg}: restore it, or delete the position file to start anew")
+            raise IntegrityError(f"{msg}: restore it, or delete the position file to start over")
 
-    def _record(self, name: str, line: Line) -> Record:
+    def _record(self, name: str, line: Line) -> ReplayRecord:
         record = read_line(line.raw, line.number if self._alone else f"{name}\t{line.number}")
         if line.too_long:
-            return Record(line.raw, record.cursor, reason=f"size: a line of {line.too_long} bytes; this is its head")
+            return ReplayRecord(
+                line.raw,
+                record.cursor,
+                reason=f"size: a line of {line.too_long} bytes, of which only the head was kept",
+            )
         if not line.ended and record.tweet_id is None and record.notice is None:
-            # perhaps half a line, of a file that is being written: it is looked at again when the file has grown
+            # perhaps half a line of a file that is still being written: it is read again once the file has grown
             before = line.number - 1
             return record._replace(cursor=before if self._alone else f"{name}\t{before}")
         return record
 
 
-def _present(records: Iterator[Record | None]) -> Iterator[Record]:
+def _present(records: Iterator[ReplayRecord | None]) -> Iterator[ReplayRecord]:
     return (record for record in records if record is not None)
 
 
-def _newest(records: Iterator[Record]) -> int | None:
+def _newest(records: Iterator[ReplayRecord]) -> int | None:
     times = (record.time_ms for record in records if record.tweet_id is not None and record.time_ms is not None)
     return max(times, default=None)

@@ -1,4 +1,4 @@
-"""What stands in a line: a tweet, a notice, or something that is neither."""
+"""What a line contains: a tweet, a notice, or neither."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from producer.tweets import created_at
 from twitter_topics.records.tweet import tweet_identity, tweet_time
 
 
-class Record(NamedTuple):
-    """One record of the material, and the place after it.
+class ReplayRecord(NamedTuple):
+    """One record of the material, and the cursor after it.
 
-    `tweet_id` is None for what is no tweet. `reason` says why only a head of it was kept.
+    `tweet_id` is None unless it is a tweet. `reason` says why only its head was kept.
     """
 
     raw: bytes
@@ -27,13 +27,13 @@ class Record(NamedTuple):
     reason: str = ""
 
     def key(self) -> bytes:
-        """The same bytes always have the same key."""
+        """Return the key; the same bytes always have the same one."""
         name = self.tweet_id or f"line-{hashlib.sha256(self.raw).hexdigest()[:16]}"
         return name.encode("utf-8", "replace")
 
 
 class _Head(msgspec.Struct, gc=False):
-    """What of a tweet is needed here. Everything else is passed over, seven times faster than `json.loads`."""
+    """The fields of a tweet needed here. Skipping the rest is seven times faster than `json.loads`."""
 
     id_str: str = ""
     timestamp_ms: str = ""
@@ -43,10 +43,10 @@ class _Head(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Head).decode
 
 
-def read_line(raw: bytes, cursor: Cursor) -> Record:
-    """The record in a line. Never raises, whatever the bytes are."""
+def read_line(raw: bytes, cursor: Cursor) -> ReplayRecord:
+    """Return the record in a line. Never raises, whatever the bytes."""
     try:
-        raw.decode()  # msgspec does not look into the texts that it passes over
+        raw.decode()  # msgspec does not validate the strings it skips
         head = _decode(raw)
     except (ValueError, msgspec.MsgspecError, RecursionError):
         return read_line_slowly(raw, cursor)
@@ -54,34 +54,34 @@ def read_line(raw: bytes, cursor: Cursor) -> Record:
     if tweet_id is None:
         return read_line_slowly(raw, cursor)
     time_ms = tweet_time({"timestamp_ms": head.timestamp_ms, "created_at": head.created_at})
-    return Record(raw, cursor, tweet_id, time_ms)
+    return ReplayRecord(raw, cursor, tweet_id, time_ms)
 
 
-def read_line_slowly(raw: bytes, cursor: Cursor) -> Record:
-    """The same for any line, by the letter: what is no usual tweet comes here."""
+def read_line_slowly(raw: bytes, cursor: Cursor) -> ReplayRecord:
+    """Return the same for any line, with a full parse: for everything that is not an ordinary tweet."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        return Record(raw, cursor)
+        return ReplayRecord(raw, cursor)
     tweet_id = tweet_identity(body)
     if tweet_id is not None:
-        return Record(raw, cursor, tweet_id, tweet_time(body))
+        return ReplayRecord(raw, cursor, tweet_id, tweet_time(body))
     notice = _notice(raw)
-    return Record(raw, cursor, None, notice.event_time_ms if notice else tweet_time(body), notice)
+    return ReplayRecord(raw, cursor, None, notice.event_time_ms if notice else tweet_time(body), notice)
 
 
 def moved(raw: bytes, time_ms: int) -> bytes:
-    """A tweet at another time, in both of its forms. What cannot be read whole stays as it is.
+    """Return the tweet with another time, in both time fields. A line that cannot be parsed completely is unchanged.
 
-    Raises nothing for a line of which `read_line` knows the time.
+    Raises nothing for a line whose time `read_line` found.
     """
     try:
         return msgspec.json.encode(_at(msgspec.json.decode(raw), time_ms))
     except (ValueError, msgspec.MsgspecError, RecursionError):
         pass
-    try:  # half a surrogate pair, NaN: allowed by json alone
+    try:  # half a surrogate pair, NaN: only json accepts them
         text = json.dumps(_at(json.loads(raw), time_ms), ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError):
         return raw
@@ -93,8 +93,8 @@ def _at(body: dict[str, Any], time_ms: int) -> dict[str, Any]:
 
 
 def _notice(raw: bytes) -> Event | None:
-    """A deletion and the like, read as in the stream."""
-    from producer.sources.twitter_v1 import read_message  # brings an HTTP client, which files seldom need
+    """Return a deletion or similar notice, parsed as in the stream."""
+    from producer.sources.twitter_v1 import read_message  # imports an HTTP client, which files rarely need
 
     event = read_message(raw)
     return event if event is not None and event.kind == "notice" else None

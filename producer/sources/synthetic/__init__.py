@@ -1,4 +1,4 @@
-"""A made-up stream that behaves like the real one: history first, then live, the same story for the same seed."""
+"""A made-up stream that behaves like a real one: history first, then live, and the same story for the same seed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final, Self
 
-from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.position import SourcePosition
+from producer.source import Context, Event
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
 from twitter_topics.settings import ProducerSettings, Settings
@@ -22,62 +22,63 @@ _log = logging.getLogger(__name__)
 
 
 class SyntheticSource:
-    """Yields every tweet at its own event time, and at once those that are already due.
+    """Yields each tweet at its event time; tweets already due are yielded immediately.
 
-    So the history before the first start goes out as fast as Kafka takes it, the live part follows without a jump, and
-    what would have happened during a stop is caught up. The cursor is the number of the tweet; with the saved begin it
-    is all that a restart needs. Another seed, rate or length of history is another stream: it begins where the last one
+    So the history before the first start goes out as fast as Kafka accepts it, the live part follows without a jump,
+    and tweets due during a stop are caught up. The cursor is the number of the tweet; together with the saved begin it
+    is all a restart needs. Another seed, rate or length of history is another stream: it begins where the last one
     stopped.
     """
 
     name = "synthetic"
     live = False
 
-    def __init__(self, stream: Stream, start: Position, around: Surroundings) -> None:
+    def __init__(self, stream: Stream, start: SourcePosition, context: Context) -> None:
         self.start = start
         self._stream = stream
-        self._around = around
+        self._context = context
 
     @classmethod
-    def open(cls, settings: Settings, saved: Position | None, around: Surroundings) -> Self:
-        """The stream of the settings at its saved position, or from the beginning of its history."""
+    def open(cls, settings: Settings, saved: SourcePosition | None, context: Context) -> Self:
+        """Open the stream of the settings at its saved position, or at the beginning of its history."""
         made = settings.producer
-        start = _start(made, saved, around.now_ms())
+        start = _start(made, saved, context.now_ms())
         stream = Stream(made.synthetic_seed, made.synthetic_rate, start.origin["begin_ms"], load_themes())
-        return cls(stream, start, around)
+        return cls(stream, start, context)
 
     def check(self) -> str:
-        """There is nobody to ask."""
-        return "tweets are made up here"
+        """Return a fixed sentence: there is no server to ask."""
+        return "tweets are generated locally"
 
     def events(self) -> Iterator[Event | None]:
-        """Endless. The caller stops."""
-        around = self._around
-        around.status.connected = True
-        now_ms = around.now_ms()
+        """Yield tweets forever; the caller stops."""
+        context = self._context
+        context.status.connected = True
+        now_ms = context.now_ms()
         for index in count(int(self.start.cursor)):
             time_ms, tweet = self._stream.tweet(index)
-            while time_ms > now_ms and time_ms > (now_ms := around.now_ms()):
-                around.wait(min((time_ms - now_ms) / 1000, MAX_WAIT_S))
+            while time_ms > now_ms and time_ms > (now_ms := context.now_ms()):
+                context.wait(min((time_ms - now_ms) / 1000, MAX_WAIT_S))
                 yield None
             yield Event("post", tweet["id_str"].encode(), _encode(tweet).encode(), time_ms, index + 1)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is held open."""
 
 
-def _start(settings: ProducerSettings, saved: Position | None, now_ms: int) -> Position:
+def _start(settings: ProducerSettings, saved: SourcePosition | None, now_ms: int) -> SourcePosition:
     identity = {
         "seed": settings.synthetic_seed,
         "rate": settings.synthetic_rate,
         "history_hours": settings.synthetic_history_hours,
     }
-    if saved is not None and dict(saved.identity) == identity:
+    if saved is not None and saved.belongs_to(identity):
         return saved
     begin_ms = now_ms - int(settings.synthetic_history_hours * HOUR_MS)
     if saved is not None:
         begin_ms = min(now_ms, max(begin_ms, saved.event_time_ms + 1))
-        _log.warning(
-            "another seed, rate or history than at the last run: a new stream begins where the last one stopped"
-        )
-    return Position(identity, {"begin_ms": begin_ms})
+        _log.warning("seed, rate or history differs from the last run: a new stream begins where the last one stopped")
+    return SourcePosition(identity, {"begin_ms": begin_ms})
+
+
+SOURCE = SyntheticSource

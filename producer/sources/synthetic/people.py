@@ -25,7 +25,7 @@ _APP_SHARES = (0.2, 0.45, 0.35)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An account and the habits of who writes with it."""
+    """An account and its owner's writing habits."""
 
     number: int
     language: str
@@ -41,13 +41,13 @@ class Person:
 
 
 def pick(chance: Random) -> int:
-    """Number of somebody who writes: few write much, most write little."""
+    """Return the number of an author: few write a lot, most write little."""
     return int(PEOPLE * chance.random() ** 2.5)
 
 
 @lru_cache(maxsize=PEOPLE)
 def person(seed: int, number: int) -> Person:
-    """Account `number` of a stream."""
+    """Return account `number` of a stream."""
     chance = dice(seed, "person", number)
     language = chance.choices(LANGUAGES, LANGUAGE_SHARES)[0]
     words = _words()
@@ -67,7 +67,7 @@ def person(seed: int, number: int) -> Person:
 
 @cache
 def _words() -> dict[str, Any]:
-    """First names, last names and cities by language, and interests."""
+    """Return first names, last names and cities by language, and interests."""
     words: dict[str, Any] = json.loads((files(__package__) / "names.json").read_text(encoding="utf-8"))
     return words
 
@@ -103,6 +103,6 @@ _ASCII = str.maketrans("áàâãäçéèêëíìîïñóòôõöúùûü", "aaaa
 
 
 def _screen_name(chance: Random, first: str, last: str, number: int) -> str:
-    """Unique because of the number at its end, and at most 15 characters as Twitter has it."""
+    """Return a name that ends in the account's number, so it is unique, of at most 15 characters as on Twitter."""
     form = chance.choice((f"{first}{last}", f"{first}_{last[0]}", f"the{first}", f"{last}{first[0]}"))
     return f"{form.lower().translate(_ASCII)[:11]}{number}"

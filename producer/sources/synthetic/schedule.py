@@ -1,9 +1,9 @@
-"""When the tweets of a made-up stream happen, and what is talked about at that minute.
+"""When the tweets of a made-up stream happen, and what people talk about at that minute.
 
-Every UTC day has a plan: each theme has its quiet share, and perhaps an event that builds up, bursts and fades. The
-plan is scaled so that a full day holds exactly `rate * 86,400` tweets. That makes the time of tweet i a pure function
-of i: find the day by division, the minute by bisection, the moment by interpolation. Nothing has to be replayed after a
-restart.
+Every UTC day has a plan: each theme has its background share, and possibly an event that builds up, bursts and fades.
+The plan is scaled so that a full day holds exactly `rate * 86,400` tweets. That makes the time of tweet i a pure
+function of i: find the day by division, the minute by bisection, the moment by interpolation. Nothing has to be
+replayed after a restart.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ MINUTES = 1440
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 PEAK_HOUR_UTC = 19
-"""The hour at which most people are awake and online; twelve hours later is the quietest."""
+"""The hour when most people are awake and online; twelve hours later is the quietest."""
 
 
 class Talk(NamedTuple):
-    """A part of what is talked about in a minute. `phase` is None for quiet talk without an event."""
+    """A share of the talk in a minute. `phase` is None for background talk without an event."""
 
     theme: Theme
     phase: Phase | None
 
 
 class Moment(NamedTuple):
-    """When something is written (Unix milliseconds) and what about, at that minute, with running weights."""
+    """When a tweet is written (Unix milliseconds), and the talks of that minute with cumulative weights."""
 
     time_ms: int
     day: int
@@ -67,7 +67,7 @@ class Schedule:
         self._before_begin = self._tweets_until(self._first_day, into_day_ms)
 
     def moment(self, index: int, jitter: float) -> Moment:
-        """When tweet `index` happens. `jitter` in [0, 1) spreads the tweets; moments still ascend with `index`."""
+        """Return when tweet `index` happens. `jitter` in [0, 1) spreads the tweets; moments still rise with `index`."""
         day, rest = divmod(self._before_begin + index + jitter, self._per_day)
         day += self._first_day
         plan = self._day(int(day))
@@ -84,7 +84,7 @@ class Schedule:
         return begin + (cumulative[minute] - begin) * into_minute_ms / MINUTE_MS
 
     def _plan(self, day: int) -> _Day:
-        """All 1,440 minutes of a day, with the events that reach into it from the days beside it."""
+        """Plan all 1,440 minutes of a day, including events that spill over from the days before and after."""
         quiet = [Talk(theme, None) for theme in self._themes]
         talks: list[list[Talk]] = [list(quiet) for _ in range(MINUTES)]
         weights = [[theme.weight * _awake(minute) for theme in self._themes] for minute in range(MINUTES)]
@@ -101,7 +101,7 @@ class Schedule:
         return [burst for theme, other in near if (burst := self._burst(theme, other, (other - day) * MINUTES))]
 
     def _burst(self, theme: Theme, day: int, offset: int) -> _Burst | None:
-        """The event of a theme on a day, in minutes from the day of interest, or None on days without one."""
+        """Return a theme's event on a day, in minutes from the day being planned; None on days without one."""
         chance = dice(self._seed, "event", theme.name, day)
         event = theme.event
         if event is None or chance.random() >= event.probability:
@@ -113,7 +113,7 @@ class Schedule:
 
 
 def _awake(minute: int) -> float:
-    """Share of people online: 1 at the peak hour, 0.3 twelve hours later."""
+    """Return the share of people online: 1 at the peak hour, 0.3 twelve hours later."""
     return 0.65 + 0.35 * math.cos(2 * math.pi * (minute / MINUTES - PEAK_HOUR_UTC / 24))
 
 
@@ -122,7 +122,7 @@ def _first_minute(burst: _Burst) -> int:
 
 
 def _last_minute(burst: _Burst) -> int:
-    """When less than one in a hundred of the talk is left."""
+    """Return the minute after which less than 1 % of the talk is left."""
     return burst.end + round(4.6 * (burst.theme.event.fade_minutes if burst.theme.event else 0))
 
 
@@ -133,7 +133,8 @@ def _phase(burst: _Burst, minute: int) -> Phase:
 
 
 def _strength(burst: _Burst, minute: int) -> float:
-    """Rises to 0.6 until the event starts, stands at 1 with short spikes (goals, announcements), then fades."""
+    """Return the strength: it rises to 0.6 until the start, stays at 1 with short spikes (goals, announcements), then
+    fades."""
     event = burst.theme.event
     if event is None:
         return 0.0

@@ -1,4 +1,4 @@
-"""The made-up stream: tweet i is a pure function of what the stream is and of i."""
+"""The made-up stream: tweet i is a pure function of the stream's parameters and of i."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from producer.tweets import created_at, snowflake
 
 RETWEET_SHARE = 0.16
 RETWEET_AGE_S = 1_500
-"""Mean age of what is retweeted."""
+"""Mean age of a retweeted tweet."""
 CLASSIC_CHARACTERS = 140
-"""A longer tweet is cut in `text` and whole in `extended_tweet`, as the v1.1 stream does it."""
+"""A longer tweet is truncated in `text` and complete in `extended_tweet`, as in the v1.1 stream."""
 
 _ENTITY = re.compile(
     r"((?P<url>https://[^\s…]++)|#(?P<hashtag>\w++)|@(?P<mention>\w++)|\$(?P<symbol>[A-Z]{4}+)\b)(?!…)"
 )
-"""What is cut off in the middle is none. The possessive `++` keeps the end of a match from moving before the cut."""
+"""An entity that is cut off does not count. The possessive `++` keeps a match from shrinking to before the cut."""
 _COUNTRIES = {"en": ("GB", "United Kingdom"), "es": ("ES", "España"), "pt": ("BR", "Brasil"), "fr": ("FR", "France")}
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How tweet i begins: its dice (already thrown for what is here), its moment and whether it repeats another one."""
+    """How tweet i begins: its dice (already rolled for these fields), its moment and whether it is a retweet."""
 
     chance: Random
     moment: Moment
@@ -54,7 +54,7 @@ class Stream:
         self._original = lru_cache(maxsize=1024)(self._original_at)
 
     def tweet(self, index: int) -> tuple[int, dict[str, Any]]:
-        """Event time in Unix milliseconds and the object of tweet `index` (from 0)."""
+        """Return event time in Unix milliseconds and object of tweet `index` (from 0)."""
         opening = self._open(index)
         if opening.is_retweet:
             source = self._retweeted(index, opening.chance)
@@ -64,11 +64,11 @@ class Stream:
         return self._written(index, opening)
 
     def tweet_moment(self, index: int) -> int:
-        """Event time in Unix milliseconds of tweet `index`."""
+        """Return the event time of tweet `index` in Unix milliseconds."""
         return self._open(index).moment.time_ms
 
     def talk(self, index: int) -> Talk:
-        """What tweet `index` would be about if it were nobody else's; for looking at a stream."""
+        """Return what tweet `index` would be about if it were an original; for inspecting a stream."""
         return self._original_talk(self._open(index))
 
     def _open(self, index: int) -> Opening:
@@ -90,7 +90,7 @@ class Stream:
         return opening.moment.time_ms, self._object(index, opening, author, text)
 
     def _retweeted(self, index: int, chance: Random) -> int | None:
-        """An earlier original. Whole neighbourhoods agree on one, so some tweets are repeated often and most never."""
+        """Pick an earlier original. Whole neighbourhoods pick the same, so a few tweets spread and most never do."""
         age = 1 + int(-math.log(1 - chance.random()) * self._retweet_distance)
         neighbourhood = 300 if chance.random() < 0.3 else 12
         candidate = (index - age) // neighbourhood * neighbourhood
@@ -99,7 +99,7 @@ class Stream:
         return candidate if candidate >= 0 else None
 
     def _retweet(self, index: int, opening: Opening, source: int) -> dict[str, Any]:
-        """v1.1 form: `RT @name: …` cut to 140 characters, and the whole original with its counts of this moment."""
+        """Return the v1.1 form: `RT @name: …` cut to 140 characters, and the original with its counts at that time."""
         original_ms, original = self._original(source)
         author = person(self._seed, pick(opening.chance))
         age_s = (opening.moment.time_ms - original_ms) / 1000
@@ -159,7 +159,7 @@ def _whole_text(tweet: dict[str, Any]) -> str:
 
 
 def _entities(text: str) -> dict[str, list[dict[str, Any]]]:
-    """What Twitter found in the text. Indices count characters, the sign included, the end excluded."""
+    """Return the entities as Twitter would find them. Indices count characters, sign included, end excluded."""
     entities: dict[str, list[dict[str, Any]]] = {"hashtags": [], "urls": [], "user_mentions": [], "symbols": []}
     for match in _ENTITY.finditer(text):
         indices = list(match.span())

@@ -1,4 +1,4 @@
-"""From a theme to a text that somebody might have written."""
+"""Turns a theme into text that a person might have written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CLOSERS = {
 }
 
 
-class Written(NamedTuple):
+class FilledText(NamedTuple):
     """A text, its author's mood (`+`, `=` or `-`) and the template it was made from."""
 
     text: str
@@ -46,14 +46,14 @@ class Written(NamedTuple):
 
 
 class Writer:
-    """Writes about themes. What a day's event is called depends on the seed and the day alone."""
+    """Writes about themes. The names in a day's event depend only on the seed and the day."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._pools_of = lru_cache(maxsize=256)(self._narrowed)
 
     def write(self, chance: Random, talk: Talk, day: int, author: Person) -> str:
-        """A tweet's whole text, at most 280 characters."""
+        """Return a tweet's full text, at most 280 characters."""
         theme = talk.theme
         written = self._sentence(chance, talk, day, author.language)
         body = written.text
@@ -68,8 +68,8 @@ class Writer:
         pieces += _trimmings(chance, theme, written.mood, author)
         return _fitting(pieces)
 
-    def _sentence(self, chance: Random, talk: Talk, day: int, language: str, but: str = "") -> Written:
-        """One filled template, another one than `but`."""
+    def _sentence(self, chance: Random, talk: Talk, day: int, language: str, but: str = "") -> FilledText:
+        """Fill a template other than `but`."""
         theme = talk.theme
         phase: Phase = chance.choice(QUIET_PHASES) if talk.phase is None else talk.phase
         templates = theme.templates.get(language) or theme.templates["en"]
@@ -85,7 +85,7 @@ class Writer:
             return _unused(chance, pools[match["pool"]], used)
 
         text = _ARTICLE.sub(r"\1n", _GAP.sub(filled, template[2:]))
-        return Written(text[0].upper() + text[1:], template[0], template)
+        return FilledText(text[0].upper() + text[1:], template[0], template)
 
     def _narrowed(self, theme: Theme, day: int) -> Pools:
         chance = dice(self._seed, "words of the day", theme.name, day)
@@ -94,7 +94,7 @@ class Writer:
 
 
 def _unused(chance: Random, pool: Sequence[str], used: set[str]) -> str:
-    """A word not yet in this tweet, as long as there is one."""
+    """Return a word not yet used in this tweet, as long as there is one."""
     word = chance.choice([word for word in pool if word not in used] or pool)
     used.add(word)
     return word
@@ -106,7 +106,7 @@ def _opener(chance: Random, language: str, mood: str) -> str:
 
 
 def _trimmings(chance: Random, theme: Theme, mood: str, author: Person) -> list[str]:
-    """What people hang on: a mention, hashtags, emoji, a link."""
+    """Return what people append: a mention, hashtags, emoji, a link."""
     pieces = []
     if chance.random() < 0.08:
         pieces.append("@" + chance.choice(theme.mentions))
@@ -120,7 +120,7 @@ def _trimmings(chance: Random, theme: Theme, mood: str, author: Person) -> list[
 
 
 def _fitting(pieces: list[str]) -> str:
-    """Leaves out what does not fit at the end, piece by piece: no link or hashtag is ever cut."""
+    """Join the pieces that fit and drop the others whole: no link or hashtag is ever cut."""
     text = ""
     for piece in filter(None, pieces):
         longer = f"{text} {piece}" if text and piece != "!!" else text + piece

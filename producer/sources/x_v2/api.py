@@ -1,4 +1,4 @@
-"""The few calls to X API v2 that are no stream, and what its refusals mean."""
+"""The few non-streaming calls to X API v2, and what its error responses mean."""
 
 from __future__ import annotations
 
@@ -22,39 +22,41 @@ _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 
 class XApi:
-    """Requests with the bearer token, which is shown nowhere.
+    """Requests with the bearer token, which never appears in logs or errors.
 
     Args:
         settings: address and token.
-        now_ms: Unix milliseconds, to see whether this machine's clock is wrong.
+        now_ms: Unix milliseconds, to detect that this machine's clock is wrong.
 
     Raises:
-        ConfigurationError: there is no token, or it cannot be one.
+        ConfigurationError: the token is missing or malformed.
     """
 
     def __init__(self, settings: XSettings, now_ms: Callable[[], int]) -> None:
         token = settings.bearer_token.get_secret_value()
         if not token:
-            msg = "X_BEARER_TOKEN is not set: make an app in a paid project at console.x.com and copy its bearer token"
+            msg = (
+                "X_BEARER_TOKEN is not set: create an app in a paid project at console.x.com and copy its bearer token"
+            )
             raise ConfigurationError(msg)
-        if not _TOKEN.fullmatch(token):  # http.client would show it in its complaint
-            raise ConfigurationError("X_BEARER_TOKEN holds spaces or other characters that no token has: copy it again")
+        if not _TOKEN.fullmatch(token):  # http.client would show it in its error message
+            raise ConfigurationError("X_BEARER_TOKEN contains spaces or other invalid characters: copy it again")
         self._url = settings.api_url.rstrip("/")
         self._auth = Bearer(settings.bearer_token)
         self._now_ms = now_ms
         self.skew = ""
-        """Says so when the last answer was given by another clock."""
+        """A sentence when the last response showed a clock difference, else empty."""
 
     def stream(self, params: dict[str, str], timeout: tuple[float, float]) -> requests.Response:
-        """Open the filtered stream. Raises what requests raises."""
+        """Open the filtered stream. Raises the errors of requests."""
         return self._request("GET", STREAM, params, timeout=timeout, stream=True)
 
     def call(self, method: str, path: str, params: dict[str, str] | None = None, body: object = None) -> dict[str, Any]:
-        """The object that X answers.
+        """Return the JSON object in X's response.
 
         Raises:
-            ConfigurationError: X refuses, and a repetition will not help. Says why, and the fix.
-            RetryableError: X is away, busy, or tells us to wait.
+            ConfigurationError: X rejects the call, and retrying will not help. The message says why, and the fix.
+            RetryableError: X is unreachable, busy, or asks us to wait.
         """
         try:
             response = self._request(method, path, params, json=body, timeout=TIMEOUT_S)
@@ -64,11 +66,11 @@ class XApi:
         if response.status_code < 300:
             return _object(response.content)
         answer = Answer(response.status_code, response.headers, response.content[:16_384])
-        sentence = f"X answered {answer.status} to {method} {path}: {meaning(answer, self._now_ms())}"
-        sentence += f" (it says: {answer.says()})"
+        sentence = f"X answered {answer.status} to {method} {path}: {rejection_sentence(answer, self._now_ms())}"
+        sentence += f" (response: {answer.body_text()})"
         if answer.status in (429, 402) or answer.status >= 500:
             seconds = reset_in_s(answer.headers, self._now_ms())
-            raise RetryableError(sentence + (f"; in {seconds:.0f} s again" if seconds else ""))
+            raise RetryableError(sentence + (f"; retry in {seconds:.0f} s" if seconds else ""))
         raise ConfigurationError(sentence)
 
     def _request(
@@ -94,42 +96,42 @@ class XApi:
         )
 
 
-def meaning(answer: Answer, now_ms: int) -> str:
-    """What an answer other than 200 means, and what to do."""
+def rejection_sentence(answer: Answer, now_ms: int) -> str:
+    """Return what a response other than 200 means, and what to do."""
     said = _object(answer.body)
     kind, reason = as_text(said.get("type")), said.get("reason")
     match answer.status:
         case 400:
-            what = "it does not understand the request"
+            what = "X does not understand the request"
         case 401:
             skew = skew_sentence(answer.headers, now_ms)
-            what = "the token is wrong or was revoked: check X_BEARER_TOKEN" + (f". Also, {skew}" if skew else "")
+            what = "the token is wrong or revoked: check X_BEARER_TOKEN" + (f". Also, {skew}" if skew else "")
         case 402:
             what = "the account has no credits left: buy some at console.x.com"
         case 403 if reason == "client-not-enrolled":
             what = "the app has no access: move it into a pay-per-use project (production) at console.x.com"
         case 403:
-            what = "the app may not do this: its access level at console.x.com does not include it"
+            what = "the app's access level does not allow this: check it at console.x.com"
         case 409:
-            what = "the account has no rule, so that nothing would ever come: `twitter-topics sources rules --apply`"
+            what = "the account has no rules, so X would never send anything: `twitter-topics sources rules --apply`"
         case 429 if said.get("connection_issue") == "TooManyConnections":
-            what = "another process uses this token: X allows one connection"
+            what = "another process is using this token: X allows one connection"
         case 429 if kind.endswith("usage-capped"):
-            what = "the project has used up its posts of this month: raise the limit at console.x.com"
+            what = "the project has used up this month's posts: raise the limit at console.x.com"
         case 429:
             what = "too many requests"
         case 404:
             what = "there is no such address: check X_API_URL"
         case _:
-            what = "it is in trouble" if answer.status >= 500 else "it refuses"
+            what = "X has a server error" if answer.status >= 500 else "X rejects the request"
     return what
 
 
 def used_by_day(api: XApi) -> dict[str, int]:
-    """Posts that X has counted for the whole project, by UTC day (`YYYY-MM-DD`), of the last 31 days.
+    """Return the posts that X counted for the whole project in the last 31 days, by UTC day (`YYYY-MM-DD`).
 
     Raises:
-        ConfigurationError, RetryableError: as XApi.call.
+        ConfigurationError, RetryableError: see XApi.call.
     """
     answer = api.call("GET", USAGE, {"days": "31", "usage.fields": "daily_project_usage"})
     daily = as_object(as_object(answer.get("data")).get("daily_project_usage"))
@@ -141,7 +143,7 @@ def used_by_day(api: XApi) -> dict[str, int]:
 
 
 def is_about_connections(answer: Answer) -> bool:
-    """Whether a 429 says that the connection is taken: the reset time in its headers is of something else."""
+    """Whether a 429 means that the connection is taken: the reset time in its headers is then about something else."""
     return "connection_issue" in _object(answer.body)
 
 

@@ -1,4 +1,4 @@
-"""Compliance events of X (Enterprise streams of posts and of users) as notices.
+"""X's compliance events (Enterprise streams of posts and of users) as notices.
 
 https://docs.x.com/x-api/compliance/streams/introduction; shapes: PostComplianceData and UserComplianceData of
 openapi.json.
@@ -29,15 +29,15 @@ _KNOWN = {"delete"} | set(_ACCOUNT) | _WITHHELD | _SCRUB_GEO | _NOTHING_TO_DO
 
 
 def is_compliance(message: dict[str, Any]) -> bool:
-    """Whether it looks like an event of a compliance stream."""
+    """Whether it looks like a compliance event."""
     return _event(message) is not None
 
 
 def compliance_event(message: dict[str, Any]) -> Notice | None:
-    """The notice of an event, `{"data": {"delete": {"tweet": {"id", "author_id"}, "event_at"}}}` and the like.
+    """Return the notice of an event such as `{"data": {"delete": {"tweet": {"id", "author_id"}, "event_at"}}}`.
 
-    A dropped post is withheld everywhere, and no longer so once it is undropped. None for events that take nothing
-    back (a new profile; an edit, whose new version comes as a post of its own) and for what names nobody.
+    A dropped post is withheld everywhere until it is undropped. None for events that withdraw nothing (a new profile;
+    an edit, whose new version arrives as its own post) and for events that name nobody.
     """
     found = _event(message)
     if found is None or found[0] in _NOTHING_TO_DO:

@@ -1,4 +1,4 @@
-"""Fields of somebody else's JSON: of the type that is wanted, or empty."""
+"""Fields of foreign JSON: of the expected type, or empty."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def as_list(value: object) -> list[Any]:
 
 
 def objects(value: object) -> list[Object]:
-    """The objects in a list, without what else is in it."""
+    """Return the objects in a list, without its other elements."""
     return [one for one in as_list(value) if isinstance(one, dict)]
 
 
@@ -25,12 +25,12 @@ def as_text(value: object) -> str:
 
 
 def as_count(value: object) -> int:
-    """A number that counts something, from JSON's numbers or from digits; else 0."""
+    """Return a count from a JSON number or digits; else 0."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62 else 0
 
 
 def first(fields: Object, *names: str) -> object:
-    """The first of these fields that is there and not null."""
+    """Return the first of these fields that exists and is not null."""
     return next((fields[name] for name in names if fields.get(name) is not None), None)

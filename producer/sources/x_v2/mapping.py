@@ -1,7 +1,7 @@
-"""From the objects of X API v2 to v1.1 tweets and to notices.
+"""Maps objects of X API v2 to v1.1 tweets and to notices.
 
-Fields may be missing, null, of another type, or new: whatever cannot be used is left out, and the line is kept as it
-came under `source_payload`. Lately X renames `tweet` to `post` in its objects (openapi.json); both names are read.
+Fields may be missing, null, of another type, or new: unusable ones are left out, and the original line is kept under
+`source_payload`. X is renaming `tweet` to `post` in its objects (openapi.json); both names are read.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ PARAMETERS = {
     "expansions": "referenced_tweets.id,geo.place_id",
     "place.fields": "country,country_code,full_name,name,place_type",
 }
-"""Asked of the stream: what the v1.1 object needs; by default X sends only `id` and `text`. What an expansion brings is
-paid for like anything else that is read, a user more than a post: the people whom a post mentions or answers, whose
-ids it tells itself, are not asked for."""
+"""Requested from the stream: what the v1.1 object needs; by default X sends only `id` and `text`. Expansions are billed
+like anything else that is read, a user more than a post. So users whom a post mentions or replies to are not requested:
+the post itself contains their ids."""
 
 AUTHOR_FIELDS = "created_at,description,location,name,protected,public_metrics,username,verified,verified_type"
 
@@ -37,7 +37,7 @@ DISCONNECTS = {
     "usage-capped": "usage-cap",
     "rate-limit-exceeded": "rate-limit",
 }
-"""Ends of problem types after which nothing more comes, and what they are called in the gap ledger."""
+"""Suffixes of problem types after which the stream ends, and their causes in the gap ledger."""
 
 _REASON_CHARACTERS = 200
 
@@ -58,32 +58,32 @@ class _Head(msgspec.Struct):
 
 
 class Billed(NamedTuple):
-    """Ids of what a line brought and X charges for."""
+    """Ids in a line that X charges for."""
 
     posts: list[str]
     users: list[str]
 
 
 class Trouble(NamedTuple):
-    """An error inside the stream. `cause` is empty when posts go on coming."""
+    """An error inside the stream. `cause` is empty when the stream continues."""
 
     cause: str
     sentence: str
 
 
 def parameters(authors: bool) -> dict[str, str]:
-    """Of the request: with or without the authors, who cost twice as much as their posts."""
+    """Return the request parameters, with or without authors, who cost twice as much as their posts."""
     if not authors:
         return dict(PARAMETERS)
     return PARAMETERS | {"expansions": f"author_id,{PARAMETERS['expansions']}", "user.fields": AUTHOR_FIELDS}
 
 
 def read_line(line: bytes) -> Event | Trouble | None:
-    """Read one line of a stream.
+    """Read one line of a stream. Never raises, whatever the input.
 
     Returns:
-        A post, an edit, a notice or what is unreadable; a trouble that X reports; None for what is known and of no use
-        here. Never raises on any input.
+        A post, an edit, a notice or an unreadable event; an error that X reports; None for known messages that we do
+        not need.
     """
     try:
         message = json.loads(line.decode("utf-8"))
@@ -110,7 +110,7 @@ def _read(line: bytes, message: Object) -> Event | Trouble | None:
 
 
 def billed(line: bytes) -> Billed:
-    """What a line costs. One that cannot be read counts as a post, one without `data` as nothing."""
+    """Return what a line costs. An unreadable one counts as a post, one without `data` as nothing."""
     try:
         head = msgspec.json.decode(line, type=_Head)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -123,7 +123,7 @@ def billed(line: bytes) -> Billed:
 
 
 class _Included:
-    """What a message brings along, by id (users by name too)."""
+    """The objects included in a message, by id (users by name too)."""
 
     def __init__(self, includes: object) -> None:
         given = as_object(includes)
@@ -136,12 +136,12 @@ class _Included:
 def _post(line: bytes, post: Object, included: _Included) -> Event:
     post_id = as_text(post.get("id"))
     if not is_id(post_id):
-        return _unreadable(line, "id: no number")
+        return _unreadable(line, "id: not a number")
     if not isinstance(post.get("text"), str):
         return _unreadable(line, "text: no text")
     time_ms = event_time(post)
     if time_ms is None:
-        return _unreadable(line, "time: neither created_at nor the id tells one")
+        return _unreadable(line, "time: neither created_at nor the id contains one")
     tweet = _tweet(post, included)
     try:
         fields = json.dumps(tweet, ensure_ascii=False, separators=(",", ":")).encode()
@@ -153,7 +153,7 @@ def _post(line: bytes, post: Object, included: _Included) -> Event:
 
 
 def _tweet(post: Object, included: _Included, nested: bool = False) -> Object:
-    """The v1.1 object. A tweet within another brings no further ones."""
+    """Return the v1.1 object. A nested tweet contains no further ones."""
     post_id = as_text(post.get("id"))
     time_ms = event_time(post)
     note = as_object(first(post, "note_tweet", "note_post"))
@@ -183,7 +183,7 @@ def _tweet(post: Object, included: _Included, nested: bool = False) -> Object:
 
 
 def _references(post: Object, included: _Included, nested: bool) -> Object:
-    """Answers, retweets and quotes. Of a retweet whose original was not sent (any more) only the id is known."""
+    """Return replies, retweets and quotes. Of a retweet whose original was not sent, only the id is known."""
     found: Object = {}
     for reference in objects(first(post, "referenced_tweets", "referenced_posts")):
         kind, its_id = reference.get("type"), as_text(reference.get("id"))
@@ -250,7 +250,7 @@ def _indices(entity: Object) -> list[int]:
 
 
 def _place(post: Object, included: _Included) -> Object:
-    """`coordinates` as GeoJSON (longitude first) and `place`, as v1.1 has them."""
+    """Return `coordinates` as GeoJSON (longitude first) and `place`, as in v1.1."""
     geo = as_object(post.get("geo"))
     place = included.places.get(as_text(geo.get("place_id")))
     point = as_list(as_object(geo.get("coordinates")).get("coordinates"))
@@ -273,7 +273,7 @@ def _withheld(post: Object) -> Object:
 
 
 def _trouble(message: Object) -> Trouble | None:
-    """Of `{"errors": [problem, …]}`, or of a problem that stands alone; None when there is none."""
+    """Return the problem in `{"errors": [problem, …]}`, or a top-level one; None when there is none."""
     problems = objects(message.get("errors")) or ([message] if "title" in message else [])
     for problem in problems:
         kind = as_text(problem.get("type")).rpartition("/")[2]
@@ -284,7 +284,7 @@ def _trouble(message: Object) -> Trouble | None:
             cause = "operational-disconnect"
         if cause or problem is problems[-1]:
             said = _plain(as_text(first(problem, "detail", "message", "title")) or kind)
-            return Trouble(cause, f"X says: {said or 'an error without words'}")
+            return Trouble(cause, f"X reports: {said or 'an error without a message'}")
     return None
 
 
@@ -294,5 +294,5 @@ def _unreadable(line: bytes, reason: str) -> Event:
 
 
 def _plain(text: str) -> str:
-    """For a log: one line, short, without what a terminal would obey."""
+    """Return the text for a log: one short line without terminal control characters."""
     return "".join(c if c.isprintable() else " " for c in text[:_REASON_CHARACTERS]).strip()

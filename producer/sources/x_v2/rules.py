@@ -1,6 +1,6 @@
 """Rules of the filtered stream, kept in a file.
 
-The file is a YAML list; `tag` comes back with each post that the rule matched and may be left out:
+The file is a YAML list; `tag` is optional and comes back with each post that the rule matched:
 
     - value: (football OR soccer) lang:en -is:retweet
       tag: football
@@ -22,14 +22,14 @@ from producer.sources.x_v2.limits import MAX_RULE_CHARACTERS, MAX_RULES
 from twitter_topics.errors import ConfigurationError, RetryableError
 
 AT_ONCE = 100
-"""Rules in one request; 100 requests in 15 minutes are allowed."""
+"""Rules per request; 100 requests in 15 minutes are allowed."""
 
 MAX_PAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule; `rule_id` is X's own, and is not part of what the rule says."""
+    """A rule; `rule_id` is X's own and ignored in comparisons."""
 
     value: str
     tag: str = ""
@@ -38,7 +38,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What makes the account's rules those of the file. A changed tag is a deletion and an addition."""
+    """The changes that make the account's rules match the file. A changed tag is a deletion and an addition."""
 
     add: tuple[Rule, ...]
     delete: tuple[Rule, ...]
@@ -50,19 +50,21 @@ class Plan:
 
 
 def read_rules(path: Path) -> list[Rule]:
-    """The rules of a file.
+    """Return the rules in a file.
 
     Raises:
-        ConfigurationError: it cannot be read or X would refuse it; names every rule at fault.
+        ConfigurationError: it cannot be read, or X would reject it; the message names every invalid rule.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"X_RULES_FILE={path} cannot be read: {error}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigurationError(f"X_RULES_FILE={path} is no YAML: {' '.join(str(error).split())[:300]}") from error
+        raise ConfigurationError(f"X_RULES_FILE={path} is not YAML: {' '.join(str(error).split())[:300]}") from error
     if not isinstance(content, list) or not content:
-        raise ConfigurationError(f"X_RULES_FILE={path}: give a list of rules, `- value: …` and perhaps `tag: …` each")
+        raise ConfigurationError(
+            f"X_RULES_FILE={path} must be a list of rules, each with `value:` and optionally `tag:`"
+        )
     rules: list[Rule] = []
     faults: list[str] = []
     for number, entry in enumerate(content, 1):
@@ -72,16 +74,16 @@ def read_rules(path: Path) -> list[Rule]:
         else:
             rules.append(rule)
     values = Counter(rule.value for rule in rules)
-    faults += [f"given {count} times: {value[:80]}" for value, count in values.items() if count > 1]
+    faults += [f"listed {count} times: {value[:80]}" for value, count in values.items() if count > 1]
     if len(content) > MAX_RULES:
-        faults.append(f"{len(content):,} rules, X takes {MAX_RULES:,}")
+        faults.append(f"{len(content):,} rules, X allows {MAX_RULES:,}")
     if faults:
         raise ConfigurationError(f"X_RULES_FILE={path}:\n  " + "\n  ".join(faults))
     return rules
 
 
 def plan(wanted: Sequence[Rule], remote: Sequence[Rule]) -> Plan:
-    """Compare what the file says with what the account has."""
+    """Compare the rules of the file with those of the account."""
     wanted_set, remote_set = set(wanted), set(remote)
     return Plan(
         add=tuple(rule for rule in wanted if rule not in remote_set),
@@ -91,10 +93,10 @@ def plan(wanted: Sequence[Rule], remote: Sequence[Rule]) -> Plan:
 
 
 def fetch(api: XApi) -> list[Rule]:
-    """The account's rules.
+    """Return the account's rules.
 
     Raises:
-        ConfigurationError, RetryableError: as XApi.call.
+        ConfigurationError, RetryableError: see XApi.call.
     """
     found: list[Rule] = []
     params: dict[str, str] = {}
@@ -112,11 +114,11 @@ def fetch(api: XApi) -> list[Rule]:
 
 
 def validate(api: XApi, todo: Plan) -> None:
-    """Let X check what would be added beside what there is, as far as that fits, and add nothing.
+    """Let X check the rules to add next to the existing ones, as far as they fit, without adding them.
 
     Raises:
-        ConfigurationError: X refuses some; names each with X's reason.
-        RetryableError: as XApi.call.
+        ConfigurationError: X rejects some; the message names each with X's reason.
+        RetryableError: see XApi.call.
     """
     in_the_way = {rule.value for rule in todo.delete}
     new = [rule for rule in todo.add if rule.value not in in_the_way]
@@ -125,19 +127,19 @@ def validate(api: XApi, todo: Plan) -> None:
         _send(api, {"add": [_body(rule) for rule in part]}, dry_run=True)
 
 
-def apply(api: XApi, todo: Plan, tell: Callable[[str], object] = lambda _: None) -> None:
-    """Carry out a plan that was validated.
+def apply(api: XApi, todo: Plan, report: Callable[[str], object] = lambda _: None) -> None:
+    """Carry out a validated plan.
 
-    What is new comes before what goes, so that the stream is never without rules, except where X does not take both
-    at once: a rule whose tag changes, and what goes beyond the number that X takes. Stopped anywhere, it can be done
-    again with a new plan.
+    Rules are added before others are deleted, so that the stream is never without rules, except where X does not allow
+    both at once: a rule whose tag changes, and rules beyond X's maximum. If interrupted, it can be repeated with a new
+    plan.
 
     Args:
-        tell: gets a sentence for each step done.
+        report: called with a sentence after each step.
 
     Raises:
-        ConfigurationError: X refuses a rule; those before it are done.
-        RetryableError: as XApi.call, or X did not delete what it was told to.
+        ConfigurationError: X rejects a rule; the steps before it are done.
+        RetryableError: see XApi.call; also when X did not delete all rules it should.
     """
     in_the_way = {rule.value for rule in todo.delete}
     room = max(0, MAX_RULES - len(todo.keep) - len(todo.delete))
@@ -146,52 +148,52 @@ def apply(api: XApi, todo: Plan, tell: Callable[[str], object] = lambda _: None)
     after = [rule for rule in todo.add if rule not in early]
     for part in _parts(first):
         _send(api, {"add": [_body(rule) for rule in part]})
-        tell(f"added {len(part)}")
+        report(f"added {len(part)}")
     for part in _parts(todo.delete):
         answer = _send(api, {"delete": {"ids": [rule.rule_id for rule in part]}})
         left = _count(answer, "not_deleted")
         if left:
-            raise RetryableError(f"X did not delete {left} of {len(part)} rules; somebody else may have: try again")
-        tell(f"deleted {len(part)}")
+            raise RetryableError(f"X did not delete {left} of {len(part)} rules; somebody else may have. Try again.")
+        report(f"deleted {len(part)}")
     for part in _parts(after):
         _send(api, {"add": [_body(rule) for rule in part]})
-        tell(f"added {len(part)}")
+        report(f"added {len(part)}")
 
 
 def _rule(entry: Any) -> Rule | str:
-    """The rule, or what is wrong with it."""
+    """Return the rule, or what is wrong with it."""
     if not isinstance(entry, dict) or not isinstance(entry.get("value"), str) or not entry["value"].strip():
-        return "give it a value"
+        return "needs a value, as text"
     unknown = sorted(str(name) for name in entry if name not in ("value", "tag"))
     if unknown:
         return f"has {', '.join(unknown)}, but only value and tag are known"
     tag = entry.get("tag", "")
     if not isinstance(tag, str):
-        return "its tag is no text: put it in quotes"
+        return "has a tag that is not text: put it in quotes"
     value = entry["value"].strip()
     if len(value) > MAX_RULE_CHARACTERS:
-        return f"has {len(value):,} characters, X takes {MAX_RULE_CHARACTERS:,}"
+        return f"has {len(value):,} characters, X allows {MAX_RULE_CHARACTERS:,}"
     return Rule(value, tag)
 
 
 def _send(api: XApi, body: dict[str, Any], dry_run: bool = False) -> dict[str, Any]:
     answer = api.call("POST", RULES, {"dry_run": "true"} if dry_run else None, body)
     errors = objects(answer.get("errors"))
-    faults = [one for one in errors if one.get("title") != "DuplicateRule"]  # another one is there: as was wanted
+    faults = [one for one in errors if one.get("title") != "DuplicateRule"]  # the rule already exists, as wanted
     done = _count(answer, "created") + len(errors) - len(faults)
     if "add" in body and (faults or done < len(body["add"])):
-        lines = [_fault(one) for one in faults] or ["X gives no reason"]
-        raise ConfigurationError("X refuses rules:\n  " + "\n  ".join(lines))
+        lines = [_fault_sentence(one) for one in faults] or ["X gives no reason"]
+        raise ConfigurationError("X rejects rules:\n  " + "\n  ".join(lines))
     return answer
 
 
 def _count(answer: dict[str, Any], name: str) -> int:
-    """A number of the answer's summary."""
+    """Return a number from the response's summary."""
     return as_count(as_object(as_object(answer.get("meta")).get("summary")).get(name))
 
 
-def _fault(error: dict[str, Any]) -> str:
-    """X's reason, by rule."""
+def _fault_sentence(error: dict[str, Any]) -> str:
+    """Return X's reason, with the rule."""
     details = error.get("details")
     said = "; ".join(map(str, details)) if isinstance(details, list) else error.get("detail") or error.get("title")
     value = error.get("value")

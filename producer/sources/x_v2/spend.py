@@ -1,8 +1,8 @@
-"""What reading X costs: counted as X bills, kept on disk, and stopped before a cap.
+"""What reading X costs: counted as X bills it, saved on disk, and stopped before a cap.
 
-https://docs.x.com/x-api/getting-started/pricing: every resource that an answer brings is charged, once a UTC day; so a
-line costs its post, the posts and the users that it includes. What was read is on disk before it is read: numbers are
-reserved in blocks, so that a crash counts too much and never too little.
+https://docs.x.com/x-api/getting-started/pricing: every resource in a response is charged once per UTC day, so a line
+costs its post and the posts and users it includes. The counts on disk are always ahead of what was read: they are
+reserved in blocks, so a crash counts too much and never too little.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from producer.receiving.http_stream import Pause
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.x_v2.limits import MAX_POSTS_PER_SECOND
 from producer.status import Spend
 from twitter_topics.errors import IntegrityError
@@ -22,19 +22,19 @@ from twitter_topics.settings import XSettings
 
 FILE = "x_v2-spend.json"
 MAX_BLOCK, MIN_BLOCK = 100, 10
-"""Reserved ahead of what was read, renewed when half is left; a crash counts at most so many too much. More than one
-read from the socket brings, but no more than a twentieth of a cap."""
+"""Posts reserved in advance, renewed when half are left; a crash counts at most this many too much. More than one
+socket read delivers, but at most a twentieth of a cap."""
 
 LINES_IN_FLIGHT = 2 * MAX_POSTS_PER_SECOND
 LINE_POSTS, LINE_USERS = 3, 1
-"""Lines that may be under way while we hang up, and what the dearest brings: a post that answers one and quotes
-another, and its author. Small caps keep a tenth free instead, to be of any use."""
+"""Lines that may be in flight while we hang up, and the most expensive line: a post that replies to one post and quotes
+another, and its author. Small caps keep a tenth free instead, or nothing would be left to read."""
 
 REMEMBERED = 200_000
-"""Ids of today that are not counted twice. Repetitions come within minutes: of 250 a second these are 13."""
+"""Today's ids that are not counted twice. Repeats arrive within minutes; at 250 posts a second this covers 13."""
 
 LOOK_AGAIN_S = 3600.0
-"""Longest wait before the clock and the caps are looked at again."""
+"""Longest wait before the clock and the caps are checked again."""
 
 MICRO = 1_000_000
 
@@ -43,23 +43,23 @@ class SpendGuard:
     """Counts in the thread that reads the stream.
 
     Args:
-        path: where the numbers are kept.
+        path: file of the counts.
         settings: caps and prices.
-        around: clock, and the status whose `spend` is filled.
+        context: clock, and the status whose `spend` is set.
 
     Raises:
-        IntegrityError: the file holds something else.
+        IntegrityError: the file contains something else.
     """
 
-    def __init__(self, path: Path, settings: XSettings, around: Surroundings) -> None:
+    def __init__(self, path: Path, settings: XSettings, context: Context) -> None:
         self._path = path
-        self._now_ms = around.now_ms
+        self._now_ms = context.now_ms
         self._settings = settings
         self._day, self._posts_today, self._posts, self._users = _load(path) or ("", 0, 0, 0)
         self._promised = (0, 0)
         self._block = _block(settings)
         self._seen: dict[str, None] = {}
-        self.spend = around.status.spend = Spend(
+        self.spend = context.status.spend = Spend(
             daily_cap=settings.daily_cap_posts,
             monthly_cap=settings.monthly_cap_posts,
             monthly_cap_dollars=settings.monthly_cap_dollars,
@@ -70,10 +70,10 @@ class SpendGuard:
         self._show()
 
     def pause(self) -> Pause | None:
-        """How long not to connect; None when reading may go on. Then a block is reserved on disk.
+        """Return how long not to connect; None when reading may continue, with a block reserved on disk.
 
         Raises:
-            OSError: the numbers cannot be written. Nothing must be read then.
+            OSError: the counts cannot be saved. Nothing must be read then.
         """
         self._roll()
         self._show()
@@ -85,14 +85,14 @@ class SpendGuard:
             return None
         reason, end = used
         seconds = max(1.0, (_ms(end) - self._now_ms()) / 1000)
-        sentence = f"paused before a cap: {reason}; goes on at {end:%Y-%m-%d %H:%M} UTC"
+        sentence = f"paused before reaching a cap: {reason}; resumes at {end:%Y-%m-%d %H:%M} UTC"
         return Pause(min(seconds, LOOK_AGAIN_S), "spend-cap", sentence)
 
     def received(self, posts: Iterable[str], users: Iterable[str]) -> str:
-        """A line brought these; returns why to hang up now, empty to go on.
+        """Count the posts and users of a line; return why to hang up now, empty to continue.
 
         Raises:
-            OSError: the numbers cannot be written.
+            OSError: the counts cannot be saved.
         """
         self._roll()
         new_posts = self._count_new("p", posts)
@@ -103,13 +103,13 @@ class SpendGuard:
         if self._promised[0] - self._posts < self._block // 2 or self._promised[1] - self._users < self._block // 2:
             self._reserve()
         used = self._used_up()
-        return "" if used is None else f"pausing before a cap: {used[0]}"
+        return "" if used is None else f"pausing before reaching a cap: {used[0]}"
 
     def learn(self, used_by_day: dict[str, int]) -> None:
-        """Posts that X has counted for the project, by UTC day. The larger number is believed.
+        """Merge the posts that X counted for the project, by UTC day. The larger number wins.
 
         Raises:
-            OSError: the numbers cannot be written.
+            OSError: the counts cannot be saved.
         """
         self._roll()
         this_month = sum(used for day, used in used_by_day.items() if day[:7] == self._day[:7])
@@ -119,13 +119,13 @@ class SpendGuard:
         self._show()
 
     def close(self) -> None:
-        """Write the exact numbers, where more was reserved."""
+        """Save the exact counts in place of the reserved ones."""
         if self._promised != (0, 0):
             self._promised = (0, 0)
             self._save(0)
 
     def _roll(self) -> None:
-        """A new day, or a new month. A clock that was set back changes nothing."""
+        """Start a new day or month. A clock that was set back changes nothing."""
         day = datetime.fromtimestamp(self._now_ms() / 1000, UTC).date().isoformat()
         if day <= self._day:
             return
@@ -142,7 +142,7 @@ class SpendGuard:
         return len(set(new))
 
     def _used_up(self) -> tuple[str, datetime] | None:
-        """The cap that is reached but for what may be in flight, and when its time ends."""
+        """Return the cap that is reached, counting posts in flight, and when its period ends."""
         settings = self._settings
         midnight = datetime.fromisoformat(self._day).replace(tzinfo=UTC) + timedelta(days=1)
         month_end = (midnight.replace(day=1) + timedelta(days=31)).replace(day=1) if midnight.day > 1 else midnight
@@ -152,7 +152,7 @@ class SpendGuard:
         dollars, cap = self.spend.dollars_this_month, settings.monthly_cap_dollars
         line = LINE_POSTS * settings.dollars_per_post + LINE_USERS * settings.dollars_per_user
         if _is_near(round(dollars * MICRO), round(cap * MICRO), round(line * MICRO)):
-            return f"{dollars:,.2f} of {cap:,.2f} dollars this month (X_MONTHLY_CAP_DOLLARS)", month_end
+            return f"${dollars:,.2f} of ${cap:,.2f} this month (X_MONTHLY_CAP_DOLLARS)", month_end
         if _is_near(self._posts_today, settings.daily_cap_posts, LINE_POSTS):
             used = f"{self._posts_today:,} of {settings.daily_cap_posts:,} posts today (X_DAILY_CAP_POSTS)"
             return used, midnight
@@ -186,15 +186,15 @@ def _load(path: Path) -> tuple[str, int, int, int] | None:
         day = datetime.fromisoformat(numbers["day"]).date().isoformat()
         counts = [numbers[name] for name in ("posts_today", "posts_this_month", "users_this_month")]
         if not all(isinstance(count, int) and count >= 0 for count in counts):
-            raise ValueError("a count is no number")
+            raise ValueError("a count is not a number")
         return day, *counts
     except (ValueError, TypeError, KeyError) as error:
-        msg = f"{path} does not tell what was spent on X ({error!r}). Restore it, or delete it to count from zero."
+        msg = f"{path} does not contain the X spend ({error!r}). Restore it, or delete it to count from zero."
         raise IntegrityError(msg) from error
 
 
 def _replace(path: Path, content: str) -> None:
-    """When this returns, the new content survives a power cut."""
+    """Replace the file; when this returns, the new content survives a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     with temporary.open("w", encoding="utf-8") as file:
@@ -210,7 +210,7 @@ def _replace(path: Path, content: str) -> None:
 
 
 def _is_near(used: int, cap: int, line: int) -> bool:
-    """Whether what is in flight, lines of at most `line` each, may pass the cap."""
+    """Whether the lines in flight, of at most `line` each, may exceed the cap."""
     return cap > 0 and used >= cap - min(LINES_IN_FLIGHT * line, max(line, cap // 10))
 
 

@@ -1,4 +1,4 @@
-"""Ids and times of X: https://docs.x.com/fundamentals/x-ids."""
+"""X's ids and times: https://docs.x.com/fundamentals/x-ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from producer.tweets import SNOWFLAKE_EPOCH_MS
 
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 _FIRST_SNOWFLAKE = 29_700_859_247
-"""Ids below it carry no time; the first of its kind was given on 2010-11-04."""
+"""Ids below it carry no time; this one was assigned on 2010-11-04."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -21,15 +21,15 @@ def is_id(value: object) -> bool:
 
 
 def number_of(value: object) -> int:
-    """The id as a number, 0 for what is none."""
+    """Return the id as a number, 0 if it is not an id."""
     return int(value) if isinstance(value, str) and is_id(value) else 0
 
 
 def event_time(post: Mapping[str, Any]) -> int | None:
-    """When it was posted, Unix milliseconds.
+    """Return when it was posted, Unix milliseconds.
 
-    The id tells it to the millisecond (https://docs.x.com/fundamentals/x-ids); `created_at`, which has whole seconds,
-    where the id says something else.
+    The id gives it to the millisecond (https://docs.x.com/fundamentals/x-ids); where the two disagree, `created_at`,
+    which has whole seconds, is used.
     """
     number = number_of(post.get("id"))
     by_id = (number >> 22) + SNOWFLAKE_EPOCH_MS if number >= _FIRST_SNOWFLAKE else None
@@ -39,7 +39,7 @@ def event_time(post: Mapping[str, Any]) -> int | None:
 
 
 def read_time(value: object) -> int | None:
-    """Unix milliseconds of an ISO 8601 time; None for anything else and for times before 1970."""
+    """Return the Unix milliseconds of an ISO 8601 time; None for anything else and for times before 1970."""
     if not isinstance(value, str):
         return None
     try:

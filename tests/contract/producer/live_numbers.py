@@ -1,8 +1,8 @@
-"""The real producer on a live source of numbers, which kills itself at a named point when told to. Run by the tests.
+"""The real producer on a live source of numbers, which kills itself at a named point on request. Run by the tests.
 
     python -m tests.contract.producer.live_numbers [FIRST:]LAST [POINT NTH]
 
-With FIRST the source has no cursor: what it gave once can never be asked for again.
+With FIRST the source has no cursor: a number cannot be requested again.
 """
 
 from __future__ import annotations
@@ -16,30 +16,31 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from producer import __main__ as producer_main
-from producer import position, service, sources
+from producer import position, service
 from producer.buffering import segments, spool
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.sending import publisher
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
+from producer.sources import bluesky
 from twitter_topics.settings import Settings
 
 NAME = "bluesky"
-"""Whose place the numbers take."""
+"""The source that the numbers replace."""
 
 
 class Numbers:
-    """1 to LAST, a handful at a time. What came after its cursor can be asked for again: a hole is a loss of ours."""
+    """Yields 1 to LAST, a few at a time. It can be re-read from any cursor, so a hole in Kafka is our loss."""
 
     name = "numbers"
     live = True
 
-    def __init__(self, start: Position, around: Surroundings) -> None:
+    def __init__(self, start: SourcePosition, context: Context) -> None:
         self.start = start
-        self._around = around
+        self._context = context
 
     @classmethod
-    def open(cls, _: Settings, saved: Position | None, around: Surroundings) -> Self:
-        return cls(saved or Position({"of": "numbers"}), around)
+    def open(cls, _: Settings, saved: SourcePosition | None, context: Context) -> Self:
+        return cls(saved or SourcePosition({"of": "numbers"}), context)
 
     def check(self) -> str:
         return "numbers are always there"
@@ -50,11 +51,11 @@ class Numbers:
             cursor = 0 if forgets else number
             yield Event("post", str(number).encode(), b"{}" + b" " * (number % 500), 1_000 * number, cursor)
             if number % 20 == 0:
-                self._around.wait(0.002)
+                self._context.wait(0.002)
                 yield None
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is held open."""
 
 
 def _die(*_: Any) -> None:
@@ -62,7 +63,7 @@ def _die(*_: Any) -> None:
 
 
 class Failpoint:
-    """Ends the process without a word the n-th time that it is reached."""
+    """Kills the process silently the n-th time it is reached."""
 
     def __init__(self, nth: int) -> None:
         self._left = nth
@@ -99,7 +100,7 @@ class Failpoint:
 
 
 def arm(point: str, nth: int) -> None:
-    """Put a failpoint into the running code."""
+    """Insert a failpoint into the running code."""
     failpoint = Failpoint(nth)
     files: Any = SimpleNamespace(**vars(os))
     before, after = failpoint.before, failpoint.after
@@ -147,12 +148,12 @@ POINTS = {
     "in the middle of forgetting": 10,
     "after forgetting": 10,
 }
-"""Each with how often it is reached in a second or two, when receiving, sending and saving are all under way."""
+"""Each with the number of times it is reached in a second or two, while receiving, sending and saving all run."""
 
 
 def main() -> int:
-    """Small segments and frequent saving, so that every point is reached many times."""
-    sources._CLASSES[NAME] = f"{__name__}:Numbers"
+    """Replace Bluesky by the numbers; use small segments and save often, so that every point is reached many times."""
+    bluesky.SOURCE = Numbers  # type: ignore[assignment]
     service.TICK_S = service._LOOK_S = 0.02
     spool.SEGMENT_BYTES = 20_000
     if len(sys.argv) > 2:

@@ -1,4 +1,4 @@
-"""The publisher on the fake Kafka and on a real one, and the whole producer killed in its work."""
+"""The publisher on a fake and on a real Kafka, and the complete producer killed while running."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch
 from producer.position import PositionFile
 from producer.sending import kafka_client
 from producer.sending.kafka_client import connect
-from producer.sending.publisher import Client, Confirmed, Publisher
+from producer.sending.publisher import Confirmed, KafkaClient, Publisher
 from producer.source import Event, Kind
 from producer.testing import FakeKafka
 from tests.contract.kafka_records import PATIENCE_S, Record, own_topics, read_topic
@@ -38,21 +38,21 @@ N = 3_000
 class Kafka(NamedTuple):
     """A client of either kind, and how to read a topic back."""
 
-    client: Client
+    client: KafkaClient
     settings: KafkaSettings
     read: Callable[[str], list[Record]]
 
 
 @pytest.fixture(scope="session")
 def broker(request: pytest.FixtureRequest) -> str:
-    """Address of a real Kafka: TEST_KAFKA when set, else a broker started for this session."""
+    """Yield the address of a real Kafka: TEST_KAFKA if set, else a broker started for this session."""
     address = os.environ.get("TEST_KAFKA")
     return address or str(request.getfixturevalue("services").variables["KAFKA_BOOTSTRAP_SERVERS"])
 
 
 @pytest.fixture
 def variables(broker: str) -> Iterator[dict[str, str]]:
-    """Settings of a real Kafka with topics of this test's own."""
+    """Yield settings of a real Kafka with this test's own topics."""
     with own_topics(broker) as names:
         yield names
 
@@ -74,12 +74,12 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     client.close()
 
 
-def test_every_record_arrives_once_as_it_was_and_is_confirmed(kafka: Kafka) -> None:
+def test_every_record_arrives_once_unchanged_and_is_confirmed(kafka: Kafka) -> None:
     publisher = Publisher(kafka.client, kafka.settings, "test", max_unconfirmed=500)
     events = [Event("post", str(i).encode(), f"é {i} \x00".encode(), i, i) for i in range(1, N + 1)]
     confirmed: list[Confirmed] = []
     for first in range(1, N + 1, 100):
-        publisher.send(Batch(first, first + 99, 1_234, events[first - 1 : first + 99]))
+        publisher.send(EventBatch(first, first + 99, 1_234, events[first - 1 : first + 99]))
         confirmed += confirm(publisher, until=lambda: publisher.has_room)
     confirmed += confirm(publisher, until=lambda: publisher.is_idle)
     assert sum(some.records for some in confirmed) == N
@@ -95,7 +95,7 @@ def test_every_kind_has_its_topic(kafka: Kafka) -> None:
     publisher = Publisher(kafka.client, kafka.settings, "test")
     kinds: tuple[Kind, ...] = ("edit", "notice", "gap", "unreadable")
     events = [Event(kind, kind.encode(), b"{}", reason="json: no") for kind in kinds]
-    publisher.send(Batch(1, 5, 1, [*events, Event("post", b"8", b"x" * 2_000_000)]))
+    publisher.send(EventBatch(1, 5, 1, [*events, Event("post", b"8", b"x" * 2_000_000)]))
     [confirmed] = confirm(publisher, until=lambda: publisher.is_idle)
     assert (confirmed.number, confirmed.records) == (5, 5)
     settings = kafka.settings
@@ -109,19 +109,19 @@ def test_every_kind_has_its_topic(kafka: Kafka) -> None:
     assert len(letters) == 2
 
 
-def test_a_topic_that_takes_only_smaller_records_is_named(variables: dict[str, str]) -> None:
+def test_a_topic_that_accepts_only_smaller_records_is_reported(variables: dict[str, str]) -> None:
     settings = Settings(variables).kafka
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.raw_topic, {"max.message.bytes": "20000"})])
     admin.close()
     publisher = Publisher(connect(settings), settings, "test")
-    publisher.send(Batch(1, 1, 1, [Event("post", b"1", os.urandom(50_000))]))
+    publisher.send(EventBatch(1, 1, 1, [Event("post", b"1", os.urandom(50_000))]))
     with pytest.raises(ConfigurationError, match=r"max\.message\.bytes"):
         confirm(publisher, until=lambda: publisher.is_idle)
     publisher.close()
 
 
-def test_closed_with_records_on_the_way_a_client_leaves_nothing_behind(variables: dict[str, str]) -> None:
+def test_a_client_closed_with_records_in_flight_leaves_nothing_behind(variables: dict[str, str]) -> None:
     settings = Settings(variables).kafka
 
     def left() -> tuple[int, int]:
@@ -130,22 +130,22 @@ def test_closed_with_records_on_the_way_a_client_leaves_nothing_behind(variables
     threads, files = left()
     for _ in range(8):
         publisher = Publisher(connect(settings), settings, "test")
-        publisher.send(Batch(1, 2_000, 1, [Event("post", b"%d" % i, b"x" * 500) for i in range(2_000)]))
+        publisher.send(EventBatch(1, 2_000, 1, [Event("post", b"%d" % i, b"x" * 500) for i in range(2_000)]))
         publisher.close()
     gc.collect()
     threads_left, files_left = left()
     assert threads_left <= threads
-    assert files_left < files + 4, "less than one for every second client: the others may wait for the collector"
+    assert files_left < files + 4, "fewer than one per two clients: some may wait for the garbage collector"
 
 
-def test_a_missing_topic_is_named(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_topic_is_reported(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_client, "PATIENCE_S", 1.0)
     with pytest.raises(RetryableError, match="topic no-such-topic"):
         connect(Settings({**variables, "KAFKA_RAW_TOPIC": "no-such-topic"}).kafka)
 
 
-def test_a_missing_broker_is_named(tmp_path: Path) -> None:
-    """In a process of its own: kafka-python leaves the sockets of a failed constructor to the garbage collector."""
+def test_a_missing_broker_is_reported(tmp_path: Path) -> None:
+    """In its own process: kafka-python leaves the sockets of a failed constructor to the garbage collector."""
     program = (
         "from producer.sending import kafka_client; from twitter_topics.settings import Settings; "
         "kafka_client.PATIENCE_S = 1; "
@@ -159,7 +159,7 @@ def test_a_missing_broker_is_named(tmp_path: Path) -> None:
 
 
 def confirm(publisher: Publisher, until: Callable[[], bool]) -> list[Confirmed]:
-    """What is acknowledged until something is true."""
+    """Return what is acknowledged until a condition holds."""
     found: list[Confirmed] = []
     deadline = time.monotonic() + PATIENCE_S
     while not until():
@@ -171,7 +171,7 @@ def confirm(publisher: Publisher, until: Callable[[], bool]) -> list[Confirmed]:
 
 
 class Runs:
-    """Runs `python -m producer` with settings of its own."""
+    """Runs `python -m producer` with its own settings."""
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
         self.folder = folder
@@ -183,7 +183,7 @@ class Runs:
         return subprocess.Popen([sys.executable, "-m", "producer"], cwd=self.folder, env=self._environment)
 
     def wait_for_progress(self, running: subprocess.Popen[bytes], beyond: int = 0) -> None:
-        """Until a position after `beyond` records is saved."""
+        """Wait until a position after `beyond` records is saved."""
         deadline = time.monotonic() + PATIENCE_S
         while (position := self.positions.load()) is None or position.count <= beyond:
             assert time.monotonic() < deadline
@@ -199,7 +199,7 @@ class Runs:
         return read_health(self.folder / "health")["producer"]
 
 
-def test_killed_in_its_work_the_producer_repeats_and_misses_nothing(variables: dict[str, str], tmp_path: Path) -> None:
+def test_a_killed_producer_repeats_and_misses_nothing(variables: dict[str, str], tmp_path: Path) -> None:
     limit = 12_000
     runs = Runs(tmp_path, {**variables, "PRODUCER_LIMIT": str(limit)})
     killed = runs.start()
@@ -217,7 +217,7 @@ def test_killed_in_its_work_the_producer_repeats_and_misses_nothing(variables: d
     assert (health.state, health.ok, health.restarts) == ("finished", True, 1)
 
 
-def test_asked_to_stop_the_producer_saves_exactly_what_it_sent(variables: dict[str, str], tmp_path: Path) -> None:
+def test_a_stopped_producer_saves_exactly_what_it_sent(variables: dict[str, str], tmp_path: Path) -> None:
     runs = Runs(tmp_path, {**variables, "PRODUCER_SYNTHETIC_HISTORY_HOURS": "0", "PRODUCER_SYNTHETIC_RATE": "200"})
     for first in (True, False):
         running = runs.start()

@@ -1,4 +1,4 @@
-"""The whole producer with a broker of the test's own: killed at every point, and with its broker taken away."""
+"""The complete producer with the test's own broker: killed at every point, and without its broker."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import psutil
 import pytest
 from kafka.admin import NewTopic
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch
 from producer.buffering.segments import frames
-from producer.position import Position, PositionFile
+from producer.position import PositionFile, SourcePosition
 from tests.contract.kafka_records import PATIENCE_S, kafka_admin, own_topics, read_topic
 from tests.contract.producer.live_numbers import NAME, POINTS
 from twitter_topics.errors import EXIT_CONFIGURATION
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.contract
 
 PROJECT = Path(__file__).parents[3]
 LATE_S = 90
-"""A broker that was away is noticed when a delivery is given up, and asked again at the latest every ten seconds."""
+"""A broker outage is noticed when a delivery times out; reconnects are at most ten seconds apart."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 class Runs:
-    """Runs the producer on the live source of numbers, in a folder and topics of its own."""
+    """Runs the producer on the live source of numbers, in its own folder and topics."""
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
         self.folder = folder
@@ -65,7 +65,7 @@ class Runs:
         return self._started[-1]
 
     def end(self) -> None:
-        """Leave none behind when a test fails."""
+        """Leave no process behind when a test fails."""
         for process in self._started:
             process.kill()
             process.wait()
@@ -74,8 +74,8 @@ class Runs:
         raw = read_topic(self.variables["KAFKA_BOOTSTRAP_SERVERS"], self.variables["KAFKA_RAW_TOPIC"])
         return [int(record.key) for record in raw]
 
-    def position(self) -> Position:
-        return PositionFile(self.folder / "state", NAME).load() or Position({})
+    def position(self) -> SourcePosition:
+        return PositionFile(self.folder / "state", NAME).load() or SourcePosition({})
 
     def health(self) -> Health | None:
         return read_health(self.folder / "health").get("producer")
@@ -86,7 +86,7 @@ class Runs:
 
     def spooled(self) -> list[int]:
         pieces = [piece for path in self.spool.glob("*.spool") for piece in frames(path.read_bytes())]
-        return [int(event.key) for piece in pieces if isinstance(piece, Batch) for event in piece.events]
+        return [int(event.key) for piece in pieces if isinstance(piece, EventBatch) for event in piece.events]
 
     def spooled_bytes(self) -> int:
         return sum(path.stat().st_size for path in self.spool.glob("*.spool"))
@@ -114,7 +114,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = LATE_S) -> None:
 
 
 def finish(runs: Runs, size: int) -> None:
-    """Let a run without faults send the rest; every number must be there, and nothing be left on disk."""
+    """Let a run without faults send the rest; check that every number arrived and nothing is left on disk."""
     assert runs.start(size, limit=size).wait(PATIENCE_S) == 0
     arrived = runs.arrived()
     assert set(arrived) == set(range(1, size + 1))
@@ -131,7 +131,7 @@ def test_killed_at_any_point_nothing_received_is_lost(runs: Runs, point: str) ->
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_at_any_point_everything_on_disk_arrives_although_nobody_can_be_asked_again(
+def test_killed_at_any_point_everything_on_disk_arrives_without_reading_the_source_again(
     runs: Runs, point: str
 ) -> None:
     on_disk: set[int] = set()
@@ -144,13 +144,13 @@ def test_killed_at_any_point_everything_on_disk_arrives_although_nobody_can_be_a
     assert not on_disk - arrived
     assert arrived >= set(range(3_000_000, 3_001_000))
     assert runs.spooled_bytes() == 0
-    for part in (1, 2):  # in each run without a hole, whatever was deleted from the disk before the kill
+    for part in (1, 2):  # each run without holes, whatever was deleted from disk before the kill
         numbers = [number for number in arrived if number // 1_000_000 == part]
         assert not numbers or sorted(numbers) == list(range(part * 1_000_000, max(numbers) + 1))
 
 
 @pytest.mark.parametrize("fault", ["paused", "killed", "stopped"])
-def test_a_broker_that_goes_and_comes_back_misses_nothing(broker: Broker, runs: Runs, fault: str) -> None:
+def test_a_broker_outage_misses_nothing(broker: Broker, runs: Runs, fault: str) -> None:
     size = 20_000
     running = runs.start(size, limit=size)
     try:
@@ -162,11 +162,11 @@ def test_a_broker_that_goes_and_comes_back_misses_nothing(broker: Broker, runs: 
         assert health is not None
         assert "Kafka" in health.error
         held = runs.spooled_bytes()
-        if held < 1_000_000:  # receiving goes on
+        if held < 1_000_000:  # still receiving
             wait_for(lambda: runs.spooled_bytes() > held)
         threads, files = threads_and_files(running)
         assert threads <= before[0] + 1
-        assert files < before[1] + 20  # sockets of refused attempts wait for the collector
+        assert files < before[1] + 20  # sockets of rejected attempts wait for the garbage collector
     finally:
         if fault == "paused":
             broker.resume()
@@ -182,7 +182,7 @@ def test_a_broker_that_goes_and_comes_back_misses_nothing(broker: Broker, runs: 
     assert (health.state, health.ok) == ("finished", True)
 
 
-def test_started_without_kafka_it_receives_and_a_stop_leaves_the_rest_to_the_next_start(runs: Runs) -> None:
+def test_started_without_kafka_it_receives_and_the_next_start_sends_the_rest(runs: Runs) -> None:
     size = 3_000
     with ended(Runs(runs.folder, {**runs.variables, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"})) as away:
         running = away.start(size)
@@ -225,7 +225,7 @@ super.users=User:broker;User:ANONYMOUS
 
 @pytest.fixture(scope="module")
 def guarded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """It wants to know who comes, and lets its own user alone do anything."""
+    """A broker that requires authentication and authorizes only its own user."""
     broker = Broker(tmp_path_factory.mktemp("guarded"), SASL)
     broker.start()
     yield broker
@@ -240,7 +240,7 @@ def guarded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]
         ("known", "SCRAM-SHA-256", "UnsupportedSaslMechanismError"),
     ],
 )
-def test_a_broker_that_refuses_us_for_good_ends_it_with_what_to_do(
+def test_a_broker_that_rejects_us_ends_it_with_the_fix(
     guarded_broker: Broker, tmp_path: Path, password: str, mechanism: str, said: str
 ) -> None:
     variables = {
@@ -257,7 +257,7 @@ def test_a_broker_that_refuses_us_for_good_ends_it_with_what_to_do(
     assert "KAFKA_SASL_*" in log
     assert "canary" not in log
     assert "Traceback" not in log
-    assert runs.spooled()  # what was received waits for the right settings
+    assert runs.spooled()  # received posts wait for correct settings
 
 
 MANY_CONNECTIONS = """
@@ -280,7 +280,7 @@ for attempt in range(25):
 
 
 @pytest.mark.parametrize("server", ["silent", "none"])
-def test_many_attempts_in_vain_leave_no_thread_and_no_file(server: str, tmp_path: Path) -> None:
+def test_many_failed_attempts_leave_no_thread_and_no_file(server: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1] if server == "silent" else 9
         environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}"}
@@ -290,7 +290,7 @@ def test_many_attempts_in_vain_leave_no_thread_and_no_file(server: str, tmp_path
         )
     early, late = ([int(count) for count in line.split()] for line in ended.stdout.splitlines())
     assert late[0] == early[0] == 1
-    assert late[1] < early[1] + 10  # twenty attempts later; those of the last one may still be open
+    assert late[1] < early[1] + 10  # twenty attempts later; the last one's may still be open
 
 
 def threads_and_files(process: subprocess.Popen[bytes]) -> tuple[int, int]:

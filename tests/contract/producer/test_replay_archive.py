@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from producer.position import Position
-from producer.source import Surroundings
+from producer.position import SourcePosition
+from producer.source import Context
 from producer.sources.replay import ReplaySource
 from tests.contract.archive_table import SCHEMA, make_table
 from tests.contract.producer.test_replay_sources import NOW, after, keys, ms, sent
@@ -35,7 +35,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 class Row(NamedTuple):
-    """A row of the archive; `reason` makes it a reject."""
+    """A row of the archive; with a `reason` it is rejected."""
 
     number: int
     at: datetime
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 
 class Archive:
-    """A table of the test's own."""
+    """The test's own table."""
 
     def __init__(self, settings: dict[str, str], warehouse: str) -> None:
         self.variables = settings
@@ -80,10 +80,10 @@ class Archive:
         return path
 
     def opened(
-        self, saved: Position | None = None, around: Surroundings | None = None, **settings: str
+        self, saved: SourcePosition | None = None, context: Context | None = None, **settings: str
     ) -> ReplaySource:
         given = {**self.variables, "PRODUCER_REPLAY_FILE": "archive", **settings}
-        return ReplaySource.open(Settings(given), saved, around or Surroundings(now_ms=lambda: ms(NOW)))
+        return ReplaySource.open(Settings(given), saved, context or Context(now_ms=lambda: ms(NOW)))
 
 
 def _payload(row: Row) -> bytes:
@@ -111,10 +111,10 @@ ROWS = [
     Row(4, AT + MINUTE, 1, 2),
     Row(5, AT + HOUR, 0, 1),
     Row(6, AT + HOUR, 1, 0),
-    Row(7, AT + HOUR, 1, 0, NOW - HOUR),  # the same place, after the topic was made anew
+    Row(7, AT + HOUR, 1, 0, NOW - HOUR),  # the same offset, after the topic was re-created
     Row(8, AT + 3 * HOUR, 0, 9),
 ]
-REFUSED = [
+REJECTED = [
     Row(90, AT + MINUTE, 0, 9, reason="json: x"),
     Row(91, AT + MINUTE, 0, 10, reason="deleted: delete"),
     Row(92, AT + 9 * HOUR, 0, 11, reason="deleted: account suspended"),
@@ -122,7 +122,7 @@ REFUSED = [
 
 
 def fill(archive: Archive) -> None:
-    rows = [*ROWS, *REFUSED]
+    rows = [*ROWS, *REJECTED]
     random.Random(5).shuffle(rows)
     archive.append(rows[:6])
     archive.append(rows[6:])
@@ -142,7 +142,7 @@ def test_tweets_of_the_archive_in_order_and_resumed_anywhere(archive: Archive) -
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
-def test_an_hour_that_is_read_in_pieces(archive: Archive, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+def test_an_hour_read_in_pieces(archive: Archive, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr("producer.sources.replay.archive.PIECE_ROWS", rows)
     fill(archive)
     source = archive.opened()
@@ -162,7 +162,7 @@ def test_hours_of_the_archive(archive: Archive) -> None:
         archive.opened(PRODUCER_REPLAY_FROM="2030-01-01T00:00Z")
 
 
-def test_what_the_replay_itself_archives_does_not_come_back(archive: Archive) -> None:
+def test_tweets_archived_by_the_replay_are_not_replayed(archive: Archive) -> None:
     fill(archive)
     source = archive.opened()
     whole = sent(source)
@@ -171,7 +171,7 @@ def test_what_the_replay_itself_archives_does_not_come_back(archive: Archive) ->
     assert sent(archive.opened(after(source, whole[:3]))) == whole[3:]
 
 
-def test_after_the_snapshot_expired_the_newest_goes_on(archive: Archive, caplog: pytest.LogCaptureFixture) -> None:
+def test_after_the_snapshot_expired_the_newest_is_used(archive: Archive, caplog: pytest.LogCaptureFixture) -> None:
     fill(archive)
     source = archive.opened()
     whole = sent(source)
@@ -180,7 +180,7 @@ def test_after_the_snapshot_expired_the_newest_goes_on(archive: Archive, caplog:
     with caplog.at_level(logging.WARNING):
         assert sent(archive.opened(after(source, whole[:3]))) == whole[3:]
     assert [record.getMessage() for record in caplog.records if "expired" in record.getMessage()] == [
-        "the snapshot of the first start has expired: going on with the newest"
+        "the snapshot of the first start has expired, continuing with the newest"
     ]
 
 
@@ -195,17 +195,17 @@ def test_the_newest_accepted_tweet_is_moved_to_now(archive: Archive) -> None:
     assert limited.start.origin["shift_ms"] == ms(NOW) - ms(ROWS[2].at)
 
 
-def test_a_data_file_that_is_missing_is_named(archive: Archive) -> None:
+def test_a_missing_data_file_is_reported(archive: Archive) -> None:
     fill(archive)
     source = archive.opened()
     for path in archive.paths:
         archive.table.io.delete(path)
-    with pytest.raises(IntegrityError, match="the archive lacks a data file of 2026-11-02T12:00:00"):
+    with pytest.raises(IntegrityError, match="the archive is missing a data file of 2026-11-02T12:00:00"):
         sent(source)
 
 
-def test_an_empty_archive_is_named(archive: Archive) -> None:
+def test_an_empty_archive_is_reported(archive: Archive) -> None:
     with pytest.raises(ConfigurationError, match="the archive has no rows"):
         archive.opened()
-    archive.append(REFUSED)
+    archive.append(REJECTED)
     assert sent(archive.opened(PRODUCER_REPLAY_TIMES="shift")) == []

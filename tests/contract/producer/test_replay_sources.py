@@ -1,4 +1,4 @@
-"""Replay of the objects of a real S3, over a line that breaks."""
+"""Replay of objects from a real S3 over an unreliable connection."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.position import SourcePosition
+from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
 from producer.testing import tweet_lines
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
@@ -45,7 +45,7 @@ def keys(events: list[Event]) -> list[int]:
     return [int(event.key) for event in events]
 
 
-def after(source: ReplaySource, events: list[Event]) -> Position:
+def after(source: ReplaySource, events: list[Event]) -> SourcePosition:
     return source.start.advanced(len(events), events[-1].cursor, None)
 
 
@@ -55,7 +55,7 @@ def text(first_id: int, count: int = 2) -> bytes:
 
 
 class Bucket:
-    """A bucket of the test's own, and settings that replay it."""
+    """The test's own bucket, and settings that replay it."""
 
     def __init__(self, services: Services) -> None:
         self._services, self.name = services, f"replay-{uuid.uuid4().hex[:8]}"
@@ -66,10 +66,10 @@ class Bucket:
         self.client.put_object(Bucket=self.name, Key=key, Body=content)
 
     def opened(
-        self, saved: Position | None = None, prefix: str = "in/", around: Surroundings | None = None, **settings: str
+        self, saved: SourcePosition | None = None, prefix: str = "in/", context: Context | None = None, **settings: str
     ) -> ReplaySource:
         given = {"PRODUCER_REPLAY_FILE": f"s3://{self.name}/{prefix}", **settings}
-        return ReplaySource.open(self._services.settings(**given), saved, around or Surroundings())
+        return ReplaySource.open(self._services.settings(**given), saved, context or Context())
 
 
 @pytest.fixture
@@ -105,24 +105,24 @@ def test_objects_of_a_prefix_are_read_in_order_and_resumed_at_any_line(bucket: B
     assert keys(sent(bucket.opened(prefix="a#b/c?d"))) == [11, 12]
 
 
-def test_a_listing_of_many_pages(bucket: Bucket) -> None:
+def test_listings_of_many_pages(bucket: Bucket) -> None:
     count = 1005
     for number in range(1, count + 1):
         bucket.put(f"in/{number}.json", text(number, 1))
     assert keys(sent(bucket.opened())) == list(range(1, count + 1))
 
 
-def test_shift_takes_the_last_object_with_tweets_for_the_newest(bucket: Bucket) -> None:
+def test_shift_reads_the_last_object_with_tweets(bucket: Bucket) -> None:
     bucket.put("in/1.json", text(1))
     bucket.put("in/2.json", text(3))
     bucket.put("in/3.json", b"no json\n")
-    around = Surroundings(now_ms=lambda: ms(NOW))
-    events = sent(bucket.opened(around=around, PRODUCER_REPLAY_TIMES="shift"))
+    context = Context(now_ms=lambda: ms(NOW))
+    events = sent(bucket.opened(context=context, PRODUCER_REPLAY_TIMES="shift"))
     assert [event.event_time_ms for event in events] == [ms(NOW) - back * 1000 for back in (3, 2, 1, 0)] + [None]
 
 
 class BreakingLine:
-    """A way to a server on which each of the first answers breaks off after so many bytes."""
+    """A proxy to a server that cuts each of the first responses off after a number of bytes."""
 
     def __init__(self, host: str, port: int) -> None:
         self.cuts: list[int] = []
@@ -175,49 +175,49 @@ def line(services: Services) -> Iterator[BreakingLine]:
     made.close()
 
 
-def test_a_read_that_breaks_goes_on_where_it_was(bucket: Bucket, line: BreakingLine) -> None:
+def test_an_interrupted_read_resumes(bucket: Bucket, line: BreakingLine) -> None:
     noise = random.Random(1)
     rows = [json.dumps({"id_str": str(number), "text": noise.randbytes(300).hex()}) for number in range(1, 8001)]
     content = "\n".join(rows).encode()
     bucket.put("in/1.jsonl", content)
     bucket.put("in/2.jsonl.gz", gzip.compress(content.replace(b'"id_str":', b'"x":1,"id_str":'), 1))
     waits: list[float] = []
-    around = Surroundings(pause=lambda seconds: bool(waits.append(seconds)))
+    context = Context(pause=lambda seconds: bool(waits.append(seconds)))
     endpoint = {"S3_ENDPOINT_URL": f"http://127.0.0.1:{line.port}"}
-    source = bucket.opened(around=around, **endpoint)
+    source = bucket.opened(context=context, **endpoint)
     line.cuts = [1_000_000, 2_000_000, 500_000, 1_500_000, 300_000]
     events = sent(source)
     assert keys(events) == [*range(1, 8001), *range(1, 8001)]
     assert len(content) > 5_000_000
     assert line.cuts == []
     assert line.broken == 5
-    assert around.status.reconnects["network"] == len(waits) > 0
-    assert all(0.25 <= wait <= 1 for wait in waits)  # every success starts the waits anew
-    assert (around.status.connected, around.status.sentence) == (True, "")
+    assert context.status.reconnects["network"] == len(waits) > 0
+    assert all(0.25 <= wait <= 1 for wait in waits)  # every success resets the waits
+    assert (context.status.connected, context.status.sentence) == (True, "")
 
 
-def test_a_stop_ends_the_waiting_for_a_store_that_is_away(bucket: Bucket, line: BreakingLine) -> None:
+def test_a_stop_ends_the_wait_for_an_unavailable_store(bucket: Bucket, line: BreakingLine) -> None:
     bucket.put("in/1.jsonl", b"".join(text(number) for number in range(1, 20_000, 2)))
-    around = Surroundings()
+    context = Context()
     sentences: list[str] = []
 
     def pause(_: float) -> bool:
-        sentences.append(around.status.sentence)
-        around.stop.set()
+        sentences.append(context.status.sentence)
+        context.stop.set()
         return True
 
-    around = Surroundings(pause=pause)
-    source = bucket.opened(around=around, S3_ENDPOINT_URL=f"http://127.0.0.1:{line.port}")
+    context = Context(pause=pause)
+    source = bucket.opened(context=context, S3_ENDPOINT_URL=f"http://127.0.0.1:{line.port}")
     line.cuts = [400_000] * 100
     events = sent(source)
     assert 0 < len(events) < 20_000
     assert keys(events) == list(range(1, len(events) + 1))
     assert len(sentences) == 1
     assert sentences[0].startswith("the object store fails: ")
-    assert not around.status.connected
+    assert not context.status.connected
 
 
-def test_who_stops_listening_leaves_no_thread(bucket: Bucket) -> None:
+def test_closing_early_leaves_no_thread(bucket: Bucket) -> None:
     bucket.put("in/1.jsonl", b"x" * 30_000_000)
     bucket.put("in/0.jsonl", text(1))
     events = bucket.opened().events()
@@ -245,8 +245,8 @@ def test_an_object_that_changes_while_it_is_replayed(bucket: Bucket) -> None:
         sent(source)
 
 
-def test_what_is_wrong_with_a_store_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE: s3://{bucket.name}/in/ has no .jsonl"):
+def test_store_errors_are_reported(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE=s3://{bucket.name}/in/ has no .jsonl"):
         bucket.opened()
     bucket.put("in/1.jsonl", b"\n")
     with pytest.raises(ConfigurationError, match="has no lines"):

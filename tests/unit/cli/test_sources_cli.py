@@ -1,4 +1,4 @@
-"""`twitter-topics sources`: what a person sees of a source that works, is quiet, refuses, or tries to play tricks."""
+"""`twitter-topics sources`: what a user sees of a source that works, is quiet, rejects us, or is malicious."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.position import SourcePosition
+from producer.source import Context, Event
 from producer.status import Spend
-from twitter_topics.cli import sources as sources_module
 from twitter_topics.cli import sources_check
 from twitter_topics.cli.main import app
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, RetryableError
 from twitter_topics.health.points import HealthPoints
 from twitter_topics.records.gap import Gap
-from twitter_topics.settings import SOURCES, Settings
+from twitter_topics.settings import Settings
 
 T0 = 1_790_000_000_000
 
@@ -37,20 +36,20 @@ def tweet(number: int, **changes: Any) -> Event:
 
 
 class FakeSource:
-    """Yields what it is given, then None for ever; notes how it was treated."""
+    """Yields the given events, then None forever; records how it was used."""
 
-    name, live, start = "fake", True, Position({})
+    name, live, start = "fake", True, SourcePosition({})
 
     def __init__(self, *events: Event | None, sentence: str = "serves us", endless: bool = True) -> None:
         self.given, self.sentence, self.endless = events, sentence, endless
         self.error: Exception | None = None
         self.closed = self.read = 0
-        self.around = Surroundings()
+        self.context = Context()
         self.opened_with: list[Any] = []
 
-    def open(self, settings: Settings, name: str, saved: Position | None, around: Surroundings) -> FakeSource:
+    def open(self, settings: Settings, name: str, saved: SourcePosition | None, context: Context) -> FakeSource:
         self.opened_with = [settings, name, saved]
-        self.around = around
+        self.context = context
         return self
 
     def check(self) -> str:
@@ -86,10 +85,10 @@ def following(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeSource], FakeSou
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A clock that runs a second each time it is asked: the next second."""
+    """Replace the clock by one that advances a second per call."""
     ticks = iter(range(10**9))
-    real = Surroundings
-    monkeypatch.setattr(sources_check, "Surroundings", lambda: real(monotonic=lambda: next(ticks)))
+    real = Context
+    monkeypatch.setattr(sources_check, "Context", lambda: real(monotonic=lambda: next(ticks)))
     return ticks
 
 
@@ -117,7 +116,7 @@ def test_the_first_posts_are_shown_and_no_more_is_read(
     assert source.read == 7
     assert source.opened_with[1:] == ["bluesky", None]
     assert source.closed
-    assert source.around.stop.is_set()
+    assert source.context.stop.is_set()
     assert not list(tmp_path.rglob("*.json")), "no position, no health"
 
 
@@ -125,10 +124,10 @@ def test_a_quiet_source_ends_in_time_and_says_why(
     following: Callable[[FakeSource], FakeSource], quick: Iterator[int]
 ) -> None:
     source = following(FakeSource(Event("notice", b"n", b"{}"), Event("unreadable", b"u", b"\xff", reason="json: x")))
-    source.around.status.connected = True
+    source.context.status.connected = True
     shown = run("check", "mastodon", "--seconds", "20")
     assert shown.exit_code == 1
-    assert "no post in 20 s (not connected yet); other events: 1 notice, 1 unreadable" in shown.output
+    assert "no posts in 20 s (not connected yet); other events: 1 notice, 1 unreadable" in shown.output
     assert next(quick) == 21
     assert source.closed
 
@@ -138,16 +137,16 @@ def test_a_quiet_source_ends_in_time_and_says_why(
     ("connected", "sentence", "why"),
     [(True, "", "connected, but quiet"), (False, "told to slow down (429)", "told to slow down (429)")],
 )
-def test_why_nothing_came(
+def test_the_reason_for_no_posts(
     following: Callable[[FakeSource], FakeSource], connected: bool, sentence: str, why: str
 ) -> None:
     class Telling(FakeSource):
         def events(self) -> Iterator[Event | None]:
-            self.around.status.connected, self.around.status.sentence = connected, sentence
+            self.context.status.connected, self.context.status.sentence = connected, sentence
             yield from super().events()
 
     following(Telling())
-    assert f"no post in 30 s ({why})" in run("check", "bluesky").output
+    assert f"no posts in 30 s ({why})" in run("check", "bluesky").output
 
 
 def test_a_source_that_ends(following: Callable[[FakeSource], FakeSource]) -> None:
@@ -162,7 +161,7 @@ def test_a_source_that_ends(following: Callable[[FakeSource], FakeSource]) -> No
 @pytest.mark.parametrize(
     ("error", "code"), [(ConfigurationError("X_BEARER_TOKEN is wrong: make another"), 78), (RetryableError("away"), 75)]
 )
-def test_a_refusal_is_a_sentence(following: Callable[[FakeSource], FakeSource], error: Exception, code: int) -> None:
+def test_a_rejection_is_a_sentence(following: Callable[[FakeSource], FakeSource], error: Exception, code: int) -> None:
     source = following(FakeSource())
     source.error = error
     shown = run("check", "x_v2")
@@ -175,10 +174,10 @@ def test_a_refusal_is_a_sentence(following: Callable[[FakeSource], FakeSource], 
 def test_an_unknown_source_names_the_known() -> None:
     shown = run("check", "telepathy")
     assert shown.exit_code == EXIT_CONFIGURATION
-    assert "there is no source 'telepathy'; there are: synthetic, replay, bluesky" in shown.output
+    assert "'telepathy' is not a known source; use one of synthetic, replay, bluesky" in shown.output
 
 
-def test_posts_of_others_can_do_nothing_to_the_terminal(following: Callable[[FakeSource], FakeSource]) -> None:
+def test_foreign_posts_cannot_control_the_terminal(following: Callable[[FakeSource], FakeSource]) -> None:
     following(
         FakeSource(
             tweet(1, text="\x1b[2J\x1b]0;owned\x07 [red]not[/] a \r\nline\u202e"),
@@ -198,13 +197,13 @@ def test_posts_of_others_can_do_nothing_to_the_terminal(following: Callable[[Fak
     assert max(len(line) for line in shown.output.splitlines()) < 220
 
 
-def test_what_it_costs_is_said(following: Callable[[FakeSource], FakeSource]) -> None:
+def test_the_cost_is_shown(following: Callable[[FakeSource], FakeSource]) -> None:
     source = FakeSource(tweet(1))
     real = source.open
 
     def open_paid(*arguments: Any) -> FakeSource:
         opened = real(*arguments)
-        opened.around.status.spend = Spend(posts_this_month=250, dollars_per_post=0.005, monthly_cap_dollars=50)
+        opened.context.status.spend = Spend(posts_this_month=250, dollars_per_post=0.005, monthly_cap_dollars=50)
         return opened
 
     source.open = open_paid  # type: ignore[method-assign]
@@ -212,7 +211,7 @@ def test_what_it_costs_is_said(following: Callable[[FakeSource], FakeSource]) ->
     assert "$1.25 of $50.00 this month, 250 posts" in run("check", "x_v2", "--posts", "1").output
 
 
-def test_for_programs(following: Callable[[FakeSource], FakeSource]) -> None:
+def test_json_output(following: Callable[[FakeSource], FakeSource]) -> None:
     following(FakeSource(tweet(1), Event("notice", b"n", b"{}"), tweet(2)))
     shown = json.loads(run("check", "bluesky", "--posts", "2", "--json").output)
     assert shown == {
@@ -228,10 +227,6 @@ def test_for_programs(following: Callable[[FakeSource], FakeSource]) -> None:
 
 
 # --- list
-
-
-def test_every_source_is_described() -> None:
-    assert {facts.name for facts in sources_module.SOURCES} == set(SOURCES)
 
 
 def test_the_list_names_what_is_missing_and_what_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,14 +265,14 @@ def test_gaps_of_the_last_days(monkeypatch: pytest.MonkeyPatch) -> None:
     first = next(line for line in shown.splitlines() if line.startswith("bluesky"))
     row = "bluesky 2026-09-21 14:13:20 2026-09-21 14:15:25 2 min 5 s network about 4,000"
     assert " ".join(first.split()) == row
-    assert "2 gaps, 2 min 6 s in all, about 4,002 posts" in shown
+    assert "2 gaps, 2 min 6 s in total, about 4,002 posts" in shown
     assert json.loads(run("gaps", "--json").output) == [
         {"source": one.source, "from_ms": one.from_ms, "to_ms": one.to_ms, "cause": one.cause}
         | {"estimated_posts": one.estimated_posts}
         for one in found
     ]
     found.clear()
-    assert "no gap in the last 7 days" in run("gaps").output
+    assert "no gaps in the last 7 days" in run("gaps").output
 
 
 def test_gaps_without_influxdb_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from twitter_topics.local import environment, secrets
 from twitter_topics.local.environment import Addresses
 from twitter_topics.local.java import Java
 from twitter_topics.local.ports import Ports
-from twitter_topics.settings import SOURCES, Settings
+from twitter_topics.settings import Settings
+from twitter_topics.sources import SOURCES
 
 if TYPE_CHECKING:
     from twitter_topics.local.layout import Layout

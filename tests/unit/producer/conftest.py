@@ -1,4 +1,4 @@
-"""What the tests of the producer share."""
+"""Shared fixtures of the producer tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def recursion_limit() -> Iterator[None]:
-    """Python's own: libraries that other tests import raise it."""
+    """Restore Python's default: libraries imported by other tests raise it."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(1000)
     yield

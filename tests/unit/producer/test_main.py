@@ -1,23 +1,17 @@
-"""`python -m producer`: what it follows, where it goes on, and what it says of wrong settings (exit code 78)."""
+"""`python -m producer`: which source it follows, where it resumes, and how it reports wrong settings (exit code 78)."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from producer.__main__ import chosen, resumed
-from producer.buffering.buffer import Batch
-from producer.position import Position
-from producer.source import Event
-from producer.sources import source_class
+from producer.__main__ import chosen
 from producer.testing import settings_of
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
-from twitter_topics.settings import SOURCES
 
 
 @pytest.mark.parametrize(
@@ -27,10 +21,10 @@ from twitter_topics.settings import SOURCES
         ({"PRODUCER_SOURCE": "twitter_v1"}, ["TWITTER_CONSUMER_KEY", "TWITTER_ACCESS_TOKEN_SECRET"]),
         ({"PRODUCER_SOURCE": "carrier pigeon"}, ["PRODUCER_SOURCE"]),
         ({"PRODUCER_SYNTHETIC_RATE": "-1"}, ["PRODUCER_SYNTHETIC_RATE"]),
-        ({"PRODUCER_SOURCE": "synthetic,replay"}, ["name the one source", "PRODUCER_SOURCE: synthetic, replay"]),
+        ({"PRODUCER_SOURCE": "synthetic,replay"}, ["name the source", "PRODUCER_SOURCE: synthetic, replay"]),
     ],
 )
-def test_wrong_settings(tmp_path: Path, variables: dict[str, str], named: list[str]) -> None:
+def test_wrong_settings_are_reported(tmp_path: Path, variables: dict[str, str], named: list[str]) -> None:
     environment = {**os.environ, **variables, "PRODUCER_STATE_DIR": str(tmp_path)}
     ended = subprocess.run(
         [sys.executable, "-m", "producer"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
@@ -47,20 +41,6 @@ def test_the_source_is_named_when_there_are_several() -> None:
     for settings, arguments in ((two, []), (one, ["synthetic"]), (two, ["bluesky"]), (two, ["synthetic", "replay"])):
         with pytest.raises(ConfigurationError, match="PRODUCER_SOURCE"):
             chosen(settings, arguments)
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_every_source_of_the_settings_is_there_and_says_whether_it_is_live(name: str) -> None:
-    assert source_class(name).live is (name not in ("synthetic", "replay"))
-
-
-def test_a_source_goes_on_behind_what_the_spool_holds() -> None:
-    saved = Position({"of": "test"}, count=3, cursor="a 3", alive_ms=50)
-    posts = [Event("post", b"4", b"{}", 1, "a 4"), Event("gap", b"g", b"{}", 1)]
-    assert resumed(saved, Batch(4, 5, 70, posts)) == replace(saved, cursor="a 4", alive_ms=70)
-    assert resumed(saved, Batch(4, 4, 40, posts[1:])) == saved
-    assert resumed(saved, None) == saved
-    assert resumed(None, Batch(4, 5, 70, posts)) is None
 
 
 def test_only_the_chosen_source_is_imported(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""From source to Kafka: the position never runs ahead of what was acknowledged, and Kafka away is no end."""
+"""From source to Kafka: the position never gets ahead of the acknowledgements, and an outage is survived."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from threading import Event as Flag
 import pytest
 from kafka.errors import TopicAuthorizationFailedError
 
-from producer.__main__ import resumed
 from producer.buffering import spool as spool_module
-from producer.buffering.buffer import Buffer, MemoryBuffer
+from producer.buffering.buffer import Buffer, MemoryBuffer, Recovered
 from producer.buffering.spool import Spool
-from producer.position import Position, PositionFile
+from producer.feed import Feed, resume
+from producer.position import PositionFile, SourcePosition
 from producer.sending import publisher as publisher_module
 from producer.sending.publisher import Confirmed, Publisher
-from producer.service import Service
-from producer.source import Event, Surroundings
+from producer.service import ProducerService
+from producer.source import Context, Event
 from producer.testing import FakeKafka
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.gap import Gap
@@ -34,14 +34,14 @@ class ListSource:
 
     name = "list"
 
-    def __init__(self, start: Position, size: int, around: Surroundings, live: bool = False) -> None:
+    def __init__(self, start: SourcePosition, size: int, context: Context, live: bool = False) -> None:
         self.start = start
         self.live = live
         self.closed = False
         self.at: dict[int, Callable[[], object]] = {}
         self.checked: Callable[[], str] = lambda: "there"
         self._size = size
-        self._around = around
+        self._context = context
 
     def check(self) -> str:
         return self.checked()
@@ -51,7 +51,7 @@ class ListSource:
             yield Event("post", str(number).encode(), b"{}", number * 1000, number)
             self.at.get(number, lambda: None)()
             yield None
-        while self.live and not self._around.wait(0.01):
+        while self.live and not self._context.wait(0.01):
             yield None
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class ListSource:
 
 
 class Reports:
-    """What the service told."""
+    """Records the service's reports."""
 
     def __init__(self) -> None:
         self.records = 0
@@ -69,14 +69,14 @@ class Reports:
         self.records += confirmed.records
 
     def report_if_due(self) -> None:
-        """Time does not matter here."""
+        """Do nothing: time does not matter here."""
 
     def report(self, state: str, error: str = "") -> None:
         self.said.append((state, error))
 
 
 class Run:
-    """One run of the producer in `folder`, with everything outside of it replaced."""
+    """One run of the producer in `folder`, with everything around it replaced."""
 
     def __init__(
         self,
@@ -85,37 +85,33 @@ class Run:
         size: int = 10,
         live: bool = False,
         limit: int = 0,
-        identity: Position | None = None,
+        identity: SourcePosition | None = None,
     ) -> None:
         self.stop = Flag()
         self.waits: list[float] = []
-        self.around = Surroundings(stop=self.stop, now_ms=lambda: 5, pause=self._pause)
+        self.context = Context(stop=self.stop, now_ms=lambda: 5, pause=self._pause)
         self.file = PositionFile(folder, "list")
-        self.saved = self.file.load() or Position({"of": "test"})
+        self.saved = self.file.load() or SourcePosition({"of": "test"})
         self.connections = list(connections)
         self.kafka = next((some for some in connections if isinstance(some, FakeKafka)), FakeKafka())
-        buffer: Buffer = MemoryBuffer(self.saved.count, lambda: 5)
-        start, inherited = identity or self.saved, 0
-        if live:
-            buffer = spool = Spool(folder / "spool", 1 << 20, lambda: 5, self.saved.number)
-            start, inherited = identity or resumed(self.saved, spool.newest), spool.inherited
-        assert start is not None
-        self.buffer = buffer
-        self.source = ListSource(start, size, self.around, live)
-        self.reports = Reports()
-        self.service = Service(
-            self.source,
-            buffer,
-            self._connect,
-            self.file,
-            self.reports,
-            self.around,
-            limit=limit,
-            saved=self.file.load(),
-            inherited=inherited,
-        )
+        spool = Spool(folder / "spool", 1 << 20, lambda: 5, self.saved.number) if live else None
 
-    def position(self) -> Position:
+        def open_at(position: SourcePosition | None) -> ListSource:
+            return ListSource(identity or position or self.saved, size, self.context, live)
+
+        source, begin = resume(self.file.load(), spool.recovered if spool else Recovered(), open_at)
+        assert isinstance(source, ListSource)
+        self.source = source
+        self.buffer: Buffer = spool or MemoryBuffer(begin.position.count, lambda: 5)
+        self.feed = Feed(source, self.buffer, begin)
+        self.reports = Reports()
+        self.service = ProducerService(self.feed, self._connect, self.file, self.reports, self.context, limit=limit)
+
+    def follow(self) -> str:
+        with self.feed:
+            return self.service.run()
+
+    def position(self) -> SourcePosition:
         position = self.file.load()
         assert position is not None
         return position
@@ -137,24 +133,24 @@ def sent(*kafkas: FakeKafka) -> list[int]:
 
 def test_the_end_of_the_source_is_finished_and_saved(tmp_path: Path) -> None:
     run = Run(tmp_path, kafka := FakeKafka())
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert sent(kafka) == list(range(1, 11))
-    assert run.position() == Position({"of": "test"}, {}, count=10, number=10, cursor=10, event_time_ms=10_000)
+    assert run.position() == SourcePosition({"of": "test"}, {}, count=10, number=10, cursor=10, event_time_ms=10_000)
     assert run.source.closed
     assert run.reports.records == 10
     assert run.reports.said == [("running", ""), ("finished", "")]
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_a_stop_sends_what_is_there_and_a_start_goes_on(tmp_path: Path, live: bool) -> None:
+def test_a_stop_sends_what_is_buffered_and_a_start_resumes(tmp_path: Path, live: bool) -> None:
     kafka = FakeKafka()
     first = Run(tmp_path, kafka, live=live)
     first.source.at[4] = first.stop.set
-    assert first.service.run() == "stopped"
+    assert first.follow() == "stopped"
     assert first.position().count == first.position().cursor == 4
     second = Run(tmp_path, kafka, live=live)
     second.source.at[10] = second.stop.set
-    second.service.run()
+    second.follow()
     assert sent(kafka) == list(range(1, 11))
     assert second.position().count == 10
     assert list(tmp_path.rglob("*.spool")) == []
@@ -162,45 +158,45 @@ def test_a_stop_sends_what_is_there_and_a_start_goes_on(tmp_path: Path, live: bo
 
 def test_the_limit_counts_earlier_runs(tmp_path: Path) -> None:
     kafka = FakeKafka()
-    assert Run(tmp_path, kafka, limit=7).service.run() == "finished"
-    assert Run(tmp_path, kafka, limit=7).service.run() == "finished"
+    assert Run(tmp_path, kafka, limit=7).follow() == "finished"
+    assert Run(tmp_path, kafka, limit=7).follow() == "finished"
     assert sent(kafka) == list(range(1, 8))
 
 
 @pytest.mark.parametrize("fail_at", [0, 1, 5, 9])
 @pytest.mark.parametrize("live", [False, True])
-def test_after_a_failed_delivery_another_client_goes_on_at_the_first_that_is_missing(
+def test_after_a_failed_delivery_a_new_client_resumes_at_the_first_missing_record(
     tmp_path: Path, fail_at: int, live: bool
 ) -> None:
     broken, mended = FakeKafka(acknowledge=False, fail_at=fail_at), FakeKafka()
     run = Run(tmp_path, broken, mended, live=live, limit=10)
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert broken.closed == mended.closed == 1
     assert run.position().cursor == 10
     assert run.reports.records == 10
     arrived = sent(broken)[:fail_at] + sent(mended)
     assert sorted(set(arrived)) == list(range(1, 11))
-    assert sent(mended) == list(range(sent(mended)[0], 11))  # without a hole, in order
+    assert sent(mended) == list(range(sent(mended)[0], 11))  # in order, without holes
 
 
-def test_while_kafka_is_away_the_source_is_followed_and_health_says_so(tmp_path: Path) -> None:
+def test_during_a_kafka_outage_the_source_is_followed_and_health_reports_it(tmp_path: Path) -> None:
     away = RetryableError("no Kafka broker answers at x:1")
     kafka = FakeKafka()
     run = Run(tmp_path, *[away] * 9, kafka, live=True, limit=10)
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert sent(kafka) == list(range(1, 11))
     assert run.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0]
 
 
-def test_a_stop_while_kafka_is_away_leaves_everything_in_the_spool(tmp_path: Path) -> None:
+def test_a_stop_during_a_kafka_outage_leaves_everything_in_the_spool(tmp_path: Path) -> None:
     first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
     first.source.at[10] = first.stop.set
-    assert first.service.run() == "stopped"
+    assert first.follow() == "stopped"
     assert first.position().count == 0
     second = Run(tmp_path, kafka := FakeKafka(), live=True)
     assert second.buffer.backlog()[0] == second.source.start.cursor == 10
     threading.Timer(0.0, lambda: _when(lambda: len(sent(kafka)) == 10, second.stop.set)).start()
-    second.service.run()
+    second.follow()
     assert sent(kafka) == list(range(1, 11))
     assert second.position().count == second.position().cursor == 10
 
@@ -217,26 +213,26 @@ def _when(reached: Callable[[], bool], then: Callable[[], None]) -> None:
 def test_the_saved_cursor_is_never_ahead_of_what_is_acknowledged(tmp_path: Path) -> None:
     first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
     first.source.at[10] = first.stop.set
-    first.service.run()
+    first.follow()
     second = Run(tmp_path, RetryableError("still none"), live=True, size=20)
     second.source.at[20] = second.stop.set
-    second.service.run()
+    second.follow()
     assert second.source.start.cursor == 10
     assert second.position().cursor == 0
 
 
-def test_cursors_of_another_stream_that_wait_in_the_spool_are_not_taken_over(tmp_path: Path) -> None:
+def test_spooled_cursors_of_another_stream_are_ignored(tmp_path: Path) -> None:
     first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True)
     first.source.at[10] = first.stop.set
-    first.service.run()
-    other = Run(tmp_path, kafka := FakeKafka(), live=True, size=0, identity=Position({"of": "another"}))
+    first.follow()
+    other = Run(tmp_path, kafka := FakeKafka(), live=True, size=0, identity=SourcePosition({"of": "another"}))
     threading.Timer(0.0, lambda: _when(lambda: len(sent(kafka)) == 10, other.stop.set)).start()
-    other.service.run()
+    other.follow()
     assert sent(kafka) == list(range(1, 11))
-    assert other.position() == Position({"of": "another"}, count=10, number=10, event_time_ms=10_000)
+    assert other.position() == SourcePosition({"of": "another"}, count=10, number=10, event_time_ms=10_000)
 
 
-def test_waiting_is_said_once_and_unsaid(tmp_path: Path) -> None:
+def test_waiting_is_reported_once_and_cleared(tmp_path: Path) -> None:
     hold = Flag()
     kafka = FakeKafka()
     run = Run(tmp_path, RetryableError("no broker"), kafka)
@@ -245,7 +241,7 @@ def test_waiting_is_said_once_and_unsaid(tmp_path: Path) -> None:
         run.waits.append(seconds)
         return hold.wait(PATIENCE_S) and run.stop.is_set()
 
-    object.__setattr__(run.around, "pause", pause)
+    object.__setattr__(run.context, "pause", pause)
     said = run.reports.report
 
     def report(state: str, error: str = "") -> None:
@@ -254,37 +250,37 @@ def test_waiting_is_said_once_and_unsaid(tmp_path: Path) -> None:
             hold.set()
 
     run.reports.report = report  # type: ignore[method-assign]
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert run.reports.said[:2] == [("running", ""), ("waiting", "no broker")]
     assert run.reports.said[-1] == ("finished", "")
 
 
-def test_what_kafka_refuses_for_good_ends_it_and_keeps_what_was_received(tmp_path: Path) -> None:
+def test_a_permanent_rejection_by_kafka_ends_it_and_keeps_received_posts(tmp_path: Path) -> None:
     kafka = FakeKafka(fail_at=0, error=TopicAuthorizationFailedError("raw_tweets"))
     run = Run(tmp_path, kafka, live=True)
     with pytest.raises(ConfigurationError, match="TopicAuthorizationFailedError"):
-        run.service.run()
+        run.follow()
     assert run.reports.said[-1][0] == "failed"
     assert run.position().count == 0
     assert Spool(tmp_path / "spool", 1 << 20, lambda: 5).backlog()[0] > 0
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("wrong key"), IntegrityError("fewer lines"), ZeroDivisionError()])
-def test_a_source_that_fails_is_told_after_sending_what_it_brought(tmp_path: Path, error: Exception) -> None:
+def test_a_failing_source_is_reported_after_sending_its_posts(tmp_path: Path, error: Exception) -> None:
     def fail() -> None:
         raise error
 
     run = Run(tmp_path, kafka := FakeKafka(acknowledge=False))
     run.source.at[4] = fail
     with pytest.raises(type(error)):
-        run.service.run()
+        run.follow()
     assert sent(kafka) == [1, 2, 3, 4]
     assert run.position().cursor == 4
     assert run.source.closed
     assert run.reports.said[-1][0] == "failed"
 
 
-def test_a_refused_check_ends_it_and_one_without_an_answer_does_not(tmp_path: Path) -> None:
+def test_a_rejected_check_ends_it_and_an_unanswered_one_does_not(tmp_path: Path) -> None:
     def refused() -> str:
         raise ConfigurationError("X_BEARER_TOKEN is wrong")
 
@@ -294,17 +290,17 @@ def test_a_refused_check_ends_it_and_one_without_an_answer_does_not(tmp_path: Pa
     run = Run(tmp_path / "a", FakeKafka())
     run.source.checked = refused
     with pytest.raises(ConfigurationError):
-        run.service.run()
+        run.follow()
     run = Run(tmp_path / "b", kafka := FakeKafka())
     run.source.checked = silent
-    assert run.service.run() == "finished"
+    assert run.follow() == "finished"
     assert len(sent(kafka)) == 10
 
 
 def test_a_crash_between_acknowledgement_and_saving_only_repeats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def power_cut(_: PositionFile, position: Position) -> None:
+    def power_cut(_: PositionFile, position: SourcePosition) -> None:
         if position.count:
             raise KeyboardInterrupt
 
@@ -312,34 +308,34 @@ def test_a_crash_between_acknowledgement_and_saving_only_repeats(
     with monkeypatch.context() as patch:
         patch.setattr(PositionFile, "save", power_cut)
         with pytest.raises(KeyboardInterrupt):
-            Run(tmp_path, kafka).service.run()
+            Run(tmp_path, kafka).follow()
     before = len(sent(kafka))
     assert before > 0
-    Run(tmp_path, kafka).service.run()
+    Run(tmp_path, kafka).follow()
     assert sorted(set(sent(kafka))) == list(range(1, 11))
     assert len(sent(kafka)) == before + 10
 
 
-def test_a_gap_is_handed_on_before_the_position_behind_it_is_saved(tmp_path: Path) -> None:
+def test_a_gap_is_handed_on_before_the_position_after_it_is_saved(tmp_path: Path) -> None:
     gap = Gap("list", 1, 2, "network", 3)
     run = Run(tmp_path, kafka := FakeKafka(), size=0)
     run.source.events = lambda: iter([Event("gap", gap.key(), gap.value(), 1, 7)])  # type: ignore[method-assign]
-    at_gap: list[Position] = []
+    at_gap: list[SourcePosition] = []
     run.service._on_gap = lambda _: at_gap.append(run.position())
-    run.service.run()
+    run.follow()
     assert kafka.keys("source_gaps") == [gap.key()]
     assert [position.cursor for position in at_gap] == [0]
     assert run.position().cursor == 7
 
 
-def test_the_position_says_when_the_source_was_alive_also_without_records(tmp_path: Path) -> None:
+def test_the_position_records_when_the_source_was_alive_even_without_records(tmp_path: Path) -> None:
     run = Run(tmp_path, FakeKafka(), size=0)
-    run.around.status.alive_ms, run.around.status.rate = 77, 1.5
-    run.service.run()
+    run.context.status.alive_ms, run.context.status.rate = 77, 1.5
+    run.follow()
     assert (run.position().alive_ms, run.position().rate, run.position().count) == (77, 1.5, 0)
 
 
-def test_with_a_kafka_that_never_acknowledges_memory_is_bounded_and_reading_stops_when_the_disk_is_full(
+def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool_module, "RECENT_BYTES", MEGABYTE)
@@ -368,9 +364,9 @@ def test_with_a_kafka_that_never_acknowledges_memory_is_bounded_and_reading_stop
 
     run.reports.report = report  # type: ignore[method-assign]
     monkeypatch.setattr("producer.service.STOP_S", 0.1)
-    assert run.service.run() == "stopped"
+    assert run.follow() == "stopped"
     assert any("PRODUCER_SPOOL_MAX_MB" in sentence for sentence in said)
-    most = 8 + 1 + 1  # the spool, the batch that is on its way to it, the batch that fills up
+    most = 8 + 1 + 1  # the spool, the batch being written to it, the batch being filled
     assert 700 < held[0] <= len(read) <= most * MEGABYTE / 10_000 + 200
     sent_bytes = sum(len(value) for _, _, value, _ in dead.records)
     assert sent_bytes <= 2.2 * MEGABYTE
@@ -382,14 +378,21 @@ def test_with_a_kafka_that_never_acknowledges_memory_is_bounded_and_reading_stop
 
 def test_no_thread_is_left(tmp_path: Path) -> None:
     before = threading.active_count()
-    Run(tmp_path, FakeKafka(), live=True, limit=10).service.run()
+    Run(tmp_path, FakeKafka(), live=True, limit=10).follow()
     assert threading.active_count() == before
 
 
-def test_position_survives_and_a_broken_file_is_refused(tmp_path: Path) -> None:
+def test_a_saved_position_counts_only_in_its_own_stream() -> None:
+    saved = SourcePosition({"url": "a"}, count=3, cursor="x")
+    assert SourcePosition.of_stream({"url": "a"}, saved) is saved
+    assert SourcePosition.of_stream({"url": "b"}, saved) == SourcePosition({"url": "b"})
+    assert SourcePosition.of_stream({"url": "a"}, None) == SourcePosition({"url": "a"})
+
+
+def test_position_survives_and_a_broken_file_is_rejected(tmp_path: Path) -> None:
     file = PositionFile(tmp_path / "new", "x")
     assert file.load() is None
-    position = Position(
+    position = SourcePosition(
         {"seed": 1}, {"begin_ms": 5}, count=3, number=4, cursor="host 9", event_time_ms=9, alive_ms=8, rate=0.5
     )
     file.save(position)

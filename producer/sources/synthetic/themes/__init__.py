@@ -1,8 +1,8 @@
-"""What the made-up people talk about: one JSON file per theme. A new file is a new theme.
+"""What the made-up people talk about: one JSON file per theme. To add a theme, add a file.
 
-Texts are templates, written per language and (in English) per phase of an event. The first character is the mood: `+`,
-`=` or `-`. `[a|b]` picks one, `{pool}` a word of a pool (never the same word twice in one tweet), `{3..9}` a number. A
-pool named in `daily` is narrowed to so many words for a day, so that a day has its own teams, storm or show.
+Texts are templates, per language and (in English) per phase of an event. The first character is the mood: `+`, `=` or
+`-`. `[a|b]` picks one, `{pool}` a word of a pool (never the same word twice in one tweet), `{3..9}` a number. A pool
+named in `daily` is narrowed to that many words each day, so that a day has its own teams, storm or show.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Pools = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """How a theme bursts: on a share of the days, at one of some UTC hours, with a build-up and a fading."""
+class ThemeEvent:
+    """How a theme bursts: on a share of the days, at one of several UTC hours, with a build-up and a fade-out."""
 
     probability: float
     start_hours: Sequence[int]
@@ -33,11 +33,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Theme:
-    """A theme, equal only to itself. `weight` is its share of the quiet talk; `templates` is by language and phase."""
+    """A theme, equal only to itself. `weight` is its share of background talk; `templates` is by language and phase."""
 
     name: str
     weight: float
-    event: Event | None
+    event: ThemeEvent | None
     path: str
     daily: Mapping[str, int]
     hashtags: Sequence[str]
@@ -48,17 +48,17 @@ class Theme:
 
 
 def load_themes() -> tuple[Theme, ...]:
-    """All themes of this folder, ordered by file name so that the same seed tells the same story everywhere."""
+    """Return all themes of this folder, ordered by file name so that a seed gives the same story everywhere."""
     names = sorted(entry.name for entry in files(__package__).iterdir() if entry.name.endswith(".json"))
     return tuple(_theme(json.loads((files(__package__) / name).read_text(encoding="utf-8"))) for name in names)
 
 
 def _theme(fields: dict[str, Any]) -> Theme:
-    event = Event(**fields.pop("event")) if fields["event"] else fields.pop("event")
+    event = ThemeEvent(**fields.pop("event")) if fields["event"] else fields.pop("event")
     templates = {language: _by_phase(texts) for language, texts in fields.pop("templates").items()}
     return Theme(event=event, templates=templates, **fields)
 
 
 def _by_phase(texts: dict[Phase, list[str]] | list[str]) -> dict[Phase, list[str]]:
-    """A plain list serves every phase."""
+    """Return texts by phase; a plain list applies to every phase."""
     return texts if isinstance(texts, dict) else dict.fromkeys(PHASES, texts)

@@ -1,4 +1,4 @@
-"""The spool keeps what it was given, whatever happens to its files, its reader and its process."""
+"""The spool keeps its records, whatever happens to its files, its reader and its process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from producer.buffering import segments as segments_module
 from producer.buffering import spool as spool_module
-from producer.buffering.buffer import Batch, Buffer, MemoryBuffer
+from producer.buffering.buffer import Buffer, EventBatch, MemoryBuffer
 from producer.buffering.segments import Segments, encode, frames
 from producer.buffering.spool import Spool
 from producer.source import Event
@@ -32,15 +32,15 @@ def event(number: int, size: int = 10) -> Event:
     return Event("post", str(number).encode(), b"v" * size, number, f"host {number}")
 
 
-def batch(first: int, last: int, size: int = 10) -> Batch:
-    return Batch(first, last, 1_000 + first, [event(number, size) for number in range(first, last + 1)])
+def batch(first: int, last: int, size: int = 10) -> EventBatch:
+    return EventBatch(first, last, 1_000 + first, [event(number, size) for number in range(first, last + 1)])
 
 
-def numbers(batches: list[Batch]) -> list[int]:
+def numbers(batches: list[EventBatch]) -> list[int]:
     return [int(event.key) for batch in batches for event in batch.events if event.kind == "post"]
 
 
-def read_all(segments: Segments, number: int = 1) -> list[Batch]:
+def read_all(segments: Segments, number: int = 1) -> list[EventBatch]:
     found = []
     for some in segments.read(number):
         if some is None:
@@ -49,9 +49,9 @@ def read_all(segments: Segments, number: int = 1) -> list[Batch]:
     return found
 
 
-def take_all(buffer: Buffer, upto: int) -> list[Batch]:
-    """Until the record `upto` was taken."""
-    found: list[Batch] = []
+def take_all(buffer: Buffer, upto: int) -> list[EventBatch]:
+    """Take batches until the record `upto` was taken."""
+    found: list[EventBatch] = []
     for _ in range(PATIENCE_S * 100):
         some = buffer.take(0.01)
         if some is not None:
@@ -73,30 +73,30 @@ def folder() -> Iterator[Path]:
 # --- files
 
 
-def test_batches_come_back_as_they_were(tmp_path: Path) -> None:
+def test_batches_come_back_unchanged(tmp_path: Path) -> None:
     odd = Event("unreadable", b"\xff\x00", b"\xf5spl" * 20, None, 0, "json: \ud83d".encode(errors="replace").decode())
-    written = [batch(1, 3), Batch(4, 4, 7, [odd]), Batch(5, 5, 0, [Event("gap", b"", b"", -1, 1 << 60)])]
-    segments = Segments(tmp_path)
+    written = [batch(1, 3), EventBatch(4, 4, 7, [odd]), EventBatch(5, 5, 0, [Event("gap", b"", b"", -1, 1 << 60)])]
+    segments = Segments.recover(tmp_path)
     for some in written:
         segments.append(some)
     assert read_all(segments) == written
     segments.close()
-    again = Segments(tmp_path)
+    again = Segments.recover(tmp_path)
     assert read_all(again) == written
-    assert again.newest == written[-1]
+    assert again.recovered.newest == written[-1]
     assert again.last == 5
 
 
-def test_reading_begins_at_any_record(tmp_path: Path) -> None:
-    segments = Segments(tmp_path, segment_bytes=300)
+def test_reading_can_begin_at_any_record(tmp_path: Path) -> None:
+    segments = Segments.recover(tmp_path, segment_bytes=300)
     for first in range(1, 40, 3):
         segments.append(batch(first, first + 2))
     for number in range(1, 40):
         assert numbers(read_all(segments, number)) == list(range(number, 40))
 
 
-def test_a_segment_goes_when_all_of_it_is_forgotten(tmp_path: Path) -> None:
-    segments = Segments(tmp_path, segment_bytes=300)
+def test_a_segment_is_deleted_once_all_of_it_is_forgotten(tmp_path: Path) -> None:
+    segments = Segments.recover(tmp_path, segment_bytes=300)
     for number in range(1, 31):
         segments.append(batch(number, number))
     before = len(list(tmp_path.glob("*.spool")))
@@ -106,20 +106,20 @@ def test_a_segment_goes_when_all_of_it_is_forgotten(tmp_path: Path) -> None:
     segments.forget(30)
     segments.close()
     assert list(tmp_path.glob("*.spool")) == []
-    assert Segments(tmp_path).last == 30
+    assert Segments.recover(tmp_path).last == 30
 
 
-def test_numbers_go_on_after_everything_was_forgotten(tmp_path: Path) -> None:
+def test_numbers_continue_after_everything_was_forgotten(tmp_path: Path) -> None:
     for start in (1, 6, 11):
-        segments = Segments(tmp_path)
+        segments = Segments.recover(tmp_path)
         assert segments.last == start - 1
         segments.append(batch(start, start + 4))
         segments.forget(start + 4)
         segments.close()
 
 
-def test_without_its_note_everything_is_given_again(tmp_path: Path) -> None:
-    segments = Segments(tmp_path)
+def test_without_its_note_everything_is_read_again(tmp_path: Path) -> None:
+    segments = Segments.recover(tmp_path)
     segments.append(batch(1, 5))
     segments.forget(3)
     segments.close()
@@ -127,26 +127,26 @@ def test_without_its_note_everything_is_given_again(tmp_path: Path) -> None:
         (tmp_path / "forgotten").unlink()
         if content is not None:
             (tmp_path / "forgotten").write_text(content)
-        again = Segments(tmp_path)
+        again = Segments.recover(tmp_path)
         assert (again.forgotten, again.last) == (0, 5)
         again.forget(1)
         again.close()
 
 
-def test_what_the_position_has_seen_is_not_given_again(tmp_path: Path) -> None:
-    segments = Segments(tmp_path)
+def test_records_before_the_position_are_not_read_again(tmp_path: Path) -> None:
+    segments = Segments.recover(tmp_path)
     segments.append(batch(1, 5))
     segments.close()
-    assert (Segments(tmp_path, after=3).forgotten, Segments(tmp_path, after=3).last) == (3, 5)
-    # of another spool: better twice than never
-    assert Segments(tmp_path, after=6).forgotten == 0
+    assert (Segments.recover(tmp_path, after=3).forgotten, Segments.recover(tmp_path, after=3).last) == (3, 5)
+    # it belongs to another spool: better twice than never
+    assert Segments.recover(tmp_path, after=6).forgotten == 0
 
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
-def test_cut_anywhere_the_newest_segment_keeps_every_whole_batch(data: st.DataObject) -> None:
+def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(data: st.DataObject) -> None:
     with folder() as name:
-        segments = Segments(name)
+        segments = Segments.recover(name)
         sizes = []
         for first in range(1, 20, 2):
             segments.append(batch(first, first + 1))
@@ -156,7 +156,7 @@ def test_cut_anywhere_the_newest_segment_keeps_every_whole_batch(data: st.DataOb
         cut = data.draw(st.integers(0, sizes[-1] - 1))
         os.truncate(path, cut)
         whole = sum(size <= cut for size in sizes)
-        again = Segments(name)
+        again = Segments.recover(name)
         assert [path.stat().st_size for path in name.glob("*.spool")] == sizes[whole - 1 : whole]
         assert again.last == 2 * whole
         again.append(batch(2 * whole + 1, 2 * whole + 1))
@@ -167,9 +167,9 @@ def test_cut_anywhere_the_newest_segment_keeps_every_whole_batch(data: st.DataOb
 
 @given(st.data())
 @settings(max_examples=250, deadline=None)
-def test_a_changed_byte_costs_one_batch_at_most_and_is_told(data: st.DataObject) -> None:
+def test_a_changed_byte_costs_at_most_one_batch_and_is_reported(data: st.DataObject) -> None:
     with folder() as name:
-        segments = Segments(name, segment_bytes=data.draw(st.sampled_from([200, 100_000])))
+        segments = Segments.recover(name, segment_bytes=data.draw(st.sampled_from([200, 100_000])))
         for first in range(1, 20, 2):
             segments.append(batch(first, first + 1))
         segments.close()
@@ -179,9 +179,9 @@ def test_a_changed_byte_costs_one_batch_at_most_and_is_told(data: st.DataObject)
         content[place] ^= data.draw(st.integers(1, 255))
         path.write_bytes(content)
 
-        again = Segments(name)
+        again = Segments.recover(name)
         first_new = again.last + 1
-        again.append(Batch(first_new, first_new, 0, [event(99)]))
+        again.append(EventBatch(first_new, first_new, 0, [event(99)]))
         found = read_all(again)
         kept = numbers(found)
         assert kept[-1] == 99
@@ -191,7 +191,7 @@ def test_a_changed_byte_costs_one_batch_at_most_and_is_told(data: st.DataObject)
         assert len(lost) == 2
         assert lost[1] == lost[0] + 1
         at_the_end = lost[1] == 20
-        assert len(told) == 1 or (at_the_end and not told)  # what looks like a write that a kill ended is cut off
+        assert len(told) == 1 or (at_the_end and not told)  # an end that looks like an interrupted write is cut off
         assert [some.first for some in found[1:]] == [some.last + 1 for some in found[:-1]]
         again.forget(again.last)
         again.close()
@@ -199,8 +199,8 @@ def test_a_changed_byte_costs_one_batch_at_most_and_is_told(data: st.DataObject)
         assert len(damaged) == (0 if at_the_end else 1)
 
 
-def test_a_whole_end_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    segments = Segments(tmp_path)
+def test_a_complete_but_unreadable_end_is_reported(tmp_path: Path) -> None:
+    segments = Segments.recover(tmp_path)
     segments.append(batch(1, 2))
     segments.append(batch(3, 4))
     segments.close()
@@ -208,22 +208,22 @@ def test_a_whole_end_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    found = read_all(Segments(tmp_path))
+    found = read_all(Segments.recover(tmp_path))
     assert numbers(found) == [1, 2]
     [letter] = found[-1].events
-    assert (letter.kind, letter.reason) == ("unreadable", "spool: what was last written is lost in 93 damaged bytes")
+    assert (letter.kind, letter.reason) == ("unreadable", "spool: the last write lost in 93 damaged bytes")
     assert found[-1].first == 3
 
 
-def test_a_missing_segment_is_told(tmp_path: Path) -> None:
-    segments = Segments(tmp_path, segment_bytes=10)
+def test_a_missing_segment_is_reported(tmp_path: Path) -> None:
+    segments = Segments.recover(tmp_path, segment_bytes=10)
     for number in range(1, 6):
         segments.append(batch(number, number))
     segments.close()
     sorted(tmp_path.glob("*.spool"))[2].unlink()
-    found = read_all(Segments(tmp_path))
+    found = read_all(Segments.recover(tmp_path))
     assert numbers(found) == [1, 2, 4, 5]
-    assert found[2].events[0].reason == "spool: 1 records are lost in 0 damaged bytes"
+    assert found[2].events[0].reason == "spool: 1 record lost in 0 damaged bytes"
 
 
 @given(st.binary(max_size=400), st.integers(0, 3))
@@ -236,10 +236,10 @@ def test_any_bytes_are_read_without_an_exception(noise: bytes, sound: int) -> No
 
 
 @pytest.mark.parametrize("fails", ["write", "fdatasync", "open"])
-def test_after_a_failed_write_the_batch_goes_to_another_file_and_comes_once(
+def test_after_a_failed_write_the_batch_goes_to_a_new_file_and_is_read_once(
     tmp_path: Path, fails: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segments = Segments(tmp_path)
+    segments = Segments.recover(tmp_path)
     segments.append(batch(1, 2))
     real_write = os.write
 
@@ -260,7 +260,7 @@ def test_after_a_failed_write_the_batch_goes_to_another_file_and_comes_once(
     segments.append(batch(3, 4))
     assert numbers(read_all(segments)) == [1, 2, 3, 4]
     segments.close()
-    again = Segments(tmp_path)
+    again = Segments.recover(tmp_path)
     assert numbers(read_all(again)) == [1, 2, 3, 4]
     assert [some.events[0].kind for some in read_all(again)] == ["post", "post"]
 
@@ -275,7 +275,7 @@ def buffer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Buffer]:
     made.close()
 
 
-def test_what_was_put_is_taken_in_order_with_the_time_of_its_arrival(buffer: Buffer) -> None:
+def test_events_are_taken_in_order_with_their_arrival_time(buffer: Buffer) -> None:
     for number in range(1, 101):
         assert buffer.put(event(number))
     found = take_all(buffer, 100)
@@ -288,7 +288,7 @@ def test_what_was_put_is_taken_in_order_with_the_time_of_its_arrival(buffer: Buf
     assert buffer.backlog()[0] == 0
 
 
-def test_after_a_rewind_what_is_not_confirmed_comes_again(buffer: Buffer) -> None:
+def test_after_a_rewind_unconfirmed_records_come_again(buffer: Buffer) -> None:
     for part in range(4):
         for number in range(1, 11):
             buffer.put(event(part * 10 + number))
@@ -299,14 +299,14 @@ def test_after_a_rewind_what_is_not_confirmed_comes_again(buffer: Buffer) -> Non
         assert numbers(take_all(buffer, 40)) == list(range(21, 41))
     buffer.rewind()
     assert numbers(take_all(buffer, 21))[0] == 21
-    buffer.rewind()  # in the middle of the repetition
+    buffer.rewind()  # in the middle of re-reading
     assert numbers(take_all(buffer, 40)) == list(range(21, 41))
     buffer.rewind()
     buffer.put(event(41))
     assert numbers(take_all(buffer, 41)) == list(range(21, 42))
 
 
-def test_a_finished_buffer_takes_nothing_more_and_gives_what_it_has(buffer: Buffer) -> None:
+def test_a_finished_buffer_accepts_nothing_and_returns_what_it_has(buffer: Buffer) -> None:
     buffer.put(event(1))
     buffer.finish()
     assert not buffer.put(event(2))
@@ -322,7 +322,7 @@ def test_a_finished_buffer_takes_nothing_more_and_gives_what_it_has(buffer: Buff
     assert numbers(take_all(buffer, 1)) == [1]
 
 
-def test_memory_lets_in_a_batch_and_then_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_buffer_accepts_a_batch_and_then_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = MemoryBuffer(0, lambda: 7)
     held = threading.Event()
     put: list[int] = []
@@ -338,13 +338,13 @@ def test_memory_lets_in_a_batch_and_then_waits(monkeypatch: pytest.MonkeyPatch) 
     thread.start()
     while len(put) < 10:
         assert not held.wait(0.001)
-    assert not held.wait(0.1)  # no more gets in; a failure would show, it is not waited for luck
+    assert not held.wait(0.1)  # blocked: a wrong event would arrive at once
     assert buffer.backlog()[1] <= segments_module.SEGMENT_BYTES
     assert len(put) == 11
     buffer.finish()
     thread.join(PATIENCE_S)
     assert not thread.is_alive()
-    assert len(put) == 12  # the one that waited had been received
+    assert len(put) == 12  # the waiting one had been received
     assert numbers(take_all(buffer, 12)) == put
     assert buffer.exhausted
 
@@ -362,12 +362,12 @@ def test_a_slow_reader_gets_everything_from_disk_with_little_in_memory(
         spool.put(event(number, size=10_000))
         most = max(most, spool._recent_bytes)
     assert numbers(take_all(spool, 1_000)) == list(range(1, 1_001))
-    assert 0 < most <= 5_000 + 1.1 * MEGABYTE  # and one batch, as no batch is cut
+    assert 0 < most <= 5_000 + 1.1 * MEGABYTE  # plus one batch, as batches are never cut
     assert spool._recent_bytes == 0
     spool.close()
 
 
-def test_a_full_spool_stops_reading_and_goes_on_when_kafka_took_some(tmp_path: Path) -> None:
+def test_a_full_spool_blocks_until_kafka_takes_some(tmp_path: Path) -> None:
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
     put: list[int] = []
     thread = threading.Thread(
@@ -381,7 +381,7 @@ def test_a_full_spool_stops_reading_and_goes_on_when_kafka_took_some(tmp_path: P
     assert "PRODUCER_SPOOL_MAX_MB=1" in spool.problem
     on_disk = sum(path.stat().st_size for path in tmp_path.glob("*.spool"))
     assert MEGABYTE <= on_disk < 2.2 * MEGABYTE
-    found: list[Batch] = []
+    found: list[EventBatch] = []
     while not found or found[-1].last < 2_000:
         if (some := spool.take(0.01)) is not None:
             found.append(some)
@@ -404,12 +404,12 @@ def test_one_batch_larger_than_the_whole_spool_gets_through(tmp_path: Path) -> N
     spool.close()
 
 
-def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_temporarily_full_disk_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "_RETRY_S", 0.01)
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
     append, failures = spool._segments.append, iter(range(5))
 
-    def sometimes(some: Batch) -> None:
+    def sometimes(some: EventBatch) -> None:
         if next(failures, None) is not None:
             raise OSError(28, "No space left on device")
         append(some)
@@ -422,9 +422,9 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path: Path, monkeypat
     spool.close()
 
 
-def test_a_writer_that_dies_is_heard_of(tmp_path: Path) -> None:
+def test_a_dead_writer_is_reported(tmp_path: Path) -> None:
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
-    spool.put(Event("post", b"1", b"{}", 1 << 70))  # no integer of MessagePack
+    spool.put(Event("post", b"1", b"{}", 1 << 70))  # not a MessagePack integer
     for _ in range(PATIENCE_S * 100):
         try:
             spool.take(0.01)
@@ -436,7 +436,7 @@ def test_a_writer_that_dies_is_heard_of(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_second_process_is_refused(tmp_path: Path) -> None:
+def test_a_second_process_is_rejected(tmp_path: Path) -> None:
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
     with pytest.raises(RetryableError, match="another producer uses"):
         Spool(tmp_path, MEGABYTE, lambda: 7)
@@ -444,27 +444,27 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     Spool(tmp_path, MEGABYTE, lambda: 7).close()
 
 
-def test_where_the_source_goes_on_is_the_newest_record_unless_it_was_forgotten(tmp_path: Path) -> None:
+def test_the_source_resumes_at_the_newest_record_unless_it_was_forgotten(tmp_path: Path) -> None:
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
-    assert spool.newest is None
+    assert spool.recovered.newest is None
     for number in (1, 2):
         spool.put(event(number))
     spool.close()
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
-    assert spool.newest is not None
-    assert spool.newest.events[-1].cursor == "host 2"
-    assert spool.inherited == 2
+    assert spool.recovered.newest is not None
+    assert spool.recovered.newest.events[-1].cursor == "host 2"
+    assert (spool.recovered.forgotten, spool.recovered.last) == (0, 2)
     take_all(spool, 2)
     spool.confirm(2)
     spool.forget(2)
     spool.close()
     spool = Spool(tmp_path, MEGABYTE, lambda: 7)
-    assert spool.newest is None
+    assert spool.recovered.newest is None
     spool.close()
 
 
 class SpoolMachine(RuleBasedStateMachine):
-    """Appending, taking, acknowledging, rewinding, reopening and tearing in any order, against a list."""
+    """Append, take, acknowledge, rewind, reopen and tear in any order, compared with a list."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -513,7 +513,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(torn=st.binary(max_size=60))
     def reopen(self, torn: bytes) -> None:
-        """A crash after everything was written and before more was forgotten, in the middle of the next write."""
+        """Crash in the middle of a write, after everything was written and before more was forgotten."""
         self.spool.close()
         newest = max(self.folder.glob("*.spool"), default=None)
         if newest is not None and torn:
@@ -524,14 +524,14 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule()
     def take_all(self) -> None:
-        if self.put == self.taken:  # no precondition: how much one `take` brings is a matter of timing
+        if self.put == self.taken:  # not a precondition: how much one `take` returns depends on timing
             return
         assert numbers(take_all(self.spool, self.put)) == list(range(self.taken + 1, self.put + 1))
         self.taken = self.put
 
     @invariant()
     def backlog_is_what_is_not_confirmed(self) -> None:
-        # a batch on its way from the intake to the disk is in neither for a moment
+        # for a moment, a batch between the intake and the disk is in neither
         assert self.spool.backlog()[0] <= self.put - self.confirmed
 
     def teardown(self) -> None:

@@ -1,4 +1,4 @@
-"""The ledger of gaps with a clock of its own: each time without a connection is there once."""
+"""Gap detection with its own clock: each period without a connection is recorded once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.gaps import GapWatch
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from tests.fakes.script import FakeClock
 from twitter_topics.records.gap import Gap
 
@@ -21,14 +21,14 @@ BEGIN_MS = 1_790_000_000_000
 @dataclass
 class Watched:
     clock: FakeClock
-    around: Surroundings
+    context: Context
     gaps: GapWatch
 
 
-def watch(start: Position | None = None) -> Watched:
+def watch(start: SourcePosition | None = None) -> Watched:
     clock = FakeClock(BEGIN_MS)
-    around = Surroundings(now_ms=clock.now_ms, monotonic=clock.monotonic)
-    return Watched(clock, around, GapWatch("here", start or Position({}), around))
+    context = Context(now_ms=clock.now_ms, monotonic=clock.monotonic)
+    return Watched(clock, context, GapWatch("here", start or SourcePosition({}), context))
 
 
 def read(event: Event | None) -> Gap:
@@ -40,44 +40,44 @@ def read(event: Event | None) -> Gap:
     return gap
 
 
-def test_the_first_connection_of_all_ends_no_gap() -> None:
+def test_the_very_first_connection_ends_no_gap() -> None:
     assert watch().gaps.connected() is None
 
 
-def test_a_break_is_a_gap_from_the_last_sign_of_life() -> None:
+def test_a_disconnect_is_a_gap_from_the_last_sign_of_life() -> None:
     w = watch()
     w.gaps.connected()
     w.clock.advance(10)
     w.gaps.alive()
     w.clock.advance(21)
     w.gaps.lost("stall", "silent")
-    assert (w.around.status.connected, w.around.status.sentence) == (False, "silent")
+    assert (w.context.status.connected, w.context.status.sentence) == (False, "silent")
     w.clock.advance(5)
     w.gaps.lost("http-503", "busy")
     w.clock.advance(5)
     gap = read(w.gaps.connected())
     assert gap == Gap("here", BEGIN_MS + 10_000, BEGIN_MS + 41_000, "stall", 0)
-    assert w.around.status.reconnects == {"stall": 1, "http-503": 1}
-    assert (w.around.status.connected, w.around.status.sentence) == (True, "")
-    assert w.around.status.gap_seconds == 31.0
+    assert w.context.status.reconnects == {"stall": 1, "http-503": 1}
+    assert (w.context.status.connected, w.context.status.sentence) == (True, "")
+    assert w.context.status.gap_seconds == 31.0
 
 
-def test_a_stop_of_the_producer_is_a_gap_with_what_it_may_have_cost() -> None:
-    w = watch(Position({}, alive_ms=BEGIN_MS - 60_000, rate=2.5))
-    assert w.around.status.alive_ms == BEGIN_MS - 60_000
-    w.gaps.lost("network", "refused")  # the server is away too: one gap all the same
+def test_a_stop_of_the_producer_is_a_gap_with_estimated_posts() -> None:
+    w = watch(SourcePosition({}, alive_ms=BEGIN_MS - 60_000, rate=2.5))
+    assert w.context.status.alive_ms == BEGIN_MS - 60_000
+    w.gaps.lost("network", "refused")  # the server is down too: still one gap
     w.clock.advance(10)
     assert read(w.gaps.connected()) == Gap("here", BEGIN_MS - 60_000, BEGIN_MS + 10_000, "stopped", 175)
 
 
-def test_a_pause_opens_a_gap_and_is_no_reconnect() -> None:
+def test_a_pause_opens_a_gap_and_is_not_a_reconnect() -> None:
     w = watch()
     w.gaps.connected()
     w.gaps.paused("spend-cap", "the cap is reached")
-    assert w.around.status.sentence == "the cap is reached"
+    assert w.context.status.sentence == "the cap is reached"
     w.clock.advance(3600)
     assert read(w.gaps.connected()).cause == "spend-cap"
-    assert not w.around.status.reconnects
+    assert not w.context.status.reconnects
 
 
 def test_a_clock_that_is_set_back_loses_no_gap() -> None:
@@ -91,37 +91,37 @@ def test_a_clock_that_is_set_back_loses_no_gap() -> None:
     assert read(w.gaps.connected()).seconds == 7.0
 
 
-def test_what_waits_in_a_queue_is_not_yet_alive_for_the_next_run() -> None:
+def test_posts_still_queued_do_not_advance_the_sign_of_life() -> None:
     w = watch()
     w.gaps.connected()
-    assert w.around.status.alive_ms == 0
+    assert w.context.status.alive_ms == 0
     w.clock.advance(1)
     first = w.gaps.alive(1, handed_on=False)
     w.clock.advance(1)
     second = w.gaps.alive(1, handed_on=False)
-    assert w.around.status.alive_ms == 0
+    assert w.context.status.alive_ms == 0
     w.gaps.handed_on(second)
     w.gaps.handed_on(first)
-    assert w.around.status.alive_ms == second == BEGIN_MS + 2000
+    assert w.context.status.alive_ms == second == BEGIN_MS + 2000
 
 
-def test_the_rate_follows_what_comes_and_survives_a_reconnect() -> None:
+def test_the_rate_follows_the_posts_and_survives_a_reconnect() -> None:
     w = watch()
     w.gaps.connected()
     for _ in range(600):
         w.clock.advance(1)
         w.gaps.alive(5)
-    assert w.around.status.rate == pytest.approx(5.0)
+    assert w.context.status.rate == pytest.approx(5.0)
     w.gaps.lost("network", "broken")
     w.clock.advance(100)
     assert read(w.gaps.connected()).estimated_posts == 500
     w.clock.advance(1)
     w.gaps.alive(0)
-    assert 4.9 < w.around.status.rate < 5.0
+    assert 4.9 < w.context.status.rate < 5.0
     for _ in range(3000):
         w.clock.advance(1)
         w.gaps.alive(20)
-    assert w.around.status.rate == pytest.approx(20.0, abs=0.01)
+    assert w.context.status.rate == pytest.approx(20.0, abs=0.01)
 
 
 STEPS = st.lists(
@@ -131,9 +131,9 @@ STEPS = st.lists(
 
 @given(STEPS, st.integers(0, 10**6))
 @settings(max_examples=200, deadline=None)
-def test_no_gap_is_lost_or_doubled(steps: list[tuple[str, int]], stopped_ms: int) -> None:
-    """Against a model: a time is missed when it lies between a sign of life and the connection after the next loss."""
-    w = watch(Position({}, alive_ms=BEGIN_MS - stopped_ms) if stopped_ms else None)
+def test_no_gap_is_lost_or_counted_twice(steps: list[tuple[str, int]], stopped_ms: int) -> None:
+    """Against a model: a time is missed if it is between a sign of life and the connection after the next loss."""
+    w = watch(SourcePosition({}, alive_ms=BEGIN_MS - stopped_ms) if stopped_ms else None)
     gaps: list[Gap] = []
     missed_ms, alive, is_open, connected = 0, BEGIN_MS - stopped_ms, bool(stopped_ms), False
     for action, wait_ms in steps:
@@ -155,4 +155,4 @@ def test_no_gap_is_lost_or_doubled(steps: list[tuple[str, int]], stopped_ms: int
     assert sum(gap.to_ms - gap.from_ms for gap in gaps) == missed_ms
     assert all(earlier.to_ms <= later.from_ms for earlier, later in pairwise(gaps))
     assert len({gap.key() for gap in gaps}) == len(gaps)
-    assert round(w.around.status.gap_seconds * 1000) == missed_ms
+    assert round(w.context.status.gap_seconds * 1000) == missed_ms

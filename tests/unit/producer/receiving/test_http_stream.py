@@ -1,4 +1,4 @@
-"""The engine against a real server on this machine: for each fault the exact waits, the gaps, nothing left behind."""
+"""HttpStream against a real local server: for each fault the exact waits, the gaps, and no leftovers."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving import http_stream
 from producer.receiving.answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
-from producer.receiving.http_stream import HttpStream, Pause, Refusal, Timeouts
+from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeouts
 from producer.receiving.inbox import Inbox
 from producer.receiving.lines import HEAD_BYTES, LineBuffer, json_object
 from producer.receiving.rules import X
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from tests.fakes.http import Connection, Request
 from tests.fakes.script import (
     FakeClock,
@@ -60,7 +60,7 @@ Script = list[list[Step]]
 
 
 class Server(ScriptedServer):
-    """Numbered objects, one a line."""
+    """Numbered objects, one per line."""
 
     def post_id(self, number: int) -> str:
         return str(number)
@@ -78,25 +78,25 @@ class Server(ScriptedServer):
         return True
 
 
-class Client:
-    """A stream on a server, with time that passes only by waiting."""
+class StreamClient:
+    """A stream on a server, with a clock that advances only by waiting."""
 
-    def __init__(self, url: str, start: Position | None = None, stall_s: float = 5.0, **more: Any) -> None:
+    def __init__(self, url: str, start: SourcePosition | None = None, stall_s: float = 5.0, **more: Any) -> None:
         self.clock = FakeClock(BEGIN_MS)
-        self.around = Surroundings(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
-        self.around = more.pop("around", self.around)
+        self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
+        self.context = more.pop("context", self.context)
         self.url = url
-        self.gaps = GapWatch("here", start or Position({}), self.around)
+        self.gaps = GapWatch("here", start or SourcePosition({}), self.context)
         rules = replace(X, stall_s=stall_s)
         connect = more.pop("connect", self.connect)
-        self.stream = HttpStream(connect, rules, {401: "check the token"}, self.gaps, self.around, **more)
+        self.stream = HttpStream(connect, rules, {401: "check the token"}, self.gaps, self.context, **more)
 
     def connect(self, timeouts: Timeouts) -> requests.Response:
         with requests.Session() as session:
             return session.get(self.url, timeout=timeouts, stream=True, allow_redirects=False)
 
     def until(self, number: int) -> tuple[list[bytes], list[Gap]]:
-        """So many lines that are no keep-alive, and the gaps among them."""
+        """Return this many lines other than keep-alives, and the gaps among them."""
         lines: list[bytes] = []
         gaps: list[Gap] = []
         received = self.stream.lines()
@@ -122,12 +122,12 @@ def objects(*numbers: int) -> list[bytes]:
     return [b'{"id":%d}' % number for number in numbers]
 
 
-def when_read(seconds: float) -> tuple[Step, list[Client]]:
-    """A step that lets so much time pass once the client has read everything; the client is appended later."""
-    clients: list[Client] = []
+def when_read(seconds: float) -> tuple[Step, list[StreamClient]]:
+    """Return a step that advances the clock once the client has read everything; the client is appended later."""
+    clients: list[StreamClient] = []
 
     def step(stream: Stream) -> None:
-        while clients[0].around.status.received_bytes < stream.server.written:
+        while clients[0].context.status.received_bytes < stream.server.written:
             time.sleep(0.001)
         clients[0].clock.advance(seconds)
 
@@ -171,49 +171,49 @@ FAULTS: dict[str, tuple[Script, list[float], dict[str, int]]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_waits_by_the_table(fault: str) -> None:
+def test_waits_follow_the_table(fault: str) -> None:
     script, waits, causes = FAULTS[fault]
     with Server([*script, [posts(2), keep_open]]) as server:
-        client = Client(server.url, stall_s=0.2 if "silent" in fault else 5.0)
+        client = StreamClient(server.url, stall_s=0.2 if "silent" in fault else 5.0)
         lines, gaps = client.until(2)
     assert lines == objects(0, 1)
     assert client.clock.waits == waits
-    assert client.around.status.reconnects == causes
+    assert client.context.status.reconnects == causes
     assert sum(gap.to_ms - gap.from_ms for gap in gaps) == round(sum(waits) * 1000)
     assert len(server.requests) == len(script) + 1
 
 
-def test_after_a_healthy_connection_it_comes_back_at_once() -> None:
+def test_after_a_healthy_connection_it_reconnects_at_once() -> None:
     steady, clients = when_read(60)
     script: Script = [[posts(1), steady, half(), cut], [posts(1), steady, end], [status(503)], [posts(1), steady, cut]]
     with Server([*script, [posts(1), keep_open]]) as server:
-        clients.append(client := Client(server.url))
+        clients.append(client := StreamClient(server.url))
         lines, _ = client.until(4)
     assert lines == objects(0, 1, 2, 3)
     assert client.clock.waits == [5.0]
 
 
-def test_an_address_where_nobody_listens_is_tried_again() -> None:
+def test_an_address_where_nobody_listens_is_retried() -> None:
     with Server([[end]]) as server:
         pass
-    client = Client(server.url)
+    client = StreamClient(server.url)
     received = client.stream.lines()
-    client.around.status.reconnects.clear()
+    client.context.status.reconnects.clear()
     while len(client.clock.waits) < 70:
         assert next(received) is None
     received.close()
     assert client.clock.waits[:3] == [0.25, 0.5, 0.75]
     assert max(client.clock.waits) == 16.0
-    assert set(client.around.status.reconnects) == {"network"}
-    assert "refused" in client.around.status.sentence
+    assert set(client.context.status.reconnects) == {"network"}
+    assert "refused" in client.context.status.sentence
 
 
-def test_the_gap_goes_from_the_last_byte_to_the_next_good_connection() -> None:
-    before = Position({}, alive_ms=BEGIN_MS - 1000, rate=2.0)
+def test_the_gap_lasts_from_the_last_byte_to_the_next_healthy_connection() -> None:
+    before = SourcePosition({}, alive_ms=BEGIN_MS - 1000, rate=2.0)
     steady, clients = when_read(30)
     script: Script = [[posts(1), steady, keep_alive, cut], [status(503)], [status(429)]]
     with Server([*script, [posts(1), keep_open]]) as server:
-        clients.append(client := Client(server.url, before))
+        clients.append(client := StreamClient(server.url, before))
         lines, gaps = client.until(2)
     assert lines == objects(0, 1)
     assert gaps[0] == Gap("here", BEGIN_MS - 1000, BEGIN_MS, "stopped", 2)
@@ -223,19 +223,19 @@ def test_the_gap_goes_from_the_last_byte_to_the_next_good_connection() -> None:
     assert lost.to_ms == client.clock.now_ms()
 
 
-def test_refused_for_good_ends_it() -> None:
+def test_a_fatal_rejection_ends_the_stream() -> None:
     with Server([[status(401, body=b'{"error":"no\x07 such token"}')]]) as server:
-        client = Client(server.url)
-        with pytest.raises(ConfigurationError, match=r"401: check the token \(it says: .*no  such token") as caught:
+        client = StreamClient(server.url)
+        with pytest.raises(ConfigurationError, match=r"401: check the token \(response: .*no  such token") as caught:
             client.until(1)
     assert "\x07" not in str(caught.value)
     assert len(server.requests) == 1
     assert client.clock.waits == []
 
 
-def test_refused_for_good_after_it_was_healthy_is_believed_the_third_time() -> None:
+def test_after_a_healthy_connection_a_fatal_rejection_is_believed_the_third_time() -> None:
     with Server([[posts(1), end], [status(401)], [status(401)], [posts(1), end], [status(401)]]) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         lines = []
         with pytest.raises(ConfigurationError, match="check the token"):
             lines += [line for line in client.stream.lines() if line and not isinstance(line, Event)]
@@ -243,34 +243,34 @@ def test_refused_for_good_after_it_was_healthy_is_believed_the_third_time() -> N
     assert server.sent_ids == ["0", "1"]
 
 
-def test_the_source_may_explain_an_answer() -> None:
-    def explain(answer: Answer) -> Refusal | None:
+def test_the_source_may_explain_a_response() -> None:
+    def explain(answer: Answer) -> Rejection | None:
         if answer.status == 429:
-            return Refusal("another process uses the token", heed_reset=False)
-        return Refusal("this one too", hopeless=True) if answer.body == b"never" else None
+            return Rejection("another process uses the token", heed_reset=False)
+        return Rejection("this one too", fatal=True) if answer.body == b"never" else None
 
     script: Script = [[status(429, {"Retry-After": "3"})], [status(500, body=b"well")], [status(500, body=b"never")]]
     with Server(script) as server:
-        client = Client(server.url, explain=explain)
+        client = StreamClient(server.url, explain=explain)
         with pytest.raises(ConfigurationError, match="500: this one too"):
             client.until(1)
     assert client.clock.waits == [60.0, 5.0]
 
 
-def test_a_pause_is_waited_for_and_asked_again() -> None:
+def test_after_a_pause_the_source_is_asked_again() -> None:
     pauses = [Pause(3600.0, "spend-cap", "the cap is reached"), None, Pause(7.0, "spend-cap", "again"), None]
     with Server([[posts(1), cut], [posts(1), keep_open]]) as server:
-        client = Client(server.url, may_connect=lambda: pauses.pop(0))
+        client = StreamClient(server.url, may_connect=lambda: pauses.pop(0))
         lines, gaps = client.until(2)
     assert lines == objects(0, 1)
     assert client.clock.waits == [3600.0, 7.0]
     assert [gap.cause for gap in gaps] == ["spend-cap", "network"]
-    assert client.around.status.reconnects == {"network": 1}
+    assert client.context.status.reconnects == {"network": 1}
 
 
 def test_the_consumer_can_hang_up() -> None:
     with Server([[posts(1), stall], [posts(1), keep_open]]) as server:
-        client = Client(server.url, stall_s=60)
+        client = StreamClient(server.url, stall_s=60)
         lines, gaps = [], []
         for item in client.stream.lines():
             if isinstance(item, Event):
@@ -284,25 +284,25 @@ def test_the_consumer_can_hang_up() -> None:
                 break
         client.stream.close()
     assert lines == objects(0, 1)
-    assert client.around.status.reconnects == {"spend-cap": 1}
+    assert client.context.status.reconnects == {"spend-cap": 1}
     assert [(gap.cause, gap.seconds) for gap in gaps] == [("spend-cap", 1.0)]
 
 
-def test_the_next_run_begins_where_the_last_line_was_handed_on() -> None:
+def test_the_next_run_begins_at_the_last_line_passed_on() -> None:
     with Server([[posts(1), keep_open]]) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         received = client.stream.lines()
         assert next(line for line in received if line) == b'{"id":0}'
-        assert client.around.status.alive_ms == 0
-        assert client.around.status.connected
+        assert client.context.status.alive_ms == 0
+        assert client.context.status.connected
         next(received)
-        assert client.around.status.alive_ms == BEGIN_MS
+        assert client.context.status.alive_ms == BEGIN_MS
         received.close()
-    assert not client.around.status.connected
+    assert not client.context.status.connected
 
 
-def test_a_connection_is_good_from_its_status_on_once_a_byte_came() -> None:
-    clients: list[Client] = []
+def test_a_connection_is_healthy_from_its_start_once_a_byte_arrives() -> None:
+    clients: list[StreamClient] = []
     asked: list[int] = []
 
     def quiet_at_first(stream: Stream) -> None:
@@ -313,20 +313,20 @@ def test_a_connection_is_good_from_its_status_on_once_a_byte_came() -> None:
         stream.write(b"\r\n")
 
     with Server([[quiet_at_first, posts(1), keep_open]]) as server:
-        clients.append(client := Client(server.url, Position({}, alive_ms=BEGIN_MS - 3000)))
+        clients.append(client := StreamClient(server.url, SourcePosition({}, alive_ms=BEGIN_MS - 3000)))
         clock = client.clock
 
         def now_ms() -> int:
             asked.append(clock.now_ms())
             return asked[-1]
 
-        around = Surroundings(now_ms=now_ms, monotonic=clock.monotonic, pause=clock.pause)
-        client = Client(server.url, Position({}, alive_ms=BEGIN_MS - 3000), around=around)
+        context = Context(now_ms=now_ms, monotonic=clock.monotonic, pause=clock.pause)
+        client = StreamClient(server.url, SourcePosition({}, alive_ms=BEGIN_MS - 3000), context=context)
         _, gaps = client.until(1)
     assert gaps == [Gap("here", BEGIN_MS - 3000, BEGIN_MS, "stopped", 0)]
 
 
-def test_no_socket_is_left_not_even_in_a_pool() -> None:
+def test_no_socket_is_left_even_in_a_pool() -> None:
     def sockets() -> int:
         return sum(os.readlink(link).startswith("socket:") for link in Path("/proc/self/fd").iterdir() if link.exists())
 
@@ -339,18 +339,18 @@ def test_no_socket_is_left_not_even_in_a_pool() -> None:
     script: Script = [[status(503, body=b"busy")] for _ in range(5)]
     with Server([*script, [posts(1), cut], [keep_alive, reset], [posts(1), end], [posts(1), keep_open]]) as server:
         before, threads = sockets(), threading.active_count()
-        client = Client(server.url, connect=lambda timeouts: kept.append(connect(timeouts)) or kept[-1])
+        client = StreamClient(server.url, connect=lambda timeouts: kept.append(connect(timeouts)) or kept[-1])
         client.until(3)
-        assert len(kept) == 9  # none of them is collected: they were closed
+        assert len(kept) == 9  # none was garbage-collected: they were closed
         while threading.active_count() > threads:
             time.sleep(0.001)
         assert sockets() == before
 
 
-def test_memory_is_bounded_and_a_slow_consumer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_and_a_slow_consumer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_stream, "Inbox", partial(Inbox, 4, 10**6))
     with Server([[posts(500, length=100_000), cut], [posts(1), keep_open]], number=501) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         received = client.stream.lines()
         first = next(line for line in received if line)
         reader = client.stream._thread
@@ -367,14 +367,14 @@ def test_memory_is_bounded_and_a_slow_consumer_is_named(monkeypatch: pytest.Monk
         assert reader.is_alive()
         received.close()
     assert [int(line.strip()[6:-1]) for line in lines if isinstance(line, bytes)] == list(range(501))
-    assert client.around.status.reconnects == {"slow": 1}
+    assert client.context.status.reconnects == {"slow": 1}
 
 
 @pytest.mark.parametrize("script", [[[keep_alive, stall]], [[stall]], [[keep_open]], [[status(503)]], [[status(429)]]])
-def test_closing_ends_whatever_it_does(script: Script) -> None:
-    """Real waits: a backoff of a minute, a silence of a minute."""
+def test_closing_ends_it_whatever_it_is_doing(script: Script) -> None:
+    """With real waits: a backoff of a minute, a silence of a minute."""
     with Server(script) as server:
-        client = Client(server.url, stall_s=60, around=Surroundings())
+        client = StreamClient(server.url, stall_s=60, context=Context())
         received = client.stream.lines()
         assert next(received) in (None, b"")
         while not server.requests:
@@ -387,19 +387,19 @@ def test_closing_ends_whatever_it_does(script: Script) -> None:
         assert all(not item for item in received)
 
 
-def test_a_server_that_takes_the_call_and_says_nothing_is_left_at_its_time() -> None:
+def test_a_server_that_accepts_and_stays_silent_times_out() -> None:
     with Server([[silent]]) as server:
-        client = Client(server.url, stall_s=0.5)
+        client = StreamClient(server.url, stall_s=0.5)
         next(client.stream.lines())
         client.stream.close()
         client.stream._thread.join(10)
         assert not client.stream._thread.is_alive()
 
 
-def test_asked_to_stop_it_hands_on_what_it_had_received() -> None:
+def test_on_a_stop_received_lines_are_passed_on() -> None:
     stop = threading.Event()
     with Server([[posts(3), do(stop.set), keep_open]]) as server:
-        client = Client(server.url, around=Surroundings(stop=stop))
+        client = StreamClient(server.url, context=Context(stop=stop))
         client.stream._thread.start()
         while not client.stream._inbox._items or len(server.sent_ids) < 3:
             time.sleep(0.001)
@@ -407,28 +407,28 @@ def test_asked_to_stop_it_hands_on_what_it_had_received() -> None:
         lines = [line for line in list_lines(client.stream) if line]
     assert lines == objects(*range(len(lines)))
     assert lines
-    assert client.around.status.connected is False
+    assert client.context.status.connected is False
 
 
 def list_lines(stream: HttpStream) -> list[bytes | Event | None]:
-    """`lines()` of a stream whose thread runs already."""
+    """Return `lines()` of a stream whose thread is running."""
     stream._thread = threading.Thread(target=stream._thread.join)  # type: ignore[assignment]
     return list(stream.lines())
 
 
-def test_lines_are_whole_however_they_come() -> None:
+def test_lines_are_complete_however_they_arrive() -> None:
     junk = b"\xff\xfe not UTF-8 \x00"
     long = b"x" * 10_000_000
     with Server(
         [[dribble(1), raw(junk + b"\r\n" + long[:5_000_000]), raw(long[5_000_000:] + b"\n"), posts(1)]]
     ) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         lines, _ = client.until(4)
     assert lines == [*objects(0), junk, long, *objects(1)]
-    assert client.around.status.received_bytes > 10_000_000
+    assert client.context.status.received_bytes > 10_000_000
 
 
-def test_a_compressed_stream_is_read_as_it_comes() -> None:
+def test_a_compressed_stream_is_read_as_it_arrives() -> None:
     def compressed(stream: Stream) -> None:
         stream.connection.open({"Content-Encoding": "gzip"})
         stream.connection.chunk(gzip.compress(b'{"id":0}\r\n'))
@@ -440,7 +440,7 @@ def test_a_compressed_stream_is_read_as_it_comes() -> None:
         stream.connection.hold()
 
     with Server([[damaged], [compressed]]) as server:
-        client = Client(server.url)
+        client = StreamClient(server.url)
         assert client.until(1)[0] == objects(0)
     assert client.clock.waits == [0.25]
 
@@ -452,7 +452,7 @@ def test_a_token_that_cannot_be_sent_is_named_without_being_shown(token: str) ->
             return session.get(server.url, auth=Bearer(SecretStr(token)), timeout=timeouts, stream=True)
 
     with Server([[end]]) as server:
-        client = Client(server.url, connect=connect)
+        client = StreamClient(server.url, connect=connect)
         with pytest.raises(ConfigurationError, match="characters that HTTP does not allow") as caught:
             client.until(1)
     assert caught.value.__cause__ is None
@@ -465,7 +465,7 @@ def test_an_error_of_ours_is_not_swallowed() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Client("http://127.0.0.1:1", connect=connect).until(1)
+        StreamClient("http://127.0.0.1:1", connect=connect).until(1)
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=20), st.integers(1, 400))
@@ -488,7 +488,7 @@ def test_any_bytes_in_any_chunks_give_the_same_lines(content: bytes, cuts: list[
     assert buffer.pending == len(rest)
 
 
-def test_a_line_without_an_end_is_not_held() -> None:
+def test_a_line_without_an_end_is_not_kept() -> None:
     buffer = LineBuffer(1_000_000)
     for _ in range(100):
         assert buffer.feed(b"y" * 65_536) == []
@@ -513,7 +513,7 @@ def test_deep_and_strange_json_is_a_reason() -> None:
 
 @given(st.text(max_size=40), st.text(max_size=40))
 @settings(max_examples=200, deadline=None)
-def test_any_header_is_a_time_or_none(reset_at: str, retry: str) -> None:
+def test_any_header_gives_a_time_or_none(reset_at: str, retry: str) -> None:
     seconds = reset_in_s({"x-rate-limit-reset": reset_at, "Retry-After": retry}, BEGIN_MS)
     assert seconds is None or 0 < seconds <= 86_400
 
@@ -528,5 +528,5 @@ def test_the_clock_is_compared_with_the_servers() -> None:
     assert "600 s behind" in says(-600)
 
 
-def test_we_say_who_we_are() -> None:
+def test_the_user_agent_names_us() -> None:
     assert user_agent().startswith("twitter-topics/0.")

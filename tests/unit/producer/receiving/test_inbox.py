@@ -1,4 +1,4 @@
-"""The queue between two threads: order, bounds, and no thread that waits for ever."""
+"""The queue between two threads: order, bounds, and no thread that waits forever."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from producer.receiving.inbox import Inbox
 from tests.fakes.script import nothing_left_behind
 
 
-def test_what_is_put_is_taken_in_order_and_once() -> None:
+def test_items_are_taken_once_and_in_order() -> None:
     inbox: Inbox[bytes] = Inbox()
     assert inbox.put([b"a", b"b"])
     assert inbox.put([b"c"])
@@ -45,7 +45,7 @@ def test_an_item_larger_than_the_bound_goes_through_alone() -> None:
         assert put.result(5)
 
 
-def test_closing_wakes_who_waits_to_put_and_who_waits_to_take() -> None:
+def test_closing_wakes_both_sides() -> None:
     full: Inbox[bytes] = Inbox(1)
     empty: Inbox[bytes] = Inbox()
     full.put([b"a"])
@@ -57,7 +57,7 @@ def test_closing_wakes_who_waits_to_put_and_who_waits_to_take() -> None:
         empty.close()
         assert put.result(5) is False
         assert take.result(5) == []
-    assert full.take(0) == [b"a"]  # what was in can still be taken
+    assert full.take(0) == [b"a"]  # items inside can still be taken
     assert full.put([b"c"]) is False
 
 

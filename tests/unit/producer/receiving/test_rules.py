@@ -1,4 +1,4 @@
-"""The waits: exact where the vendor wrote a table, and their laws for any sequence of failures."""
+"""The waits: exact where the network documents a table, and invariants for any sequence of failures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.receiving.rules import MASTODON, Backoff, Rules, X
+from producer.receiving.rules import MASTODON, Backoff, WaitRules, X
 
 Outcome = Literal["network", "http", "rate_limit", "healthy"]
 OUTCOMES = st.lists(st.sampled_from(["network", "http", "rate_limit", "healthy"]), max_size=120)
@@ -18,7 +18,7 @@ LARGEST = {"network": "network_max_s", "http": "http_max_s", "rate_limit": "rate
 FIRST = {"network": "network_step_s", "http": "http_first_s", "rate_limit": "rate_limit_first_s"}
 
 
-def test_the_table_of_x() -> None:
+def test_the_table_for_x() -> None:
     backoff = Backoff(X, random.Random(1))
     network = [backoff.network() for _ in range(70)]
     assert network[:3] == [0.25, 0.5, 0.75]
@@ -29,7 +29,7 @@ def test_the_table_of_x() -> None:
     assert (backoff.network(), backoff.http(), backoff.rate_limit()) == (0.25, 5.0, 60.0)
 
 
-def test_a_reset_time_is_waited_for_and_once_more_refused_the_table_is_the_least() -> None:
+def test_a_reset_time_is_waited_for_and_after_another_rejection_the_table_is_the_minimum() -> None:
     backoff = Backoff(X, random.Random(1))
     assert backoff.rate_limit(300.0) == 300.0
     assert backoff.rate_limit(2.0) == 120.0
@@ -43,8 +43,8 @@ def test_a_reset_time_is_waited_for_and_once_more_refused_the_table_is_the_least
 @pytest.mark.parametrize("rules", [X, MASTODON])
 @given(outcomes=OUTCOMES, seed=st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
-def test_waits_never_shrink_within_a_kind_and_never_exceed_their_largest(
-    rules: Rules, outcomes: list[Outcome], seed: int
+def test_waits_of_a_kind_never_shrink_and_never_exceed_their_maximum(
+    rules: WaitRules, outcomes: list[Outcome], seed: int
 ) -> None:
     backoff = Backoff(rules, random.Random(seed))
     since_healthy: dict[str, list[float]] = {kind: [] for kind in FIRST}
@@ -59,15 +59,15 @@ def test_waits_never_shrink_within_a_kind_and_never_exceed_their_largest(
     for kind, waits in since_healthy.items():
         first = getattr(rules, FIRST[kind])
         assert all(first <= wait <= first * (1 + rules.jitter) for wait in waits[:1])
-        # what grew may be spread by the jitter, never below what was asked for before it
+        # jitter may increase a wait, but never below the previous one without it
         assert all(later * (1 + rules.jitter) >= earlier for earlier, later in pairwise(waits))
         assert all(later >= earlier for earlier, later in pairwise(waits)) or rules.jitter
 
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=50, deadline=None)
-def test_jitter_adds_a_share_and_takes_none_away(seed: int) -> None:
-    rules = Rules(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, jitter=0.2)
+def test_jitter_only_adds(seed: int) -> None:
+    rules = WaitRules(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, jitter=0.2)
     backoff = Backoff(rules, random.Random(seed))
     waits = [backoff.network() for _ in range(50)]
     assert all(1.0 <= wait <= 1.2 for wait in waits)

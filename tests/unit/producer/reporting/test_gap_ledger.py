@@ -1,4 +1,4 @@
-"""The ledger of gaps: on disk before `add` returns, written until it is taken, never in the producer's way."""
+"""The gap ledger: on disk before `add` returns, retried until written, never blocking the producer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def gap(number: int, posts: int = 7) -> Gap:
 
 
 class Store:
-    """Takes gaps once `open` is set; fails with `error` as long as there is one."""
+    """Accepts gaps once `open` is set; fails with `error` while there is one."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
@@ -60,7 +60,7 @@ def on_disk(path: Path) -> list[Gap]:
     return [Gap.from_value(line) for line in path.read_bytes().splitlines()]
 
 
-def test_what_is_taken_leaves_the_file(path: Path) -> None:
+def test_written_gaps_leave_the_file(path: Path) -> None:
     store = Store()
     with ledger(path, store.write) as one:
         for number in range(5):
@@ -70,20 +70,18 @@ def test_what_is_taken_leaves_the_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [RetryableError("away"), ConfigurationError("refused"), OSError("no route")])
-def test_what_is_not_taken_stays_for_the_next_run(
-    path: Path, error: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unwritten_gaps_stay_for_the_next_run(path: Path, error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     store = Store(error)
     with ledger(path, store.write) as one:
         for number in range(3):
             one.add(gap(number).value())
             assert on_disk(path) == [gap(n) for n in range(number + 1)], "on disk when add returns"
         assert store.asked.wait(30)
-    assert len([record for record in caplog.records if "trying again" in record.getMessage()]) == 1
+    assert len([record for record in caplog.records if "retrying" in record.getMessage()]) == 1
     store.error = None
     store.asked.clear()
     with ledger(path, store.write):
-        assert store.asked.wait(30), "without a further gap"
+        assert store.asked.wait(30), "without another gap"
     assert store.written == [gap(0), gap(1), gap(2)]
     assert on_disk(path) == []
 
@@ -99,7 +97,7 @@ def test_a_gap_added_again_is_one_gap(path: Path) -> None:
     assert store.written == [gap(1, posts=2)]
 
 
-def test_a_server_that_hangs_does_not_hold_up_add(path: Path) -> None:
+def test_a_server_that_hangs_does_not_block_add(path: Path) -> None:
     released, asked = threading.Event(), threading.Event()
     written: list[Gap] = []
 
@@ -136,9 +134,7 @@ def test_a_gap_that_changes_while_it_is_written_is_written_again(path: Path) -> 
     assert written[-1] == gap(1, posts=2)
 
 
-def test_one_that_influxdb_refuses_for_good_does_not_stop_the_others(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_that_influxdb_rejects_does_not_stop_the_others(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     written: list[Gap] = []
 
     def write(one: Gap) -> None:
@@ -151,7 +147,7 @@ def test_one_that_influxdb_refuses_for_good_does_not_stop_the_others(
             made.add(gap(number).value())
     assert written == [gap(1), gap(2)]
     assert on_disk(path) == []
-    assert "the topic has it: field type conflict" in caplog.text
+    assert "stays in the gap topic: field type conflict" in caplog.text
 
 
 def test_the_file_is_bounded_and_the_newest_stay(path: Path) -> None:
@@ -163,20 +159,18 @@ def test_the_file_is_bounded_and_the_newest_stay(path: Path) -> None:
     assert on_disk(path) == [gap(number) for number in range(90, 100)]
 
 
-def test_a_full_disk_is_told_and_the_gap_is_written_all_the_same(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_full_disk_is_logged_and_the_gap_is_still_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
     written = threading.Event()
     with ledger(tmp_path / "file" / "gaps.jsonl", lambda _gap: written.set()) as made:
         made.add(gap(1).value())
         assert written.wait(30)
-    assert "kept in memory alone" in caplog.text
+    assert "keeping a gap in memory only" in caplog.text
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200))
-def test_any_bytes_are_taken_without_an_exception(tmp_path_factory: pytest.TempPathFactory, value: bytes) -> None:
+def test_any_bytes_are_accepted_without_an_exception(tmp_path_factory: pytest.TempPathFactory, value: bytes) -> None:
     store = Store()
     with ledger(tmp_path_factory.mktemp("gaps") / "x-gaps.jsonl", store.write) as made:
         made.add(value)
@@ -184,7 +178,7 @@ def test_any_bytes_are_taken_without_an_exception(tmp_path_factory: pytest.TempP
 
 @settings(max_examples=60, deadline=None)
 @given(cut=st.integers(0, 400), tail=st.binary(max_size=30))
-def test_a_torn_file_gives_back_every_whole_line(
+def test_a_torn_file_yields_every_complete_line(
     tmp_path_factory: pytest.TempPathFactory, cut: int, tail: bytes
 ) -> None:
     path = tmp_path_factory.mktemp("gaps") / "x-gaps.jsonl"

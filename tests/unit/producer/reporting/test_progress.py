@@ -1,4 +1,4 @@
-"""What the producer tells: file, point, Prometheus and terminal say the same, and telling never stops it."""
+"""The producer's reports: file, point, Prometheus and terminal agree, and reporting never stops the producer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from prometheus_client import generate_latest
 from rich.console import Console
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.reporting import progress as progress_module
 from producer.reporting import words
 from producer.reporting.background import Background
@@ -77,7 +77,7 @@ def progress(tmp_path: Path, world: World) -> Iterator[Progress]:
 def open_progress(folder: Path, world: World, **options: Any) -> Progress:
     return Progress(
         folder,
-        options.pop("start", Position({})),
+        options.pop("start", SourcePosition({})),
         source="x_v2",
         status=world.status,
         backlog=lambda: world.backlog,
@@ -94,7 +94,7 @@ def health(folder: Path) -> Health:
 # --- health
 
 
-def test_a_report_says_how_fast_and_how_far(tmp_path: Path, world: World, progress: Progress) -> None:
+def test_a_report_shows_rate_and_total(tmp_path: Path, world: World, progress: Progress) -> None:
     progress.report("running")
     world.seconds = 10
     progress.add(Acknowledged({"post": 30, "notice": 5}, world.at(7)))
@@ -112,7 +112,7 @@ def test_reports_are_due_every_few_seconds(tmp_path: Path, world: World, progres
     assert health(tmp_path).at == T0 + REPORT_SECONDS
 
 
-def test_silence_is_no_lag_but_what_waits_for_kafka_is(world: World, progress: Progress) -> None:
+def test_silence_is_not_lag_but_waiting_for_kafka_is(world: World, progress: Progress) -> None:
     progress.add(Acknowledged({"post": 1}, world.at(2)))
     world.seconds = 3600
     assert progress.snapshot().lag == 2
@@ -121,13 +121,13 @@ def test_silence_is_no_lag_but_what_waits_for_kafka_is(world: World, progress: P
 
 
 def test_after_a_restart_the_lag_is_that_of_the_saved_position(tmp_path: Path, world: World) -> None:
-    saved = Position({}, count=5, event_time_ms=world.at(900))
+    saved = SourcePosition({}, count=5, event_time_ms=world.at(900))
     assert open_progress(tmp_path, world, start=saved).snapshot() == Snapshot(
         "running", 5, lag=900, status=world.status
     )
 
 
-def test_kafka_away_is_ok_for_a_minute(tmp_path: Path, world: World, progress: Progress) -> None:
+def test_a_kafka_outage_is_ok_for_a_minute(tmp_path: Path, world: World, progress: Progress) -> None:
     progress.report("waiting", "no broker answers at 127.0.0.1:9092")
     assert (health(tmp_path).ok, health(tmp_path).state) == (True, "waiting")
     world.seconds = PATIENCE_SECONDS + 1
@@ -137,7 +137,7 @@ def test_kafka_away_is_ok_for_a_minute(tmp_path: Path, world: World, progress: P
     progress.report("running")
     assert (health(tmp_path).ok, health(tmp_path).state, health(tmp_path).error) == (True, "running", "")
     progress.report("waiting", "again")
-    assert health(tmp_path).ok, "a new outage has a minute of its own"
+    assert health(tmp_path).ok, "a new outage gets its own minute"
 
 
 def test_a_source_that_is_rate_limited_waits(tmp_path: Path, world: World, progress: Progress) -> None:
@@ -153,7 +153,7 @@ def test_a_source_that_is_rate_limited_waits(tmp_path: Path, world: World, progr
     assert health(tmp_path).ok
 
 
-def test_a_pause_of_the_spend_guard_is_on_purpose_but_kafka_away_is_not(
+def test_a_pause_of_the_spend_guard_is_ok_but_a_kafka_outage_is_not(
     tmp_path: Path, world: World, progress: Progress
 ) -> None:
     world.status.spend = Spend(posts_today=500, daily_cap=500, paused=True)
@@ -172,7 +172,7 @@ def test_a_pause_of_the_spend_guard_is_on_purpose_but_kafka_away_is_not(
 @pytest.mark.parametrize(
     ("state", "error", "ok"), [("finished", "", True), ("stopped", "", True), ("failed", "x", False)]
 )
-def test_the_last_word_stays_although_the_source_is_waiting(
+def test_the_final_state_stays_even_if_the_source_is_waiting(
     tmp_path: Path, world: World, progress: Progress, state: str, error: str, ok: bool
 ) -> None:
     world.status.sentence = "connecting"
@@ -191,13 +191,13 @@ def test_starts_after_a_crash_are_counted(tmp_path: Path, world: World, last: st
 def test_a_full_disk_does_not_stop_it(tmp_path: Path, world: World, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
     open_progress(tmp_path / "file" / "health", world).report("running")
-    assert "health could not be written" in caplog.text
+    assert "could not write health" in caplog.text
 
 
 # --- points
 
 
-def test_the_point_holds_what_the_contract_names(tmp_path: Path, world: World) -> None:
+def test_the_point_has_the_fields_of_the_contract(tmp_path: Path, world: World) -> None:
     points: list[tuple[str, dict[str, Any]]] = []
     progress = open_progress(tmp_path, world, write_point=lambda part, **fields: points.append((part, fields)))
     progress.report("running")
@@ -206,7 +206,7 @@ def test_the_point_holds_what_the_contract_names(tmp_path: Path, world: World) -
     assert points == [("producer", fields)]
 
 
-def test_an_influxdb_that_hangs_holds_nothing_up(tmp_path: Path, world: World) -> None:
+def test_an_influxdb_that_hangs_blocks_nothing(tmp_path: Path, world: World) -> None:
     asked, released = threading.Event(), threading.Event()
     states: list[str] = []
 
@@ -224,10 +224,10 @@ def test_an_influxdb_that_hangs_holds_nothing_up(tmp_path: Path, world: World) -
     assert health(tmp_path).state == "stopped"
     released.set()
     progress.close()
-    assert states == ["running", "stopped"], "between them only the newest counts"
+    assert states == ["running", "stopped"], "only the newest in between is written"
 
 
-def test_an_influxdb_that_is_away_is_told_once_and_gets_the_newest_when_it_is_back(
+def test_an_influxdb_outage_is_logged_once_and_the_newest_point_is_written_after_it(
     tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries: list[str] = []
@@ -246,12 +246,12 @@ def test_an_influxdb_that_is_away_is_told_once_and_gets_the_newest_when_it_is_ba
     progress.close()
     assert tries == ["running"] * 5
     assert [text for text in caplog.messages if "away" in text] == [
-        "health in InfluxDB: away; trying again, the producer goes on"
+        "health in InfluxDB: away; retrying, the producer keeps running"
     ]
 
 
 def background(work: Callable[[], None], pauses: list[float], last: int) -> Background:
-    """With pauses that only count; from the `last` on they stay until the end."""
+    """Return work whose pauses are only recorded; from the `last` one on they last until the end."""
 
     def pause(ended: threading.Event, seconds: float) -> bool:
         pauses.append(seconds)
@@ -260,7 +260,7 @@ def background(work: Callable[[], None], pauses: list[float], last: int) -> Back
     return Background("points", work, pause)
 
 
-def test_what_fails_is_tried_again_ever_more_rarely_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_work_is_retried_with_growing_pauses_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     pauses: list[float] = []
     tried = threading.Event()
@@ -277,7 +277,7 @@ def test_what_fails_is_tried_again_ever_more_rarely_and_told_once(caplog: pytest
     worker.close(30)
     assert pauses == [5, 10, 20, 40, 60, 60]
     assert [record.getMessage() for record in caplog.records] == [
-        "points: away; trying again, the producer goes on",
+        "points: away; retrying, the producer keeps running",
         "points: works again",
     ]
 
@@ -298,7 +298,7 @@ def test_a_programming_error_does_not_end_the_thread(caplog: pytest.LogCaptureFi
     assert "points: 'x'" in caplog.text
 
 
-def test_the_end_does_not_wait_for_what_has_been_failing() -> None:
+def test_closing_does_not_wait_for_failing_work() -> None:
     pauses: list[float] = []
     calls: list[int] = []
     failed = threading.Event()
@@ -325,7 +325,7 @@ def samples(progress: Progress) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
 
-def test_every_number_is_there_with_its_source(world: World, progress: Progress) -> None:
+def test_every_metric_is_served_with_its_source(world: World, progress: Progress) -> None:
     world.seconds = 10
     progress.add(Acknowledged({"post": 30, "gap": 1}, world.at(4)))
     progress.report_if_due()
@@ -360,7 +360,7 @@ def test_every_number_is_there_with_its_source(world: World, progress: Progress)
     assert all(name.startswith(prefix) for name in found)
 
 
-def test_prometheus_is_answered_on_this_machine_only_and_lets_the_port_go(progress: Progress) -> None:
+def test_prometheus_is_served_locally_only_and_the_port_is_released(progress: Progress) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(ConfigurationError, match=rf"port {port} \(PRODUCER_METRICS_PORT"):
@@ -373,7 +373,7 @@ def test_prometheus_is_answered_on_this_machine_only_and_lets_the_port_go(progre
         pass
 
 
-def test_several_sources_have_names_and_ports_of_their_own() -> None:
+def test_several_sources_have_their_own_names_and_ports() -> None:
     one = Settings({"PRODUCER_SOURCE": "bluesky", "PRODUCER_METRICS_PORT": "9400"}).producer
     assert (one.parts, one.metrics_port_of("bluesky")) == (("producer",), 9400)
     two = Settings({"PRODUCER_SOURCE": "bluesky,mastodon", "PRODUCER_METRICS_PORT": "9400"}).producer
@@ -385,20 +385,20 @@ def test_several_sources_have_names_and_ports_of_their_own() -> None:
 # --- words
 
 
-def test_the_line_says_what_is_worth_knowing() -> None:
-    assert words.line(Snapshot("running", 1_234_567, 56.78, 3)) == (
+def test_the_log_line_shows_what_matters() -> None:
+    assert words.log_line(Snapshot("running", 1_234_567, 56.78, 3)) == (
         "running: 1,234,567 records, 56.8/s, newest tweet 3 s old"
     )
     status = Status(gap_seconds=125.0, not_delivered=7, spend=SPEND)
     status.reconnects.update({"network": 1})
     now = Snapshot("waiting", 5, 0, 3700, "Kafka is away", (30_112, 13_000_000), status)
-    assert words.line(now) == (
-        "waiting: 5 records, 0.0/s, newest tweet 1 h 1 min old, 30,112 on the way (12.4 MiB), "
-        "1 reconnect, gaps of 2 min 5 s, 7 posts kept back by the source, "
+    assert words.log_line(now) == (
+        "waiting: 5 records, 0.0/s, newest tweet 1 h 1 min old, 30,112 in flight (12.4 MiB), "
+        "1 reconnect, gaps of 2 min 5 s, 7 posts not delivered by the source, "
         "$61.50 of $80.00 this month, 12,300 of 20,000 posts, 246 of 500 today; Kafka is away"
     )
-    assert words.short(now).startswith(
-        "waiting: 5 · 0.0/s · 1 h 1 min old · Kafka is away · 30,112 on the way (12.4 MiB)"
+    assert words.terminal_line(now).startswith(
+        "waiting: 5 · 0.0/s · 1 h 1 min old · Kafka is away · 30,112 in flight (12.4 MiB)"
     )
 
 
@@ -406,22 +406,22 @@ def test_the_line_says_what_is_worth_knowing() -> None:
     ("seconds", "shown"),
     [(-5, "0 s"), (59, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (86_399, "23 h 59 min"), (90_000, "1 d 1 h")],
 )
-def test_times_for_people(seconds: int, shown: str) -> None:
-    assert words.duration(seconds) == shown
+def test_durations_as_text(seconds: int, shown: str) -> None:
+    assert words.duration_text(seconds) == shown
 
 
 @pytest.mark.parametrize(
     ("count", "shown"),
     [(0, "0 B"), (1023, "1,023 B"), (1024, "1.0 KiB"), (5 * 2**30, "5.0 GiB"), (2**45, "32,768.0 GiB")],
 )
-def test_bytes_for_people(count: int, shown: str) -> None:
-    assert words.size(count) == shown
+def test_sizes_as_text(count: int, shown: str) -> None:
+    assert words.size_text(count) == shown
 
 
 # --- the line in a terminal
 
 
-def test_a_terminal_has_one_line_below_the_log(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_one_line_below_the_log(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     monkeypatch.setattr("sys.stderr", screen)
     root = logging.getLogger()
@@ -442,10 +442,10 @@ def test_a_terminal_has_one_line_below_the_log(tmp_path: Path, world: World, mon
         root.setLevel(level)
     shown = screen.getvalue()
     assert "running: 4,321 · 0.0/s · 4 s old" in shown
-    assert "INFO producer.reporting.progress" not in shown, "what the line shows is not logged too"
+    assert "INFO producer.reporting.progress" not in shown, "the line's content is not logged as well"
     lines = [line for line in shown.splitlines() if "the connection broke" in line]
     assert len(lines) == 1
-    assert "4,321" not in lines[0], "the log has lines of its own"
+    assert "4,321" not in lines[0], "the log has separate lines"
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1, "the cursor is back"
 
 

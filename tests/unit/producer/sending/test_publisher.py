@@ -1,4 +1,4 @@
-"""Batches to Kafka and back: which topic, which headers, and what counts as arrived."""
+"""Batches to Kafka and back: topics, headers, and what is confirmed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from producer.buffering.buffer import Batch
+from producer.buffering.buffer import EventBatch
 from producer.sending.publisher import MAX_BYTES, MAX_UNCONFIRMED_BYTES, Publisher
 from producer.source import Event
 from producer.testing import FakeKafka
@@ -24,11 +24,11 @@ SETTINGS = Settings({}).kafka
 HEADERS = [("source", b"list"), ("received_at", b"5")]
 
 
-def batch(first: int, events: Sequence[Event]) -> Batch:
-    return Batch(first, first + len(events) - 1, 5, list(events))
+def batch(first: int, events: Sequence[Event]) -> EventBatch:
+    return EventBatch(first, first + len(events) - 1, 5, list(events))
 
 
-def posts(first: int, last: int) -> Batch:
+def posts(first: int, last: int) -> EventBatch:
     return batch(first, [Event("post", str(i).encode(), b"{}", i * 1000, i) for i in range(first, last + 1)])
 
 
@@ -36,7 +36,7 @@ def publisher(kafka: FakeKafka, **options: int) -> Publisher:
     return Publisher(kafka, SETTINGS, "list", **options)
 
 
-def test_each_kind_has_its_topic_and_only_edits_say_so() -> None:
+def test_each_kind_has_its_topic_and_only_edits_have_the_header() -> None:
     kafka = FakeKafka()
     kinds = ("post", "edit", "notice", "gap")
     publisher(kafka).send(batch(1, [Event(kind, kind.encode(), b"{}") for kind in kinds]))
@@ -48,7 +48,7 @@ def test_each_kind_has_its_topic_and_only_edits_say_so() -> None:
     ]
 
 
-def test_what_cannot_be_read_or_is_too_large_becomes_a_dead_letter() -> None:
+def test_unreadable_and_too_large_records_become_dead_letters() -> None:
     kafka = FakeKafka()
     sending = publisher(kafka)
     sending.send(
@@ -79,7 +79,7 @@ def test_what_cannot_be_read_or_is_too_large_becomes_a_dead_letter() -> None:
     assert confirmed.number == 11
 
 
-def test_confirmation_stops_at_the_first_batch_with_a_record_that_is_not_acknowledged() -> None:
+def test_confirmation_stops_at_the_first_batch_with_an_unacknowledged_record() -> None:
     kafka = FakeKafka(acknowledge=False)
     sending = publisher(kafka)
     for first in (1, 3, 5):
@@ -98,7 +98,7 @@ def test_confirmation_stops_at_the_first_batch_with_a_record_that_is_not_acknowl
     assert not sending.is_idle
 
 
-def test_what_was_confirmed_says_cursor_time_kinds_and_gaps() -> None:
+def test_a_confirmation_has_cursor_time_kinds_and_gaps() -> None:
     sending = publisher(FakeKafka())
     sending.send(
         batch(
@@ -114,7 +114,7 @@ def test_what_was_confirmed_says_cursor_time_kinds_and_gaps() -> None:
     confirmed = sending.confirmed()
     assert confirmed is not None
     assert confirmed.number == 4
-    assert confirmed.cursor == "host 8"  # an event without a cursor takes none away
+    assert confirmed.cursor == "host 8"  # an event without a cursor keeps the last one
     assert confirmed.event_time_ms == 9_000
     assert confirmed.kinds == {"post": 2, "notice": 1, "gap": 1}
     assert confirmed.gaps == (b"gap",)
@@ -149,7 +149,7 @@ def test_there_is_room_until_the_bound_of_records_or_bytes() -> None:
         (MessageSizeTooLargeError("larger than max.message.bytes"), ConfigurationError),
     ],
 )
-def test_a_failed_record_is_told_by_what_helps(error: Exception, expected: type[Exception]) -> None:
+def test_a_failed_record_raises_the_error_that_helps(error: Exception, expected: type[Exception]) -> None:
     sending = publisher(FakeKafka(fail_at=1, error=error))
     sending.send(posts(1, 3))
     with pytest.raises(expected, match=type(error).__name__):

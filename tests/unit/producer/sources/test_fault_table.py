@@ -1,4 +1,4 @@
-"""The page of faults says what a new run gives."""
+"""docs/faults.md matches a new run."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def documented(network: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_each_cell_is_what_happens(network: str) -> None:
+def test_each_cell_matches_a_new_run(network: str) -> None:
     assert cells(network) == documented(network)

@@ -1,4 +1,4 @@
-"""Mastodon's stream: server-sent events from a real server on this machine, and the mapping of statuses."""
+"""Mastodon's stream: server-sent events from a real local server, and the mapping of statuses."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.rules import MASTODON
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.mastodon import MastodonSource
-from producer.sources.mastodon.mapping import Mapping, unix_ms
-from producer.sources.mastodon.sse import Assembler, Message
+from producer.sources.mastodon.mapping import StatusMapper, unix_ms
+from producer.sources.mastodon.sse import Assembler, ServerEvent
 from producer.sources.mastodon.text import plain_text
 from tests.fakes.mastodon import TOKEN, FakeMastodon, event, status_of
 from tests.fakes.script import (
@@ -50,17 +50,17 @@ def _no_thread_left() -> Iterator[None]:
 
 
 class Followed:
-    """A source on the fake, with time that passes only by waiting and no jitter."""
+    """A source on the fake, with a clock that advances only by waiting, and no jitter."""
 
     def __init__(self, server: FakeMastodon, stall_s: float = 5.0, **more: str) -> None:
         self.clock = FakeClock(server._begin_ms)
-        self.around = Surroundings(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
+        self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
         mastodon = Settings({**server.settings, **more}).mastodon
         rules = replace(MASTODON, stall_s=stall_s, jitter=0.0)
-        self.source = MastodonSource(mastodon, Position({}), self.around, rules)
+        self.source = MastodonSource(mastodon, SourcePosition({}), self.context, rules)
 
     def until(self, number: int) -> list[Event]:
-        """So many events that are no gap; all of them."""
+        """Return this many events other than gaps."""
         events: list[Event] = []
         for one in self.source.events():
             events += [] if one is None else [one]
@@ -79,7 +79,7 @@ def keys(events: list[Event], kind: str = "post") -> list[str]:
     return [one.key.decode() for one in events if one.kind == kind]
 
 
-def test_every_post_arrives_through_all_faults_and_can_be_read_downstream() -> None:
+def test_every_post_arrives_despite_all_faults_and_is_readable_downstream() -> None:
     number = 200
     with FakeMastodon(stormy(number), number) as server:
         followed = Followed(server)
@@ -100,13 +100,13 @@ def test_every_post_arrives_through_all_faults_and_can_be_read_downstream() -> N
             assert tweet.event_time_ms == server._begin_ms + place
             assert tweet.body["source_payload"] == json.loads(server.post(place))
     assert not keys(events, "unreadable")
-    assert set(followed.around.status.reconnects) == {"network"}
+    assert set(followed.context.status.reconnects) == {"network"}
     gaps = [Gap.from_value(one.value).seconds for one in events if one.kind == "gap"]
     assert gaps == followed.clock.waits[: len(gaps)]
     assert len(gaps) == number // 20 - 2
 
 
-def test_edits_deletions_and_what_is_not_for_us() -> None:
+def test_edits_deletions_and_ignored_messages() -> None:
     edited = status_of("7", TIME_MS) | {"edited_at": "2026-09-21T15:00:00.000Z", "content": "<p>better</p>"}
     stream = [
         posts(1),
@@ -131,25 +131,25 @@ def test_edits_deletions_and_what_is_not_for_us() -> None:
     assert [one.reason.partition(":")[0] for one in events[3:6]] == ["json", "encoding", "delete"]
 
 
-def test_what_a_break_cut_off_is_not_joined_with_what_follows() -> None:
+def test_a_message_cut_off_by_a_disconnect_is_not_joined_with_the_next() -> None:
     whole = json.dumps(status_of("7", TIME_MS)).encode()
     first = [[raw(b"event: update\ndata: " + whole + b"\n"), cut], [raw(b"event: delete\n"), cut]]
     with FakeMastodon([*first, [raw(b"event: update\ndata: {\n"), cut], [posts(1), keep_open]]) as server:
         events = [one for one in Followed(server).until(3) if one.kind != "gap"]
         assert [one.kind for one in events] == ["post", "unreadable", "post"]
-        assert events[0].key.endswith(b"/7")  # only the blank line behind it was missing
+        assert events[0].key.endswith(b"/7")  # only its blank line was missing
         assert (events[1].value, events[2].key.decode()) == (b"{", ids(server, 1)[0])
 
 
 def test_waits_and_gaps() -> None:
     later = {"X-RateLimit-Reset": "2100-01-01T00:00:00.000000Z"}
-    refusals = [[status(503)], [status(429, {"Retry-After": "33"})], [status(429, later)]]
-    with FakeMastodon([[posts(1), cut], *refusals, [keep_alive, stall], [posts(1), keep_open]]) as server:
+    rejections = [[status(503)], [status(429, {"Retry-After": "33"})], [status(429, later)]]
+    with FakeMastodon([[posts(1), cut], *rejections, [keep_alive, stall], [posts(1), keep_open]]) as server:
         followed = Followed(server, stall_s=0.3)
         events = followed.until(2)
         assert keys(events) == ids(server, 2)
     assert followed.clock.waits == [5.0, 33.0, 120.0, 1.0]
-    assert followed.around.status.reconnects == {"network": 1, "http-503": 1, "rate-limit": 2, "stall": 1}
+    assert followed.context.status.reconnects == {"network": 1, "http-503": 1, "rate-limit": 2, "stall": 1}
     assert [Gap.from_value(one.value).seconds for one in events if one.kind == "gap"] == [158.0, 1.0]
 
 
@@ -172,7 +172,7 @@ def test_streams(stream: str, path: str, query: dict[str, list[str]]) -> None:
     assert request.headers["User-Agent"].startswith("twitter-topics/")
 
 
-def test_the_stream_may_be_on_another_host() -> None:
+def test_the_stream_may_redirect_to_another_host() -> None:
     with FakeMastodon([[posts(1), keep_open]]) as elsewhere, FakeMastodon(streaming_url=elsewhere.url) as server:
         events = Followed(server, MASTODON_STREAM="hashtag/storm").until(1)
         host = server.url.removeprefix("http://")
@@ -181,27 +181,27 @@ def test_the_stream_may_be_on_another_host() -> None:
 
 
 @pytest.mark.parametrize(("code", "names"), [(401, "read:statuses"), (403, "read:statuses"), (404, "MASTODON_STREAM")])
-def test_a_hopeless_answer_ends_the_source(code: int, names: str) -> None:
+def test_a_fatal_response_ends_the_source(code: int, names: str) -> None:
     with FakeMastodon([[status(code)]]) as server, pytest.raises(ConfigurationError, match=names):
         Followed(server).until(1)
 
 
-def test_a_missing_token_is_named_with_how_to_make_one() -> None:
-    with pytest.raises(ConfigurationError, match=r"MASTODON_ACCESS_TOKEN not set.*New application.*read:statuses"):
-        MastodonSource.open(Settings({}), None, Surroundings())
+def test_a_missing_token_is_reported_with_how_to_create_one() -> None:
+    with pytest.raises(ConfigurationError, match=r"MASTODON_ACCESS_TOKEN is not set.*New application.*read:statuses"):
+        MastodonSource.open(Settings({}), None, Context())
 
 
-def test_another_stream_is_not_the_saved_one() -> None:
+def test_a_saved_position_of_another_stream_is_ignored() -> None:
     given = {"MASTODON_ACCESS_TOKEN": TOKEN}
-    source = MastodonSource.open(Settings(given), None, Surroundings())
+    source = MastodonSource.open(Settings(given), None, Context())
     saved = replace(source.start, count=5, alive_ms=7)
-    assert MastodonSource.open(Settings(given), saved, Surroundings()).start == saved
-    other = MastodonSource.open(Settings({**given, "MASTODON_STREAM": "public/local"}), saved, Surroundings())
+    assert MastodonSource.open(Settings(given), saved, Context()).start == saved
+    other = MastodonSource.open(Settings({**given, "MASTODON_STREAM": "public/local"}), saved, Context())
     assert (other.start.count, other.start.alive_ms) == (0, 0)
 
 
 CHECKS: list[tuple[int, bytes, type[Exception] | None, str]] = [
-    (200, b"{}", None, "the token is good"),
+    (200, b"{}", None, "the token is valid"),
     (401, b'{"error":"revoked"}', ConfigurationError, r"read:statuses.*revoked"),
     (403, b"", ConfigurationError, "read:statuses"),
     (404, b"", ConfigurationError, "MASTODON_URL"),
@@ -223,7 +223,7 @@ def test_check(code: int, body: bytes, error: type[Exception] | None, words: str
         assert server.requests[0].path == "/api/v1/apps/verify_credentials"
 
 
-def test_check_of_a_wrong_token_and_of_a_server_that_is_away() -> None:
+def test_check_of_a_wrong_token_and_of_an_unreachable_server() -> None:
     with FakeMastodon() as server:
         followed = Followed(server, MASTODON_ACCESS_TOKEN="hush-hush")
         with pytest.raises(ConfigurationError, match="The access token is invalid") as caught:
@@ -233,13 +233,13 @@ def test_check_of_a_wrong_token_and_of_a_server_that_is_away() -> None:
         followed.source.check()
 
 
-def assemble(content: bytes) -> list[Message]:
+def assemble(content: bytes) -> list[ServerEvent]:
     assembler = Assembler()
     lines = [line.removesuffix(b"\r") for line in content.split(b"\n")]
     return [found for line in lines if (found := assembler.feed(line)) is not None]
 
 
-def test_server_sent_events_by_the_standard() -> None:
+def test_server_sent_events_follow_the_standard() -> None:
     content = (
         b"\xef\xbb\xbf:)\n:thump\r\n\r\n"
         b"event: update\r\ndata: one\r\n\r\n"
@@ -255,7 +255,7 @@ def test_server_sent_events_by_the_standard() -> None:
     ]
 
 
-def test_a_message_without_an_end_is_not_held() -> None:
+def test_a_message_without_an_end_is_not_kept() -> None:
     assembler = Assembler(max_bytes=1000)
     for _ in range(1000):
         assert assembler.feed(b"data: " + b"x" * 99) is None
@@ -263,11 +263,11 @@ def test_a_message_without_an_end_is_not_held() -> None:
     found = assembler.feed(b"")
     assert found is not None
     assert found.whole_length == 99_999
-    dead = Mapping(HOST).event(found)
+    dead = StatusMapper(HOST).event(found)
     assert dead is not None
-    assert (dead.kind, dead.reason) == ("unreadable", "size: a line of 99999 bytes, only its head was kept")
+    assert (dead.kind, dead.reason) == ("unreadable", "size: a line of 99999 bytes, of which only the head was kept")
     assert assembler.feed(b"data: after") is None
-    assert assembler.feed(b"") == Message("message", b"after", 5)
+    assert assembler.feed(b"") == ServerEvent("message", b"after", 5)
 
 
 HTML = [
@@ -300,7 +300,7 @@ def test_plain_text(html: str, text: str, links: list[str]) -> None:
 
 @given(st.text(alphabet="<>/!?-[]&;#=\"' apbr\n\x00é", max_size=200))
 @settings(max_examples=300, deadline=None)
-def test_any_html_is_some_text(html: str) -> None:
+def test_any_html_becomes_text(html: str) -> None:
     text, links = plain_text(html)
     assert text == text.strip()
     assert len(links) == len(set(links))
@@ -308,7 +308,7 @@ def test_any_html_is_some_text(html: str) -> None:
 
 def one(name: str = "update", **changes: Any) -> Event | None:
     data = json.dumps(status_of("11", TIME_MS, 3) | changes).encode()
-    return Mapping(HOST).event(Message(name, data, len(data)))
+    return StatusMapper(HOST).event(ServerEvent(name, data, len(data)))
 
 
 def body(**changes: Any) -> dict[str, Any]:
@@ -318,7 +318,7 @@ def body(**changes: Any) -> dict[str, Any]:
     return dict(json.loads(found.value))
 
 
-def test_a_status_is_a_tweet() -> None:
+def test_a_status_becomes_a_tweet() -> None:
     tweet = body(
         spoiler_text="careful",
         in_reply_to_id="10",
@@ -363,17 +363,17 @@ def test_boosts_and_quotes() -> None:
 
 
 @pytest.mark.parametrize("visibility", ["private", "direct", "", None, 7])
-def test_what_is_not_public_is_not_taken(visibility: Any) -> None:
+def test_non_public_statuses_are_ignored(visibility: Any) -> None:
     assert one(visibility=visibility) is None
     assert one(visibility="unlisted") is not None
 
 
 def test_languages() -> None:
-    mapping = Mapping(HOST, frozenset({"en", "pt"}))
+    mapping = StatusMapper(HOST, frozenset({"en", "pt"}))
 
     def taken(language: str | None) -> bool:
         data = json.dumps(status_of("1", TIME_MS) | {"language": language}).encode()
-        return mapping.event(Message("update", data, len(data))) is not None
+        return mapping.event(ServerEvent("update", data, len(data))) is not None
 
     assert [taken(code) for code in ("en", "EN", "pt-BR", "de", None)] == [True, True, True, False, False]
 
@@ -399,7 +399,7 @@ def test_times() -> None:
 @given(st.sampled_from(["update", "status.update", "delete", "other"]), st.binary(max_size=80))
 @settings(max_examples=200, deadline=None)
 def test_any_message_is_an_event_or_nothing(name: str, data: bytes) -> None:
-    found = Mapping(HOST).event(Message(name, data, len(data)))
+    found = StatusMapper(HOST).event(ServerEvent(name, data, len(data)))
     assert found is None or found.key
 
 
@@ -426,12 +426,12 @@ def test_any_field_may_be_odd(changes: dict[str, Any]) -> None:
 def test_deep_nesting_is_a_dead_letter_or_a_post() -> None:
     for depth in range(100, 1100, 7):
         data = json.dumps(status_of("1", TIME_MS))[:-1].encode() + b',"x":' + b"[" * depth + b"]" * depth + b"}"
-        found = Mapping(HOST).event(Message("update", data, len(data)))
+        found = StatusMapper(HOST).event(ServerEvent("update", data, len(data)))
         assert found is not None
         assert found.kind in ("post", "unreadable")
 
 
-def test_a_large_message_in_small_pieces() -> None:
+def test_a_large_message_arrives_in_small_pieces() -> None:
     with FakeMastodon([[dribble(5), posts(1, length=1_000_000), keep_open]]) as server:
         events = Followed(server).until(2)
         assert keys(events) == ids(server, 2)

@@ -1,4 +1,4 @@
-"""The made-up stream: repeatable from any point, valid tweets, themes that rise and fade."""
+"""The made-up stream: reproducible from any point, valid tweets, themes that rise and fade."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from statistics import median
 
 import pytest
 
-from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.position import SourcePosition
+from producer.source import Context, Event
 from producer.sources.synthetic import SyntheticSource
 from producer.sources.synthetic.schedule import Schedule
 from producer.sources.synthetic.stream import Stream
@@ -26,7 +26,7 @@ N = 5_000
 
 
 class Clock:
-    """Time that passes only by waiting."""
+    """A clock that advances only by waiting."""
 
     def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
@@ -41,8 +41,8 @@ class Clock:
         return False
 
 
-def around(clock: Clock) -> Surroundings:
-    return Surroundings(now_ms=clock, pause=clock.wait)
+def context(clock: Clock) -> Context:
+    return Context(now_ms=clock, pause=clock.wait)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def tweets_of(source: SyntheticSource, number: int) -> list[Event]:
 
 
 def source_at(count: int, clock: Clock) -> SyntheticSource:
-    begin = Position({}, {"begin_ms": BEGIN_MS}, cursor=count)
-    return SyntheticSource(Stream(1, 0.5, BEGIN_MS, load_themes()), begin, around(clock))
+    begin = SourcePosition({}, {"begin_ms": BEGIN_MS}, cursor=count)
+    return SyntheticSource(Stream(1, 0.5, BEGIN_MS, load_themes()), begin, context(clock))
 
 
 @pytest.mark.parametrize("restart_at", [0, 3_017, 4_200, 4_999])
@@ -81,7 +81,7 @@ def test_ids_are_unique_and_times_ascend(bodies: list[tuple[int, dict]]) -> None
     assert times[0] >= BEGIN_MS
 
 
-def test_ids_stay_unique_at_a_rate_of_many_a_millisecond() -> None:
+def test_ids_stay_unique_at_many_tweets_per_millisecond() -> None:
     fast = Stream(seed=3, rate=10_000, begin_ms=BEGIN_MS + 19 * HOUR_MS, themes=load_themes())
     ids = {fast.tweet(index)[1]["id"] for index in range(N)}
     assert len(ids) == N
@@ -97,7 +97,7 @@ def test_every_tweet_passes_the_contract(bodies: list[tuple[int, dict]]) -> None
         assert "{" not in tweet_text(body)
 
 
-def test_entities_point_at_their_text(bodies: list[tuple[int, dict]]) -> None:
+def test_entities_point_to_their_text(bodies: list[tuple[int, dict]]) -> None:
     hashtags = 0
     for _, body in bodies:
         for hashtag in body["entities"]["hashtags"]:
@@ -109,7 +109,7 @@ def test_entities_point_at_their_text(bodies: list[tuple[int, dict]]) -> None:
     assert hashtags > N / 10
 
 
-def test_retweets_carry_an_earlier_whole_tweet_of_the_stream(bodies: list[tuple[int, dict]]) -> None:
+def test_retweets_contain_an_earlier_tweet_of_the_stream(bodies: list[tuple[int, dict]]) -> None:
     by_id = {body["id_str"]: body for _, body in bodies}
     retweets = [body for _, body in bodies if "retweeted_status" in body]
     assert N / 10 < len(retweets) < N / 4
@@ -176,9 +176,9 @@ def test_a_day_has_the_mean_rate() -> None:
 def test_history_ends_now_and_live_tweets_wait_for_their_time() -> None:
     now_ms = BEGIN_MS + 24 * HOUR_MS + 1_234
     clock = Clock(now_ms)
-    source = SyntheticSource.open(settings_of(synthetic_history_hours=24.0), None, around(clock))
+    source = SyntheticSource.open(settings_of(synthetic_history_hours=24.0), None, context(clock))
     assert source.start.origin == {"begin_ms": now_ms - 24 * HOUR_MS}
-    source = SyntheticSource(Stream(1, 0.5, BEGIN_MS + 1_234, load_themes()), source.start, around(clock))
+    source = SyntheticSource(Stream(1, 0.5, BEGIN_MS + 1_234, load_themes()), source.start, context(clock))
     history = 0
     for tweet in source.events():
         if tweet is None:
@@ -195,18 +195,18 @@ def test_history_ends_now_and_live_tweets_wait_for_their_time() -> None:
     assert max(clock.waits) <= 1.0
 
 
-def test_what_happened_during_a_stop_is_caught_up() -> None:
+def test_tweets_due_during_a_stop_are_caught_up() -> None:
     settings = settings_of(synthetic_history_hours=1.0)
-    first = SyntheticSource.open(settings, None, around(Clock(BEGIN_MS)))
+    first = SyntheticSource.open(settings, None, context(Clock(BEGIN_MS)))
     saved = first.start.advanced(900, 900, BEGIN_MS - 1)
-    later = SyntheticSource.open(settings, saved, around(Clock(BEGIN_MS + 6 * HOUR_MS)))
+    later = SyntheticSource.open(settings, saved, context(Clock(BEGIN_MS + 6 * HOUR_MS)))
     assert later.start == saved
     assert tweets_of(later, 1)[0].cursor == 901
 
 
-def test_another_rate_goes_on_where_the_last_stream_stopped() -> None:
-    first = SyntheticSource.open(settings_of(), None, around(Clock(BEGIN_MS)))
+def test_another_rate_begins_where_the_last_stream_stopped() -> None:
+    first = SyntheticSource.open(settings_of(), None, context(Clock(BEGIN_MS)))
     saved = first.start.advanced(900, 900, BEGIN_MS - 60_000)
-    other = SyntheticSource.open(settings_of(synthetic_rate=3.0), saved, around(Clock(BEGIN_MS)))
+    other = SyntheticSource.open(settings_of(synthetic_rate=3.0), saved, context(Clock(BEGIN_MS)))
     assert (other.start.count, other.start.cursor) == (0, 0)
     assert other.start.origin == {"begin_ms": BEGIN_MS - 60_000 + 1}

@@ -1,4 +1,4 @@
-"""The v1.1 stream: Twython against a real server on this machine that drops, refuses, stalls and goes on."""
+"""The v1.1 stream: Twython against a real local server that drops, rejects, stalls and resumes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.rules import X
-from producer.source import Event, Surroundings
-from producer.sources.twitter_v1 import Reader, TwitterSource, api_url, read_message
+from producer.source import Context, Event
+from producer.sources.twitter_v1 import LineReader, TwitterSource, api_url, read_message
 from producer.status import Status
 from tests.fakes.script import (
     FakeClock,
@@ -48,18 +48,20 @@ def _no_thread_left() -> Iterator[None]:
 
 
 class Followed:
-    """A source on the fake, with time that passes only by waiting."""
+    """A source on the fake, with a clock that advances only by waiting."""
 
-    def __init__(self, server: FakeTwitter, saved: Position | None = None, stall_s: float = 5.0, **more: str) -> None:
+    def __init__(
+        self, server: FakeTwitter, saved: SourcePosition | None = None, stall_s: float = 5.0, **more: str
+    ) -> None:
         self.clock = FakeClock(server._begin_ms)
-        self.around = Surroundings(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
-        opened = TwitterSource.open(Settings({**server.settings, **more}), saved, self.around)
+        self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
+        opened = TwitterSource.open(Settings({**server.settings, **more}), saved, self.context)
         opened.close()
         twitter = Settings({**server.settings, **more}).twitter
-        self.source = TwitterSource(twitter, opened.start, self.around, replace(X, stall_s=stall_s))
+        self.source = TwitterSource(twitter, opened.start, self.context, replace(X, stall_s=stall_s))
 
     def until(self, number: int) -> list[Event]:
-        """So many events that are no gap; all of them."""
+        """Return this many events other than gaps."""
         events: list[Event] = []
         for event in self.source.events():
             events += [] if event is None else [event]
@@ -78,7 +80,7 @@ def ids(server: FakeTwitter, number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("lengths", [True, False])
-def test_every_tweet_arrives_through_all_faults_as_the_bytes_sent(lengths: bool) -> None:
+def test_every_tweet_arrives_byte_for_byte_despite_all_faults(lengths: bool) -> None:
     number = 200
     with FakeTwitter(stormy(number), number, lengths=lengths) as server:
         followed = Followed(server)
@@ -99,13 +101,13 @@ def test_every_tweet_arrives_through_all_faults_as_the_bytes_sent(lengths: bool)
             assert isinstance(tweet, Tweet)
             assert (tweet.tweet_id, tweet.source) == (server.post_id(one), "twitter")
     assert not keys(events, "unreadable")
-    assert set(followed.around.status.reconnects) == {"network"}
+    assert set(followed.context.status.reconnects) == {"network"}
     gaps = [Gap.from_value(event.value).seconds for event in events if event.kind == "gap"]
-    assert gaps == followed.clock.waits[: len(gaps)]  # after the first break it came back at once
+    assert gaps == followed.clock.waits[: len(gaps)]  # after the first disconnect it reconnected at once
     assert len(gaps) == number // 20 - 2
 
 
-def test_the_request_is_signed_and_says_who_asks_for_what() -> None:
+def test_the_request_is_signed_and_complete() -> None:
     with FakeTwitter([[posts(1), keep_open]]) as server:
         Followed(server, TWITTER_TRACK="storm,final café", TWITTER_LANGUAGES="en,es").until(1)
         Followed(server, TWITTER_LANGUAGES="en").until(1)
@@ -117,28 +119,28 @@ def test_the_request_is_signed_and_says_who_asks_for_what() -> None:
     assert filtered.headers["User-Agent"].startswith("twitter-topics/")
 
 
-def test_refusals_are_waited_out_by_the_table() -> None:
-    refusals = [[status(420)], [status(420)], [status(503)], [status(429, {"Retry-After": "900"})]]
-    with FakeTwitter([[posts(2), cut], *refusals, [keep_alive, stall], [posts(1), keep_open]]) as server:
+def test_rejections_are_waited_out_by_the_table() -> None:
+    rejections = [[status(420)], [status(420)], [status(503)], [status(429, {"Retry-After": "900"})]]
+    with FakeTwitter([[posts(2), cut], *rejections, [keep_alive, stall], [posts(1), keep_open]]) as server:
         followed = Followed(server, stall_s=0.3)
         events = followed.until(3)
         assert keys(events) == ids(server, 3)
     assert followed.clock.waits == [60.0, 120.0, 5.0, 900.0, 0.25]
-    assert followed.around.status.reconnects == {"network": 1, "rate-limit": 3, "http-503": 1, "stall": 1}
+    assert followed.context.status.reconnects == {"network": 1, "rate-limit": 3, "http-503": 1, "stall": 1}
 
 
 @pytest.mark.parametrize(
     ("code", "names"),
     [(401, "TWITTER_CONSUMER_"), (403, "access"), (406, "TWITTER_TRACK"), (404, "TWITTER_STREAM_URL")],
 )
-def test_a_hopeless_answer_ends_the_source(code: int, names: str) -> None:
+def test_a_fatal_response_ends_the_source(code: int, names: str) -> None:
     with FakeTwitter([[status(code)]]) as server:
         with pytest.raises(ConfigurationError, match=names):
             Followed(server).until(1)
         assert len(server.stream_requests) == 1
 
 
-def test_a_wrong_secret_is_refused_by_a_server_that_verifies() -> None:
+def test_a_wrong_secret_is_rejected_by_a_server_that_verifies() -> None:
     with FakeTwitter() as server:
         followed = Followed(server, TWITTER_ACCESS_TOKEN_SECRET="another")
         with pytest.raises(ConfigurationError, match="TWITTER_ACCESS_") as caught:
@@ -178,7 +180,7 @@ def test_notices(body: dict[str, Any], notice: Notice) -> None:
     assert event.event_time_ms == (notice.at_ms or None)
 
 
-def test_unknown_messages_are_kept_and_talk_about_the_stream_is_not() -> None:
+def test_unknown_messages_are_kept_and_control_messages_are_not() -> None:
     strange = [
         b"{broken",
         b"[1]",
@@ -202,7 +204,7 @@ def test_unknown_messages_are_kept_and_talk_about_the_stream_is_not() -> None:
     unreadable = [event for event in events if event.kind == "unreadable"]
     kept = [event.value for event in unreadable]
     assert [value for value in kept if value in strange] == kept
-    assert len(kept) >= len(strange) - 1  # the last one may be readable, by the depth that Python allows
+    assert len(kept) >= len(strange) - 1  # the last one may be readable, depending on Python's recursion limit
     assert len({event.key for event in unreadable}) == len(unreadable)
     assert [event.reason.partition(":")[0] for event in unreadable[:7]] == [
         *("json", "json", "encoding", "status_withheld", "delete", "delete", "unknown"),
@@ -210,17 +212,17 @@ def test_unknown_messages_are_kept_and_talk_about_the_stream_is_not() -> None:
     assert all(event.reason.encode() for event in unreadable)
 
 
-def test_what_the_server_keeps_back_is_counted() -> None:
+def test_undelivered_posts_are_counted() -> None:
     told = Status()
-    reader = Reader(told)
+    reader = LineReader(told)
     for track in (5, 12, 12, 3, "many", -1, None):
         assert reader.read(json.dumps({"limit": {"track": track}}).encode()) == []
     assert told.not_delivered == 15
 
 
-def test_a_length_keeps_a_message_whole_that_holds_a_line_end() -> None:
-    """Twitter's guide warned of line feeds inside of a tweet."""
-    reader = Reader(Status())
+def test_a_length_keeps_a_message_with_line_ends_together() -> None:
+    """Twitter's guide warned of line feeds inside a tweet."""
+    reader = LineReader(Status())
     tweet = b'{"id_str":"1",\n"text":"one",\n\n"timestamp_ms":"5"}'
     other = b'{"id_str":"2","text":"two"}'
     lines = [str(len(tweet) + 2).encode(), *tweet.split(b"\n"), b"", str(len(other) + 2).encode(), other]
@@ -229,8 +231,8 @@ def test_a_length_keeps_a_message_whole_that_holds_a_line_end() -> None:
 
 
 @pytest.mark.parametrize("wrong_by", [-50, -2, -1, 1, 5, 10_000, 10**9])
-def test_a_length_that_does_not_fit_is_not_believed(wrong_by: int) -> None:
-    reader = Reader(Status())
+def test_a_length_that_does_not_fit_is_ignored(wrong_by: int) -> None:
+    reader = LineReader(Status())
     events: list[Event] = []
     for number in range(1, 21):
         body = b'{"id_str":"%d","text":"hello"}' % number
@@ -240,9 +242,9 @@ def test_a_length_that_does_not_fit_is_not_believed(wrong_by: int) -> None:
     assert keys(events, "unreadable") == []
 
 
-def test_broken_lines_between_good_ones_cost_nothing_but_themselves() -> None:
-    """A line that never becomes JSON waits for its length; then each part is looked at alone."""
-    reader = Reader(Status())
+def test_a_broken_line_costs_only_itself() -> None:
+    """A line that never becomes JSON waits for its length; then each part is parsed separately."""
+    reader = LineReader(Status())
     lines = [b"500", b'{"half', b"30", b'{"id_str":"1","text":"hello"}'] + [
         b"30",
         b'{"id_str":"2","text":"hello"}',
@@ -253,8 +255,8 @@ def test_broken_lines_between_good_ones_cost_nothing_but_themselves() -> None:
     assert [event.value for event in events if event.kind == "unreadable"] == [b'{"half']
 
 
-def test_what_a_break_cut_off_is_not_joined_with_what_follows() -> None:
-    half = b'5000\r\n{"id_str":\r\n'  # a whole line, but the length asks for more
+def test_a_message_cut_off_by_a_disconnect_is_not_joined_with_the_next() -> None:
+    half = b'5000\r\n{"id_str":\r\n'  # a complete line, but the length announces more
     with FakeTwitter([[raw(half), end], [posts(2), stall], [status(403)]]) as server:
         events = Followed(server, stall_s=0.5).until(3)
         assert keys(events) == ids(server, 2)
@@ -263,8 +265,8 @@ def test_what_a_break_cut_off_is_not_joined_with_what_follows() -> None:
 
 @given(st.lists(st.one_of(st.binary(max_size=60), st.integers(0, 200).map(lambda n: b"%d" % n)), max_size=30))
 @settings(max_examples=150, deadline=None)
-def test_any_lines_give_events_and_never_an_error(lines: list[bytes]) -> None:
-    reader = Reader(Status())
+def test_any_lines_become_events_and_never_raise(lines: list[bytes]) -> None:
+    reader = LineReader(Status())
     events = [event for line in lines for event in reader.read(line)] + reader.cut_off()
     held = b"".join(event.value.replace(b"\n", b"") for event in events)
     assert held == b"".join(line.replace(b"\n", b"") for line in lines if not line.isdigit()) or any(
@@ -281,7 +283,7 @@ OBJECT = st.dictionaries(st.sampled_from(NAMES), JSON, max_size=4)
 
 @given(st.dictionaries(st.sampled_from(NAMES), JSON | OBJECT | st.fixed_dictionaries({"status": OBJECT}), max_size=3))
 @settings(max_examples=150, deadline=None)
-def test_any_object_is_an_event_or_talk(body: dict[str, Any]) -> None:
+def test_any_object_is_an_event_or_a_control_message(body: dict[str, Any]) -> None:
     event = read_message(json.dumps(body).encode())
     if event is None:
         assert "limit" in body
@@ -294,7 +296,7 @@ def test_any_object_is_an_event_or_talk(body: dict[str, Any]) -> None:
         assert event.key == notice.key()
 
 
-def test_a_large_line_and_a_dribbled_one() -> None:
+def test_a_large_line_and_a_slow_one() -> None:
     with FakeTwitter([[dribble(3), posts(1, length=10_000_000), posts(1), keep_open]]) as server:
         events = Followed(server).until(3)
         assert keys(events) == ids(server, 3)
@@ -324,16 +326,16 @@ def test_the_stop_between_two_runs_is_a_gap_and_another_filter_another_stream() 
 
 def test_all_missing_credentials_are_named_and_none_is_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        TwitterSource.open(Settings({"TWITTER_CONSUMER_KEY": "very-secret"}), None, Surroundings())
+        TwitterSource.open(Settings({"TWITTER_CONSUMER_KEY": "very-secret"}), None, Context())
     for name in CREDENTIALS:
         assert (name in str(caught.value)) == (name != "TWITTER_CONSUMER_KEY")
     assert "very-secret" not in str(caught.value)
 
 
 CHECKS: list[tuple[tuple[int, bytes, dict[str, str]], type[Exception] | None, str]] = [
-    ((200, b'{"screen_name":"somebody"}', {}), None, "good, of @somebody"),
-    ((200, b"strange", {}), None, "good"),
-    ((404, b"", {}), None, "cannot be checked"),
+    ((200, b'{"screen_name":"somebody"}', {}), None, "valid, of @somebody"),
+    ((200, b"strange", {}), None, "valid"),
+    ((404, b"", {}), None, "only opening the stream will show"),
     ((401, b"", {}), ConfigurationError, "TWITTER_CONSUMER_"),
     ((403, b'{"detail":"essential access"}', {}), ConfigurationError, "essential access"),
     ((429, b"", {}), RetryableError, "429"),
@@ -363,14 +365,14 @@ def test_check_names_a_wrong_clock() -> None:
             followed.source.check()
 
 
-def test_check_of_a_server_that_is_away() -> None:
+def test_check_of_an_unreachable_server() -> None:
     with FakeTwitter() as server:
         followed = Followed(server)
     with pytest.raises(RetryableError, match="refused"):
         followed.source.check()
 
 
-def test_the_other_methods_have_their_own_host() -> None:
+def test_other_methods_have_their_own_host() -> None:
     def where(**more: str) -> str:
         return api_url(Settings(more).twitter)
 

@@ -9,67 +9,69 @@ from producer.sources.bluesky.cursor import (
     FIRST_TIME_US,
     LOOK_BACK_US,
     MARGIN_US,
-    Cursor,
-    Place,
+    CursorTracker,
+    JetstreamCursor,
     is_placed,
 )
-from producer.sources.bluesky.wire import Message
+from producer.sources.bluesky.wire import JetstreamMessage
 from twitter_topics.errors import IntegrityError
 
 NOW = 1_790_000_000_000_000
 HERE, THERE = "wss://here.example", "wss://there.example"
 
 
-def message(time_us: int, seq: int = 0) -> Message:
-    return Message("commit", "did:plc:a", time_us, seq, {})
+def message(time_us: int, seq: int = 0) -> JetstreamMessage:
+    return JetstreamMessage("commit", "did:plc:a", time_us, seq, {})
 
 
-def place(cursor: Cursor | None, *, rewind_s: int = 5, v2: bool = False, quiet: bool = False) -> Place:
-    return Place(cursor, rewind_s, v2, quiet)
+def place(cursor: JetstreamCursor | None, *, rewind_s: int = 5, v2: bool = False, quiet: bool = False) -> CursorTracker:
+    return CursorTracker(cursor, rewind_s, v2, quiet)
 
 
 @given(st.sampled_from([HERE, THERE]), st.integers(0, 2**62), st.integers(0, 2**62))
 def test_a_cursor_survives_being_saved(host: str, time_us: int, seq: int) -> None:
-    cursor = Cursor(host, time_us, seq)
-    assert Cursor.from_text(cursor.text()) == cursor
+    cursor = JetstreamCursor(host, time_us, seq)
+    assert JetstreamCursor.from_text(cursor.text()) == cursor
 
 
 @pytest.mark.parametrize("text", ["", "7", "wss://here 1", "wss://here one 2", "a b c d"])
-def test_a_damaged_cursor_is_said(text: str) -> None:
-    with pytest.raises(IntegrityError, match="no cursor of Bluesky"):
-        Cursor.from_text(text)
+def test_a_damaged_cursor_is_reported(text: str) -> None:
+    with pytest.raises(IntegrityError, match="not a Bluesky cursor"):
+        JetstreamCursor.from_text(text)
 
 
 def test_the_first_start_begins_now() -> None:
     assert place(None).ask(HERE, NOW) is None
 
 
-def test_the_same_host_is_asked_for_the_very_place() -> None:
-    cursor = Cursor(HERE, NOW - 1000, 42)
+def test_the_same_host_is_asked_for_the_exact_cursor() -> None:
+    cursor = JetstreamCursor(HERE, NOW - 1000, 42)
     assert place(cursor).ask(HERE, NOW) == NOW - 1000
     assert place(cursor, v2=True).ask(HERE, NOW) == 42
 
 
 @pytest.mark.parametrize("v2", [False, True])
-def test_another_host_is_asked_for_the_time_a_little_earlier(v2: bool) -> None:
-    cursor = Cursor(HERE, NOW - 1000, 42)
+def test_another_host_is_asked_by_time_from_slightly_earlier(v2: bool) -> None:
+    cursor = JetstreamCursor(HERE, NOW - 1000, 42)
     assert place(cursor, v2=v2).ask(THERE, NOW) == NOW - 1000 - 5_000_000
     assert place(cursor, v2=v2, rewind_s=0).ask(THERE, NOW) == NOW - 1000
 
 
-def test_without_a_number_the_second_wire_is_asked_for_the_time() -> None:
-    assert place(Cursor(HERE, NOW - 1000), v2=True).ask(HERE, NOW) == NOW - 1000
+def test_without_a_number_the_second_wire_is_asked_by_time() -> None:
+    assert place(JetstreamCursor(HERE, NOW - 1000), v2=True).ask(HERE, NOW) == NOW - 1000
 
 
 @settings(deadline=None)
 @given(st.integers(0, 2**62), st.integers(0, 3600), st.sampled_from([HERE, THERE]), st.integers(FIRST_TIME_US, 2**55))
-def test_the_future_is_never_asked_for_nor_taken_for_a_number(time_us: int, rewind: int, host: str, now: int) -> None:
-    asked = place(Cursor(HERE, time_us), rewind_s=rewind).ask(host, now)
+def test_a_cursor_is_never_in_the_future_nor_mistaken_for_a_number(
+    time_us: int, rewind: int, host: str, now: int
+) -> None:
+    asked = place(JetstreamCursor(HERE, time_us), rewind_s=rewind).ask(host, now)
     assert asked is None if time_us == 0 else FIRST_TIME_US <= (asked or 0) <= now
 
 
-def test_the_answer_is_late_when_something_is_missing() -> None:
-    cursor = Cursor(HERE, NOW - 10**12)
+def test_a_late_first_event_means_that_events_are_missing() -> None:
+    cursor = JetstreamCursor(HERE, NOW - 10**12)
     for late_us, expected in ((0, "in order"), (MARGIN_US, "in order"), (MARGIN_US + 1, "clamped")):
         for host in (HERE, THERE):
             asking = place(cursor)
@@ -77,19 +79,19 @@ def test_the_answer_is_late_when_something_is_missing() -> None:
             assert asking.resumed(message(cursor.time_us + late_us)) == expected
 
 
-def test_nothing_is_missing_where_nothing_was_asked() -> None:
+def test_nothing_is_missing_without_a_cursor() -> None:
     asking = place(None)
     asking.ask(HERE, NOW)
     assert asking.resumed(message(NOW)) == "in order"
 
 
-def test_few_accounts_may_be_silent_for_long() -> None:
+def test_few_accounts_may_be_silent_for_a_long_time() -> None:
     for age_us, outdated, expected in (
         (LOOK_BACK_US, False, "in order"),
         (LOOK_BACK_US + 1, False, "clamped"),
         (MARGIN_US + 1, True, "clamped"),
     ):
-        asking = place(Cursor(HERE, NOW - age_us), quiet=True)
+        asking = place(JetstreamCursor(HERE, NOW - age_us), quiet=True)
         asking.ask(HERE, NOW)
         asking.outdated = outdated
         assert asking.resumed(message(NOW)) == expected
@@ -99,39 +101,39 @@ def test_few_accounts_may_be_silent_for_long() -> None:
     ("seq", "later_us", "expected"),
     [(42, 0, "in order"), (43, MARGIN_US, "in order"), (41, 0, "elsewhere"), (42, MARGIN_US + 1, "elsewhere")],
 )
-def test_numbers_of_another_server_are_noticed(seq: int, later_us: int, expected: str) -> None:
-    asking = place(Cursor(HERE, NOW - 10**12, 42), v2=True)
+def test_numbers_of_another_server_are_detected(seq: int, later_us: int, expected: str) -> None:
+    asking = place(JetstreamCursor(HERE, NOW - 10**12, 42), v2=True)
     asking.ask(HERE, NOW)
     assert asking.resumed(message(NOW - 10**12 + later_us, seq)) == expected
 
 
 def test_a_number_is_forgotten_once() -> None:
-    asking = place(Cursor(HERE, NOW - 1000, 42), v2=True)
+    asking = place(JetstreamCursor(HERE, NOW - 1000, 42), v2=True)
     assert asking.ask(HERE, NOW) == 42
     assert asking.forget_number()
     assert asking.ask(HERE, NOW) == NOW - 1000
     assert not asking.forget_number()
 
 
-def test_the_place_moves_on_and_never_back() -> None:
+def test_the_cursor_never_moves_back() -> None:
     following = place(None, v2=True)
     following.ask(HERE, NOW)
     assert following.advance(message(NOW - 500, 7))
     assert not following.advance(message(NOW - 500, 7))
     assert not following.advance(message(NOW - 900, 6))
-    assert following.advance(message(5, 8))  # an event that was imported under its old time
-    assert following.cursor == Cursor(HERE, NOW - 500, 8)
+    assert following.advance(message(5, 8))  # an event imported with its old time
+    assert following.cursor == JetstreamCursor(HERE, NOW - 500, 8)
 
 
-def test_a_time_ahead_of_the_clock_is_not_believed() -> None:
+def test_a_time_ahead_of_the_clock_is_ignored() -> None:
     assert is_placed(message(NOW + AHEAD_US), NOW)
     assert not is_placed(message(NOW + AHEAD_US + 1), NOW)
     assert not is_placed(message(0), NOW)
     assert not is_placed(message(NOW)._replace(kind="moon"), NOW)
 
 
-def test_on_another_host_its_own_times_count() -> None:
-    following = place(Cursor(HERE, NOW - 1000, 42))
+def test_another_host_is_tracked_by_its_own_times() -> None:
+    following = place(JetstreamCursor(HERE, NOW - 1000, 42))
     following.ask(THERE, NOW)
     assert following.advance(message(NOW - 4_000_000, 3))
-    assert following.cursor == Cursor(THERE, NOW - 4_000_000, 3)
+    assert following.cursor == JetstreamCursor(THERE, NOW - 4_000_000, 3)

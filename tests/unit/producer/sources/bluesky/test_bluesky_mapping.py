@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.source import Event
-from producer.sources.bluesky.mapping import NEAR_US, Mapper, post_time_us, read_event
+from producer.sources.bluesky.mapping import NEAR_US, PostMapper, post_time_us, read_event
 from producer.sources.bluesky.tid import make_tid, tid_time_us
 from producer.sources.bluesky.wire import read_frame, read_time_us
 from tests.fakes.bluesky_network import Entry, Network, frame_of
@@ -50,15 +50,15 @@ def notice_of(event: Event | None) -> Notice:
 
 
 @given(st.integers(0, 2**53 - 1), st.integers(0, 1023))
-def test_a_tid_tells_its_time_and_sorts_like_it(time_us: int, clock: int) -> None:
+def test_a_tid_encodes_its_time_and_sorts_by_it(time_us: int, clock: int) -> None:
     tid = make_tid(time_us, clock)
     assert len(tid) == 13
     assert tid_time_us(tid) == time_us
     assert tid < make_tid(2**53 - 1, 1023) or time_us == 2**53 - 1
 
 
-def test_a_tid_as_the_specification_shows_it() -> None:
-    # https://atproto.com/specs/tid gives these as valid and invalid
+def test_a_tid_from_the_specification() -> None:
+    # valid and invalid examples from https://atproto.com/specs/tid
     assert tid_time_us("3jzfcijpj2z2a") == 1_688_137_381_887_007
     assert tid_time_us("2222222222222") == 0
     for wrong in (
@@ -80,11 +80,11 @@ def test_times_of_the_second_wire_are_read_to_the_microsecond(text: str) -> None
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-09-09T19:46:02.329308", "0001-01-01T00:00:00+14:00", None, 7])
-def test_what_is_no_time_is_none(text: Any) -> None:
+def test_anything_but_a_time_is_zero(text: Any) -> None:
     assert read_time_us(text) == 0
 
 
-def test_the_time_of_a_post_is_its_keys_unless_that_was_made_up() -> None:
+def test_a_post_has_the_time_of_its_key_unless_that_was_made_up() -> None:
     made, rev = START_US, START_US + NEAR_US
     assert post_time_us(make_tid(made), make_tid(rev), True) == made
     assert post_time_us(make_tid(made), make_tid(rev + 1), True) == rev + 1
@@ -103,11 +103,11 @@ def test_a_later_commit_does_not_change_the_time_of_a_post() -> None:
 
 
 @pytest.mark.parametrize("v2", [False, True])
-def test_two_hosts_give_the_same_tweet(network: Network, v2: bool) -> None:
+def test_two_hosts_produce_the_same_tweet(network: Network, v2: bool) -> None:
     entry = network.post()
     early, late = Network(start_us=entry.at_us), Network(start_us=entry.at_us + 90_000_000)
     events = [
-        read_event(frame(one.happens("commit", entry.did, entry.body), v2=v2), Mapper(), "", one.next_us)
+        read_event(frame(one.happens("commit", entry.did, entry.body), v2=v2), PostMapper(), "", one.next_us)
         for one in (early, late)
     ]
     assert events[0] is not None
@@ -116,15 +116,15 @@ def test_two_hosts_give_the_same_tweet(network: Network, v2: bool) -> None:
     assert events[0].event_time_ms == tid_time_us(entry.body["rkey"]) // 1000  # type: ignore[operator]
 
 
-def test_a_post_from_the_future_is_not_believed(network: Network) -> None:
+def test_a_post_from_the_future_is_a_dead_letter(network: Network) -> None:
     rev = make_tid(network.next_us + NEAR_US + 1_000_000)
     entry = network.commit("create", rev, rev=rev, record={"text": "too early"})
-    event = read_event(frame(entry), Mapper(), "", entry.at_us)
+    event = read_event(frame(entry), PostMapper(), "", entry.at_us)
     assert event is not None
-    assert (event.kind, event.reason) == ("unreadable", "time: 301 s after its arrival")
+    assert (event.kind, event.reason) == ("unreadable", "time: 301 s later than its arrival")
     rev = make_tid(network.next_us + NEAR_US)
     entry = network.commit("create", rev, rev=rev, record={"text": "just in time"})
-    tweet_of(read_event(frame(entry), Mapper(), "", entry.at_us))
+    tweet_of(read_event(frame(entry), PostMapper(), "", entry.at_us))
 
 
 # --- posts
@@ -133,7 +133,7 @@ def test_a_post_from_the_future_is_not_believed(network: Network) -> None:
 @pytest.mark.parametrize("v2", [False, True])
 def test_a_post_becomes_a_tweet(network: Network, v2: bool) -> None:
     content = frame(network.post("Grüße 🚀", did=DID, langs=["pt-BR", "de"]), v2=v2)
-    event = read_event(content, Mapper(), "host 1 2", 0)
+    event = read_event(content, PostMapper(), "host 1 2", 0)
     body = tweet_of(event)
     assert event is not None
     assert event.cursor == "host 1 2"
@@ -157,7 +157,7 @@ def test_a_post_becomes_a_tweet(network: Network, v2: bool) -> None:
 
 
 def test_a_handle_is_known_from_the_identity_message_on(network: Network) -> None:
-    mapper = Mapper()
+    mapper = PostMapper()
     names = []
     for handle in (None, "alice.example", "handle.invalid"):
         identity = network.happens("identity", DID, {"did": DID, **({"handle": handle} if handle else {})})
@@ -168,7 +168,7 @@ def test_a_handle_is_known_from_the_identity_message_on(network: Network) -> Non
 
 def test_the_memory_of_handles_is_bounded(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.sources.bluesky.mapping.MAX_HANDLES", 2)
-    mapper = Mapper()
+    mapper = PostMapper()
     for number in range(3):
         did = f"did:plc:{number}"
         read_event(frame(network.happens("identity", did, {"handle": f"h{number}"})), mapper)
@@ -190,7 +190,7 @@ def test_facets_are_counted_in_bytes_of_the_text(network: Network) -> None:
         facet("@alice.example", kind="mention", did=DID),
         facet("example.org/lan…", kind="link", uri="https://example.org/landing"),
     ]
-    body = tweet_of(read_event(frame(network.post(text, facets=facets, tags=["more"])), Mapper()))
+    body = tweet_of(read_event(frame(network.post(text, facets=facets, tags=["more"])), PostMapper()))
     found = body["entities"]
     assert [tag["text"] for tag in found["hashtags"]] == ["Rakete", "more"]
     assert found["user_mentions"][0]["id_str"] == f"bluesky:{DID}"
@@ -205,9 +205,9 @@ def test_facets_are_counted_in_bytes_of_the_text(network: Network) -> None:
     "index",
     [None, {}, {"byteStart": -1, "byteEnd": 2}, {"byteStart": 3, "byteEnd": 2}, {"byteStart": 0, "byteEnd": 99}],
 )
-def test_a_facet_beside_the_text_is_left_out(network: Network, index: Any) -> None:
+def test_a_facet_outside_the_text_is_ignored(network: Network, index: Any) -> None:
     facets = [{"index": index, "features": [{"$type": "app.bsky.richtext.facet#tag", "tag": "t"}]}]
-    assert tweet_of(read_event(frame(network.post("short", facets=facets)), Mapper()))["entities"]["hashtags"] == []
+    assert tweet_of(read_event(frame(network.post("short", facets=facets)), PostMapper()))["entities"]["hashtags"] == []
 
 
 def test_replies_quotes_links_and_pictures(network: Network) -> None:
@@ -223,7 +223,7 @@ def test_replies_quotes_links_and_pictures(network: Network) -> None:
             "media": {"$type": "app.bsky.embed.images", "images": [picture]},
         },
     )
-    body = tweet_of(read_event(frame(entry), Mapper()))
+    body = tweet_of(read_event(frame(entry), PostMapper()))
     assert body["in_reply_to_status_id_str"] == f"bluesky:did:plc:bob/{make_tid(START_US)}"
     assert body["in_reply_to_user_id_str"] == "bluesky:did:plc:bob"
     assert body["quoted_status_id_str"] == body["in_reply_to_status_id_str"]
@@ -237,30 +237,30 @@ def test_replies_quotes_links_and_pictures(network: Network) -> None:
         }
     ]
     link = {"$type": "app.bsky.embed.external", "external": {"uri": "https://example.org/a", "title": "A"}}
-    body = tweet_of(read_event(frame(network.post("link", embed=link)), Mapper()))
+    body = tweet_of(read_event(frame(network.post("link", embed=link)), PostMapper()))
     assert [url["expanded_url"] for url in body["entities"]["urls"]] == ["https://example.org/a"]
     quote = {"$type": "app.bsky.embed.record", "record": {"uri": other, "cid": "b"}}
-    body = tweet_of(read_event(frame(network.post("quote", embed=quote)), Mapper()))
+    body = tweet_of(read_event(frame(network.post("quote", embed=quote)), PostMapper()))
     assert body["quoted_status_id_str"] == f"bluesky:did:plc:bob/{make_tid(START_US)}"
     feed = {"$type": "app.bsky.embed.record", "record": {"uri": "at://did:plc:bob/app.bsky.feed.generator/x"}}
-    assert "is_quote_status" not in tweet_of(read_event(frame(network.post("feed", embed=feed)), Mapper()))
+    assert "is_quote_status" not in tweet_of(read_event(frame(network.post("feed", embed=feed)), PostMapper()))
 
 
-def test_languages_choose_posts(network: Network) -> None:
-    mapper = Mapper(frozenset({"pt", "en-gb"}))
+def test_posts_are_filtered_by_language(network: Network) -> None:
+    mapper = PostMapper(frozenset({"pt", "en-gb"}))
     chosen = [["pt-BR"], ["de", "PT"], ["en-GB"]]
     for langs in chosen:
         tweet_of(read_event(frame(network.post("x", langs=langs)), mapper))
     for langs in (["en"], ["de"], [], "pt", None, [7]):
         assert read_event(frame(network.post("x", langs=langs)), mapper) is None
-    assert tweet_of(read_event(frame(network.post("x", langs=None)), Mapper()))["lang"] == "und"
+    assert tweet_of(read_event(frame(network.post("x", langs=None)), PostMapper()))["lang"] == "und"
 
 
 def test_an_edit_keeps_id_and_time(network: Network) -> None:
     first = network.post("before", did=DID)
     network.next_us += 10**10
     again = network.commit("update", first.body["rkey"], DID, record={"text": "after"})
-    events = [read_event(frame(entry), Mapper(), "", entry.at_us) for entry in (first, again)]
+    events = [read_event(frame(entry), PostMapper(), "", entry.at_us) for entry in (first, again)]
     assert [event and event.kind for event in events] == ["post", "edit"]
     bodies = [tweet_of(event) for event in events]
     assert bodies[0]["id_str"] == bodies[1]["id_str"]
@@ -271,7 +271,7 @@ def test_an_edit_keeps_id_and_time(network: Network) -> None:
 def test_posts_that_come_again_after_a_resync_keep_their_time(network: Network) -> None:
     first = network.post("old", did=DID)
     network.next_us += 10**12
-    mapper = Mapper()
+    mapper = PostMapper()
     assert read_event(frame(network.happens("sync", DID, {"did": DID, "rev": "x"}), v2=True), mapper) is None
     again = network.commit("create", first.body["rkey"], DID, record=first.body["record"])
     times = [tweet_of(read_event(frame(entry, v2=True), mapper))["timestamp_ms"] for entry in (first, again)]
@@ -285,7 +285,7 @@ def test_posts_that_come_again_after_a_resync_keep_their_time(network: Network) 
 def test_a_deletion_is_a_notice(network: Network, v2: bool) -> None:
     post = network.post(did=DID)
     entry = network.commit("delete", post.body["rkey"], DID)
-    event = read_event(frame(entry, v2=v2), Mapper(frozenset({"fi"})), "c", entry.at_us)
+    event = read_event(frame(entry, v2=v2), PostMapper(frozenset({"fi"})), "c", entry.at_us)
     notice = notice_of(event)
     assert (notice.event, notice.source) == ("delete", "bluesky")
     assert notice.tweet_id == post.post_id
@@ -308,20 +308,20 @@ def test_a_deletion_is_a_notice(network: Network, v2: bool) -> None:
     ],
 )
 def test_accounts_change_their_status(network: Network, v2: bool, active: bool, status: str, expected: str) -> None:
-    notice = notice_of(read_event(frame(network.account(DID, active, status), v2=v2), Mapper()))
+    notice = notice_of(read_event(frame(network.account(DID, active, status), v2=v2), PostMapper()))
     assert (notice.event, notice.user_id, notice.status) == ("account", f"bluesky:{DID}", expected)
     assert notice.at_ms == read_time_us("2026-11-23T09:00:00.000Z") // 1000
 
 
 @pytest.mark.parametrize("status", ["desynchronized", "throttled"])
-def test_the_state_of_a_server_is_not_the_accounts(network: Network, status: str) -> None:
-    assert read_event(frame(network.account(DID, False, status)), Mapper()) is None
+def test_the_state_of_a_server_does_not_change_the_account(network: Network, status: str) -> None:
+    assert read_event(frame(network.account(DID, False, status)), PostMapper()) is None
 
 
-def test_other_collections_and_kinds_are_nothing_and_said_once(
+def test_other_collections_and_kinds_are_ignored_and_logged_once(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mapper = Mapper()
+    mapper = PostMapper()
     like = network.commit("create", make_tid(START_US), collection="app.bsky.feed.like", record={})
     frames = [
         frame(like),
@@ -351,23 +351,23 @@ def test_other_collections_and_kinds_are_nothing_and_said_once(
         (b"[" * 100_000, "json: nested too deeply"),
     ],
 )
-def test_what_cannot_be_read_is_a_dead_letter(content: bytes, reason: str) -> None:
-    event = read_event(content, Mapper(), "c")
+def test_an_unreadable_message_is_a_dead_letter(content: bytes, reason: str) -> None:
+    event = read_event(content, PostMapper(), "c")
     assert event is not None
     assert (event.kind, event.value, event.cursor) == ("unreadable", content, "c")
     assert event.reason.startswith(reason)
-    again = read_event(content, Mapper())
+    again = read_event(content, PostMapper())
     assert again is not None
     assert again.key == event.key
 
 
-def test_however_deep_a_message_is_nothing_is_raised(recursion_limit: None) -> None:
-    """What can be read may be too deep to be written: where that begins depends on the caller's own depth."""
+def test_deep_nesting_never_raises(recursion_limit: None) -> None:
+    """A readable message may be too deep to write: the limit depends on the caller's own depth."""
     kinds = []
     for depth in range(800, 1100):
         nested = b"[" * depth + b"]" * depth
         content = b'{"kind":"account","did":"did:a","account":{"active":true,"x":' + nested + b"}}"
-        event = read_event(content, Mapper())
+        event = read_event(content, PostMapper())
         assert event is not None
         kinds.append(event.kind)
     assert kinds == sorted(kinds)
@@ -377,7 +377,7 @@ def test_however_deep_a_message_is_nothing_is_raised(recursion_limit: None) -> N
 @pytest.mark.parametrize("record", [None, {}, {"text": None}, {"text": ["x"]}, 7])
 def test_a_post_without_text_is_a_dead_letter(network: Network, record: Any) -> None:
     entry = network.commit("create", make_tid(START_US), record=record)
-    event = read_event(frame(entry), Mapper())
+    event = read_event(frame(entry), PostMapper())
     assert event is not None
     assert (event.kind, event.reason) == ("unreadable", "text: no text")
 
@@ -458,7 +458,7 @@ def _messages(draw: st.DrawFn) -> Any:
 @settings(max_examples=400, deadline=None)
 @given(st.binary(max_size=300) | _json.map(json.dumps).map(str.encode))
 def test_any_bytes_are_an_event_or_nothing(content: bytes) -> None:
-    event = read_event(content, Mapper())
+    event = read_event(content, PostMapper())
     assert event is None or (event.kind == "unreadable" and event.value == content)
 
 
@@ -466,7 +466,7 @@ def test_any_bytes_are_an_event_or_nothing(content: bytes) -> None:
 @given(_messages())
 def test_any_message_is_an_event_or_nothing(message: Any) -> None:
     content = json.dumps(message).encode()
-    event = read_event(content, Mapper(), "c")
+    event = read_event(content, PostMapper(), "c")
     if event is None:
         return
     assert event.cursor == "c"
@@ -487,11 +487,11 @@ def test_any_message_is_an_event_or_nothing(message: Any) -> None:
 def test_a_frame_cut_or_broken_anywhere_is_still_an_event(place: int, instead: bytes) -> None:
     content = frame(Network(start_us=START_US).post("Grüße 🚀"))
     for broken in (content[:place], content[:place] + instead + content[place + len(instead) :]):
-        event = read_event(broken, Mapper())
+        event = read_event(broken, PostMapper())
         assert event is None or event.kind in ("post", "edit", "notice", "unreadable")
 
 
-def test_numbers_and_places_of_both_wires(network: Network) -> None:
+def test_cursors_of_both_wires(network: Network) -> None:
     entry = network.post()
     for v2 in (False, True):
         message = read_frame(frame(entry, v2=v2))

@@ -1,4 +1,4 @@
-"""The source against hosts that misbehave: real sockets, the real client library."""
+"""The source against misbehaving hosts: real sockets, the real client library."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from producer.receiving.rules import BLUESKY, Rules
-from producer.source import Event, Surroundings
+from producer.receiving.rules import BLUESKY, WaitRules
+from producer.source import Context, Event
 from producer.sources.bluesky import BlueskySource
-from producer.sources.bluesky.cursor import Cursor
+from producer.sources.bluesky.cursor import JetstreamCursor
 from tests.fakes.bluesky_network import Network
 from tests.fakes.bluesky_setup import (
     QUICK,
@@ -67,7 +67,7 @@ _FAULTS: dict[str, list[Step]] = {
 
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("fault", _FAULTS)
-def test_every_post_arrives_through(fault: str, wire: str, tmp_path: Path) -> None:
+def test_every_post_arrives_despite_faults(fault: str, wire: str, tmp_path: Path) -> None:
     network = Network(40)
     with FakeJetstream(network, [_FAULTS[fault]] * 4) as host:
         source = open_source(host.url, tmp_path, start_of(network, host), wire=wire)
@@ -82,18 +82,18 @@ def test_every_post_arrives_through(fault: str, wire: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_each_break_counts_and_none_is_a_gap(wire: str, tmp_path: Path) -> None:
+def test_each_disconnect_is_counted_and_none_is_a_gap(wire: str, tmp_path: Path) -> None:
     network = Network(20)
-    around = Surroundings()
+    context = Context()
     with FakeJetstream(network, [[frames(5), reset], [status(503)], [frames(5), hang_up]]) as host:
-        events = collect(open_source(host.url, tmp_path, start_of(network, host), around, wire=wire), 20)
-    assert around.status.reconnects == {"network": 2, "http-503": 1}
-    assert (around.status.gap_seconds, gaps(events)) == (0.0, [])
-    assert around.status.received_bytes > 20 * 200
+        events = collect(open_source(host.url, tmp_path, start_of(network, host), context, wire=wire), 20)
+    assert context.status.reconnects == {"network": 2, "http-503": 1}
+    assert (context.status.gap_seconds, gaps(events)) == (0.0, [])
+    assert context.status.received_bytes > 20 * 200
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_posts_come_as_they_are_made(wire: str, tmp_path: Path) -> None:
+def test_posts_arrive_live(wire: str, tmp_path: Path) -> None:
     network = Network(0)
     with FakeJetstream(network) as host:
         source = open_source(host.url, tmp_path, wire=wire)
@@ -113,7 +113,7 @@ def test_posts_come_as_they_are_made(wire: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_after_a_crash_everything_unacknowledged_comes_again(wire: str, tmp_path: Path) -> None:
+def test_after_a_crash_unacknowledged_posts_are_repeated(wire: str, tmp_path: Path) -> None:
     network = Network(30)
     with FakeJetstream(network) as host:
         first = collect(open_source(host.url, tmp_path, start_of(network, host), wire=wire), 20)
@@ -127,7 +127,7 @@ def test_after_a_crash_everything_unacknowledged_comes_again(wire: str, tmp_path
 
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("shift_us", [-3_000_000, 3_000_000])
-def test_another_host_is_asked_for_what_came_a_little_before(wire: str, shift_us: int, tmp_path: Path) -> None:
+def test_another_host_is_asked_from_slightly_earlier(wire: str, shift_us: int, tmp_path: Path) -> None:
     network = Network(100, step_us=50_000)
     here = FakeJetstream(network, [[frames(60), hang_up], [status(503)]])
     there = FakeJetstream(network, shift_us=shift_us, first_seq=100_000)
@@ -137,40 +137,40 @@ def test_another_host_is_asked_for_what_came_a_little_before(wire: str, shift_us
     asked = int(there.requests[0][1]["cursor"][0])
     assert asked == here.time_us(network.entries[59]) - 5_000_000
     assert gaps(events) == []
-    last = Cursor.from_text(str(events[-1].cursor))
-    assert last == Cursor(there.url, there.time_us(network.entries[-1]), 100_099 if wire == "v2" else 0)
+    last = JetstreamCursor.from_text(str(events[-1].cursor))
+    assert last == JetstreamCursor(there.url, there.time_us(network.entries[-1]), 100_099 if wire == "v2" else 0)
 
 
-def test_hosts_take_turns_until_one_is_there(tmp_path: Path) -> None:
+def test_hosts_are_tried_in_turn_until_one_answers(tmp_path: Path) -> None:
     network = Network(5)
-    around = Surroundings()
+    context = Context()
     with FakeJetstream(network) as host:
         away = "ws://127.0.0.1:9"
-        source = open_source(f"{away},{away},{host.url}", tmp_path, start_of(network, host), around)
+        source = open_source(f"{away},{away},{host.url}", tmp_path, start_of(network, host), context)
         assert len(set(ids(collect(source, 5)))) == 5
-    assert around.status.reconnects["network"] in (0, 4), "nobody, or two attempts at each"
+    assert context.status.reconnects["network"] in (0, 4), "nobody, or two attempts at each"
 
 
-def test_the_host_of_the_saved_place_comes_first(tmp_path: Path) -> None:
+def test_the_host_of_the_saved_cursor_is_tried_first(tmp_path: Path) -> None:
     network = Network(5)
     with FakeJetstream(network) as one, FakeJetstream(network) as other:
         collect(open_source(f"{one.url},{other.url}", tmp_path, start_of(network, other)), 5)
     assert (len(one.requests), len(other.requests)) == (0, 1)
 
 
-def hourly(tmp_path: Path, wire: str, **settings: Any) -> tuple[Network, FakeJetstream, list[Event], Surroundings]:
-    """Two days of a post an hour; the host keeps 36 hours; we stopped after the third."""
+def hourly(tmp_path: Path, wire: str, **settings: Any) -> tuple[Network, FakeJetstream, list[Event], Context]:
+    """Two days with a post per hour; the host keeps 36 hours; we stopped after the third post."""
     network = Network(48, step_us=HOUR_US)
-    around = Surroundings()
+    context = Context()
     with FakeJetstream(network, look_back_us=36 * HOUR_US) as host:
-        saved = Cursor(host.url, network.entries[2].at_us, 3)
-        events = collect(open_source(host.url, tmp_path, saved, around, wire=wire, **settings), 37)
-    return network, host, events, around
+        saved = JetstreamCursor(host.url, network.entries[2].at_us, 3)
+        events = collect(open_source(host.url, tmp_path, saved, context, wire=wire, **settings), 37)
+    return network, host, events, context
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_what_the_host_no_longer_keeps_is_a_gap(wire: str, tmp_path: Path) -> None:
-    network, host, events, around = hourly(tmp_path, wire)
+def test_posts_the_host_no_longer_has_are_a_gap(wire: str, tmp_path: Path) -> None:
+    network, host, events, context = hourly(tmp_path, wire)
     assert ids(events) == network.post_ids[11:]
     lost = Gap(
         "bluesky",
@@ -181,18 +181,18 @@ def test_what_the_host_no_longer_keeps_is_a_gap(wire: str, tmp_path: Path) -> No
     )
     assert gaps(events) == [lost]
     assert events[0].kind == "gap"
-    assert events[0].cursor == Cursor(host.url, network.entries[2].at_us, 3 if wire == "v1" else 0).text()
-    assert around.status.gap_seconds == lost.seconds == 9 * 3600
+    assert events[0].cursor == JetstreamCursor(host.url, network.entries[2].at_us, 3 if wire == "v1" else 0).text()
+    assert context.status.gap_seconds == lost.seconds == 9 * 3600
     cursors = [query["cursor"][0] for _, query in host.requests]
     time_us = str(network.entries[2].at_us)
     assert cursors == ([time_us] if wire == "v1" else ["3", time_us])
 
 
-def test_a_place_in_the_future_is_asked_for_as_now(tmp_path: Path) -> None:
+def test_a_cursor_in_the_future_is_requested_as_now(tmp_path: Path) -> None:
     network = Network(3)
     now_ms = network.next_us // 1000
     with FakeJetstream(network) as host:
-        source = open_source(host.url, tmp_path, Cursor(host.url, 10**18), Surroundings(now_ms=lambda: now_ms))
+        source = open_source(host.url, tmp_path, JetstreamCursor(host.url, 10**18), Context(now_ms=lambda: now_ms))
         events = source.events()
         next(events)
         while not host.requests:
@@ -205,7 +205,7 @@ def test_a_place_in_the_future_is_asked_for_as_now(tmp_path: Path) -> None:
 def test_another_server_behind_the_same_address_is_asked_by_time(seq: int, tmp_path: Path) -> None:
     network = Network(50, step_us=2 * 60_000_000)
     with FakeJetstream(network) as host:
-        saved = Cursor(host.url, network.entries[30].at_us, seq)
+        saved = JetstreamCursor(host.url, network.entries[30].at_us, seq)
         source = open_source(host.url, tmp_path, saved, wire="v2")
         events = []
         for event in source.events():
@@ -222,120 +222,120 @@ def test_another_server_behind_the_same_address_is_asked_by_time(seq: int, tmp_p
     assert cursors == [str(seq), str(saved.time_us)]
 
 
-def test_a_damaged_place_is_said_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(IntegrityError, match="no cursor"):
+def test_a_damaged_cursor_is_reported_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match="not a Bluesky cursor"):
         open_source("ws://127.0.0.1:9", tmp_path, "somewhere")
 
 
-# --- silence, refusals, waits
+# --- silence, rejections, waits
 
 
-def hurried() -> Surroundings:
-    """A clock a thousand times faster, for the watchdog; the pings of the client library keep to the real one."""
-    return Surroundings(monotonic=lambda: time.monotonic() * 1000)
+def hurried() -> Context:
+    """A clock running a thousand times faster, for the watchdog; the client library's pings use the real one."""
+    return Context(monotonic=lambda: time.monotonic() * 1000)
 
 
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("fault", [stall, silent])
-def test_a_silent_host_is_left_for_the_next(wire: str, fault: Step, tmp_path: Path) -> None:
+def test_a_silent_host_is_replaced_by_the_next(wire: str, fault: Step, tmp_path: Path) -> None:
     network = Network(20)
-    around = hurried()
+    context = hurried()
     with FakeJetstream(network, [[frames(1), fault]]) as idle, FakeJetstream(network) as other:
-        source = open_source(f"{idle.url},{other.url}", tmp_path, start_of(network, idle), around, wire=wire)
+        source = open_source(f"{idle.url},{other.url}", tmp_path, start_of(network, idle), context, wire=wire)
         events = collect(source, 20)
     assert set(ids(events)) == set(network.post_ids)
-    assert around.status.reconnects == {"stall": 1}
+    assert context.status.reconnects == {"stall": 1}
     assert len(idle.requests) == 1
 
 
-def test_of_few_accounts_only_a_dead_line_is_noticed(tmp_path: Path) -> None:
+def test_with_few_accounts_only_a_dead_connection_is_a_stall(tmp_path: Path) -> None:
     network = Network(100)
     chosen = network.entries[0].did
-    around = Surroundings()
+    context = Context()
     with FakeJetstream(network, [[frames(1), stall]]) as dead, FakeJetstream(network) as other:
         hosts, rules = f"{dead.url},{other.url}", replace(QUICK, stall_s=1.5)
-        source = open_source(hosts, tmp_path, start_of(network, dead), around, rules, dids=chosen)
+        source = open_source(hosts, tmp_path, start_of(network, dead), context, rules, dids=chosen)
         events = collect(source, 2)
     assert len(set(ids(events))) == 2
-    assert set(around.status.reconnects) == {"stall"}
+    assert set(context.status.reconnects) == {"stall"}
 
 
-def test_few_accounts_may_say_nothing_for_long(tmp_path: Path) -> None:
+def test_silence_of_few_accounts_is_not_a_stall(tmp_path: Path) -> None:
     network = Network(2)
-    around = hurried()
+    context = hurried()
     with FakeJetstream(network) as host:
-        source = open_source(host.url, tmp_path, start_of(network, host), around, dids=network.entries[0].did)
+        source = open_source(host.url, tmp_path, start_of(network, host), context, dids=network.entries[0].did)
         events = source.events()
         assert next(event for event in events if event).kind == "post"
-        ended = around.monotonic() + 200
-        while around.monotonic() < ended:
+        ended = context.monotonic() + 200
+        while context.monotonic() < ended:
             next(events)
         events.close()
-    assert around.status.reconnects == {}
+    assert context.status.reconnects == {}
     assert len(host.requests) == 1
 
 
-def test_too_slow_a_consumer_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_consumer_that_is_too_slow_resumes(tmp_path: Path) -> None:
     network = Network(10)
-    around = Surroundings()
+    context = Context()
     with FakeJetstream(network, [[frames(5), error("ConsumerTooSlow")], [frames(2), error("InternalError")]]) as host:
-        events = collect(open_source(host.url, tmp_path, start_of(network, host), around, wire="v2"), 10)
+        events = collect(open_source(host.url, tmp_path, start_of(network, host), context, wire="v2"), 10)
     assert set(ids(events)) == set(network.post_ids)
-    assert around.status.reconnects == {"slow": 1, "server-error": 1}
+    assert context.status.reconnects == {"slow": 1, "server-error": 1}
 
 
 class Waits:
-    """Takes the place of waiting: notes how long, and ends the source after so many."""
+    """Replaces waiting: records how long, and ends the source after a number of waits."""
 
     def __init__(self, number: int) -> None:
         self.seconds: list[float] = []
         self.sentences: list[str] = []
-        self.around = Surroundings(pause=self, random=random.Random(1))
+        self.context = Context(pause=self, random=random.Random(1))
         self.source: BlueskySource | None = None
         self._number = number
 
     def __call__(self, seconds: float) -> bool:
         assert self.source is not None
         self.seconds.append(round(seconds, 3))
-        self.sentences.append(self.around.status.sentence)
+        self.sentences.append(self.context.status.sentence)
         if len(self.seconds) == self._number:
             self.source.close()
         return False
 
-    def run(self, hosts: str, tmp_path: Path, saved: Cursor | None = None, **more: Any) -> None:
-        self.source = open_source(hosts, tmp_path, saved, self.around, replace(BLUESKY, jitter=0.0), **more)
+    def run(self, hosts: str, tmp_path: Path, saved: JetstreamCursor | None = None, **more: Any) -> None:
+        self.source = open_source(hosts, tmp_path, saved, self.context, replace(BLUESKY, jitter=0.0), **more)
         assert [event for event in self.source.events() if event] == []
 
 
-def test_waits_grow_by_the_rules_while_nobody_is_there(tmp_path: Path) -> None:
+def test_waits_grow_by_the_rules_while_no_host_answers(tmp_path: Path) -> None:
     waits = Waits(125)
     waits.run("ws://127.0.0.1:9,ws://127.0.0.1:10", tmp_path)
     assert waits.seconds == [min(0.25 * number, 30.0) for number in range(1, 126)]
     assert waits.sentences[0].startswith("ws://127.0.0.1:9: ")
-    assert "connecting again in 0.2 s" in waits.sentences[0]
-    assert "ws://127.0.0.1:10 next in 0.5 s" in waits.sentences[1]
-    assert not waits.around.status.connected
+    assert "reconnecting in 0.2 s" in waits.sentences[0]
+    assert "trying ws://127.0.0.1:10 in 0.5 s" in waits.sentences[1]
+    assert not waits.context.status.connected
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_waits_double_while_servers_are_in_trouble(wire: str, tmp_path: Path) -> None:
+def test_waits_double_while_servers_answer_errors(wire: str, tmp_path: Path) -> None:
     waits = Waits(8)
     with FakeJetstream(0, [[status(503)]] * 8) as host:
         waits.run(host.url, tmp_path, wire=wire)
     assert waits.seconds == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert "answers 503" in waits.sentences[0]
-    assert waits.around.status.reconnects == {"http-503": 8}
+    assert "answered 503" in waits.sentences[0]
+    assert waits.context.status.reconnects == {"http-503": 8}
 
 
-def test_a_rate_limit_is_waited_for_as_long_as_it_says(tmp_path: Path) -> None:
+def test_a_rate_limit_is_waited_out(tmp_path: Path) -> None:
     waits = Waits(3)
     with FakeJetstream(0, [[status(429, Retry_After="77")], [status(429)], [status(429)]]) as host:
         waits.run(host.url, tmp_path)
     assert waits.seconds == [77, 60, 120]
-    assert waits.around.status.reconnects == {"rate-limit": 3}
+    assert waits.context.status.reconnects == {"rate-limit": 3}
 
 
-def test_brief_connections_do_not_earn_attempts_without_a_wait(tmp_path: Path) -> None:
+def test_brief_connections_do_not_earn_immediate_attempts(tmp_path: Path) -> None:
     waits = Waits(4)
     network = Network(30)
     with FakeJetstream(network, [[hang_up]] * 4) as host:
@@ -343,22 +343,22 @@ def test_brief_connections_do_not_earn_attempts_without_a_wait(tmp_path: Path) -
     assert waits.seconds == [0.25, 0.5, 0.75, 1.0]
 
 
-def test_after_a_long_good_connection_the_first_attempt_is_made_at_once(tmp_path: Path) -> None:
+def test_after_a_long_healthy_connection_the_first_attempt_is_immediate(tmp_path: Path) -> None:
     network = Network(10)
     waits: list[float] = []
-    around = replace(hurried(), pause=lambda seconds: bool(waits.append(seconds)))
+    context = replace(hurried(), pause=lambda seconds: bool(waits.append(seconds)))
 
     def last(stream: Stream) -> None:
-        stream.host.end.wait(0.02)  # twenty seconds of the hurried clock
+        stream.host.end.wait(0.02)  # twenty seconds on the fast clock
 
     with FakeJetstream(network, [[frames(5), last, hang_up], [hang_up]]) as host:
-        source = open_source(host.url, tmp_path, start_of(network, host), around, replace(BLUESKY, jitter=0.0))
+        source = open_source(host.url, tmp_path, start_of(network, host), context, replace(BLUESKY, jitter=0.0))
         assert len(set(ids(collect(source, 10)))) == 10
     assert waits == [0.25]
-    assert around.status.reconnects == {"network": 2}
+    assert context.status.reconnects == {"network": 2}
 
 
-def test_refused_by_all_is_a_setting(tmp_path: Path) -> None:
+def test_rejected_by_all_hosts_is_a_configuration_error(tmp_path: Path) -> None:
     with FakeJetstream(0, [[status(400, message="no such collection")]]) as one, FakeJetstream(0) as other:
         wrong = f"{other.url}/elsewhere"
         source = open_source(f"{one.url},{wrong}", tmp_path)
@@ -366,25 +366,25 @@ def test_refused_by_all_is_a_setting(tmp_path: Path) -> None:
             list(source.events())
 
 
-def test_refusals_after_good_times_are_waited_out(tmp_path: Path) -> None:
+def test_rejections_after_a_healthy_connection_are_waited_out(tmp_path: Path) -> None:
     network = Network(10)
-    around = Surroundings()
+    context = Context()
     with FakeJetstream(network, [[frames(5), hang_up], [status(403)], [status(401)], [status(404)]]) as host:
-        assert len(set(ids(collect(open_source(host.url, tmp_path, start_of(network, host), around), 10)))) == 10
-    assert around.status.reconnects == {"network": 1, "http-403": 1, "http-401": 1, "http-404": 1}
+        assert len(set(ids(collect(open_source(host.url, tmp_path, start_of(network, host), context), 10)))) == 10
+    assert context.status.reconnects == {"network": 1, "http-403": 1, "http-401": 1, "http-404": 1}
 
 
-def test_stopping_ends_the_stream_also_in_a_wait(tmp_path: Path) -> None:
-    around = Surroundings()
-    source = open_source("ws://127.0.0.1:9", tmp_path, None, around, Rules(60, 60, 60, 60, 60, 60, 60))
+def test_stopping_ends_the_stream_even_during_a_wait(tmp_path: Path) -> None:
+    context = Context()
+    source = open_source("ws://127.0.0.1:9", tmp_path, None, context, WaitRules(60, 60, 60, 60, 60, 60, 60))
     events = source.events()
     assert next(events) is None
-    around.stop.set()
+    context.stop.set()
     assert [event for event in events if event] == []
     source.close()
 
 
-def test_a_source_never_asked_can_be_closed(tmp_path: Path) -> None:
+def test_a_source_that_was_never_read_can_be_closed(tmp_path: Path) -> None:
     source = open_source("ws://127.0.0.1:9", tmp_path)
     source.close()
     source.close()
@@ -394,7 +394,7 @@ def test_a_source_never_asked_can_be_closed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_the_filter_goes_to_the_host(wire: str, tmp_path: Path) -> None:
+def test_the_filter_is_sent_to_the_host(wire: str, tmp_path: Path) -> None:
     network = Network(4)
     with FakeJetstream(network) as host:
         chosen = [network.entries[1].did, network.entries[2].did]
@@ -417,18 +417,18 @@ def test_the_filter_goes_to_the_host(wire: str, tmp_path: Path) -> None:
         ("dids", ",".join(f"did:plc:{number}" for number in range(10_001)), "10000"),
     ],
 )
-def test_what_no_host_can_serve_is_said_at_once(setting: str, value: str, named: str, tmp_path: Path) -> None:
+def test_settings_no_host_can_serve_are_rejected_at_once(setting: str, value: str, named: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=named):
         open_source("ws://127.0.0.1:9", tmp_path, **{setting: value})
 
 
-def test_an_address_that_is_none_is_said(tmp_path: Path) -> None:
+def test_an_invalid_address_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="BLUESKY_HOSTS"):
         open_source("wss://here.example:port", tmp_path)
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_the_check_says_who_serves_us(wire: str, tmp_path: Path) -> None:
+def test_the_check_names_the_host(wire: str, tmp_path: Path) -> None:
     with FakeJetstream(3) as host:
         source = open_source(f"ws://127.0.0.1:9,{host.url}", tmp_path, wire=wire)
         assert source.check() == f"Bluesky streams from {host.url}"
@@ -436,7 +436,7 @@ def test_the_check_says_who_serves_us(wire: str, tmp_path: Path) -> None:
     assert "cursor" not in host.requests[0][1]
 
 
-def test_the_check_tells_refused_from_away(tmp_path: Path) -> None:
+def test_the_check_distinguishes_rejected_from_unreachable(tmp_path: Path) -> None:
     with FakeJetstream(0, [[status(400, message="invalid did")], [status(503)]]) as host:
         source = open_source(host.url, tmp_path)
         with pytest.raises(ConfigurationError, match=r"400 invalid did.*BLUESKY_DIDS"):
@@ -447,7 +447,7 @@ def test_the_check_tells_refused_from_away(tmp_path: Path) -> None:
         source.check()
 
 
-def test_closing_ends_a_reader_that_waits_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_ends_a_reader_blocked_by_a_full_inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.receiving.inbox.Inbox.__init__.__defaults__", (1, 100))
     network = Network(2000)
     with FakeJetstream(network) as host:
@@ -459,22 +459,22 @@ def test_closing_ends_a_reader_that_waits_for_room(tmp_path: Path, monkeypatch: 
         events.close()
 
 
-def test_memory_is_bounded_while_nobody_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_while_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.receiving.inbox.Inbox.__init__.__defaults__", (20_000, 100_000))
     network = Network(0, step_us=100)
     for _ in range(6000):
         network.post("x" * 2500)
-    around = Surroundings()
+    context = Context()
     with FakeJetstream(network) as host:
-        source = open_source(host.url, tmp_path, start_of(network, host), around, compress=False)
+        source = open_source(host.url, tmp_path, start_of(network, host), context, compress=False)
         events = source.events()
         arrived = [next(event for event in events if event)]
         before = -1
-        while around.status.received_bytes != before:  # until nothing more is taken in
-            before = around.status.received_bytes
+        while context.status.received_bytes != before:  # until nothing more is read
+            before = context.status.received_bytes
             threading.Event().wait(0.2)
         assert before < 1_000_000
-        assert len(host.sent_ids) < 6000, "the host is held back by the network itself"
+        assert len(host.sent_ids) < 6000, "the full socket blocks the host"
         seen = {event.key for event in arrived}
         for event in events:
             if event:
@@ -483,5 +483,5 @@ def test_memory_is_bounded_while_nobody_takes(tmp_path: Path, monkeypatch: pytes
             if len(seen) == 6000:
                 break
         source.close()
-    # a busy machine may break a connection that is held up for so long, and what was sent comes again
+    # a busy machine may drop a connection that is blocked for so long, and posts are repeated
     assert list(dict.fromkeys(event.key.decode() for event in arrived)) == network.post_ids

@@ -1,4 +1,4 @@
-"""Replay: every line is sent once, as it is or moved to now."""
+"""Replay: every line is sent once, unchanged or shifted to now."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.position import Position
-from producer.source import Event, Surroundings
+from producer.position import SourcePosition
+from producer.source import Context, Event
 from producer.sources.replay import ReplaySource, lines
 from producer.testing import tweet_lines, write_lines
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
@@ -20,22 +20,24 @@ NOW_MS = 1_800_000_000_000
 DELETION = '{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms":"4000"}}'
 
 
-def opened(path: Path | str, saved: Position | None = None, now_ms: int = NOW_MS, **settings: object) -> ReplaySource:
+def opened(
+    path: Path | str, saved: SourcePosition | None = None, now_ms: int = NOW_MS, **settings: object
+) -> ReplaySource:
     given = {f"PRODUCER_{name.upper()}": str(value) for name, value in settings.items()}
-    around = Surroundings(now_ms=lambda: now_ms)
-    return ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path), **given}), saved, around)
+    context = Context(now_ms=lambda: now_ms)
+    return ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path), **given}), saved, context)
 
 
 def sent(source: ReplaySource) -> list[Event]:
     return [event for event in source.events() if event is not None]
 
 
-def after(source: ReplaySource, events: list[Event]) -> Position:
-    """The position when these are acknowledged."""
+def after(source: ReplaySource, events: list[Event]) -> SourcePosition:
+    """Return the position once these are acknowledged."""
     return source.start.advanced(len(events), events[-1].cursor, None)
 
 
-def test_lines_are_sent_as_they_are(tmp_path: Path) -> None:
+def test_lines_are_sent_unchanged(tmp_path: Path) -> None:
     lines = [*tweet_lines([1_000, 2_000]), "no json {", '["a list"]', '{"no":"id"}', "", *tweet_lines([3_000], 9)]
     events = sent(opened(write_lines(tmp_path / "tweets.jsonl", lines)))
     assert [event.value.decode() for event in events] == [line for line in lines if line]
@@ -84,12 +86,12 @@ def test_a_line_that_is_too_long_goes_to_the_dead_letters(tmp_path: Path, monkey
     long, tweet = sent(opened(path))
     assert long.kind == "unreadable"
     assert (long.value, long.cursor) == (b"x" * 8, 1)
-    assert long.reason == "size: a line of 2000 bytes; this is its head"
+    assert long.reason == "size: a line of 2000 bytes, of which only the head was kept"
     assert long.key.startswith(b"line-")
     assert (tweet.key, tweet.cursor) == (b"1", 2)
 
 
-def test_half_a_deletion_is_sent_as_it_is(tmp_path: Path) -> None:
+def test_an_incomplete_deletion_is_sent_unchanged(tmp_path: Path) -> None:
     lines = ['{"delete":{}}', '{"delete":{"status":{"id":true}}}', '{"delete":[1]}', '{"delete":null}']
     events = sent(opened(write_lines(tmp_path / "tweets.jsonl", lines)))
     assert [(event.kind, event.value.decode()) for event in events] == [("post", line) for line in lines]
@@ -105,7 +107,7 @@ def test_restart_sends_the_rest(tmp_path: Path, done: int) -> None:
     assert sent(again) == whole[done:]
 
 
-def test_a_grown_file_goes_on_and_another_file_starts_anew(tmp_path: Path) -> None:
+def test_a_grown_file_continues_and_another_file_starts_over(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000]))
     source = opened(path)
     saved = after(source, sent(source))
@@ -115,14 +117,14 @@ def test_a_grown_file_goes_on_and_another_file_starts_anew(tmp_path: Path) -> No
     assert [event.key for event in sent(opened(path, saved))] == [b"70"]
 
 
-def test_half_a_line_is_looked_at_again_when_the_file_has_grown(tmp_path: Path) -> None:
+def test_half_a_line_is_read_again_once_the_file_has_grown(tmp_path: Path) -> None:
     first, second = tweet_lines([1_000, 2_000])
     path = tmp_path / "tweets.jsonl"
     path.write_text(f"{first}\n{second[:20]}")
     source = opened(path)
     events = sent(source)
     assert [(event.key[:5], event.cursor) for event in events] == [(b"1", 1), (b"line-", 1)]
-    path.write_text(f"{first}\n{second}")  # whole, with no line end yet
+    path.write_text(f"{first}\n{second}")  # complete, but without a line end yet
     source = opened(path, after(source, events))
     events = sent(source)
     assert [(event.key, event.cursor) for event in events] == [(b"2", 2)]
@@ -130,7 +132,7 @@ def test_half_a_line_is_looked_at_again_when_the_file_has_grown(tmp_path: Path) 
     assert sent(opened(path, after(source, events))) == []
 
 
-def test_a_shrunk_file_is_refused(tmp_path: Path) -> None:
+def test_a_shrunk_file_is_rejected(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000, 3_000]))
     source = opened(path)
     saved = after(source, sent(source))
@@ -139,7 +141,7 @@ def test_a_shrunk_file_is_refused(tmp_path: Path) -> None:
         sent(opened(path, saved))
 
 
-def test_shift_brings_the_newest_tweet_to_now_and_keeps_the_distances(tmp_path: Path) -> None:
+def test_shift_moves_the_newest_tweet_to_now_and_keeps_intervals(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", [*tweet_lines([1_000, 9_000, 4_000]), "no json"])
     events = sent(opened(path, replay_times="shift"))
     assert [event.event_time_ms for event in events] == [NOW_MS - 8_000, NOW_MS, NOW_MS - 5_000, None]
@@ -151,7 +153,7 @@ def test_shift_brings_the_newest_tweet_to_now_and_keeps_the_distances(tmp_path: 
     assert events[3].value == b"no json"
 
 
-def test_shift_looks_at_the_first_limit_lines_only_and_survives_a_restart(tmp_path: Path) -> None:
+def test_shift_reads_only_the_first_limit_lines_and_survives_a_restart(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000, 9_000]))
     source = opened(path, replay_times="shift", limit=2)
     assert source.start.origin == {"shift_ms": NOW_MS - 2_000}
@@ -159,7 +161,7 @@ def test_shift_looks_at_the_first_limit_lines_only_and_survives_a_restart(tmp_pa
     assert sent(again)[0].event_time_ms == NOW_MS
 
 
-def test_another_way_of_telling_time_starts_anew(tmp_path: Path) -> None:
+def test_another_times_setting_starts_over(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000]))
     source = opened(path)
     again = opened(path, after(source, sent(source)), replay_times="shift")
@@ -167,13 +169,13 @@ def test_another_way_of_telling_time_starts_anew(tmp_path: Path) -> None:
 
 
 class Clock:
-    """Time that passes only by waiting."""
+    """A clock that advances only by waiting."""
 
     def __init__(self, stop_after: float = 1e9) -> None:
         self.now, self._stop_after = 50.0, stop_after
 
-    def around(self) -> Surroundings:
-        return Surroundings(monotonic=lambda: self.now, pause=self.wait)
+    def context(self) -> Context:
+        return Context(monotonic=lambda: self.now, pause=self.wait)
 
     def wait(self, seconds: float) -> bool:
         assert 0 < seconds <= 1
@@ -183,7 +185,7 @@ class Clock:
 
 def paced(path: Path, clock: Clock) -> ReplaySource:
     settings = {"PRODUCER_REPLAY_FILE": str(path), "PRODUCER_REPLAY_SPEED": "10"}
-    return ReplaySource.open(Settings(settings), None, clock.around())
+    return ReplaySource.open(Settings(settings), None, clock.context())
 
 
 def test_real_time_factor_waits_between_tweets(tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_real_time_factor_waits_between_tweets(tmp_path: Path) -> None:
     assert at == [(b"1", 50.0), (b"2", 51.0), (b"line-", 51.0), (b"3", 53.0)]
 
 
-def test_control_comes_back_while_waiting_and_a_stop_ends_it(tmp_path: Path) -> None:
+def test_control_is_handed_back_while_waiting_and_a_stop_ends_it(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([0, 55_000]))
     assert [event and event.key for event in paced(path, Clock()).events()] == [b"1", *[None] * 6, b"2"]
     assert [event and event.key for event in paced(path, Clock(stop_after=52.5)).events()] == [b"1", None, None]
@@ -202,13 +204,13 @@ def test_control_comes_back_while_waiting_and_a_stop_ends_it(tmp_path: Path) -> 
 
 def test_a_stop_ends_the_reading_of_a_file(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000]))
-    around = Surroundings()
+    context = Context()
     settings = Settings({"PRODUCER_REPLAY_FILE": str(path), "PRODUCER_REPLAY_TIMES": "shift"})
-    source = ReplaySource.open(settings, None, around)
-    around.stop.set()
+    source = ReplaySource.open(settings, None, context)
+    context.stop.set()
     assert sent(source) == []
-    with pytest.raises(RetryableError, match="asked to stop"):  # while it looks for the newest tweet, too
-        ReplaySource.open(settings, None, around)
+    with pytest.raises(RetryableError, match="stopped in the middle"):  # also while looking for the newest tweet
+        ReplaySource.open(settings, None, context)
 
 
 def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
@@ -217,7 +219,7 @@ def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
     stored = path.stat().st_size
     assert source.check() == f"replays {path}: 1 file, {stored} B, the first tweet of 2026-11-01T00:00:03Z"
     again = opened(path, after(source, sent(source)))
-    assert again.check().endswith("; 2 records were sent already")
+    assert again.check().endswith("; 2 records sent so far")
     again.close()
     again.close()
     nonsense = write_lines(tmp_path / "nonsense.jsonl", ["no json", *tweet_lines([10**14])])
@@ -228,12 +230,21 @@ def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"PRODUCER_REPLAY_FILE": ""}, "PRODUCER_REPLAY_FILE is not set"),
-        ({"PRODUCER_REPLAY_FILE": "/nowhere/tweets.jsonl"}, "PRODUCER_REPLAY_FILE: there is no file"),
-        ({"PRODUCER_REPLAY_FILE": "ftp://host/x"}, "PRODUCER_REPLAY_FILE: ftp://host/x is not known"),
-        ({"PRODUCER_REPLAY_FILE": "s3:///x"}, "PRODUCER_REPLAY_FILE: s3:///x is not known"),
-        ({"PRODUCER_REPLAY_FILE": "x.jsonl", "PRODUCER_REPLAY_TO": "2026-11-01T00:00Z"}, "PRODUCER_REPLAY_TO is for"),
-        ({"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_FROM": "noon"}, "PRODUCER_REPLAY_FROM: 'noon' is no"),
-        ({"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_TO": "2026-11-01T00:30Z"}, "_TO: .* is no full hour"),
+        (
+            {"PRODUCER_REPLAY_FILE": "/nowhere/tweets.jsonl"},
+            "PRODUCER_REPLAY_FILE=/nowhere/tweets.jsonl does not exist",
+        ),
+        ({"PRODUCER_REPLAY_FILE": "ftp://host/x"}, "PRODUCER_REPLAY_FILE=ftp://host/x is not supported"),
+        ({"PRODUCER_REPLAY_FILE": "s3:///x"}, "PRODUCER_REPLAY_FILE=s3:///x is not supported"),
+        (
+            {"PRODUCER_REPLAY_FILE": "x.jsonl", "PRODUCER_REPLAY_TO": "2026-11-01T00:00Z"},
+            "PRODUCER_REPLAY_TO only works with",
+        ),
+        (
+            {"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_FROM": "noon"},
+            "PRODUCER_REPLAY_FROM=noon is not an hour",
+        ),
+        ({"PRODUCER_REPLAY_FILE": "archive", "PRODUCER_REPLAY_TO": "2026-11-01T00:30Z"}, "_TO=.* is not a full hour"),
         (
             {
                 "PRODUCER_REPLAY_FILE": "archive",
@@ -244,16 +255,16 @@ def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
         ),
         (
             {"PRODUCER_REPLAY_FILE": "archive", "ARCHIVE_CATALOG_URI": "sqlite:////nowhere/catalog.db"},
-            "the archive has no table tweets.raw yet",
+            "there is no table tweets.raw yet",
         ),
     ],
 )
-def test_a_wrong_setting_is_named(settings: dict[str, str], message: str) -> None:
+def test_a_wrong_setting_is_reported(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        ReplaySource.open(Settings(settings), None, Surroundings())
+        ReplaySource.open(Settings(settings), None, Context())
 
 
-def test_an_unusable_file_or_speed_is_named(tmp_path: Path) -> None:
+def test_an_unusable_file_or_speed_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"PRODUCER_REPLAY_FILE: .*empty.jsonl has no lines"):
         opened(write_lines(tmp_path / "empty.jsonl", ["", ""]))
     broken = tmp_path / "broken.jsonl.gz"

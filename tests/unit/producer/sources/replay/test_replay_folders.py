@@ -1,4 +1,4 @@
-"""Replay of folders: all files in the order of their names, each line once, from where the last run ended."""
+"""Replay of folders: all files in the order of their names, each line once, resuming where the last run ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.source import Event, Surroundings
+from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
 from producer.sources.replay.parts import is_taken, natural
 from producer.testing import tweet_lines, write_lines
@@ -33,7 +33,7 @@ def text(first_id: int, count: int = 2) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Tweets 1 to 10 in files of all kinds, beside what is not to be replayed."""
+    """Tweets 1 to 10 in files of all kinds, next to files that must be skipped."""
     root = tmp_path / "tweets"
     for name, content in {
         "day-1/part-2.jsonl": text(1),
@@ -77,7 +77,7 @@ def test_restart_sends_the_rest(folder: Path, done: int) -> None:
     assert sent(opened(folder, after(source, whole[:done]))) == whole[done:]
 
 
-def test_later_files_are_taken_at_the_next_run_and_grown_ones_go_on(folder: Path) -> None:
+def test_later_files_are_read_by_the_next_run_and_grown_ones_continue(folder: Path) -> None:
     source = opened(folder)
     saved = after(source, sent(source))
     with (folder / "day-10/b.JSON").open("ab") as file:
@@ -87,7 +87,7 @@ def test_later_files_are_taken_at_the_next_run_and_grown_ones_go_on(folder: Path
     assert keys(sent(opened(folder, saved))) == [11, 12, 13, 14, 15, 16]
 
 
-def test_a_file_that_is_gone_is_passed_over(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_no_longer_exists_is_skipped(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = opened(folder)
     saved = after(source, sent(source)[:4])
     (folder / "day-1/part-10.jsonl.gz").unlink()
@@ -96,14 +96,14 @@ def test_a_file_that_is_gone_is_passed_over(folder: Path, caplog: pytest.LogCapt
     assert "day-1/part-10.jsonl.gz" in caplog.text
 
 
-def test_other_files_in_the_same_folder_start_anew(folder: Path) -> None:
+def test_other_files_in_the_same_folder_start_over(folder: Path) -> None:
     source = opened(folder)
     saved = after(source, sent(source)[:5])
     (folder / "day-1/part-1.jsonl").write_bytes(text(100))
     assert keys(sent(opened(folder, saved))) == [100, 101, *range(1, 11)]
 
 
-def test_a_file_that_got_shorter_is_refused(folder: Path) -> None:
+def test_a_file_that_got_shorter_is_rejected(folder: Path) -> None:
     source = opened(folder)
     saved = after(source, sent(source)[:4])
     (folder / "day-1/part-10.jsonl.gz").write_bytes(gzip.compress(text(3, 1)))
@@ -111,20 +111,20 @@ def test_a_file_that_got_shorter_is_refused(folder: Path) -> None:
         sent(opened(folder, saved))
 
 
-def test_a_file_that_is_cut_off_gives_its_whole_lines_and_then_stops(folder: Path) -> None:
+def test_a_truncated_file_yields_its_complete_lines_and_then_fails(folder: Path) -> None:
     path = folder / "day-1/part-10.jsonl.gz"
     whole = gzip.compress(text(3), compresslevel=0)
     path.write_bytes(whole[:-20])
     source = opened(folder)
     events: list[Event] = []
-    with pytest.raises(IntegrityError, match=r"part-10.jsonl.gz is cut off"):
+    with pytest.raises(IntegrityError, match=r"part-10.jsonl.gz is truncated"):
         events.extend(event for event in source.events() if event is not None)
     assert keys(events) == [1, 2, 3]
     path.write_bytes(whole)
     assert keys(sent(opened(folder, after(source, events)))) == [4, 5, 6, 7, 8, 9, 10]
 
 
-def test_shift_looks_at_every_file(folder: Path) -> None:
+def test_shift_reads_every_file(folder: Path) -> None:
     (folder / "day-1/part-2.jsonl").write_bytes(text(500))
     events = sent(opened(folder, replay_times="shift"))
     assert max(event.event_time_ms or 0 for event in events) == NOW_MS
@@ -132,7 +132,7 @@ def test_shift_looks_at_every_file(folder: Path) -> None:
     assert sent(opened(folder, replay_times="shift", limit=4))[3].event_time_ms == NOW_MS - (501 - 4) * 1000
 
 
-def test_tar_files_are_read_through(folder: Path) -> None:
+def test_all_members_of_tar_files_are_read(folder: Path) -> None:
     with tarfile.open(folder / "day-3.tar", "w") as tar:
         for name, content in {
             "./2020/b.json.gz": gzip.compress(text(20)),
@@ -160,14 +160,14 @@ def test_tar_files_are_read_through(folder: Path) -> None:
         sent(opened(folder))
     with tarfile.open(folder / "day-3.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo("2020/z.json"))
-    with pytest.raises(IntegrityError, match=r"day-3.tar of .* no longer has day-3.tar/2020/a.json"):
+    with pytest.raises(IntegrityError, match=r"day-3.tar of .* no longer contains day-3.tar/2020/a.json"):
         sent(opened(folder, after(source, whole[:9])))
     (folder / "day-3.tar").write_bytes(b"no tar" * 200)
     with pytest.raises(IntegrityError, match=r"day-3.tar is damaged"):
         sent(opened(folder))
 
 
-def test_a_folder_without_tweets_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_tweets_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE: folder {tmp_path} has no"):
         opened(tmp_path)
     write_lines(tmp_path / "a.json", [])
@@ -175,15 +175,15 @@ def test_a_folder_without_tweets_is_named(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_a_file_that_cannot_be_opened_is_named(folder: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_reported(folder: Path) -> None:
     source = opened(folder)
     (folder / "day-10/a.gz").unlink()
     with pytest.raises(ConfigurationError, match=r"PRODUCER_REPLAY_FILE: .*day-10/a.gz cannot be read: No such file"):
         sent(source)
 
 
-def test_a_disk_that_fails_may_come_back(folder: Path) -> None:
-    (folder / "day-11.jsonl").symlink_to("/proc/self/mem")  # reading its begin is an input/output error
+def test_a_failing_disk_is_retryable(folder: Path) -> None:
+    (folder / "day-11.jsonl").symlink_to("/proc/self/mem")  # reading it raises an input/output error
     source = opened(folder)
     got: list[Event] = []
     with pytest.raises(RetryableError, match=r"day-11.jsonl cannot be read: Input/output error"):
@@ -191,24 +191,24 @@ def test_a_disk_that_fails_may_come_back(folder: Path) -> None:
     assert keys(got) == list(range(1, 11))
 
 
-def test_control_comes_back_while_lines_are_passed_over(tmp_path: Path) -> None:
+def test_control_is_handed_back_while_lines_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "many.jsonl"
     path.write_bytes(b"{}\n" * 50_000 + text(7, 1))
     source = opened(path)
     start = source.start.advanced(50_000, 50_000, None)
     settings = Settings({"PRODUCER_REPLAY_FILE": str(path)})
-    events = list(ReplaySource.open(settings, start, Surroundings()).events())
+    events = list(ReplaySource.open(settings, start, Context()).events())
     assert [event and event.key for event in events] == [None, None, b"7"]
 
 
 @given(st.lists(st.text("a1023/-.é٣", min_size=1, max_size=8)), st.randoms())
-def test_every_name_has_its_place_in_the_order(names: list[str], chance: random.Random) -> None:
+def test_every_name_has_a_defined_order(names: list[str], chance: random.Random) -> None:
     shuffled = list(names)
     chance.shuffle(shuffled)
     assert sorted(shuffled, key=natural) == sorted(names, key=natural)
 
 
-def test_numbers_in_names_count() -> None:
+def test_names_sort_by_their_numbers() -> None:
     names = [
         "part-10.json",
         "part-2.json",
@@ -233,12 +233,12 @@ def test_numbers_in_names_count() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "b/c.json.gz", "x.ndjson.zst", "2020/01/31/23/59.json.bz2", "firehose.gz"])
-def test_files_that_are_taken(name: str) -> None:
+def test_files_that_are_replayed(name: str) -> None:
     assert is_taken(name)
 
 
 @pytest.mark.parametrize(
     "name", ["a.csv", "a.json.tmp", "_SUCCESS", ".x.json", "_tmp/x.json", "a.tar.gz", "json", "a.tar"]
 )
-def test_files_that_are_left_out(name: str) -> None:
+def test_files_that_are_skipped(name: str) -> None:
     assert not is_taken(name)

@@ -1,4 +1,4 @@
-"""From stored bytes to records: compression, line ends, bounds, and the quick reader against the slow one."""
+"""From stored bytes to records: compression, line ends, bounds, and the fast reader against the slow one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cut(content: bytes, places: list[int]) -> list[bytes]:
 @MANY
 @given(st.binary(), st.lists(st.integers(0, 1000), max_size=5))
 @example(b"a\r\n\nb\n\n", [1, 3])
-def test_lines_are_the_same_however_the_bytes_come(content: bytes, places: list[int]) -> None:
+def test_lines_are_the_same_however_the_bytes_arrive(content: bytes, places: list[int]) -> None:
     *ended, rest = content.split(b"\n")
     expected = [Line(number, raw.rstrip(b"\r")) for number, raw in enumerate(ended, 1)]
     if rest:
@@ -40,7 +40,7 @@ def test_lines_are_the_same_however_the_bytes_come(content: bytes, places: list[
     assert list(numbered(cut(content, places))) == expected
 
 
-def test_a_line_that_is_too_long_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_is_too_long_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 100)
     monkeypatch.setattr(lines, "HEAD_BYTES", 4)
     long = b"abcdef" * 50
@@ -52,7 +52,7 @@ def test_a_line_that_is_too_long_is_not_held(monkeypatch: pytest.MonkeyPatch) ->
         assert list(numbered(pieces)) == expected
 
 
-def test_what_is_held_of_an_endless_line_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_for_an_endless_line_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 1000)
     monkeypatch.setattr(lines, "HEAD_BYTES", 10)
     longest = 0
@@ -77,17 +77,17 @@ def test_nothing_yet_passes_through() -> None:
 @pytest.mark.parametrize("name", PACKERS)
 @given(members=st.lists(st.binary(max_size=200), min_size=1, max_size=3), places=st.lists(st.integers(0, 999)))
 @settings(max_examples=60, deadline=None)
-def test_members_that_follow_each_other_are_one_text(name: str, members: list[bytes], places: list[int]) -> None:
+def test_consecutive_members_are_one_text(name: str, members: list[bytes], places: list[int]) -> None:
     packed = b"".join(PACKERS[name](member) for member in members)
     assert unpacked(cut(packed, places), name) == b"".join(members)
 
 
 @pytest.mark.parametrize("name", PACKERS)
-def test_what_is_cut_off_gives_what_came_before(name: str) -> None:
+def test_truncated_content_yields_everything_before(name: str) -> None:
     text = b"".join(b'{"id_str":"%d"}\n' % number for number in range(2000))
     packed = PACKERS[name](text[:16_000]) + PACKERS[name](text[16_000:])
     got: list[bytes] = []
-    with pytest.raises(IntegrityError, match="is cut off in the middle"):
+    with pytest.raises(IntegrityError, match="is truncated"):
         got.extend(chunk for chunk in inflated([packed[:-3]], name) if chunk)
     assert text.startswith(b"".join(got))
     assert len(b"".join(got)) >= 16_000
@@ -95,18 +95,18 @@ def test_what_is_cut_off_gives_what_came_before(name: str) -> None:
 
 @pytest.mark.parametrize("name", PACKERS)
 @pytest.mark.parametrize("place", ["begin", "behind"])
-def test_damage_is_named(name: str, place: str) -> None:
+def test_damage_is_reported(name: str, place: str) -> None:
     packed = PACKERS[name](b"text")
     broken = packed + b"\n{}, " if place == "behind" else packed[:2] + b"\xff" + packed[3:]
     with pytest.raises(IntegrityError, match=f"^{name} is damaged: "):
         unpacked([broken], name)
 
 
-def test_a_last_block_that_was_filled_up_is_no_damage() -> None:
+def test_a_padded_last_block_is_not_damage() -> None:
     assert unpacked([gzip.compress(b"x") + b"\0" * 300, b"\0" * 300], "a.gz") == b"x"
 
 
-def test_zstd_with_frames_that_are_to_be_skipped_and_a_long_window() -> None:
+def test_zstd_with_skippable_frames_and_a_long_window() -> None:
     skipped = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"abcd"
     long = zstandard.ZstdCompressionParameters.from_level(3, window_log=28)
     writer = zstandard.ZstdCompressor(compression_params=long).compressobj()
@@ -116,7 +116,7 @@ def test_zstd_with_frames_that_are_to_be_skipped_and_a_long_window() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(sorted(PACKERS)), st.binary(max_size=300))
-def test_any_bytes_are_text_or_damaged(name: str, content: bytes) -> None:
+def test_any_bytes_are_text_or_reported_as_damaged(name: str, content: bytes) -> None:
     with suppress(IntegrityError):
         unpacked([content], name)
 
@@ -166,7 +166,7 @@ def encodings(value: object) -> Iterator[bytes]:
 @example({"id_str": "1", "timestamp_ms": "5.0", "created_at": "Sun Nov 01 00:00:03 -0130 2026"})
 @example({"id_str": "1", "x": float("nan")})
 @example({"id_str": "1" * 600, "id": 5})
-def test_the_quick_reader_gives_the_answers_of_the_contract(value: object) -> None:
+def test_the_fast_reader_agrees_with_the_contract(value: object) -> None:
     for raw in encodings(value):
         assert read_line(raw, 7) == read_line_slowly(raw, 7)
 
@@ -178,7 +178,7 @@ WHOLE = b'{"id_str":"1","text":"\xc3\xa9 \\ud83d\\ude00 \\n","timestamp_ms":"5",
 @given(st.integers(0, len(WHOLE)), st.integers(0, 3), st.binary(max_size=3))
 @example(0, 0, b"\xef\xbb\xbf")
 @example(22, 0, b"\xff")
-def test_the_quick_reader_is_not_more_lenient(place: int, removed: int, added: bytes) -> None:
+def test_the_fast_reader_is_not_more_lenient(place: int, removed: int, added: bytes) -> None:
     raw = WHOLE[:place] + added + WHOLE[place + removed :]
     assert read_line(raw, 7) == read_line_slowly(raw, 7)
 
@@ -201,7 +201,7 @@ def test_any_bytes_are_a_record(raw: bytes) -> None:
 @given(bodies, st.integers(0, 4 * 10**12))
 @example({"id_str": "1", "text": "\ud800", "created_at": "x"}, 5)
 @example({"id_str": "1", "n": 2**70, "f": 1e22, "nan": float("nan")}, 5)
-def test_a_moved_tweet_differs_in_its_time_only(body: dict[str, object], time_ms: int) -> None:
+def test_a_shifted_tweet_differs_only_in_its_time(body: dict[str, object], time_ms: int) -> None:
     expected = {**body, "timestamp_ms": str(time_ms), "created_at": created_at(time_ms)}
     got = moved(json.dumps(body).encode(), time_ms)
     assert b"\n" not in got
@@ -209,5 +209,5 @@ def test_a_moved_tweet_differs_in_its_time_only(body: dict[str, object], time_ms
     assert repr(json.loads(got)) == repr(expected)
 
 
-def test_only_the_name_tells_of_compression() -> None:
+def test_compression_is_detected_only_by_name() -> None:
     assert unpacked([gzip.compress(b"x", mtime=0)], "tweets.jsonl") == gzip.compress(b"x", mtime=0)

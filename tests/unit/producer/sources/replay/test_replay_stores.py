@@ -1,4 +1,4 @@
-"""Replay from stores that falter: doubles in their place, and time that passes only by waiting."""
+"""Replay from failing stores, with test doubles and a clock that advances only by waiting."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import FlexibleChecksumError, ResponseStreamingError
 
-from producer.position import Position
-from producer.source import Surroundings
+from producer.position import SourcePosition
+from producer.source import Context
 from producer.sources.replay import archive, objects
 from producer.sources.replay.archive import ArchivedTweets
 from producer.sources.replay.material import StoppedError
@@ -22,29 +22,29 @@ EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 
 
 class Middle:
-    """Chance that always falls in the middle."""
+    """Randomness that always returns the middle."""
 
     def random(self) -> float:
         return 0.5
 
 
 class Waits:
-    """Records what is waited; asks to stop after so many waits."""
+    """Records the waits; asks to stop after a number of them."""
 
     def __init__(self, stop_after: int = 1_000) -> None:
         self.seconds: list[float] = []
         self._stop_after = stop_after
-        self.around = Surroundings(pause=self._pause, random=Middle())  # type: ignore[arg-type]
+        self.context = Context(pause=self._pause, random=Middle())  # type: ignore[arg-type]
 
     def _pause(self, seconds: float) -> bool:
         self.seconds.append(seconds / 1.125)  # without the jitter
         if len(self.seconds) >= self._stop_after:
-            self.around.stop.set()
-        return self.around.stop.is_set()
+            self.context.stop.set()
+        return self.context.stop.is_set()
 
 
 class Body:
-    """What a store answers: chunks, then an error or the end."""
+    """A store's response: chunks, then an error or the end."""
 
     def __init__(self, *steps: bytes | Exception) -> None:
         self._steps = iter(steps)
@@ -60,8 +60,8 @@ class Body:
         self.closed = True
 
 
-def download(answers: list[Any], size: int, around: Surroundings) -> tuple[list[bytes], list[int]]:
-    """What comes of these answers, and the places at which the store was asked to begin."""
+def download(answers: list[Any], size: int, context: Context) -> tuple[list[bytes], list[int]]:
+    """Return the chunks from these responses, and the offsets requested from the store."""
     places: list[int] = []
 
     def body(offset: int) -> Any:
@@ -71,32 +71,32 @@ def download(answers: list[Any], size: int, around: Surroundings) -> tuple[list[
             raise answer
         return answer
 
-    return [chunk for chunk in Download(body, size, around).chunks() if chunk is not None], places
+    return [chunk for chunk in Download(body, size, context).chunks() if chunk is not None], places
 
 
 def broken() -> Exception:
     return ResponseStreamingError(error="reset")
 
 
-def test_a_download_goes_on_where_it_broke_and_waits_longer_each_time() -> None:
+def test_a_download_resumes_where_it_broke_with_growing_waits() -> None:
     waits = Waits()
     away = RetryableError("away")
     answers = [away, away, Body(b"abc", broken()), away, Body(broken()), Body(b"de"), Body(b"f")]
-    assert download(answers, 6, waits.around) == ([b"abc", b"de", b"f"], [0, 0, 0, 3, 3, 3, 5])
+    assert download(answers, 6, waits.context) == ([b"abc", b"de", b"f"], [0, 0, 0, 3, 3, 3, 5])
     assert waits.seconds == pytest.approx([0.25, 0.5, 0.25, 0.5, 0.75, 0.25])
     assert all(answer.closed for answer in answers if isinstance(answer, Body))
-    assert waits.around.status.reconnects == {"network": 6}
+    assert waits.context.status.reconnects == {"network": 6}
 
 
-def test_waits_for_a_store_have_an_end() -> None:
+def test_waits_for_a_store_are_bounded() -> None:
     waits = Waits()
-    download([*[RetryableError("away")] * 80, Body(b"a")], 1, waits.around)
+    download([*[RetryableError("away")] * 80, Body(b"a")], 1, waits.context)
     assert len(waits.seconds) == 80
     assert max(waits.seconds) == pytest.approx(16)
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("no access"), IntegrityError("changed")])
-def test_what_no_repetition_changes_comes_after_what_was_read(error: Exception) -> None:
+def test_a_fatal_error_comes_after_everything_read(error: Exception) -> None:
     waits = Waits()
     got: list[bytes] = []
     answers = iter([Body(b"abc", broken()), error])
@@ -108,24 +108,24 @@ def test_what_no_repetition_changes_comes_after_what_was_read(error: Exception) 
         return answer
 
     with pytest.raises(type(error), match=str(error)):
-        got.extend(chunk for chunk in Download(body, 9, waits.around).chunks() if chunk is not None)
+        got.extend(chunk for chunk in Download(body, 9, waits.context).chunks() if chunk is not None)
     assert got == [b"abc"]
 
 
-def test_a_damaged_object_is_not_asked_for_again() -> None:
+def test_a_damaged_object_is_not_requested_again() -> None:
     damaged = FlexibleChecksumError(error_msg="crc32")
-    with pytest.raises(IntegrityError, match="arrived damaged"):
-        download([Body(b"abc", damaged)], 3, Waits().around)
+    with pytest.raises(IntegrityError, match="damaged in transit"):
+        download([Body(b"abc", damaged)], 3, Waits().context)
 
 
 def test_a_stop_ends_the_wait_for_a_store() -> None:
     waits = Waits(stop_after=2)
     with pytest.raises(StoppedError):
-        download([RetryableError("away")] * 9, 3, waits.around)
+        download([RetryableError("away")] * 9, 3, waits.context)
     assert len(waits.seconds) == 2
 
 
-def test_what_is_read_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objects, "AHEAD_BYTES", 1000)
     reads, enough = 0, threading.Event()
 
@@ -137,10 +137,10 @@ def test_what_is_read_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
                 enough.set()
             return b"x" * 100
 
-    chunks = Download(lambda _: Endless(), 10**9, Surroundings()).chunks()
+    chunks = Download(lambda _: Endless(), 10**9, Context()).chunks()
     while next(chunks) is None:
         pass
-    assert not enough.wait(0.2)  # a reader that does not stop would be through in a moment
+    assert not enough.wait(0.2)  # an unbounded reader would finish at once
     chunks.close()  # type: ignore[attr-defined]
     for thread in threading.enumerate():
         if thread.name == "replay-download":
@@ -150,7 +150,7 @@ def test_what_is_read_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Faltering(ArchivedTweets):
-    """An archive whose store fails some times before each answer; it has no rows."""
+    """An empty archive whose store fails several times before each response."""
 
     failures = 0
 
@@ -165,20 +165,20 @@ class Faltering(ArchivedTweets):
 
 
 def records(waits: Waits, failures: int) -> Iterator[Any]:
-    material = Faltering(None, EARLY, LATE, waits.around)  # type: ignore[arg-type]
+    material = Faltering(None, EARLY, LATE, waits.context)  # type: ignore[arg-type]
     material.failures = failures
-    return material.records(Position({}, {"snapshot_id": 1, "opened_ms": 0}))
+    return material.records(SourcePosition({}, {"snapshot_id": 1, "opened_ms": 0}))
 
 
-def test_an_archive_that_is_away_is_waited_for() -> None:
+def test_an_unavailable_archive_is_waited_for() -> None:
     waits = Waits()
     assert [record for record in records(waits, 3) if record is not None] == []
     assert waits.seconds == pytest.approx([0.25, 0.5, 0.75])
-    assert (waits.around.status.sentence, waits.around.status.connected) == ("", True)
+    assert (waits.context.status.sentence, waits.context.status.connected) == ("", True)
 
 
 def test_a_stop_ends_the_wait_for_the_archive() -> None:
     waits = Waits(stop_after=2)
     with pytest.raises(StoppedError):
         list(records(waits, 9))
-    assert waits.around.status.sentence == "the archive's catalog does not answer"
+    assert waits.context.status.sentence == "the archive's catalog does not answer"

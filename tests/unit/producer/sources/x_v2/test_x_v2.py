@@ -1,4 +1,4 @@
-"""The filtered stream of X against a real HTTP server that keeps X's rules and misbehaves on command."""
+"""X's filtered stream against a real HTTP server that follows X's rules and misbehaves on command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from producer.receiving.rules import X
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.x_v2 import XSource
 from producer.sources.x_v2.spend import FILE
 from tests.fakes import script
@@ -57,12 +57,12 @@ def setup(tmp_path: Path) -> Iterator[Setup]:
 # --- before it begins
 
 
-def test_without_a_token_it_does_not_begin(tmp_path: Path) -> None:
+def test_without_a_token_it_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN is not set"):
-        XSource.open(Settings({"PRODUCER_STATE_DIR": str(tmp_path)}), None, Surroundings())
+        XSource.open(Settings({"PRODUCER_STATE_DIR": str(tmp_path)}), None, Context())
 
 
-def test_a_spend_file_that_tells_nothing_stops_it(setup: Setup) -> None:
+def test_an_unreadable_spend_file_stops_it(setup: Setup) -> None:
     (setup.state_dir / FILE).write_text("?")
     with pytest.raises(IntegrityError, match=FILE):
         setup.source("http://127.0.0.1:1")
@@ -74,8 +74,8 @@ def test_the_check_asks_for_rules_and_usage_and_reads_no_post(setup: Setup) -> N
         said = setup.source(x).check()
         assert said.startswith("X accepts the token; rules: 1; 1,200 posts and $6.00 used this month")
         assert {request.path for request in x.requests} == {RULES, USAGE}
-    assert setup.around.status.spend is not None
-    assert setup.around.status.spend.posts_this_month == 1200
+    assert setup.context.status.spend is not None
+    assert setup.context.status.spend.posts_this_month == 1200
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_the_check_says_what_is_wrong(setup: Setup, answer: str, error: type[Exc
 @pytest.mark.parametrize(
     ("code", "headers", "error", "said"),
     [
-        (429, {"x-rate-limit-reset": str(NOW_MS // 1000 + 300)}, RetryableError, "in 300 s again"),
+        (429, {"x-rate-limit-reset": str(NOW_MS // 1000 + 300)}, RetryableError, "retry in 300 s"),
         (402, {}, RetryableError, "no credits left"),
         (503, {}, RetryableError, "X answered 503"),
         (404, {}, ConfigurationError, "check X_API_URL"),
-        (403, {}, ConfigurationError, "its access level"),
+        (403, {}, ConfigurationError, "the app's access level"),
     ],
 )
-def test_what_the_check_makes_of_an_answer(
+def test_the_check_explains_a_response(
     setup: Setup, code: int, headers: dict[str, str], error: type[Exception], said: str
 ) -> None:
     with FakeX() as x:
@@ -118,7 +118,7 @@ def test_what_the_check_makes_of_an_answer(
             setup.source(x).check()
 
 
-def test_a_wrong_clock_is_named(setup: Setup) -> None:
+def test_a_wrong_clock_is_reported(setup: Setup) -> None:
     with FakeX() as x:
         setup.clock.advance((datetime.now(UTC).timestamp() * 1000 - NOW_MS) / 1000 - 600)
         assert re.search(r"this machine's clock is (599|600|601) s behind", setup.source(x).check())
@@ -126,7 +126,7 @@ def test_a_wrong_clock_is_named(setup: Setup) -> None:
             setup.source(x, X_BEARER_TOKEN="other").check()
 
 
-def test_rules_that_differ_are_told_and_left_alone(
+def test_different_rules_are_reported_and_left_alone(
     setup: Setup, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "rules.yaml"
@@ -145,7 +145,7 @@ def test_rules_that_differ_are_told_and_left_alone(
 # --- the stream
 
 
-def test_posts_as_they_come(setup: Setup) -> None:
+def test_posts_arrive_live(setup: Setup) -> None:
     with FakeX(20) as x:
         events = follow(setup.source(x), 20)
         assert ids(events) == x.sent_ids == [post_id(number) for number in range(20)]
@@ -174,12 +174,12 @@ def test_each_fault_with_its_wait(setup: Setup) -> None:
         came = Counter(ids(events))
         assert sorted(came) == sorted(x.sent_ids) == sorted(post_id(number) for number in range(20))
         assert [number for number in came.values() if number > 1] == [2, 2], "what X repeated, and nothing else"
-    # reset: at once; twice 503; a brief connection after a brief one: 0.25 s; 429 to the reset, then by doubling
+    # reset: immediately; 503 twice; a brief connection after a brief one: 0.25 s; 429 until the reset, then doubling
     waits = setup.clock.waits
     assert waits[:3] == [5.0, 10.0, 0.25]
     assert waits[3] == pytest.approx(615 - 15.25, abs=0.01)
     assert waits[4:6] == [120.0, 240.0]
-    assert setup.around.status.reconnects == {
+    assert setup.context.status.reconnects == {
         "network": 2,
         "http-503": 2,
         "operational-disconnect": 1,
@@ -189,12 +189,12 @@ def test_each_fault_with_its_wait(setup: Setup) -> None:
     assert [gap.cause for gap in gaps(events)] == ["network", "operational-disconnect", "network"]
 
 
-def test_a_silent_line_is_left(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_connection_is_dropped(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.sources.x_v2.X", X.__class__(0.25, 16, 5, 320, 60, 960, stall_s=0.2))
     with FakeX(4, [[posts(2), keep_alive, stall], [posts(2), keep_open]]) as x:
         events = follow(setup.source(x), 4)
         assert ids(events) == [post_id(number) for number in range(4)]
-    assert setup.around.status.reconnects == {"stall": 1}
+    assert setup.context.status.reconnects == {"stall": 1}
 
 
 def test_keep_alives_hand_back_control(setup: Setup) -> None:
@@ -213,34 +213,34 @@ def test_odd_lines_are_events_too(setup: Setup) -> None:
     assert events[3].value == long_line
 
 
-def test_a_second_process_is_told_of_the_first(setup: Setup) -> None:
+def test_a_second_process_is_reported(setup: Setup) -> None:
     taken = status(429, {"x-rate-limit-reset": str(NOW_MS // 1000 + 7)}, json.dumps(TOO_MANY_CONNECTIONS).encode())
     told: list[str] = []
-    with FakeX(1, [[taken], [script.do(lambda: told.append(setup.around.status.sentence)), posts(1), keep_open]]) as x:
+    with FakeX(1, [[taken], [script.do(lambda: told.append(setup.context.status.sentence)), posts(1), keep_open]]) as x:
         follow(setup.source(x), 1)
     assert setup.clock.waits == [60.0], "the reset time is that of the attempts, not of the other connection"
-    assert "another process uses this token" in told[0]
+    assert "another process is using this token" in told[0]
 
 
 def test_two_sources_at_one_account(setup: Setup) -> None:
     with FakeX(2, [[posts(1), keep_open], [posts(1), keep_open]]) as x:
         first = setup.source(x).events()
         assert any(event is not None for event in first)
-        around = setup.surroundings()
-        second = XSource.open(setup.settings(x), None, around)
+        context = setup.new_context()
+        second = XSource.open(setup.settings(x), None, context)
         events = second.events()
-        while not around.status.sentence:
+        while not context.status.sentence:
             next(events)
         second.close()
-        assert "another process uses this token: X allows one connection" in around.status.sentence
-        assert x.refused_429 >= 1
+        assert "another process is using this token: X allows one connection" in context.status.sentence
+        assert x.rejected_429 >= 1
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [("forbidden", "move it into a pay-per-use project"), ("rules", "the account has no rule")],
 )
-def test_refused_for_good(setup: Setup, spoil: str, said: str) -> None:
+def test_a_fatal_rejection_ends_it(setup: Setup, spoil: str, said: str) -> None:
     with FakeX() as x:
         setattr(x, spoil, {} if spoil == "rules" else True)
         with pytest.raises(ConfigurationError, match=said):
@@ -258,7 +258,7 @@ def test_stop_ends_it(setup: Setup) -> None:
         for event in source.events():
             came += event is not None
             if came == 3:
-                setup.around.stop.set()
+                setup.context.stop.set()
         assert came == 3
     source.close()
 
@@ -273,12 +273,12 @@ def test_a_long_run_over_many_connections(setup: Setup) -> None:
         came = Counter(ids(follow(setup.source(x), 600 + 19 * 2)))
         assert set(came) == set(x.sent_ids)
         assert len(x.sent_ids) == len(set(x.sent_ids)) == 600
-        assert sum(came.values()) == 638, "what was sent again, and nothing else"
-        assert x.refused_429 == 0
-    assert setup.around.status.reconnects["http-503"] == 19
+        assert sum(came.values()) == 638, "repeated posts, and nothing else"
+        assert x.rejected_429 == 0
+    assert setup.context.status.reconnects["http-503"] == 19
 
 
-def test_the_token_goes_nowhere_else(setup: Setup) -> None:
+def test_the_token_is_sent_nowhere_else(setup: Setup) -> None:
     with FakeX() as x, FakeX() as elsewhere:
         away = {"Location": elsewhere.url}
         x.answer = lambda connection: connection.answer(302, b"", away)  # type: ignore[method-assign]
@@ -295,9 +295,9 @@ def test_the_token_is_shown_nowhere(setup: Setup, caplog: pytest.LogCaptureFixtu
             source.check()
         with pytest.raises(ConfigurationError) as followed:
             list(source.events())
-        with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN holds spaces") as refused:
+        with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN contains spaces") as refused:
             setup.source(x, X_BEARER_TOKEN=f"{secret}\nX-Evil: 1")
     for caught in (checked, followed, refused):
         assert secret not in "".join(map(str, [caught.value, caught.value.__cause__, repr(caught.value)]))
     assert secret not in caplog.text
-    assert secret not in repr(source.__dict__) + repr(setup.around)
+    assert secret not in repr(source.__dict__) + repr(setup.context)

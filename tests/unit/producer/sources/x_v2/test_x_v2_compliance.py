@@ -61,12 +61,12 @@ def test_compliance_events_are_notices(message: dict[str, Any], notice: Notice) 
     assert found.at_ms == START_MS
     assert found == Notice(**{name: getattr(notice, name) for name in Notice.__slots__} | {"at_ms": START_MS})
     assert found.payload == message
-    assert compliance_event(message["data"]) is not None, "without its envelope too"
+    assert compliance_event(message["data"]) is not None, "also without its envelope"
     read = event(message)
     assert (read.kind, read.key, Notice.from_value(read.value)) == ("notice", found.key(), found)
 
 
-def test_what_was_dropped_and_put_back_leaves_one_notice() -> None:
+def test_a_dropped_and_undropped_post_leaves_one_notice() -> None:
     dropped, back = compliance_event(about_tweet("drop")), compliance_event(about_tweet("undrop"))
     assert dropped is not None
     assert back is not None
@@ -84,6 +84,6 @@ def test_what_was_dropped_and_put_back_leaves_one_notice() -> None:
         {"data": {"user_delete": {"user": {"id": 9}}}},
     ],
 )
-def test_events_that_take_nothing_back_are_passed_over(message: dict[str, Any]) -> None:
+def test_events_that_withdraw_nothing_are_skipped(message: dict[str, Any]) -> None:
     assert compliance_event(message) is None
     assert read_line(json.dumps(message).encode()) is None

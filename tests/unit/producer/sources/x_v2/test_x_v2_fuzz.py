@@ -1,4 +1,4 @@
-"""Any bytes on the stream of X: a tweet, an event, or unreadable, never an exception."""
+"""Any bytes on X's stream are a tweet, an event, or unreadable, and never raise."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def is_sound(line: bytes) -> None:
         found = read_tweet(read.value, read.event_time_ms, TimeBounds())
         assert isinstance(found, Tweet)
         assert (found.tweet_id.encode(), found.event_time_ms) == (read.key, read.event_time_ms)
-        assert posts, "a post is always paid for"
+        assert posts, "a post is always billed"
     elif read.kind == "notice":
         Notice.from_value(read.value)
     else:
@@ -97,7 +97,7 @@ def test_a_line_cut_or_changed_anywhere(at: int, other: bytes) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(START_MS, START_MS + 10**11), st.integers(0, 4095))
-def test_every_id_tells_its_time(time_ms: int, sequence: int) -> None:
+def test_every_id_contains_its_time(time_ms: int, sequence: int) -> None:
     post = {"id": str(snowflake(time_ms, 3, sequence)), "text": "x", "created_at": iso(time_ms // 1000 * 1000)}
     read = read_line(json.dumps({"data": post}).encode())
     assert isinstance(read, Event)

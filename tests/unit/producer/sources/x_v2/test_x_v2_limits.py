@@ -1,4 +1,4 @@
-"""What X allows and what it costs: attempts, backfill and caps, against a server that counts with us."""
+"""X's limits and costs: attempts, backfill and caps, against a server that counts along."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.receiving.http_stream import Pause
 from producer.source import Event
 from producer.sources.x_v2.limits import CONNECTS_WINDOW_S, MAX_CONNECTS, Connects
@@ -43,19 +43,19 @@ def test_never_more_attempts_than_x_allows(setup: Setup) -> None:
     with FakeX(130, [[posts(1), end]], now_ms=setup.clock.now_ms) as x:
         follow(setup.source(x), 130)
         assert len(x.connected_at) >= 130
-        assert x.refused_429 == 0
+        assert x.rejected_429 == 0
     assert sum(setup.clock.waits) > 2 * CONNECTS_WINDOW_S
 
 
-def test_what_earlier_runs_took_is_heeded(setup: Setup) -> None:
+def test_attempts_of_earlier_runs_count(setup: Setup) -> None:
     with FakeX(2, [[posts(1), end], [posts(1), keep_open]], now_ms=setup.clock.now_ms) as x:
         x.connected_at += [NOW_MS - 100_000] * (MAX_CONNECTS - 1)
         follow(setup.source(x), 2)
-        assert x.refused_429 == 0
-    assert setup.clock.waits == [800.0], "as the headers of the last answer said: none left until then"
+        assert x.rejected_429 == 0
+    assert setup.clock.waits == [800.0], "the headers of the last response said: none left until then"
 
 
-def test_attempts_that_reach_nobody_count_too(setup: Setup) -> None:
+def test_failed_attempts_count_too(setup: Setup) -> None:
     for event in setup.source("http://127.0.0.1:9").events():
         assert event is None
         if len(setup.clock.waits) > MAX_CONNECTS:
@@ -64,7 +64,7 @@ def test_attempts_that_reach_nobody_count_too(setup: Setup) -> None:
 
 
 def test_the_window_slides(setup: Setup) -> None:
-    connects = Connects(setup.around)
+    connects = Connects(setup.context)
     for _ in range(MAX_CONNECTS):
         assert connects.pause() is None
         connects.taken()
@@ -72,7 +72,7 @@ def test_the_window_slides(setup: Setup) -> None:
     assert connects.pause() == Pause(
         CONNECTS_WINDOW_S - 10 * MAX_CONNECTS,
         "rate-limit",
-        "X allows 50 connections in 15 minutes, and these are used up",
+        "X allows 50 connections in 15 minutes, and all are used",
     )
     setup.clock.advance(CONNECTS_WINDOW_S - 10 * MAX_CONNECTS)
     assert connects.pause() is None
@@ -91,18 +91,18 @@ def test_the_window_slides(setup: Setup) -> None:
         (90, "0", None, 90),
     ],
 )
-def test_backfill_is_asked_for_as_far_as_it_helps(
+def test_backfill_is_requested_only_where_it_helps(
     setup: Setup, away_s: int, setting: str, asked: list[str] | None, estimated: int
 ) -> None:
     with FakeX(1) as x:
-        saved = Position({"url": x.url}, alive_ms=NOW_MS - away_s * 1000, rate=1.0)
+        saved = SourcePosition({"url": x.url}, alive_ms=NOW_MS - away_s * 1000, rate=1.0)
         events = follow(setup.source(x, saved, X_BACKFILL_MINUTES=setting), 1)
         assert x.asked(STREAM)[0].query.get("backfill_minutes") == asked
     [gap] = gaps(events)
     assert (gap.cause, gap.seconds, gap.estimated_posts) == ("stopped", away_s, estimated)
 
 
-def test_a_backfill_closes_only_the_gap_it_was_asked_for(setup: Setup) -> None:
+def test_a_backfill_closes_only_the_gap_it_was_requested_for(setup: Setup) -> None:
     source = setup.source("http://127.0.0.1:9")
     source._backfill = (NOW_MS - 120_000, NOW_MS)
     for begin, end_ms, estimated in ((-60_000, 5, 0), (-121_000, 5, 7), (-100_000, -50_000, 7)):
@@ -119,15 +119,15 @@ def test_the_first_start_has_no_gap(setup: Setup) -> None:
 
 def test_another_address_is_another_stream(setup: Setup) -> None:
     with FakeX() as x:
-        saved = Position({"url": "https://elsewhere"}, count=7, alive_ms=5)
-        assert setup.source(x, saved).start == Position({"url": x.url})
-        saved = Position({"url": x.url}, count=7, alive_ms=5)
+        saved = SourcePosition({"url": "https://elsewhere"}, count=7, alive_ms=5)
+        assert setup.source(x, saved).start == SourcePosition({"url": x.url})
+        saved = SourcePosition({"url": x.url}, count=7, alive_ms=5)
         assert setup.source(x, saved).start is saved
 
 
 def test_backfill_without_enterprise_is_explained(setup: Setup) -> None:
     with FakeX(0, [[status(403)]]) as x:
-        saved = Position({"url": x.url}, alive_ms=NOW_MS - 60_000)
+        saved = SourcePosition({"url": x.url}, alive_ms=NOW_MS - 60_000)
         with pytest.raises(ConfigurationError, match="X_BACKFILL_MINUTES needs an Enterprise account"):
             list(setup.source(x, saved, X_BACKFILL_MINUTES="2").events())
 
@@ -135,22 +135,22 @@ def test_backfill_without_enterprise_is_explained(setup: Setup) -> None:
 # --- money
 
 
-def test_it_pauses_before_the_cap_and_goes_on_the_next_day(setup: Setup) -> None:
+def test_it_pauses_before_the_cap_and_resumes_the_next_day(setup: Setup) -> None:
     with FakeX(100, [[posts(45), keep_open], [posts(5), keep_open]]) as x:
         events = follow(setup.source(x, X_DAILY_CAP_POSTS="50", X_MONTHLY_CAP_DOLLARS="0"), 50)
         assert sorted(Counter(ids(events)).items()) == sorted((one, 1) for one in x.sent_ids)
         assert len(x.sent_ids) == 50
     waits = setup.clock.waits
     assert sum(waits) == 12 * 3600, "from noon to midnight UTC"
-    assert set(waits) == {3600.0}, "looking again each hour"
+    assert set(waits) == {3600.0}, "checking again each hour"
     [gap] = gaps(events)
     assert (gap.cause, gap.seconds) == ("spend-cap", 12 * 3600)
-    assert setup.around.status.spend is not None
-    assert setup.around.status.spend.posts_this_month == 50
-    assert (setup.around.status.spend.posts_today, setup.around.status.spend.paused) == (5, False)
+    assert setup.context.status.spend is not None
+    assert setup.context.status.spend.posts_this_month == 50
+    assert (setup.context.status.spend.posts_today, setup.context.status.spend.paused) == (5, False)
 
 
-def test_the_pause_is_told(setup: Setup) -> None:
+def test_the_pause_is_reported(setup: Setup) -> None:
     (setup.state_dir / FILE).write_text(
         json.dumps({"day": "2026-11-01", "posts_today": 9_000, "posts_this_month": 9_000, "users_this_month": 0})
     )
@@ -158,15 +158,15 @@ def test_the_pause_is_told(setup: Setup) -> None:
         setup.stop_at_the_first_wait()
         assert not any(setup.source(x, X_MONTHLY_CAP_DOLLARS="50").events())
         assert x.connected_at == []
-    status = setup.around.status
-    assert status.sentence.startswith("paused before a cap: 45.00 of 50.00 dollars this month")
-    assert status.sentence.endswith("goes on at 2026-12-01 00:00 UTC")
+    status = setup.context.status
+    assert status.sentence.startswith("paused before reaching a cap: $45.00 of $50.00 this month")
+    assert status.sentence.endswith("resumes at 2026-12-01 00:00 UTC")
     assert status.spend is not None
     assert status.spend.paused
     assert not status.connected
 
 
-def test_what_x_has_counted_is_believed(setup: Setup) -> None:
+def test_xs_own_count_is_used(setup: Setup) -> None:
     with FakeX(5) as x:
         x.usage = {"2026-11-01": 95}
         setup.stop_at_the_first_wait()
@@ -175,30 +175,30 @@ def test_what_x_has_counted_is_believed(setup: Setup) -> None:
         assert len(x.asked(USAGE)) == 1
 
 
-def test_without_x_s_own_count_it_still_reads(setup: Setup) -> None:
+def test_without_xs_own_count_it_still_reads(setup: Setup) -> None:
     with FakeX(5) as x:
         x.usage = None
         assert len(follow(setup.source(x), 5)) == 5
 
 
-def test_a_crash_while_reading_counts_all(setup: Setup) -> None:
+def test_a_crash_while_reading_counts_every_post(setup: Setup) -> None:
     with FakeX(300) as x:
         source = setup.source(x)
         follow_some = source.events()
         while sum(1 for _ in x.sent_ids) < 300 or source._guard.spend.posts_today < 300:
             next(follow_some)
-        crashed = SpendGuard(setup.state_dir / FILE, setup.settings(x).x, setup.surroundings())
+        crashed = SpendGuard(setup.state_dir / FILE, setup.settings(x).x, setup.new_context())
         assert 300 <= crashed.spend.posts_this_month <= 400
     source.close()
-    ended = SpendGuard(setup.state_dir / FILE, setup.settings(x).x, setup.surroundings())
+    ended = SpendGuard(setup.state_dir / FILE, setup.settings(x).x, setup.new_context())
     assert (ended.spend.posts_this_month, ended.spend.users_this_month) == (300, 7)
 
 
-def test_what_cannot_be_written_down_is_not_read(setup: Setup) -> None:
+def test_nothing_is_read_while_the_spend_cannot_be_saved(setup: Setup) -> None:
     with FakeX(5) as x:
         setup.stop_at_the_first_wait()
         source = setup.source(x)
         setup.state_dir.joinpath(FILE).mkdir()
         assert not any(source.events())
         assert x.connected_at == []
-        assert "what is spent on X cannot be written" in setup.around.status.sentence
+        assert "cannot save the X spend" in setup.context.status.sentence

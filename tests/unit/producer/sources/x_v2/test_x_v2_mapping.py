@@ -1,4 +1,4 @@
-"""Lines of X API v2 as tweets, notices, troubles or unreadable: whatever comes, never an exception."""
+"""Lines of X API v2 as tweets, notices, errors or unreadable events, never an exception."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def event(message: object) -> Event:
 
 
 def tweet(message: dict[str, Any]) -> Tweet:
-    """As the rest of the system reads it."""
+    """Return the tweet as the rest of the system reads it."""
     read = event(message)
     found = read_tweet(read.value, START_MS + 1000, TimeBounds())
     assert isinstance(found, Tweet)
@@ -53,7 +53,7 @@ def test_a_post_has_the_shape_of_a_v1_1_tweet() -> None:
     assert "source_network" not in body
 
 
-def test_the_document_shows_what_the_post_says() -> None:
+def test_the_document_shows_the_post() -> None:
     found = tweet(post())
     shown = search_document(
         found,
@@ -75,7 +75,7 @@ def test_the_document_shows_what_the_post_says() -> None:
     }
 
 
-def test_a_long_post_is_whole() -> None:
+def test_a_long_post_is_complete() -> None:
     note = {"text": "long " * 200, "entities": {"hashtags": [{"start": 900, "end": 905, "tag": "late"}]}}
     body = tweet(post(note_tweet=note)).body
     assert tweet_text(body) == "long " * 200
@@ -83,7 +83,7 @@ def test_a_long_post_is_whole() -> None:
     assert body["text"] == TEXT
 
 
-def test_a_retweet_brings_its_original() -> None:
+def test_a_retweet_includes_its_original() -> None:
     message = post(text="RT @a: the wh…", referenced_tweets=[{"type": "retweeted", "id": ORIGINAL["id"]}])
     message["includes"]["tweets"] = [ORIGINAL]
     body = tweet(message).body
@@ -92,13 +92,13 @@ def test_a_retweet_brings_its_original() -> None:
     assert body["retweeted_status"]["timestamp_ms"] == str(START_MS + 500)
 
 
-def test_a_retweet_of_a_post_that_is_gone_is_still_one() -> None:
+def test_a_retweet_of_a_deleted_post_is_still_a_retweet() -> None:
     body = tweet(post(text="RT @a: cut", referenced_tweets=[{"type": "retweeted", "id": ORIGINAL["id"]}])).body
     assert body["retweeted_status"] == {"id_str": ORIGINAL["id"]}
     assert tweet_text(body) == "RT @a: cut"
 
 
-def test_quotes_and_answers() -> None:
+def test_quotes_and_replies() -> None:
     references = [{"type": "quoted", "id": ORIGINAL["id"]}, {"type": "replied_to", "id": post_id(1)}]
     message = post(referenced_tweets=references, in_reply_to_user_id="1003")
     message["includes"]["tweets"] = [ORIGINAL]
@@ -109,7 +109,7 @@ def test_quotes_and_answers() -> None:
     assert (body["in_reply_to_user_id_str"], body["in_reply_to_screen_name"]) == ("1003", "author1003")
 
 
-def test_posts_that_quote_each_other_do_not_go_on_for_ever() -> None:
+def test_posts_that_quote_each_other_do_not_recurse() -> None:
     message = post(referenced_tweets=[{"type": "quoted", "id": ORIGINAL["id"]}])
     message["includes"]["tweets"] = [ORIGINAL | {"referenced_tweets": [{"type": "quoted", "id": ORIGINAL["id"]}]}]
     quoted = tweet(message).body["quoted_status"]
@@ -153,14 +153,14 @@ def test_withheld_is_kept() -> None:
     assert (body["withheld_in_countries"], body["withheld_scope"]) == (["DE", "FR"], "user")
 
 
-def test_an_edit_is_a_post_with_a_past() -> None:
+def test_an_edit_is_a_post_with_a_history() -> None:
     history = [post_id(1), post_id(3)]
     edited = event(post(edit_history_tweet_ids=history))
     assert (edited.kind, edited.key) == ("edit", post_id(3).encode())
     assert json.loads(edited.value)["edit_history_tweet_ids"] == history
 
 
-def test_the_names_that_x_moves_to_are_read_too() -> None:
+def test_xs_new_field_names_are_read_too() -> None:
     renamed = {
         "note_post": {"text": "all of it"},
         "referenced_posts": [{"type": "retweeted", "id": ORIGINAL["id"]}],
@@ -192,7 +192,7 @@ def test_the_event_time_is_that_of_the_source(fields: dict[str, Any], time_ms: i
     assert event(post(**fields)).event_time_ms == time_ms
 
 
-def test_the_time_of_an_id_does_not_depend_on_what_is_sent_along() -> None:
+def test_the_time_of_an_id_does_not_depend_on_other_fields() -> None:
     whole, bare = post(), {"data": {"id": post_id(3), "text": "x"}}
     assert event(whole).event_time_ms == event(bare).event_time_ms == START_MS + 30
 
@@ -213,7 +213,7 @@ def test_the_time_of_an_id_does_not_depend_on_what_is_sent_along() -> None:
         (b'{"data": ' + b"[" * 100_000, "json: "),
     ],
 )
-def test_what_cannot_be_read_says_why_and_keeps_its_bytes(line: bytes, reason: str) -> None:
+def test_an_unreadable_line_has_a_reason_and_keeps_its_bytes(line: bytes, reason: str) -> None:
     read, again = read_line(line), read_line(line)
     assert isinstance(read, Event)
     assert (read.kind, read.value) == ("unreadable", line)
@@ -221,7 +221,7 @@ def test_what_cannot_be_read_says_why_and_keeps_its_bytes(line: bytes, reason: s
     assert read == again
 
 
-def test_nothing_is_nested_too_deeply(recursion_limit: None) -> None:
+def test_deep_nesting_never_raises(recursion_limit: None) -> None:
     kinds = set()
     for depth in range(800, 1000):
         deep = "[" * depth + "]" * depth
@@ -251,7 +251,7 @@ def test_a_lone_surrogate_survives() -> None:
         ({"errors": [{"message": "Rate limit exceeded", "code": 88}]}, ""),
     ],
 )
-def test_what_x_says_of_the_stream_is_no_post(message: dict[str, Any], cause: str) -> None:
+def test_errors_in_the_stream_are_not_posts(message: dict[str, Any], cause: str) -> None:
     line = json.dumps(message).encode()
     trouble = read_line(line)
     assert isinstance(trouble, Trouble)
@@ -260,11 +260,11 @@ def test_what_x_says_of_the_stream_is_no_post(message: dict[str, Any], cause: st
     assert billed(line) == ([], [])
 
 
-def test_a_post_with_errors_beside_it_is_a_post() -> None:
+def test_a_post_with_partial_errors_is_a_post() -> None:
     assert event(post() | {"errors": [{"title": "Not Found Error", "resource_id": "1"}]}).kind == "post"
 
 
-def test_a_line_costs_its_post_and_what_it_brings() -> None:
+def test_a_line_costs_its_post_and_includes() -> None:
     message = post()
     message["includes"]["tweets"] = [ORIGINAL]
     assert billed(json.dumps(message).encode()) == ([post_id(3), ORIGINAL["id"]], ["1003"])
@@ -272,7 +272,7 @@ def test_a_line_costs_its_post_and_what_it_brings() -> None:
     assert (len(posts), users) == (1, [])
 
 
-def test_authors_cost_money_and_can_be_left_out() -> None:
+def test_authors_are_billed_and_optional() -> None:
     assert parameters(True)["expansions"].split(",")[0] == "author_id"
     assert "author_id" not in parameters(False)["expansions"]
     assert "user.fields" not in parameters(False)

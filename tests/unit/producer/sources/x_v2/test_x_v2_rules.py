@@ -1,4 +1,4 @@
-"""Rules of the filtered stream: the file, the difference, and carrying it out against an API that checks them."""
+"""Rules of the filtered stream: the file, the difference, and applying it to an API that validates rules."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def carry_out(x: FakeX, wanted: list[Rule]) -> Plan:
 
 
 def posts(x: FakeX) -> list[tuple[str, bool]]:
-    """What was sent to the rules: add or delete, and whether as a dry run."""
+    """Return what was sent to the rules endpoint: add or delete, and whether as a dry run."""
     asked = [request for request in x.asked(RULES) if request.method == "POST"]
     return [(next(iter(request.json)), "dry_run" in request.query) for request in asked]
 
@@ -72,21 +72,21 @@ def test_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "give a list of rules"),
-        ("value: x", "give a list of rules"),
-        ("- [", "is no YAML"),
-        ("- value: !!python/object/apply:os.system [true]", "is no YAML"),
-        ("- value: 7", "rule 1: give it a value"),
-        ("- value: ' '", "rule 1: give it a value"),
-        ("- just text", "rule 1: give it a value"),
+        ("", "must be a list of rules"),
+        ("value: x", "must be a list of rules"),
+        ("- [", "is not YAML"),
+        ("- value: !!python/object/apply:os.system [true]", "is not YAML"),
+        ("- value: 7", "rule 1: needs a value"),
+        ("- value: ' '", "rule 1: needs a value"),
+        ("- just text", "rule 1: needs a value"),
         ("- {value: a, tga: b}", "rule 1: has tga, but only value and tag"),
-        ("- {value: a, tag: 7}", "rule 1: its tag is no text"),
-        ("- value: a\n- value: b\n- value: ' a '", "given 2 times: a"),
-        (f"- value: {'x' * 1025}", "rule 1: has 1,025 characters, X takes 1,024"),
-        ("\n".join(f"- value: v{n}" for n in range(1001)), "1,001 rules, X takes 1,000"),
+        ("- {value: a, tag: 7}", "rule 1: has a tag that is not text"),
+        ("- value: a\n- value: b\n- value: ' a '", "listed 2 times: a"),
+        (f"- value: {'x' * 1025}", "rule 1: has 1,025 characters, X allows 1,024"),
+        ("\n".join(f"- value: v{n}" for n in range(1001)), "1,001 rules, X allows 1,000"),
     ],
 )
-def test_a_file_at_fault_names_what_is(tmp_path: Path, content: str, said: str) -> None:
+def test_an_invalid_file_lists_its_faults(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(content)
     with pytest.raises(ConfigurationError) as caught:
@@ -104,7 +104,7 @@ def test_the_longest_rule_and_the_most_rules(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
-def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+def test_a_missing_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"X_RULES_FILE=.* cannot be read"):
         read_rules(tmp_path / name)
 
@@ -117,7 +117,7 @@ RULES_SETS = st.lists(
 
 
 @given(RULES_SETS, RULES_SETS)
-def test_a_plan_makes_the_account_the_file(wanted: list[Rule], remote: list[Rule]) -> None:
+def test_a_plan_makes_the_account_match_the_file(wanted: list[Rule], remote: list[Rule]) -> None:
     todo = plan(wanted, remote)
     assert set(remote) - set(todo.delete) | set(todo.add) == set(wanted)
     assert set(todo.keep) == set(remote) & set(wanted)
@@ -134,7 +134,7 @@ def test_new_before_old_and_a_dry_run_before_both(x: FakeX) -> None:
     assert posts(x) == [("add", True), ("add", False), ("delete", False)]
 
 
-def test_a_second_time_there_is_nothing_to_do(x: FakeX) -> None:
+def test_applying_twice_changes_nothing(x: FakeX) -> None:
     carry_out(x, [Rule("a"), Rule("b", "t")])
     before = len(posts(x))
     assert not carry_out(x, [Rule("a"), Rule("b", "t")])
@@ -155,7 +155,7 @@ def test_a_full_account_is_replaced(x: FakeX) -> None:
     assert len(posts(x)) < 100, "X allows 100 of these in 15 minutes"
 
 
-def test_x_refuses_a_rule_and_nothing_changes(x: FakeX) -> None:
+def test_x_rejects_a_rule_and_nothing_changes(x: FakeX) -> None:
     account(x, ("old", ""))
     with pytest.raises(ConfigurationError, match=r"'nonsense:x': Reference to invalid operator 'nonsense'"):
         carry_out(x, [Rule("good"), Rule("nonsense:x")])
@@ -163,7 +163,7 @@ def test_x_refuses_a_rule_and_nothing_changes(x: FakeX) -> None:
     assert posts(x) == [("add", True)]
 
 
-def test_rules_that_were_not_made_are_missed(x: FakeX, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_that_x_did_not_create_are_detected(x: FakeX, monkeypatch: pytest.MonkeyPatch) -> None:
     api = api_of(x)
     todo = plan([Rule("a")], fetch(api))
     monkeypatch.setattr(api, "call", lambda *_: {"meta": {"summary": {"created": 0}}})
@@ -180,18 +180,18 @@ def test_somebody_else_has_added_the_same_rule(x: FakeX) -> None:
     assert {"a", "b"} <= {value for value, _ in has(x)}
 
 
-def test_somebody_else_has_deleted_what_was_to_go(x: FakeX) -> None:
+def test_somebody_else_has_deleted_the_rule(x: FakeX) -> None:
     api = api_of(x)
     todo = plan([Rule("a")], fetch(api))
     x.rules.clear()
     with pytest.raises(RetryableError, match="did not delete 1 of 1 rules"):
         apply(api, todo)
-    assert has(x) == {("a", "")}, "the next attempt finds nothing to do"
+    assert has(x) == {("a", "")}, "a second attempt has nothing to do"
 
 
 @settings(max_examples=25, deadline=None)
 @given(RULES_SETS, RULES_SETS.filter(bool), st.integers(0, 3))
-def test_stopped_anywhere_and_done_again(remote: list[Rule], wanted: list[Rule], after: int) -> None:
+def test_interrupted_anywhere_and_repeated(remote: list[Rule], wanted: list[Rule], after: int) -> None:
     with FakeX() as x:
         account(x, *((rule.value, rule.tag) for rule in remote))
         api, done = api_of(x), 0
@@ -230,8 +230,8 @@ def test_the_command_shows_and_changes_nothing(x: FakeX, tmp_path: Path, capsys:
     said = capsys.readouterr().out
     assert "+  #ai" in said
     assert "-  made up" in said
-    assert "2 to add, 1 to delete, 0 stay" in said
-    assert "--apply does it" in said
+    assert "2 to add, 1 to delete, 0 unchanged" in said
+    assert "use --apply" in said
     assert has(x) == {("made up", "made up")}
 
 
@@ -242,9 +242,9 @@ def test_the_command_applies(x: FakeX, tmp_path: Path, capsys: pytest.CaptureFix
     assert has(x) == {("(football OR soccer) lang:en -is:retweet", "football"), ("#ai", "")}
     assert "the account has the 2 rules" in capsys.readouterr().out
     command(settings_of(x, X_RULES_FILE=str(path)), None, apply=True)
-    assert "nothing to do" in capsys.readouterr().out
+    assert "already has the 2 rules" in capsys.readouterr().out
 
 
-def test_the_command_wants_a_file(x: FakeX) -> None:
+def test_the_command_needs_a_file(x: FakeX) -> None:
     with pytest.raises(ConfigurationError, match="X_RULES_FILE"):
         command(settings_of(x), None, apply=False)

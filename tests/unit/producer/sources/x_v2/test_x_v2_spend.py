@@ -1,4 +1,4 @@
-"""The spend guard: never beyond a cap, never counted too little, whatever happens to the process and the clock."""
+"""The spend guard: never beyond a cap, never under-counted, whatever happens to the process and the clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.source import Surroundings
+from producer.source import Context
 from producer.sources.x_v2.spend import LINE_POSTS, LOOK_AGAIN_S, MAX_BLOCK, REMEMBERED, SpendGuard
 from twitter_topics.errors import IntegrityError
 from twitter_topics.settings import Settings, XSettings
@@ -21,7 +21,7 @@ NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
 class Clock:
-    """Unix milliseconds that stand still until they are moved."""
+    """Unix milliseconds that stand still until they are changed."""
 
     def __init__(self, at: datetime = NOON) -> None:
         self.ms = int(at.timestamp() * 1000)
@@ -39,7 +39,7 @@ def caps(daily: int = 0, monthly: int = 0, dollars: float = 0.0) -> XSettings:
 
 
 def guard(path: Path, settings: XSettings, clock: Clock) -> SpendGuard:
-    return SpendGuard(path / "spend.json", settings, Surroundings(now_ms=clock))
+    return SpendGuard(path / "spend.json", settings, Context(now_ms=clock))
 
 
 def read(one: SpendGuard, *posts: int) -> str:
@@ -57,12 +57,12 @@ def test_it_pauses_until_midnight_before_the_daily_cap(tmp_path: Path) -> None:
     assert one.pause() is None
     asked = [read(one, number) for number in range(90)]
     assert asked[:89] == [""] * 89
-    assert asked[89] == "pausing before a cap: 90 of 100 posts today (X_DAILY_CAP_POSTS)"
+    assert asked[89] == "pausing before reaching a cap: 90 of 100 posts today (X_DAILY_CAP_POSTS)"
 
     pause = one.pause()
     assert pause is not None
     assert (pause.seconds, pause.cause) == (1800.0, "spend-cap")
-    assert pause.sentence.endswith("goes on at 2026-12-01 00:00 UTC")
+    assert pause.sentence.endswith("resumes at 2026-12-01 00:00 UTC")
     assert (one.spend.paused, one.spend.reset_ms) == (True, clock.ms + 1_800_000)
 
     clock.forward(pause.seconds)
@@ -98,11 +98,11 @@ def test_users_cost_too(tmp_path: Path) -> None:
     assert one.pause() is None
     asked = [one.received([f"p{number}"], [f"u{number}"]) for number in range(60)]
     assert asked.index(next(filter(None, asked))) == 59, "60 posts with an author each: 0.90 of 1.00 dollars"
-    assert asked[-1] == "pausing before a cap: 0.90 of 1.00 dollars this month (X_MONTHLY_CAP_DOLLARS)"
+    assert asked[-1] == "pausing before reaching a cap: $0.90 of $1.00 this month (X_MONTHLY_CAP_DOLLARS)"
     assert one.spend.dollars_this_month == pytest.approx(0.9)
 
 
-def test_an_id_is_paid_for_once_a_day(tmp_path: Path) -> None:
+def test_an_id_is_billed_once_a_day(tmp_path: Path) -> None:
     clock = Clock(NOON.replace(day=20))
     one = guard(tmp_path, caps(daily=1000), clock)
     for _ in range(3):
@@ -113,7 +113,7 @@ def test_an_id_is_paid_for_once_a_day(tmp_path: Path) -> None:
     assert (one.spend.posts_today, one.spend.posts_this_month, one.spend.users_this_month) == (1, 3, 2)
 
 
-def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
+def test_remembered_ids_are_bounded(tmp_path: Path) -> None:
     one = guard(tmp_path, caps(), Clock())
     one.received((str(number) for number in range(REMEMBERED + 5)), [])
     assert read(one, REMEMBERED + 4) == ""
@@ -133,7 +133,7 @@ def test_a_crash_counts_at_most_a_block_too_much(tmp_path: Path) -> None:
     assert 777 <= again.spend.posts_today <= 777 + MAX_BLOCK
 
 
-def test_a_clean_end_counts_exactly(tmp_path: Path) -> None:
+def test_a_clean_stop_counts_exactly(tmp_path: Path) -> None:
     clock = Clock()
     one = guard(tmp_path, caps(), clock)
     assert one.pause() is None
@@ -148,7 +148,7 @@ def test_closing_without_reading_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "spend.json").exists()
 
 
-def test_a_clock_set_back_gives_nothing_free(tmp_path: Path) -> None:
+def test_a_clock_set_back_makes_nothing_free(tmp_path: Path) -> None:
     clock = Clock(datetime(2026, 12, 1, 0, 5, tzinfo=UTC))
     one = guard(tmp_path, caps(monthly=1000), clock)
     read(one, 1)
@@ -159,7 +159,7 @@ def test_a_clock_set_back_gives_nothing_free(tmp_path: Path) -> None:
     assert again.spend.posts_this_month == 2
 
 
-def test_x_knows_of_more(tmp_path: Path) -> None:
+def test_xs_higher_count_wins(tmp_path: Path) -> None:
     one = guard(tmp_path, caps(daily=100, monthly=1000), Clock())
     read(one, 1, 2, 3)
     one.learn({"2026-10-31": 5000, "2026-11-01": 400, "2026-11-30": 2})
@@ -171,14 +171,14 @@ def test_x_knows_of_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"day": "x"}', '{"day": "2026-11-30", "posts_today": -1}'])
-def test_a_file_that_tells_nothing_is_refused(tmp_path: Path, content: str) -> None:
+def test_an_invalid_file_is_rejected(tmp_path: Path, content: str) -> None:
     (tmp_path / "spend.json").write_text(content)
-    with pytest.raises(IntegrityError, match=r"spend.json does not tell"):
+    with pytest.raises(IntegrityError, match=r"spend.json does not contain the X spend"):
         guard(tmp_path, caps(), Clock())
 
 
-def test_nothing_is_read_that_cannot_be_written_down(tmp_path: Path) -> None:
-    blocked = SpendGuard(tmp_path / "later" / "spend.json", caps(), Surroundings(now_ms=Clock()))
+def test_nothing_is_read_if_it_cannot_be_saved(tmp_path: Path) -> None:
+    blocked = SpendGuard(tmp_path / "later" / "spend.json", caps(), Context(now_ms=Clock()))
     (tmp_path / "later").write_text("a file in the way")
     with pytest.raises(OSError, match="later"):
         blocked.pause()
@@ -186,7 +186,7 @@ def test_nothing_is_read_that_cannot_be_written_down(tmp_path: Path) -> None:
 
 @dataclass
 class World:
-    """What X would bill, counted beside the guard and never reset by a crash."""
+    """What X would bill, counted independently of the guard and never reset by a crash."""
 
     by_day: dict[str, set[str]]
 
@@ -210,7 +210,7 @@ ACTIONS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(ACTIONS, st.sampled_from([0, 12, 50, 200]), st.sampled_from([0, 40, 150, 600]), st.integers(0, 99))
-def test_never_beyond_a_cap_never_too_little(
+def test_never_beyond_a_cap_and_never_counted_too_little(
     tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, int]], daily: int, monthly: int, seed: int
 ) -> None:
     path, clock, chance = tmp_path_factory.mktemp("spend"), Clock(), random.Random(seed)
