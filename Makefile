@@ -4,7 +4,7 @@
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
-#   make test | test-pythons | lint | lock | docs | clean | bench-producer
+#   make test | test-pythons | fresh-machines | lint | lock | docs | clean | bench-producer
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -31,7 +31,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test test-pythons lint lock docs clean bench-producer bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test test-pythons fresh-machines lint lock docs clean bench-producer bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,8s/^# \{0,1\}//p' Makefile
@@ -69,6 +69,12 @@ test: bootstrap-dev
 # the tests on every supported Python on this machine
 test-pythons:
 	@tools/test-pythons $(ARGS)
+
+# docs/fresh-machines.md from its records; with SUITES="bookworm trixie" also new records of these: root, ordinary user
+fresh-machines:
+	@code=0; for suite in $(SUITES); do \
+	    for who in "" --user; do tools/fresh-machine $$suite $$who || code=1; done; \
+	done; tools/fresh-machine && exit $$code
 
 bench-producer: bootstrap-dev
 	@.venv/bin/python benchmarks/producer.py $(ARGS)

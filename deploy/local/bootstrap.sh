@@ -107,7 +107,7 @@ install_what_is_missing() {
     [ -z "$lacks_influxd" ] || offered influxdb ||
         stop "InfluxDB 1.x is needed, but $system has no package influxdb; on Ubuntu enable the component universe, elsewhere put influxd on the PATH"
     [ -n "$packages" ] || return 0
-    may_install || stop "$system lacks $reasons; type: sudo apt-get update && sudo apt-get install -y$packages"
+    may_install || stop "$system lacks $reasons; type: sudo apt-get update && sudo apt-get install -y --no-install-recommends$packages"
     step "package lists" -- as_root apt-get update
     # a package must not start its service
     # shellcheck disable=SC2086
