@@ -1,4 +1,4 @@
-"""A test's own topics in a real Kafka, and their contents."""
+"""Private topics of a test in a real Kafka, and their records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE_S = 60
 
 
 class Record(NamedTuple):
-    """A record as read from Kafka."""
+    """A record as read."""
 
     key: bytes
     value: bytes
@@ -24,7 +24,7 @@ class Record(NamedTuple):
 
 @contextmanager
 def own_topics(broker: str) -> Iterator[dict[str, str]]:
-    """Yield settings of a Kafka with topics of this test only, removed afterwards."""
+    """Settings with private topics in a real Kafka, removed after the test."""
     mark = uuid4().hex[:8]
     kinds = ("RAW", "DELETION", "DEAD_LETTER", "GAP")
     names = {f"KAFKA_{kind}_TOPIC": f"producer-{mark}-{kind.lower()}" for kind in kinds}
@@ -37,7 +37,7 @@ def own_topics(broker: str) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def kafka_admin(broker: str) -> Iterator[KafkaAdminClient]:
-    """Yield a short-lived client."""
+    """A short-lived client."""
     client = KafkaAdminClient(bootstrap_servers=broker)
     try:
         yield client
@@ -46,7 +46,7 @@ def kafka_admin(broker: str) -> Iterator[KafkaAdminClient]:
 
 
 def read_topic(broker: str, topic: str) -> list[Record]:
-    """Return everything in the topic now."""
+    """Return all records of the topic."""
     consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]

@@ -1,4 +1,4 @@
-"""Reads the sections of settings, each when it is first asked for."""
+"""Reads each section of the settings on first use."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _shown(error: Any) -> str:
 
 
 class _SectionAttribute(cached_property[_Section]):
-    """A section as an attribute of Settings, read when first asked for."""
+    """A section as an attribute of Settings, read on first use."""
 
     def __init__(self, section: type[_Section]) -> None:
         super().__init__(lambda settings: _read(section, settings._given))
@@ -78,10 +78,10 @@ class _SectionAttribute(cached_property[_Section]):
 
 
 class Settings:
-    """All sections, each read when first asked for.
+    """All sections, each read on first use.
 
     Args:
-        given: variables that beat the environment, by their full names (`KAFKA_BOOTSTRAP_SERVERS`).
+        given: variables that override the environment, by their full names (`KAFKA_BOOTSTRAP_SERVERS`).
 
     Raises:
         ConfigurationError: on first use of a section with a wrong value; names the variable and the fix.
@@ -115,12 +115,12 @@ class Settings:
 
 
 def inherited(names: Iterable[str], prefixes: Iterable[str] = ()) -> dict[str, str]:
-    """What of the caller's environment a child process is meant to see: variables by name and by prefix."""
+    """Return the variables of the environment that a child process may see, by name and by prefix."""
     chosen, starts = set(names), tuple(prefixes)
     return {name: value for name, value in os.environ.items() if name in chosen or name.startswith(starts)}
 
 
 def provide_defaults(values: Mapping[str, str]) -> None:
-    """Settings for this process and its children that neither the environment nor `.env` gives."""
+    """Set defaults for this process and its children; the environment takes precedence."""
     for name, value in values.items():
         os.environ.setdefault(name, value)

@@ -135,7 +135,7 @@ class InfluxSettings(Section):
 
 
 REPLAY_ARCHIVE = "archive"
-"""PRODUCER_REPLAY_FILE for what the archive holds."""
+"""Value of PRODUCER_REPLAY_FILE that replays the archive."""
 
 
 class ProducerSettings(Section):
@@ -179,13 +179,13 @@ class ProducerSettings(Section):
         names = [name.strip() for name in value.split(",")]
         unknown = [name for name in names if name not in SOURCES]
         if unknown or len(set(names)) < len(names):
-            msg = f"give one or more different ones of {', '.join(SOURCES)}"
+            msg = f"use one or more of {', '.join(SOURCES)}, each at most once"
             raise ValueError(msg)
         return ",".join(names)
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The sources to follow, each by a producer of its own."""
+        """The sources to follow, one producer each."""
         return tuple(self.source.split(","))
 
     @property
@@ -194,11 +194,11 @@ class ProducerSettings(Section):
         return tuple(self.part(name) for name in self.sources)
 
     def part(self, name: str) -> str:
-        """What the producer of the source `name` is called: as a service, in its health, and in its log's name."""
+        """Return the name of a source's producer, as a service, in its health and of its log."""
         return "producer" if len(self.sources) == 1 else f"producer-{name}"
 
     def metrics_port_of(self, name: str) -> int:
-        """Prometheus port of the producer of the source `name`; 0 = off."""
+        """Return the Prometheus port of a source's producer; 0 = off."""
         return self.metrics_port and self.metrics_port + self.sources.index(name)
 
 

@@ -1,4 +1,4 @@
-"""The classifier on real Kafka and Elasticsearch: each tweet once, each lane in order, through repetitions."""
+"""The classifier on real Kafka and Elasticsearch: each tweet once, each lane in order, even after repeats."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def model() -> TopicModel:
 
 
 class Bench:
-    """Topics and an index of the test's own."""
+    """Private topics and a private index."""
 
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self.spark, self.settings = spark, settings
@@ -72,7 +72,7 @@ class Bench:
         )
 
     def read(self, topic: str) -> list[tuple[int, dict[str, Any]]]:
-        """(partition, value) of all records of a topic, in the order of each partition."""
+        """Return (partition, value) of all records of a topic, in the order of each partition."""
         ends = end_offsets(self.settings.kafka, topic)
         consumer = KafkaConsumer(
             bootstrap_servers=self.settings.kafka.bootstrap_servers,

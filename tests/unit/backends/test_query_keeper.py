@@ -1,4 +1,4 @@
-"""The keeper of queries with queries that do as they are told. No JVM."""
+"""The query keeper with scripted queries. No JVM."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Started:
 
 
 class Reports:
-    """What was reported of each part, newest last."""
+    """Reports by query, newest last."""
 
     def __init__(self) -> None:
         self.all: dict[str, list[dict[str, Any]]] = {}
@@ -56,7 +56,7 @@ class Reports:
 
 @contextmanager
 def running(keeper: QueryKeeper) -> Iterator[list[BaseException]]:
-    """`keeper.run` in a thread; gives the list in which an error of it appears."""
+    """Run `keeper.run` in a thread; yield the list that receives its errors."""
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -101,7 +101,7 @@ def test_a_running_query_reports_rate_lag_and_batch_time() -> None:
     assert reports.last("a")["state"] == "stopped"
 
 
-def test_a_failed_query_is_started_again_and_the_other_goes_on() -> None:
+def test_a_failed_query_is_restarted_and_the_other_keeps_running() -> None:
     reports, started = Reports(), [Started({"batchId": 0}), Started({"batchId": 1})]
     rest, steady = iter(started), Started({"batchId": 0})
     with running(QueryKeeper([Query("a", lambda: next(rest)), Query("b", lambda: steady)], reports, patience=QUICK)):
@@ -115,7 +115,7 @@ def test_a_failed_query_is_started_again_and_the_other_goes_on() -> None:
     assert {(fields["ok"], fields["error"]) for fields in failed} == {(False, "pyspark.errors.X: reason")}
 
 
-def test_a_start_that_raises_is_tried_again() -> None:
+def test_a_failed_start_is_retried() -> None:
     reports, calls = Reports(), []
 
     def start() -> Any:
@@ -130,7 +130,7 @@ def test_a_start_that_raises_is_tried_again() -> None:
     assert any(fields["error"] == "InfluxDB is away" for fields in reports.all["a"] if fields["state"] != "stopped")
 
 
-def test_not_ready_is_waiting_and_no_failure() -> None:
+def test_not_ready_is_waiting_and_not_a_failure() -> None:
     reports, champion = Reports(), threading.Event()
 
     def start() -> Any:
@@ -166,7 +166,7 @@ def test_a_query_without_a_finished_batch_is_not_ok() -> None:
         assert reports.last("a")["ok"] is False
 
 
-def test_lag_and_health_out_of_reach_do_not_stop_anything() -> None:
+def test_unknown_lag_and_failing_reports_stop_nothing() -> None:
     reports = Reports()
 
     def lag(_started: object) -> int:
@@ -187,7 +187,7 @@ def test_waits_double_up_to_a_limit() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_the_queries_and_gives_back_the_handlers(number: signal.Signals) -> None:
+def test_a_signal_stops_the_queries_and_restores_the_handlers(number: signal.Signals) -> None:
     query, before = Started({"batchId": 1}), signal.getsignal(number)
     sent = []
 
@@ -201,7 +201,7 @@ def test_a_signal_stops_the_queries_and_gives_back_the_handlers(number: signal.S
     assert signal.getsignal(number) == before
 
 
-def test_a_store_that_is_away_is_named_while_the_query_waits_in_its_batch() -> None:
+def test_an_unreachable_store_is_named_while_a_batch_waits_for_it() -> None:
     answers = ["Elasticsearch at 127.0.0.1:1 does not answer"]
     query = Started({"batchId": 1, "inputRowsPerSecond": 1.0, "batchDuration": 10})
     reports = Reports()
@@ -214,7 +214,7 @@ def test_a_store_that_is_away_is_named_while_the_query_waits_in_its_batch() -> N
     assert query.stopped
 
 
-def test_nothing_listening_is_told_with_its_address() -> None:
+def test_the_message_has_the_address_of_the_unreachable_server() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]

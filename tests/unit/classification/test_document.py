@@ -1,4 +1,4 @@
-"""The search document holds what is counted and filtered, whatever the tweet looks like."""
+"""The search document has every field to count and filter, whatever the tweet looks like."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_dominant_topic_comes_with_its_label() -> None:
     assert [topic["label"] for topic in made["topics"]] == ["coffee · morning", "trains"]
 
 
-def test_a_tweet_without_topic_says_so() -> None:
+def test_a_tweet_without_a_topic_is_labelled_so() -> None:
     made = document({"text": "?"}, [(NO_TOPIC, 1.0)])
     assert (made["topic_id"], made["topic_label"]) == (NO_TOPIC, NO_TOPIC_LABEL)
 
@@ -82,7 +82,7 @@ odd = st.recursive(
         ),
     ),
 )
-def test_odd_fields_never_stop_a_tweet_and_only_mapped_fields_come_out(text: str, fields: dict[str, Any]) -> None:
+def test_malformed_fields_never_reject_a_tweet_and_only_mapped_fields_remain(text: str, fields: dict[str, Any]) -> None:
     made = document({"text": text} | fields)
     _within(made, MAPPINGS["properties"])
     made["text"].encode("utf-8")

@@ -1,4 +1,4 @@
-"""Bytes of a Kafka record become a tweet or a reason, and nothing else."""
+"""Bytes of a Kafka record become a tweet or a reject reason, never an exception."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_tweet_keeps_its_identity_and_time() -> None:
         (value(timestamp_ms="4070908800000"), "time: "),
     ],
 )
-def test_what_is_no_tweet_has_a_reason(raw: bytes | None, reason: str) -> None:
+def test_a_rejected_record_has_a_reason(raw: bytes | None, reason: str) -> None:
     read = read_tweet(raw, NOW, BOUNDS)
     assert isinstance(read, Rejection)
     assert read.reason.startswith(reason)
@@ -69,7 +69,7 @@ def test_the_bounds_themselves_are_allowed() -> None:
         assert isinstance(read_tweet(value(timestamp_ms=str(stamp)), NOW, BOUNDS), Tweet)
 
 
-def test_the_answer_depends_on_arrival_and_not_on_the_clock() -> None:
+def test_the_result_depends_on_arrival_and_not_on_the_clock() -> None:
     raw = value(timestamp_ms="1000")
     assert isinstance(read_tweet(raw, 2000, BOUNDS), Tweet)
     assert isinstance(read_tweet(raw, NOW, BOUNDS), Rejection)

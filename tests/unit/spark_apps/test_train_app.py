@@ -1,4 +1,4 @@
-"""Parameters of the training job: checked in the job too, before Spark starts."""
+"""Parameters of the training job, checked before Spark starts."""
 
 from __future__ import annotations
 

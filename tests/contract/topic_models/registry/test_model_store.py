@@ -1,4 +1,4 @@
-"""One suite for the object store and for the model store, on the fake in memory and on real S3."""
+"""One suite for the object store and the model store, on the in-memory fake and on real S3."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def registered(store: ModelStore, version: str, arrays: bytes = b"arrays") -> st
 # --- objects
 
 
-def test_objects_come_back(objects: ObjectStore) -> None:
+def test_objects_survive_a_round_trip(objects: ObjectStore) -> None:
     objects.put("a/b", b"one")
     objects.put("a/b", b"two")
     objects.put("a/c/d", b"")
@@ -137,7 +137,7 @@ def test_one_of_many_registers(store: ModelStore) -> None:
     assert store.manifest(V1)["by"] == winners[0]["by"]
 
 
-def test_an_unfinished_version_is_discarded_and_made_anew(store: ModelStore, objects: ObjectStore) -> None:
+def test_an_unfinished_version_is_discarded_and_rebuilt(store: ModelStore, objects: ObjectStore) -> None:
     store.put_files(V1, {ARRAYS: b"old", "pipeline/left-over": b"x"})
     store.discard(V1)
     assert store.files(V1) == []
@@ -184,7 +184,7 @@ def test_only_versions_become_keys(store: ModelStore, name: str) -> None:
 # --- the champion
 
 
-def test_promotion_and_the_way_back(store: ModelStore) -> None:
+def test_promotion_and_rollback(store: ModelStore) -> None:
     assert store.champion() is None
     assert store.history() == []
     registered(store, V1)
@@ -251,8 +251,8 @@ def test_a_promoter_killed_before_the_history_loses_nothing(store: ModelStore, o
     assert len(objects.keys(HISTORY)) == 2
 
 
-def test_a_write_whose_answer_was_lost_is_recognised(objects: ObjectStore) -> None:
-    """The client repeats such a write; the repetition then loses against the first attempt."""
+def test_a_write_whose_response_was_lost_is_recognised(objects: ObjectStore) -> None:
+    """The client repeats such a write; the repeat then conflicts with the first attempt."""
     store = ModelStore(Settings({}), objects=AnswerLost(objects), clock=_clock())
     registered(store, V1)
     champion = store.promote(V1, None, "first", "tests")
@@ -308,7 +308,7 @@ def test_registration_gathers_the_files_of_the_jobs(store: ModelStore) -> None:
 # --- S3 alone
 
 
-def test_s3_away_is_retryable_and_a_wrong_bucket_is_not(request: pytest.FixtureRequest) -> None:
+def test_unavailable_s3_is_retryable_and_a_wrong_bucket_is_not(request: pytest.FixtureRequest) -> None:
     services = request.getfixturevalue("services")
     away = S3Objects(services.settings(S3_ENDPOINT_URL="http://127.0.0.1:9").s3)
     with pytest.raises(RetryableError):
@@ -347,7 +347,7 @@ def race(attempt: Callable[[int], Any]) -> list[Any]:
         return list(pool.map(run, range(RACERS)))
 
 
-def test_a_promoter_killed_after_its_claim_is_followed_through(store: ModelStore, objects: ObjectStore) -> None:
+def test_the_claim_of_a_killed_promoter_is_completed(store: ModelStore, objects: ObjectStore) -> None:
     for version in (V1, V2, V3):
         registered(store, version)
     first = store.promote(V1, None, "first", "tests")

@@ -1,4 +1,4 @@
-"""A topic model as a stock Spark PipelineModel, and the scorer that must equal it."""
+"""A topic model as a standard Spark PipelineModel, and the scorer that must equal it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_disagreement_is_found(
         check_agreement(flat, texts, pipeline_theta(spark, pipeline, texts))
 
 
-def test_stock_model_has_the_arrays(pipeline: PipelineModel, model: TopicModel) -> None:
+def test_standard_model_has_the_arrays(pipeline: PipelineModel, model: TopicModel) -> None:
     counting, lda = pipeline.stages[-2:]
     assert tuple(counting.vocabulary) == model.vocabulary
     assert np.array_equal(lda.topicsMatrix().toArray().T, model.topics_matrix)

@@ -1,4 +1,4 @@
-"""From the archive to a champion: both jobs, registration, promotion and the loader, on made-up tweets."""
+"""From the archive to a champion: both jobs, registration, promotion and the loader, on synthetic tweets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stock Spark stages and the Python twin give the same words for every text."""
+"""The standard Spark stages and their Python counterpart give the same words for every text."""
 
 from __future__ import annotations
 

@@ -66,11 +66,11 @@ def test_one_percent_worse_is_noise() -> None:
     assert "1.0% above the champion's 787.1 on the same tweets; 70% of the tweets keep" in verdict.reasons[-1]
 
 
-def test_all_failures_are_told_at_once() -> None:
+def test_all_failures_are_reported_at_once() -> None:
     assert len(judge(replace(GOOD, topics=1, documents=5), replace(SAME, challenger_perplexity=900.0)).reasons) == 3
 
 
-def test_a_champion_of_other_tweets_is_no_yardstick() -> None:
+def test_a_champion_of_other_tweets_is_not_a_yardstick() -> None:
     stale = replace(
         SAME, common_words_share=0.1, champion_perplexity=0.0, share_kept=0.0, champion=replace(GOOD, coverage=0.2)
     )

@@ -30,7 +30,7 @@ def scorer(model: TopicModel) -> Scorer:
 
 
 def slow_theta(model: TopicModel, words: list[int]) -> np.ndarray:
-    """Spark's algorithm as it is written down, without any shortcut."""
+    """Spark's algorithm without any shortcut."""
     matrix = model.topics_matrix.T
     weights = np.exp(digamma(matrix) - digamma(matrix.sum(axis=0)))[words]
     gamma, change = spark_start_vector(model.k), 1.0
@@ -66,7 +66,7 @@ def test_known_words_and_texts_without_any(scorer: Scorer) -> None:
     assert scorer.labels[NO_TOPIC] == NO_TOPIC_LABEL
 
 
-def test_topics_are_ordered_scaled_and_without_crumbs(scorer: Scorer) -> None:
+def test_topics_are_ordered_scaled_and_without_tiny_shares(scorer: Scorer) -> None:
     scores = scorer.score(TEXTS)
     for theta, topics in zip(scores.theta, scorer.score_batch(TEXTS), strict=True):
         shares = [share for _, share in topics]
@@ -98,7 +98,7 @@ def test_batch_and_single_scores_are_equal(scorer: Scorer) -> None:
     assert scorer.score_batch([]) == []
 
 
-def test_scorer_speaks_stable_ids(model: TopicModel) -> None:
+def test_scorer_returns_stable_ids(model: TopicModel) -> None:
     ids = np.arange(100, 100 + model.k)
     renamed = Scorer(model.with_identity(ids, model.labels))
     plain = Scorer(model)
@@ -106,7 +106,7 @@ def test_scorer_speaks_stable_ids(model: TopicModel) -> None:
         assert [(topic - 100, share) for topic, share in mine] == theirs
 
 
-def test_damaged_arrays_are_refused(model: TopicModel) -> None:
+def test_damaged_arrays_are_rejected(model: TopicModel) -> None:
     data = model.to_bytes()
     for damaged in (b"", b"nonsense", data[:-200]):
         with pytest.raises(IntegrityError):
@@ -116,7 +116,7 @@ def test_damaged_arrays_are_refused(model: TopicModel) -> None:
         Scorer.load(twice.to_bytes())
 
 
-def test_arrays_come_back_as_they_went(model: TopicModel) -> None:
+def test_arrays_survive_a_round_trip(model: TopicModel) -> None:
     back = TopicModel.from_bytes(model.to_bytes())
     assert back.vocabulary == model.vocabulary
     assert back.labels == model.labels

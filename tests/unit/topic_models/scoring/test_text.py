@@ -1,4 +1,4 @@
-"""The Python side of the text rules. tests/spark/topic_models/training/test_text_pipeline.py holds it against Spark."""
+"""The Python side of the text rules. tests/spark/topic_models/training/test_text_pipeline.py compares it with Spark."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_tokens(text: str, expected: list[str]) -> None:
     assert tokens(text) == expected
 
 
-def test_the_short_way_for_ascii_is_the_long_way() -> None:
+def test_the_ascii_shortcut_gives_the_same_result() -> None:
     every = "".join(chr(code) for code in range(128))
     for text in (every, every[::-1], "A`B c's HTTP://X www.Y @Z &AMP; ZZZZ"):
         assert tokens(text) == tokens(text + " \u3000")  # one character outside ASCII takes the long way

@@ -66,7 +66,7 @@ def test_models_without_a_common_word_share_no_topic(model: TopicModel) -> None:
     assert identities.topic_ids.tolist() == list(range(8, 8 + model.k))
 
 
-def test_labels_tell_what_is_special_and_differ(model: TopicModel) -> None:
+def test_labels_are_distinctive_and_distinct(model: TopicModel) -> None:
     labels = topic_labels(model)
     assert len(set(labels)) == model.k
     for label, words in list(zip(labels, top_words(model), strict=True))[: len(THEMES)]:
@@ -75,7 +75,7 @@ def test_labels_tell_what_is_special_and_differ(model: TopicModel) -> None:
         assert any(set(parts) <= set(theme) and set(parts) & set(words) for theme in THEMES.values()), label
 
 
-def test_labels_skip_repeats_emoji_and_put_a_second_hashtag_last() -> None:
+def test_labels_skip_repeats_and_emoji_and_put_a_second_hashtag_last() -> None:
     words = ["⚽", "goal", "#goal", "goals", "#final", "#derby", "match", "coach", "love"]
     first = [0.3, 0.2, 0.12, 0.1, 0.09, 0.08, 0.06, 0.0499, 0.0001]
     second = [0.0001] * 8 + [0.9992]
@@ -83,7 +83,7 @@ def test_labels_skip_repeats_emoji_and_put_a_second_hashtag_last() -> None:
     assert labels == ("goal · #final · match", "love")
 
 
-def test_equal_labels_are_told_apart() -> None:
+def test_equal_labels_are_made_distinct() -> None:
     words = ["storm", "wind", "rain", "flood", "love"]
     one = [0.3, 0.29, 0.25, 0.159, 0.001]
     two = [0.3, 0.29, 0.25, 0.159, 0.001]

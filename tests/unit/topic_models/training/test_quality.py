@@ -20,7 +20,7 @@ def unseen() -> list[list[str]]:
 
 
 def collapsed(model: TopicModel) -> TopicModel:
-    """Every topic is the mixture of all."""
+    """Make every topic the mixture of all."""
     overall = model.topics_matrix.mean(axis=0)
     return replace(model, topics_matrix=np.tile(overall, (model.k, 1)))
 
@@ -99,7 +99,7 @@ def test_a_model_compared_with_itself(model: TopicModel, unseen: list[list[str]]
 
 
 def test_comparison_is_on_common_words_only(model: TopicModel, unseen: list[list[str]]) -> None:
-    """A champion of half the vocabulary is not better for having fewer words to guess from."""
+    """A champion with half the vocabulary does not win because it has fewer words to choose from."""
     half = len(model.vocabulary) // 2
     smaller = replace(
         model,

@@ -1,4 +1,4 @@
-"""Trainers on planted topics, and on a real benchmark where it lies beside the checkout."""
+"""Trainers on planted topics, and on a real benchmark if it is next to the checkout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from twitter_topics.topic_models.training.trainers import MIN_TOPIC_SHARE, Gsdmm
 SNIPPETS = Path(__file__).resolve().parents[5] / "shared" / "data" / "SearchSnippets.txt.gz"
 
 
-def test_vocabulary_leaves_out_rare_and_common_words_and_lonely_documents() -> None:
+def test_vocabulary_drops_rare_and_common_words_and_documents_with_one_word() -> None:
     documents = [["both", "storm"]] * 5 + [["both", "goal"]] * 5 + [["once", "both"]] + [["both"]] * 9
     corpus = build_corpus(as_lists(documents), min_documents=5, max_share=0.5)
     assert corpus.vocabulary == ("goal", "storm")
