@@ -1,4 +1,4 @@
-"""Reads the sections of settings, each when it is first asked for."""
+"""Reads each section of settings on first use."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _shown(error: Any) -> str:
 
 
 class _SectionAttribute(cached_property[_Section]):
-    """A section as an attribute of Settings, read when first asked for."""
+    """A section as an attribute of Settings, read on first use."""
 
     def __init__(self, section: type[_Section]) -> None:
         super().__init__(lambda settings: _read(section, settings._given))
@@ -78,13 +78,13 @@ class _SectionAttribute(cached_property[_Section]):
 
 
 class Settings:
-    """All sections, each read when first asked for.
+    """All sections, each read on first use.
 
     Args:
-        given: variables that beat the environment, by their full names (`KAFKA_BOOTSTRAP_SERVERS`).
+        given: variables that override the environment, by full name (`KAFKA_BOOTSTRAP_SERVERS`).
 
     Raises:
-        ConfigurationError: on first use of a section with a wrong value; names the variable and the fix.
+        ConfigurationError: on first use of a section with a wrong value; the message names the variable and the fix.
     """
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
@@ -110,17 +110,17 @@ class Settings:
 
     @classmethod
     def sections(cls) -> dict[str, type[BaseSettings]]:
-        """The sections by the name of their attribute, in the order of the documentation."""
+        """Return the sections by attribute, in the order of the documentation."""
         return {name: one.section for name, one in vars(cls).items() if isinstance(one, _SectionAttribute)}
 
 
 def inherited(names: Iterable[str], prefixes: Iterable[str] = ()) -> dict[str, str]:
-    """What of the caller's environment a child process is meant to see: variables by name and by prefix."""
+    """Return variables of the environment, by name and by prefix, for a child process."""
     chosen, starts = set(names), tuple(prefixes)
     return {name: value for name, value in os.environ.items() if name in chosen or name.startswith(starts)}
 
 
 def provide_defaults(values: Mapping[str, str]) -> None:
-    """Settings for this process and its children that neither the environment nor `.env` gives."""
+    """Set variables that the environment lacks, for this process and its children."""
     for name, value in values.items():
         os.environ.setdefault(name, value)

@@ -135,7 +135,7 @@ class InfluxSettings(Section):
 
 SOURCES = ("synthetic", "replay", "twitter_v1", "x_v2", "bluesky", "mastodon")
 REPLAY_ARCHIVE = "archive"
-"""PRODUCER_REPLAY_FILE for what the archive holds."""
+"""PRODUCER_REPLAY_FILE to replay the archive."""
 
 
 class ProducerSettings(Section):
@@ -185,7 +185,7 @@ class ProducerSettings(Section):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The sources to follow, each by a producer of its own."""
+        """The sources to follow, each with its own producer."""
         return tuple(self.source.split(","))
 
     @property
@@ -194,7 +194,7 @@ class ProducerSettings(Section):
         return tuple(self.part(name) for name in self.sources)
 
     def part(self, name: str) -> str:
-        """What the producer of the source `name` is called: as a service, in its health, and in its log's name."""
+        """Return the name of a source's producer: of its service, health and log."""
         return "producer" if len(self.sources) == 1 else f"producer-{name}"
 
     def metrics_port_of(self, name: str) -> int:
