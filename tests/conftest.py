@@ -1,4 +1,4 @@
-"""What all tiers share: a clean environment, and the real services for the tests that need them."""
+"""Shared by all tiers: a clean environment, and real services for the tests that need them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from twitter_topics.settings.env_file import ENV_FILE_VARIABLE
 
 
 def _isolate() -> None:
-    """No setting of the caller's reaches a test, neither from the environment nor from `.env`. Done when pytest reads
-    this file, before it imports any test; processes that a test starts inherit it."""
+    """Hide the caller's settings from the tests, those of the environment and those of `.env`. Runs when pytest loads
+    this file, before it imports a test; processes started by a test inherit the result."""
     prefixes = tuple(str(section.model_config["env_prefix"]) for section in Settings.sections().values())
     for name in [name for name in os.environ if name.startswith(prefixes)]:
         del os.environ[name]
@@ -32,7 +32,7 @@ class Services:
     variables: dict[str, str]
 
     def settings(self, **overrides: str) -> Settings:
-        """Settings that lead to the services; every test chooses its own names of index, bucket, database and topic."""
+        """Settings for the services; every test chooses its own names of index, bucket, database and topic."""
         return Settings(self.variables | overrides)
 
 

@@ -1,4 +1,4 @@
-"""Settings: one place, clear refusals, and an example file that tells the truth."""
+"""Settings: sources and their order, errors, documentation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOPIC_AT_IMPORT = Settings({}).kafka.raw_topic
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that stands for the project's, with a current folder elsewhere."""
+    """A folder in place of the project's, with the current folder elsewhere."""
     folder, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     for made in (folder, elsewhere):
         made.mkdir()
@@ -74,7 +74,7 @@ def test_a_wrong_setting_is_named_with_its_value(
     assert "docs/settings.md" in str(caught.value)
 
 
-def test_given_values_beat_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_given_values_override_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_RAW_TOPIC", "from-outside")
     assert Settings({"KAFKA_RAW_TOPIC": "given"}).kafka.raw_topic == "given"
     assert Settings().kafka.raw_topic == "from-outside"
@@ -98,7 +98,7 @@ def test_the_env_file_is_the_projects_wherever_the_program_runs(tmp_path: Path) 
     assert ended.stdout.strip() == "of-the-checkout"
 
 
-def test_the_environment_beats_the_env_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_env_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / ".env").write_text("KAFKA_RAW_TOPIC=file\nKAFKA_GAP_TOPIC=file\n")
     monkeypatch.setenv("KAFKA_RAW_TOPIC", "environment")
     assert (Settings().kafka.raw_topic, Settings().kafka.gap_topic) == ("environment", "file")
@@ -164,7 +164,7 @@ def test_an_empty_endpoint_means_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().s3.endpoint_url == ""
 
 
-def test_secrets_may_lie_in_files_and_the_environment_beats_them(
+def test_secrets_can_be_files_and_the_environment_overrides_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "X_BEARER_TOKEN").write_text("from-a-file\n")
@@ -177,7 +177,7 @@ def test_secrets_may_lie_in_files_and_the_environment_beats_them(
     assert Settings({"X_BEARER_TOKEN": "given"}).x.bearer_token.get_secret_value() == "given"
 
 
-def test_a_folder_of_secrets_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_of_secrets_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     for place in (file, tmp_path / "missing"):

@@ -19,7 +19,7 @@ ENV_FILE_VARIABLE = "TWITTER_TOPICS_ENV_FILE"
 
 
 def env_file() -> Path | None:
-    """The file to read, None when there is none.
+    """Return the file to read, None if there is none.
 
     Raises:
         ConfigurationError: it cannot be read, or the one named by TWITTER_TOPICS_ENV_FILE does not exist.
@@ -40,14 +40,14 @@ def env_file() -> Path | None:
 
 
 def path_marker(field: FieldInfo) -> paths.IsPath | None:
-    """How a setting is a path; None when it is not."""
+    """Return how a setting is a path, None if it is not one."""
     if field.annotation is Path:
         return paths.IsPath()
     return next((one for one in field.metadata if isinstance(one, paths.IsPath)), None)
 
 
 class _EnvFileSource(DotEnvSettingsSource):
-    """A relative path in the file starts at the file's own folder, wherever the program runs."""
+    """Resolves relative paths from the file's folder, wherever the program runs."""
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
@@ -61,7 +61,7 @@ class _EnvFileSource(DotEnvSettingsSource):
 
 
 class Section(BaseSettings):
-    """Settings with one prefix. Arguments beat the environment, then come `.env` and the files of secrets."""
+    """Settings with one prefix. Arguments override the environment, which overrides `.env`, then files of secrets."""
 
     @classmethod
     def settings_customise_sources(

@@ -84,7 +84,7 @@ class Settings:
         given: variables that override the environment, by their full names (`KAFKA_BOOTSTRAP_SERVERS`).
 
     Raises:
-        ConfigurationError: on first use of a section with a wrong value; names the variable and the fix.
+        ConfigurationError: on first use of a section with a wrong value; the message names the variable and the fix.
     """
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
@@ -110,7 +110,7 @@ class Settings:
 
     @classmethod
     def sections(cls) -> dict[str, type[BaseSettings]]:
-        """The sections by the name of their attribute, in the order of the documentation."""
+        """Return the sections by attribute, in the order of the documentation."""
         return {name: one.section for name, one in vars(cls).items() if isinstance(one, _SectionAttribute)}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-"""The project's folder: the checkout."""
+"""The project's folder (the checkout)."""
 
 _SQLITE = "sqlite:///"
 
@@ -19,7 +19,7 @@ class IsPath:
 
 
 def absolute(text: str, folder: Path, marker: IsPath) -> str:
-    """The setting with a relative path resolved from `folder`. The path of a SQLite URL is one too."""
+    """Return the setting with a relative path resolved from `folder`, also in a SQLite URL."""
     if text.startswith(_SQLITE) and "://" not in text.removeprefix(_SQLITE):
         return _SQLITE + str((folder / text.removeprefix(_SQLITE)).resolve())
     if "://" in text or text in ("", marker.unless):

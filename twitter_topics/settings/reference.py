@@ -44,7 +44,7 @@ _EXAMPLE_HEAD = """\
 
 
 def page() -> str:
-    """The text of docs/settings.md."""
+    """Return the text of docs/settings.md."""
     text = _PAGE_HEAD
     for section in Settings.sections().values():
         text += f"\n## `{_prefix(section)}*`\n{inspect.getdoc(section)}\n\n"
@@ -56,7 +56,7 @@ def page() -> str:
 
 
 def example() -> str:
-    """The text of .env.example."""
+    """Return the text of .env.example."""
     text = _EXAMPLE_HEAD
     for section in Settings.sections().values():
         text += f"\n# --- {inspect.getdoc(section)}\n"
@@ -79,7 +79,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _values(field: FieldInfo) -> str:
-    """What a setting can be, in a few words."""
+    """Return the allowed values in a few words."""
     if get_origin(field.annotation) is Literal:
         return ", ".join(_code(choice) for choice in get_args(field.annotation) if choice)
     if field.annotation is SecretStr:

@@ -1,4 +1,4 @@
-"""The command line, as a person meets it when something is wrong."""
+"""The command line, mostly when something is wrong."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_version_is_the_packages() -> None:
 
 
 def complete(line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a shell offers for the last word of a line."""
+    """Return the shell's completions of a line's last word."""
     monkeypatch.setenv("_TWITTER_TOPICS_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", line)
     monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
@@ -114,7 +114,7 @@ def test_logs_of_an_unknown_service_names_the_known(tmp_path: Path) -> None:
     assert "use one of kafka" in failed.output
 
 
-def test_too_little_memory_stops_the_start_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_stops_the_start_with_a_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "available_memory_gib", lambda: 1.0)
     failed = run("up")
     assert failed.exit_code == EXIT_CONFIGURATION
@@ -137,7 +137,7 @@ def fake_java(home: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize(("version", "major"), [("17.0.15", 17), ("21.0.1", 21)])
-def test_javas_that_spark_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, major: int) -> None:
+def test_javas_that_spark_supports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, major: int) -> None:
     fake_java(tmp_path / "jdk", version)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
     assert java.find_java() == java.Java(tmp_path / "jdk", major)
@@ -151,7 +151,7 @@ def test_other_javas_are_named_with_the_fix(tmp_path: Path, monkeypatch: pytest.
         java.find_java()
 
 
-def test_doctor_says_the_fix_of_each_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_shows_a_fix_for_each_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "none"))
     findings = {finding.name: finding for finding in doctor.examine(Settings())}
     assert not findings["java"].ok

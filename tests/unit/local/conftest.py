@@ -1,4 +1,4 @@
-"""What the tests of the local stack share."""
+"""Fixtures for the tests of the local stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow's configuration, as far as it can be checked without Airflow. (Unknown options: tests/dags.)"""
+"""Airflow's configuration, without Airflow. (Unknown options: tests/dags.)"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from twitter_topics.settings import Settings
 
 
-def test_an_unset_variable_is_refused_because_its_name_would_become_the_secret(layout: Layout) -> None:
+def test_an_unset_variable_is_rejected_because_its_name_would_become_the_secret(layout: Layout) -> None:
     template = "# ${NOT_A_SETTING}\n[api_auth]\njwt_secret = ${ONE}\n[core]\nfernet_key = ${TWO}${THREE}\n"
     with pytest.raises(ConfigurationError, match="ONE, TWO"):
         airflow.write_configuration(layout, {"TWO": "", "THREE": "set"}, template)

@@ -1,4 +1,4 @@
-"""bootstrap.sh names the same versions as the code, and its helpers say what a person needs."""
+"""bootstrap.sh names the same versions as the code, and its helpers print a fix."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_way_out_fits_the_failure(tmp_path: Path, output: str, fix: str) -> 
         ("nothing of interest", ""),
     ],
 )
-def test_progress_is_the_newest_line_that_says_something(tmp_path: Path, output: str, shown: str) -> None:
+def test_progress_is_the_newest_meaningful_line(tmp_path: Path, output: str, shown: str) -> None:
     (tmp_path / "output").write_text(output + "\n")
     seen = shell('cat output >"$report"; progress', folder=tmp_path)
     assert seen.stdout.strip().removeprefix("· ") == shown

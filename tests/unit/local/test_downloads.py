@@ -22,7 +22,7 @@ CONTENT = bytes(range(256)) * 4_096  # 16 chunks
 
 @dataclass
 class Server:
-    """What it sends, how it misbehaves, and which ranges it was asked for."""
+    """What it sends, how it misbehaves, and the requested ranges."""
 
     url: str = ""
     content: bytes = CONTENT

@@ -27,7 +27,7 @@ def addresses(layout: Layout, **given: str) -> Addresses:
     return environment.addresses(Settings(given), layout, PORTS, known)
 
 
-def test_services_run_in_a_locale_that_knows_umlauts(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_services_run_in_a_utf_8_locale(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LC_ALL", "LANG", "LC_CTYPE"):
         monkeypatch.setenv(name, "C")
     base = environment.base_variables(layout, JAVA)
@@ -91,7 +91,9 @@ def test_the_spark_connection_is_json_because_a_url_may_silently_become_yarn(
     assert s3["password"] == found.variables["S3_SECRET_ACCESS_KEY"]
 
 
-def test_the_callers_connection_beats_ours(layout: Layout, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_callers_connection_overrides_ours(
+    layout: Layout, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", "spark://host:7077")
     found = addresses(layout)
     variables = environment.airflow_variables(settings, layout, PORTS, secrets.load(layout.secrets), found.variables)

@@ -1,4 +1,4 @@
-"""The jars' lock, stamp and Maven settings. (Fetching them is what `make` does first of all.)"""
+"""The jars' lock, stamp and Maven settings. (`make` fetches the jars first.)"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def test_one_offset_moves_every_port() -> None:
     assert Ports().url("airflow") == "http://127.0.0.1:18080"
 
 
-def test_a_taken_port_is_named_with_its_holder() -> None:
+def test_a_port_in_use_is_named_with_its_program() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         port, free = server.getsockname()[1], other.getsockname()[1]

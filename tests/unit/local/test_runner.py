@@ -126,7 +126,7 @@ def test_a_program_that_does_not_exist_is_a_failure_like_any(tmp_path: Path, run
     assert runner.state["last_exit"] == 127
 
 
-def test_what_a_service_leaves_behind_ends_with_it(tmp_path: Path, runners: list[Started]) -> None:
+def test_leftover_processes_end_with_their_service(tmp_path: Path, runners: list[Started]) -> None:
     # setsid: another session and process group, as Airflow's tasks have another group
     script = f"setsid sleep 600 & echo $! > {tmp_path}/child; wait"
     runner = start(runners, tmp_path, command=["sh", "-c", script])
@@ -149,11 +149,11 @@ def test_a_service_that_ignores_the_request_is_killed_after_its_grace(tmp_path: 
     assert runner.state["last_exit"] == -signal.SIGKILL
 
 
-def test_a_killed_runner_takes_its_service_along(tmp_path: Path, runners: list[Started]) -> None:
+def test_a_service_ends_with_its_killed_runner(tmp_path: Path, runners: list[Started]) -> None:
     runner = start(runners, tmp_path, command=SLEEPER)
     until(lambda: runner.state.get("phase") == "running")
     pid = runner.state["pid"]
-    # by then the kernel has been asked to tell it: it is the program, not the runner's copy any more
+    # by then it has asked the kernel for the signal and is the program, no longer the runner's fork
     until(lambda: "import time" in " ".join(processes.command_line(pid)))
     runner.process.kill()
     runner.process.wait()
@@ -171,7 +171,7 @@ def test_it_waits_for_what_the_service_needs(tmp_path: Path, runners: list[Start
         until(lambda: runner.state.get("phase") == "running")
 
 
-def test_each_start_reads_the_environment_anew(tmp_path: Path, runners: list[Started]) -> None:
+def test_each_start_reads_the_environment_again(tmp_path: Path, runners: list[Started]) -> None:
     file, seen = tmp_path / "environment.json", tmp_path / "seen"
     file.write_text(json.dumps({"WORD": "first", "PATH": os.environ["PATH"]}))
     command = ["sh", "-c", f'echo "$WORD" > {seen}; exec sleep 600']

@@ -1,4 +1,4 @@
-"""The servers' configuration files, in a folder whose name is more than ASCII."""
+"""The servers' configuration files, in a folder with a non-ASCII name."""
 
 from __future__ import annotations
 

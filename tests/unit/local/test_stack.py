@@ -1,4 +1,4 @@
-"""The stack's decisions, without its servers. (That it really runs is what tests/e2e is for.)"""
+"""The stack's decisions, without its servers. (tests/e2e runs it.)"""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_changed_setting_concerns_the_services_that_see_it(tmp_path: Path) -> 
     assert make(tmp_path, PRODUCER_LIMIT="5")[0]._write_environments() == {"producer"}
 
 
-def test_a_taken_port_stops_the_start_before_anything_runs(tmp_path: Path) -> None:
+def test_a_port_in_use_stops_the_start_before_anything_runs(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         made, _ = make(tmp_path, LOCAL_PORT_OFFSET=str(port - DEFAULT_PORTS["influxdb"]))
@@ -156,7 +156,7 @@ def test_the_first_passwords_are_shown_once(tmp_path: Path) -> None:
     ("state", "error"),
     [({"phase": "misconfigured"}, ConfigurationError), ({"phase": "backoff", "restarts": 3}, RetryableError)],
 )
-def test_up_gives_up_on_a_service_that_does_not_start_with_its_last_words(
+def test_up_gives_up_on_a_service_that_does_not_start_with_its_last_message(
     tmp_path: Path, state: dict[str, object], error: type[Exception], log: str
 ) -> None:
     made, _ = make(tmp_path)

@@ -1,4 +1,4 @@
-"""Status: what counts as healthy."""
+"""When the stack is healthy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def judge(report: dict[str, object], *, finished: bool = False) -> PartStatus:
     return status._part_status("archiver", report, NOW, finished)
 
 
-def test_a_fresh_report_is_taken_as_it_is() -> None:
+def test_a_fresh_report_is_shown_unchanged() -> None:
     assert judge(FINE) == PART
 
 
@@ -45,14 +45,14 @@ def test_trouble_of_its_own_is_shown() -> None:
     assert judge(FINE | {"ok": False, "error": "no model"}).error == "no model"
 
 
-def test_what_a_producer_waits_for_and_keeps_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    report = {"ok": False, "state": "waiting", "error": "Kafka [is] away", "detail": "30,112 on the way (12.4 MiB)"}
+def test_a_producers_reason_to_wait_and_its_backlog_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    report = {"ok": False, "state": "waiting", "error": "Kafka [is] down", "detail": "30,112 on the way (12.4 MiB)"}
     now = StackStatus(True, (SERVICE,), (judge(FINE | report),))
     assert not now.healthy
     local_stack._show(now)
     shown = " ".join(capsys.readouterr().out.split())
     assert "waiting" in shown
-    assert "Kafka [is] away; 30,112 on the way (12.4 MiB)" in shown
+    assert "Kafka [is] down; 30,112 on the way (12.4 MiB)" in shown
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def service_pid(layout: Layout, name: str) -> int:
     return int(read_report(layout.service_state(name)).get("pid", 0))
 
 
-def test_what_a_killed_runner_leaves_is_ended_by_the_next(supervisor: Supervisor, layout: Layout) -> None:
+def test_the_next_runner_ends_the_processes_of_a_killed_one(supervisor: Supervisor, layout: Layout) -> None:
     # the service's own child ignores the runner's death: only the next runner can find it
     child = layout.state / "child"
     script = (

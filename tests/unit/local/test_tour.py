@@ -1,4 +1,4 @@
-"""The demo's steps: what they wait for, what they tell, and which words they find when something fails."""
+"""The demo's steps: what they wait for, report, and say about failures."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Tour:
-    """A tour whose stores are fakes and whose waiting takes no time."""
+    """A tour with fake stores that waits no time."""
     clock = iter(range(10**9))
     monkeypatch.setattr(tour_module.time, "sleep", lambda _: None)
     monkeypatch.setattr(tour_module.time, "monotonic", lambda: float(next(clock)))
@@ -121,7 +121,7 @@ def test_tweets_are_waited_for_until_the_backlog_is_archived(
     assert f"{archived:,} of 5,000 tweets archived" in said
 
 
-def test_a_long_backlog_is_not_waited_for_for_ever(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_backlog_is_not_waited_for_forever(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
     produced(monkeypatch, 900_000)
     health(tour, "running", lag=80_000, rate=3_000)
     tour._archive = FakeArchive(50_000)  # type: ignore[assignment]
@@ -149,7 +149,7 @@ def test_with_several_sources_all_must_have_ended_or_arrived(tmp_path: Path) -> 
     tour = Tour(FakeStack(Layout(tmp_path)), settings, lambda _: None)  # type: ignore[arg-type]
     assert tour._producers() == (False, False)
     write_health(health, "producer-replay", ok=True, state="finished", lag=99_999)
-    assert tour._producers() == (False, False), "the other one has not said anything"
+    assert tour._producers() == (False, False), "the other one has not reported"
     write_health(health, "producer-bluesky", ok=True, state="running", lag=99_999, rate=3.0)
     assert tour._producers() == (False, False)
     write_health(health, "producer-bluesky", ok=True, state="running", lag=2, rate=3.0)
@@ -159,7 +159,7 @@ def test_with_several_sources_all_must_have_ended_or_arrived(tmp_path: Path) -> 
     assert tour._producers() == (True, True)
 
 
-def test_a_source_that_ends_too_early_is_told(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_ends_too_early_is_reported(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
     produced(monkeypatch, 100)
     health(tour, "finished")
     tour._archive = FakeArchive(100)  # type: ignore[assignment]
@@ -180,7 +180,7 @@ def with_airflow(tour: Tour, airflow: FakeAirflow) -> FakeAirflow:
     return airflow
 
 
-def test_a_model_that_serves_is_enough(tour: Tour) -> None:
+def test_an_existing_champion_is_enough(tour: Tour) -> None:
     airflow = with_airflow(tour, FakeAirflow(["success"], []))
     tour._models = FakeModels(CHAMPION)  # type: ignore[assignment]
     assert tour.wait_for_champion() == CHAMPION
@@ -207,7 +207,7 @@ def test_a_failed_training_shows_task_log_and_address(tour: Tour) -> None:
         tour.wait_for_champion()
 
 
-def test_a_refused_model_says_why(tour: Tour) -> None:
+def test_a_rejected_model_shows_the_reason(tour: Tour) -> None:
     promotion = Run("model_promotion", "asset__1", "success")
     with_airflow(tour, FakeAirflow(["success"], [], promotion))
     with pytest.raises(StepFailedError, match=r"rejected: perplexity 900\.0 is above"):
@@ -294,7 +294,7 @@ def airflow_port() -> Iterator[int]:
 
 def test_airflow_over_rest(airflow_port: int) -> None:
     airflow = AirflowRest(airflow_port, "admin", "right")
-    run = airflow.trigger("d", {"k": 5})  # logs in, is sent away, logs in again
+    run = airflow.trigger("d", {"k": 5})  # logs in, is rejected, logs in again
     assert run == Run("d", "manual__2027-01-01T00:00:00+00:00", "queued")
     assert not run.finished
     assert _Airflow.requests[-1] == ("POST", "/api/v2/dags/d/dagRuns", {"logical_date": None, "conf": {"k": 5}})
