@@ -1,4 +1,4 @@
-"""Count tweets per topic over the last hour: Kafka `processed_tweets` to InfluxDB. Runs until SIGTERM.
+"""Count tweets per topic: Kafka `processed_tweets` to the counts database and InfluxDB. Runs until SIGTERM.
 
 Start it as plain Python (`python spark_apps/speed/aggregate_topics.py`): spark-submit does not forward SIGTERM.
 """

@@ -25,7 +25,7 @@ _EARLIEST = -2  # Spark's offset for the beginning of a partition
 
 
 def archiver_query(spark: SparkSession, settings: Settings) -> Query:
-    """Every record of the raw topic into the archive, exactly once. Knows no model and no Elasticsearch."""
+    """Archive every record of the raw topic exactly once. Depends on neither a model nor Elasticsearch."""
     return Query(
         QUERY_NAME,
         start=lambda: start_archiver(spark, settings),

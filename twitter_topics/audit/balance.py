@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 _NAMED = 5
-"""So many wrong hours are named in a sentence."""
+"""Maximum number of wrong hours listed in a finding."""
 
 State = Literal["ok", "lagging", "broken"]
 Kind = Literal["lost", "doubled", "unknown", "kept", "wrong", "behind", "stuck", "note"]
@@ -228,9 +228,7 @@ def _view(facts: Facts) -> list[Finding]:
     off = 0 if facts.counted_mass is None else abs(facts.counted_mass - facts.counted * 1_000_000)
     mass_off = max(0, off - facts.counted_shares // 2 - 1)
     return _findings(
-        Finding(
-            "view", "wrong", wrong, f"{wrong:,} of {facts.shown:,} hours are not shown as they are counted: {named}"
-        ),
+        Finding("view", "wrong", wrong, f"{wrong:,} of {facts.shown:,} hours are shown with wrong counts: {named}"),
         Finding("view", "behind", behind, f"InfluxDB shows the counts of {behind:,} s ago"),
         Finding(
             "counts", "wrong", mass_off, f"the topics' mass is {off / 1e6:,.3f} tweets off the {facts.counted:,} tweets"

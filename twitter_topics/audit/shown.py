@@ -1,4 +1,4 @@
-"""The counts as a dashboard reads them, beside the state that they come from."""
+"""Compare the counts that a dashboard reads with the state that they come from."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint, Ser
 from twitter_topics.counts.state import Position
 
 RECENT_ENDS = 2 * WINDOW_MS // PANE_MS
-"""All ends of the last two hours are compared."""
+"""All window ends of the last two hours are compared."""
 
 OLDER_ENDS = 200
-"""And so many older ones, drawn by chance."""
+"""This many older ones are compared too, drawn at random."""
 
 _SLACK = 2
-"""Mass and sentiment travel as floats; they may differ by this many millionths."""
+"""Mass and sentiment are sent as floats, so they may differ by this many millionths."""
 
 _TRIES, _PAUSE_SECONDS = 8, 1.0
 
 
 class Mismatch(NamedTuple):
-    """An hour that is not shown as it is counted. `read` is None where there is no point."""
+    """An hour whose shown value differs from the counted one. `read` is None if there is no point."""
 
     end_ms: int
     series: Series
@@ -34,7 +34,7 @@ class Mismatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`compared` points of the view, those that are wrong, and for how long the view has been behind the state."""
+    """The number of compared points, the wrong ones, and how long the view has been behind the state."""
 
     compared: int = 0
     wrong: tuple[Mismatch, ...] = ()
@@ -42,7 +42,7 @@ class Comparison:
 
 
 class State(Protocol):
-    """What is asked of the state of the counts."""
+    """The state of the counts, as far as the comparison needs it."""
 
     def position(self) -> Position | None: ...
     def hours(self, ends: Ends) -> list[HourPoint]: ...
@@ -50,7 +50,7 @@ class State(Protocol):
 
 
 class View(Protocol):
-    """What is asked of the view."""
+    """The view, as far as the comparison needs it."""
 
     def hours(self, from_ms: int, to_ms: int) -> list[HourPoint]: ...
 
@@ -60,11 +60,12 @@ def compare_hours(
 ) -> Comparison:
     """Compare all topics of the last two hours, and a sample of older hours.
 
-    State and view are read one after the other while the counting goes on. What differs is looked at again, until it is
-    equal or nothing moved in between: then it is wrong, or the view is still behind.
+    State and view are read one after the other while counting continues. Differing hours are compared again until they
+    are equal, or until they differ although nothing changed in between: then they are wrong. If they still differ after
+    the last try, the view is behind.
 
     Args:
-        seed: of the sample.
+        seed: seed of the sample.
     """
     position = state.position()
     if position is None or position.newest_ms is None:
@@ -104,7 +105,7 @@ def _around(wrong: Iterable[Mismatch]) -> list[Ends]:
 
 
 def _compare(expected: list[HourPoint], read: list[HourPoint]) -> tuple[int, list[Mismatch]]:
-    """Number of points compared, and those that differ. A point that is zero may be missing."""
+    """Return the number of compared points, and those that differ. A point of zero may be missing."""
     shown = {(point.end_ms, point.series): point.sums for point in read}
     wrong = []
     for point in expected:

@@ -77,7 +77,7 @@ class Stores(Protocol):
         """Return the counts at one point in time."""
 
     def shown(self) -> Comparison:
-        """The hours as a dashboard reads them, beside the state."""
+        """Compare the hours that a dashboard reads with the state."""
 
 
 @dataclass
