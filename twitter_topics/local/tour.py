@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import tenacity
 
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.audit.run import audit
@@ -35,6 +37,9 @@ _TRAINING_SECONDS = 1800
 _PROMOTION_SECONDS = 300
 _BALANCE_SECONDS = 900
 _STILL_SECONDS = 120
+_PATIENCE_SECONDS = 120
+
+_Answer = TypeVar("_Answer")
 
 
 class StepFailedError(TwitterTopicsError):
@@ -154,8 +159,7 @@ class Tour:
         reported: set[str] = set()
         with self._waiting(f"Airflow: {run.dag_id}", _TRAINING_SECONDS) as (show, in_time):
             while in_time():
-                now = self._airflow.run(run)
-                tasks = self._airflow.tasks(run)
+                now, tasks = self._patiently(lambda: (self._airflow.run(run), self._airflow.tasks(run)))
                 for task in tasks:
                     if task.state in ("success", "skipped", "failed") and task.task_id not in reported:
                         reported.add(task.task_id)
@@ -177,7 +181,7 @@ class Tour:
                 if champion := self._models.champion():
                     self._say(f"Airflow: {PROMOTION}: {champion.reason}")
                     return champion
-                run = self._airflow.newest_run(PROMOTION)
+                run = self._patiently(lambda: self._airflow.newest_run(PROMOTION))
                 if run and run.state == "failed":
                     self._fail(run, self._airflow.tasks(run))
                 if run and run.state == "success" and self._models.champion() is None:
@@ -227,13 +231,16 @@ class Tour:
         self._say("everything is archived, indexed and counted")
         return report
 
-    def _patiently(self, look: Callable[[], Report]) -> Report:
-        """Try twice: a store may be busy while it processes the backlog."""
-        try:
-            return look()
-        except RetryableError as error:
-            self._say(f"trying again: {error}")
-            return look()
+    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Repeat a question for a while: a busy store or Airflow answers later."""
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(RetryableError),
+            stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
+            wait=tenacity.wait_fixed(_POLL_SECONDS),
+            before_sleep=lambda attempt: self._say(f"trying again: {attempt.outcome and attempt.outcome.exception()}"),
+            reraise=True,
+        )
+        return attempts(ask)
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 

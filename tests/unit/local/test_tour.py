@@ -198,6 +198,31 @@ def test_the_first_model_is_trained_and_promoted(tour: Tour, said: list[str]) ->
     assert "Airflow: model_promotion: first model" in said
 
 
+def test_a_busy_airflow_is_asked_again(tour: Tour, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    airflow = with_airflow(tour, FakeAirflow(["running", "success"], []))
+    answer, failures = airflow.run, [RetryableError("Airflow on port 18080 does not answer: timed out")]
+
+    def run(asked: Run) -> Run:
+        if failures:
+            raise failures.pop()
+        return answer(asked)
+
+    monkeypatch.setattr(airflow, "run", run)
+    tour._follow(Run("topic_retraining", "manual__1", "queued"))
+    assert said == ["trying again: Airflow on port 18080 does not answer: timed out"]
+
+
+def test_an_airflow_that_stays_silent_ends_the_tour(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
+    airflow = with_airflow(tour, FakeAirflow(["running"], []))
+
+    def run(_: Run) -> Run:
+        raise RetryableError("Airflow on port 18080 does not answer: timed out")
+
+    monkeypatch.setattr(airflow, "run", run)
+    with pytest.raises(RetryableError, match="does not answer"):
+        tour._follow(Run("topic_retraining", "manual__1", "queued"))
+
+
 def test_a_failed_training_shows_task_log_and_address(tour: Tour) -> None:
     tasks = [TaskState("name_version", "success", 1), TaskState("train", "failed", 2)]
     with_airflow(tour, FakeAirflow(["running", "failed"], tasks))
