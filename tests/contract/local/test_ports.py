@@ -1,11 +1,17 @@
-"""Ports, and who holds one."""
+"""Ports, who holds one, and that the stack does not start on one that is taken."""
 
 from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
+import pytest
+
+from twitter_topics.errors import ConfigurationError
 from twitter_topics.local.ports import DEFAULT_PORTS, Ports, listener, taken_port_sentences
+from twitter_topics.local.stack import Stack
+from twitter_topics.settings import Settings
 
 
 def test_one_offset_moves_every_port() -> None:
@@ -29,3 +35,14 @@ def test_a_free_port_has_no_holder() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))  # bound, but nobody listens
         assert listener(other.getsockname()[1]) == ""
+
+
+def test_a_port_in_use_stops_the_start_before_anything_runs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        offset = str(port - DEFAULT_PORTS["influxdb"])
+        made = Stack(Settings({"LOCAL_STATE_DIR": str(tmp_path), "LOCAL_PORT_OFFSET": offset}), lambda _: None)
+        with pytest.raises(ConfigurationError, match=rf"port {port} \(influxdb\) is in use .* LOCAL_PORT_OFFSET"):
+            made.up(["services"])
+    assert not made.supervisor.is_alive()
+    assert made.supervisor.leftovers() == set()

@@ -273,10 +273,3 @@ def test_gaps_of_the_last_days(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     found.clear()
     assert "no gaps in the last 7 days" in run("gaps").output
-
-
-def test_gaps_without_influxdb_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INFLUXDB_URL", "http://127.0.0.1:9")
-    shown = run("gaps")
-    assert shown.exit_code == 75
-    assert "InfluxDB at 127.0.0.1:9 did not query" in shown.output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socket
 from pathlib import Path
 
 import pytest
@@ -122,16 +121,6 @@ def test_a_changed_setting_concerns_the_services_that_see_it(tmp_path: Path) -> 
         before.layout.service_state(service.name).write_text(json.dumps(state))
     assert make(tmp_path)[0]._write_environments() == set()
     assert make(tmp_path, PRODUCER_LIMIT="5")[0]._write_environments() == {"producer"}
-
-
-def test_a_port_in_use_stops_the_start_before_anything_runs(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        made, _ = make(tmp_path, LOCAL_PORT_OFFSET=str(port - DEFAULT_PORTS["influxdb"]))
-        with pytest.raises(ConfigurationError, match=rf"port {port} \(influxdb\) is in use .* LOCAL_PORT_OFFSET"):
-            made.up(["services"])
-    assert not made.supervisor.is_alive()
-    assert made.supervisor.leftovers() == set()
 
 
 def test_the_first_passwords_are_shown_once(tmp_path: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-import socket
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,7 +21,7 @@ from producer.reporting.background import Background
 from producer.reporting.progress import PATIENCE_SECONDS, REPORT_SECONDS, Progress
 from producer.reporting.words import Snapshot
 from producer.status import Spend, Status
-from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.errors import RetryableError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
@@ -358,19 +356,6 @@ def test_every_metric_is_served_with_its_source(world: World, progress: Progress
         f"spend_paused{label}": 0,
     }
     assert all(name.startswith(prefix) for name in found)
-
-
-def test_prometheus_is_served_locally_only_and_the_port_is_released(progress: Progress) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        with pytest.raises(ConfigurationError, match=rf"port {port} \(PRODUCER_METRICS_PORT"):
-            progress.metrics.serve(port)
-    progress.metrics.serve(port)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
-        assert b'twitter_topics_producer_connected{source="x_v2"} 1.0' in answer.read()
-    progress.close()
-    with socket.create_server(("127.0.0.1", port)):
-        pass
 
 
 def test_several_sources_have_their_own_names_and_ports() -> None:
