@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 
 from twitter_topics.backends.query_keeper import NotReady, Patience, Query, QueryKeeper
-from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.errors import ConfigurationError, RetryableError
 
 QUICK = Patience(first=0.05, longest=0.2, settled=0.0, stalled=60.0, report_every=0.0, look_every=0.01)
@@ -212,13 +210,3 @@ def test_an_unreachable_store_is_named_while_a_batch_waits_for_it() -> None:
         answers[0] = ""
         until(lambda: reports.last("a").get("ok") is True)
     assert query.stopped
-
-
-def test_the_message_has_the_address_of_the_unreachable_server() -> None:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-        assert f"S3 at 127.0.0.1:{port} is unreachable" in unreachable_message("S3", f"http://127.0.0.1:{port}")
-        listening.listen()
-        assert unreachable_message("S3", f"http://127.0.0.1:{port}") == ""
-    assert unreachable_message("S3", "") == ""

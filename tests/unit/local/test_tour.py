@@ -24,6 +24,8 @@ from twitter_topics.settings import Settings
 from twitter_topics.topic_models.registry.store import Champion
 
 CHAMPION = Champion("20270114T000000Z-gsdmm", '"1"', "2027-01-14T00:10:00+00:00", "first model", "airflow", None)
+S3_KEYS = {"S3_ACCESS_KEY_ID": "nobody", "S3_SECRET_ACCESS_KEY": "nothing"}
+"""Without keys boto3 asks the cloud's metadata service for some."""
 
 
 @dataclass
@@ -92,7 +94,7 @@ def tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> To
     clock = iter(range(10**9))
     monkeypatch.setattr(tour_module.time, "sleep", lambda _: None)
     monkeypatch.setattr(tour_module.time, "monotonic", lambda: float(next(clock)))
-    settings = Settings({"SPEED_HEALTH_DIR": str(tmp_path / "health"), "TOPICS_MIN_DOCUMENTS": "2000"})
+    settings = Settings({"SPEED_HEALTH_DIR": str(tmp_path / "health"), "TOPICS_MIN_DOCUMENTS": "2000"} | S3_KEYS)
     made = Tour(FakeStack(Layout(tmp_path)), settings, said.append)  # type: ignore[arg-type]
     made._archive, made._models = FakeArchive(), FakeModels()  # type: ignore[assignment]
     return made
@@ -141,7 +143,7 @@ def test_after_the_end_of_a_fast_source_everything_is_waited_for(
 
 def test_with_several_sources_all_must_have_ended_or_arrived(tmp_path: Path) -> None:
     health = tmp_path / "health"
-    settings = Settings({"PRODUCER_SOURCE": "replay,bluesky", "SPEED_HEALTH_DIR": str(health)})
+    settings = Settings({"PRODUCER_SOURCE": "replay,bluesky", "SPEED_HEALTH_DIR": str(health)} | S3_KEYS)
     tour = Tour(FakeStack(Layout(tmp_path)), settings, lambda _: None)  # type: ignore[arg-type]
     assert tour._producers() == (False, False)
     write_health(health, "producer-replay", ok=True, state="finished", lag=99_999)

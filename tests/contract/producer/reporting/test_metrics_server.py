@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from producer.position import Position
+from producer.position import SourcePosition
 from producer.reporting.progress import Progress
 from producer.status import Status
 from twitter_topics.errors import ConfigurationError
 
 
 def test_prometheus_is_served_locally_only_and_the_port_is_released(tmp_path: Path) -> None:
-    progress = Progress(tmp_path, Position({}), source="x_v2", status=Status(connected=True), backlog=lambda: (0, 0))
+    progress = Progress(
+        tmp_path, SourcePosition({}), source="x_v2", status=Status(connected=True), backlog=lambda: (0, 0)
+    )
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(ConfigurationError, match=rf"port {port} \(PRODUCER_METRICS_PORT"):

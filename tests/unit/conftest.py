@@ -1,0 +1,33 @@
+"""A unit test talks to nobody over the network: what does belongs to tests/contract."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+_NETWORK = (socket.AF_INET, socket.AF_INET6)
+
+
+@pytest.fixture(autouse=True)
+def network_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Fails a test that uses a network socket, also when the code under test swallows the error. Yields what it did."""
+    calls: list[str] = []
+
+    def guarded(name: str) -> Callable[..., Any]:
+        real = getattr(socket.socket, name)
+
+        def call(self: socket.socket, *arguments: Any) -> Any:
+            if self.family not in _NETWORK:
+                return real(self, *arguments)
+            calls.append(f"{name}{arguments}")
+            raise PermissionError(f"a unit test calls {calls[-1]}: it belongs to tests/contract")
+
+        return call
+
+    for name in ("connect", "connect_ex", "listen"):
+        monkeypatch.setattr(socket.socket, name, guarded(name))
+    yield calls
+    assert not calls, f"a unit test used the network, it belongs to tests/contract: {calls}"

@@ -1,0 +1,27 @@
+"""The guard of this tier."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"), [("connect", ("127.0.0.1", 9)), ("connect_ex", ("127.0.0.1", 9)), ("listen", 1)]
+)
+def test_a_network_socket_fails_the_test_also_where_the_error_is_swallowed(
+    call: str, argument: object, network_calls: list[str]
+) -> None:
+    with socket.socket() as one, pytest.raises(PermissionError, match=r"belongs to tests/contract"):
+        getattr(one, call)(argument)
+    assert network_calls == [f"{call}{(argument,)}"]
+    network_calls.clear()
+
+
+def test_sockets_within_this_machine_are_not_meant(network_calls: list[str]) -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.sendall(b"x")
+        assert other.recv(1) == b"x"
+    assert network_calls == []
