@@ -37,7 +37,7 @@ def nothing_left() -> Iterator[None]:
     yield
     left = [thread for thread in threading.enumerate() if thread not in before]
     for thread in left:  # a thread of the client library ends just after its connection
-        thread.join(1.0)
+        thread.join(10.0)
     assert [thread.name for thread in left if thread.is_alive()] == []
 
 

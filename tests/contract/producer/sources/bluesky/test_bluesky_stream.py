@@ -461,6 +461,7 @@ def test_closing_ends_a_reader_blocked_by_a_full_inbox(tmp_path: Path, monkeypat
 
 def test_memory_is_bounded_while_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.receiving.inbox.Inbox.__init__.__defaults__", (20_000, 100_000))
+    monkeypatch.setattr("producer.sources.bluesky.reader.BATCH", 20)  # of 2,700 bytes: the bound holds for any timing
     network = Network(0, step_us=100)
     for _ in range(6000):
         network.post("x" * 2500)
