@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,28 @@ log = logging.getLogger(__name__)
 
 
 def free_offset(start: int = 1_000) -> int:
-    """Return the first port offset from `start` at which all ports of a stack are free."""
+    """Return the first port offset from `start` at which all ports of a stack are free.
+
+    It stays this process's until it ends: tests that start their stacks at the same time get different offsets.
+    """
     for offset in range(start, 40_000, 500):
-        if not taken_port_sentences({name: port + offset for name, port in DEFAULT_PORTS.items()}):
+        if _claim(offset) and not taken_port_sentences({name: port + offset for name, port in DEFAULT_PORTS.items()}):
             return offset
     msg = "no block of free ports found"
     raise RuntimeError(msg)
+
+
+def _claim(offset: int) -> bool:
+    """Claim an offset, unless another process has. The claim is an abstract socket: its scope is the network namespace,
+    like that of the ports, and the kernel drops it with the process."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0twitter-topics-ports-{offset}")
+    except OSError:
+        claim.close()
+        return False
+    claim.detach()
+    return True
 
 
 def stack_variables(state_dir: Path) -> dict[str, str]:
