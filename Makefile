@@ -63,8 +63,10 @@ logs:
 doctor:
 	@$(CLI) doctor
 
+# most of the time is spent in waiting for servers, so more run side by side than there are cores
+PARALLEL := -n 4 --dist loadgroup --no-loadscope-reorder
 test: bootstrap-dev
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 # the tests on every supported Python on this machine
 test-pythons:

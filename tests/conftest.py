@@ -25,6 +25,30 @@ def _isolate() -> None:
 _isolate()
 
 
+_HERE = Path(__file__).parent
+_LONGEST_FIRST = ("e2e", "spark", "contract", "dags", "plugins", "unit")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What `make test` runs side by side, as pytest-xdist's groups: each whole stack; what shares one Kafka,
+    Elasticsearch, S3, InfluxDB and Spark session; what shares one Airflow; any other file."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _LONGEST_FIRST.index(_tier(item)))
+
+
+def _tier(item: pytest.Item) -> str:
+    return item.path.relative_to(_HERE).parts[0]
+
+
+def _group(item: pytest.Item) -> str:
+    if {"services", "spark"} & set(getattr(item, "fixturenames", ())):
+        return "services"
+    return "airflow" if _tier(item) in ("dags", "plugins") else str(item.path.relative_to(_HERE))
+
+
 @dataclass(frozen=True)
 class Services:
     """Addresses of real services as settings variables."""
