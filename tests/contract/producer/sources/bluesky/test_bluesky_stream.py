@@ -44,6 +44,7 @@ from tests.fakes.jetstream import (
     stall,
     status,
 )
+from tests.fakes.script import FakeClock
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.gap import Gap
 
@@ -235,12 +236,23 @@ def hurried() -> Context:
     return Context(monotonic=lambda: time.monotonic() * 1000)
 
 
+def beside(step: Step) -> Step:
+    """A step that goes on while the next one runs."""
+    return lambda stream: threading.Thread(target=step, args=(stream,)).start()
+
+
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("fault", [stall, silent])
 def test_a_silent_host_is_replaced_by_the_next(wire: str, fault: Step, tmp_path: Path) -> None:
     network = Network(20)
-    context = hurried()
-    with FakeJetstream(network, [[frames(1), fault]]) as idle, FakeJetstream(network) as other:
+    clock = FakeClock()
+    context = Context(monotonic=clock.monotonic)
+
+    def wait(stream: Stream) -> None:
+        while not context.status.reconnects and not stream.host.end.wait(0.01):
+            clock.advance(QUICK.stall_s / 3)
+
+    with FakeJetstream(network, [[frames(1), beside(wait), fault]]) as idle, FakeJetstream(network) as other:
         source = open_source(f"{idle.url},{other.url}", tmp_path, start_of(network, idle), context, wire=wire)
         events = collect(source, 20)
     assert set(ids(events)) == set(network.post_ids)
@@ -346,10 +358,13 @@ def test_brief_connections_do_not_earn_immediate_attempts(tmp_path: Path) -> Non
 def test_after_a_long_healthy_connection_the_first_attempt_is_immediate(tmp_path: Path) -> None:
     network = Network(10)
     waits: list[float] = []
-    context = replace(hurried(), pause=lambda seconds: bool(waits.append(seconds)))
+    clock = FakeClock()
+    context = Context(monotonic=clock.monotonic, pause=lambda seconds: bool(waits.append(seconds)))
 
     def last(stream: Stream) -> None:
-        stream.host.end.wait(0.02)  # twenty seconds on the fast clock
+        while not context.status.received_bytes and not stream.host.end.wait(0.001):
+            pass  # until the client follows
+        clock.advance(20)
 
     with FakeJetstream(network, [[frames(5), last, hang_up], [hang_up]]) as host:
         source = open_source(host.url, tmp_path, start_of(network, host), context, replace(BLUESKY, jitter=0.0))
