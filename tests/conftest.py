@@ -19,6 +19,8 @@ def _isolate() -> None:
     prefixes = tuple(str(section.model_config["env_prefix"]) for section in Settings.sections().values())
     for name in [name for name in os.environ if name.startswith(prefixes)]:
         del os.environ[name]
+    for name in ("COLUMNS", "LINES"):  # of the caller's terminal; pytest-xdist's workers set them too
+        os.environ.pop(name, None)
     os.environ[ENV_FILE_VARIABLE] = ""
 
 
