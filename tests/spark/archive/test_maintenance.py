@@ -14,11 +14,10 @@ from twitter_topics.archive import maintenance
 from twitter_topics.archive.maintenance import (
     closed_state,
     compact_archive,
-    current_snapshot,
     expire_snapshots,
     remove_orphans,
 )
-from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
 from twitter_topics.counts.recount import topic_hour_table
 from twitter_topics.errors import IntegrityError
@@ -71,13 +70,13 @@ def test_small_files_of_closed_hours_are_merged_with_every_row(spark: SparkSessi
 def test_an_hour_with_few_files_is_left_alone(spark: SparkSession, local_archive: Settings) -> None:
     append(spark, local_archive, range(10))
     append(spark, local_archive, range(10, 20))
-    snapshot = current_snapshot(spark, raw_table(local_archive))
+    snapshot = current_snapshot(spark, local_archive)
 
     done = compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=3)
 
     assert done is not None
     assert done.after.files == 2
-    assert current_snapshot(spark, raw_table(local_archive)) == snapshot
+    assert current_snapshot(spark, local_archive) == snapshot
 
 
 def test_appends_during_the_compaction_are_kept(spark: SparkSession, local_archive: Settings) -> None:

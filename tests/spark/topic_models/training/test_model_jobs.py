@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from twitter_topics.archive.rows import archive_rows, raw_table
+from twitter_topics.archive.rows import archive_rows, current_snapshot, raw_table
 from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.settings import Settings
@@ -23,7 +23,7 @@ from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.training.corpus import is_held_out
 from twitter_topics.topic_models.training.jobs import TooFewTweetsError, evaluate, train
 from twitter_topics.topic_models.training.request import TrainingRequest
-from twitter_topics.topic_models.training.tweets import current_snapshot, read_tweets
+from twitter_topics.topic_models.training.tweets import read_tweets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
