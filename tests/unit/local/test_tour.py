@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pytest
 
 from twitter_topics.audit.balance import Facts, balance
-from twitter_topics.backends.kafka_contents import Range
+from twitter_topics.backends.kafka_offsets import Range
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.health.report import write_health
 from twitter_topics.local import tour as tour_module
