@@ -8,7 +8,7 @@ TwitterTopicsError
 ├── ConflictError          another writer was faster: read the new state and decide again
 ├── IntegrityError         data read differs from data written: keep the last good state and report
 ├── NotReady               something a query needs does not exist yet: wait, nothing is wrong
-├── TooFewTweetsError      too few tweets for a training: try later
+├── TooFewTweetsError      too few tweets for a training: try later (exit code 75)
 ├── TooLargeError          a frame is larger than allowed: reject it
 └── StepFailedError        a step of the tour failed: report it
 """
@@ -35,6 +35,10 @@ class ConfigurationError(TwitterTopicsError):
 
 class RetryableError(TwitterTopicsError):
     """A service is unavailable or busy. The same call may succeed later."""
+
+
+class TooFewTweetsError(TwitterTopicsError):
+    """The archive holds too few tweets for a training."""
 
 
 class ConflictError(TwitterTopicsError):

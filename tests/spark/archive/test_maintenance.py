@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from spark_apps.batch.maintain_archive import prepare
 from twitter_topics.archive import maintenance
 from twitter_topics.archive.maintenance import (
     closed_state,
@@ -65,6 +66,19 @@ def test_small_files_of_closed_hours_are_merged_with_every_row(spark: SparkSessi
     whole = closed_state(spark, local_archive, CLOSED_BEFORE + timedelta(hours=1))
     assert whole is not None
     assert whole.files == 3, "the two files of the open hour must stay"
+
+
+def test_the_job_that_airflow_submits(spark: SparkSession, local_archive: Settings) -> None:
+    hour = datetime(2024, 11, 1, 10, tzinfo=UTC)
+    for start in range(0, 30, 10):
+        append(spark, local_archive, range(start, start + 10), hour=hour)
+    limits = ["--min-files", "2", "--expire-hours", "24", "--orphan-hours", "72"]
+
+    prepare(local_archive, ["--closed-before", "2024-11-01T11:00Z", *limits])(spark)
+
+    state = closed_state(spark, local_archive, hour + timedelta(hours=1))
+    assert state is not None
+    assert (state.files, state.rows) == (1, 30)
 
 
 def test_an_hour_with_few_files_is_left_alone(spark: SparkSession, local_archive: Settings) -> None:

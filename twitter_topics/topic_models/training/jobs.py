@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.archive.rows import current_snapshot
-from twitter_topics.errors import TwitterTopicsError
+from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AGREEMENT_TEXTS = 200
-
-
-class TooFewTweetsError(TwitterTopicsError):
-    """The window has fewer tweets than a training requires. There may be enough later."""
 
 
 @dataclass(frozen=True)

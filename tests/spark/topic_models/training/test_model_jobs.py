@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from twitter_topics.archive.rows import archive_rows, current_snapshot, raw_table
-from twitter_topics.errors import ConflictError, IntegrityError
+from twitter_topics.errors import ConflictError, IntegrityError, TooFewTweetsError
 from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.settings import Settings
 from twitter_topics.testing.corpora import planted_documents
@@ -21,7 +21,7 @@ from twitter_topics.topic_models.registry.champion import load_champion
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json, register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.training.corpus import is_held_out
-from twitter_topics.topic_models.training.jobs import TooFewTweetsError, evaluate, train
+from twitter_topics.topic_models.training.jobs import evaluate, train
 from twitter_topics.topic_models.training.request import TrainingRequest
 from twitter_topics.topic_models.training.tweets import read_tweets
 
