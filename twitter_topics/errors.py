@@ -34,7 +34,14 @@ class ConfigurationError(TwitterTopicsError):
 
 
 class RetryableError(TwitterTopicsError):
-    """A service is unavailable or busy. The same call may succeed later."""
+    """A service is unavailable or busy. The same call may succeed later.
+
+    `retry_in_s`: how long the service asks to wait, in seconds; None where it does not say.
+    """
+
+    def __init__(self, message: str = "", *, retry_in_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_in_s = retry_in_s
 
 
 class TooFewTweetsError(TwitterTopicsError):

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.notice import Notice
 
@@ -66,15 +67,21 @@ class XCompliance:
         *,
         patience_seconds: float = 20 * 60,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
-        wait: Callable[[float], object] = time.sleep,
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
         if not settings.bearer_token.get_secret_value():
             msg = "X_BEARER_TOKEN is not set; batch compliance needs the app-only bearer token of a paid project"
             raise ConfigurationError(msg)
         self._settings = settings
-        self._patience = patience_seconds
         self._now_ms = now_ms
-        self._wait = wait
+        self._retries = RetryPolicy(
+            patience_seconds,
+            first_s=1,
+            longest_s=_MAX_PAUSE_SECONDS,
+            jitter=0,
+            monotonic=lambda: now_ms() / 1000,
+            sleep=wait,
+        )
 
     def job(self, job_id: str) -> Job:
         """Return the current state of a job."""
@@ -175,24 +182,20 @@ class XCompliance:
         return answer
 
     def _patiently(self, call: Callable[[], requests.Response]) -> requests.Response:
-        until, pause = self._now_ms() + self._patience * 1000, 1.0
-        while True:
-            seconds = pause
+        def attempt() -> requests.Response:
             try:
                 answer = call()
-                if answer.status_code < 500 and answer.status_code != 429:
-                    return answer
-                reason = f"HTTP {answer.status_code}"
-                if answer.status_code == 429:
-                    seconds = self._until_reset(answer) or _MAX_PAUSE_SECONDS
-                answer.close()
             except requests.RequestException as error:
-                reason = type(error).__name__  # its text may contain a signed URL
-            if self._now_ms() + seconds * 1000 > until:
-                raise RetryableError(f"X is unavailable: {reason}")
-            log.warning("X: %s; retrying in %.0f s", reason, seconds)
-            self._wait(seconds)
-            pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+                # its text may contain a signed URL
+                raise RetryableError(f"X is unavailable: {type(error).__name__}") from None
+            if answer.status_code < 500 and answer.status_code != 429:
+                return answer
+            answer.close()
+            limited = answer.status_code == 429
+            seconds = (self._until_reset(answer) or _MAX_PAUSE_SECONDS) if limited else None
+            raise RetryableError(f"X is unavailable: HTTP {answer.status_code}", retry_in_s=seconds)
+
+        return self._retries.run(attempt)
 
     def _until_reset(self, answer: requests.Response) -> float:
         reset = answer.headers.get("x-rate-limit-reset", "")
