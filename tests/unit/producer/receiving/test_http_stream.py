@@ -22,7 +22,6 @@ from pydantic import SecretStr
 
 from producer.position import SourcePosition
 from producer.receiving import http_stream
-from producer.receiving.answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeouts
 from producer.receiving.inbox import Inbox
@@ -52,6 +51,7 @@ from tests.fakes.script import (
     status,
     too_short,
 )
+from twitter_topics.backends.http_answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.records.gap import Gap
 
