@@ -297,7 +297,7 @@ def measure(way: str, address: str, number: int, other: int, python: str = sys.e
 def answer(process: subprocess.Popen[str]) -> dict[str, float]:
     out, _ = process.communicate()
     if process.returncode:
-        raise SystemExit(f"a measurement failed: {process.args}")
+        raise SystemExit(f"a measurement failed: {process.args!r}")
     found: dict[str, float] = json.loads(out.splitlines()[-1])
     return found
 

@@ -10,17 +10,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 from typer.testing import CliRunner
 
 from tests.fakes.http import Connection, HttpServer
-from twitter_topics import settings as module
 from twitter_topics.cli.main import app
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
-from twitter_topics.settings import Settings
+from twitter_topics.settings import Settings, sections
 
 CANARY = "canary-7c1f"
 NOBODY = "127.0.0.1:9"
@@ -29,8 +30,8 @@ NOBODY = "127.0.0.1:9"
 def secret_names() -> list[str]:
     return [
         f"{section.model_config['env_prefix']}{name.upper()}"
-        for section in vars(module).values()
-        if isinstance(section, type) and issubclass(section, module.BaseSettings)
+        for section in vars(sections).values()
+        if isinstance(section, type) and issubclass(section, BaseSettings)
         for name, field in section.model_fields.items()
         if field.annotation is SecretStr
     ]
@@ -89,8 +90,8 @@ def test_there_is_a_canary_in_every_cage() -> None:
 
 def test_sections_and_refusals_of_them_do_not_tell() -> None:
     settings = Settings(SECRETS)
-    for name in vars(module.Settings):
-        if isinstance(getattr(module.Settings, name), module.cached_property):
+    for name in vars(Settings):
+        if isinstance(getattr(Settings, name), cached_property):
             section = getattr(settings, name)
             shown = f"{section!r} {section} {section.model_dump_json()} {vars(section)}"
             assert CANARY not in shown, name

@@ -20,6 +20,7 @@ from twitter_topics.archive.maintenance import (
 )
 from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
+from twitter_topics.backends.sql import statement
 from twitter_topics.counts.recount import topic_hour_table
 from twitter_topics.errors import IntegrityError
 
@@ -119,11 +120,10 @@ def test_appends_during_the_compaction_are_kept(spark: SparkSession, local_archi
 def test_lost_rows_are_detected(spark: SparkSession, local_archive: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for start in range(0, 40, 10):
         append(spark, local_archive, range(start, start + 10))
-    original = maintenance.statement
 
     def deleting(name: str, **identifiers: str) -> str:
         spark.sql(f"DELETE FROM {raw_table(local_archive)} WHERE kafka_offset = 7")  # noqa: S608 - a test's own table
-        return original(name, **identifiers)
+        return statement(name, **identifiers)
 
     monkeypatch.setattr(maintenance, "statement", deleting)
     with pytest.raises(IntegrityError, match=r"40 rows at snapshot .* 39 rows at snapshot"):

@@ -138,7 +138,7 @@ def answers(*given: tuple[int, dict[str, str], bytes]) -> Iterator[HttpServer]:
 
 
 JOB = {"id": "7", "status": "complete", "upload_url": "http://u/?sig=s1", "download_url": "http://d/?sig=s2"}
-DONE = (200, {}, json.dumps({"data": JOB}).encode())
+DONE: tuple[int, dict[str, str], bytes] = (200, {}, json.dumps({"data": JOB}).encode())
 
 
 def test_limits_and_errors_are_retried(clock: Clock) -> None:
@@ -259,7 +259,7 @@ def test_a_signed_url_that_is_rejected(clock: Clock, code: int) -> None:
         assert "canary" not in str(error.value)
 
 
-VALUES = (
+VALUES: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just([]) | st.sampled_from(["7", "delete"])
 )
 FIELDS = st.sampled_from(["id", "action", "reason", "redacted_at", "created_at"])

@@ -11,8 +11,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from waiting import until
 
+from tests.unit.local.waiting import until
 from twitter_topics.errors import EXIT_CONFIGURATION
 from twitter_topics.local import processes
 from twitter_topics.local.runner import Backoff

@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from waiting import until
 
+from tests.unit.local.waiting import until
 from twitter_topics.local import processes
 from twitter_topics.local.environment import marker
 from twitter_topics.local.layout import Layout, write_private

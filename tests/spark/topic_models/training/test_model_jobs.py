@@ -82,7 +82,7 @@ def archive(spark: SparkSession, local_archive: Settings) -> Settings:
 def test_reading_gives_each_tweet_once_in_a_fixed_order(spark: SparkSession, archive: Settings) -> None:
     snapshot = current_snapshot(spark, archive)
     assert snapshot is not None
-    window = {"start": START, "end": START + timedelta(hours=20), "max_tweets": 100_000}
+    window: dict[str, Any] = {"start": START, "end": START + timedelta(hours=20), "max_tweets": 100_000}
     before = read_tweets(spark, archive, snapshot=snapshot, **window)
     assert before.count == 2400
     held_out = [is_held_out(str(10_000_000 + i)) for i in range(2400)]
