@@ -90,6 +90,7 @@ lint: bootstrap-dev
 # pages generated from the code
 docs: bootstrap-dev
 	@.venv/bin/python -m twitter_topics.settings.reference
+	@.venv/bin/python -m benchmarks.report
 
 # requirements.txt is valid for every Python of `requires-python`; it has no URLs, so that pip uses the configured index
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet

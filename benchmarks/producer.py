@@ -1,8 +1,9 @@
 """Posts per second that one producer process spools and gets acknowledged, compared with two clients without a spool.
 
-    make bench-producer                        # or: python benchmarks/producer.py --minutes 1 --json
+    make bench-producer                        # or: python benchmarks/producer.py --minutes 1
 
-Starts its own Kafka. Every measurement runs in its own process; the competitors alternate for several rounds.
+Starts its own Kafka. Every measurement runs in its own process; the competitors alternate for several rounds. Writes
+benchmarks/results/producer.json, and docs/benchmarks.md from it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +166,7 @@ def latency(address: str, number: int, rate: int) -> dict[str, float]:
     for upto, at in run.confirmed_at:
         waited += [(at - begin) * 1000 for begin in given[done:upto]]
         done = upto
-    cuts = statistics.quantiles(waited[number // 20 :], n=100)
+    cuts = statistics.quantiles(waited[number // 20 :], n=100, method="inclusive")
     return {"p50_ms": cuts[49], "p99_ms": cuts[98], "max_ms": max(waited[number // 20 :])}
 
 
@@ -199,10 +201,11 @@ def outage(address: str, number: int, rate: int) -> dict[str, float]:
     run.follow()
     ended.set()
     watcher.join()
+    seen.append((here.memory_info().rss, 0, 0))
     return {
         "rss_start_mb": begin / 1e6,
         "rss_max_mb": max(rss for rss, _, _ in seen) / 1e6,
-        "rss_end_mb": here.memory_info().rss / 1e6,
+        "rss_end_mb": seen[-1][0] / 1e6,
         "spool_max_mb": max(on_disk for _, _, on_disk in seen) / 1e6,
         "spool_max_records": max(waiting for _, waiting, _ in seen),
         "threads_end": here.num_threads(),
@@ -276,13 +279,8 @@ def child(arguments: list[str]) -> None:
     way, address, number, other = arguments
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
-    measured = {
-        "ours": ours,
-        "kafka-python": kafka_python,
-        "latency": latency,
-        "outage": outage,
-    }[way](address, int(number), int(other))
-    print(json.dumps(measured))
+    measure_way = {"ours": ours, "kafka-python": kafka_python, "latency": latency, "outage": outage}[way]
+    print(json.dumps(measure_way(address, int(number), int(other))))
 
 
 # --- all measurements
@@ -297,20 +295,9 @@ def measure(way: str, address: str, number: int, other: int, python: str = sys.e
 def answer(process: subprocess.Popen[str]) -> dict[str, float]:
     out, _ = process.communicate()
     if process.returncode:
-        raise SystemExit(f"a measurement failed: {process.args}")
+        raise SystemExit(f"a measurement failed: {process.args!r}")
     found: dict[str, float] = json.loads(out.splitlines()[-1])
     return found
-
-
-def python_with_confluent(folder: Path) -> str | None:
-    """Return the Python of a temporary environment with confluent-kafka; None if it cannot be installed."""
-    environment = folder / "venv"
-    made = subprocess.run([sys.executable, "-m", "venv", str(environment)], capture_output=True)
-    python = str(environment / "bin" / "python")
-    if made.returncode == 0:
-        wanted = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "confluent-kafka"]
-        made = subprocess.run([python, *wanted], capture_output=True)
-    return python if made.returncode == 0 else None
 
 
 def throughput(address: str, options: argparse.Namespace, confluent: str | None) -> list[dict[str, Any]]:
@@ -348,12 +335,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=10, help="length of the outage; 0 skips it")
     parser.add_argument("--rate", type=int, default=500, help="posts a second during the outage")
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
     from kafka import KafkaAdminClient
     from kafka.admin import NewTopic
 
+    from benchmarks import report
+    from benchmarks.circumstances import machine, python_with_confluent, versions
     from twitter_topics.testing.broker import Broker
 
     with tempfile.TemporaryDirectory(prefix="bench-producer-") as name:
@@ -365,7 +353,14 @@ def main() -> None:
             admin.create_topics([NewTopic(topic, 4, 1) for topic in TOPICS.values()])
             admin.close()
             confluent = python_with_confluent(Path(name))
-            result: dict[str, Any] = {"load": os.getloadavg()[0], "cores": os.cpu_count()}
+            load = {"begin": os.getloadavg()[0]}
+            result: dict[str, Any] = {
+                "measured_on": datetime.now(UTC).date().isoformat(),
+                "options": vars(options),
+                "machine": machine(),
+                "versions": versions(confluent),
+                "load": load,
+            }
             result["throughput"] = throughput(broker.address, options, confluent)
             result["latency"] = {
                 rate: answer(measure("latency", broker.address, number, rate))
@@ -373,10 +368,13 @@ def main() -> None:
             }
             if options.minutes:
                 result["outage"] = _outage(broker, options)
-            result["load_end"] = os.getloadavg()[0]
+            load["end"] = os.getloadavg()[0]
         finally:
             broker.stop()
-    print(json.dumps(result, indent=2) if options.json else _table(result))
+    report.RESULTS.parent.mkdir(exist_ok=True)
+    report.RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    report.write()
+    print(report.PAGE.read_text())
 
 
 def _outage(broker: Any, options: argparse.Namespace) -> dict[str, float]:
@@ -388,24 +386,6 @@ def _outage(broker: Any, options: argparse.Namespace) -> dict[str, float]:
     except subprocess.TimeoutExpired:
         broker.start()
     return answer(process)
-
-
-def _table(result: dict[str, Any]) -> str:
-    lines = [
-        f"{result['cores']} cores, load {result['load']:.1f} at the start, {result['load_end']:.1f} at the end",
-        "",
-    ]
-    lines.append(f"{'bytes':>6} {'':16} {'posts/s':>9} {'least':>9} {'most':>9} {'CPU us':>7} {'ratio':>6}")
-    for row in result["throughput"]:
-        speeds = f"{row['median']:>9,.0f} {row['least']:>9,.0f} {row['most']:>9,.0f}"
-        lines.append(f"{row['bytes']:>6} {row['way']:16} {speeds} {row['cpu_us']:>7.1f} {row['ratio']:>6.2f}")
-    lines.append("")
-    for rate, found in result["latency"].items():
-        times = ", ".join(f"{name.removesuffix('_ms')} {value:.1f} ms" for name, value in found.items())
-        lines.append(f"received to acknowledged at {rate:,}/s: {times}")
-    if "outage" in result:
-        lines += ["", "broker down: " + ", ".join(f"{name} {value:,.0f}" for name, value in result["outage"].items())]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

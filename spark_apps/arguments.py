@@ -1,16 +1,31 @@
-"""argparse types: the job repeats the checks of the DAG's form."""
+"""Arguments of the jobs: they repeat the checks of the DAG's form."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import datetime
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import NoReturn, TypeVar
 
 from twitter_topics.archive.hours import parse_hour
+from twitter_topics.errors import ConfigurationError
 from twitter_topics.topic_models.registry.version import check_version
 
 _T = TypeVar("_T")
+
+
+class Arguments(argparse.ArgumentParser):
+    """A parser of a job's arguments, described by the job's docstring.
+
+    Raises:
+        ConfigurationError: from `parse_args`, naming the wrong or missing argument.
+    """
+
+    def __init__(self, description: str | None) -> None:
+        super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(message)
 
 
 def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -32,13 +47,23 @@ def hour(text: str) -> datetime:
     return _checked(parse_hour, text)
 
 
+def moment(text: str) -> datetime:
+    """An argparse type: a moment, ISO 8601; without an offset it is UTC."""
+    return _checked(_in_utc, text)
+
+
 def version(text: str) -> str:
     """argparse type: the name of a model version."""
     return _checked(check_version, text)
 
 
+def _in_utc(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
 def _checked(check: Callable[[str], _T], text: str) -> _T:
     try:
         return check(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(str(error)) from None

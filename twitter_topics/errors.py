@@ -8,7 +8,7 @@ TwitterTopicsError
 ├── ConflictError          another writer was faster: read the new state and decide again
 ├── IntegrityError         data read differs from data written: keep the last good state and report
 ├── NotReady               something a query needs does not exist yet: wait, nothing is wrong
-├── TooFewTweetsError      too few tweets for a training: try later
+├── TooFewTweetsError      too few tweets for a training: try later (exit code 75)
 ├── TooLargeError          a frame is larger than allowed: reject it
 └── StepFailedError        a step of the tour failed: report it
 """
@@ -34,7 +34,18 @@ class ConfigurationError(TwitterTopicsError):
 
 
 class RetryableError(TwitterTopicsError):
-    """A service is unavailable or busy. The same call may succeed later."""
+    """A service is unavailable or busy. The same call may succeed later.
+
+    `retry_in_s`: how long the service asks to wait, in seconds; None where it does not say.
+    """
+
+    def __init__(self, message: str = "", *, retry_in_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_in_s = retry_in_s
+
+
+class TooFewTweetsError(TwitterTopicsError):
+    """The archive holds too few tweets for a training."""
 
 
 class ConflictError(TwitterTopicsError):

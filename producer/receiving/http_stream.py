@@ -11,12 +11,19 @@ from typing import NamedTuple
 import requests
 import urllib3
 
-from producer.receiving.answers import BROKEN, CONNECT_TIMEOUT_S, IMPOSSIBLE, Answer, reset_in_s, root_cause_sentence
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
 from producer.receiving.lines import LineBuffer
 from producer.receiving.rules import RATE_LIMITED, Backoff, WaitRules
 from producer.source import Context, Event
+from twitter_topics.backends.http_answers import (
+    BROKEN,
+    CONNECT_TIMEOUT_S,
+    IMPOSSIBLE,
+    Answer,
+    reset_in_s,
+    root_cause_sentence,
+)
 from twitter_topics.errors import ConfigurationError
 
 CHUNK_BYTES = 64 * 1024

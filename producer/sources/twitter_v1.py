@@ -16,15 +16,15 @@ from twython import TwythonStreamer
 
 from producer.position import SourcePosition
 from producer.receiving import rules
-from producer.receiving.answers import Answer, probe, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Rejection, Timeouts
 from producer.receiving.lines import json_object, unreadable
 from producer.source import Context, Event
 from producer.status import Status
+from twitter_topics.backends.http_answers import Answer, probe, skew_sentence, user_agent
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.records.notice import Notice
-from twitter_topics.records.tweet import tweet_identity, tweet_time
+from twitter_topics.records.tweet import TWITTER, tweet_identity, tweet_time
 from twitter_topics.settings import Settings, TwitterSettings
 
 BAD_CREDENTIALS = "the credentials were rejected: check TWITTER_CONSUMER_* and TWITTER_ACCESS_*"
@@ -81,7 +81,7 @@ class Transport(TwythonStreamer):
 class TwitterSource:
     """Yields tweets and notices as they arrive. A live stream has no replay: posts during a stop are missed."""
 
-    name = "twitter"
+    name = TWITTER
     live = True
 
     def __init__(
@@ -268,7 +268,7 @@ def _delete(content: dict[str, Any]) -> Notice | None:
     if not isinstance(status, dict) or not (tweet_id := _id(status, "id")):
         return None
     at_ms = tweet_time({"timestamp_ms": content.get("timestamp_ms")}) or 0
-    return Notice("delete", "twitter", tweet_id, _id(status, "user_id"), at_ms=at_ms, payload={"delete": content})
+    return Notice("delete", TWITTER, tweet_id, _id(status, "user_id"), at_ms=at_ms, payload={"delete": content})
 
 
 def _scrub_geo(content: dict[str, Any]) -> Notice | None:
@@ -276,7 +276,7 @@ def _scrub_geo(content: dict[str, Any]) -> Notice | None:
     if not user_id or not up_to:
         return None
     payload = {"scrub_geo": content}
-    return Notice("scrub_geo", "twitter", user_id=user_id, up_to_tweet_id=up_to, payload=payload)
+    return Notice("scrub_geo", TWITTER, user_id=user_id, up_to_tweet_id=up_to, payload=payload)
 
 
 def _status_withheld(content: dict[str, Any]) -> Notice | None:
@@ -292,7 +292,7 @@ def _user_withheld(content: dict[str, Any]) -> Notice | None:
 def _withheld(tweet_id: str, user_id: str, name: str, content: dict[str, Any]) -> Notice:
     countries = content.get("withheld_in_countries")
     named = tuple(one for one in countries if isinstance(one, str)) if isinstance(countries, list) else ()
-    return Notice("withheld", "twitter", tweet_id, user_id, countries=named, payload={name: content})
+    return Notice("withheld", TWITTER, tweet_id, user_id, countries=named, payload={name: content})
 
 
 _NOTICES = {

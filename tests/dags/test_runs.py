@@ -71,7 +71,7 @@ def trained(store: ModelStore, version: str, *, champion: str | None = None, **m
         "champion": {"version": champion, "etag": "x"} if champion else None,
         "verdict": {"promote": True, "reasons": ["good"]},
     }
-    files = {TRAINING: training, EVALUATION: evaluation, GOLDEN: {}, TOPICS: {"topics": []}}
+    files: dict[str, dict[str, Any]] = {TRAINING: training, EVALUATION: evaluation, GOLDEN: {}, TOPICS: {"topics": []}}
     store.put_files(
         version, {ARRAYS: b"arrays"} | {name: json_objects.encode(content) for name, content in files.items()}
     )

@@ -312,7 +312,7 @@ def half(stream: Stream) -> None:
 
 def stall(stream: Stream) -> None:
     """Keep the connection open but dead: no frames, no pongs."""
-    stream.socket.protocol.receive_data = lambda _: None  # type: ignore[method-assign]
+    stream.socket.protocol.receive_data = lambda _: None  # type: ignore[method-assign, assignment]
     stream.host.end.wait()
 
 
@@ -330,5 +330,7 @@ def status(code: int, name: str = "ServiceUnavailable", message: str = "not now"
 def trained_dictionary(seed: int = 0) -> bytes:
     """Return a small zstd dictionary trained on such frames; another `seed` has another id."""
     network = Network(400, start_us=1_700_000_000_000_000 + seed)
-    samples = [frame_of(entry, number, v2=True) for number, entry in enumerate(network.entries)]
+    samples: list[bytes | bytearray | memoryview] = [
+        frame_of(entry, number, v2=True) for number, entry in enumerate(network.entries)
+    ]
     return zstandard.train_dictionary(4096, samples, dict_id=1000 + seed).as_bytes()

@@ -46,7 +46,7 @@ class Setup:
         return self._sources[-1]
 
     def stop_at_the_first_wait(self) -> None:
-        self.clock.pause = lambda _: True  # type: ignore[method-assign]
+        self.clock.pause = lambda _: True  # type: ignore[method-assign, assignment]
 
     def arrived(self, number: int) -> Step:
         """Wait until this many posts were read: posts in flight when a connection is reset never arrive."""

@@ -199,4 +199,4 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings().kafka.raw_topic = "other"  # type: ignore[misc]
+        Settings().kafka.raw_topic = "other"

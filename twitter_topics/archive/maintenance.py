@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as fn
 
-from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import NAMESPACE, RAW_TABLE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.sql import statement
 from twitter_topics.errors import IntegrityError
@@ -85,19 +85,13 @@ def compact_archive(
 
 def closed_state(spark: SparkSession, settings: Settings, closed_before: datetime) -> ClosedHours | None:
     """Return files and rows of the closed hours at the current snapshot, from metadata; None without a snapshot."""
-    snapshot_id = current_snapshot(spark, raw_table(settings))
+    snapshot_id = current_snapshot(spark, settings)
     if snapshot_id is None:
         return None
     files = spark.read.option("versionAsOf", snapshot_id).table(f"{raw_table(settings)}.data_files")
     closed = files.where(fn.col("partition.event_time_hour") < (closed_before - _EPOCH) // timedelta(hours=1))
     row = closed.agg(fn.count("*").alias("files"), fn.coalesce(fn.sum("record_count"), fn.lit(0)).alias("rows")).first()
     return ClosedHours(snapshot_id, int(row["files"]), int(row["rows"]))
-
-
-def current_snapshot(spark: SparkSession, table: str) -> int | None:
-    """Return the id of the snapshot that readers see now."""
-    refs = spark.table(f"{table}.refs").where(fn.col("name") == "main").select("snapshot_id").first()
-    return None if refs is None else int(refs["snapshot_id"])
 
 
 def expire_snapshots(spark: SparkSession, settings: Settings, *, older_than: datetime, now: datetime) -> int:

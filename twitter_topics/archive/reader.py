@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from twitter_topics.archive.schema import DELETED, NAMESPACE, RAW_TABLE
 from twitter_topics.backends.database import database_url
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.records.tweet import TWITTER
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -185,7 +186,7 @@ class ArchiveStore:
         table = self._table()
         if table is None or table.current_snapshot() is None:
             return pa.array([], pa.string())
-        readable = "reject_reason IS NULL AND source = 'twitter'"
+        readable = f"reject_reason IS NULL AND source = '{TWITTER}'"
         try:
             scan = table.scan(row_filter=readable, selected_fields=("tweet_id",))
             ids = pc.unique(scan.to_arrow_batch_reader().read_all()["tweet_id"].cast(pa.large_string()))

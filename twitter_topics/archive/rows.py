@@ -31,6 +31,12 @@ def raw_table(settings: Settings) -> str:
     return f"{settings.archive.catalog_name}.{NAMESPACE}.{RAW_TABLE}"
 
 
+def current_snapshot(spark: SparkSession, settings: Settings) -> int | None:
+    """Id of the raw table's newest snapshot; None while the table is empty."""
+    main = spark.table(f"{raw_table(settings)}.refs").where("name = 'main'").select("snapshot_id").first()
+    return None if main is None else int(main["snapshot_id"])
+
+
 def time_bounds(settings: Settings) -> TimeBounds:
     """Return the allowed distance between event time and arrival, from the settings."""
     return TimeBounds(settings.speed.max_future_minutes * 60_000, settings.speed.max_age_days * 86_400_000)

@@ -24,7 +24,8 @@ import numpy as np
 from twitter_topics.archive.reader import ArchiveRecords, tweets_per_day
 from twitter_topics.audit.balance import Day, Facts
 from twitter_topics.audit.stores import Documents
-from twitter_topics.backends.kafka_contents import DeadLetters, Range
+from twitter_topics.backends.dead_letters import DeadLetters
+from twitter_topics.backends.kafka_offsets import Range
 from twitter_topics.backends.kafka_partitioner import partition_of
 
 if TYPE_CHECKING:

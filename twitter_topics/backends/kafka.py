@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
+from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import RetryableError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import KafkaSettings
 
-_PATIENCE_SECONDS = 60
+_RETRIES = RetryPolicy(deadline_s=60, longest_s=0.8)
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -62,16 +62,14 @@ def ensure_topics(settings: KafkaSettings) -> list[str]:
     Raises:
         RetryableError: the broker did not accept the request for a minute.
     """
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while True:
+
+    def create() -> list[str]:
         try:
             return _create_missing(settings)
         except KafkaError as error:
-            if time.monotonic() > until:
-                raise RetryableError(
-                    f"Kafka at {settings.bootstrap_servers} did not create the topics: {error}"
-                ) from error
-            time.sleep(0.5)
+            raise RetryableError(f"Kafka at {settings.bootstrap_servers} did not create the topics: {error}") from error
+
+    return _RETRIES.run(create)
 
 
 def topic_id(settings: KafkaSettings, topic: str) -> str:

@@ -1,6 +1,10 @@
-"""Where a Kafka topic ends, for start positions and lag."""
+"""Where the partitions of a Kafka topic begin and end: for start positions, lag and the audit. No consumer group."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -10,16 +14,17 @@ from twitter_topics.errors import RetryableError
 from twitter_topics.settings import KafkaSettings
 
 _TIMEOUT_MS = 10_000
-_OPTIONS = {
-    "enable_auto_commit": False,
-    "request_timeout_ms": _TIMEOUT_MS,
-    "bootstrap_timeout_ms": _TIMEOUT_MS,
-    "allow_auto_create_topics": False,
-}
+
+
+class Range(NamedTuple):
+    """Offsets of a partition: the first one that Kafka still has, and the next one to be written."""
+
+    begin: int
+    end: int
 
 
 class TopicEnds:
-    """Asks for the ends of a topic again and again over one connection. For one thread."""
+    """Asks for the ends of a topic repeatedly over one connection. For one thread."""
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._settings, self._topic = settings, topic
@@ -33,31 +38,83 @@ class TopicEnds:
         """
         try:
             if self._consumer is None:
-                self._consumer = KafkaConsumer(**client_options(self._settings), **_OPTIONS)
-            partitions = self._consumer.partitions_for_topic(self._topic) or set()
-            ends = self._consumer.end_offsets([TopicPartition(self._topic, one) for one in sorted(partitions)])
+                self._consumer = _connect(self._settings)
+            ends = self._consumer.end_offsets(_partitions(self._consumer, self._topic))
         except KafkaError as error:
             self.close()
-            msg = f"Kafka at {self._settings.bootstrap_servers} did not say where {self._topic} ends: {error}"
-            raise RetryableError(msg) from error
+            raise _unreachable(self._settings, error) from error
         return {place.partition: offset for place, offset in ends.items()}
 
     def close(self) -> None:
-        """Hang up. A later `read` connects anew."""
+        """Disconnect. A later `read` connects again."""
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
 
 
+def topic_ranges(settings: KafkaSettings, topic: str) -> dict[int, Range]:
+    """Offsets of each partition; empty when the topic does not exist.
+
+    Raises:
+        RetryableError: no broker answers.
+    """
+    with open_consumer(settings) as consumer:
+        return ranges(consumer, topic)
+
+
 def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
-    """`TopicEnds.read` once."""
-    ends = TopicEnds(settings, topic)
-    try:
-        return ends.read()
-    finally:
-        ends.close()
+    """The ends of `topic_ranges`."""
+    return {partition: offsets.end for partition, offsets in topic_ranges(settings, topic).items()}
 
 
 def lag(ends: dict[int, int], counted: dict[int, int]) -> int:
     """Records not yet counted. A partition that was never read counts in full."""
     return sum(max(0, end - counted.get(partition, 0)) for partition, end in ends.items())
+
+
+@contextmanager
+def open_consumer(settings: KafkaSettings) -> Iterator[KafkaConsumer]:
+    """A consumer without a group, closed at the end.
+
+    Raises:
+        RetryableError: no broker answers, now or inside the block.
+    """
+    try:
+        consumer = _connect(settings)
+    except KafkaError as error:
+        raise _unreachable(settings, error) from error
+    try:
+        yield consumer
+    except KafkaError as error:
+        raise _unreachable(settings, error) from error
+    finally:
+        consumer.close()
+
+
+def ranges(consumer: KafkaConsumer, topic: str) -> dict[int, Range]:
+    """`topic_ranges` over a consumer that is open."""
+    places = _partitions(consumer, topic)
+    if not places:
+        return {}
+    begins, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
+    return {place.partition: Range(begins[place], ends[place]) for place in places}
+
+
+def _connect(settings: KafkaSettings) -> KafkaConsumer:
+    return KafkaConsumer(
+        **client_options(settings),
+        client_id="twitter-topics-reader",
+        group_id=None,
+        enable_auto_commit=False,
+        allow_auto_create_topics=False,
+        request_timeout_ms=_TIMEOUT_MS,
+        bootstrap_timeout_ms=_TIMEOUT_MS,
+    )
+
+
+def _partitions(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
+    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+
+
+def _unreachable(settings: KafkaSettings, error: KafkaError) -> RetryableError:
+    return RetryableError(f"Kafka at {settings.bootstrap_servers} does not answer: {type(error).__name__}: {error}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from producer.sources.x_v2 import rules as x_rules
-from producer.sources.x_v2.api import XApi
+from twitter_topics.backends.x_api import XApi
 from twitter_topics.cli.screen import clean, say, screen, table
 from twitter_topics.errors import ConfigurationError, RetryableError
 

@@ -14,8 +14,7 @@ import pyarrow as pa
 from pyspark.sql import functions as fn
 
 from twitter_topics.archive.hours import HOUR, HourRange
-from twitter_topics.archive.maintenance import current_snapshot
-from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import NAMESPACE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.sql import statement
 from twitter_topics.classification.sentiment import compound
@@ -83,7 +82,7 @@ def recount_hours(spark: SparkSession, settings: Settings, hours: HourRange, *, 
     Raises:
         IntegrityError: the archive is empty, or what was written does not equal what is archived.
     """
-    snapshot_id = current_snapshot(spark, raw_table(settings))
+    snapshot_id = current_snapshot(spark, settings)
     if snapshot_id is None:
         raise IntegrityError(f"{raw_table(settings)} has no snapshot yet: nothing was archived")
     days = archived_days(spark, settings, hours, snapshot_id)

@@ -18,8 +18,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as fn
 
-from twitter_topics.archive.maintenance import current_snapshot
-from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import DELETED
 from twitter_topics.backends.spark_kafka import kafka_options
 from twitter_topics.backends.sql import statement
@@ -135,7 +134,7 @@ def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied
         fn.count("user_id").alias("users"),
     ).collect()[0]
     done = Applied(counts["notices"], counts["unreadable"])
-    snapshot = current_snapshot(spark, raw_table(settings))
+    snapshot = current_snapshot(spark, settings)
     if snapshot is None:
         return done
     before = spark.read.option("versionAsOf", snapshot).table(raw_table(settings))

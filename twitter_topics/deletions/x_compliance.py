@@ -17,21 +17,22 @@ from urllib.parse import urlsplit
 
 import requests
 
+from twitter_topics.backends.http_answers import Answer
+from twitter_topics.backends.retrying import RetryPolicy
+from twitter_topics.backends.x_api import COMPLIANCE_JOBS, LIMITED_S, XApi, json_object
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import TWITTER
 
 if TYPE_CHECKING:
     from twitter_topics.settings import XSettings
 
 log = logging.getLogger(__name__)
 
-SOURCE = "x_v2"
 POLL_SECONDS = 30
 """Between two polls of a job: 30 of the 150 requests that X allows in 15 minutes."""
 
-_JOBS = "/2/compliance/jobs"
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
-_MAX_PAUSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -66,23 +67,26 @@ class XCompliance:
         *,
         patience_seconds: float = 20 * 60,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
-        wait: Callable[[float], object] = time.sleep,
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        if not settings.bearer_token.get_secret_value():
-            msg = "X_BEARER_TOKEN is not set; batch compliance needs the app-only bearer token of a paid project"
-            raise ConfigurationError(msg)
-        self._settings = settings
-        self._patience = patience_seconds
+        self._x = XApi(settings, now_ms)
         self._now_ms = now_ms
-        self._wait = wait
+        self._retries = RetryPolicy(
+            patience_seconds,
+            first_s=1,
+            longest_s=LIMITED_S,
+            jitter=0,
+            monotonic=lambda: now_ms() / 1000,
+            sleep=wait,
+        )
 
     def job(self, job_id: str) -> Job:
         """Return the current state of a job."""
-        return _job(self._api("GET", f"{_JOBS}/{job_id}"))
+        return _job(self._api("GET", f"{COMPLIANCE_JOBS}/{job_id}"))
 
     def unfinished(self, name: str) -> Job | None:
         """Return the job of this name that waits for its upload or is in progress."""
-        jobs = self._api("GET", _JOBS, params={"type": "tweets"}) or []
+        jobs = self._api("GET", COMPLIANCE_JOBS, params={"type": "tweets"}) or []
         found = [_job(job) for job in jobs if job.get("name") == name]
         usable = [job for job in found if job.status == "in_progress" or self._awaits_upload(job)]
         return max(usable, key=lambda job: (job.status == "in_progress", int(job.job_id)), default=None)
@@ -96,7 +100,7 @@ class XCompliance:
         """
         job = self.unfinished(name)
         if job is None:
-            job = _job(self._api("POST", _JOBS, json={"type": "tweets", "name": name}))
+            job = _job(self._api("POST", COMPLIANCE_JOBS, body={"type": "tweets", "name": name}))
             log.info("compliance job %s created", job.job_id)
         if job.status == "created":
             self._upload(job, ids)
@@ -136,67 +140,42 @@ class XCompliance:
     def _upload(self, job: Job, ids: bytes) -> None:
         self._file("PUT", job.upload_url, data=ids, headers={"Content-Type": "text/plain"}).close()
 
-    def _api(self, method: str, path: str, **options: Any) -> Any:
+    def _api(
+        self, method: str, path: str, *, params: dict[str, str] | None = None, body: dict[str, str] | None = None
+    ) -> Any:
         """Call X and return the `data` of its response."""
-        token = self._settings.bearer_token.get_secret_value()
-        answer = self._patiently(
-            lambda: requests.request(
-                method,
-                self._settings.api_url.rstrip("/") + path,
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                allow_redirects=False,
-                **options,
-            )
-        )
-        what = f"X returned HTTP {answer.status_code} for {method} {path}: {_explanation(answer)}"
-        if answer.status_code in (401, 403):
-            raise ConfigurationError(
-                f"X_BEARER_TOKEN: {what}. The token must belong to an app with access to compliance."
-            )
-        if answer.status_code == 409:
-            raise RetryableError(f"{what}. X allows one job of a type at a time.")
-        try:
-            body = answer.json()
-        except ValueError:
-            body = None
-        if answer.status_code >= 300 or not isinstance(body, dict) or (body.get("errors") and "data" not in body):
-            raise IntegrityError(what)
-        return body.get("data")
+        answer: Answer = self._retries.run(lambda: self._x.ask(method, path, params, body))
+        if answer.status == 409:
+            raise RetryableError(f"X allows one job of a type at a time (response: {answer.body_text()})")
+        rejection = self._x.rejection(answer, method, path)
+        if answer.status == 402:
+            raise RetryableError(rejection)
+        if answer.status in (401, 403):
+            raise ConfigurationError(f"X_BEARER_TOKEN: {rejection}; its app needs access to batch compliance")
+        found = json_object(answer.body)
+        if answer.status >= 300 or not found or (found.get("errors") and "data" not in found):
+            raise IntegrityError(rejection)
+        return found.get("data")
 
     def _file(self, method: str, url: str, **options: Any) -> requests.Response:
         """Upload or download at a signed URL, which is never logged and never receives the token."""
-        answer = self._patiently(
-            lambda: requests.request(method, url, timeout=(_CONNECT_SECONDS, _READ_SECONDS), **options)
-        )
+        host = urlsplit(url).hostname
+
+        def attempt() -> requests.Response:
+            try:
+                answer = requests.request(method, url, timeout=(_CONNECT_SECONDS, _READ_SECONDS), **options)
+            except requests.RequestException as error:  # its text may contain the signed URL
+                raise RetryableError(f"{host} is unavailable: {type(error).__name__}") from None
+            if answer.status_code == 429 or answer.status_code >= 500:
+                answer.close()
+                raise RetryableError(f"{host} returned HTTP {answer.status_code} for {method}")
+            return answer
+
+        answer = self._retries.run(attempt)
         if answer.status_code >= 300:
             answer.close()
-            raise RetryableError(f"{urlsplit(url).hostname} returned HTTP {answer.status_code} for {method}")
+            raise RetryableError(f"{host} returned HTTP {answer.status_code} for {method}")
         return answer
-
-    def _patiently(self, call: Callable[[], requests.Response]) -> requests.Response:
-        until, pause = self._now_ms() + self._patience * 1000, 1.0
-        while True:
-            seconds = pause
-            try:
-                answer = call()
-                if answer.status_code < 500 and answer.status_code != 429:
-                    return answer
-                reason = f"HTTP {answer.status_code}"
-                if answer.status_code == 429:
-                    seconds = self._until_reset(answer) or _MAX_PAUSE_SECONDS
-                answer.close()
-            except requests.RequestException as error:
-                reason = type(error).__name__  # its text may contain a signed URL
-            if self._now_ms() + seconds * 1000 > until:
-                raise RetryableError(f"X is unavailable: {reason}")
-            log.warning("X: %s; retrying in %.0f s", reason, seconds)
-            self._wait(seconds)
-            pause = min(pause * 2, _MAX_PAUSE_SECONDS)
-
-    def _until_reset(self, answer: requests.Response) -> float:
-        reset = answer.headers.get("x-rate-limit-reset", "")
-        return max(1.0, int(reset) - self._now_ms() / 1000 + 1) if reset.isascii() and reset.isdigit() else 0.0
 
 
 def read_result(line: bytes) -> Notice | None:
@@ -214,7 +193,7 @@ def read_result(line: bytes) -> Notice | None:
     if not (tweet_id.isascii() and tweet_id.isdigit()) or not (scrub or action == "delete"):
         return None
     at_ms = _milliseconds(result.get("redacted_at"))
-    return Notice("scrub_geo" if scrub else "delete", SOURCE, tweet_id=tweet_id, at_ms=at_ms, payload=result)
+    return Notice("scrub_geo" if scrub else "delete", TWITTER, tweet_id=tweet_id, at_ms=at_ms, payload=result)
 
 
 def _job(fields: Any) -> Job:
@@ -238,15 +217,3 @@ def _milliseconds(text: Any) -> int:
     except (TypeError, ValueError):
         return 0
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _explanation(answer: requests.Response) -> str:
-    """Return X's own explanation of an error response."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return answer.reason or ""
-    words = body if isinstance(body, dict) else {}
-    inner = [error.get("detail") for error in words.get("errors") or [] if isinstance(error, dict)]
-    texts = [words.get("title"), words.get("detail"), *inner]
-    return " - ".join(str(text) for text in texts if text)[:300]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from twitter_topics.backends.kafka_contents import topic_ranges
+from twitter_topics.backends.kafka_offsets import topic_ranges
 from twitter_topics.errors import RetryableError
 from twitter_topics.health.problems import (
     STREAMING_PARTS,

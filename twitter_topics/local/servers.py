@@ -6,12 +6,12 @@ import base64
 import http.client
 import json
 import shutil
-import time
 from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from twitter_topics.backends.kafka import ensure_topics
+from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.local.layout import INFLUXDB, RECIPES, Layout, write_private
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from twitter_topics.settings import Settings
 
-_PATIENCE_SECONDS = 60
+_RETRIES = RetryPolicy(deadline_s=60, first_s=0.3, longest_s=0.3)
 
 
 def find_influxd() -> str:
@@ -118,14 +118,14 @@ def provision(settings: Settings, ports: Ports, known: Mapping[str, str], local_
 
 def _insist(server: str, act: Callable[[], None]) -> None:
     """Repeat `act` for a minute: a server opens its port before it accepts requests."""
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while True:
+
+    def attempt() -> None:
         try:
-            return act()
+            act()
         except (OSError, http.client.HTTPException, RetryableError) as error:
-            if time.monotonic() > until:
-                raise RetryableError(f"{server} does not accept requests: {error}") from error
-            time.sleep(0.3)
+            raise RetryableError(f"{server} does not accept requests: {error}") from error
+
+    _RETRIES.run(attempt)
 
 
 def _make_influx_database(port: int, database: str, password: str) -> None:

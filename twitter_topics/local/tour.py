@@ -13,7 +13,7 @@ import tenacity
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
-from twitter_topics.backends.kafka_contents import topic_ranges
+from twitter_topics.backends.kafka_offsets import topic_ranges
 from twitter_topics.errors import RetryableError, TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.local import secrets

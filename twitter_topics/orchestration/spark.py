@@ -22,11 +22,9 @@ SPARK_APPS = Path(__file__).resolve().parents[2] / "spark_apps"
 
 POOL = "spark"
 
-_EXIT_WRONG_ARGUMENTS = 2
 _FINAL = {
-    _EXIT_WRONG_ARGUMENTS: "the job rejected its arguments",
     EXIT_TOO_FEW_TWEETS: "there are too few tweets in the window; wait, lower min_documents, or widen window_hours",
-    EXIT_CONFIGURATION: "a setting is wrong; the log above names it",
+    EXIT_CONFIGURATION: "an argument or a setting is wrong; the log above names it",
 }
 """Exit codes for which a retry would fail in the same way."""
 

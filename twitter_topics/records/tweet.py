@@ -21,6 +21,9 @@ _CREATED_AT = re.compile(
 )
 _MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
 
+TWITTER = "twitter"
+"""The source of every tweet and notice of Twitter, now X, whichever API brought it."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimeBounds:
@@ -83,7 +86,7 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
     if event_time_ms < received_ms - bounds.past_ms:
         return Rejection(f"time: {event_time_ms} lies more than {bounds.past_ms // 86_400_000} days before its arrival")
     network = body.get("source_network")
-    source = network if isinstance(network, str) and _is_utf8(network) else "twitter"
+    source = network if isinstance(network, str) and _is_utf8(network) else TWITTER
     return Tweet(tweet_id, event_time_ms, source, body)
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from elastic_transport import ConnectionError as TransportConnectionError
+from elastic_transport import ConnectionTimeout
 from elasticsearch import ApiError, Elasticsearch, NotFoundError
 
+from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.search.index import index_name, index_template
 
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 BULK_DOCUMENTS = 2_000
 _RETRY_STATUS = {403, 408, 429, 500, 502, 503, 504}
 # 403: some versions return it for a disk block; waiting loses nothing, dropping would
-_MAX_PAUSE_SECONDS = 30.0
 
 
 class Outcome(Enum):
@@ -53,7 +52,7 @@ class SearchStore:
 
     def __init__(self, settings: ElasticsearchSettings, *, patience_seconds: float = 600.0) -> None:
         self._settings = settings
-        self._patience = patience_seconds
+        self._retries = RetryPolicy(patience_seconds)
         self._client = elasticsearch_client(settings)
 
     def ensure_template(self) -> None:
@@ -170,27 +169,36 @@ class SearchStore:
 
     def _bulk(
         self, action: str, documents: Sequence[dict[str, Any]], positions: Sequence[int]
-    ) -> Iterator[tuple[int, int, str]]:
-        """Send documents and retry those that Elasticsearch was too busy for; yield (position, status, error)."""
-        for start in range(0, len(positions), BULK_DOCUMENTS):
-            waiting = list(positions[start : start + BULK_DOCUMENTS])
-            pauses = self._pauses()
-            while waiting:
-                body = self._bulk_body(action, [documents[position] for position in waiting])
-                answer = self._patiently(partial(self._client.bulk, operations=cast("Any", body)))
-                items = [item[action] for item in answer["items"]]
-                if len(items) != len(waiting):
-                    msg = f"Elasticsearch's bulk API returned {len(items)} items for {len(waiting)} documents"
-                    raise RetryableError(msg)
-                busy = []
-                for position, item in zip(waiting, items, strict=True):
-                    if item["status"] in _RETRY_STATUS:
-                        busy.append(position)
-                    else:
-                        yield position, item["status"], _reason(item)
-                if busy:
-                    self._pause(next(pauses, None), f"{len(busy)} documents: {_reason(items[-1]) or 'busy'}")
-                waiting = busy
+    ) -> list[tuple[int, int, str]]:
+        """Send documents and return (position, status, error) of each."""
+        chunks = (positions[start : start + BULK_DOCUMENTS] for start in range(0, len(positions), BULK_DOCUMENTS))
+        return [item for chunk in chunks for item in self._bulk_chunk(action, documents, chunk)]
+
+    def _bulk_chunk(
+        self, action: str, documents: Sequence[dict[str, Any]], positions: Sequence[int]
+    ) -> list[tuple[int, int, str]]:
+        """Send one request, and retry the documents that Elasticsearch was too busy for."""
+        waiting = list(positions)
+        done: list[tuple[int, int, str]] = []
+
+        def send() -> None:
+            body = self._bulk_body(action, [documents[position] for position in waiting])
+            answer = self._once(partial(self._client.bulk, operations=cast("Any", body)))
+            items = [item[action] for item in answer["items"]]
+            if len(items) != len(waiting):
+                raise self._unavailable(f"its bulk API returned {len(items)} items for {len(waiting)} documents")
+            busy = [position for position, item in zip(waiting, items, strict=True) if item["status"] in _RETRY_STATUS]
+            done.extend(
+                (position, item["status"], _reason(item))
+                for position, item in zip(waiting, items, strict=True)
+                if item["status"] not in _RETRY_STATUS
+            )
+            waiting[:] = busy
+            if busy:
+                raise self._unavailable(f"{len(busy)} documents: {_reason(items[-1]) or 'busy'}")
+
+        self._retries.run(send)
+        return done
 
     def _bulk_body(self, action: str, documents: Sequence[dict[str, Any]]) -> bytes:
         prefix = self._settings.index_prefix
@@ -201,35 +209,25 @@ class SearchStore:
         return b"\n".join(lines) + b"\n"
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
-        pauses = self._pauses()
-        while True:
-            try:
-                return call()
-            except (TransportConnectionError, TimeoutError) as error:
-                reason = f"no connection ({type(error).__name__})"
-            except NotFoundError:
+        return self._retries.run(lambda: self._once(call))
+
+    def _once(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except (TransportConnectionError, ConnectionTimeout) as error:
+            raise self._unavailable(f"no connection ({type(error).__name__})") from error
+        except NotFoundError:
+            raise
+        except ApiError as error:
+            if error.status_code == 401:
+                msg = f"ELASTICSEARCH_USERNAME/PASSWORD/API_KEY: {self._settings.url} rejected the credentials"
+                raise ConfigurationError(msg) from None
+            if error.status_code not in _RETRY_STATUS:
                 raise
-            except ApiError as error:
-                if error.status_code == 401:
-                    msg = f"ELASTICSEARCH_USERNAME/PASSWORD/API_KEY: {self._settings.url} rejected the credentials"
-                    raise ConfigurationError(msg) from None
-                if error.status_code not in _RETRY_STATUS:
-                    raise
-                reason = f"HTTP {error.status_code}"
-            self._pause(next(pauses, None), reason)
+            raise self._unavailable(f"HTTP {error.status_code}") from error
 
-    def _pauses(self) -> Iterator[float]:
-        deadline, pause = time.monotonic() + self._patience, 0.5
-        while time.monotonic() < deadline:
-            yield pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
-            pause = min(pause * 2, _MAX_PAUSE_SECONDS)
-
-    def _pause(self, seconds: float | None, reason: str) -> None:
-        if seconds is None:
-            msg = f"Elasticsearch at {self._settings.url} has been unavailable for {self._patience:.0f} s: {reason}"
-            raise RetryableError(msg)
-        log.warning("Elasticsearch: %s; retrying in %.1f s", reason, seconds)
-        time.sleep(seconds)
+    def _unavailable(self, reason: str) -> RetryableError:
+        return RetryableError(f"Elasticsearch at {self._settings.url}: {reason}")
 
 
 def elasticsearch_client(settings: ElasticsearchSettings) -> Elasticsearch:

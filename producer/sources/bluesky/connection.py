@@ -9,9 +9,9 @@ from typing import NamedTuple
 import msgspec
 from websockets.sync.client import ClientConnection, connect
 
-from producer.receiving.answers import CONNECT_TIMEOUT_S, user_agent
 from producer.receiving.rules import RATE_LIMITED, WaitRules
 from producer.sources.bluesky.wire import JetstreamMessage
+from twitter_topics.backends.http_answers import CONNECT_TIMEOUT_S, user_agent
 from twitter_topics.errors import RetryableError
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024

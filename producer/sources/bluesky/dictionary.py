@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 import zstandard
 
-from producer.receiving.answers import BROKEN
+from twitter_topics.backends.http_answers import BROKEN
 from twitter_topics.errors import TwitterTopicsError
 
 PATH = "/xrpc/network.bsky.jetstream.getZstdDictionary"

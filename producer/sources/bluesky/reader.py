@@ -12,7 +12,6 @@ from websockets.frames import CloseCode
 from websockets.http11 import Response
 from websockets.sync.client import ClientConnection
 
-from producer.receiving.answers import BROKEN, Answer, reset_in_s
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
 from producer.receiving.rules import RATE_LIMITED, Backoff, WaitRules
@@ -31,6 +30,7 @@ from producer.sources.bluesky.cursor import CursorTracker, is_placed
 from producer.sources.bluesky.dictionary import Dictionary, TooLargeError
 from producer.sources.bluesky.mapping import PostMapper, unreadable
 from producer.sources.bluesky.wire import JetstreamMessage, read_frame
+from twitter_topics.backends.http_answers import BROKEN, Answer, reset_in_s
 from twitter_topics.errors import ConfigurationError
 
 BATCH = 256

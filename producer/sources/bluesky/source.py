@@ -9,7 +9,6 @@ from typing import Self
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from producer.position import SourcePosition
-from producer.receiving.answers import BROKEN
 from producer.receiving.gaps import GapWatch
 from producer.receiving.inbox import Inbox
 from producer.receiving.rules import BLUESKY, WaitRules
@@ -20,6 +19,7 @@ from producer.sources.bluesky.cursor import CursorTracker, JetstreamCursor
 from producer.sources.bluesky.dictionary import Dictionary
 from producer.sources.bluesky.mapping import NAME, PostMapper
 from producer.sources.bluesky.reader import POLL_S, JetstreamReader, ReceivedEvents
+from twitter_topics.backends.http_answers import BROKEN
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import Settings
 

@@ -14,12 +14,12 @@ import requests
 
 from producer.position import SourcePosition
 from producer.receiving import rules
-from producer.receiving.answers import Answer, Bearer, probe, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Timeouts
 from producer.source import Context, Event
 from producer.sources.mastodon.mapping import NAME, StatusMapper
 from producer.sources.mastodon.sse import Assembler, ServerEvent
+from twitter_topics.backends.http_answers import Answer, Bearer, probe, skew_sentence, user_agent
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import MastodonSettings, Settings
 

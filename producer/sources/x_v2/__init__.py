@@ -16,18 +16,20 @@ from typing import Self
 import requests
 
 from producer.position import SourcePosition
-from producer.receiving.answers import Answer
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeouts
 from producer.receiving.rules import X
 from producer.source import Context, Event
 from producer.sources.x_v2 import rules
-from producer.sources.x_v2.api import XApi, is_about_connections, rejection_sentence, used_by_day
 from producer.sources.x_v2.limits import MAX_BACKFILL_S, Connects
 from producer.sources.x_v2.mapping import Trouble, billed, parameters, read_line
 from producer.sources.x_v2.spend import FILE, SpendGuard
+from producer.sources.x_v2.usage import used_by_day
+from twitter_topics.backends.http_answers import Answer
+from twitter_topics.backends.x_api import XApi, is_about_connections, rejection_sentence
 from twitter_topics.errors import ConfigurationError, TwitterTopicsError
 from twitter_topics.records.gap import Gap
+from twitter_topics.records.tweet import TWITTER
 from twitter_topics.settings import Settings
 
 FATAL = frozenset({400, 401, 403, 404, 409})
@@ -40,7 +42,7 @@ _log = logging.getLogger(__name__)
 class XSource:
     """The filtered stream of one account. X replays at most five minutes, and only for Enterprise accounts."""
 
-    name = "twitter"
+    name = TWITTER
     live = True
 
     def __init__(self, settings: Settings, start: SourcePosition, context: Context) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 from producer.sources.x_v2.fields import as_list, as_object, as_text, first
 from producer.sources.x_v2.times import is_id, read_time
 from twitter_topics.records.notice import AccountStatus, Notice, NoticeEvent
+from twitter_topics.records.tweet import TWITTER
 
-SOURCE = "twitter"
 EVERY_COUNTRY = ("XX",)
 _ACCOUNT: dict[str, AccountStatus] = {
     "user_delete": "deleted",
@@ -49,7 +49,7 @@ def compliance_event(message: dict[str, Any]) -> Notice | None:
         return None
     return Notice(
         _kind(name),
-        SOURCE,
+        TWITTER,
         tweet_id=tweet_id,
         user_id=user_id,
         status=_ACCOUNT.get(name, ""),

@@ -6,9 +6,9 @@ from collections import deque
 
 from requests.structures import CaseInsensitiveDict
 
-from producer.receiving.answers import reset_in_s
 from producer.receiving.http_stream import Pause
 from producer.source import Context
+from twitter_topics.backends.http_answers import reset_in_s
 
 MAX_CONNECTIONS = 1
 MAX_CONNECTS, CONNECTS_WINDOW_S = 50, 15 * 60.0

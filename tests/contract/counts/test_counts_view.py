@@ -123,7 +123,7 @@ def test_last_hour_adds_model_versions_at_the_newest_complete_end(view: AnyView)
     assert newest.end_ms == end
     assert newest.topics == [
         TopicCount(-1, "no topic", 7, 0, 7.0, None),
-        TopicCount(1, "storm wind", 4, 4, 5.25, pytest.approx(0.4)),
+        TopicCount(1, "storm wind", 4, 4, 5.25, pytest.approx(0.4)),  # type: ignore[arg-type]
     ]
     earlier = view.last_hour(end - 1)
     assert earlier is not None

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,8 +74,8 @@ def test_from_ids_to_notices(fake: FakeX, clock: Clock) -> None:
     notices = list(x.results(x.job(job.job_id)))
     at_ms = CREATED_MS + 3_600_000
     assert notices == [
-        *(Notice("delete", "x_v2", tweet_id=str(number), at_ms=at_ms) for number in range(1001, 1006)),
-        Notice("scrub_geo", "x_v2", tweet_id="1006", at_ms=at_ms),
+        *(Notice("delete", "twitter", tweet_id=str(number), at_ms=at_ms) for number in range(1001, 1006)),
+        Notice("scrub_geo", "twitter", tweet_id="1006", at_ms=at_ms),
     ]
     assert [notice.payload["reason"] for notice in notices] == reasons
     assert x.unfinished(NAME) is None
@@ -113,7 +114,7 @@ def test_the_job_of_another_program_is_not_ours(fake: FakeX, clock: Clock) -> No
 def test_another_job_is_running(fake: FakeX, clock: Clock, theirs: str) -> None:
     """Another program's job is in progress, or our upload expired and X has not noticed yet."""
     x = client(fake.url, clock)
-    x._api("POST", "/2/compliance/jobs", json={"type": "tweets", "name": theirs})
+    x._api("POST", "/2/compliance/jobs", body={"type": "tweets", "name": theirs})
     clock.ms += 16 * 60_000
     with pytest.raises(RetryableError, match="one job of a type at a time"):
         x.submit(NAME, IDS)
@@ -137,7 +138,7 @@ def answers(*given: tuple[int, dict[str, str], bytes]) -> Iterator[HttpServer]:
 
 
 JOB = {"id": "7", "status": "complete", "upload_url": "http://u/?sig=s1", "download_url": "http://d/?sig=s2"}
-DONE = (200, {}, json.dumps({"data": JOB}).encode())
+DONE: tuple[int, dict[str, str], bytes] = (200, {}, json.dumps({"data": JOB}).encode())
 
 
 def test_limits_and_errors_are_retried(clock: Clock) -> None:
@@ -157,7 +158,7 @@ def test_limits_and_errors_are_retried(clock: Clock) -> None:
 
 def test_retries_end_with_the_patience(clock: Clock) -> None:
     for server in answers((503, {}, b"")):
-        with pytest.raises(RetryableError, match="HTTP 503"):
+        with pytest.raises(RetryableError, match="X answered 503"):
             client(server.url, clock, patience_seconds=100).job("7")
         assert clock.waited == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
         clock.waited.clear()
@@ -172,13 +173,26 @@ def test_the_token_is_named_and_never_shown(fake: FakeX, clock: Clock, caplog: p
     caplog.set_level(logging.DEBUG)
     with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN is not set"):
         client(fake.url, clock, token="")
-    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X returned HTTP 401") as rejected:
+    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X answered 401") as rejected:
         client(fake.url, clock, token="canary-in-a-mine").job("7")
     fake.forbidden = True
-    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X returned HTTP 403"):
+    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN: X answered 403"):
         client(fake.url, clock).submit(NAME, IDS)
     assert "canary" not in str(rejected.value) + caplog.text
     assert "sig" not in repr(Job("7", "n", "created", JOB["upload_url"], 0, JOB["download_url"]))
+
+
+def test_a_token_that_cannot_be_one_is_named_at_once(fake: FakeX, clock: Clock) -> None:
+    with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN contains spaces"):
+        client(fake.url, clock, token="canary in a mine")
+
+
+def test_netrc_does_not_replace_the_token(clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password mine\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for server in answers(DONE):
+        client(server.url, clock).job("7")
+        assert server.requests[0].headers["Authorization"] == f"Bearer {TOKEN}"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +259,7 @@ def test_a_signed_url_that_is_rejected(clock: Clock, code: int) -> None:
         assert "canary" not in str(error.value)
 
 
-VALUES = (
+VALUES: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just([]) | st.sampled_from(["7", "delete"])
 )
 FIELDS = st.sampled_from(["id", "action", "reason", "redacted_at", "created_at"])

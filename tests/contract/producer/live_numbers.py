@@ -122,7 +122,7 @@ def arm(point: str, nth: int) -> None:
         case "after acknowledgement, before saving":
             position.PositionFile.save = before(position.PositionFile.save)  # type: ignore[method-assign]
         case "in the middle of saving":
-            position.os = SimpleNamespace(**{**vars(os), "fsync": before(os.fsync)})  # type: ignore[attr-defined]
+            vars(position)["os"] = SimpleNamespace(**{**vars(os), "fsync": before(os.fsync)})
         case "after saving, before forgetting":
             position.PositionFile.save = after(position.PositionFile.save)  # type: ignore[method-assign]
         case "in the middle of forgetting":
@@ -155,7 +155,7 @@ def main() -> int:
     """Replace Bluesky by the numbers; use small segments and save often, so that every point is reached many times."""
     bluesky.SOURCE = Numbers  # type: ignore[assignment]
     service.TICK_S = service._LOOK_S = 0.02
-    spool.SEGMENT_BYTES = 20_000
+    vars(spool)["SEGMENT_BYTES"] = 20_000
     if len(sys.argv) > 2:
         arm(sys.argv[2], int(sys.argv[3]))
     return producer_main.main([])

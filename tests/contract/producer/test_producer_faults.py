@@ -127,7 +127,7 @@ def test_killed_at_any_point_nothing_received_is_lost(runs: Runs, point: str) ->
     for nth in (2, POINTS[point]):
         killed = runs.start(10**9, point, nth)
         assert killed.wait(PATIENCE_S) == -signal.SIGKILL
-    finish(runs, max(runs.position().cursor, *runs.arrived(), *runs.spooled()) + 1_000)
+    finish(runs, max(int(runs.position().cursor), *runs.arrived(), *runs.spooled()) + 1_000)
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -183,8 +183,7 @@ def test_an_interrupted_read_resumes(bucket: Bucket, line: BreakingLine) -> None
     bucket.put("in/2.jsonl.gz", gzip.compress(content.replace(b'"id_str":', b'"x":1,"id_str":'), 1))
     waits: list[float] = []
     context = Context(pause=lambda seconds: bool(waits.append(seconds)))
-    endpoint = {"S3_ENDPOINT_URL": f"http://127.0.0.1:{line.port}"}
-    source = bucket.opened(context=context, **endpoint)
+    source = bucket.opened(context=context, S3_ENDPOINT_URL=f"http://127.0.0.1:{line.port}")
     line.cuts = [1_000_000, 2_000_000, 500_000, 1_500_000, 300_000]
     events = sent(source)
     assert keys(events) == [*range(1, 8001), *range(1, 8001)]

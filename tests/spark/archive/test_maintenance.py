@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from spark_apps.batch.maintain_archive import prepare
 from twitter_topics.archive import maintenance
 from twitter_topics.archive.maintenance import (
     closed_state,
     compact_archive,
-    current_snapshot,
     expire_snapshots,
     remove_orphans,
 )
-from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
+from twitter_topics.backends.sql import statement
 from twitter_topics.counts.recount import topic_hour_table
 from twitter_topics.errors import IntegrityError
 
@@ -68,16 +69,29 @@ def test_small_files_of_closed_hours_are_merged_with_every_row(spark: SparkSessi
     assert whole.files == 3, "the two files of the open hour must stay"
 
 
+def test_the_job_that_airflow_submits(spark: SparkSession, local_archive: Settings) -> None:
+    hour = datetime(2024, 11, 1, 10, tzinfo=UTC)
+    for start in range(0, 30, 10):
+        append(spark, local_archive, range(start, start + 10), hour=hour)
+    limits = ["--min-files", "2", "--expire-hours", "24", "--orphan-hours", "72"]
+
+    prepare(local_archive, ["--closed-before", "2024-11-01T11:00Z", *limits])(spark)
+
+    state = closed_state(spark, local_archive, hour + timedelta(hours=1))
+    assert state is not None
+    assert (state.files, state.rows) == (1, 30)
+
+
 def test_an_hour_with_few_files_is_left_alone(spark: SparkSession, local_archive: Settings) -> None:
     append(spark, local_archive, range(10))
     append(spark, local_archive, range(10, 20))
-    snapshot = current_snapshot(spark, raw_table(local_archive))
+    snapshot = current_snapshot(spark, local_archive)
 
     done = compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=3)
 
     assert done is not None
     assert done.after.files == 2
-    assert current_snapshot(spark, raw_table(local_archive)) == snapshot
+    assert current_snapshot(spark, local_archive) == snapshot
 
 
 def test_appends_during_the_compaction_are_kept(spark: SparkSession, local_archive: Settings) -> None:
@@ -106,11 +120,10 @@ def test_appends_during_the_compaction_are_kept(spark: SparkSession, local_archi
 def test_lost_rows_are_detected(spark: SparkSession, local_archive: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for start in range(0, 40, 10):
         append(spark, local_archive, range(start, start + 10))
-    original = maintenance.statement
 
     def deleting(name: str, **identifiers: str) -> str:
         spark.sql(f"DELETE FROM {raw_table(local_archive)} WHERE kafka_offset = 7")  # noqa: S608 - a test's own table
-        return original(name, **identifiers)
+        return statement(name, **identifiers)
 
     monkeypatch.setattr(maintenance, "statement", deleting)
     with pytest.raises(IntegrityError, match=r"40 rows at snapshot .* 39 rows at snapshot"):

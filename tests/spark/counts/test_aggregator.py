@@ -108,8 +108,8 @@ def test_rolling_hours_equal_sparks_own_window(spark: SparkSession, tmp_path: Pa
     offsets: Counter[int] = Counter()
     for rows in batches:
         aggregation.count(batch_counts(kafka_frame(spark, rows, offsets), aggregation.position))
-    rows = [(t.raw_offset, t.event_time, t.topic_id, t.model_version) for t in written]
-    frame = spark.createDataFrame(rows, "id long, ms long, topic int, version string").dropDuplicates(["id"])
+    seen = [(t.raw_offset, t.event_time, t.topic_id, t.model_version) for t in written]
+    frame = spark.createDataFrame(seen, "id long, ms long, topic int, version string").dropDuplicates(["id"])
     counted = (
         frame.groupBy(fn.window(fn.timestamp_millis("ms"), "3600 seconds", "10 seconds").alias("w"), "topic", "version")
         .count()

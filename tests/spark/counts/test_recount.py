@@ -172,6 +172,6 @@ def test_a_lost_or_doubled_tweet_is_named(
 
 
 def test_points_start_at_the_hour_and_keep_the_mean() -> None:
-    (point,) = final_points([HourCount(DAY.timestamp() * 1000, 3, "football", VERSION, 4, 3.5, -0.25)])
+    (point,) = final_points([HourCount(int(DAY.timestamp() * 1000), 3, "football", VERSION, 4, 3.5, -0.25)])
     assert point.end_ms - 3_600_000 == DAY.timestamp() * 1000
     assert (point.sums.tweets, point.sums.mean_sentiment) == (4, -0.25)

@@ -15,9 +15,9 @@ import pytest
 from kafka import KafkaProducer
 
 from twitter_topics.archive.hours import HourRange
-from twitter_topics.archive.maintenance import compact_archive, current_snapshot
+from twitter_topics.archive.maintenance import compact_archive
 from twitter_topics.archive.reader import ArchiveStore
-from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
 from twitter_topics.backends.kafka import client_options, ensure_topics
 from twitter_topics.backends.sql import statement
@@ -132,9 +132,9 @@ def deleted(number: int) -> Notice:
 def test_without_archive_or_notices_nothing_happens(bench: Bench) -> None:
     assert bench.apply() == Applied(0, 0)
     bench.bring(tweet(1))
-    snapshot = current_snapshot(bench.spark, raw_table(bench.settings))
+    snapshot = current_snapshot(bench.spark, bench.settings)
     assert bench.apply() == Applied(0, 0)
-    assert current_snapshot(bench.spark, raw_table(bench.settings)) == snapshot
+    assert current_snapshot(bench.spark, bench.settings) == snapshot
 
 
 def test_every_kind_of_notice(bench: Bench) -> None:
@@ -180,7 +180,7 @@ def test_readers_of_the_archive_skip_deleted_tweets(bench: Bench) -> None:
     bench.apply()
     settings, hours = bench.settings, HourRange(DAY, DAY + 24 * HOUR)
 
-    snapshot = current_snapshot(bench.spark, raw_table(settings))
+    snapshot = current_snapshot(bench.spark, settings)
     assert snapshot is not None
     read = read_tweets(bench.spark, settings, snapshot=snapshot, start=DAY, end=DAY + 24 * HOUR, max_tweets=1000)
     assert read.count == 6

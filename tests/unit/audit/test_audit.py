@@ -16,7 +16,8 @@ from twitter_topics.audit.collect import collect
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.shown import Comparison, Mismatch
 from twitter_topics.audit.stores import Counted, Documents, Kept, Limits, before, not_from
-from twitter_topics.backends.kafka_contents import DeadLetters, Range, sort_letters
+from twitter_topics.backends.dead_letters import DeadLetters, sort_letters
+from twitter_topics.backends.kafka_offsets import Range
 from twitter_topics.backends.kafka_partitioner import partition_of
 from twitter_topics.counts.panes import Series, Sums
 from twitter_topics.search.index import index_day

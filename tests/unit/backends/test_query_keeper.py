@@ -187,7 +187,7 @@ def test_waits_double_up_to_a_limit() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_queries_and_restores_the_handlers(number: signal.Signals) -> None:
     query, before = Started({"batchId": 1}), signal.getsignal(number)
-    sent = []
+    sent: list[None] = []
 
     def report(_part: str, /, **fields: Any) -> None:
         if fields["state"] == "running" and not sent:
@@ -203,7 +203,7 @@ def test_an_unreachable_store_is_named_while_a_batch_waits_for_it() -> None:
     answers = ["Elasticsearch at 127.0.0.1:1 does not answer"]
     query = Started({"batchId": 1, "inputRowsPerSecond": 1.0, "batchDuration": 10})
     reports = Reports()
-    keeper = QueryKeeper([Query("a", lambda: query, describe_problem=lambda: answers[0])], reports, patience=QUICK)  # type: ignore[arg-type, return-value]
+    keeper = QueryKeeper([Query("a", lambda: query, describe_problem=lambda: answers[0])], reports, patience=QUICK)
     with running(keeper):
         until(lambda: reports.last("a").get("error") == answers[0])
         assert reports.last("a")["ok"] is False

@@ -6,6 +6,7 @@ import json
 import stat
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -79,7 +80,7 @@ def test_help_documents_completion_and_exit_codes() -> None:
 def test_the_audits_exit_code_is_never_that_of_wrong_usage(
     monkeypatch: pytest.MonkeyPatch, state: State, code: int
 ) -> None:
-    balance = {"produced": 9, "archived": 9, "archived_records": 9, "archived_distinct": 9}
+    balance: dict[str, Any] = {"produced": 9, "archived": 9, "archived_records": 9, "archived_distinct": 9}
     facts = Facts(**balance, counted=9, counted_expected=9, uncounted=0)
     monkeypatch.setattr("twitter_topics.audit.run.audit", lambda *_, **__: Report(state, (), facts))
     monkeypatch.setattr("twitter_topics.audit.stores.RealStores", lambda _: None)
@@ -125,7 +126,7 @@ def test_too_little_memory_stops_the_start_with_a_fix(monkeypatch: pytest.Monkey
 
 def test_a_part_of_the_stack_needs_a_part_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "available_memory_gib", lambda: 2.0)
-    assert doctor.memory(Settings(), ("services",)).ok
+    assert doctor.memory(Settings(), services.GROUPS[:1]).ok
     assert not doctor.memory(Settings(), services.GROUPS).ok
 
 

@@ -206,7 +206,7 @@ def test_the_cost_is_shown(following: Callable[[FakeSource], FakeSource]) -> Non
         opened.context.status.spend = Spend(posts_this_month=250, dollars_per_post=0.005, monthly_cap_dollars=50)
         return opened
 
-    source.open = open_paid  # type: ignore[method-assign]
+    source.open = open_paid  # type: ignore[method-assign, assignment]
     following(source)
     assert "$1.25 of $50.00 this month, 250 posts" in run("check", "x_v2", "--posts", "1").output
 

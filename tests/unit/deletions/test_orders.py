@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from twitter_topics.deletions.orders import PLACES, Order, order, without_places
 from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import TWITTER
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,14 @@ def test_locations_are_removed_at_any_depth() -> None:
         body = [body]
     assert without_places(body) is True
     assert without_places(body) is False
+
+
+def test_notices_by_the_former_name_of_x_are_obeyed_and_replaced() -> None:
+    """The topic keeps the newest notice of a tweet for ever; earlier versions called the source x_v2."""
+    former = Notice.from_value(Notice("delete", "x_v2", tweet_id="7").value())
+    current = Notice("delete", TWITTER, tweet_id="7")
+    assert order(former) == order(current) == Order("7", "", "deleted: delete")
+    assert former.key() == current.key(), "compaction leaves the current one"
 
 
 @settings(max_examples=200, deadline=None)

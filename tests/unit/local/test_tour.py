@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from twitter_topics.audit.balance import Facts, balance
-from twitter_topics.backends.kafka_contents import Range
+from twitter_topics.backends.kafka_offsets import Range
 from twitter_topics.errors import RetryableError
 from twitter_topics.health.report import write_health
 from twitter_topics.local import tour as tour_module
@@ -92,8 +92,8 @@ def said() -> list[str]:
 def tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Tour:
     """A tour with fake stores that waits no time."""
     clock = iter(range(10**9))
-    monkeypatch.setattr(tour_module.time, "sleep", lambda _: None)
-    monkeypatch.setattr(tour_module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("twitter_topics.local.tour.time.sleep", lambda _: None)
+    monkeypatch.setattr("twitter_topics.local.tour.time.monotonic", lambda: float(next(clock)))
     settings = Settings({"SPEED_HEALTH_DIR": str(tmp_path / "health"), "TOPICS_MIN_DOCUMENTS": "2000"} | S3_KEYS)
     made = Tour(FakeStack(Layout(tmp_path)), settings, said.append)  # type: ignore[arg-type]
     made._archive, made._models = FakeArchive(), FakeModels()  # type: ignore[assignment]
@@ -189,7 +189,7 @@ def test_the_first_model_is_trained_and_promoted(tour: Tour, said: list[str]) ->
     airflow = with_airflow(tour, FakeAirflow(["queued", "running", "success"], [TaskState("train", "success", 1)]))
     models = FakeModels()
     tour._models = models  # type: ignore[assignment]
-    airflow.newest_run = lambda _: setattr(models, "serving", CHAMPION)  # type: ignore[assignment, method-assign]
+    airflow.newest_run = lambda _: setattr(models, "serving", CHAMPION)  # type: ignore[method-assign]
     assert tour.wait_for_champion() == CHAMPION
     assert airflow.triggered == ["topic_retraining"]
     assert said.count("Airflow: topic_retraining.train success") == 1
@@ -238,7 +238,7 @@ def test_a_rejected_model_shows_the_reason(tour: Tour) -> None:
 
 
 def facts(**changed: int) -> Facts:
-    base = {"produced": 9, "archived": 9, "archived_records": 9, "archived_distinct": 9}
+    base: dict[str, Any] = {"produced": 9, "archived": 9, "archived_records": 9, "archived_distinct": 9}
     return Facts(**(base | {"counted": 9, "counted_expected": 9, "uncounted": 0} | changed))
 
 

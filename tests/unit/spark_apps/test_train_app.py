@@ -1,13 +1,10 @@
-"""Parameters of the training job, checked before Spark starts."""
+"""Parameters of the training job."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
-
-from spark_apps.batch.train_topics import main, read_request
-from twitter_topics.errors import EXIT_CONFIGURATION
+from spark_apps.batch.train_topics import read_request
 from twitter_topics.settings import Settings
 
 VERSION = "20261104T120000Z-gsdmm"
@@ -26,11 +23,3 @@ def test_times_are_utc_whatever_their_zone() -> None:
     request = read_request(arguments, Settings({}).topics)
     assert request.start == datetime(2026, 11, 1, tzinfo=UTC)
     assert request.end == datetime(2026, 11, 2, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    "wrong", [["--k", "1"], ["--version", "../../x"], ["--from", "2027-01-01"], ["--min-documents", "3"]]
-)
-def test_wrong_parameters_end_the_job_before_spark(wrong: list[str], caplog: pytest.LogCaptureFixture) -> None:
-    assert main(["--version", VERSION, *wrong]) == EXIT_CONFIGURATION
-    assert caplog.records[-1].levelname == "ERROR"

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from twitter_topics.errors import TwitterTopicsError
+from twitter_topics.archive.rows import current_snapshot
+from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
@@ -24,7 +25,7 @@ from twitter_topics.topic_models.training.request import TrainingRequest
 from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
 from twitter_topics.topic_models.training.spark_text import pipeline_model
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer, Trainer
-from twitter_topics.topic_models.training.tweets import TrainingTweets, current_snapshot, read_tweets
+from twitter_topics.topic_models.training.tweets import TrainingTweets, read_tweets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AGREEMENT_TEXTS = 200
-
-
-class TooFewTweetsError(TwitterTopicsError):
-    """The window has fewer tweets than a training requires. There may be enough later."""
 
 
 @dataclass(frozen=True)

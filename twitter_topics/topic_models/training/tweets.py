@@ -53,12 +53,6 @@ class TrainingTweets:
         return self.words.filter(pa.array(self.held_out))
 
 
-def current_snapshot(spark: SparkSession, settings: Settings) -> int | None:
-    """Id of the raw table's newest snapshot, None while the table is empty."""
-    refs = spark.table(f"{raw_table(settings)}.refs").where("name = 'main'").select("snapshot_id").collect()
-    return int(refs[0]["snapshot_id"]) if refs else None
-
-
 def read_tweets(
     spark: SparkSession, settings: Settings, *, snapshot: int, start: datetime, end: datetime, max_tweets: int
 ) -> TrainingTweets:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import requests
@@ -22,7 +22,6 @@ from pydantic import SecretStr
 
 from producer.position import SourcePosition
 from producer.receiving import http_stream
-from producer.receiving.answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeouts
 from producer.receiving.inbox import Inbox
@@ -52,6 +51,7 @@ from tests.fakes.script import (
     status,
     too_short,
 )
+from twitter_topics.backends.http_answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.records.gap import Gap
 
@@ -108,7 +108,7 @@ class StreamClient:
                 lines.append(item)
             if len(lines) >= number:
                 break
-        received.close()
+        cast("Any", received).close()
         return lines, gaps
 
 
@@ -201,7 +201,7 @@ def test_an_address_where_nobody_listens_is_retried() -> None:
     client.context.status.reconnects.clear()
     while len(client.clock.waits) < 70:
         assert next(received) is None
-    received.close()
+    cast("Any", received).close()
     assert client.clock.waits[:3] == [0.25, 0.5, 0.75]
     assert max(client.clock.waits) == 16.0
     assert set(client.context.status.reconnects) == {"network"}
@@ -297,7 +297,7 @@ def test_the_next_run_begins_at_the_last_line_passed_on() -> None:
         assert client.context.status.connected
         next(received)
         assert client.context.status.alive_ms == BEGIN_MS
-        received.close()
+        cast("Any", received).close()
     assert not client.context.status.connected
 
 
@@ -365,7 +365,7 @@ def test_memory_is_bounded_and_a_slow_consumer_is_reported(monkeypatch: pytest.M
             if len(lines) == 501:
                 break
         assert reader.is_alive()
-        received.close()
+        cast("Any", received).close()
     assert [int(line.strip()[6:-1]) for line in lines if isinstance(line, bytes)] == list(range(501))
     assert client.context.status.reconnects == {"slow": 1}
 
@@ -412,7 +412,7 @@ def test_on_a_stop_received_lines_are_passed_on() -> None:
 
 def list_lines(stream: HttpStream) -> list[bytes | Event | None]:
     """Return `lines()` of a stream whose thread is running."""
-    stream._thread = threading.Thread(target=stream._thread.join)  # type: ignore[assignment]
+    stream._thread = threading.Thread(target=stream._thread.join)
     return list(stream.lines())
 
 

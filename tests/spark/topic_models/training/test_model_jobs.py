@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from twitter_topics.archive.rows import archive_rows, raw_table
-from twitter_topics.errors import ConflictError, IntegrityError
+from twitter_topics.archive.rows import archive_rows, current_snapshot, raw_table
+from twitter_topics.errors import ConflictError, IntegrityError, TooFewTweetsError
 from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.settings import Settings
 from twitter_topics.testing.corpora import planted_documents
@@ -21,9 +21,9 @@ from twitter_topics.topic_models.registry.champion import load_champion
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json, register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.training.corpus import is_held_out
-from twitter_topics.topic_models.training.jobs import TooFewTweetsError, evaluate, train
+from twitter_topics.topic_models.training.jobs import evaluate, train
 from twitter_topics.topic_models.training.request import TrainingRequest
-from twitter_topics.topic_models.training.tweets import current_snapshot, read_tweets
+from twitter_topics.topic_models.training.tweets import read_tweets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -82,7 +82,7 @@ def archive(spark: SparkSession, local_archive: Settings) -> Settings:
 def test_reading_gives_each_tweet_once_in_a_fixed_order(spark: SparkSession, archive: Settings) -> None:
     snapshot = current_snapshot(spark, archive)
     assert snapshot is not None
-    window = {"start": START, "end": START + timedelta(hours=20), "max_tweets": 100_000}
+    window: dict[str, Any] = {"start": START, "end": START + timedelta(hours=20), "max_tweets": 100_000}
     before = read_tweets(spark, archive, snapshot=snapshot, **window)
     assert before.count == 2400
     held_out = [is_held_out(str(10_000_000 + i)) for i in range(2400)]

@@ -41,7 +41,7 @@ def numbers(batches: list[EventBatch]) -> list[int]:
 
 
 def read_all(segments: Segments, number: int = 1) -> list[EventBatch]:
-    found = []
+    found: list[EventBatch] = []
     for some in segments.read(number):
         if some is None:
             return found
@@ -253,7 +253,7 @@ def test_after_a_failed_write_the_batch_goes_to_a_new_file_and_is_read_once(
     with monkeypatch.context() as patch:
         if fails == "open":
             segments._segment_bytes = 0
-        patch.setattr(segments_module.os, fails, full if fails == "write" else broken)
+        patch.setattr(f"producer.buffering.segments.os.{fails}", full if fails == "write" else broken)
         for _ in range(2):
             with pytest.raises(OSError, match=r"No space|Input/output"):
                 segments.append(batch(3, 4))
@@ -475,7 +475,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def _open(self) -> Spool:
         # small segments, so that they come and go; a window of a few batches, so that the reader falls behind
         spool_module.RECENT_BYTES = 600
-        segments_module.SEGMENT_BYTES = spool_module.SEGMENT_BYTES = 400
+        segments_module.SEGMENT_BYTES = vars(spool_module)["SEGMENT_BYTES"] = 400
         return Spool(self.folder, 64 * MEGABYTE, lambda: 7)
 
     @rule(count=st.integers(1, 40), size=st.integers(0, 100), written=st.booleans())
@@ -543,7 +543,7 @@ class SpoolMachine(RuleBasedStateMachine):
 SpoolMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 
 
-class TestSpoolMachine(SpoolMachine.TestCase):
+class TestSpoolMachine(SpoolMachine.TestCase):  # type: ignore[misc, valid-type]  # made by hypothesis
     @pytest.fixture(autouse=True)
     def restored(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for module in (spool_module, segments_module):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_good_first_model_is_promoted() -> None:
         ({"diversity": 0.05}, "topics overlap: only 5% of their top words are distinct"),
     ],
 )
-def test_absolute_limits_hold_for_every_model(change: dict[str, float], reason: str) -> None:
+def test_absolute_limits_hold_for_every_model(change: dict[str, Any], reason: str) -> None:
     for comparison in (None, SAME):
         verdict = judge(replace(GOOD, **change), comparison)
         assert not verdict.promote
@@ -53,7 +54,7 @@ def test_absolute_limits_hold_for_every_model(change: dict[str, float], reason: 
         ({}, {"share_kept": 0.19}, "only 19% of the tweets keep their topic"),
     ],
 )
-def test_a_challenger_must_not_be_worse(metrics: dict[str, float], comparison: dict[str, float], reason: str) -> None:
+def test_a_challenger_must_not_be_worse(metrics: dict[str, Any], comparison: dict[str, Any], reason: str) -> None:
     verdict = judge(replace(GOOD, **metrics), replace(SAME, **comparison))
     assert not verdict.promote
     assert len(verdict.reasons) == 1

@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -106,7 +106,7 @@ def test_posts_arrive_live(wire: str, tmp_path: Path) -> None:
             made = network.post()
             event = next(event for event in events if event is not None)
             assert event.key.decode() == made.post_id
-        events.close()
+        cast("Any", events).close()
     assert "cursor" not in host.requests[0][1]
 
 
@@ -198,7 +198,7 @@ def test_a_cursor_in_the_future_is_requested_as_now(tmp_path: Path) -> None:
         next(events)
         while not host.requests:
             next(events)
-        events.close()
+        cast("Any", events).close()
     assert host.requests[0][1]["cursor"] == [str(now_ms * 1000)]
 
 
@@ -282,7 +282,7 @@ def test_silence_of_few_accounts_is_not_a_stall(tmp_path: Path) -> None:
         ended = context.monotonic() + 200
         while context.monotonic() < ended:
             next(events)
-        events.close()
+        cast("Any", events).close()
     assert context.status.reconnects == {}
     assert len(host.requests) == 1
 
@@ -433,8 +433,9 @@ def test_the_filter_is_sent_to_the_host(wire: str, tmp_path: Path) -> None:
     ],
 )
 def test_settings_no_host_can_serve_are_rejected_at_once(setting: str, value: str, named: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {setting: value}
     with pytest.raises(ConfigurationError, match=named):
-        open_source("ws://127.0.0.1:9", tmp_path, **{setting: value})
+        open_source("ws://127.0.0.1:9", tmp_path, **settings)
 
 
 def test_an_invalid_address_is_reported(tmp_path: Path) -> None:
@@ -471,7 +472,7 @@ def test_closing_ends_a_reader_blocked_by_a_full_inbox(tmp_path: Path, monkeypat
             pass
         while len(host.sent_ids) < 1000:
             threading.Event().wait(0.01)
-        events.close()
+        cast("Any", events).close()
 
 
 def test_memory_is_bounded_while_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.sources.x_v2.api import RULES, XApi
 from producer.sources.x_v2.limits import MAX_RULE_CHARACTERS, MAX_RULES
 from producer.sources.x_v2.rules import Plan, Rule, apply, fetch, plan, read_rules, validate
 from tests.fakes.x_api import TOKEN, FakeX
+from twitter_topics.backends.x_api import RULES, XApi
 from twitter_topics.cli.sources_rules import rules as command
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import Settings

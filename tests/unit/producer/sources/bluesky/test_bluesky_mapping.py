@@ -70,8 +70,8 @@ def test_a_tid_from_the_specification() -> None:
         "zzzzzzzzzzzzz",
     ):
         assert tid_time_us(wrong) is None
-    for wrong in ("3JZFCIJPJ2Z2A", "kjzfcijpj2z2a", "3jzfcijpj2z2\n", "", None, 7, b"3jzfcijpj2z2a"):
-        assert tid_time_us(wrong) is None
+    for other in ("3JZFCIJPJ2Z2A", "kjzfcijpj2z2a", "3jzfcijpj2z2\n", "", None, 7, b"3jzfcijpj2z2a"):
+        assert tid_time_us(other) is None
 
 
 @pytest.mark.parametrize("text", ["2026-09-09T19:46:02.329308Z", "2026-09-09T21:46:02.329308+02:00"])
@@ -251,8 +251,8 @@ def test_posts_are_filtered_by_language(network: Network) -> None:
     chosen = [["pt-BR"], ["de", "PT"], ["en-GB"]]
     for langs in chosen:
         tweet_of(read_event(frame(network.post("x", langs=langs)), mapper))
-    for langs in (["en"], ["de"], [], "pt", None, [7]):
-        assert read_event(frame(network.post("x", langs=langs)), mapper) is None
+    for others in (["en"], ["de"], [], "pt", None, [7]):
+        assert read_event(frame(network.post("x", langs=others)), mapper) is None
     assert tweet_of(read_event(frame(network.post("x", langs=None)), PostMapper()))["lang"] == "und"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
 
@@ -20,7 +20,11 @@ from producer.sources.replay.records import moved, read_line, read_line_slowly
 from producer.tweets import created_at
 from twitter_topics.errors import IntegrityError
 
-PACKERS = {"a.gz": gzip.compress, "A.JSON.BZ2": bz2.compress, "a.zst": zstandard.compress}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "a.gz": gzip.compress,
+    "A.JSON.BZ2": bz2.compress,
+    "a.zst": zstandard.compress,
+}
 MANY = settings(max_examples=300, deadline=None)
 
 

@@ -10,7 +10,8 @@ import pytest
 from producer.source import Event
 from producer.sources.x_v2.compliance import compliance_event
 from producer.sources.x_v2.mapping import read_line
-from tests.fakes.x_api import START_MS, iso
+from tests.fakes.x_api import START_MS
+from tests.fakes.x_compliance import iso
 from twitter_topics.records.notice import EVERYWHERE, Notice
 
 

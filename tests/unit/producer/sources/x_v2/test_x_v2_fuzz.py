@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from producer.source import Event
 from producer.sources.x_v2.mapping import Trouble, billed, read_line
 from producer.tweets import snowflake
-from tests.fakes.x_api import START_MS, iso, made_post, post_id
+from tests.fakes.x_api import START_MS, made_post, post_id
+from tests.fakes.x_compliance import iso
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 

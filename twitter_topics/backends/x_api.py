@@ -1,4 +1,4 @@
-"""The few non-streaming calls to X API v2, and what its error responses mean."""
+"""The client of X API v2: every request that carries the bearer token, and what X's error responses mean."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any
 
 import requests
 
-from producer.receiving.answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
-from producer.sources.x_v2.fields import as_count, as_object, as_text, objects
+from twitter_topics.backends.http_answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import XSettings
 
 STREAM = "/2/tweets/search/stream"
 RULES = f"{STREAM}/rules"
 USAGE = "/2/usage/tweets"
+COMPLIANCE_JOBS = "/2/compliance/jobs"
 TIMEOUT_S = (10.0, 20.0)
+LIMITED_S = 60.0
+"""Wait after a 429 that does not name its end. X counts requests in windows of 15 minutes."""
+
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -51,6 +54,28 @@ class XApi:
         """Open the filtered stream. Raises the errors of requests."""
         return self._request("GET", STREAM, params, timeout=timeout, stream=True)
 
+    def ask(self, method: str, path: str, params: dict[str, str] | None = None, body: object = None) -> Answer:
+        """Return X's response, also when it rejects the call.
+
+        Raises:
+            RetryableError: X is unreachable or busy (429, 5xx); with the wait that X asks for.
+        """
+        try:
+            response = self._request(method, path, params, json=body, timeout=TIMEOUT_S)
+        except requests.RequestException as error:
+            raise RetryableError(f"X API at {self._url} does not answer: {type(error).__name__}") from error
+        self.skew = skew_sentence(response.headers, self._now_ms())
+        answer = Answer(response.status_code, response.headers, response.content)
+        if answer.status != 429 and answer.status < 500:
+            return answer
+        seconds = reset_in_s(answer.headers, self._now_ms())
+        sentence = self.rejection(answer, method, path) + (f"; retry in {seconds:.0f} s" if seconds else "")
+        if seconds is not None:
+            seconds += 1  # the header has whole seconds
+        elif answer.status == 429:
+            seconds = LIMITED_S
+        raise RetryableError(sentence, retry_in_s=seconds)
+
     def call(self, method: str, path: str, params: dict[str, str] | None = None, body: object = None) -> dict[str, Any]:
         """Return the JSON object in X's response.
 
@@ -58,20 +83,18 @@ class XApi:
             ConfigurationError: X rejects the call, and retrying will not help. The message says why, and the fix.
             RetryableError: X is unreachable, busy, or asks us to wait.
         """
-        try:
-            response = self._request(method, path, params, json=body, timeout=TIMEOUT_S)
-        except requests.RequestException as error:
-            raise RetryableError(f"X API at {self._url} does not answer: {type(error).__name__}") from error
-        self.skew = skew_sentence(response.headers, self._now_ms())
-        if response.status_code < 300:
-            return _object(response.content)
-        answer = Answer(response.status_code, response.headers, response.content[:16_384])
-        sentence = f"X answered {answer.status} to {method} {path}: {rejection_sentence(answer, self._now_ms())}"
-        sentence += f" (response: {answer.body_text()})"
-        if answer.status in (429, 402) or answer.status >= 500:
-            seconds = reset_in_s(answer.headers, self._now_ms())
-            raise RetryableError(sentence + (f"; retry in {seconds:.0f} s" if seconds else ""))
+        answer = self.ask(method, path, params, body)
+        if answer.status < 300:
+            return json_object(answer.body)
+        sentence = self.rejection(answer, method, path)
+        if answer.status == 402:
+            raise RetryableError(sentence)
         raise ConfigurationError(sentence)
+
+    def rejection(self, answer: Answer, method: str, path: str) -> str:
+        """Return what X rejected, what that means, and X's own words."""
+        means = rejection_sentence(answer, self._now_ms())
+        return f"X answered {answer.status} to {method} {path}: {means} (response: {answer.body_text()})"
 
     def _request(
         self,
@@ -98,8 +121,8 @@ class XApi:
 
 def rejection_sentence(answer: Answer, now_ms: int) -> str:
     """Return what a response other than 200 means, and what to do."""
-    said = _object(answer.body)
-    kind, reason = as_text(said.get("type")), said.get("reason")
+    said = json_object(answer.body)
+    kind, reason = str(said.get("type")), said.get("reason")
     match answer.status:
         case 400:
             what = "X does not understand the request"
@@ -127,28 +150,15 @@ def rejection_sentence(answer: Answer, now_ms: int) -> str:
     return what
 
 
-def used_by_day(api: XApi) -> dict[str, int]:
-    """Return the posts that X counted for the whole project in the last 31 days, by UTC day (`YYYY-MM-DD`).
-
-    Raises:
-        ConfigurationError, RetryableError: see XApi.call.
-    """
-    answer = api.call("GET", USAGE, {"days": "31", "usage.fields": "daily_project_usage"})
-    daily = as_object(as_object(answer.get("data")).get("daily_project_usage"))
-    used: dict[str, int] = {}
-    for entry in objects(daily.get("usage")):
-        day = as_text(entry.get("date"))[:10]
-        used[day] = used.get(day, 0) + as_count(entry.get("usage"))
-    return used
-
-
 def is_about_connections(answer: Answer) -> bool:
     """Whether a 429 means that the connection is taken: the reset time in its headers is then about something else."""
-    return "connection_issue" in _object(answer.body)
+    return "connection_issue" in json_object(answer.body)
 
 
-def _object(content: bytes) -> dict[str, Any]:
+def json_object(content: bytes) -> dict[str, Any]:
+    """Return the JSON object of a body; empty for anything else."""
     try:
-        return as_object(json.loads(content))
+        value = json.loads(content)
     except (ValueError, RecursionError):
         return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,78 @@
+"""The page docs/benchmarks.md, from the results that the benchmark has written.
+
+python -m benchmarks.report       # `make docs` runs it too
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[1]
+RESULTS = PROJECT / "benchmarks" / "results" / "producer.json"
+PAGE = PROJECT / "docs" / "benchmarks.md"
+NAMES = {
+    "ours": "ours, spooled with fsync and acknowledged",
+    "kafka-python": "kafka-python, no spool",
+    "confluent-kafka": "confluent-kafka, no spool",
+}
+
+
+def page(result: dict[str, Any]) -> str:
+    """The page as Markdown."""
+    machine, options, load = result["machine"], result["options"], result["load"]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(result["versions"].items()))
+    lines = [
+        "# Benchmarks",
+        "`make bench-producer` writes this page from its results, `benchmarks/results/producer.json`.",
+        "[benchmarks/README.md](../benchmarks/README.md) says what it measures.",
+        "",
+        f"Measured on {result['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']:.0f} GiB of memory, {machine['system']}; {versions}.",
+        "",
+        f"Load of the machine, broker and clients included: {load['begin']:.1f} at the beginning, {load['end']:.1f} at "
+        "the end. Above the number of cores, only the ratios say something about the clients.",
+        "",
+        "## Posts a second",
+        f"{_count(options['rounds'], 'round')} of {options['records']:,} posts of 450 bytes and half as many of 2,000.",
+        "",
+        "| bytes | | posts/s, median (least to most) | CPU a post | ratio |",
+        "|--:|---|--:|--:|--:|",
+    ]
+    lines += [_speed(row) for row in result["throughput"]]
+    lines += ["", "## Latency added", "", "| posts/s | p50 | p99 | most |", "|--:|--:|--:|--:|"]
+    lines += [
+        f"| {int(rate):,} | {found['p50_ms']:.1f} ms | {found['p99_ms']:.1f} ms | {found['max_ms']:.1f} ms |"
+        for rate, found in result["latency"].items()
+    ]
+    if "outage" in result:
+        lines += ["", "## Memory without the broker", *_outage(result["outage"], options)]
+    return "\n".join(lines) + "\n"
+
+
+def write(results: Path = RESULTS, to: Path = PAGE) -> None:
+    """Write the page of these results."""
+    to.write_text(page(json.loads(results.read_text())))
+
+
+def _speed(row: dict[str, Any]) -> str:
+    speeds = f"{row['median']:,.0f} ({row['least']:,.0f} to {row['most']:,.0f})"
+    return f"| {row['bytes']:,} | {NAMES[row['way']]} | {speeds} | {row['cpu_us']:.1f} µs | {row['ratio']:.2f} |"
+
+
+def _outage(found: dict[str, float], options: dict[str, Any]) -> list[str]:
+    return [
+        f"{_count(options['minutes'], 'minute')} without the broker at {options['rate']:,} posts/s, then catching up: "
+        f"{found['rss_start_mb']:.0f} MB resident at the start, {found['rss_max_mb']:.0f} MB at most, "
+        f"{found['rss_end_mb']:.0f} MB at the end; up to {found['spool_max_records']:,.0f} posts waited in "
+        f"{found['spool_max_mb']:.0f} MB of spool.",
+    ]
+
+
+def _count(number: float, what: str) -> str:
+    return f"{number:g} {what}{'' if number == 1 else 's'}"
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,55 @@
+"""How every batch job runs: its arguments and settings are checked before Spark starts, and its exit code says what the
+caller should do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from twitter_topics.backends.spark_session import build_session
+from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW_TWEETS, ConfigurationError, TooFewTweetsError
+from twitter_topics.logs import configure_logging
+from twitter_topics.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Work = Callable[["SparkSession"], None]
+"""What a job does in its session."""
+
+Prepare = Callable[[Settings, Sequence[str] | None], Work]
+"""Reads the arguments (None: of the command line). Raises ConfigurationError or ValueError for what is wrong with them
+or with a setting."""
+
+
+def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None) -> int:
+    """Run a job in a session of its own. Returns the exit code:
+
+    0 done; 75 too few tweets; 78 a wrong argument or setting, named in one logged sentence. Any other error is raised,
+    so that Python ends with a traceback and 1, and the job may be tried again.
+    """
+    configure_logging()
+    log = logging.getLogger(name)
+    try:
+        settings = Settings()
+        work = _checked(prepare, settings, arguments)
+        spark = build_session(settings, name)
+        try:
+            work(spark)
+        finally:
+            spark.stop()
+    except ConfigurationError as error:
+        log.error("%s", error)
+        return EXIT_CONFIGURATION
+    except TooFewTweetsError as error:
+        log.error("%s", error)
+        return EXIT_TOO_FEW_TWEETS
+    return 0
+
+
+def _checked(prepare: Prepare, settings: Settings, arguments: Sequence[str] | None) -> Work:
+    try:
+        return prepare(settings, arguments)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error

@@ -1,0 +1,56 @@
+"""What a job's work comes to as an exit code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spark_apps import job
+from twitter_topics.errors import (
+    EXIT_CONFIGURATION,
+    EXIT_TOO_FEW_TWEETS,
+    ConfigurationError,
+    IntegrityError,
+    TooFewTweetsError,
+)
+
+
+class Session:
+    """Stands for a Spark session."""
+
+    stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(None, 0), (ConfigurationError("X_Y: no"), EXIT_CONFIGURATION), (TooFewTweetsError("3"), EXIT_TOO_FEW_TWEETS)],
+)
+def test_what_the_work_comes_to(error: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session()
+    monkeypatch.setattr(job, "build_session", lambda *_: session)
+
+    def work(spark: Any) -> None:
+        assert spark is session
+        if error:
+            raise error
+
+    assert job.run_job("a_job", lambda *_: work, []) == code
+    assert session.stopped
+
+
+@pytest.mark.parametrize("error", [IntegrityError("a hash differs"), ValueError("a bug"), OSError("away")])
+def test_any_other_error_of_the_work_is_raised(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python then ends with 1 and a traceback, and Airflow tries again."""
+    session = Session()
+    monkeypatch.setattr(job, "build_session", lambda *_: session)
+
+    def work(_spark: Any) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        job.run_job("a_job", lambda *_: work, [])
+    assert session.stopped
