@@ -71,6 +71,8 @@ class Builder:
 def _no_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "connector.jar").touch()
     monkeypatch.setenv("SPARK_JARS_DIR", str(tmp_path))
+    monkeypatch.setenv("S3_ACCESS_KEY_ID", "nobody")  # else boto3 asks the cloud for keys
+    monkeypatch.setenv("S3_SECRET_ACCESS_KEY", "nothing")
     monkeypatch.setattr(spark_session, "SparkSession", Builder())
 
 
