@@ -67,11 +67,11 @@ def _try(chosen: argparse.Namespace) -> int:
     log = work / "logs" / f"{chosen.suite}-{user}.log"
     for folder in (log.parent, work / "base", work / "roots"):
         folder.mkdir(parents=True, exist_ok=True)
-    log.write_bytes(b"")
     if _git("status", "--porcelain"):
         _say("uncommitted changes are not part of it: the clone is of HEAD")
     _say(f"{chosen.suite}, {user}; log: {log}")
     with machine.alone(work):
+        log.write_bytes(b"")
         record = _record(chosen, user, work, log)
     kept = chosen.records / record.file_name
     if record.result == UNREACHABLE and kept.exists():
