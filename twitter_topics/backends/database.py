@@ -50,8 +50,10 @@ def database_url(setting: str, uri: str, username: str, password: SecretStr) -> 
 
 
 class Database:
-    """A SQL database. In SQLite a transaction holds the lock of the one writer from its begin to its commit; in
-    PostgreSQL the caller locks a row first.
+    """A SQL database.
+
+    In SQLite a transaction holds the lock of the one writer from its begin to its commit; in PostgreSQL the caller
+    locks a row first. A snapshot takes no lock, and sees one moment of the database.
 
     Args:
         setting: name of the variable that holds the address, for messages.
@@ -79,6 +81,16 @@ class Database:
         except DBAPIError as error:
             raise self._translated(error) from error
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """One moment of the database, for reading; writers go on meanwhile. Raises as `transaction`."""
+        options = {"snapshot": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        try:
+            with self._open().connect().execution_options(**options) as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise self._translated(error) from error
+
     def close(self) -> None:
         """Close all connections. The next transaction opens new ones."""
         if self._engine is not None:
@@ -98,7 +110,7 @@ class Database:
             raise ConfigurationError(f"{self._setting}: {path.parent} cannot be made: {error.strerror}") from error
         engine = create_engine(self._url, connect_args={"timeout": _CONNECT_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin_sqlite)
         return engine
 
     def _postgresql(self) -> Engine:
@@ -120,5 +132,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin_sqlite(connection: Connection) -> None:
+    reads_only = connection.get_execution_options().get("snapshot")
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

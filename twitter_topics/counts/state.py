@@ -96,8 +96,8 @@ def revision_at(unix_seconds: float) -> int:
 class CountsState:
     """Panes, offsets, high-water marks and what is to be published, in a SQL database.
 
-    Every method is one transaction, and raises RetryableError while the database does not answer, ConfigurationError
-    when it rejects the settings.
+    Every method is one transaction, or one snapshot where it only reads. It raises RetryableError while the database
+    does not answer, ConfigurationError when it rejects the settings.
 
     Args:
         database: where it is.
@@ -149,7 +149,7 @@ class CountsState:
 
     def position(self) -> Position | None:
         """What is counted now; None when nothing was ever counted here."""
-        with self._database.transaction() as connection:
+        with self._database.snapshot() as connection:
             return None if self._meta_if_any(connection) is None else self._position(connection)
 
     def add(self, batch: BatchCounts, owner: str) -> Position:
@@ -210,10 +210,10 @@ class CountsState:
     def unpublished(self) -> Unpublished | None:
         """The oldest points that the view lacks, at most CHUNK_ENDS ends of hours; None when it lacks none.
 
-        Values are computed in the transaction that reads the revision, so a revision of an hour has one value, whoever
-        computes it.
+        Values are computed from the snapshot that the revision is read from, so a revision of an hour has one value,
+        whoever computes it.
         """
-        with self._database.transaction() as connection:
+        with self._database.snapshot() as connection:
             meta = self._meta_if_any(connection)
             rows = connection.execute(sa.select(t.UNPUBLISHED)).all() if meta else []
             if not rows:
@@ -239,7 +239,7 @@ class CountsState:
 
     def unpublished_since(self) -> float | None:
         """Unix seconds of the oldest change that the view lacks, None when it lacks none."""
-        with self._database.transaction() as connection:
+        with self._database.snapshot() as connection:
             if self._meta_if_any(connection) is None:
                 return None
             oldest: float | None = connection.execute(sa.select(sa.func.min(t.UNPUBLISHED.c.noted_at))).scalar()
@@ -247,7 +247,7 @@ class CountsState:
 
     def panes(self, from_ms: int, to_ms: int) -> list[Pane]:
         """Panes that start in [from_ms, to_ms), in order."""
-        with self._database.transaction() as connection:
+        with self._database.snapshot() as connection:
             return self._panes(connection, from_ms, to_ms, None)
 
     def hours(self, ends: Ends) -> list[HourPoint]:
@@ -257,7 +257,7 @@ class CountsState:
     def counted(self) -> tuple[Position, Sums] | None:
         """The position and the sums over all panes at one moment; None when nothing was ever counted here."""
         columns = [sa.func.coalesce(sa.func.sum(t.PANE.c[name]), 0) for name in Sums._fields]
-        with self._database.transaction() as connection:
+        with self._database.snapshot() as connection:
             if self._meta_if_any(connection) is None:
                 return None
             sums = Sums(*(int(value) for value in connection.execute(sa.select(*columns)).one()))
@@ -266,7 +266,7 @@ class CountsState:
     def tweets_by_hour(self) -> dict[int, int]:
         """Tweets of the panes by the hour (Unix ms of its start) of their event time."""
         hour = t.PANE.c.start_ms - t.PANE.c.start_ms % WINDOW_MS
-        with self._database.transaction() as connection:
+        with self._database.snapshot() as connection:
             if self._meta_if_any(connection) is None:
                 return {}
             rows = connection.execute(sa.select(hour, sa.func.sum(t.PANE.c.tweets)).group_by(hour))
@@ -274,8 +274,8 @@ class CountsState:
 
     # --- inside a transaction
 
-    def _meta(self, connection: Connection) -> Any:
-        row = connection.execute(sa.select(t.META).with_for_update()).one_or_none()
+    def _meta(self, connection: Connection, *, lock: bool = True) -> Any:
+        row = connection.execute(sa.select(t.META).with_for_update() if lock else sa.select(t.META)).one_or_none()
         if row is None:
             return None
         if row.schema_version > t.SCHEMA_VERSION:
@@ -290,11 +290,11 @@ class CountsState:
             )
         return row
 
-    def _meta_if_any(self, connection: Connection) -> Any:
-        return self._meta(connection) if sa.inspect(connection).has_table(t.META.name) else None
+    def _meta_if_any(self, connection: Connection, *, lock: bool = False) -> Any:
+        return self._meta(connection, lock=lock) if sa.inspect(connection).has_table(t.META.name) else None
 
     def _required(self, connection: Connection) -> Any:
-        meta = self._meta_if_any(connection)
+        meta = self._meta_if_any(connection, lock=True)
         if meta is None:
             raise RetryableError(f"{self.where} has no counts yet: the aggregator makes them at its first start")
         return meta
@@ -328,7 +328,7 @@ class CountsState:
         return revision_at(self._clock())
 
     def _position(self, connection: Connection) -> Position:
-        meta = self._meta(connection)
+        meta = self._meta(connection, lock=False)
         lanes = {
             Lane(row.raw_topic_id, row.raw_partition, row.kafka_partition): Marks(row.low_offset, row.high_water_mark)
             for row in connection.execute(sa.select(t.LANE))

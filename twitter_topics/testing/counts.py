@@ -48,6 +48,12 @@ class BreakingDatabase(Database):
             self._fuse.burn()
         self._fuse.burn()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        self._fuse.burn()
+        with super().snapshot() as connection:
+            yield connection
+
 
 Key = tuple[str, int, Series, int]
 """(measurement, time in ms, series, revision)."""

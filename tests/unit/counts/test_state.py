@@ -136,6 +136,20 @@ def test_a_batch_that_begins_before_the_state_is_not_added(fresh: Callable[[], U
     assert aggregation.position.tweets == 3
 
 
+def test_publishing_does_not_hold_up_the_counting(fresh: Callable[[], URL]) -> None:
+    url, log = fresh(), {0: minutes(4, LANE)}
+    aggregation = opened(state_of(url))
+    aggregation.count(read_batch(log, {}, {0: 2}, {}))
+    reader = state_of(url)
+    with reader._database.snapshot() as connection:
+        before = reader._position(connection).tweets
+        aggregation.count(read_batch(log, {0: 2}, {0: 2}, aggregation.position.lanes))
+        assert reader._position(connection).tweets == before == 2
+    position = reader.position()
+    assert position
+    assert position.tweets == 4
+
+
 def test_labels_come_with_the_records_and_a_second_one_is_a_second_series(fresh: Callable[[], URL]) -> None:
     state = state_of(fresh())
     aggregation = opened(state)
