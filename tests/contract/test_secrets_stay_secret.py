@@ -128,7 +128,7 @@ def test_a_producer_whose_kafka_and_influxdb_are_no_help(tmp_path: Path, surroun
             process.kill()
             process.wait()
     assert json.loads((tmp_path / "health" / "producer.json").read_text())["state"] == "stopped"
-    assert "refused INFLUXDB_USERNAME" in log.read_text()
+    assert "rejected INFLUXDB_USERNAME" in log.read_text()
     assert_silent("", tmp_path)
 
 

@@ -26,6 +26,7 @@ from producer.sending.publisher import Confirmed, KafkaClient, Publisher
 from producer.source import Event, Kind
 from producer.testing import FakeKafka
 from tests.contract.kafka_records import PATIENCE_S, Record, own_topics, read_topic
+from tests.waiting import until
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.settings import KafkaSettings, Settings
@@ -112,13 +113,22 @@ def test_every_kind_has_its_topic(kafka: Kafka) -> None:
 def test_a_topic_that_accepts_only_smaller_records_is_reported(variables: dict[str, str]) -> None:
     settings = Settings(variables).kafka
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
-    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.raw_topic, {"max.message.bytes": "20000"})])
+    until(lambda: _limit_records(admin, settings.raw_topic, 20_000))
     admin.close()
     publisher = Publisher(connect(settings), settings, "test")
     publisher.send(EventBatch(1, 1, 1, [Event("post", b"1", os.urandom(50_000))]))
     with pytest.raises(ConfigurationError, match=r"max\.message\.bytes"):
         confirm(publisher, until=lambda: publisher.is_idle)
     publisher.close()
+
+
+def _limit_records(admin: KafkaAdminClient, topic: str, limit: int) -> bool:
+    """Return False while the broker does not describe a topic that was just created."""
+    try:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(limit)})])
+    except ValueError:
+        return False
+    return True
 
 
 def test_a_client_closed_with_records_in_flight_leaves_nothing_behind(variables: dict[str, str]) -> None:
