@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from twitter_topics.local.layout import Layout
 
 _DEAD = ("STOPPED", "EXITED", "FATAL")
-_START_SECONDS = 20
+_START_SECONDS = 60
 _STOP_SECONDS = 120  # longer than any service's stopwaitsecs
 
 _HEADER = """\
@@ -147,6 +147,8 @@ class Supervisor:
         until = time.monotonic() + _START_SECONDS
         while not self.is_alive():
             if process.poll() is not None or time.monotonic() > until:
+                process.kill()
+                process.wait()
                 raise RetryableError(f"supervisord did not start, see {output}")
             time.sleep(0.1)
         process.returncode = 0  # it outlives us deliberately: without this, Python warns about a running child

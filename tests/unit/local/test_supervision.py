@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.waiting import until
-from twitter_topics.local import processes
+from twitter_topics.errors import RetryableError
+from twitter_topics.local import processes, supervision
 from twitter_topics.local.environment import marker
 from twitter_topics.local.layout import Layout, write_private
 from twitter_topics.local.readiness import read_report
@@ -92,6 +93,15 @@ def test_the_next_runner_ends_the_processes_of_a_killed_one(supervisor: Supervis
     os.kill(runner, signal.SIGKILL)
     until(lambda: processes.look_up(orphan) is None)
     until(lambda: supervisor.states()["one"]["pid"] not in (0, runner))
+
+
+def test_a_supervisor_that_does_not_start_in_time_leaves_nothing(
+    supervisor: Supervisor, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "_START_SECONDS", -1)
+    with pytest.raises(RetryableError, match=r"supervisord did not start, see .*supervisord\.out"):
+        launch(supervisor, layout, [])
+    assert supervisor.leftovers() == set()
 
 
 def test_nothing_is_left_after_a_stop(supervisor: Supervisor, layout: Layout) -> None:
