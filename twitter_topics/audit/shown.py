@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint, Series, Sums
-from twitter_topics.counts.state import Position
+from twitter_topics.counts.position import Position
 
 RECENT_ENDS = 2 * WINDOW_MS // PANE_MS
 """All window ends of the last two hours are compared."""

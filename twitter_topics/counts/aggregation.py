@@ -13,7 +13,8 @@ from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityEr
 
 if TYPE_CHECKING:
     from twitter_topics.counts.batch import BatchCounts
-    from twitter_topics.counts.state import CountsState, Position
+    from twitter_topics.counts.position import Position
+from twitter_topics.counts.state import CountsState
 
 log = logging.getLogger(__name__)
 

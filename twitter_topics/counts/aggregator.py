@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
+    from twitter_topics.counts.position import Position
     from twitter_topics.counts.publication import Publisher
-    from twitter_topics.counts.state import Position
     from twitter_topics.settings import Settings
 
 QUERY_NAME = "aggregator"

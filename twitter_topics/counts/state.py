@@ -9,8 +9,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -30,6 +29,7 @@ from twitter_topics.counts.panes import (
     merge,
     rolling_hours,
 )
+from twitter_topics.counts.position import Position, Unpublished
 from twitter_topics.errors import ConfigurationError, ConflictError, RetryableError
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
 
@@ -48,44 +48,6 @@ CHUNK_ENDS = 2_160
 
 _EPOCH_SECONDS = 1_767_225_600
 """2026-01-01: revisions count from here, so that they stay below the ten seconds of nanoseconds of a pane."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far the processed topic is counted.
-
-    `state_id` names this state for good. `topic_id` is Kafka's id of the processed topic, `raw_topic_id` that of the
-    raw topic when the state was made: records that do not name theirs belong to it. `revision` is the number of the
-    last change. `newest_ms`: start of the newest pane, None before the first. `tweets`: counted so far.
-    `rejected`: records that were not processed tweets. `shares`: topic shares that make up the mass.
-    """
-
-    state_id: str
-    topic: str
-    topic_id: str
-    raw_topic_id: str
-    revision: int
-    owner: str
-    newest_ms: int | None
-    tweets: int
-    rejected: int
-    shares: int
-    offsets: Mapping[int, int]
-    lanes: Mapping[Lane, Marks]
-
-
-class Unpublished(NamedTuple):
-    """Points that the view lacks, those of its oldest hours, as of `revision`.
-
-    `newest_end_ms` is the newest end of an hour at that revision; `mark` and `until_ms` are for `note_published`.
-    """
-
-    state_id: str
-    revision: int
-    newest_end_ms: int
-    points: list[HourPoint]
-    mark: int
-    until_ms: int
 
 
 def revision_at(unix_seconds: float) -> int:

@@ -24,8 +24,9 @@ from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import batch_counts, start_aggregator, starting_offsets
 from twitter_topics.counts.batch import Lane
 from twitter_topics.counts.panes import Ends
+from twitter_topics.counts.position import Position
 from twitter_topics.counts.publication import Publisher
-from twitter_topics.counts.state import CountsState, Position
+from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.processed import processed_value

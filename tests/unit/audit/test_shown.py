@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from twitter_topics.audit.shown import compare_hours
 from twitter_topics.counts.panes import PANE_MS, Ends, HourPoint, Series, Sums
-from twitter_topics.counts.state import Position
+from twitter_topics.counts.position import Position
 
 NEWEST = 1_790_000_000_000
 A, B = Series(1, "a", "m"), Series(2, "b", "m")
