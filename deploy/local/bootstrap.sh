@@ -85,9 +85,11 @@ python_packages() {
 }
 
 no_python() {
-    stop "$pythons is needed, but $system has no package; install one with uv and name it:
-  python3 -m pip install --user uv && ~/.local/bin/uv python install 3.${newest_first%% *}
-  PYTHON=\$(~/.local/bin/uv python find 3.${newest_first%% *}) make demo"
+    newest=3.${newest_first%% *}
+    stop "$pythons is required, and $system has no package of one. Let uv install one, then name it:
+  sudo apt-get update && sudo apt-get install -y --no-install-recommends python3-venv && python3 -m venv ~/.uv &&
+    ~/.uv/bin/pip install uv && ~/.uv/bin/uv python install $newest
+  PYTHON=\$(~/.uv/bin/uv python find $newest) make demo"
 }
 
 # everything at once: one command to type
