@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
 
 from twitter_topics.errors import ConfigurationError, RetryableError
 
@@ -108,7 +109,8 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(f"{self._setting}: {path.parent} cannot be made: {error.strerror}") from error
-        engine = create_engine(self._url, connect_args={"timeout": _CONNECT_SECONDS})
+        # opening a file is cheap, and a connection that is kept is one to forget
+        engine = create_engine(self._url, connect_args={"timeout": _CONNECT_SECONDS}, poolclass=NullPool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
