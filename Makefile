@@ -64,7 +64,7 @@ doctor:
 	@$(CLI) doctor
 
 # most of the time is spent in waiting for servers, so more run side by side than there are cores
-PARALLEL := -n 4 --dist loadgroup --no-loadscope-reorder
+PARALLEL := -n 3 --dist loadgroup --no-loadscope-reorder
 test: bootstrap-dev
 	@.venv/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
 

@@ -32,7 +32,7 @@ _LONGEST_FIRST = ("e2e", "spark", "contract", "dags", "plugins", "unit")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What `make test` runs side by side, as pytest-xdist's groups: each whole stack; what shares one Kafka,
+    """What `make test` runs side by side, as pytest-xdist's groups: the whole stacks; what shares one Kafka,
     Elasticsearch, S3, InfluxDB and Spark session; what shares one Airflow; any other file."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
@@ -48,7 +48,9 @@ def _tier(item: pytest.Item) -> str:
 def _group(item: pytest.Item) -> str:
     if {"services", "spark"} & set(getattr(item, "fixturenames", ())):
         return "services"
-    return "airflow" if _tier(item) in ("dags", "plugins") else str(item.path.relative_to(_HERE))
+    # two whole stacks at once would want 11 GiB and four cores
+    shared = {"dags": "airflow", "plugins": "airflow", "e2e": "e2e"}
+    return shared.get(_tier(item)) or str(item.path.relative_to(_HERE))
 
 
 @dataclass(frozen=True)
