@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
+from tests.waiting import until
 from twitter_topics.backends.database import database_url
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, TopicPane
@@ -257,21 +258,12 @@ def test_the_thread_publishes_and_names_what_is_in_its_way(fresh: Callable[[], U
     publisher.start()
     try:
         aggregation.count(read_batch({0: minutes(3, LANE)}, {}, {0: 3}, {}))
-        wait_until(lambda: "did not write" in publisher.problem and "the counting goes on" in publisher.problem)
+        until(lambda: "did not write" in publisher.problem and "the counting goes on" in publisher.problem)
         view.refuses = False
-        wait_until(lambda: not publisher.problem and state.unpublished_since() is None)
+        until(lambda: not publisher.problem and state.unpublished_since() is None)
     finally:
         publisher.close()
     assert shown(view) == true_hours(true_panes(minutes(3, LANE)))
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    import time
-
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_the_memory_view_catches_a_point_with_two_values() -> None:
