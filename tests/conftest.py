@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ _HERE = Path(__file__).parent
 _LONGEST_FIRST = ("e2e", "spark", "contract", "dags", "plugins", "unit")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What `make test` runs side by side, as pytest-xdist's groups: the whole stacks; what shares one Kafka,
     Elasticsearch, S3, InfluxDB and Spark session; what shares one Airflow; any other file."""
@@ -39,6 +41,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
     items.sort(key=lambda item: _LONGEST_FIRST.index(_tier(item)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    if node.config.option.dist == "loadgroup" and any("@" not in name for name in ids):
+        pytest.exit("this pytest-xdist ignores groups with this pytest: run make bootstrap-dev", pytest.ExitCode.USAGE_ERROR)
 
 
 def _tier(item: pytest.Item) -> str:
