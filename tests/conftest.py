@@ -46,7 +46,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     if node.config.option.dist == "loadgroup" and any("@" not in name for name in ids):
-        pytest.exit("this pytest-xdist ignores groups with this pytest: run make bootstrap-dev", pytest.ExitCode.USAGE_ERROR)
+        pytest.exit(
+            "this pytest-xdist ignores groups with this pytest: run make bootstrap-dev", pytest.ExitCode.USAGE_ERROR
+        )
 
 
 def _tier(item: pytest.Item) -> str:

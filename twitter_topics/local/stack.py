@@ -16,6 +16,7 @@ from twitter_topics.local import environment, jars, processes, secrets, servers,
 from twitter_topics.local.airflow import AirflowSetup
 from twitter_topics.local.java import find_java
 from twitter_topics.local.layout import Layout, write_private
+from twitter_topics.local.patience import Patience
 from twitter_topics.local.ports import Ports, taken_port_sentences
 from twitter_topics.local.readiness import read_report
 from twitter_topics.local.runner import LOGGER as RUNNER
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from twitter_topics.local.services import Group, Service
 
 Say = Callable[[str], None]
-_READY_SECONDS = 300
 _TOO_MANY_RESTARTS = 3
 _LEFTOVER_GRACE_SECONDS = 15
 
@@ -215,7 +215,7 @@ class Stack:
         since = {service.name: self.supervisor.start(service) for service in tier}
         restarts = {service.name: int(self.state_of(service.name).get("restarts", 0)) for service in tier}
         waiting = list(tier)
-        until = time.monotonic() + _READY_SECONDS
+        patience = Patience()
         while waiting:
             for service in list(waiting):
                 if self._is_ready(service, since[service.name]):
@@ -223,12 +223,17 @@ class Stack:
                     self._step(began, f"{service.name} ready")
                 else:
                     self._give_up_on_failure(service, restarts[service.name])
-            if waiting and time.monotonic() > until:
+            if patience.is_over((len(waiting), self._written(waiting))):
                 raise RetryableError(
-                    f"not ready after {_READY_SECONDS} s: "
+                    f"not ready after {patience.seconds:.0f} s: "
                     + ", ".join(f"{s.name} ({self._phase(s)}, see {self.layout.service_log(s.name)})" for s in waiting)
                 )
             time.sleep(0.2)
+
+    def _written(self, services: Sequence[Service]) -> int:
+        """Return the number of bytes in the services' logs."""
+        logs = (self.layout.service_log(service.name) for service in services)
+        return sum(log.stat().st_size for log in logs if log.exists())
 
     def _is_ready(self, service: Service, since: float) -> bool:
         state = self.state_of(service.name)
