@@ -13,6 +13,7 @@ from twitter_topics.backends.spark_session import build_session
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import aggregator_query
 from twitter_topics.counts.publication import Publisher
+from twitter_topics.counts.restorer import Restorer
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
@@ -35,11 +36,14 @@ def main() -> None:
     )
     spark = build_session(settings, "aggregate_topics", driver_memory=settings.speed.driver_memory, streaming=True)
 
+    restorer = Restorer(spark, settings, state, aggregation)
     report = reporter(settings.speed.health_dir, points.write_health)
     try:
         publisher.start()
-        QueryKeeper([aggregator_query(spark, settings, aggregation, publisher)], report).run()
+        restorer.start()
+        QueryKeeper([aggregator_query(spark, settings, aggregation, publisher, restorer)], report).run()
     finally:
+        restorer.close()
         publisher.close()
         spark.stop()
         points.close()

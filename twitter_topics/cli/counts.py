@@ -17,6 +17,7 @@ class Origin(StrEnum):
 
     state = "state"
     kafka = "kafka"
+    archive = "archive"
 
 
 @app.command()
@@ -37,22 +38,28 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
 def rebuild(
     origin: Annotated[
         Origin,
-        typer.Option("--from", help="state: show everything again in InfluxDB; kafka: count processed_tweets again"),
+        typer.Option(
+            "--from",
+            help="state: show all counts in InfluxDB again; kafka: count processed_tweets again, and from the archive "
+            "what Kafka no longer has; archive: count every archived tweet again with the champion",
+        ),
     ] = Origin.state,
 ) -> None:
-    """Publish all counts to InfluxDB again, or count again what Kafka still has.
+    """Publish all counts to InfluxDB again, or count again.
 
-    `--from kafka` forgets the counts; the running aggregator then counts the topic from its beginning.
+    Counting again forgets the counts; the running aggregator then counts by itself, and `twitter-topics counts status`
+    shows how far it is.
     """
     from twitter_topics.counts.publication import Publisher
+    from twitter_topics.counts.restoration import Scope
     from twitter_topics.counts.state import CountsState
     from twitter_topics.counts.view import CountsView
 
     settings = stack_settings()
     state = CountsState.of(settings)
-    if origin is Origin.kafka:
-        state.reset()
-        say("the counts begin again with what Kafka has; `twitter-topics counts status` shows how far they are")
+    if origin is not Origin.state:
+        state.reset(Scope.all if origin is Origin.archive else Scope.expired)
+        say("the aggregator counts again; `twitter-topics counts status` shows how far it is")
         return
     revision = state.publish_all()
     points = Publisher(state, CountsView(settings.influx)).publish()

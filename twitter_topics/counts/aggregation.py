@@ -65,6 +65,21 @@ class Aggregation:
         return self._position
 
     @property
+    def known_position(self) -> Position | None:
+        """How far the topic is counted, as last known; None before `open`."""
+        return self._position
+
+    @property
+    def owner(self) -> str:
+        """Token of this writer."""
+        return self._owner
+
+    @property
+    def raw_topic_id(self) -> str:
+        """Kafka's id of the raw topic; empty before `open`."""
+        return self._raw_topic_id
+
+    @property
     def counted_offsets(self) -> Mapping[int, int]:
         """Next offset of each partition, as last known."""
         return self._position.offsets if self._position else {}

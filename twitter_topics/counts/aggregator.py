@@ -23,6 +23,7 @@ from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks, TopicPane
 from twitter_topics.counts.panes import Sums
 from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, add_up, partial_sums
+from twitter_topics.counts.restoration import Scope
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import PROCESSED_SCHEMA
 
@@ -32,13 +33,16 @@ if TYPE_CHECKING:
 
     from twitter_topics.counts.position import Position
     from twitter_topics.counts.publication import Publisher
+    from twitter_topics.counts.restorer import Restorer
     from twitter_topics.settings import Settings
 
 QUERY_NAME = "aggregator"
 _EARLIEST = -2
 
 
-def aggregator_query(spark: SparkSession, settings: Settings, aggregation: Aggregation, publisher: Publisher) -> Query:
+def aggregator_query(
+    spark: SparkSession, settings: Settings, aggregation: Aggregation, publisher: Publisher, restorer: Restorer
+) -> Query:
     """Every processed tweet into the counts, exactly once."""
     ends = TopicEnds(settings.kafka, settings.kafka.processed_topic)
     return Query(
@@ -46,7 +50,7 @@ def aggregator_query(spark: SparkSession, settings: Settings, aggregation: Aggre
         start=lambda: start_aggregator(spark, settings, aggregation),
         lag=lambda _started: lag(ends.read(), dict(aggregation.counted_offsets)),
         describe_problem=lambda: publisher.problem,
-        describe_notice=lambda: aggregation.notice,
+        describe_notice=lambda: "; ".join(filter(None, (aggregation.notice, restorer.notice))),
     )
 
 
@@ -54,12 +58,14 @@ def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggre
     """Open the aggregation and read on from where it stands.
 
     Raises:
-        NotReady: a topic does not exist yet.
+        NotReady: a topic does not exist yet, or the archive is to be counted first.
         RetryableError, ConfigurationError: as `Aggregation.open`.
     """
     topic = settings.kafka.processed_topic
     partitions = end_offsets(settings.kafka, topic)
     position = aggregation.open(_existing(settings, topic), _existing(settings, settings.kafka.raw_topic))
+    if position.restoration is not None and position.restoration.scope is Scope.all:
+        raise NotReady("the archive is counted first")
     records = read_stream(
         spark,
         settings.kafka,

@@ -102,7 +102,18 @@ def partial_sums(batches: Iterable[pa.RecordBatch], high_water_marks: Mapping[La
     yield from _sums_rows(parts)
     yield _lane_rows(counted)
     yield _partition_rows(progress)
-    yield _padded("shares", {"shares": pa.array([shares], pa.int64())}, 1)
+    yield _shares_row(shares)
+
+
+def sums_of_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Rows of kind `sums` and `shares` of records that are all to be counted."""
+    parts: list[pa.Table] = []
+    shares = 0
+    for records in batches:
+        parts.append(_sums(records))
+        shares += len(pc.list_flatten(records.column("topics")))
+    yield from _sums_rows(parts)
+    yield _shares_row(shares)
 
 
 def add_up(table: pa.Table) -> pa.Table:
@@ -178,7 +189,7 @@ def _fresh(records: pa.RecordBatch, lanes: dict[Lane, int], counted: dict[Lane, 
 
 
 def _sums(records: pa.RecordBatch) -> pa.Table:
-    """Tweets and sentiment go to the dominant topic, mass to every topic of the tweet."""
+    """Sums of records with RECORD_COLUMNS: tweets and sentiment by dominant topic, mass by every topic of the tweet."""
     panes = _numbers(records, "event_time")
     panes = panes - panes % PANE_MS
     versions = records.column("model_version")
@@ -243,6 +254,10 @@ def _partition_rows(progress: Mapping[int, _Progress]) -> pa.RecordBatch:
         "rejected": pa.array([row.rejected for row in rows], pa.int64()),
     }
     return _padded("partition", columns, len(rows))
+
+
+def _shares_row(shares: int) -> pa.RecordBatch:
+    return _padded("shares", {"shares": pa.array([shares], pa.int64())}, 1)
 
 
 def _padded(kind: str, columns: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:

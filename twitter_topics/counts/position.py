@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from twitter_topics.counts.batch import Lane, Marks
 from twitter_topics.counts.panes import HourPoint
+from twitter_topics.counts.restoration import Restoration
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Position:
     raw topic when the state was made: records that do not name theirs belong to it. `revision` is the number of the
     last change. `newest_ms`: start of the newest pane, None before the first. `tweets`: counted so far.
     `rejected`: records that were not processed tweets. `shares`: topic shares that make up the mass.
+    `restoration`: what is still to be counted from the archive.
     """
 
     state_id: str
@@ -32,6 +34,7 @@ class Position:
     shares: int
     offsets: Mapping[int, int]
     lanes: Mapping[Lane, Marks]
+    restoration: Restoration | None = None
 
 
 class Unpublished(NamedTuple):

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 CHECKS = ("assert_topic_hour_complete", "assert_topic_hour_mass", "assert_topic_hour_unique")
 
+PLACE = ["kafka_partition", "kafka_offset"]
+"""Columns that name a record of the archive."""
+
 _PARTIAL_SCHEMA = "hour timestamp, topic_id int, tweets long, mass double, compound double"
 _HOUR_US = 3_600_000_000
 
@@ -110,13 +113,16 @@ def archived_days(spark: SparkSession, settings: Settings, hours: HourRange, sna
 
 def owners(days: DataFrame, hours: HourRange) -> DataFrame:
     """One row (event_time, payload) per tweet whose owner lies in the hours."""
-    record = fn.struct("kafka_partition", "kafka_offset")
     # ids first, payloads by a second pass: a shuffle of payloads would move the whole archive
     good = days.where(fn.col("reject_reason").isNull())
-    first = good.groupBy("tweet_id", fn.to_date("event_time").alias("day")).agg(fn.min(record).alias("record"))
-    chosen = first.select("record.kafka_partition", "record.kafka_offset")
     in_hours = good.where(_within("event_time", hours))
-    return in_hours.join(chosen, ["kafka_partition", "kafka_offset"], "left_semi").select("event_time", "payload")
+    return in_hours.join(first_records(good), PLACE, "left_semi").select("event_time", "payload")
+
+
+def first_records(tweets: DataFrame) -> DataFrame:
+    """PLACE of the first record (lowest partition, then offset) of each tweet of a UTC day."""
+    by_day = tweets.groupBy("tweet_id", fn.to_date("event_time").alias("day"))
+    return by_day.agg(fn.min(fn.struct(*PLACE)).alias("record")).select(*[f"record.{name}" for name in PLACE])
 
 
 def topic_hours(

@@ -1,6 +1,7 @@
 """The state of the counts: what is counted, up to where, and what the view does not show yet. One transaction a batch.
 
-Tables: `counts_meta` (one row), `counts_offset`, `counts_lane`, `counts_series`, `counts_pane`, `counts_unpublished`.
+Tables: `counts_meta` (one row), `counts_offset`, `counts_lane`, `counts_series`, `counts_pane`, `counts_unpublished`,
+`counts_restoration` (no row or one).
 """
 
 from __future__ import annotations
@@ -9,29 +10,29 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from twitter_topics.backends.database import Database, database_url
-from twitter_topics.backends.influx import tag_text
+from twitter_topics.counts import pane_rows
 from twitter_topics.counts import tables as t
-from twitter_topics.counts.batch import BatchCounts, Lane, Marks, TopicPane
+from twitter_topics.counts.batch import BatchCounts, Lane, Marks
 from twitter_topics.counts.panes import (
     PANE_MS,
     WINDOW_MS,
     Ends,
     HourPoint,
     Pane,
-    Series,
     Sums,
     changed_ends,
     merge,
     rolling_hours,
 )
 from twitter_topics.counts.position import Position, Unpublished
+from twitter_topics.counts.restoration import Restoration, Scope
 from twitter_topics.errors import ConfigurationError, ConflictError, RetryableError
-from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -123,33 +124,71 @@ class CountsState:
         """
         with self._database.transaction() as connection:
             meta = self._owned(connection, owner)
-            self._check_starts(connection, batch)
-            deltas = self._with_series(connection, batch.sums)
-            newest = self._add_panes(connection, deltas, meta.newest_ms)
+            self._check_fits(connection, batch)
             for partition, offset in batch.offsets.items():
                 values = {"kafka_partition": partition, "next_offset": offset}
                 connection.execute(t.replace(t.OFFSET, connection.dialect.name, ["next_offset"]), values)
             self._raise_marks(connection, batch.lanes)
-            connection.execute(
-                sa.update(t.META).values(
-                    revision=meta.revision + 1,
-                    newest_ms=newest,
-                    tweets=meta.tweets + sum(sums.tweets for sums in deltas.values()),
-                    rejected=meta.rejected + batch.rejected,
-                    shares=meta.shares + batch.shares,
-                )
-            )
+            self._add_sums(connection, meta, batch)
             return self._position(connection)
 
-    def reset(self) -> None:
-        """Forget all but the topic: whoever reads next begins with what Kafka has. The owner has to claim again."""
+    def begin_restoration(
+        self, owner: str, raw_topic_id: str, archived: Mapping[int, int], expired: Iterable[int], partitions: int
+    ) -> Restoration | None:
+        """Fix which archived tweets are to be counted, and mark them as counted in lanes that Kafka had nothing of.
+        Returns None if nothing is to be restored. Arguments as of `Restoration.begin`.
+
+        Raises:
+            ConflictError, RetryableError: as `add`.
+        """
+        with self._database.transaction() as connection:
+            self._owned(connection, owner)
+            position = self._position(connection)
+            due = position.restoration
+            if due is None or due.begun:
+                return due
+            begun = due.begin(position.lanes, raw_topic_id, archived, expired, partitions)
+            self._raise_marks(connection, begun.new_lanes())
+            self._note_restoration(connection, begun)
+            return begun
+
+    def add_restored(self, day: int, batch: BatchCounts, owner: str) -> None:
+        """Add the archived tweets of a day (since 1970-01-01); a day that was added before changes nothing.
+
+        Raises:
+            ConflictError, RetryableError: as `add`.
+        """
+        with self._database.transaction() as connection:
+            meta = self._owned(connection, owner)
+            restoration = self._restoration(connection)
+            if restoration is not None and restoration.next_day <= day:
+                self._add_sums(connection, meta, batch)
+                self._note_restoration(connection, replace(restoration, next_day=day + 1))
+
+    def end_restoration(self, owner: str) -> None:
+        """Everything that was due is counted.
+
+        Raises:
+            ConflictError, RetryableError: as `add`.
+        """
+        with self._database.transaction() as connection:
+            self._owned(connection, owner)
+            connection.execute(sa.delete(t.RESTORATION))
+
+    def reset(self, scope: Scope = Scope.expired) -> None:
+        """Forget all but the topic: whoever reads next begins with what Kafka has, and restores `scope` from the
+        archive. The owner has to claim again.
+
+        Raises:
+            RetryableError: everything is to be restored, and there is no state yet.
+        """
         with self._database.transaction() as connection:
             t.METADATA.create_all(connection)
-            meta = self._meta(connection)
+            meta = self._meta(connection) if scope is Scope.expired else self._required(connection)
             for table in reversed(t.METADATA.sorted_tables):
                 connection.execute(sa.delete(table))
             if meta is not None:
-                self._create(connection, meta.topic_id, meta.raw_topic_id, above=meta.revision)
+                self._create(connection, meta.topic_id, meta.raw_topic_id, scope, above=meta.revision)
 
     def publish_all(self) -> int:
         """Mark every hour as not published, at a revision above any before. Returns that revision.
@@ -166,7 +205,8 @@ class CountsState:
                 touched: dict[int, list[int]] = defaultdict(list)
                 for series_id, start in connection.execute(starts):
                     touched[series_id].append(start)
-                self._note_unpublished(connection, changed_ends(touched, (), None, meta.newest_ms))
+                changed = changed_ends(touched, (), None, meta.newest_ms)
+                pane_rows.note_unpublished(connection, changed, self._clock())
             return revision
 
     def unpublished(self) -> Unpublished | None:
@@ -186,7 +226,7 @@ class CountsState:
             for row in rows:
                 if row.first_end_ms <= until:
                     due[row.series_id].append(Ends(row.first_end_ms, min(row.last_end_ms, until)))
-            points = self._points(connection, {series: merge(ends) for series, ends in due.items()})
+            points = pane_rows.points(connection, {series: merge(ends) for series, ends in due.items()})
             mark = max(row.id for row in rows)
             return Unpublished(meta.state_id, meta.revision, meta.newest_ms + PANE_MS, points, mark, until)
 
@@ -210,7 +250,7 @@ class CountsState:
     def panes(self, from_ms: int, to_ms: int) -> list[Pane]:
         """Panes that start in [from_ms, to_ms), in order."""
         with self._database.snapshot() as connection:
-            return self._panes(connection, from_ms, to_ms, None)
+            return pane_rows.panes(connection, from_ms, to_ms)
 
     def hours(self, ends: Ends) -> list[HourPoint]:
         """Rolling hours that end in `ends`, computed from the panes."""
@@ -269,7 +309,9 @@ class CountsState:
             raise RetryableError("the counts were reset: they begin again with what Kafka has")
         return meta
 
-    def _create(self, connection: Connection, topic_id: str, raw_topic_id: str, *, above: int = 0) -> Any:
+    def _create(
+        self, connection: Connection, topic_id: str, raw_topic_id: str, scope: Scope = Scope.expired, *, above: int = 0
+    ) -> Any:
         row = {
             "id": 1,
             "schema_version": t.SCHEMA_VERSION,
@@ -284,6 +326,7 @@ class CountsState:
             "shares": 0,
         }
         connection.execute(sa.insert(t.META).values(row))
+        self._note_restoration(connection, Restoration(scope))
         return self._meta(connection)
 
     def _fresh_revision(self) -> int:
@@ -291,15 +334,43 @@ class CountsState:
 
     def _position(self, connection: Connection) -> Position:
         meta = self._meta(connection, lock=False)
-        lanes = {
+        offsets = {row.kafka_partition: row.next_offset for row in connection.execute(sa.select(t.OFFSET))}
+        values = {name: getattr(meta, name) for name in _POSITION_COLUMNS}
+        return Position(
+            **values, offsets=offsets, lanes=self._lanes(connection), restoration=self._restoration(connection)
+        )
+
+    def _lanes(self, connection: Connection) -> dict[Lane, Marks]:
+        return {
             Lane(row.raw_topic_id, row.raw_partition, row.kafka_partition): Marks(row.low_offset, row.high_water_mark)
             for row in connection.execute(sa.select(t.LANE))
         }
-        offsets = {row.kafka_partition: row.next_offset for row in connection.execute(sa.select(t.OFFSET))}
-        values = {name: getattr(meta, name) for name in _POSITION_COLUMNS}
-        return Position(**values, offsets=offsets, lanes=lanes)
 
-    def _check_starts(self, connection: Connection, batch: BatchCounts) -> None:
+    def _restoration(self, connection: Connection) -> Restoration | None:
+        # a database from before restorations is read before anybody claims it
+        if not sa.inspect(connection).has_table(t.RESTORATION.name):
+            return None
+        text = connection.execute(sa.select(t.RESTORATION.c.restoration)).scalar()
+        return Restoration.of_text(text) if text else None
+
+    def _note_restoration(self, connection: Connection, restoration: Restoration) -> None:
+        values = {"id": 1, "restoration": restoration.text()}
+        connection.execute(t.replace(t.RESTORATION, connection.dialect.name, ["restoration"]), values)
+
+    def _add_sums(self, connection: Connection, meta: Any, batch: BatchCounts) -> None:
+        deltas = pane_rows.with_series(connection, batch.sums)
+        newest = pane_rows.add_panes(connection, deltas, meta.newest_ms, self._clock())
+        connection.execute(
+            sa.update(t.META).values(
+                revision=meta.revision + 1,
+                newest_ms=newest,
+                tweets=meta.tweets + sum(sums.tweets for sums in deltas.values()),
+                rejected=meta.rejected + batch.rejected,
+                shares=meta.shares + batch.shares,
+            )
+        )
+
+    def _check_fits(self, connection: Connection, batch: BatchCounts) -> None:
         for row in connection.execute(sa.select(t.OFFSET)):
             start = batch.starts.get(row.kafka_partition, row.next_offset)
             if start < row.next_offset:
@@ -307,53 +378,12 @@ class CountsState:
                     f"partition {row.kafka_partition} of {self._topic} is counted up to {row.next_offset}, "
                     f"and the batch begins at {start}"
                 )
-
-    def _with_series(self, connection: Connection, sums: Mapping[TopicPane, Sums]) -> dict[tuple[int, int], Sums]:
-        """Sums by (pane start, series id). A record without labels belongs to the first series of its topic."""
-        known: dict[tuple[int, str], dict[str, int]] = defaultdict(dict)
-        for row in connection.execute(sa.select(t.SERIES).order_by(t.SERIES.c.id)):
-            known[row.topic_id, row.model_version][row.label] = row.id
-        result: dict[tuple[int, int], Sums] = defaultdict(Sums)
-        # labels first: a batch of old and new records has one series for both
-        for pane in sorted(sums, key=lambda one: (one.label is None, one)):
-            series = known[pane.topic_id, pane.model_version]
-            label = tag_text(pane.label) if pane.label else next(iter(series), _label_of_old(pane.topic_id))
-            if label not in series:
-                values = {"topic_id": pane.topic_id, "label": label, "model_version": pane.model_version}
-                key = connection.execute(sa.insert(t.SERIES).values(values)).inserted_primary_key
-                series[label] = int(key[0]) if key else 0
-            result[pane.start_ms, series[label]] = result[pane.start_ms, series[label]].plus(sums[pane])
-        return dict(result)
-
-    def _add_panes(
-        self, connection: Connection, deltas: Mapping[tuple[int, int], Sums], previous_newest_ms: int | None
-    ) -> int | None:
-        """Add to the panes and note what the view lacks from now on; returns the newest pane."""
-        if not deltas:
-            return previous_newest_ms
-        starts = {start for start, _ in deltas}
-        newest = max(starts) if previous_newest_ms is None else max(previous_newest_ms, *starts)
-        rows = [{"start_ms": start, "series_id": series} | sums._asdict() for (start, series), sums in deltas.items()]
-        connection.execute(t.add_to(t.PANE, connection.dialect.name, Sums._fields), rows)
-        touched: dict[int, list[int]] = defaultdict(list)
-        for start, series in deltas:
-            touched[series].append(start)
-        alive: Iterable[int] = ()
-        if previous_newest_ms is not None and previous_newest_ms < newest:
-            recent = t.PANE.c.start_ms >= previous_newest_ms - WINDOW_MS
-            alive = connection.execute(sa.select(t.PANE.c.series_id).where(recent).distinct()).scalars().all()
-        self._note_unpublished(connection, changed_ends(touched, alive, previous_newest_ms, newest))
-        return newest
-
-    def _note_unpublished(self, connection: Connection, changed: Mapping[int, Iterable[Ends]]) -> None:
-        now = self._clock()
-        rows = [
-            {"series_id": series, "first_end_ms": ends.first_ms, "last_end_ms": ends.last_ms, "noted_at": now}
-            for series, intervals in changed.items()
-            for ends in intervals
-        ]
-        if rows:
-            connection.execute(sa.insert(t.UNPUBLISHED), rows)
+        for lane, before in self._lanes(connection).items():
+            if lane in batch.lanes and batch.lanes[lane].low <= before.high:
+                raise RetryableError(
+                    f"raw partition {lane.raw_partition} is counted up to offset {before.high}, "
+                    f"and the batch begins at {batch.lanes[lane].low}"
+                )
 
     def _raise_marks(self, connection: Connection, lanes: Mapping[Lane, Marks]) -> None:
         for lane, marks in lanes.items():
@@ -365,33 +395,3 @@ class CountsState:
                 "high_water_mark": marks.high,
             }
             connection.execute(t.replace(t.LANE, connection.dialect.name, ["high_water_mark"]), values)
-
-    def _points(self, connection: Connection, due: Mapping[int, list[Ends]]) -> list[HourPoint]:
-        names = self._series_names(connection)
-        by_name = {names[series]: ends for series, ends in due.items()}
-        found = []
-        for ends in merge(ends for intervals in due.values() for ends in intervals):
-            panes = self._panes(connection, ends.panes_from_ms, ends.last_ms, due)
-            found += [
-                point
-                for point in rolling_hours(panes, ends)
-                if any(one.first_ms <= point.end_ms <= one.last_ms for one in by_name[point.series])
-            ]
-        return found
-
-    def _panes(self, connection: Connection, from_ms: int, to_ms: int, series: Iterable[int] | None) -> list[Pane]:
-        names = self._series_names(connection)
-        query = sa.select(t.PANE).where(t.PANE.c.start_ms >= from_ms, t.PANE.c.start_ms < to_ms)
-        if series is not None:
-            query = query.where(t.PANE.c.series_id.in_(list(series)))
-        rows = connection.execute(query.order_by(t.PANE.c.start_ms, t.PANE.c.series_id))
-        return [Pane(start, names[one], Sums(*sums)) for start, one, *sums in rows]
-
-    def _series_names(self, connection: Connection) -> dict[int, Series]:
-        rows = connection.execute(sa.select(t.SERIES))
-        return {row.id: Series(row.topic_id, row.label, row.model_version) for row in rows}
-
-
-def _label_of_old(topic_id: int) -> str:
-    """For a record without labels whose topic nobody has named yet."""
-    return NO_TOPIC_LABEL if topic_id == NO_TOPIC else f"topic {topic_id}"

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def describe(state: CountsState, clock: Callable[[], float] = time.time) -> dict[str, Any]:
     """Plain values: `database`, and when anything was counted `topic`, `tweets`, `rejected`, `newest` (UTC, ISO 8601),
-    `revision`, `owner`, `lanes`, `raw_topics` and `view_behind_seconds`."""
+    `revision`, `owner`, `lanes`, `raw_topics`, `restoring` (what is still to be counted from the archive: `expired` or
+    `all`) and `view_behind_seconds`."""
     position = state.position()
     if position is None:
         return {"database": state.where, "tweets": 0}
@@ -29,5 +30,6 @@ def describe(state: CountsState, clock: Callable[[], float] = time.time) -> dict
         "owner": position.owner or None,
         "lanes": len(position.lanes),
         "raw_topics": len({lane.raw_topic_id for lane in position.lanes}),
+        "restoring": position.restoration.scope.value if position.restoration else None,
         "view_behind_seconds": 0.0 if since is None else round(max(0.0, clock() - since), 1),
     }

@@ -80,6 +80,14 @@ UNPUBLISHED = sa.Table(
     sqlite_autoincrement=True,  # ids are never used again: they tell later changes from published ones
 )
 
+RESTORATION = sa.Table(
+    "counts_restoration",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("restoration", sa.Text, nullable=False),
+)
+"""One row while tweets are to be counted from the archive; JSON of a `Restoration`."""
+
 
 def add_to(table: sa.Table, dialect: str, columns: Sequence[str]) -> Any:
     """An insert that adds `columns` to the row where there is one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import to_counts
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Series, Sums
-from twitter_topics.counts.partial_sums import partial_sums
+from twitter_topics.counts.partial_sums import partial_sums, sums_of_all
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.testing.counts import BreakingDatabase, Fuse, Killed, MemoryView
@@ -89,6 +89,12 @@ def read_batch(
         batches = [pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)]
         tables += [pa.Table.from_batches([part]) for part in partial_sums(batches, marks)]
     return to_counts(pa.concat_tables(tables))
+
+
+def to_batch(tweets: Iterable[Tweet]) -> BatchCounts:
+    """The sums of tweets that are all to be counted."""
+    records = pa.RecordBatch.from_pylist([tweet.record(0) for tweet in tweets], schema=_SCHEMA)
+    return to_counts(pa.Table.from_batches(list(sums_of_all([records]))))
 
 
 def true_panes(tweets: Iterable[Tweet]) -> dict[tuple[int, Series], Sums]:
@@ -180,12 +186,13 @@ def follow(
 
 
 @st.composite
-def processed_logs(draw: Any) -> dict[int, list[Tweet]]:
+def processed_logs(draw: Any, raw_topics: Sequence[str] = (RAW, "raw-2")) -> dict[int, list[Tweet]]:
     """Processed partitions: each lane in order of raw offsets, with repeats that start again from an earlier point."""
     far = st.sampled_from([0, 0, 0, -3 * 24 * 3_600_000, 5 * 3_600_000])
     near = st.integers(-4_000_000, 4_000_000)
     log: dict[int, list[Tweet]] = {partition: [] for partition in range(PARTITIONS)}
-    for raw_topic, raw, processed in [(RAW, 0, 0), (RAW, 0, 1), (RAW, 1, 0), (RAW, 1, 1), ("raw-2", 0, 0)]:
+    lanes = [(RAW, 0, 0), (RAW, 0, 1), (RAW, 1, 0), (RAW, 1, 1), ("raw-2", 0, 0)]
+    for raw_topic, raw, processed in [lane for lane in lanes if lane[0] in raw_topics]:
         offsets = sorted(draw(st.sets(st.integers(0, 300), max_size=8)))
         own = [
             Tweet(

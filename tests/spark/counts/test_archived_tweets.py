@@ -1,0 +1,105 @@
+"""Archived tweets are counted as the classifier and the aggregator would have counted them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.spark.counts.test_recount import ARRAYS, DAY, VERSION, Row, append, made_up_rows
+from twitter_topics.archive.schema import DELETED
+from twitter_topics.backends.kafka_partitioner import partition_of
+from twitter_topics.classification.sentiment import compound
+from twitter_topics.counts.archived_tweets import ArchivedTweets, archived_until
+from twitter_topics.counts.batch import Lane, Marks, TopicPane
+from twitter_topics.counts.panes import PANE_MS, Sums
+from twitter_topics.counts.restoration import Restoration, Scope
+from twitter_topics.topic_models.scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from twitter_topics.settings import Settings
+
+pytestmark = pytest.mark.spark
+
+PARTITIONS = 2
+RAW = "raw-1"
+ROWS = 600
+FIRST_DAY = int(DAY.timestamp()) // 86_400
+
+
+def with_deletions(rows: list[Row]) -> list[Row]:
+    """The rows, every tenth tweet of which was deleted on request: its text is gone in all its records."""
+    gone = {row[0] for at, row in enumerate(rows) if at % 10 == 0}
+    return [
+        (*row[:3], None, f"{DELETED}delete", *row[5:]) if row[0] in gone and row[0] is not None else row for row in rows
+    ]
+
+
+def by_hand(
+    rows: list[Row], restoration: Restoration, day: int, rejected: set[tuple[int, int]]
+) -> dict[TopicPane, Sums]:
+    scorer = Scorer.load(ARRAYS)
+    owners: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: (row[5], row[6])):
+        if row[0] is not None and int(row[1].timestamp()) // 86_400 == day:
+            owners.setdefault(row[0], row)
+    sums: dict[TopicPane, Sums] = defaultdict(Sums)
+    for tweet_id, row in owners.items():
+        lane = partition_of(tweet_id.encode(), PARTITIONS)
+        if row[6] >= restoration.limit(row[5], lane) or (row[5], row[6]) in rejected:
+            continue
+        start = int(row[1].timestamp() * 1000) // PANE_MS * PANE_MS
+        text = json.loads(row[3])["text"] if row[3] else ""
+        topics = scorer.score_batch([text])[0]
+        for at, (topic, share) in enumerate(topics):
+            feeling = round(compound(text) * 1_000_000) if row[3] and at == 0 else 0
+            scored = int(at == 0 and row[3] is not None)
+            key = TopicPane(start, topic, scorer.labels[topic], VERSION)
+            sums[key] = sums[key].plus(Sums(int(at == 0), scored, round(round(share, 6) * 1_000_000), feeling))
+    return dict(sums)
+
+
+def plan(scope: Scope, archived: dict[int, int]) -> Restoration:
+    lanes = {Lane(RAW, 0, 0): Marks(150, 599), Lane(RAW, 0, 1): Marks(30, 599), Lane(RAW, 1, 0): Marks(1, 599)}
+    counted = lanes if scope is Scope.expired else {}
+    return Restoration(scope).begin(counted, RAW, archived, [0], PARTITIONS)
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_a_tweet_counts_once_by_its_first_record_if_its_lane_lacks_it(
+    spark: SparkSession, local_archive: Settings, scope: Scope
+) -> None:
+    rows = with_deletions(made_up_rows(ROWS))
+    append(spark, local_archive, rows)
+    archived = archived_until(spark, local_archive)
+    assert archived == {0: 598, 1: 599, 2: 600}
+    restoration, rejected = plan(scope, archived), {(0, 12), (2, 41)}
+    tweets = ArchivedTweets(restoration, frozenset(rejected), VERSION, spark.sparkContext.broadcast(ARRAYS))
+    total = 0
+    for day in (FIRST_DAY, FIRST_DAY + 1):
+        counts = tweets.of_day(spark, local_archive, day)
+        assert counts.sums == by_hand(rows, restoration, day, rejected)
+        assert counts.lanes == counts.offsets == counts.starts == {}
+        total += sum(sums.tweets for sums in counts.sums.values())
+    everything = sum(
+        len({row[0] for row in rows if row[0] and int(row[1].timestamp()) // 86_400 == day})
+        for day in (FIRST_DAY, FIRST_DAY + 1)
+    )
+    assert 0 < total < everything
+    if scope is Scope.all:
+        assert everything - total <= len(rejected)
+
+
+def test_a_day_without_tweets_counts_nothing(spark: SparkSession, local_archive: Settings) -> None:
+    append(spark, local_archive, made_up_rows(10))
+    restoration = plan(Scope.all, {0: 10, 1: 10, 2: 10})
+    tweets = ArchivedTweets(restoration, frozenset(), VERSION, spark.sparkContext.broadcast(ARRAYS))
+    day = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) // 86_400
+    counts = tweets.of_day(spark, local_archive, day)
+    assert counts.sums == {}
+    assert counts.shares == 0

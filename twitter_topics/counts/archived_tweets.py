@@ -1,0 +1,123 @@
+"""Count archived tweets as the classifier and the aggregator would: the tweets that a restoration is due to count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql import functions as fn
+
+from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.schema import DELETED
+from twitter_topics.backends.kafka_partitioner import partition_of
+from twitter_topics.classification.sentiment import compound
+from twitter_topics.counts.aggregator import to_counts
+from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, sums_of_all
+from twitter_topics.counts.recount import PLACE, first_records
+from twitter_topics.records.tweet import tweet_text
+from twitter_topics.topic_models.scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    from pyspark import Broadcast
+    from pyspark.sql import Column, SparkSession
+
+    from twitter_topics.counts.batch import BatchCounts
+    from twitter_topics.counts.restoration import Restoration
+    from twitter_topics.settings import Settings
+
+_RECORDS = pa.schema(
+    [
+        ("event_time", pa.int64()),
+        ("model_version", pa.string()),
+        (
+            "topics",
+            pa.list_(pa.struct([("topic_id", pa.int32()), ("label", pa.string()), ("probability", pa.float64())])),
+        ),
+        ("topic_label", pa.string()),
+        ("compound", pa.float64()),
+    ]
+)
+"""What sums need of a record, as in RECORD_COLUMNS."""
+
+
+def archived_until(spark: SparkSession, settings: Settings) -> dict[int, int]:
+    """Return, by raw partition, the offset after the last archived one."""
+    rows = spark.table(raw_table(settings)).groupBy("kafka_partition").agg(fn.max("kafka_offset").alias("last"))
+    return {row["kafka_partition"]: row["last"] + 1 for row in rows.collect()}
+
+
+@dataclass(frozen=True)
+class ArchivedTweets:
+    """Counts the archived tweets of a day that are due.
+
+    A tweet counts once, by its first record of the day, as in the search index. One whose text was deleted on request
+    counts without topic and sentiment; one that the index rejected does not count.
+
+    Args:
+        rejected_by_index: (raw partition, raw offset) of the latter.
+        version: of the model that gives the topics.
+        arrays: its `arrays.npz`.
+    """
+
+    restoration: Restoration
+    rejected_by_index: frozenset[tuple[int, int]]
+    version: str
+    arrays: Broadcast[bytes]
+
+    def of_day(self, spark: SparkSession, settings: Settings, day: int) -> BatchCounts:
+        """Count a day (since 1970-01-01)."""
+        start = datetime.fromtimestamp(day * 86_400, UTC)
+        event_time = fn.col("event_time")
+        rows = spark.table(raw_table(settings)).where(
+            (event_time >= fn.lit(start)) & (event_time < fn.lit(start + timedelta(days=1)))
+        )
+        deleted = fn.coalesce(fn.col("reject_reason").startswith(DELETED), fn.lit(False))
+        tweets = rows.where(fn.col("reject_reason").isNull() | deleted)
+        due = tweets.where(self._in_reach()).join(first_records(tweets), PLACE, "left_semi")
+        text = fn.when(~deleted, fn.col("payload")).alias("payload")
+        return to_counts(
+            due.select("tweet_id", "event_time", text, *PLACE).mapInArrow(self._counter(), PARTIAL_SCHEMA).toArrow()
+        )
+
+    def _in_reach(self) -> Column:
+        """Rows that are due if their tweet's lane agrees: most files can be skipped when little is due."""
+        limits = self.restoration.limits().items()
+        parts = [(fn.col("kafka_partition") == raw) & (fn.col("kafka_offset") < limit) for raw, limit in limits]
+        return reduce(lambda one, other: one | other, parts, fn.lit(False))
+
+    def _counter(self) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+        def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            scorer = Scorer.load(self.arrays.value)
+            return sums_of_all(self._records(batch, scorer) for batch in batches)
+
+        return rows
+
+    def _records(self, batch: pa.RecordBatch, scorer: Scorer) -> pa.RecordBatch:
+        """Return the records that the classifier would have written."""
+        found = [row for row in batch.to_pylist() if self._is_due(row)]
+        texts = [tweet_text(json.loads(row["payload"])) if row["payload"] else "" for row in found]
+        records = []
+        for row, text, topics in zip(found, texts, scorer.score_batch(texts), strict=True):
+            records.append(
+                {
+                    "event_time": round(row["event_time"].timestamp() * 1000),
+                    "model_version": self.version,
+                    "topics": [
+                        {"topic_id": topic_id, "label": scorer.labels[topic_id], "probability": round(share, 6)}
+                        for topic_id, share in topics
+                    ],
+                    "topic_label": scorer.labels[topics[0][0]],
+                    "compound": compound(text) if row["payload"] else None,
+                }
+            )
+        return pa.RecordBatch.from_pylist(records, _RECORDS)
+
+    def _is_due(self, row: dict[str, Any]) -> bool:
+        place = row["kafka_partition"], row["kafka_offset"]
+        lane = partition_of(row["tweet_id"].encode("utf-8", "replace"), self.restoration.processed_partitions)
+        return place[1] < self.restoration.limit(place[0], lane) and place not in self.rejected_by_index
