@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import date
 
+    from twitter_topics.audit.indexed import HourDifference
+
 _NAMED = 5
 """Maximum number of wrong hours listed in a finding."""
 
@@ -47,9 +49,11 @@ class Facts:
     Counts: `counted` tweets; `counted_expected` by the aggregator's own offsets; `uncounted` tweets after those
     offsets; `counted_ahead` tweets counted beyond the cut; `count_known` is False while the archive lags behind the
     counts; `repeated_after_deletion`, later records of deleted tweets, each of which may have been counted, because a
-    tweet without a document is treated as new; `counted_mass` millionths of tweets in `counted_shares` shares.
+    tweet without a document is treated as new; `restoring`, whether tweets that Kafka no longer has are still to be
+    counted from the archive; `counted_mass` millionths of tweets in `counted_shares` shares.
     View: `shown_wrong`, a sentence for each wrong hour among the `shown` hours that were compared as a dashboard reads
     them; `view_behind_seconds`.
+    Hours: `hours_different` of `hours_compared` hours, whose counts are not those of the documents.
     """
 
     produced: int
@@ -79,6 +83,9 @@ class Facts:
     shown: int = 0
     shown_wrong: tuple[str, ...] = ()
     view_behind_seconds: float = 0.0
+    restoring: bool = False
+    hours_compared: int = 0
+    hours_different: tuple[HourDifference, ...] = ()
 
     @property
     def indexed(self) -> int:
@@ -122,7 +129,10 @@ def balance(facts: Facts, *, still_seconds: float = 0) -> Report:
         still_seconds: how long no number has changed, if that is too long: records that are behind are then stuck.
             0 = they are only behind.
     """
-    findings = [*_archive(facts), *_dead_letters(facts), *_index(facts), *_counts(facts), *_view(facts)]
+    index, counts = _index(facts), _counts(facts)
+    in_flight = any(one.kind == "behind" for one in index + counts)
+    hours = _hours(facts, in_flight=in_flight)
+    findings = [*_archive(facts), *_dead_letters(facts), *index, *counts, *_view(facts), *hours]
     if still_seconds:
         findings = [_stuck(one, still_seconds) if one.kind == "behind" else one for one in findings]
     kinds = {one.kind for one in findings}
@@ -213,10 +223,16 @@ def _counts(facts: Facts) -> list[Finding]:
     extra = facts.counted - facts.counted_expected
     again = min(max(0, extra), facts.repeated_after_deletion)
     extra -= again
+    missing = max(0, -extra)
+    if facts.restoring:
+        text = f"{missing:,} older tweets are still to be counted from the archive"
+        lacking = Finding("counts", "behind", missing, text)
+    else:
+        lacking = Finding("counts", "lost", missing, f"{missing:,} classified tweets were not counted")
     return _findings(
         Finding("counts", "note", again, f"{again:,} deleted tweets arrived again and were counted again"),
         Finding("counts", "doubled", extra, f"{extra:,} more tweets were counted than classified"),
-        Finding("counts", "lost", -extra, f"{-extra:,} classified tweets were not counted"),
+        lacking,
         Finding("counts", "behind", facts.uncounted, f"{facts.uncounted:,} tweets are not counted yet"),
     )
 
@@ -234,6 +250,20 @@ def _view(facts: Facts) -> list[Finding]:
             "counts", "wrong", mass_off, f"the topics' mass is {off / 1e6:,.3f} tweets off the {facts.counted:,} tweets"
         ),
     )
+
+
+def _hours(facts: Facts, *, in_flight: bool) -> list[Finding]:
+    deleted = facts.deleted + facts.repeated_after_deletion
+
+    def is_wrong(one: HourDifference) -> bool:
+        if one.topic_id is None and one.counted > one.indexed:  # only a deletion takes a counted document away
+            return one.counted > one.indexed + deleted
+        return not in_flight
+
+    wrong = [] if facts.restoring else [one for one in facts.hours_different if is_wrong(one)]
+    named = "; ".join(one.text for one in wrong[:_NAMED])
+    text = f"{len(wrong):,} counts of {facts.hours_compared:,} hours differ from the documents: {named}"
+    return _findings(Finding("counts", "wrong", len(wrong), text))
 
 
 def _findings(*candidates: Finding) -> list[Finding]:

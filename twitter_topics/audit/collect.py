@@ -49,6 +49,8 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
         RetryableError: a store is unavailable.
     """
     shown = stores.shown()
+    oldest = today - timedelta(days=retention_days)
+    hours = stores.indexed_hours(oldest + timedelta(days=1))  # the retention may be deleting the oldest day just now
     counted = stores.counted()  # before the archive: what it counts must be in Kafka, and soon in the archive
     records = stores.archive()
     letters = stores.dead_letters()
@@ -83,7 +85,7 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
         letters_without_reject=len(parse_letters - rejects),
         deleted=int((owners.deleted & inside).sum()),
         deleted_in_index=len(kept),
-        days=_days(owners.select(inside & ~owners.deleted), settled, documents, today - timedelta(days=retention_days)),
+        days=_days(owners.select(inside & ~owners.deleted), settled, documents, oldest),
         counted=counted.tweets,
         counted_expected=int(done.sum()),
         counted_ahead=int((done & ~inside).sum()),
@@ -95,6 +97,9 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
         shown=shown.compared,
         shown_wrong=tuple(_wrong_hour(one) for one in shown.wrong),
         view_behind_seconds=shown.behind_seconds,
+        restoring=counted.restoring,
+        hours_compared=hours.compared,
+        hours_different=hours.different,
     )
 
 

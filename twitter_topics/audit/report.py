@@ -26,6 +26,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "counted_now": facts.counted,
         "hours_compared": facts.shown,
         "hours_wrong": len(facts.shown_wrong),
+        "hours_compared_with_documents": facts.hours_compared,
         "view_behind_seconds": round(facts.view_behind_seconds, 1),
         "dead_letters": sum(facts.dead_letters.values()),
         "dead_letters_by_stage": facts.dead_letters,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from twitter_topics.archive.reader import ArchiveRecords, ArchiveStore
+from twitter_topics.audit.indexed import IndexComparison, answer, compare_index, query
 from twitter_topics.audit.shown import Comparison, compare_hours
 from twitter_topics.backends.dead_letters import DeadLetters, dead_letters
 from twitter_topics.backends.kafka import topic_id
@@ -30,12 +31,14 @@ Limits = Mapping[int, int]
 
 class Counted(NamedTuple):
     """What the state of the counts holds: tweets and mass (millionths) over all panes, the `shares` that make up the
-    mass, and the highest raw offset counted in each lane (raw partition, processed partition) of the raw topic."""
+    mass, and the highest raw offset counted in each lane (raw partition, processed partition) of the raw topic.
+    `restoring`: tweets that Kafka no longer has are still to be counted from the archive."""
 
     tweets: int
     lanes: Mapping[tuple[int, int], int]
     mass: int = 0
     shares: int = 0
+    restoring: bool = False
 
 
 class Documents(NamedTuple):
@@ -79,6 +82,9 @@ class Stores(Protocol):
 
     def shown(self) -> Comparison:
         """Compare the hours that a dashboard reads with the state."""
+
+    def indexed_hours(self, oldest: date) -> IndexComparison:
+        """Compare the counted hours with the documents since a UTC day."""
 
 
 @dataclass
@@ -153,10 +159,17 @@ class RealStores:
             for lane, marks in position.lanes.items()
             if lane.raw_topic_id == raw
         }
-        return Counted(sums.tweets, lanes, sums.mass, position.shares)
+        return Counted(sums.tweets, lanes, sums.mass, position.shares, position.restoration is not None)
 
     def shown(self) -> Comparison:
         return compare_hours(self._state, self._view)
+
+    def indexed_hours(self, oldest: date) -> IndexComparison:
+        if self._search.count() == 0:  # makes everything acknowledged visible to the search below
+            return IndexComparison()
+        oldest_ms = int(datetime.combine(oldest, datetime.min.time(), UTC).timestamp() * 1000)
+        documents = lambda ends: answer(self._search.search(size=0, aggs=query(ends))["aggregations"])  # noqa: E731
+        return compare_index(self._state, documents, oldest_ms=oldest_ms)
 
 
 def before(limits: Limits) -> dict[str, Any]:

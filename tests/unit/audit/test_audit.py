@@ -13,6 +13,7 @@ import pytest
 from twitter_topics.archive.reader import ArchiveRecords
 from twitter_topics.audit.balance import Report, balance
 from twitter_topics.audit.collect import collect
+from twitter_topics.audit.indexed import HourDifference, IndexComparison
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.shown import Comparison, Mismatch
 from twitter_topics.audit.stores import Counted, Documents, Kept, Limits, before, not_from
@@ -46,6 +47,8 @@ class Pipeline:
     readable: set[tuple[int, int]] = field(default_factory=set)
     comparison: Comparison = field(default_factory=Comparison)
     mass: int | None = None
+    hours: IndexComparison = field(default_factory=IndexComparison)
+    restoring: bool = False
 
     def raw_ranges(self) -> dict[int, Range]:
         return dict(self.ranges)
@@ -86,12 +89,14 @@ class Pipeline:
         return sorted({row[2] for row in self.rows if row[2] and row[:2] in owners})
 
     def counted(self) -> Counted:
-        return Counted(
-            self.tweets, dict(self.lanes), self.tweets * 1_000_000 if self.mass is None else self.mass, shares=100
-        )
+        mass = self.tweets * 1_000_000 if self.mass is None else self.mass
+        return Counted(self.tweets, dict(self.lanes), mass, shares=100, restoring=self.restoring)
 
     def shown(self) -> Comparison:
         return self.comparison
+
+    def indexed_hours(self, oldest: date) -> IndexComparison:
+        return self.hours
 
 
 def healthy(seed: int = 1, *, records: int = 300, lane_count: int = 2) -> Pipeline:
@@ -468,3 +473,47 @@ def test_mass_equals_tweets_but_for_half_a_millionth_a_share(off: int, state: st
     pipeline = healthy()
     pipeline.mass = pipeline.tweets * 1_000_000 + off
     assert judge(pipeline).state == state
+
+
+END = 1_790_000_000_000
+
+
+def test_an_hour_with_more_counts_than_documents_is_wrong_even_while_tweets_are_in_flight() -> None:
+    pipeline = healthy()
+    pipeline.lanes = dict.fromkeys(pipeline.lanes, -1)
+    pipeline.tweets = 0
+    pipeline.hours = IndexComparison(3, (HourDifference(END, None, 7, 6),))
+    report = judge(pipeline)
+    assert report.state == "broken"
+    [found] = [one for one in report.findings if one.kind == "wrong"]
+    assert "all topics, hour until 2026-09-21 14:13:20: counted 7, documents 6" in found.text
+    pipeline.hours = IndexComparison(3, (HourDifference(END, None, 6, 7), HourDifference(END, 4, 6, 5)))
+    assert judge(pipeline).state == "lagging"
+
+
+def test_documents_without_counts_and_other_topics_are_wrong_when_nothing_is_in_flight() -> None:
+    for one in (HourDifference(END, None, 6, 7), HourDifference(END, 4, 6, 5)):
+        pipeline = healthy()
+        pipeline.hours = IndexComparison(3, (one,))
+        assert {(found.hop, found.kind) for found in judge(pipeline).findings} >= {("counts", "wrong")}
+
+
+def test_a_deleted_tweet_explains_a_missing_document() -> None:
+    pipeline = healthy()
+    pipeline.delete(pipeline.archive_ids()[0])
+    pipeline.hours = IndexComparison(3, (HourDifference(END, None, 7, 6),))
+    assert judge(pipeline).state == "ok"
+    pipeline.hours = IndexComparison(3, (HourDifference(END, None, 20, 6),))
+    assert judge(pipeline).state == "broken"
+
+
+def test_what_is_still_to_come_from_the_archive_is_behind_and_not_lost() -> None:
+    pipeline = healthy()
+    pipeline.tweets -= 20
+    pipeline.restoring = True
+    pipeline.hours = IndexComparison(3, (HourDifference(END, None, 6, 7),))
+    report = judge(pipeline)
+    assert report.state == "lagging"
+    assert "20 older tweets are still to be counted from the archive" in [one.text for one in report.findings]
+    pipeline.restoring = False
+    assert judge(pipeline).state == "broken"

@@ -1,0 +1,92 @@
+"""Counted hours beside the documents of the index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.unit.audit.test_shown import position
+from twitter_topics.audit.indexed import HourDifference, IndexComparison, answer, compare_index, query
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint, Series, Sums
+from twitter_topics.counts.position import Position
+
+NEWEST = 1_790_000_000_000
+OLDEST = NEWEST - 40 * WINDOW_MS
+Tweet = tuple[int, int, str]
+"""Time, topic, model."""
+
+
+@dataclass
+class Counts:
+    """A state of some tweets."""
+
+    tweets: list[Tweet]
+    revisions: list[int] = field(default_factory=lambda: [5])
+
+    def position(self) -> Position | None:
+        return position(self.revisions.pop(0) if len(self.revisions) > 1 else self.revisions[0])
+
+    def hours(self, ends: Ends) -> list[HourPoint]:
+        topics = in_hour(self.tweets, ends.first_ms)
+        return [HourPoint(ends.first_ms, Series(topic, "l", model), Sums(n)) for (topic, model), n in topics.items()]
+
+    def tweets_by_hour(self) -> dict[int, int]:
+        return dict(Counter(at // WINDOW_MS * WINDOW_MS for at, _, _ in self.tweets))
+
+
+def in_hour(tweets: Sequence[Tweet], end: int) -> Counter[tuple[int, str]]:
+    return Counter((topic, model) for at, topic, model in tweets if end - WINDOW_MS <= at < end)
+
+
+def made_up() -> list[Tweet]:
+    return [(NEWEST - number * 7 * 60_000, number % 3, "m1") for number in range(300)]
+
+
+def compared(counted: list[Tweet], indexed: list[Tweet], revisions: list[int] | None = None) -> IndexComparison:
+    def documents(ends: Sequence[int]) -> Mapping[int, Mapping[tuple[int, str], int]]:
+        return {end: in_hour(indexed, end) for end in ends}
+
+    return compare_index(Counts(counted, revisions or [5]), documents, oldest_ms=OLDEST)
+
+
+def test_equal_hours_are_compared_the_last_two_hours_and_older_ones() -> None:
+    found = compared(made_up(), made_up())
+    assert found.compared > 24 + 20
+    assert found.different == ()
+
+
+def test_a_missing_document_is_found_in_each_of_its_hours() -> None:
+    found = compared(made_up(), made_up()[1:])
+    assert found.different
+    assert {(one.topic_id, one.counted - one.indexed) for one in found.different} == {(None, 1)}
+    assert all(one.end_ms - WINDOW_MS <= NEWEST < one.end_ms for one in found.different)
+
+
+def test_another_topic_is_named() -> None:
+    other = [(NEWEST, 2, "m1"), *made_up()[1:]]
+    found = compared(made_up(), other).different
+    assert {(one.topic_id, one.counted - one.indexed) for one in found} == {(0, 1), (2, -1)}
+
+
+def test_hours_that_were_counted_again_with_another_model_are_equal_in_sum() -> None:
+    assert compared([(at, 9, "m2") for at, _, _ in made_up()], made_up()).different == ()
+
+
+def test_counts_that_move_are_compared_again() -> None:
+    assert compared(made_up(), made_up(), [1, 2, 2, 3, 4, 4]).compared > 0
+    assert compared(made_up(), made_up()[1:], list(range(100))) == IndexComparison()
+
+
+def test_days_without_an_index_are_left_out() -> None:
+    late = [(NEWEST - 60 * WINDOW_MS, 1, "m1"), *made_up()]
+    assert compared(late, made_up()).different == ()
+
+
+def test_the_question_and_the_answer_of_elasticsearch() -> None:
+    end = NEWEST + PANE_MS
+    asked = query([end])["ends"]
+    assert asked["filters"]["filters"] == {str(end): {"range": {"created_at": {"gte": end - WINDOW_MS, "lt": end}}}}
+    buckets = {str(end): {"models": {"buckets": [{"key": "m1", "topics": {"buckets": [{"key": 3, "doc_count": 8}]}}]}}}
+    assert answer({"ends": {"buckets": buckets}}) == {end: {(3, "m1"): 8}}
+    assert HourDifference(end, 3, 8, 7).text == "topic 3, hour until 2026-09-21 14:13:30: counted 8, documents 7"

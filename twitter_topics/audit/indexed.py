@@ -1,0 +1,136 @@
+"""Compare counted hours with the documents of the search index, by topic."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint
+from twitter_topics.counts.position import Position
+
+RECENT_ENDS = 24
+"""Ends of hours of the last two hours, one every five minutes."""
+
+OLDER_ENDS = 100
+"""Up to this many older ends, drawn at random from hours with tweets."""
+
+_TRIES = 5
+
+Topics = Mapping[tuple[int, str], int]
+"""Tweets by (topic id, model version)."""
+
+
+class HourDifference(NamedTuple):
+    """An hour whose counts differ from its documents, in one topic or, where `topic_id` is None, in all."""
+
+    end_ms: int
+    topic_id: int | None
+    counted: int
+    indexed: int
+
+    @property
+    def text(self) -> str:
+        end = datetime.fromtimestamp(self.end_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        topic = "all topics" if self.topic_id is None else f"topic {self.topic_id}"
+        return f"{topic}, hour until {end}: counted {self.counted:,}, documents {self.indexed:,}"
+
+
+class IndexComparison(NamedTuple):
+    """The number of compared hours, and those that differ."""
+
+    compared: int = 0
+    different: tuple[HourDifference, ...] = ()
+
+
+class State(Protocol):
+    """The state of the counts, as far as the comparison needs it."""
+
+    def position(self) -> Position | None: ...
+    def hours(self, ends: Ends) -> list[HourPoint]: ...
+    def tweets_by_hour(self) -> dict[int, int]: ...
+
+
+Documents = Callable[[Sequence[int]], Mapping[int, Topics]]
+"""Returns the documents of the hours that end at some times (Unix ms)."""
+
+
+def compare_index(state: State, documents: Documents, *, oldest_ms: int, seed: int = 0) -> IndexComparison:
+    """Compare a sample of hours.
+
+    Tweets are indexed before they are counted, so more documents than counts may be in flight, and more counts than
+    documents never are. Counts and documents may name different models, because counts that were lost are counted again
+    with the present one: topics are compared where both name the same models.
+
+    Args:
+        documents: reads the index.
+        oldest_ms: start of the oldest day whose index must exist.
+        seed: seed of the sample.
+    """
+    for _ in range(_TRIES):
+        position = state.position()
+        if position is None or position.newest_ms is None:
+            break
+        ends = _sample(position.newest_ms + PANE_MS, state.tweets_by_hour(), oldest_ms, seed)
+        counted = {end: _topics(state.hours(Ends(end, end))) for end in ends}
+        found = documents(ends) if ends else {}
+        now = state.position()
+        if now is not None and now.revision == position.revision:
+            different = [one for end in ends for one in _differences(end, counted[end], found.get(end, {}))]
+            return IndexComparison(len(ends), tuple(different))
+    return IndexComparison()
+
+
+def query(ends: Sequence[int]) -> dict[str, Any]:
+    """Return the aggregations that count the documents of hours by model and topic."""
+    ranges = {str(end): {"range": {"created_at": {"gte": end - WINDOW_MS, "lt": end}}} for end in ends}
+    topics = {"terms": {"field": "topic_id", "size": 10_000}}
+    models = {"terms": {"field": "model_version", "size": 1_000}, "aggs": {"topics": topics}}
+    return {"ends": {"filters": {"filters": ranges}, "aggs": {"models": models}}}
+
+
+def answer(aggregations: Mapping[str, Any]) -> dict[int, dict[tuple[int, str], int]]:
+    """Read the answer to `query`."""
+    return {
+        int(end): {
+            (topic["key"], model["key"]): topic["doc_count"]
+            for model in bucket["models"]["buckets"]
+            for topic in model["topics"]["buckets"]
+        }
+        for end, bucket in aggregations["ends"]["buckets"].items()
+    }
+
+
+def _sample(newest_end_ms: int, by_hour: Mapping[int, int], oldest_ms: int, seed: int) -> list[int]:
+    recent = [newest_end_ms - place * 2 * WINDOW_MS // RECENT_ENDS // PANE_MS * PANE_MS for place in range(RECENT_ENDS)]
+    chance = random.Random(seed)  # noqa: S311 - a sample, not a secret
+    hours = sorted(by_hour)
+    chosen = sorted(chance.sample(hours, min(OLDER_ENDS, len(hours))))
+    older = [start + chance.randrange(PANE_MS, 2 * WINDOW_MS, PANE_MS) for start in chosen]
+    return sorted({end for end in recent + older if oldest_ms + WINDOW_MS <= end <= newest_end_ms})
+
+
+def _topics(points: Sequence[HourPoint]) -> Counter[tuple[int, str]]:
+    topics: Counter[tuple[int, str]] = Counter()
+    for point in points:
+        topics[point.series.topic_id, point.series.model_version] += point.sums.tweets
+    return topics
+
+
+def _differences(end: int, counted: Topics, indexed: Topics) -> list[HourDifference]:
+    all_counted, all_indexed = sum(counted.values()), sum(indexed.values())
+    if all_counted != all_indexed:
+        return [HourDifference(end, None, all_counted, all_indexed)]
+    if _by_model(counted) != _by_model(indexed):
+        return []
+    pairs = [(key, counted.get(key, 0), indexed.get(key, 0)) for key in sorted(counted.keys() | indexed.keys())]
+    return [HourDifference(end, key[0], one, other) for key, one, other in pairs if one != other]
+
+
+def _by_model(topics: Topics) -> dict[str, int]:
+    models: Counter[str] = Counter()
+    for (_, version), tweets in topics.items():
+        models[version] += tweets
+    return {version: tweets for version, tweets in models.items() if tweets}
