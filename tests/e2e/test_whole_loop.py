@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
@@ -20,6 +20,9 @@ from tests.fakes.x_api import FakeX
 from twitter_topics.audit.balance import Report
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
+from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.counts.restoration import Scope
+from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
 from twitter_topics.deletions.publish import publish
 from twitter_topics.local import secrets
@@ -192,6 +195,23 @@ def test_what_was_taken_back_leaves_search_and_archive_and_nothing_else_does(loo
     after = loop.balance().facts
     assert (after.produced, after.archived, after.counted) == (before.produced, before.archived, before.counted)
     assert after.indexed == before.indexed - 2
+
+
+def test_lost_counts_come_back_from_kafka_and_the_archive(loop: Loop) -> None:
+    before = loop.balance().facts
+    kafka = loop.settings.kafka
+    state = CountsState.of(loop.settings)
+    ends = end_offsets(kafka, kafka.processed_topic)
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    admin.delete_records({TopicPartition(kafka.processed_topic, number): end // 2 for number, end in ends.items()})
+    admin.close()
+    for scope in Scope:
+        state.reset(scope)
+        until(lambda: (now := state.position()) and now.owner and now.restoration is None, 300, f"{scope} is restored")
+        after = loop.balance().facts
+        assert after.counted == before.counted
+        assert after.hours_compared > 24
+    state.close()
 
 
 def _iso(seconds: int) -> str:
