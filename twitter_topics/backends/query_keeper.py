@@ -39,7 +39,8 @@ class Query:
     `start` creates and starts it, also after a failure; it may raise NotReady. `lag` returns the number of records that
     the started query is behind. `describe_problem` returns a sentence about a store that is unreachable, empty when all
     answer: a batch that waits for a store looks like work. `describe_notice` returns what a person should know although
-    nothing is wrong.
+    nothing is wrong. `describe_stale` returns why a running query has to start again, although it did not fail; empty
+    when it has not: a query without new data would not notice.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Query:
     lag: Callable[[StreamingQuery], int] = lambda _started: 0
     describe_problem: Callable[[], str] = lambda: ""
     describe_notice: Callable[[], str] = lambda: ""
+    describe_stale: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class QueryKeeper:
                         self._look_after(query)
                     if time.monotonic() >= next_report:
                         self._report_all()
+                        self._restart_stale()
                         next_report = time.monotonic() + self._patience.report_every
                     self._stop.wait(self._patience.look_every)
             finally:
@@ -171,6 +174,21 @@ class QueryKeeper:
             state.error = ""
         if state.failures and state.progress and now - state.started_at > self._patience.settled:
             state.failures = 0
+
+    def _restart_stale(self) -> None:
+        for query in self._queries:
+            state = self._states[query.name]
+            if state.started is None or not state.started.isActive:
+                continue
+            try:
+                reason = query.describe_stale()
+            except (OSError, TwitterTopicsError) as error:
+                log.warning("cannot check %s: %s", query.name, error)
+                continue
+            if reason:
+                log.warning("%s starts again: %s", query.name, reason)
+                state.started.stop()
+                state.started, state.next_start = None, 0.0
 
     def _report_all(self) -> None:
         for query in self._queries:

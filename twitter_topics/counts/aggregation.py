@@ -95,6 +95,16 @@ class Aggregation:
             f"the raw topic was created again (now {self._raw_topic_id}): its tweets are counted in lanes of their own"
         )
 
+    @property
+    def stale(self) -> str:
+        """Return why to `open` again although nothing failed; empty when there is no reason.
+
+        Raises:
+            RetryableError: the database does not answer.
+        """
+        found = self._state.position()
+        return "" if found and found.owner else "the counts were reset"
+
     def open(self, topic_id: str, raw_topic_id: str) -> Position:
         """Become the one writer and say where to read on.
 

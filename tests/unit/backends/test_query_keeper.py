@@ -210,3 +210,21 @@ def test_an_unreachable_store_is_named_while_a_batch_waits_for_it() -> None:
         answers[0] = ""
         until(lambda: reports.last("a").get("ok") is True)
     assert query.stopped
+
+
+def test_a_running_query_that_must_start_again_does_and_that_is_no_failure() -> None:
+    reports, waiting = Reports(), [Started({"batchId": 1}), Started({"batchId": 0})]
+    first, second = waiting[1], waiting[0]
+    answers: Iterator[str | Exception] = iter(["", RetryableError("the database does not answer"), "it was reset"])
+
+    def stale() -> str:
+        answer = next(answers, "")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with running(QueryKeeper([Query("a", waiting.pop, describe_stale=stale)], reports, patience=QUICK)):
+        until(lambda: not waiting)
+        assert first.stopped
+        assert second.isActive
+        assert reports.last("a")["restarts"] == 0

@@ -185,3 +185,15 @@ def test_restoring_everything_needs_a_state(fresh: Callable[[], URL]) -> None:
     with pytest.raises(RetryableError, match="has no counts yet"):
         state_at(fresh()).reset(Scope.all)
     assert isinstance(to_batch([]), BatchCounts)
+
+
+def test_counts_that_were_reset_or_lost_are_opened_again_without_a_batch(fresh: Callable[[], URL]) -> None:
+    url = fresh()
+    aggregation = opened(state_at(url))
+    assert aggregation.stale == ""
+    state_at(url).reset()
+    assert "reset" in aggregation.stale
+    aggregation.open("processed-1", RAW)
+    assert aggregation.stale == ""
+    Path(str(url.database)).unlink()
+    assert aggregation.stale
