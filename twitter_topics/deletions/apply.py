@@ -22,7 +22,7 @@ from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import DELETED
 from twitter_topics.backends.spark_kafka import kafka_options
 from twitter_topics.backends.sql import statement
-from twitter_topics.deletions.orders import order, without_places
+from twitter_topics.deletions.removals import removal, remove_locations
 from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.records.notice import Notice
 from twitter_topics.search.index import index_day
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 _TRIES = 5
 _PLACE = ["kafka_partition", "kafka_offset"]
-_ORDER_SCHEMA = (
+_REMOVAL_SCHEMA = (
     "key binary, offset long, readable boolean, tweet_id string, user_id string, reason string, up_to string"
 )
 _USER_SCHEMA = "kafka_partition int, kafka_offset long, user_id string"
@@ -70,18 +70,18 @@ def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
         RetryableError: Elasticsearch stays unavailable, or another job keeps rewriting the same rows.
         IntegrityError: the archive does not match the notices afterwards. Changes are not rolled back.
     """
-    notices = orders(read_notices(spark, settings)).persist()
+    asked = removals(read_notices(spark, settings)).persist()
     try:
         for _ in range(_TRIES):
             try:
-                return _apply(spark, settings, notices)
+                return _apply(spark, settings, asked)
             except (PySparkException, Py4JJavaError) as error:
                 if not _is_conflict(error):
                     raise
                 log.warning("the archive was rewritten meanwhile; retrying from the start")
         raise RetryableError(f"{raw_table(settings)} was rewritten by another job during each of {_TRIES} tries")
     finally:
-        notices.unpersist()
+        asked.unpersist()
 
 
 def read_notices(spark: SparkSession, settings: Settings) -> DataFrame:
@@ -94,12 +94,12 @@ def read_notices(spark: SparkSession, settings: Settings) -> DataFrame:
     )
 
 
-def orders(records: DataFrame) -> DataFrame:
-    """Return the order of each key's newest notice: (readable, tweet_id, user_id, reason, up_to), see deletions.orders.
+def removals(records: DataFrame) -> DataFrame:
+    """Return the removal of each key's newest notice: (readable, tweet_id, user_id, reason, up_to), see `Removal`.
 
     Both ids are null for a notice that asks for nothing. A record without a value cancels the notices of its key.
     """
-    read = records.select("key", "value", "offset").mapInArrow(_read_orders, _ORDER_SCHEMA)
+    read = records.select("key", "value", "offset").mapInArrow(_read_removals, _REMOVAL_SCHEMA)
     fields = fn.struct("readable", "tweet_id", "user_id", "reason", "up_to")
     newest = read.groupBy("key").agg(fn.max_by(fields, "offset").alias("newest")).select("newest.*")
     return newest.where(fn.col("readable").isNotNull())
@@ -110,8 +110,8 @@ def changes(rows: DataFrame, asked: DataFrame, *, by_user: bool) -> DataFrame:
 
     Args:
         rows: readable tweets of the archive.
-        asked: orders, as returned by `orders`.
-        by_user: whether some orders concern whole accounts; then all payloads are read to find their tweets.
+        asked: as returned by `removals`.
+        by_user: whether some concern whole accounts; then all payloads are read to find their tweets.
     """
     columns = [*_PLACE, "tweet_id", "event_time"]
     found = rows.join(asked.where("tweet_id IS NOT NULL").select("tweet_id", "reason"), "tweet_id")
@@ -187,7 +187,7 @@ def _check(spark: SparkSession, settings: Settings, asked: DataFrame, before: Da
     snapshots = spark.table(f"{table}.snapshots").withColumn("at", fn.unix_micros("committed_at"))
     start = snapshots.where(fn.col("snapshot_id") == snapshot).collect()[0]["at"]
     snapshots.where(fn.col("at") > start).createOrReplaceTempView("snapshots_between")
-    asked.createOrReplaceTempView("orders")
+    asked.createOrReplaceTempView("removals")
     before.createOrReplaceTempView("archived_before")
     spark.table(table).createOrReplaceTempView("archived_after")
     failures = spark.sql(statement("checks/assert_deletions_applied")).limit(5).collect()
@@ -198,7 +198,7 @@ def _check(spark: SparkSession, settings: Settings, asked: DataFrame, before: Da
 
 
 def _of_users(rows: DataFrame, asked: DataFrame) -> DataFrame:
-    """Return the tweets of the ordered users: rows with the `reason` of the order."""
+    """Return the tweets of the users to remove, each row with its `reason`."""
     users = rows.select(*_PLACE, "payload").mapInArrow(_read_users, _USER_SCHEMA)
     named = users.join(asked.where("user_id IS NOT NULL").select("user_id", "reason", "up_to"), "user_id")
     number = "decimal(38,0)"
@@ -206,9 +206,9 @@ def _of_users(rows: DataFrame, asked: DataFrame) -> DataFrame:
     return rows.drop("payload").join(named, _PLACE).where(meant)
 
 
-def _read_orders(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _read_removals(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        read = [_order(value) for value in batch.column("value").to_pylist()]
+        read = [_removal(value) for value in batch.column("value").to_pylist()]
         readable, tweet_ids, user_ids, reasons, up_to = zip(*read, strict=True) if read else ((),) * 5
         texts = [pa.array(column, pa.string()) for column in (tweet_ids, user_ids, reasons, up_to)]
         yield pa.RecordBatch.from_arrays(
@@ -217,12 +217,12 @@ def _read_orders(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         )
 
 
-def _order(value: bytes | None) -> tuple[bool | None, str | None, str | None, str | None, str | None]:
+def _removal(value: bytes | None) -> tuple[bool | None, str | None, str | None, str | None, str | None]:
     """Return (readable, tweet_id, user_id, reason, up_to); all None for a record that cancels its key's notices."""
     if value is None:
         return None, None, None, None, None
     try:
-        asked = order(Notice.from_value(value))
+        asked = removal(Notice.from_value(value))
     except ValueError:
         return False, None, None, None, None
     if asked is None:
@@ -255,7 +255,7 @@ def _scrub(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _scrubbed(payload: bytes | None) -> bytes | None:
     """Return the payload without its locations; None if it has none."""
     body = json.loads(payload) if payload else None
-    return json.dumps(body, separators=(",", ":")).encode() if without_places(body) else None
+    return json.dumps(body, separators=(",", ":")).encode() if remove_locations(body) else None
 
 
 def _deleter(settings: ElasticsearchSettings) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

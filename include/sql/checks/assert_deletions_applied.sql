@@ -1,5 +1,5 @@
 -- Deletions that were missed, or rows that were changed by mistake: every returned row is a failure.
--- Views: orders (tweet_id, reason: what the notices ask for), changes (the rows to be written), archived_before and
+-- Views: removals (tweet_id, reason: what the notices ask for), changes (the rows to be written), archived_before and
 -- archived_after (the raw table at the two snapshots), snapshots_between (snapshots committed in between).
 SELECT
     'a deleted tweet is still readable' AS fault,
@@ -9,8 +9,8 @@ SELECT
 FROM archived_after AS after
 INNER JOIN archived_before AS before
     ON after.kafka_partition = before.kafka_partition AND after.kafka_offset = before.kafka_offset
-INNER JOIN orders ON after.tweet_id = orders.tweet_id
-WHERE orders.reason IS NOT NULL AND (after.reject_reason IS NULL OR after.payload IS NOT NULL)
+INNER JOIN removals ON after.tweet_id = removals.tweet_id
+WHERE removals.reason IS NOT NULL AND (after.reject_reason IS NULL OR after.payload IS NOT NULL)
 
 UNION ALL
 

@@ -1,4 +1,4 @@
-"""Orders of notices, and the removal of locations from payloads."""
+"""Removals that notices ask for, and locations removed from payloads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twitter_topics.deletions.orders import PLACES, Order, order, without_places
+from twitter_topics.deletions.removals import LOCATION_FIELDS, Removal, removal, remove_locations
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import TWITTER
 
@@ -17,50 +17,55 @@ from twitter_topics.records.tweet import TWITTER
 @pytest.mark.parametrize(
     ("notice", "asked"),
     [
-        (Notice("delete", "x_v2", tweet_id="7"), Order("7", "", "deleted: delete")),
-        (Notice("delete", "mastodon", tweet_id="mastodon:h/7"), Order("mastodon:h/7", "", "deleted: delete")),
+        (Notice("delete", "x_v2", tweet_id="7"), Removal("7", "", "deleted: delete")),
+        (Notice("delete", "mastodon", tweet_id="mastodon:h/7"), Removal("mastodon:h/7", "", "deleted: delete")),
         (Notice("delete", "x_v2", user_id="7"), None),
-        (Notice("account", "bluesky", user_id="u", status="deleted"), Order("", "u", "deleted: account deleted")),
-        (Notice("account", "bluesky", user_id="u", status="suspended"), Order("", "u", "deleted: account suspended")),
-        (Notice("account", "x_v2", user_id="u", status="protected"), Order("", "u", "deleted: account protected")),
-        (Notice("account", "x_v2", user_id="u", status="deactivated"), Order("", "u", "deleted: account deactivated")),
+        (Notice("account", "bluesky", user_id="u", status="deleted"), Removal("", "u", "deleted: account deleted")),
+        (Notice("account", "bluesky", user_id="u", status="suspended"), Removal("", "u", "deleted: account suspended")),
+        (Notice("account", "x_v2", user_id="u", status="protected"), Removal("", "u", "deleted: account protected")),
+        (
+            Notice("account", "x_v2", user_id="u", status="deactivated"),
+            Removal("", "u", "deleted: account deactivated"),
+        ),
         (Notice("account", "x_v2", user_id="u", status="active"), None),
         (Notice("account", "x_v2", user_id="u"), None),
         (Notice("account", "x_v2", status="deleted"), None),
         (Notice("account", "x_v2", tweet_id="7", user_id="u", status="deleted"), None),
-        (Notice("scrub_geo", "x_v2", tweet_id="7"), Order("7", "", None)),
-        (Notice("scrub_geo", "twitter_v1", user_id="u", up_to_tweet_id="90"), Order("", "u", None, "90")),
-        (Notice("scrub_geo", "twitter_v1", user_id="u"), Order("", "u", None)),
-        (Notice("scrub_geo", "twitter_v1", user_id="u", up_to_tweet_id="9" * 20), Order("", "u", None)),
-        (Notice("scrub_geo", "twitter_v1", user_id="u", up_to_tweet_id="٣"), Order("", "u", None)),
+        (Notice("scrub_geo", "x_v2", tweet_id="7"), Removal("7", "", None)),
+        (Notice("scrub_geo", "twitter_v1", user_id="u", up_to_tweet_id="90"), Removal("", "u", None, "90")),
+        (Notice("scrub_geo", "twitter_v1", user_id="u"), Removal("", "u", None)),
+        (Notice("scrub_geo", "twitter_v1", user_id="u", up_to_tweet_id="9" * 20), Removal("", "u", None)),
+        (Notice("scrub_geo", "twitter_v1", user_id="u", up_to_tweet_id="٣"), Removal("", "u", None)),
         (Notice("withheld", "x_v2", tweet_id="7", countries=("DE", "FR")), None),
         (Notice("withheld", "x_v2", tweet_id="7"), None),
-        (Notice("withheld", "x_v2", tweet_id="7", countries=("DE", "XX")), Order("7", "", "deleted: withheld")),
-        (Notice("withheld", "x_v2", user_id="u", countries=("XY",)), Order("", "u", "deleted: withheld")),
+        (Notice("withheld", "x_v2", tweet_id="7", countries=("DE", "XX")), Removal("7", "", "deleted: withheld")),
+        (Notice("withheld", "x_v2", user_id="u", countries=("XY",)), Removal("", "u", "deleted: withheld")),
         (Notice.from_value(b'{"event":"sung","source":"","tweet_id":"7","user_id":"","status":"","up_to_tweet_id":"",'
                            b'"countries":[],"at_ms":0,"source_payload":null}'), None),
     ],
 )  # fmt: skip
-def test_orders(notice: Notice, asked: Order | None) -> None:
-    assert order(notice) == asked
-    assert order(Notice.from_value(notice.value())) == asked
+def test_removals(notice: Notice, asked: Removal | None) -> None:
+    assert removal(notice) == asked
+    assert removal(Notice.from_value(notice.value())) == asked
 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*PLACES, "a", "b"]), inner, max_size=4)
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*LOCATION_FIELDS, "a", "b"]), inner, max_size=4)
     ),
     max_leaves=20,
 )
 
 
-def places_in(body: Any) -> int:
+def locations_in(body: Any) -> int:
     """Count the non-null location fields."""
     if isinstance(body, list):
-        return sum(map(places_in, body))
+        return sum(map(locations_in, body))
     if isinstance(body, dict):
-        return sum((name in PLACES and value is not None) + places_in(value) for name, value in body.items())
+        return sum(
+            (name in LOCATION_FIELDS and value is not None) + locations_in(value) for name, value in body.items()
+        )
     return 0
 
 
@@ -69,18 +74,18 @@ def stripped(body: Any) -> Any:
     if isinstance(body, list):
         return [stripped(one) for one in body]
     if isinstance(body, dict):
-        return {name: stripped(one) for name, one in body.items() if name not in PLACES or one is None}
+        return {name: stripped(one) for name, one in body.items() if name not in LOCATION_FIELDS or one is None}
     return body
 
 
 @settings(max_examples=200, deadline=None)
 @given(JSON)
 def test_all_locations_are_removed_and_nothing_else(body: Any) -> None:
-    before, expected = places_in(body), stripped(body)
-    assert without_places(body) is (before > 0)
+    before, expected = locations_in(body), stripped(body)
+    assert remove_locations(body) is (before > 0)
     assert body == expected
-    assert places_in(body) == 0
-    assert without_places(body) is False
+    assert locations_in(body) == 0
+    assert remove_locations(body) is False
 
 
 def test_locations_are_removed_from_any_object() -> None:
@@ -93,7 +98,7 @@ def test_locations_are_removed_from_any_object() -> None:
         "retweeted_status": inner | {"quoted_status": dict(inner)},
         "source_payload": {"data": {"id": "7", "geo": {"place_id": "1"}}, "includes": {"places": [place], "users": []}},
     }
-    assert without_places(body)
+    assert remove_locations(body)
     assert "Hamburg" not in json.dumps(body)
     assert "53.5" not in json.dumps(body)
     left = {"id_str": "6", "geo": None, "text": "moin"}
@@ -105,15 +110,15 @@ def test_locations_are_removed_at_any_depth() -> None:
     body: Any = {"place": "here"}
     for _ in range(50_000):
         body = [body]
-    assert without_places(body) is True
-    assert without_places(body) is False
+    assert remove_locations(body) is True
+    assert remove_locations(body) is False
 
 
-def test_notices_by_the_former_name_of_x_are_obeyed_and_replaced() -> None:
-    """The topic keeps the newest notice of a tweet for ever; earlier versions called the source x_v2."""
+def test_notices_by_the_former_name_of_x_are_applied_and_replaced() -> None:
+    """The topic keeps the newest notice of a tweet indefinitely; earlier versions called the source x_v2."""
     former = Notice.from_value(Notice("delete", "x_v2", tweet_id="7").value())
     current = Notice("delete", TWITTER, tweet_id="7")
-    assert order(former) == order(current) == Order("7", "", "deleted: delete")
+    assert removal(former) == removal(current) == Removal("7", "", "deleted: delete")
     assert former.key() == current.key(), "compaction leaves the current one"
 
 
@@ -132,7 +137,7 @@ FIELDS = json.loads(Notice("delete", "x_v2", tweet_id="7").value())
 def test_any_field_may_hold_anything(name: str, value: Any) -> None:
     body = json.dumps(FIELDS | {name: value}).encode()
     try:
-        asked = order(Notice.from_value(body))
+        asked = removal(Notice.from_value(body))
     except ValueError:
         return
     assert asked is None or asked.tweet_id.encode() or asked.user_id.encode()
