@@ -230,12 +230,12 @@ class _Run:
         self.began = 0.0
         run = self
 
-        class Spool(spool.Spool):
+        class TimedSpool(spool.Spool):
             def confirm(self, number: int) -> None:
                 run.confirmed_at.append((number, time.perf_counter()))
                 super().confirm(number)
 
-        class Source:
+        class BenchSource:
             name, live, start = "bench", True, SourcePosition({})
 
             def check(self) -> str:
@@ -255,12 +255,12 @@ class _Run:
 
         first = [kafka_client.connect(settings)] if connected else []
 
-        def connect() -> publisher.Publisher:
-            return publisher.Publisher(first.pop() if first else kafka_client.connect(settings), settings, "bench")
+        def connect() -> publisher.KafkaPublisher:
+            return publisher.KafkaPublisher(first.pop() if first else kafka_client.connect(settings), settings, "bench")
 
-        self.spool = Spool(folder, 4 << 30, context.now_ms)
+        self.spool = TimedSpool(folder, 4 << 30, context.now_ms)
         file = PositionFile(folder, "bench")
-        source, begin = feed.resume(None, self.spool.recovered, lambda _: Source())
+        source, begin = feed.resume(None, self.spool.recovered, lambda _: BenchSource())
         self.feed = feed.Feed(source, self.spool, begin)
         self.service = service.ProducerService(self.feed, connect, file, Silent(), context)
 

@@ -13,7 +13,7 @@ from producer.position import PositionFile
 from producer.reporting.gap_ledger import GapLedger
 from producer.reporting.progress import Progress
 from producer.sending.kafka_client import connect
-from producer.sending.publisher import Publisher
+from producer.sending.publisher import KafkaPublisher
 from producer.service import ProducerService
 from producer.source import Context
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
@@ -76,7 +76,7 @@ def run(settings: Settings, name: str, context: Context) -> None:
     ):
         ProducerService(
             feed,
-            lambda: Publisher(connect(settings.kafka), settings.kafka, feed.source.name),
+            lambda: KafkaPublisher(connect(settings.kafka), settings.kafka, feed.source.name),
             position_file,
             progress,
             context,

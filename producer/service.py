@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from producer.feed import Feed
 from producer.position import PositionFile
-from producer.sending.publisher import Confirmed, Publisher
+from producer.sending.publisher import Confirmed, KafkaPublisher
 from producer.sending.sender import Sender
 from producer.source import Context
 from twitter_topics.errors import RetryableError
@@ -54,7 +54,7 @@ class ProducerService:
     def __init__(
         self,
         feed: Feed,
-        connect: Callable[[], Publisher],
+        connect: Callable[[], KafkaPublisher],
         position_file: PositionFile,
         progress: Reporter,
         context: Context,

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 from producer.position import SourcePosition
 from producer.status import Status
 
-Kind = Literal["post", "edit", "notice", "gap", "unreadable"]
+EventKind = Literal["post", "edit", "notice", "gap", "unreadable"]
 """`post` and `edit` go to the raw topic, `notice` to the deletion topic, `gap` to the gap topic, `unreadable` to the
 dead-letter topic."""
 
@@ -29,7 +29,7 @@ class Event(NamedTuple):
     are acknowledged.
     """
 
-    kind: Kind
+    kind: EventKind
     key: bytes
     value: bytes
     event_time_ms: int | None = None

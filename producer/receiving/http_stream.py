@@ -53,7 +53,7 @@ class Pause(NamedTuple):
     sentence: str
 
 
-class Rejection(NamedTuple):
+class RejectedResponse(NamedTuple):
     """What a response other than 200 means, where the status code alone would mislead.
 
     `fatal`: no retry fixes it. `heed_reset`: the reset time in the headers refers to this rejection.
@@ -109,7 +109,7 @@ class HttpStream:
         *,
         name: str = "stream",
         counts_as_post: Callable[[bytes], bool] = is_object,
-        explain: Callable[[Answer], Rejection | None] = lambda _: None,
+        explain: Callable[[Answer], RejectedResponse | None] = lambda _: None,
         may_connect: Callable[[], Pause | None] = lambda: None,
     ) -> None:
         self._connect = connect
@@ -300,7 +300,7 @@ class HttpStream:
         if rejection is None:
             known = self._fatal.get(answer.status)
             page = "a web page, not a stream: check the address" if answer.status == requests.codes.ok else ""
-            rejection = Rejection(known or page, fatal=known is not None)
+            rejection = RejectedResponse(known or page, fatal=known is not None)
         body = answer.body_text()
         sentence = f"the stream answered {answer.status}" + (f": {rejection.sentence}" if rejection.sentence else "")
         sentence += f" (response: {body})" if body else ""

@@ -61,7 +61,7 @@ class _Sent:
     done: int = 0
 
 
-class Publisher:
+class KafkaPublisher:
     """Sends and confirms in order, one batch at a time. Not thread-safe.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from producer.buffering.buffer import Buffer
-from producer.sending.publisher import Confirmed, Publisher
+from producer.sending.publisher import Confirmed, KafkaPublisher
 from producer.source import Context
 from twitter_topics.errors import RetryableError
 
@@ -38,7 +38,7 @@ class Sender:
     def __init__(
         self,
         buffer: Buffer,
-        connect: Callable[[], Publisher],
+        connect: Callable[[], KafkaPublisher],
         context: Context,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -85,7 +85,7 @@ class Sender:
     def _is_over(self) -> bool:
         return self._monotonic() >= self._ends_at
 
-    def _send_with(self, publisher: Publisher) -> None:
+    def _send_with(self, publisher: KafkaPublisher) -> None:
         if self.problem:
             _log.info("Kafka is back")
         self.problem = ""
@@ -98,7 +98,7 @@ class Sender:
             publisher.close()
             self._buffer.rewind()
 
-    def _step(self, publisher: Publisher) -> None:
+    def _step(self, publisher: KafkaPublisher) -> None:
         batch = self._buffer.take(_TAKE_S if publisher.is_idle else _SOON_S) if publisher.has_room else None
         if batch is not None:
             publisher.send(batch)

@@ -17,7 +17,7 @@ from twython import TwythonStreamer
 from producer.position import SourcePosition
 from producer.receiving import rules
 from producer.receiving.gaps import GapWatch
-from producer.receiving.http_stream import HttpStream, Rejection, Timeouts
+from producer.receiving.http_stream import HttpStream, RejectedResponse, Timeouts
 from producer.receiving.lines import json_object, unreadable
 from producer.source import Context, Event
 from producer.status import Status
@@ -154,8 +154,8 @@ class TwitterSource:
         self._stream.close()
         self._transport.client.close()
 
-    def _explain(self, answer: Answer) -> Rejection | None:
-        return Rejection(self._rejection_sentence(answer), fatal=True) if answer.status == 401 else None
+    def _explain(self, answer: Answer) -> RejectedResponse | None:
+        return RejectedResponse(self._rejection_sentence(answer), fatal=True) if answer.status == 401 else None
 
     def _rejection_sentence(self, answer: Answer) -> str:
         return skew_sentence(answer.headers, self._context.now_ms()) or BAD_CREDENTIALS

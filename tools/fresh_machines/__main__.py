@@ -15,7 +15,7 @@ from types import FrameType
 from tools.fresh_machines import machine, page, systems
 from tools.fresh_machines.errors import FreshMachineError, UnreachableError
 from tools.fresh_machines.record import PASSED, UNREACHABLE, Record, load_all
-from tools.fresh_machines.trial import StepFailedError, Trial
+from tools.fresh_machines.trial import Trial, TrialStepError
 
 PROJECT = Path(__file__).resolve().parents[2]
 RECORDS = PROJECT / "docs" / "fresh-machines"
@@ -114,7 +114,7 @@ def _record(chosen: argparse.Namespace, user: str, work: Path, log: Path) -> Rec
     except UnreachableError as error:
         _say(str(error))
         return replace(record, result=UNREACHABLE)
-    except StepFailedError as error:
+    except TrialStepError as error:
         _say(f"{error}\nthe whole output: {log}")
         return replace(record, result=f"failed: {error.step}: {error.reason}", output=error.output[-RECORDED_LINES:])
     return replace(record, result=PASSED)

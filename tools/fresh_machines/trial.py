@@ -28,7 +28,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _SUDO = 'sudo() { "$@"; }; '
 
 
-class StepFailedError(FreshMachineError):
+class TrialStepError(FreshMachineError):
     """A step ended with an error; the message has the end of its output."""
 
     def __init__(self, step: str, reason: str, output: str) -> None:
@@ -55,7 +55,7 @@ class Trial:
         """`tests` are arguments of pytest, None is no tests.
 
         Raises:
-            StepFailedError: at the first step that fails; what was measured before stays.
+            TrialStepError: at the first step that fails; what was measured before stays.
         """
         self._step("git clone", f"git -c advice.detachedHead=false clone --quiet /{bundle} {CLONE}", folder="")
         before = self.machine.disk_bytes()
@@ -71,7 +71,7 @@ class Trial:
             line = f'make test ARGS="{tests}"' if tests else "make test"
             try:
                 output = self._step("make test", line)
-            except StepFailedError as error:
+            except TrialStepError as error:
                 self.tests = pytest_result(str(error))
                 raise
             self.tests = pytest_result(output)
@@ -117,7 +117,7 @@ class Trial:
                     break
                 wanted = what_to_type(output)
                 if not wanted or len(self.typed) == _MAX_TYPED or wanted in (typed.line for typed in self.typed):
-                    raise StepFailedError(name, f"exit code {code}", output)
+                    raise TrialStepError(name, f"exit code {code}", output)
                 self._type_as_root(wanted)
         seconds = round(time.monotonic() - began)
         self.steps.append(Step(name, seconds, round(memory.peak / 2**20)))
@@ -139,7 +139,7 @@ class Trial:
         self.typed.append(Typed(line, seconds))
         self.say(f"{seconds:5} s  typed as root: {line}")
         if code:
-            raise StepFailedError(line, f"exit code {code}", output)
+            raise TrialStepError(line, f"exit code {code}", output)
 
     def _ask(self, line: str) -> str:
         return self._type(line, CLONE)[1].strip()
@@ -151,7 +151,7 @@ class Trial:
                 listed = subprocess.run(
                     ["ps", "-o", "args=", "-p", ",".join(map(str, left))], capture_output=True, text=True
                 )
-                raise StepFailedError(step, "leaves processes running", listed.stdout)
+                raise TrialStepError(step, "leaves processes running", listed.stdout)
             time.sleep(0.2)
 
 

@@ -45,7 +45,7 @@ class IndexComparison(NamedTuple):
     different: tuple[HourDifference, ...] = ()
 
 
-class State(Protocol):
+class CountedTopics(Protocol):
     """The state of the counts, as far as the comparison needs it."""
 
     def position(self) -> Position | None: ...
@@ -53,11 +53,11 @@ class State(Protocol):
     def tweets_by_hour(self) -> dict[int, int]: ...
 
 
-Documents = Callable[[Sequence[int]], Mapping[int, Topics]]
+ReadDocuments = Callable[[Sequence[int]], Mapping[int, Topics]]
 """Returns the documents of the hours that end at some times (Unix ms)."""
 
 
-def compare_index(state: State, documents: Documents, *, oldest_ms: int, seed: int = 0) -> IndexComparison:
+def compare_index(state: CountedTopics, documents: ReadDocuments, *, oldest_ms: int, seed: int = 0) -> IndexComparison:
     """Compare a sample of hours.
 
     Tweets are indexed before they are counted, so more documents than counts may be in flight, and more counts than

@@ -33,7 +33,7 @@ class Mismatch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ViewComparison:
     """The number of compared points, the wrong ones, and how long the view has been behind the state."""
 
     compared: int = 0
@@ -41,7 +41,7 @@ class Comparison:
     behind_seconds: float = 0.0
 
 
-class State(Protocol):
+class CountedHours(Protocol):
     """The state of the counts, as far as the comparison needs it."""
 
     def position(self) -> Position | None: ...
@@ -49,15 +49,20 @@ class State(Protocol):
     def unpublished_since(self) -> float | None: ...
 
 
-class View(Protocol):
+class ShownHours(Protocol):
     """The view, as far as the comparison needs it."""
 
     def hours(self, from_ms: int, to_ms: int) -> list[HourPoint]: ...
 
 
 def compare_hours(
-    state: State, view: View, *, seed: int = 0, sleep: Callable[[float], None] = time.sleep, now: float | None = None
-) -> Comparison:
+    state: CountedHours,
+    view: ShownHours,
+    *,
+    seed: int = 0,
+    sleep: Callable[[float], None] = time.sleep,
+    now: float | None = None,
+) -> ViewComparison:
     """Compare all topics of the last two hours, and a sample of older hours.
 
     State and view are read one after the other while counting continues. Differing hours are compared again until they
@@ -69,7 +74,7 @@ def compare_hours(
     """
     position = state.position()
     if position is None or position.newest_ms is None:
-        return Comparison()
+        return ViewComparison()
     due = _intervals(position.newest_ms + PANE_MS, seed)
     wrong: tuple[Mismatch, ...] = ()
     compared = 0
@@ -79,13 +84,13 @@ def compare_hours(
         compared = max(compared, sum(count for count, _ in found))
         wrong = tuple(one for _, mismatches in found for one in mismatches)
         if not wrong:
-            return Comparison(compared)
+            return ViewComparison(compared)
         if lacking is None and state.unpublished_since() is None and _same(before, state.position()):
-            return Comparison(compared, wrong)
+            return ViewComparison(compared, wrong)
         due = _around(wrong)
         sleep(_PAUSE_SECONDS)
     since = state.unpublished_since()
-    return Comparison(compared, (), 0.0 if since is None else (now or time.time()) - since)
+    return ViewComparison(compared, (), 0.0 if since is None else (now or time.time()) - since)
 
 
 def _same(before: Position | None, after: Position | None) -> bool:

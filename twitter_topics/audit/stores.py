@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from twitter_topics.archive.reader import ArchiveRecords, ArchiveStore
 from twitter_topics.audit.indexed import IndexComparison, answer, compare_index, query
-from twitter_topics.audit.shown import Comparison, compare_hours
+from twitter_topics.audit.shown import ViewComparison, compare_hours
 from twitter_topics.backends.dead_letters import DeadLetters, dead_letters
 from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.kafka_offsets import Range, topic_ranges
@@ -80,7 +80,7 @@ class Stores(Protocol):
     def counted(self) -> Counted:
         """Return the counts at one point in time."""
 
-    def shown(self) -> Comparison:
+    def shown(self) -> ViewComparison:
         """Compare the hours that a dashboard reads with the state."""
 
     def indexed_hours(self, oldest: date) -> IndexComparison:
@@ -161,7 +161,7 @@ class RealStores:
         }
         return Counted(sums.tweets, lanes, sums.mass, position.shares, position.restoration is not None)
 
-    def shown(self) -> Comparison:
+    def shown(self) -> ViewComparison:
         return compare_hours(self._state, self._view)
 
     def indexed_hours(self, oldest: date) -> IndexComparison:

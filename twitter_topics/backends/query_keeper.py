@@ -26,7 +26,7 @@ class NotReady(TwitterTopicsError):  # noqa: N818 - a state, not an error
     """Something that a query needs does not exist yet, which is not a failure. The message names it."""
 
 
-class Report(Protocol):
+class ReportHealth(Protocol):
     """Receives the health of a query: `ok`, `state`, `rate`, `lag`, `batch_seconds`, `restarts`, `error`, `detail`."""
 
     def __call__(self, name: str, /, **fields: Any) -> object: ...
@@ -94,7 +94,7 @@ class QueryKeeper:
         patience: back-off and intervals.
     """
 
-    def __init__(self, queries: Sequence[Query], report: Report, *, patience: Patience | None = None) -> None:
+    def __init__(self, queries: Sequence[Query], report: ReportHealth, *, patience: Patience | None = None) -> None:
         self._queries = queries
         self._report = report
         self._patience = patience or Patience()

@@ -85,7 +85,7 @@ class XApi:
         """
         answer = self.ask(method, path, params, body)
         if answer.status < 300:
-            return json_object(answer.body)
+            return body_fields(answer.body)
         sentence = self.rejection(answer, method, path)
         if answer.status == 402:
             raise RetryableError(sentence)
@@ -121,7 +121,7 @@ class XApi:
 
 def rejection_sentence(answer: Answer, now_ms: int) -> str:
     """Return what a response other than 200 means, and what to do."""
-    said = json_object(answer.body)
+    said = body_fields(answer.body)
     kind, reason = str(said.get("type")), said.get("reason")
     match answer.status:
         case 400:
@@ -152,10 +152,10 @@ def rejection_sentence(answer: Answer, now_ms: int) -> str:
 
 def is_about_connections(answer: Answer) -> bool:
     """Whether a 429 means that the connection is taken: the reset time in its headers is then about something else."""
-    return "connection_issue" in json_object(answer.body)
+    return "connection_issue" in body_fields(answer.body)
 
 
-def json_object(content: bytes) -> dict[str, Any]:
+def body_fields(content: bytes) -> dict[str, Any]:
     """Return the JSON object of a body; empty for anything else."""
     try:
         value = json.loads(content)

@@ -68,13 +68,13 @@ def doctor() -> None:
     """Check whether the stack can run, and show how to fix problems."""
     from twitter_topics.local import doctor as checks
 
-    findings = checks.examine(Settings())
-    for finding in findings:
-        mark = "[green]ok     [/]" if finding.ok else "[red]problem[/]"
-        screen.print(f"{mark} {finding.name:9} {escape(finding.detail)}")
-        if finding.fix:
-            say(f"                  fix: {finding.fix}")
-    if not all(finding.ok for finding in findings):
+    results = checks.examine(Settings())
+    for result in results:
+        mark = "[green]ok     [/]" if result.ok else "[red]problem[/]"
+        screen.print(f"{mark} {result.name:9} {escape(result.detail)}")
+        if result.fix:
+            say(f"                  fix: {result.fix}")
+    if not all(result.ok for result in results):
         raise typer.Exit(1)
 
 

@@ -22,7 +22,7 @@ from twitter_topics.errors import (
     TwitterTopicsError,
 )
 
-EXIT_CODES = """
+_EXIT_CODES_HELP = """
 Exit codes: 0 done; 1 failed, not healthy or broken; 2 wrong usage; 75 not ready or unavailable, try again;
 78 wrong configuration.
 """
@@ -48,7 +48,7 @@ def _exit_code(error: TwitterTopicsError) -> int:
 app = typer.Typer(
     cls=_Sentences,
     help="Finds out what people are talking about, as they talk.",
-    epilog=EXIT_CODES,
+    epilog=_EXIT_CODES_HELP,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # they would show secrets
 )

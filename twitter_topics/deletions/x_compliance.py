@@ -19,7 +19,7 @@ import requests
 
 from twitter_topics.backends.http_answers import Answer
 from twitter_topics.backends.retrying import RetryPolicy
-from twitter_topics.backends.x_api import COMPLIANCE_JOBS, LIMITED_S, XApi, json_object
+from twitter_topics.backends.x_api import COMPLIANCE_JOBS, LIMITED_S, XApi, body_fields
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import TWITTER
@@ -152,7 +152,7 @@ class XCompliance:
             raise RetryableError(rejection)
         if answer.status in (401, 403):
             raise ConfigurationError(f"X_BEARER_TOKEN: {rejection}; its app needs access to batch compliance")
-        found = json_object(answer.body)
+        found = body_fields(answer.body)
         if answer.status >= 300 or not found or (found.get("errors") and "data" not in found):
             raise IntegrityError(rejection)
         return found.get("data")

@@ -31,7 +31,7 @@ _MIN_DISK_GIB = 5
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """The result of one check. `fix` is empty when it is ok."""
 
     name: str
@@ -43,52 +43,52 @@ class Finding:
         return not self.fix
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Run all checks. Problems are findings, not errors."""
+def examine(settings: Settings) -> list[CheckResult]:
+    """Run all checks. Problems are results, not errors."""
     layout = Layout.of(settings.local)
     running = Supervisor(layout).is_alive()
-    checks: list[tuple[str, Callable[[], Finding]]] = [
+    checks: list[tuple[str, Callable[[], CheckResult]]] = [
         ("python", _python),
         ("java", _java),
-        ("memory", lambda: Finding("memory", "the stack runs") if running else memory(settings, services.GROUPS)),
+        ("memory", lambda: CheckResult("memory", "the stack runs") if running else memory(settings, services.GROUPS)),
         ("disk", lambda: _disk(layout)),
-        ("ports", lambda: Finding("ports", "the stack runs") if running else _ports(settings)),
+        ("ports", lambda: CheckResult("ports", "the stack runs") if running else _ports(settings)),
         ("jars", _jars),
-        ("influxdb", lambda: Finding("influxdb", servers.find_influxd())),
+        ("influxdb", lambda: CheckResult("influxdb", servers.find_influxd())),
         ("settings", lambda: _settings(settings, layout)),
     ]
     return [_run(name, check) for name, check in checks]
 
 
-def _run(name: str, check: Callable[[], Finding]) -> Finding:
+def _run(name: str, check: Callable[[], CheckResult]) -> CheckResult:
     try:
         return check()
     except ConfigurationError as error:
-        return Finding(name, "not usable", fix=str(error))
+        return CheckResult(name, "not usable", fix=str(error))
 
 
-def _python() -> Finding:
+def _python() -> CheckResult:
     version = ".".join(str(part) for part in sys.version_info[:3])
     supported = metadata("twitter-topics")["Requires-Python"]
     if version in SpecifierSet(supported):
-        return Finding("python", f"{version} in {sys.prefix}")
-    return Finding("python", version, fix=f"use a Python {supported}: `make up PYTHON=python3.13`")
+        return CheckResult("python", f"{version} in {sys.prefix}")
+    return CheckResult("python", version, fix=f"use a Python {supported}: `make up PYTHON=python3.13`")
 
 
-def _java() -> Finding:
+def _java() -> CheckResult:
     java = find_java()
-    return Finding("java", f"Java {java.major} in {java.home}")
+    return CheckResult("java", f"Java {java.major} in {java.home}")
 
 
-def memory(settings: Settings, groups: Collection[Group]) -> Finding:
+def memory(settings: Settings, groups: Collection[Group]) -> CheckResult:
     """Free memory, against what these groups of services need."""
     needed = settings.local.min_memory_gib * sum(services.MEMORY_GIB[group] for group in groups)
     needed /= sum(services.MEMORY_GIB.values())
     free = available_memory_gib()
     detail = f"{free:.1f} GiB available, {needed:.1f} GiB needed"
     if free >= needed:
-        return Finding("memory", detail)
-    return Finding("memory", detail, fix="close other programs, or try it with less: LOCAL_MIN_MEMORY_GIB=4")
+        return CheckResult("memory", detail)
+    return CheckResult("memory", detail, fix="close other programs, or try it with less: LOCAL_MIN_MEMORY_GIB=4")
 
 
 def available_memory_gib() -> float:
@@ -101,33 +101,37 @@ def available_memory_gib() -> float:
     return free / _GIB
 
 
-def _disk(layout: Layout) -> Finding:
+def _disk(layout: Layout) -> CheckResult:
     place = next(folder for folder in (layout.state, *layout.state.parents) if folder.exists())
     free = shutil.disk_usage(place).free / _GIB
     detail = f"{free:.0f} GiB free at {place}"
     if free >= _MIN_DISK_GIB:
-        return Finding("disk", detail)
-    return Finding("disk", detail, fix=f"free {_MIN_DISK_GIB} GiB, or set LOCAL_STATE_DIR to a folder on another disk")
+        return CheckResult("disk", detail)
+    return CheckResult(
+        "disk", detail, fix=f"free {_MIN_DISK_GIB} GiB, or set LOCAL_STATE_DIR to a folder on another disk"
+    )
 
 
-def _ports(settings: Settings) -> Finding:
+def _ports(settings: Settings) -> CheckResult:
     ports = Ports(settings.local.port_offset)
     problems = taken_port_sentences({name: ports[name] for name in DEFAULT_PORTS})
     if not problems:
-        return Finding("ports", ", ".join(str(ports[name]) for name in DEFAULT_PORTS) + " are free")
-    return Finding("ports", "; ".join(problems), fix="stop that program, or move this stack: LOCAL_PORT_OFFSET=1000")
+        return CheckResult("ports", ", ".join(str(ports[name]) for name in DEFAULT_PORTS) + " are free")
+    return CheckResult(
+        "ports", "; ".join(problems), fix="stop that program, or move this stack: LOCAL_PORT_OFFSET=1000"
+    )
 
 
-def _jars() -> Finding:
+def _jars() -> CheckResult:
     jars.require()
-    return Finding("jars", f"{len(jars.read_lock(jars.LOCK))} files, all as locked")
+    return CheckResult("jars", f"{len(jars.read_lock(jars.LOCK))} files, all as locked")
 
 
-def _settings(settings: Settings, layout: Layout) -> Finding:
+def _settings(settings: Settings, layout: Layout) -> CheckResult:
     known = addresses(settings, layout, Ports(settings.local.port_offset), {})
     elsewhere = {"kafka", "s3", "elasticsearch", "influxdb"} - known.local_servers
     apps = [PROJECT / "dags", PROJECT / "plugins", PROJECT / "airflow.cfg.template"]
     if missing := [path.name for path in apps if not path.exists()]:
-        return Finding("settings", f"{', '.join(missing)} missing", fix=f"is {PROJECT} a full checkout?")
+        return CheckResult("settings", f"{', '.join(missing)} missing", fix=f"is {PROJECT} a full checkout?")
     detail = f"elsewhere: {', '.join(sorted(elsewhere))}" if elsewhere else "all servers are local"
-    return Finding("settings", f"valid; {detail}")
+    return CheckResult("settings", f"valid; {detail}")

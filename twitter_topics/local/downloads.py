@@ -43,7 +43,7 @@ class Download:
         return self.path.with_name(self.path.name + ".part")
 
 
-class Progress:
+class ByteProgress:
     """Counts received bytes out of those missing. Thread-safe."""
 
     def __init__(self, total_bytes: int, report: Callable[[int, int], None] | None) -> None:
@@ -77,7 +77,7 @@ def fetch_all(
         IntegrityError: a file is not the one that its hash names; it is deleted.
     """
     missing = [download for download in downloads if not is_there(download)]
-    progress = Progress(sum(download.size for download in missing), report)
+    progress = ByteProgress(sum(download.size for download in missing), report)
     with requests.Session() as session, ThreadPoolExecutor(workers) as pool:
         session.proxies.update(proxies or {})
         # largest first, so that no large one runs alone at the end
@@ -103,7 +103,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _fetch(session: requests.Session, download: Download, progress: Progress) -> None:
+def _fetch(session: requests.Session, download: Download, progress: ByteProgress) -> None:
     download.path.parent.mkdir(parents=True, exist_ok=True)
     progress.add(_size(download.partial))
     attempts = tenacity.Retrying(
@@ -128,7 +128,7 @@ def _is_worth_another_try(error: BaseException) -> bool:
     return isinstance(error, requests.RequestException)
 
 
-def _continue(session: requests.Session, download: Download, progress: Progress) -> None:
+def _continue(session: requests.Session, download: Download, progress: ByteProgress) -> None:
     """Request the missing bytes. A server without range support sends the whole file."""
     have = _size(download.partial)
     if have == download.size:

@@ -31,7 +31,7 @@ from twitter_topics.local.java import find_java
 from twitter_topics.local.layout import ELASTICSEARCH, JARS, RECIPES, SHARED
 from twitter_topics.settings import inherited
 
-GROUPS = ("spark", "kafka", "s3", "elasticsearch")
+JAR_GROUPS = ("spark", "kafka", "s3", "elasticsearch")
 LOCK = RECIPES / "jars.lock"
 _STAMP = SHARED / "jars.stamp"
 _FIX = "run `make up`, or `python -m twitter_topics.local.jars`"
@@ -98,7 +98,7 @@ def check(folder: Path, lock: Path) -> None:
         IntegrityError: files differ; the message names them.
     """
     wanted = {locked.name: locked.sha256 for locked in read_lock(lock)}
-    found = {f"{group}/{file.name}": sha256(file) for group in GROUPS for file in (folder / group).glob("*")}
+    found = {f"{group}/{file.name}": sha256(file) for group in JAR_GROUPS for file in (folder / group).glob("*")}
     if wrong := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
         raise IntegrityError(f"{folder} differs from {lock.name}: {', '.join(wrong)}")
 
@@ -178,7 +178,7 @@ def _resolve(out: Path) -> None:
         cache = inherited(["IVY_CACHE"]).get("IVY_CACHE") or str(Path.home() / ".ivy2" / "cache")
         command = [find_java().program, *user.java_options, f"-Divy.cache={cache}"]
         command += ["-cp", f"{Path(spark.origin).parent}/jars/*", "org.apache.ivy.Main", "-error"]
-        command += ["-settings", str(settings_file), "-ivy", str(RECIPES / "ivy.xml"), "-confs", *GROUPS]
+        command += ["-settings", str(settings_file), "-ivy", str(RECIPES / "ivy.xml"), "-confs", *JAR_GROUPS]
         place = "[conf]/[organisation]/[module]/[revision]/[artifact]-[revision](-[classifier]).[ext]"
         command += ["-retrieve", f"{out}/{place}"]
         if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:

@@ -40,7 +40,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass
-class Backoff:
+class RestartPauses:
     """Pauses between restarts: doubling up to a cap, reset after a healthy run."""
 
     first_seconds: float = 1.0
@@ -68,7 +68,7 @@ class Runner:
     waits: Sequence[str]
     grace_seconds: float
     finishes: bool
-    backoff: Backoff
+    pauses: RestartPauses
     restarts: int = 0
     last_exit: int | None = None
     stopping: bool = False
@@ -126,7 +126,7 @@ class Runner:
             self._rest("finished", "it is done")
         else:
             self.restarts += 1
-            pause = self.backoff.after(ran_seconds) * random.uniform(0.8, 1.2)  # noqa: S311 - not a secret
+            pause = self.pauses.after(ran_seconds) * random.uniform(0.8, 1.2)  # noqa: S311 - not a secret
             log.warning(
                 f"{self.name} ended with exit code {self.last_exit} after {ran_seconds:.0f} s; "
                 f"restart {self.restarts} in {pause:.1f} s"
@@ -248,8 +248,8 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Sequence[str]]
     parser.add_argument("--wait", action="append", default=[], metavar="tcp:HOST:PORT", help="before each start")
     parser.add_argument("--grace", type=float, default=10.0, help="seconds between SIGTERM and SIGKILL")
     parser.add_argument("--finishes", action="store_true", help="exit code 0 means done: do not restart")
-    parser.add_argument("--first-pause", type=float, default=Backoff.first_seconds)
-    parser.add_argument("--longest-pause", type=float, default=Backoff.longest_seconds)
+    parser.add_argument("--first-pause", type=float, default=RestartPauses.first_seconds)
+    parser.add_argument("--longest-pause", type=float, default=RestartPauses.longest_seconds)
     return parser.parse_args(arguments[:border]), arguments[border + 1 :]
 
 
@@ -265,7 +265,7 @@ def main() -> int:
         waits=options.wait,
         grace_seconds=options.grace,
         finishes=options.finishes,
-        backoff=Backoff(options.first_pause, options.longest_pause),
+        pauses=RestartPauses(options.first_pause, options.longest_pause),
     )
 
     def stop(*_: object) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+from twitter_topics.topic_models.scoring.topic_model import FloatArray, IntArray
 
 _THEMES = """
 storm: storm wind rain flood river bridge power outage shelter gust warning coast thunder lightning surge

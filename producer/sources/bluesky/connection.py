@@ -63,7 +63,7 @@ def open_stream(url: str, rules: WaitRules, max_bytes: int, deflate: bool) -> Ab
     )
 
 
-def rejection_sentence(host: str, sentence: str) -> str:
+def wrong_settings_sentence(host: str, sentence: str) -> str:
     """Return the message of a ConfigurationError: no host serves what the settings ask for."""
     return f"{host}: {sentence}. Check BLUESKY_HOSTS, BLUESKY_WIRE, BLUESKY_COLLECTIONS and BLUESKY_DIDS"
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from producer.source import Event, Kind
+from producer.source import Event, EventKind
 from producer.sources.bluesky.entities import entities, quoted_uri
 from producer.sources.bluesky.tid import tid_time_us
 from producer.sources.bluesky.wire import JetstreamMessage, read_frame, read_time_us
@@ -35,7 +35,7 @@ _STATUS: dict[str, AccountStatus | None] = {
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
-Value = TypeVar("Value")
+_T = TypeVar("_T")
 
 
 class PostMapper:
@@ -100,7 +100,7 @@ class PostMapper:
         tweet_id = f"{NAME}:{did}/{rkey}"
         body = self._tweet(tweet_id, message, record, languages, time_us // 1000)
         body["source_payload"] = msgspec.Raw(frame)
-        kind: Kind = "edit" if operation == "update" else "post"
+        kind: EventKind = "edit" if operation == "update" else "post"
         return Event(kind, tweet_id.encode(), _encode(body), time_us // 1000, cursor)
 
     def _tweet(
@@ -234,7 +234,7 @@ def _post_id(uri: Any) -> str:
     return f"{parts[2]}/{parts[4]}" if len(parts) == 5 and parts[0] == "at:" and parts[3] == POSTS else ""
 
 
-def _remember(memory: dict[str, Value], key: str, value: Value, most: int) -> None:
+def _remember(memory: dict[str, _T], key: str, value: _T, most: int) -> None:
     """Store a value in a bounded memory that drops the oldest."""
     memory.pop(key, None)
     if len(memory) >= most:

@@ -24,7 +24,7 @@ from producer.sources.bluesky.connection import (
     error_name,
     loss_of,
     open_stream,
-    rejection_sentence,
+    wrong_settings_sentence,
 )
 from producer.sources.bluesky.cursor import CursorTracker, is_placed
 from producer.sources.bluesky.dictionary import Dictionary, TooLargeError
@@ -255,7 +255,7 @@ class JetstreamReader:
         if 400 <= answer.status < 500 and answer.status not in BUSY:
             self._rejected_by.add(self.host)
             if not self._was_connected and self._rejected_by.issuperset(self._addresses.hosts):
-                raise ConfigurationError(rejection_sentence(self.host, sentence))
+                raise ConfigurationError(wrong_settings_sentence(self.host, sentence))
             return Lost(f"http-{answer.status}", sentence, self._backoff.http(), move=True)
         return Lost(f"http-{answer.status}", sentence, self._backoff.http())
 

@@ -14,7 +14,7 @@ from producer.receiving.inbox import Inbox
 from producer.receiving.rules import BLUESKY, WaitRules
 from producer.source import Context, Event
 from producer.sources.bluesky.address import StreamAddresses
-from producer.sources.bluesky.connection import BUSY, MAX_FRAME_BYTES, open_stream, rejection_sentence
+from producer.sources.bluesky.connection import BUSY, MAX_FRAME_BYTES, open_stream, wrong_settings_sentence
 from producer.sources.bluesky.cursor import CursorTracker, JetstreamCursor
 from producer.sources.bluesky.dictionary import Dictionary
 from producer.sources.bluesky.mapping import NAME, PostMapper
@@ -99,7 +99,7 @@ class BlueskySource:
                 body = bytes(error.response.body or b"").decode("utf-8", "replace").strip()[:200]
                 problems.append(f"{host} answered {status} {body}".strip())
                 if 400 <= status < 500 and status not in BUSY:
-                    rejections.append(rejection_sentence(host, f"answered {status} {body}".strip()))
+                    rejections.append(wrong_settings_sentence(host, f"answered {status} {body}".strip()))
             except (*BROKEN, EOFError, WebSocketException) as error:
                 problems.append(f"{host}: {error or type(error).__name__}")
         if len(rejections) == len(problems):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from producer.receiving.lines import json_object, too_long, unreadable
-from producer.source import Event, Kind
+from producer.source import Event, EventKind
 from producer.sources.mastodon.sse import ServerEvent
 from producer.sources.mastodon.text import plain_text
 from producer.tweets import created_at
@@ -56,7 +56,7 @@ class StatusMapper:
         notice = Notice("delete", NAME, tweet_id, payload=native)
         return Event("notice", notice.key(), notice.value())
 
-    def _status(self, kind: Kind, data: bytes) -> Event | None:
+    def _status(self, kind: EventKind, data: bytes) -> Event | None:
         status = json_object(data)
         if isinstance(status, str):
             return unreadable(data, status)

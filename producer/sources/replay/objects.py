@@ -81,7 +81,7 @@ class _Bucket:
             raise self._translated(error, prefix) from error
 
     def _texts(self, key: str, size: int, etag: str) -> Iterator[Text]:
-        yield key, Download(partial(self._body, key, etag), size, self._context).chunks()
+        yield key, ObjectReader(partial(self._body, key, etag), size, self._context).chunks()
 
     def _body(self, key: str, etag: str, offset: int) -> Any:
         """Return the object from `offset` on, provided it is still the one that was listed."""
@@ -105,7 +105,7 @@ class _Bucket:
         return ConfigurationError(f"PRODUCER_REPLAY_FILE: {place}: {code}. Check the bucket and the S3_* settings.")
 
 
-class Download:
+class ObjectReader:
     """One object, read ahead by a thread so that a slow store does not block the producer."""
 
     def __init__(self, body: Callable[[int], Any], size: int, context: Context) -> None:

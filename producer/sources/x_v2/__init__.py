@@ -17,7 +17,7 @@ import requests
 
 from producer.position import SourcePosition
 from producer.receiving.gaps import GapWatch
-from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeouts
+from producer.receiving.http_stream import HttpStream, Pause, RejectedResponse, Timeouts
 from producer.receiving.rules import X
 from producer.source import Context, Event
 from producer.sources.x_v2 import rules
@@ -183,11 +183,11 @@ class XSource:
             self._stream.hang_up("spend-cap", stop_sentence)
         return True
 
-    def _explain(self, answer: Answer) -> Rejection:
+    def _explain(self, answer: Answer) -> RejectedResponse:
         sentence = rejection_sentence(answer, self._context.now_ms())
         if self._backfill and answer.status in (400, 403):
             sentence += "; X_BACKFILL_MINUTES needs an Enterprise account, set it to 0"
-        return Rejection(sentence, answer.status in FATAL, heed_reset=not is_about_connections(answer))
+        return RejectedResponse(sentence, answer.status in FATAL, heed_reset=not is_about_connections(answer))
 
     # --- called by both threads
 

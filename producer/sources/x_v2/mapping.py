@@ -52,7 +52,7 @@ class _Resources(msgspec.Struct):
     users: list[_Resource] = []
 
 
-class _Head(msgspec.Struct):
+class _Envelope(msgspec.Struct):
     data: _Resource | None = None
     includes: _Resources | None = None
 
@@ -112,7 +112,7 @@ def _read(line: bytes, message: Object) -> Event | Trouble | None:
 def billed(line: bytes) -> Billed:
     """Return what a line costs. An unreadable one counts as a post, one without `data` as nothing."""
     try:
-        head = msgspec.json.decode(line, type=_Head)
+        head = msgspec.json.decode(line, type=_Envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Billed([hashlib.sha256(line).hexdigest()], [])
     if head.data is None:

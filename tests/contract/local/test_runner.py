@@ -15,7 +15,7 @@ import pytest
 from tests.waiting import until
 from twitter_topics.errors import EXIT_CONFIGURATION
 from twitter_topics.local import processes
-from twitter_topics.local.runner import Backoff
+from twitter_topics.local.runner import RestartPauses
 from twitter_topics.logs import read_line
 from twitter_topics.settings import PROJECT
 
@@ -77,11 +77,11 @@ def start(runners: list[Started], folder: Path, *options: str, command: list[str
     return runners[-1]
 
 
-def test_backoff_doubles_up_to_its_cap_and_starts_again_after_a_healthy_run() -> None:
-    backoff = Backoff()
-    assert [backoff.after(ran_seconds=1) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
-    assert backoff.after(ran_seconds=60) == 1
-    assert backoff.after(ran_seconds=1) == 2
+def test_pauses_double_up_to_their_cap_and_start_again_after_a_healthy_run() -> None:
+    pauses = RestartPauses()
+    assert [pauses.after(ran_seconds=1) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+    assert pauses.after(ran_seconds=60) == 1
+    assert pauses.after(ran_seconds=1) == 2
 
 
 def test_a_failing_service_is_restarted_without_limit(tmp_path: Path, runners: list[Started]) -> None:

@@ -116,9 +116,9 @@ def arm(point: str, nth: int) -> None:
         case "after a new segment":
             segments._sync_folder = after(segments._sync_folder)
         case "before send":
-            publisher.Publisher.send = before(publisher.Publisher.send)  # type: ignore[method-assign]
+            publisher.KafkaPublisher.send = before(publisher.KafkaPublisher.send)  # type: ignore[method-assign]
         case "after send":
-            publisher.Publisher.send = after(publisher.Publisher.send)  # type: ignore[method-assign]
+            publisher.KafkaPublisher.send = after(publisher.KafkaPublisher.send)  # type: ignore[method-assign]
         case "after acknowledgement, before saving":
             position.PositionFile.save = before(position.PositionFile.save)  # type: ignore[method-assign]
         case "in the middle of saving":

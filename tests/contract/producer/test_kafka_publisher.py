@@ -22,8 +22,8 @@ from producer.buffering.buffer import EventBatch
 from producer.position import PositionFile
 from producer.sending import kafka_client
 from producer.sending.kafka_client import connect
-from producer.sending.publisher import Confirmed, KafkaClient, Publisher
-from producer.source import Event, Kind
+from producer.sending.publisher import Confirmed, KafkaClient, KafkaPublisher
+from producer.source import Event, EventKind
 from producer.testing import FakeKafka
 from tests.contract.kafka_records import PATIENCE_S, Record, own_topics, read_topic
 from tests.waiting import until
@@ -76,7 +76,7 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
 
 
 def test_every_record_arrives_once_unchanged_and_is_confirmed(kafka: Kafka) -> None:
-    publisher = Publisher(kafka.client, kafka.settings, "test", max_unconfirmed=500)
+    publisher = KafkaPublisher(kafka.client, kafka.settings, "test", max_unconfirmed=500)
     events = [Event("post", str(i).encode(), f"é {i} \x00".encode(), i, i) for i in range(1, N + 1)]
     confirmed: list[Confirmed] = []
     for first in range(1, N + 1, 100):
@@ -93,8 +93,8 @@ def test_every_record_arrives_once_unchanged_and_is_confirmed(kafka: Kafka) -> N
 
 
 def test_every_kind_has_its_topic(kafka: Kafka) -> None:
-    publisher = Publisher(kafka.client, kafka.settings, "test")
-    kinds: tuple[Kind, ...] = ("edit", "notice", "gap", "unreadable")
+    publisher = KafkaPublisher(kafka.client, kafka.settings, "test")
+    kinds: tuple[EventKind, ...] = ("edit", "notice", "gap", "unreadable")
     events = [Event(kind, kind.encode(), b"{}", reason="json: no") for kind in kinds]
     publisher.send(EventBatch(1, 5, 1, [*events, Event("post", b"8", b"x" * 2_000_000)]))
     [confirmed] = confirm(publisher, until=lambda: publisher.is_idle)
@@ -115,7 +115,7 @@ def test_a_topic_that_accepts_only_smaller_records_is_reported(variables: dict[s
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     until(lambda: _limit_records(admin, settings.raw_topic, 20_000))
     admin.close()
-    publisher = Publisher(connect(settings), settings, "test")
+    publisher = KafkaPublisher(connect(settings), settings, "test")
     publisher.send(EventBatch(1, 1, 1, [Event("post", b"1", os.urandom(50_000))]))
     with pytest.raises(ConfigurationError, match=r"max\.message\.bytes"):
         confirm(publisher, until=lambda: publisher.is_idle)
@@ -139,7 +139,7 @@ def test_a_client_closed_with_records_in_flight_leaves_nothing_behind(variables:
 
     threads, files = left()
     for _ in range(8):
-        publisher = Publisher(connect(settings), settings, "test")
+        publisher = KafkaPublisher(connect(settings), settings, "test")
         publisher.send(EventBatch(1, 2_000, 1, [Event("post", b"%d" % i, b"x" * 500) for i in range(2_000)]))
         publisher.close()
     gc.collect()
@@ -168,7 +168,7 @@ def test_a_missing_broker_is_reported(tmp_path: Path) -> None:
     assert "RetryableError: no Kafka broker answers at 127.0.0.1:9 (KAFKA_BOOTSTRAP_SERVERS)" in ended.stderr
 
 
-def confirm(publisher: Publisher, until: Callable[[], bool]) -> list[Confirmed]:
+def confirm(publisher: KafkaPublisher, until: Callable[[], bool]) -> list[Confirmed]:
     """Return what is acknowledged until a condition holds."""
     found: list[Confirmed] = []
     deadline = time.monotonic() + PATIENCE_S

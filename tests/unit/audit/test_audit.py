@@ -15,7 +15,7 @@ from twitter_topics.audit.balance import Report, balance
 from twitter_topics.audit.collect import collect
 from twitter_topics.audit.indexed import HourDifference, IndexComparison
 from twitter_topics.audit.run import audit
-from twitter_topics.audit.shown import Comparison, Mismatch
+from twitter_topics.audit.shown import Mismatch, ViewComparison
 from twitter_topics.audit.stores import Counted, Documents, Kept, Limits, before, not_from
 from twitter_topics.backends.dead_letters import DeadLetters, sort_letters
 from twitter_topics.backends.kafka_offsets import Range
@@ -45,7 +45,7 @@ class Pipeline:
     elsewhere: dict[str, int] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     readable: set[tuple[int, int]] = field(default_factory=set)
-    comparison: Comparison = field(default_factory=Comparison)
+    comparison: ViewComparison = field(default_factory=ViewComparison)
     mass: int | None = None
     hours: IndexComparison = field(default_factory=IndexComparison)
     restoring: bool = False
@@ -92,7 +92,7 @@ class Pipeline:
         mass = self.tweets * 1_000_000 if self.mass is None else self.mass
         return Counted(self.tweets, dict(self.lanes), mass, shares=100, restoring=self.restoring)
 
-    def shown(self) -> Comparison:
+    def shown(self) -> ViewComparison:
         return self.comparison
 
     def indexed_hours(self, oldest: date) -> IndexComparison:
@@ -451,7 +451,7 @@ def test_queries_and_names_of_the_index() -> None:
 def test_an_hour_that_is_shown_wrongly_breaks_the_audit_and_is_named() -> None:
     pipeline = healthy()
     wrong = Mismatch(1_790_000_010_000, Series(4, "storm", "m1"), Sums(12), Sums(9))
-    pipeline.comparison = Comparison(720, (wrong,))
+    pipeline.comparison = ViewComparison(720, (wrong,))
     report = judge(pipeline)
     assert (report.state, named(report)) == ("broken", {("view", "wrong")})
     text = next(one.text for one in report.findings if one.hop == "view")
@@ -460,7 +460,7 @@ def test_an_hour_that_is_shown_wrongly_breaks_the_audit_and_is_named() -> None:
 
 def test_a_view_that_is_behind_is_lagging_and_never_hides_what_is_broken() -> None:
     pipeline = healthy()
-    pipeline.comparison = Comparison(720, (), behind_seconds=42)
+    pipeline.comparison = ViewComparison(720, (), behind_seconds=42)
     assert judge(pipeline).state == "lagging"
     pipeline.tweets += 1
     report = judge(pipeline)

@@ -154,8 +154,8 @@ def test_other_javas_are_named_with_the_fix(tmp_path: Path, monkeypatch: pytest.
 
 def test_doctor_shows_a_fix_for_each_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "none"))
-    findings = {finding.name: finding for finding in doctor.examine(Settings())}
-    assert not findings["java"].ok
-    assert "apt-get install openjdk-21" in findings["java"].fix
-    assert findings["python"].ok
+    results = {result.name: result for result in doctor.examine(Settings())}
+    assert not results["java"].ok
+    assert "apt-get install openjdk-21" in results["java"].fix
+    assert results["python"].ok
     assert run("doctor").exit_code == 1

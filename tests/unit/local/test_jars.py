@@ -69,7 +69,7 @@ def test_the_stamp_holds_until_the_lock_or_a_file_changes(folder: Path, lock: Pa
 
 def test_every_jar_of_the_project_is_locked() -> None:
     locked = jars.read_lock(jars.LOCK)
-    assert {file.group for file in locked} == set(jars.GROUPS)
+    assert {file.group for file in locked} == set(jars.JAR_GROUPS)
     assert all(len(file.sha256) == 64 and file.size > 0 for file in locked)
     assert len({file.name for file in locked}) == len(locked)
 

@@ -16,7 +16,7 @@ from producer.buffering.spool import Spool
 from producer.feed import Feed, resume
 from producer.position import PositionFile, SourcePosition
 from producer.sending import publisher as publisher_module
-from producer.sending.publisher import Confirmed, Publisher
+from producer.sending.publisher import Confirmed, KafkaPublisher
 from producer.service import ProducerService
 from producer.source import Context, Event
 from producer.testing import FakeKafka
@@ -116,11 +116,11 @@ class Run:
         assert position is not None
         return position
 
-    def _connect(self) -> Publisher:
+    def _connect(self) -> KafkaPublisher:
         given = self.connections.pop(0) if len(self.connections) > 1 else self.connections[0]
         if isinstance(given, Exception):
             raise given
-        return Publisher(given, SETTINGS, "list")
+        return KafkaPublisher(given, SETTINGS, "list")
 
     def _pause(self, seconds: float) -> bool:
         self.waits.append(seconds)

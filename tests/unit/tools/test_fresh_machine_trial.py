@@ -12,7 +12,7 @@ import pytest
 
 from tools.fresh_machines.machine import Machine
 from tools.fresh_machines.record import PASSED, Audit, Record, Step, Typed, load_all
-from tools.fresh_machines.trial import StepFailedError, Trial, pytest_result, what_to_type
+from tools.fresh_machines.trial import Trial, TrialStepError, pytest_result, what_to_type
 
 PYTHON_MISSING = (
     "bootstrap: Python with venv is needed; type: sudo apt-get update && sudo apt-get install -y python3-venv"
@@ -130,7 +130,7 @@ def test_a_root_shell_runs_what_is_asked_for_and_the_user_goes_on(tmp_path: Path
 
 def test_a_command_that_does_not_help_is_typed_once(tmp_path: Path) -> None:
     done, machine = trial(tmp_path, demo=[(2, PYTHON_MISSING)] * 9)
-    with pytest.raises(StepFailedError, match=r"make demo: exit code 2\n.*Python with venv is needed"):
+    with pytest.raises(TrialStepError, match=r"make demo: exit code 2\n.*Python with venv is needed"):
         done.run("project.bundle", "")
     assert len(machine.as_root) == 1
 
@@ -139,7 +139,7 @@ def test_what_was_measured_before_a_failure_is_kept(tmp_path: Path) -> None:
     done, _ = trial(
         tmp_path, test=[(2, "FAILED tests/unit/test_x.py\n== 1 failed, 11 passed in 3.0s ==\nmake: Error 1")]
     )
-    with pytest.raises(StepFailedError, match=r"FAILED tests/unit/test_x\.py"):
+    with pytest.raises(TrialStepError, match=r"FAILED tests/unit/test_x\.py"):
         done.run("project.bundle", "")
     assert (done.tests, done.steps[-1].name) == ("1 failed, 11 passed", "make stop")
 
@@ -148,7 +148,7 @@ def test_processes_that_stay_after_make_stop_are_a_failure(tmp_path: Path, monke
     monkeypatch.setattr("tools.fresh_machines.trial._ENDING_SECONDS", 0)
     done, machine = trial(tmp_path)
     machine.namespace.left = [1]
-    with pytest.raises(StepFailedError, match=r"make stop: leaves processes running\n.+"):
+    with pytest.raises(TrialStepError, match=r"make stop: leaves processes running\n.+"):
         done.run("project.bundle", "")
 
 

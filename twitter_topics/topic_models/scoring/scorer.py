@@ -12,11 +12,10 @@ from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC
 from twitter_topics.topic_models.scoring.inference import infer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
 from twitter_topics.topic_models.scoring.text import tokens
-from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
 
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 Float32Array = np.ndarray[Any, np.dtype[np.float32]]
-IntArray = np.ndarray[Any, np.dtype[Any]]
+IndexArray = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Scores:
     known_words: n int32, number of words of each text that the model knows."""
 
     theta: Float32Array
-    known_words: IntArray
+    known_words: IndexArray
 
 
 class Scorer:
@@ -56,7 +55,7 @@ class Scorer:
         theta = self.theta(starts, indices, np.ones(len(indices)))
         return Scores(theta.astype(np.float32), np.diff(starts).astype(np.int32))
 
-    def theta(self, starts: IntArray, indices: IntArray, counts: IntArray) -> FloatArray:
+    def theta(self, starts: IndexArray, indices: IndexArray, counts: IndexArray) -> FloatArray:
         """Return topic shares (n × K float64) of documents in CSR form; zeros for a document without a word."""
         gamma = np.empty((len(starts) - 1, self.model.k))
         infer(
@@ -97,12 +96,12 @@ class Scorer:
             for end, length in zip(ends, lengths.tolist(), strict=True)
         ]
 
-    def dominant(self, theta: Float32Array | FloatArray) -> IntArray:
+    def dominant(self, theta: Float32Array | FloatArray) -> IndexArray:
         """Return the topic id of the largest share in each row (int32), NO_TOPIC for a row of zeros."""
         ids = self._topic_ids[np.argmax(theta, axis=1)]
         return np.where(theta.any(axis=1), ids, np.int32(NO_TOPIC))
 
-    def _word_indices(self, texts: list[str]) -> tuple[IntArray, IntArray]:
+    def _word_indices(self, texts: list[str]) -> tuple[IndexArray, IndexArray]:
         position = self._position.get
         indices: list[int] = []
         starts = [0]

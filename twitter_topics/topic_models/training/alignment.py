@@ -7,15 +7,11 @@ one topic of the champion by the assignment that maximizes the sum of similariti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from twitter_topics.topic_models.scoring.topic_model import TopicModel
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
+from twitter_topics.topic_models.scoring.topic_model import FloatArray, IntArray, TopicModel
 
 MIN_SIMILARITY = 0.3
 """A less similar pair is not a match: the new topic gets a new id."""

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
+from twitter_topics.topic_models.scoring.topic_model import FloatArray, IntArray
+
 if TYPE_CHECKING:
     import scipy.sparse as sparse
 
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 CLUSTER_PRIOR = 0.1
 WORD_PRIOR = 0.1

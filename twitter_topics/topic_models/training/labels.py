@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from twitter_topics.topic_models.scoring.text import is_emoji
-from twitter_topics.topic_models.scoring.topic_model import TopicModel
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
 
 WORDS_IN_LABEL = 3
 _CANDIDATES = 40

@@ -12,9 +12,8 @@ import numpy as np
 import scipy.sparse as sparse
 
 from twitter_topics.topic_models.scoring.scorer import Scorer
-from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
 
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 _COHERENCE_WORDS = 10

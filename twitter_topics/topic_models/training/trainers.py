@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.scoring.topic_model import IntArray, TopicModel
 from twitter_topics.topic_models.training.corpus import Corpus, recolumn
 from twitter_topics.topic_models.training.gsdmm import CLUSTER_PRIOR, WORD_PRIOR, Clusters, sample_clusters
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 MIN_TOPIC_SHARE = 0.002
 """Topics with a smaller share of the documents are dropped as noise."""

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from producer.position import SourcePosition
 from producer.receiving import http_stream
 from producer.receiving.gaps import GapWatch
-from producer.receiving.http_stream import HttpStream, Pause, Rejection, Timeouts
+from producer.receiving.http_stream import HttpStream, Pause, RejectedResponse, Timeouts
 from producer.receiving.inbox import Inbox
 from producer.receiving.lines import HEAD_BYTES, LineBuffer, json_object
 from producer.receiving.rules import X
@@ -244,10 +244,10 @@ def test_after_a_healthy_connection_a_fatal_rejection_is_believed_the_third_time
 
 
 def test_the_source_may_explain_a_response() -> None:
-    def explain(answer: Answer) -> Rejection | None:
+    def explain(answer: Answer) -> RejectedResponse | None:
         if answer.status == 429:
-            return Rejection("another process uses the token", heed_reset=False)
-        return Rejection("this one too", fatal=True) if answer.body == b"never" else None
+            return RejectedResponse("another process uses the token", heed_reset=False)
+        return RejectedResponse("this one too", fatal=True) if answer.body == b"never" else None
 
     script: Script = [[status(429, {"Retry-After": "3"})], [status(500, body=b"well")], [status(500, body=b"never")]]
     with Server(script) as server:

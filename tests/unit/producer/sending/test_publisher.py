@@ -15,8 +15,8 @@ from kafka.errors import (
 )
 
 from producer.buffering.buffer import EventBatch
-from producer.sending.publisher import MAX_UNCONFIRMED_BYTES, Publisher
-from producer.source import Event, Kind
+from producer.sending.publisher import MAX_UNCONFIRMED_BYTES, KafkaPublisher
+from producer.source import Event, EventKind
 from producer.testing import FakeKafka
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.records.tweet import MAX_BYTES
@@ -34,13 +34,13 @@ def posts(first: int, last: int) -> EventBatch:
     return batch(first, [Event("post", str(i).encode(), b"{}", i * 1000, i) for i in range(first, last + 1)])
 
 
-def publisher(kafka: FakeKafka, **options: Any) -> Publisher:
-    return Publisher(kafka, SETTINGS, "list", **options)
+def publisher(kafka: FakeKafka, **options: Any) -> KafkaPublisher:
+    return KafkaPublisher(kafka, SETTINGS, "list", **options)
 
 
 def test_each_kind_has_its_topic_and_only_edits_have_the_header() -> None:
     kafka = FakeKafka()
-    kinds: tuple[Kind, ...] = ("post", "edit", "notice", "gap")
+    kinds: tuple[EventKind, ...] = ("post", "edit", "notice", "gap")
     publisher(kafka).send(batch(1, [Event(kind, kind.encode(), b"{}") for kind in kinds]))
     assert kafka.records == [
         ("raw_tweets", b"post", b"{}", HEADERS),

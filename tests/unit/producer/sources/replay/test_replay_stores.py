@@ -15,7 +15,7 @@ from producer.source import Context
 from producer.sources.replay import archive, objects
 from producer.sources.replay.archive import ArchivedTweets
 from producer.sources.replay.material import StoppedError
-from producer.sources.replay.objects import Download
+from producer.sources.replay.objects import ObjectReader
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
@@ -71,7 +71,7 @@ def download(answers: list[Any], size: int, context: Context) -> tuple[list[byte
             raise answer
         return answer
 
-    return [chunk for chunk in Download(body, size, context).chunks() if chunk is not None], places
+    return [chunk for chunk in ObjectReader(body, size, context).chunks() if chunk is not None], places
 
 
 def broken() -> Exception:
@@ -108,7 +108,7 @@ def test_a_fatal_error_comes_after_everything_read(error: Exception) -> None:
         return answer
 
     with pytest.raises(type(error), match=str(error)):
-        got.extend(chunk for chunk in Download(body, 9, waits.context).chunks() if chunk is not None)
+        got.extend(chunk for chunk in ObjectReader(body, 9, waits.context).chunks() if chunk is not None)
     assert got == [b"abc"]
 
 
@@ -137,7 +137,7 @@ def test_reading_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
                 enough.set()
             return b"x" * 100
 
-    chunks = Download(lambda _: Endless(), 10**9, Context()).chunks()
+    chunks = ObjectReader(lambda _: Endless(), 10**9, Context()).chunks()
     while next(chunks) is None:
         pass
     assert not enough.wait(0.2)  # an unbounded reader would finish at once
