@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ class TopicEnds:
         except KafkaError as error:
             self.close()
             raise _unreachable(self._settings, error) from error
-        return {place.partition: offset for place, offset in ends.items()}
+        return {one.partition: offset for one, offset in ends.items()}
 
     def close(self) -> None:
         """Disconnect. A later `read` connects again."""
@@ -67,7 +67,7 @@ def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
     return {partition: offsets.end for partition, offsets in topic_ranges(settings, topic).items()}
 
 
-def lag(ends: dict[int, int], counted: dict[int, int]) -> int:
+def lag(ends: Mapping[int, int], counted: Mapping[int, int]) -> int:
     """Records not yet counted. A partition that was never read counts in full."""
     return sum(max(0, end - counted.get(partition, 0)) for partition, end in ends.items())
 
@@ -93,11 +93,11 @@ def open_consumer(settings: KafkaSettings) -> Iterator[KafkaConsumer]:
 
 def ranges(consumer: KafkaConsumer, topic: str) -> dict[int, Range]:
     """`topic_ranges` over a consumer that is open."""
-    places = _partitions(consumer, topic)
-    if not places:
+    partitions = _partitions(consumer, topic)
+    if not partitions:
         return {}
-    begins, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
-    return {place.partition: Range(begins[place], ends[place]) for place in places}
+    begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+    return {one.partition: Range(begins[one], ends[one]) for one in partitions}
 
 
 def _connect(settings: KafkaSettings) -> KafkaConsumer:

@@ -48,7 +48,7 @@ def aggregator_query(
     return Query(
         QUERY_NAME,
         start=lambda: start_aggregator(spark, settings, aggregation),
-        lag=lambda _started: lag(ends.read(), dict(aggregation.counted_offsets)),
+        lag=lambda _started: lag(ends.read(), aggregation.counted_offsets),
         describe_problem=lambda: publisher.problem,
         describe_stale=lambda: aggregation.stale,
         describe_notice=lambda: "; ".join(filter(None, (aggregation.notice, restorer.notice))),

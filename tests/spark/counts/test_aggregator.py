@@ -222,8 +222,8 @@ class Bench:
         ends = end_offsets(self.settings.kafka, self.topic)
         deadline = time.monotonic() + 120
         try:
-            while query.isActive and lag(ends, dict(aggregation.counted_offsets)):
-                assert time.monotonic() < deadline, f"{lag(ends, dict(aggregation.counted_offsets))} records behind"
+            while query.isActive and lag(ends, aggregation.counted_offsets):
+                assert time.monotonic() < deadline, f"{lag(ends, aggregation.counted_offsets)} records behind"
                 time.sleep(0.05)
             if not query.isActive:
                 assert "Killed" in str(query.exception()), query.exception()
