@@ -12,7 +12,7 @@ from typing import IO, NoReturn
 
 from producer.source import Context
 from producer.sources.replay.material import StoppedError
-from producer.sources.replay.parts import ReplayFile, ReplayFiles, Text, is_hidden, is_taken, natural
+from producer.sources.replay.replay_files import ReplayFile, ReplayFiles, Text, is_hidden, is_taken, natural
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 
 CHUNK_BYTES = 256 * 1024
@@ -26,14 +26,14 @@ def local_files(setting: str, context: Context) -> ReplayFiles:
     """
     path = Path(setting).expanduser()
     if path.is_dir():
-        parts = [_part(path, name, context) for name in sorted(_names(path), key=natural)]
-        if not parts:
+        files = [_file(path, name, context) for name in sorted(_names(path), key=natural)]
+        if not files:
             msg = f"PRODUCER_REPLAY_FILE: folder {path} has no .jsonl, .json or .ndjson file (plain, .gz, .zst or .bz2)"
             raise ConfigurationError(msg)
-        return ReplayFiles(str(path.resolve()), parts, alone=False)
+        return ReplayFiles(str(path.resolve()), files, alone=False)
     if not path.is_file():
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE={path} does not exist")
-    return ReplayFiles(str(path), [_part(path.parent, path.name, context)], alone=not _is_tar(path.name))
+    return ReplayFiles(str(path), [_file(path.parent, path.name, context)], alone=not _is_tar(path.name))
 
 
 def _names(folder: Path) -> Iterator[str]:
@@ -48,7 +48,7 @@ def _is_tar(name: str) -> bool:
     return name.lower().endswith(".tar")
 
 
-def _part(folder: Path, name: str, context: Context) -> ReplayFile:
+def _file(folder: Path, name: str, context: Context) -> ReplayFile:
     path = folder / name
     with _reading(path):
         stored = path.stat().st_size

@@ -22,7 +22,7 @@ from producer.receiving.inbox import Inbox
 from producer.receiving.rules import Backoff
 from producer.source import Context
 from producer.sources.replay.material import STORE, StoppedError
-from producer.sources.replay.parts import ReplayFile, ReplayFiles, Text, is_taken, natural
+from producer.sources.replay.replay_files import ReplayFile, ReplayFiles, Text, is_taken, natural
 from twitter_topics.backends.s3 import s3_client
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
 
@@ -57,18 +57,18 @@ def stored_files(url: str, settings: S3Settings, context: Context) -> ReplayFile
     if scheme not in ("s3", "s3a") or not name:
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE={url} is not supported; use s3://BUCKET/PREFIX")
     bucket = _Bucket(s3_client(settings), name, context)
-    parts = sorted(bucket.parts(prefix), key=lambda part: natural(part.name))
-    if not parts:
+    files = sorted(bucket.files(prefix), key=lambda file: natural(file.name))
+    if not files:
         msg = f"PRODUCER_REPLAY_FILE={url} has no .jsonl, .json or .ndjson object (plain, .gz, .zst or .bz2)"
         raise ConfigurationError(msg)
-    return ReplayFiles(url, parts, alone=False, sample=True)
+    return ReplayFiles(url, files, alone=False, sample=True)
 
 
 class _Bucket:
     def __init__(self, client: S3Client, name: str, context: Context) -> None:
         self._client, self._name, self._context = client, name, context
 
-    def parts(self, prefix: str) -> Iterator[ReplayFile]:
+    def files(self, prefix: str) -> Iterator[ReplayFile]:
         folder = prefix[: prefix.rfind("/") + 1]
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
@@ -91,18 +91,18 @@ class _Bucket:
             raise self._translated(error, key) from error
 
     def _translated(self, error: ClientError | BotoCoreError, key: str) -> TwitterTopicsError:
-        place = f"s3://{self._name}/{key}"
+        url = f"s3://{self._name}/{key}"
         if isinstance(error, NoCredentialsError | PartialCredentialsError):
-            return ConfigurationError(f"{place}: no credentials. Set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
+            return ConfigurationError(f"{url}: no credentials. Set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
         if not isinstance(error, ClientError):
-            return RetryableError(f"{place}: {error}")
+            return RetryableError(f"{url}: {error}")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         code = error.response.get("Error", {}).get("Code", "")
         if status >= 500 or status in _BUSY or code in ("SlowDown", "RequestTimeout", "Throttling"):
-            return RetryableError(f"{place}: {code}")
+            return RetryableError(f"{url}: {code}")
         if status in _CHANGED and code != "NoSuchBucket":
-            return IntegrityError(f"{place} was changed or deleted during the replay ({code}); restart to continue")
-        return ConfigurationError(f"PRODUCER_REPLAY_FILE: {place}: {code}. Check the bucket and the S3_* settings.")
+            return IntegrityError(f"{url} was changed or deleted during the replay ({code}); restart to continue")
+        return ConfigurationError(f"PRODUCER_REPLAY_FILE: {url}: {code}. Check the bucket and the S3_* settings.")
 
 
 class ObjectReader:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
-from producer.sources.replay.parts import is_taken, natural
+from producer.sources.replay.replay_files import is_taken, natural
 from producer.testing import tweet_lines, write_lines
 from tests.unit.producer.sources.replay.test_replay import NOW_MS, after, opened, sent
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError

@@ -55,7 +55,7 @@ def is_hidden(name: str) -> bool:
 def natural(name: str) -> tuple[list[list[Any]], str]:
     """Return a key that sorts `part-2` before `part-10`, and keeps a folder's files together."""
     steps = [_DIGITS.split(step) for step in name.split("/")]
-    return [[int(word) if place % 2 else word for place, word in enumerate(words)] for words in steps], name
+    return [[int(word) if index % 2 else word for index, word in enumerate(words)] for words in steps], name
 
 
 class ReplayFiles:
@@ -65,55 +65,55 @@ class ReplayFiles:
     the cursor is not read again. Another first line is another stream.
 
     Args:
-        place: what the settings name.
-        parts: the files in the order of `natural`.
+        location: as in the settings.
+        files: in the order of `natural`.
         alone: a single file was named, not a folder that happens to hold one.
         sample: look for the newest tweet only in the last file that has tweets; reading everything twice costs too
             much.
     """
 
-    def __init__(self, place: str, parts: Sequence[ReplayFile], *, alone: bool, sample: bool = False) -> None:
-        self._place, self._parts, self._alone, self._sample = place, parts, alone, sample
+    def __init__(self, location: str, files: Sequence[ReplayFile], *, alone: bool, sample: bool = False) -> None:
+        self._location, self._files, self._alone, self._sample = location, files, alone, sample
 
     @cached_property
     def _first(self) -> ReplayRecord:
         for record in self.records(SourcePosition({})):
             if record is not None:
                 return record
-        raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {self._place} has no lines")
+        raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {self._location} has no lines")
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        name = self._parts[0].name if self._alone else self._place
+        name = self._files[0].name if self._alone else self._location
         return {"file": name, "first_line": hashlib.sha256(self._first.raw).hexdigest()}
 
     def origin(self) -> Mapping[str, int]:
         return {}
 
     def describe(self) -> str:
-        many = "1 file" if len(self._parts) == 1 else f"{len(self._parts):,} files"
-        stored = size_text(sum(part.size for part in self._parts))
-        return f"{self._place}: {many}, {stored}, the first tweet of {time_text(self._first.time_ms)}"
+        many = "1 file" if len(self._files) == 1 else f"{len(self._files):,} files"
+        stored = size_text(sum(file.size for file in self._files))
+        return f"{self._location}: {many}, {stored}, the first tweet of {time_text(self._first.time_ms)}"
 
     def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:
-        name, done = self._place_of(start.cursor)
-        for part in self._remaining(name):
-            for text_name, chunks in part.texts():
-                if name and text_name != name and name.startswith(f"{part.name}/"):
+        name, done = self._resume_point(start.cursor)
+        for file in self._remaining(name):
+            for text_name, chunks in file.texts():
+                if name and text_name != name and name.startswith(f"{file.name}/"):
                     continue  # an earlier member of the same tar file
                 skip = done if text_name == name else 0
                 name = ""
                 yield from self._lines(text_name, chunks, skip)
-            if name and name.startswith(f"{part.name}/"):
+            if name and name.startswith(f"{file.name}/"):
                 raise IntegrityError(
-                    f"{part.name} of {self._place} no longer contains {name}, where the replay stopped"
+                    f"{file.name} of {self._location} no longer contains {name}, where the replay stopped"
                 )
 
     def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         if limit or not self._sample:
             return _newest(islice(_present(self.records(start)), limit or None))
-        for part in reversed(self._parts):
-            texts = (self._lines(name, chunks, 0) for name, chunks in part.texts())
+        for file in reversed(self._files):
+            texts = (self._lines(name, chunks, 0) for name, chunks in file.texts())
             newest = _newest(record for lines in texts for record in _present(lines))
             if newest is not None:
                 return newest
@@ -122,21 +122,23 @@ class ReplayFiles:
     def close(self) -> None:
         """Do nothing: files are closed with the iterators that read them."""
 
-    def _place_of(self, cursor: Cursor) -> tuple[str, int]:
+    def _resume_point(self, cursor: Cursor) -> tuple[str, int]:
         if isinstance(cursor, int):
-            return (self._parts[0].name if cursor else "", cursor)
+            return (self._files[0].name if cursor else "", cursor)
         name, _, line = cursor.rpartition("\t")
         return name, int(line)
 
     def _remaining(self, name: str) -> Iterator[ReplayFile]:
         """Return the files from the one at the cursor on; if it no longer exists, from the next."""
-        here = [part for part in self._parts if name == part.name or name.startswith(f"{part.name}/")]
+        here = [file for file in self._files if name == file.name or name.startswith(f"{file.name}/")]
         if name and not here:
             _log.warning(
-                "%s of %s, where the replay stopped, no longer exists: continuing with the next file", name, self._place
+                "%s of %s, where the replay stopped, no longer exists: continuing with the next file",
+                name,
+                self._location,
             )
         reached = natural(here[0].name if here else name)
-        return (part for part in self._parts if not name or natural(part.name) >= reached)
+        return (file for file in self._files if not name or natural(file.name) >= reached)
 
     def _lines(self, name: str, chunks: Iterator[bytes | None], skip: int) -> Iterator[ReplayRecord | None]:
         number = 0
@@ -151,7 +153,7 @@ class ReplayFiles:
             elif line.raw.strip():
                 yield self._record(name, line)
         if number < skip:
-            msg = f"{name} of {self._place} has fewer lines than the {skip} already sent"
+            msg = f"{name} of {self._location} has fewer lines than the {skip} already sent"
             raise IntegrityError(f"{msg}: restore it, or delete the position file to start over")
 
     def _record(self, name: str, line: Line) -> ReplayRecord:
