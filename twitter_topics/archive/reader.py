@@ -78,8 +78,8 @@ class ArchiveRecords:
 
     def select(self, rows: NDArray[Any]) -> ArchiveRecords:
         """Return some of the rows, by mask or by index, with the same `tweet_ids`."""
-        places = self.partition[rows], self.offset[rows]
-        return ArchiveRecords(*places, self.day[rows], self.tweet[rows], self.deleted[rows], self.tweet_ids)
+        pair = self.partition[rows], self.offset[rows]
+        return ArchiveRecords(*pair, self.day[rows], self.tweet[rows], self.deleted[rows], self.tweet_ids)
 
     def distinct(self) -> ArchiveRecords:
         """Return one row per (partition, offset), in that order."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from twitter_topics.audit.stores import Counted, Kept, Stores
 
 Cut = Mapping[int, Range]
-Places = set[tuple[int, int]]
+Pairs = set[tuple[int, int]]
 
 
 def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Facts:
@@ -55,7 +55,7 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
     records = stores.archive()
     letters = stores.dead_letters()
     archive = _Archive.of(records, cut, stores.raw_ranges())
-    indexable, partitions = _without(records, letters.places.get("index", set())), stores.processed_partitions()
+    indexable, partitions = _without(records, letters.pairs.get("index", set())), stores.processed_partitions()
     owners = indexable.owners()
     done = _counted_mask(owners, counted, partitions)
     inside = _before(owners, archive.limits)
@@ -64,10 +64,8 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
     documents = stores.documents(archive.limits, settled)
     kept = stores.documents_of(sorted(set(gone.ids())))
     _take_out(documents, kept, archive.limits, settled)
-    rejects = _places(records.select(_before(records, archive.limits) & (records.tweet < 0)))
-    parse_letters = {
-        place for place in letters.places.get("parse", set()) if place[1] < archive.limits.get(place[0], 0)
-    }
+    rejects = _pairs(records.select(_before(records, archive.limits) & (records.tweet < 0)))
+    parse_letters = {pair for pair in letters.pairs.get("parse", set()) if pair[1] < archive.limits.get(pair[0], 0)}
     distinct = int(_before(records.owners(), archive.limits).sum())
     return Facts(
         produced=archive.produced,
@@ -118,10 +116,10 @@ class _Archive:
 
     @staticmethod
     def of(records: ArchiveRecords, cut: Cut, now: Cut) -> _Archive:
-        places = records.distinct()
+        unique = records.distinct()
         limits, produced, expired, never, holes = {}, 0, 0, 0, 0
         for number, (begin, end) in cut.items():
-            offsets = places.offset[(places.partition == number) & (places.offset < end)]
+            offsets = unique.offset[(unique.partition == number) & (unique.offset < end)]
             first = min(begin, int(offsets.min())) if len(offsets) else begin
             limits[number] = int(offsets.max()) + 1 if len(offsets) else first
             produced += end - first
@@ -129,9 +127,9 @@ class _Archive:
             never += first
             holes += limits[number] - first - len(offsets)
         ends = {number: offsets.end for number, offsets in now.items()}
-        unknown = int((~_before(places, ends)).sum())
+        unknown = int((~_before(unique, ends)).sum())
         cut_ends = {number: offsets.end for number, offsets in cut.items()}
-        rows, distinct = int(_before(records, cut_ends).sum()), int(_before(places, cut_ends).sum())
+        rows, distinct = int(_before(records, cut_ends).sum()), int(_before(unique, cut_ends).sum())
         return _Archive(produced, expired, never, rows + unknown, distinct + unknown, holes, unknown, limits)
 
 
@@ -143,11 +141,11 @@ def _before(records: ArchiveRecords, limits: Mapping[int, int]) -> NDArray[np.bo
     return mask
 
 
-def _without(records: ArchiveRecords, places: Places) -> ArchiveRecords:
+def _without(records: ArchiveRecords, pairs: Pairs) -> ArchiveRecords:
     """Return the records without those at some (partition, offset) pairs."""
     mask = np.ones(len(records), dtype=bool)
-    for number in {place[0] for place in places}:
-        offsets = [place[1] for place in places if place[0] == number]
+    for number in {pair[0] for pair in pairs}:
+        offsets = [pair[1] for pair in pairs if pair[0] == number]
         mask &= ~((records.partition == number) & np.isin(records.offset, offsets))
     return records.select(mask)
 
@@ -217,12 +215,12 @@ def _wrong_hour(one: Mismatch) -> str:
     return f"{topic}: counted {one.expected.tweets:,}, read {read}"
 
 
-def _places(records: ArchiveRecords) -> Places:
+def _pairs(records: ArchiveRecords) -> Pairs:
     return set(zip(records.partition.tolist(), records.offset.tolist(), strict=True))
 
 
 def _by_stage(letters: DeadLetters) -> dict[str, int]:
-    stages = {stage: len(places) for stage, places in letters.places.items()}
+    stages = {stage: len(pairs) for stage, pairs in letters.pairs.items()}
     for stage, count in letters.elsewhere.items():
         stages[stage] = stages.get(stage, 0) + count
     return dict(sorted(stages.items()))

@@ -101,7 +101,7 @@ def _intervals(newest_end_ms: int, seed: int) -> list[Ends]:
     recent = Ends(newest_end_ms - (RECENT_ENDS - 1) * PANE_MS, newest_end_ms)
     older = range(RECENT_ENDS, 30 * 24 * WINDOW_MS // PANE_MS)
     chosen = random.Random(seed).sample(older, OLDER_ENDS)  # noqa: S311 - a sample, not a secret
-    ends = (newest_end_ms - place * PANE_MS for place in sorted(chosen))
+    ends = (newest_end_ms - back * PANE_MS for back in sorted(chosen))
     return [recent, *(Ends(end, end) for end in ends)]
 
 

@@ -144,8 +144,8 @@ class RealStores:
             answer = self._search.search(size=10_000, query=wanted, source=["raw_partition", "raw_offset"])
             for hit in answer["hits"]["hits"]:
                 if day := index_day(hit["_index"], prefix):
-                    place = (hit["_source"].get(name, -1) for name in ("raw_partition", "raw_offset"))
-                    found.append(Kept(day, *place))
+                    raw_record = (hit["_source"].get(name, -1) for name in ("raw_partition", "raw_offset"))
+                    found.append(Kept(day, *raw_record))
         return found
 
     def counted(self) -> Counted:

@@ -28,10 +28,10 @@ _KEY = re.compile(r"^(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)$")
 class DeadLetters:
     """Rejected records, each counted once however often it was rejected.
 
-    `places` has (partition, offset) in the raw topic by stage; `elsewhere` counts records that never reached it.
+    `pairs` has (partition, offset) in the raw topic by stage; `elsewhere` counts records that never reached it.
     """
 
-    places: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    pairs: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     elsewhere: dict[str, int] = field(default_factory=dict)
 
 
@@ -51,15 +51,15 @@ def dead_letters(settings: KafkaSettings) -> DeadLetters:
 
 def sort_letters(stages: dict[str, str], raw_topic: str) -> DeadLetters:
     """Return the dead letters of {key: stage}."""
-    places: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+    pairs: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
     elsewhere: defaultdict[str, int] = defaultdict(int)
     for key, stage in stages.items():
         match = _KEY.match(key)
         if match and match["topic"] == raw_topic:
-            places[stage].add((int(match["partition"]), int(match["offset"])))
+            pairs[stage].add((int(match["partition"]), int(match["offset"])))
         else:
             elsewhere[stage] += 1
-    return DeadLetters(dict(places), dict(elsewhere))
+    return DeadLetters(dict(pairs), dict(elsewhere))
 
 
 def _read_all(consumer: KafkaConsumer, topic: str) -> Iterator[Any]:
@@ -67,13 +67,13 @@ def _read_all(consumer: KafkaConsumer, topic: str) -> Iterator[Any]:
     if not ahead:
         return
     consumer.assign(list(ahead))
-    for place, offsets in ahead.items():
-        consumer.seek(place, offsets.begin)
+    for partition, offsets in ahead.items():
+        consumer.seek(partition, offsets.begin)
     patience = time.monotonic() + _PATIENCE_SECONDS
-    while any(consumer.position(place) < offsets.end for place, offsets in ahead.items()):
+    while any(consumer.position(partition) < offsets.end for partition, offsets in ahead.items()):
         found = consumer.poll(timeout_ms=500)
-        for place, records in found.items():
-            yield from (record for record in records if record.offset < ahead[place].end)
+        for partition, records in found.items():
+            yield from (record for record in records if record.offset < ahead[partition].end)
         if found:
             patience = time.monotonic() + _PATIENCE_SECONDS
         elif time.monotonic() > patience:

@@ -115,12 +115,12 @@ class S3Objects:
 
     def _translated(self, error: ClientError | BotoCoreError, key: str) -> Exception:
         code = _code(error)
-        place = f"s3://{self._bucket}/{key}"
+        url = f"s3://{self._bucket}/{key}"
         if code in _LOST_RACE:
-            return ConflictError(f"{place} was written by someone else in the meantime")
+            return ConflictError(f"{url} was written by someone else in the meantime")
         if code in _ACCESS_ERRORS:
-            return ConfigurationError(f"{place}: {code}. Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
-        return RetryableError(f"{place}: {code or type(error).__name__}")
+            return ConfigurationError(f"{url}: {code}. Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
+        return RetryableError(f"{url}: {code or type(error).__name__}")
 
 
 # S3 answers 404 to an If-Match on a key that does not exist (any more)

@@ -102,9 +102,9 @@ def available_memory_gib() -> float:
 
 
 def _disk(layout: Layout) -> CheckResult:
-    place = next(folder for folder in (layout.state, *layout.state.parents) if folder.exists())
-    free = shutil.disk_usage(place).free / _GIB
-    detail = f"{free:.0f} GiB free at {place}"
+    folder = next(folder for folder in (layout.state, *layout.state.parents) if folder.exists())
+    free = shutil.disk_usage(folder).free / _GIB
+    detail = f"{free:.0f} GiB free at {folder}"
     if free >= _MIN_DISK_GIB:
         return CheckResult("disk", detail)
     return CheckResult(

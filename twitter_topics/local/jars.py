@@ -179,8 +179,8 @@ def _resolve(out: Path) -> None:
         command = [find_java().program, *user.java_options, f"-Divy.cache={cache}"]
         command += ["-cp", f"{Path(spark.origin).parent}/jars/*", "org.apache.ivy.Main", "-error"]
         command += ["-settings", str(settings_file), "-ivy", str(RECIPES / "ivy.xml"), "-confs", *JAR_GROUPS]
-        place = "[conf]/[organisation]/[module]/[revision]/[artifact]-[revision](-[classifier]).[ext]"
-        command += ["-retrieve", f"{out}/{place}"]
+        pattern = "[conf]/[organisation]/[module]/[revision]/[artifact]-[revision](-[classifier]).[ext]"
+        command += ["-retrieve", f"{out}/{pattern}"]
         if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:
             raise RetryableError("Ivy cannot resolve ivy.xml; see its message above")
 

@@ -201,11 +201,11 @@ def _history(sources: Sources, hour: LastHour | None) -> dict[int, list[int]]:
     if hour is None:
         return {}
     history: dict[int, list[int]] = {}
-    for place in range(HISTORY_HOURS):
-        end_ms = hour.end_ms - (HISTORY_HOURS - 1 - place) * WINDOW_MS
+    for index in range(HISTORY_HOURS):
+        end_ms = hour.end_ms - (HISTORY_HOURS - 1 - index) * WINDOW_MS
         for point in sources.hours_ending(end_ms):
             counts = history.setdefault(point.series.topic_id, [0] * HISTORY_HOURS)
-            counts[place] += point.sums.tweets
+            counts[index] += point.sums.tweets
     return history
 
 

@@ -62,8 +62,9 @@ class Pipeline:
 
     def document(self, record: Record) -> dict[str, object]:
         created_at = int(record.at.timestamp() * 1000)
-        place = {"raw_partition": record.partition, "raw_offset": record.offset}
-        return {"tweet_id": record.tweet_id, "created_at": created_at, "topic_id": 1, "model_version": "m1", **place}
+        raw_record = {"raw_partition": record.partition, "raw_offset": record.offset}
+        topic = {"topic_id": 1, "model_version": "m1"}
+        return {"tweet_id": record.tweet_id, "created_at": created_at, **topic, **raw_record}
 
     def count(self, tweets: int, *, at: datetime = NOW) -> None:
         """A number of tweets, shown."""
@@ -128,10 +129,12 @@ def produce(settings: Settings) -> list[Record]:
         sent = producer.send(kafka.raw_topic, key=str(10**18 + number).encode(), value=b"{}").get(timeout=30)
         records.append(Record(sent.partition, sent.offset, tweet_id, NOW - timedelta(days=number % 3)))
         if tweet_id is None:
-            place = {"topic": kafka.raw_topic, "partition": sent.partition, "offset": sent.offset}
-            letter = json.dumps(dead_letter(stage="parse", reason="id: no id_str", value=b"{}", **place))
+            raw_record = {"topic": kafka.raw_topic, "partition": sent.partition, "offset": sent.offset}
+            letter = json.dumps(dead_letter(stage="parse", reason="id: no id_str", value=b"{}", **raw_record))
             for _ in range(2):
-                producer.send(kafka.dead_letter_topic, key=dead_letter_key(**place).encode(), value=letter.encode())
+                producer.send(
+                    kafka.dead_letter_topic, key=dead_letter_key(**raw_record).encode(), value=letter.encode()
+                )
     producer.flush()
     producer.close()
     return records

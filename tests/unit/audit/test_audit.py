@@ -57,10 +57,10 @@ class Pipeline:
         return self.lane_count
 
     def dead_letters(self) -> DeadLetters:
-        places: dict[str, set[tuple[int, int]]] = {}
+        pairs: dict[str, set[tuple[int, int]]] = {}
         for stage, partition, offset in self.letters:
-            places.setdefault(stage, set()).add((partition, offset))
-        return DeadLetters(places, self.elsewhere)
+            pairs.setdefault(stage, set()).add((partition, offset))
+        return DeadLetters(pairs, self.elsewhere)
 
     def archive(self) -> ArchiveRecords:
         gone = {at for at, row in enumerate(self.rows) if row[2] in self.deleted and row[:2] not in self.readable}
@@ -75,7 +75,7 @@ class Pipeline:
 
     def documents_of(self, tweet_ids: Sequence[str]) -> list[Kept]:
         wanted = {(row[0], row[1]) for row in self.rows if row[2] in tweet_ids}
-        return [Kept(day, *place) for day, *place in self.indexed if tuple(place) in wanted]
+        return [Kept(day, *pair) for day, *pair in self.indexed if tuple(pair) in wanted]
 
     def delete(self, *tweets: str) -> None:
         """Delete documents of any record and the text of all rows, as tweet_deletions does."""
@@ -263,12 +263,12 @@ def test_deletions_hide_no_fault(mutate: Mutation, expected: set[tuple[str, str]
 @pytest.mark.parametrize("seed", range(20))
 def test_a_deleted_tweet_in_the_index_is_named_and_hides_no_lost_one(seed: int) -> None:
     pipeline, chance = with_deletions(seed), random.Random(seed)
-    place, day = chance.choice([(row[:2], row[3]) for row in pipeline.rows if row[2] in pipeline.deleted])
-    pipeline.indexed.append((day, *place))
+    pair, day = chance.choice([(row[:2], row[3]) for row in pipeline.rows if row[2] in pipeline.deleted])
+    pipeline.indexed.append((day, *pair))
     report = judge(pipeline)
     assert (report.state, named(report)) == ("broken", {("index", "kept")})
     assert report.facts.deleted_in_index == 1
-    lost = chance.choice([one for one in pipeline.indexed if one[0] == day and one[1:] != place])
+    lost = chance.choice([one for one in pipeline.indexed if one[0] == day and one[1:] != pair])
     pipeline.indexed.remove(lost)
     assert named(judge(pipeline)) == {("index", "kept"), ("index", "lost")}
 
@@ -433,7 +433,7 @@ def test_dead_letters_are_grouped_by_their_record() -> None:
         "no-key-2-3": "unreadable",
     }
     letters = sort_letters(stages, "raw-tweets")
-    assert letters.places == {"parse": {(0, 5)}, "index": {(1, 7)}}
+    assert letters.pairs == {"parse": {(0, 5)}, "index": {(1, 7)}}
     assert letters.elsewhere == {"producer": 1, "unreadable": 1}
 
 

@@ -101,8 +101,8 @@ def _halves(documents: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr
     shuffled = np.random.default_rng(_SPLIT_SEED).permutation(len(words))
     shuffled = shuffled[np.argsort(rows[shuffled], kind="stable")]
     words, rows = words[shuffled], rows[shuffled]
-    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    seen = place % 2 == 0
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    seen = rank % 2 == 0
     return _counted(rows[seen], words[seen], documents.shape), _counted(rows[~seen], words[~seen], documents.shape)
 
 
