@@ -3,7 +3,7 @@
 **What it does.** After each registered version it compares that version with the champion: perplexity on the same
 held-out tweets, coherence together with diversity, share of tweets that keep their topic, and enough data. If the
 version passes, one object on S3 is replaced, and the classifier loads the new model between two batches. If not, the
-task **refused** gives the reasons in its log and return value, `promote` is skipped, and the champion stays.
+task **rejected** gives the reasons in its log and return value, `promote` is skipped, and the champion stays.
 
 **What it does not do.** It trains nothing and deletes nothing. With `TOPICS_PROMOTION=never` it promotes only with
 `force`. It never overwrites a champion that changed after the decision.
@@ -56,18 +56,18 @@ def model_promotion():
 
     @task.branch
     def gate(decision: dict):
-        return "promote" if decision["promote"] else "refused"
+        return "promote" if decision["promote"] else "rejected"
 
     @task(outlets=[TOPIC_CHAMPION])
     def promote(decision: dict):
         yield Metadata(TOPIC_CHAMPION, extra=promotion_tasks.promote(ModelStore(Settings()), decision))
 
     @task
-    def refused(decision: dict):
+    def rejected(decision: dict):
         return {"version": decision["version"], "reasons": decision["reasons"]}
 
     decision = judge()
-    gate(decision) >> [promote(decision), refused(decision)]
+    gate(decision) >> [promote(decision), rejected(decision)]
 
 
 model_promotion()

@@ -37,17 +37,17 @@ def secret_names() -> list[str]:
 SECRETS = {name: f"{CANARY}-{number}" for number, name in enumerate(secret_names())}
 
 
-def gossip(connection: Connection) -> None:
-    """A server that refuses, and repeats in its refusal everything that it was told."""
+def echo(connection: Connection) -> None:
+    """A server that rejects every request, and echoes the whole request in its response."""
     request = connection.request
     told = {"error": "unauthorized", "title": str(request.headers), "detail": f"{request.query} {request.body!r}"}
     connection.answer(401, json.dumps(told).encode(), {"Content-Type": "application/json", "X-You-Said": CANARY})
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Every secret, servers that gossip, and nobody where the rest should be."""
-    with closing(HttpServer(gossip)) as server:
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Every secret set, servers that echo them, and unused addresses for the rest."""
+    with closing(HttpServer(echo)) as server:
         yield SECRETS | {
             "X_API_URL": server.url,
             "MASTODON_URL": server.url,
@@ -77,7 +77,7 @@ def assert_silent(text: str, folder: Path) -> None:
             assert not file.is_file() or seen.encode() not in file.read_bytes(), file
 
 
-def test_there_is_a_canary_in_every_cage() -> None:
+def test_every_secret_setting_has_a_canary() -> None:
     assert len(SECRETS) >= 12
     assert {"X_BEARER_TOKEN", "MASTODON_ACCESS_TOKEN", "KAFKA_SASL_PASSWORD"} <= set(SECRETS)
     settings = Settings(SECRETS)
@@ -85,7 +85,7 @@ def test_there_is_a_canary_in_every_cage() -> None:
     assert all(one.get_secret_value().startswith(CANARY) for one in held)
 
 
-def test_sections_and_refusals_of_them_do_not_tell() -> None:
+def test_sections_and_their_errors_hide_secrets() -> None:
     settings = Settings(SECRETS)
     for name in Settings.sections():
         section = getattr(settings, name)
@@ -99,11 +99,11 @@ def test_sections_and_refusals_of_them_do_not_tell() -> None:
 
 
 @pytest.mark.parametrize("name", ["x_v2", "replay"])
-def test_a_producer_that_is_refused(tmp_path: Path, surroundings: dict[str, str], name: str) -> None:
+def test_a_rejected_producer(tmp_path: Path, environment: dict[str, str], name: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "producer"],
         cwd=tmp_path,
-        env={**os.environ, **surroundings, "PRODUCER_SOURCE": name},
+        env={**os.environ, **environment, "PRODUCER_SOURCE": name},
         capture_output=True,
         text=True,
         timeout=120,
@@ -112,11 +112,11 @@ def test_a_producer_that_is_refused(tmp_path: Path, surroundings: dict[str, str]
     assert_silent(ended.stdout + ended.stderr, tmp_path)
 
 
-def test_a_producer_whose_kafka_and_influxdb_are_no_help(tmp_path: Path, surroundings: dict[str, str]) -> None:
+def test_a_producer_whose_kafka_and_influxdb_fail(tmp_path: Path, environment: dict[str, str]) -> None:
     log = tmp_path / "log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "producer"], cwd=tmp_path, env={**os.environ, **surroundings}, stderr=file
+            [sys.executable, "-m", "producer"], cwd=tmp_path, env={**os.environ, **environment}, stderr=file
         )
         try:
             while "retrying, the producer keeps running" not in log.read_text() or "waiting: " not in log.read_text():
@@ -152,11 +152,11 @@ def test_a_producer_whose_kafka_and_influxdb_are_no_help(tmp_path: Path, surroun
     ],
 )
 def test_no_command_tells(
-    tmp_path: Path, surroundings: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, environment: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rules.yml").write_text("- value: cats\n  tag: cats\n")
-    shown = CliRunner().invoke(app, command.split(), env={**surroundings, "COLUMNS": "4000"})
+    shown = CliRunner().invoke(app, command.split(), env={**environment, "COLUMNS": "4000"})
     assert shown.output
     assert "Traceback" not in shown.output
     assert shown.exception is None or isinstance(shown.exception, SystemExit), repr(shown.exception)

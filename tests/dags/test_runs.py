@@ -145,7 +145,7 @@ def test_the_first_model_is_promoted(dagbag: DagBag, models: ModelStore) -> None
     done = run(dagbag, "model_promotion")
 
     assert done.state == "success", states(done)
-    assert states(done)["refused"] == "skipped"
+    assert states(done)["rejected"] == "skipped"
     champion = models.champion()
     assert champion is not None
     assert (champion.version, champion.previous) == (OLD, None)
@@ -159,8 +159,8 @@ def test_a_bad_model_is_rejected_visibly(dagbag: DagBag, models: ModelStore) -> 
     done = run(dagbag, "model_promotion")
 
     assert done.state == "success"
-    assert (states(done)["promote"], states(done)["refused"]) == ("skipped", "success")
-    assert "perplexity 1000.0 is not below 900.0" in returned(done, "refused")["reasons"][0]
+    assert (states(done)["promote"], states(done)["rejected"]) == ("skipped", "success")
+    assert "perplexity 1000.0 is not below 900.0" in returned(done, "rejected")["reasons"][0]
     assert models.champion() is None
 
 
@@ -171,7 +171,7 @@ def test_never_means_only_by_a_person_with_a_reason(
     register_version(models, OLD)
     monkeypatch.setenv("TOPICS_PROMOTION", "never")
 
-    assert states(run(dagbag, "model_promotion"))["refused"] == "success"
+    assert states(run(dagbag, "model_promotion"))["rejected"] == "success"
     assert models.champion() is None
     without_reason = run(dagbag, "model_promotion", version=OLD, force=True)
     assert states(without_reason)["judge"] == "failed"
@@ -191,7 +191,7 @@ def test_rollback_to_an_older_version(dagbag: DagBag, models: ModelStore) -> Non
         current = models.champion()
         models.promote(version, current.etag if current else None, "first", "test")
 
-    assert states(run(dagbag, "model_promotion", version=OLD))["refused"] == "success", "compared with no model"
+    assert states(run(dagbag, "model_promotion", version=OLD))["rejected"] == "success", "compared with no model"
     run(dagbag, "model_promotion", version=OLD, force=True, reason="the new one is worse")
 
     champion = models.champion()

@@ -69,7 +69,7 @@ def test_serializes(dagbag: DagBag, dag_id: str) -> None:
         ("topic_retraining", "evaluate", "register"),
         ("model_promotion", "judge", "gate"),
         ("model_promotion", "gate", "promote"),
-        ("model_promotion", "gate", "refused"),
+        ("model_promotion", "gate", "rejected"),
         ("elasticsearch_retention", "plan", "apply"),
         ("topic_recount", "check_range", "recount"),
         ("topic_recount", "recount", "report"),

@@ -154,7 +154,7 @@ def test_a_promoted_model_takes_over_without_a_restart_and_without_a_gap(loop: L
     until(lambda: _ended(loop.airflow.newest_run("model_promotion")), 120, "the gate has judged")
     champion = loop.models.champion()
     assert champion is not None
-    if champion.version != second:  # the gate may refuse an equally good model
+    if champion.version != second:  # the gate may reject an equally good model
         loop.run_dag("model_promotion", {"version": second, "force": True, "reason": "the test wants the newer one"})
 
     later = made_up_tweets(hours=1, seed=4)

@@ -198,7 +198,7 @@ class FakeJetstream:
             v2 = url.path.startswith("/xrpc/")
             body = to_json({"error": rejected.name, "message": rejected.message}) if v2 else rejected.message.encode()
             headers = Headers({"Content-Length": str(len(body)), "Connection": "close", **rejected.headers})
-            return Response(rejected.code, "refused", headers, body)
+            return Response(rejected.code, "rejected", headers, body)
         self._steps[connection] = (stream, steps)
         return None
 

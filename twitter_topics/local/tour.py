@@ -185,10 +185,10 @@ class Tour:
                 if run and run.state == "failed":
                     self._fail(run, self._airflow.tasks(run))
                 if run and run.state == "success" and self._models.champion() is None:
-                    refused = self._airflow.result(run, "refused") or {}
+                    rejected = self._airflow.result(run, "rejected") or {}
                     raise StepFailedError(
                         PROMOTION,
-                        "the first model was rejected: " + "; ".join(map(str, refused.get("reasons", []))),
+                        "the first model was rejected: " + "; ".join(map(str, rejected.get("reasons", []))),
                         "Train on more tweets, or force it; see the docs of the DAG model_promotion in Airflow.",
                     )
                 time.sleep(_POLL_SECONDS)

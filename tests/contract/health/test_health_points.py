@@ -110,11 +110,11 @@ def test_rejected_credentials_are_reported_once_and_nothing_is_lost(
     services: Services, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "bluesky-gaps.jsonl"
-    refused = ledger(path, services.settings(INFLUXDB_PASSWORD="Sesame-42"))
+    rejected = ledger(path, services.settings(INFLUXDB_PASSWORD="Sesame-42"))
     one = gap(T0, T0 + 1)
     for _ in range(3):
-        refused.add(one.value())
-    refused.close()
+        rejected.add(one.value())
+    rejected.close()
     assert caplog.text.count("rejected INFLUXDB_USERNAME and INFLUXDB_PASSWORD") == 1
     assert "Sesame-42" not in caplog.text
     assert {Gap.from_value(line) for line in path.read_bytes().splitlines()} == {one}

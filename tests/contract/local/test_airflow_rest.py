@@ -80,7 +80,7 @@ def test_airflow_over_rest(airflow_port: int) -> None:
     assert _Airflow.requests[-1] == ("POST", "/api/v2/dags/d/dagRuns", {"logical_date": None, "conf": {"k": 5}})
     assert airflow.trigger("unread") is None
     assert [task.task_id for task in airflow.tasks(run)] == ["first", "second", "later"]
-    assert airflow.result(run, "refused") == {"reasons": ["a"]}
+    assert airflow.result(run, "rejected") == {"reasons": ["a"]}
     assert airflow.log(run, TaskState("train", "failed", 2)) == ["Task failed", "ValueError: too few tweets"]
     assert f"/dagRuns/{run.run_id}/taskInstances/train/logs/2?" in _Airflow.requests[-1][1]
     with pytest.raises(RetryableError, match="500"):

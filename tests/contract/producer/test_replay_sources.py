@@ -252,9 +252,9 @@ def test_store_errors_are_reported(bucket: Bucket, monkeypatch: pytest.MonkeyPat
         bucket.opened()
     with pytest.raises(ConfigurationError, match=r"no-such-bucket.*NoSuchBucket.*S3_"):
         bucket.opened(PRODUCER_REPLAY_FILE="s3://no-such-bucket/x")
-    with pytest.raises(ConfigurationError, match=r"S3_\*") as refused:
+    with pytest.raises(ConfigurationError, match=r"S3_\*") as rejected:
         bucket.opened(S3_SECRET_ACCESS_KEY="wrong-secret")
-    assert "wrong-secret" not in str(refused.value)
+    assert "wrong-secret" not in str(rejected.value)
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)

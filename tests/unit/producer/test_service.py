@@ -281,14 +281,14 @@ def test_a_failing_source_is_reported_after_sending_its_posts(tmp_path: Path, er
 
 
 def test_a_rejected_check_ends_it_and_an_unanswered_one_does_not(tmp_path: Path) -> None:
-    def refused() -> str:
+    def rejected() -> str:
         raise ConfigurationError("X_BEARER_TOKEN is wrong")
 
     def silent() -> str:
         raise RetryableError("no answer")
 
     run = Run(tmp_path / "a", FakeKafka())
-    run.source.checked = refused
+    run.source.checked = rejected
     with pytest.raises(ConfigurationError):
         run.follow()
     run = Run(tmp_path / "b", kafka := FakeKafka())

@@ -69,7 +69,7 @@ def test_written_gaps_leave_the_file(path: Path) -> None:
     assert on_disk(path) == []
 
 
-@pytest.mark.parametrize("error", [RetryableError("away"), ConfigurationError("refused"), OSError("no route")])
+@pytest.mark.parametrize("error", [RetryableError("down"), ConfigurationError("rejected"), OSError("no route")])
 def test_unwritten_gaps_stay_for_the_next_run(path: Path, error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     store = Store(error)
     with ledger(path, store.write) as one:
@@ -87,7 +87,7 @@ def test_unwritten_gaps_stay_for_the_next_run(path: Path, error: Exception, capl
 
 
 def test_a_gap_added_again_is_one_gap(path: Path) -> None:
-    store = Store(RetryableError("away"))
+    store = Store(RetryableError("down"))
     with ledger(path, store.write) as one:
         one.add(gap(1, posts=1).value())
         one.add(gap(1, posts=2).value())
@@ -151,7 +151,7 @@ def test_one_that_influxdb_rejects_does_not_stop_the_others(path: Path, caplog: 
 
 
 def test_the_file_is_bounded_and_the_newest_stay(path: Path) -> None:
-    store = Store(RetryableError("away"))
+    store = Store(RetryableError("down"))
     with ledger(path, store.write, max_gaps=10) as made:
         for number in range(100):
             made.add(gap(number).value())
@@ -185,7 +185,7 @@ def test_a_torn_file_yields_every_complete_line(
     content = b"".join(gap(number).value() + b"\n" for number in range(4))[:cut]
     path.write_bytes(content + tail)
     whole = [Gap.from_value(line) for line in content.split(b"\n")[:-1]]
-    store = Store(RetryableError("away"))
+    store = Store(RetryableError("down"))
     with ledger(path, store.write) as made:
         made.add(gap(9).value())
     store.error = None
@@ -209,7 +209,7 @@ def die(*_):
 
 def write(gap):
     if point == "before writing":
-        raise RetryableError("away")
+        raise RetryableError("down")
     with log.open("ab") as file:
         file.write(gap.value() + b"\\n")
     if point == "after writing":

@@ -84,8 +84,8 @@ def test_a_retired_dictionary_is_replaced(tmp_path: Path) -> None:
 
 def test_a_host_that_rejects_its_own_dictionary_is_asked_for_none(tmp_path: Path) -> None:
     network = Network(10)
-    refused = [status(400, "UnknownZstdDictionary")]
-    with FakeJetstream(network, [refused] * 2, dictionary=trained_dictionary()) as host:
+    rejected = [status(400, "UnknownZstdDictionary")]
+    with FakeJetstream(network, [rejected] * 2, dictionary=trained_dictionary()) as host:
         assert ids(collect(open_source(host.url, tmp_path, start_of(network, host), wire="v2"), 10)) == network.post_ids
     assert zstd_ids(host) == ["1000", "", ""]
 

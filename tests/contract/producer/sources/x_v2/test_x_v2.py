@@ -295,9 +295,9 @@ def test_the_token_is_shown_nowhere(setup: Setup, caplog: pytest.LogCaptureFixtu
             source.check()
         with pytest.raises(ConfigurationError) as followed:
             list(source.events())
-        with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN contains spaces") as refused:
+        with pytest.raises(ConfigurationError, match="X_BEARER_TOKEN contains spaces") as rejected:
             setup.source(x, X_BEARER_TOKEN=f"{secret}\nX-Evil: 1")
-    for caught in (checked, followed, refused):
+    for caught in (checked, followed, rejected):
         assert secret not in "".join(map(str, [caught.value, caught.value.__cause__, repr(caught.value)]))
     assert secret not in caplog.text
     assert secret not in repr(source.__dict__) + repr(setup.context)
