@@ -1,4 +1,4 @@
-# `make demo` is all a new user needs. Every target first sets up what it needs; the second time that is quick.
+# A new user needs only `make demo`. Each target installs what it needs first; the second time that is quick.
 #
 #   make demo                                     everything, with generated tweets, and a short tour
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
@@ -12,7 +12,7 @@ CLI := .venv/bin/twitter-topics
 # the checkout's path may contain more than ASCII
 export LC_ALL := C.UTF-8
 
-# SOURCE, FILE, SPEED, LIMIT and TIMES stand for settings of the producer
+# SOURCE, FILE, SPEED, LIMIT and TIMES are short for settings of the producer
 ifdef SOURCE
 export PRODUCER_SOURCE := $(SOURCE)
 endif
@@ -42,7 +42,7 @@ bootstrap:
 bootstrap-dev:
 	@deploy/local/bootstrap.sh dev
 
-# the tweets of an old file are shifted to now, so that the last hour has some
+# shift an old file's tweets to now, so that the last hour is not empty
 demo: export PRODUCER_REPLAY_TIMES ?= shift
 demo: bootstrap
 	@$(CLI) demo
@@ -63,16 +63,16 @@ logs:
 doctor:
 	@$(CLI) doctor
 
-# most of the time is spent in waiting for servers, so more run side by side than there are cores
+# most of the time is spent waiting for servers, so there are more processes than cores
 PARALLEL := -n 3 --dist loadgroup --no-loadscope-reorder
 test: bootstrap-dev
 	@.venv/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
 
-# the tests on every supported Python on this machine
+# the tests on every supported Python of this machine
 test-pythons:
 	@tools/test-pythons $(ARGS)
 
-# docs/fresh-machines.md from its records; with SUITES="bookworm trixie" also new records of these: root, ordinary user
+# writes docs/fresh-machines.md from its records; SUITES="bookworm trixie" first records these, as root and as an ordinary user
 fresh-machines:
 	@code=0; for suite in $(SUITES); do \
 	    for who in "" --user; do tools/fresh-machine $$suite $$who || code=1; done; \
@@ -92,7 +92,7 @@ docs: bootstrap-dev
 	@.venv/bin/python -m twitter_topics.settings.reference
 	@.venv/bin/python -m benchmarks.report
 
-# requirements.txt is valid for every Python of `requires-python`; it has no URLs, so that pip uses the configured index
+# requirements.txt is valid for every Python of `requires-python`; without URLs, so that pip uses the configured index
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock:
 	$(LOCK) requirements.in -o requirements.txt

@@ -1,4 +1,4 @@
-"""What a benchmark's figures depend on: the machine, the versions, and a client of others."""
+"""What the results depend on: the machine, the versions, and the other client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twitter_topics.local.layout import JARS
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers depend on, without a name of the machine."""
+    """Describe the machine, without its name."""
     described = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     models = [line.split(":", 1)[1].strip() for line in described.splitlines() if line.startswith("model name")]
     return {
@@ -28,7 +28,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions(confluent: str | None) -> dict[str, str]:
-    """Versions of the interpreter, the broker and the clients."""
+    """Return the versions of the interpreter, the broker and the clients."""
     (broker,) = (JARS / "kafka").glob("kafka-server-[0-9]*.jar")
     found = {
         "Python": platform.python_version(),
@@ -42,7 +42,7 @@ def versions(confluent: str | None) -> dict[str, str]:
 
 
 def python_with_confluent(folder: Path) -> str | None:
-    """A throw-away environment with confluent-kafka; None when it cannot be had."""
+    """Return the Python of a temporary environment with confluent-kafka; None if it cannot be installed."""
     environment = folder / "venv"
     made = subprocess.run([sys.executable, "-m", "venv", str(environment)], capture_output=True)
     python = str(environment / "bin" / "python")

@@ -1,4 +1,4 @@
-"""The page docs/benchmarks.md, from the results that the benchmark has written.
+"""Generate docs/benchmarks.md from the benchmark's results.
 
 python -m benchmarks.report       # `make docs` runs it too
 """
@@ -20,28 +20,28 @@ NAMES = {
 
 
 def page(result: dict[str, Any]) -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     machine, options, load = result["machine"], result["options"], result["load"]
     versions = ", ".join(f"{name} {version}" for name, version in sorted(result["versions"].items()))
     lines = [
         "# Benchmarks",
         "`make bench-producer` writes this page from its results, `benchmarks/results/producer.json`.",
-        "[benchmarks/README.md](../benchmarks/README.md) says what it measures.",
+        "[benchmarks/README.md](../benchmarks/README.md) describes what is measured.",
         "",
         f"Measured on {result['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
         f"{machine['memory_gib']:.0f} GiB of memory, {machine['system']}; {versions}.",
         "",
-        f"Load of the machine, broker and clients included: {load['begin']:.1f} at the beginning, {load['end']:.1f} at "
-        "the end. Above the number of cores, only the ratios say something about the clients.",
+        f"Load of the machine, broker and clients included: {load['begin']:.1f} at the start, {load['end']:.1f} at "
+        "the end. If it exceeds the number of cores, only the ratios are meaningful.",
         "",
-        "## Posts a second",
+        "## Throughput",
         f"{_count(options['rounds'], 'round')} of {options['records']:,} posts of 450 bytes and half as many of 2,000.",
         "",
-        "| bytes | | posts/s, median (least to most) | CPU a post | ratio |",
+        "| bytes | | posts/s, median (min to max) | CPU per post | ratio |",
         "|--:|---|--:|--:|--:|",
     ]
     lines += [_speed(row) for row in result["throughput"]]
-    lines += ["", "## Latency added", "", "| posts/s | p50 | p99 | most |", "|--:|--:|--:|--:|"]
+    lines += ["", "## Added latency", "", "| posts/s | p50 | p99 | max |", "|--:|--:|--:|--:|"]
     lines += [
         f"| {int(rate):,} | {found['p50_ms']:.1f} ms | {found['p99_ms']:.1f} ms | {found['max_ms']:.1f} ms |"
         for rate, found in result["latency"].items()

@@ -79,7 +79,7 @@ class Source(Protocol):
         """Ask the server, cheaply, whether it will serve us; return a sentence for the log.
 
         Raises:
-            ConfigurationError: it will not: wrong key, no access, a wrong clock. The message says which, and the fix.
+            ConfigurationError: it will not: wrong key, no access, a wrong clock. The message has the fix.
             RetryableError: it does not answer.
         """
         ...

@@ -31,7 +31,7 @@ class Spend:
 class Status:
     """What the reporter shows.
 
-    `sentence` says what keeps the source from running; empty when nothing does. `reconnects` counts by cause.
+    `sentence` names what keeps the source from running; empty when nothing does. `reconnects` counts by cause.
     `alive_ms`: when the source was last known to deliver (Unix milliseconds, 0 = never). `rate`: posts a second
     lately. `not_delivered`: posts that the source reports as undelivered (limit notices of v1.1).
     """

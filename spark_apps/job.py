@@ -1,5 +1,5 @@
-"""How every batch job runs: its arguments and settings are checked before Spark starts, and its exit code says what the
-caller should do."""
+"""How every batch job runs: its arguments and settings are checked before Spark starts, and its exit code is advice to
+the caller."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class ConfigurationError(TwitterTopicsError):
 class RetryableError(TwitterTopicsError):
     """A service is unavailable or busy. The same call may succeed later.
 
-    `retry_in_s`: how long the service asks to wait, in seconds; None where it does not say.
+    `retry_in_s`: seconds that the service asks to wait; None if it names none.
     """
 
     def __init__(self, message: str = "", *, retry_in_s: float | None = None) -> None:

@@ -110,7 +110,7 @@ class Intake:
 
     @property
     def drained(self) -> bool:
-        """Whether it is finished, empty, and nobody is still adding an event."""
+        """Whether it is finished and empty, and no event is being added."""
         with self._lock:
             return self._is_drained()
 

@@ -78,7 +78,7 @@ class Backoff:
         return self._spread(self._http)
 
     def rate_limit(self, reset_in_s: float | None = None) -> float:
-        """Return the wait after 420 or 429: until the server's window ends, if it says when. If it rejects us again
+        """Return the wait after 420 or 429: until the server's window ends, if it names a time. If it rejects us again
         after that, at least the doubling wait."""
         before = self._rate_limit
         self._rate_limit = min(before * 2 or self._rules.rate_limit_first_s, self._rules.rate_limit_max_s)

@@ -150,7 +150,7 @@ class Progress:
         """Report now.
 
         Args:
-            state: `running` (Kafka accepts records), `waiting` (it does not; `error` says why, until `running` is
+            state: `running` (Kafka accepts records), `waiting` (it does not; `error` is the reason, until `running` is
                 reported), `finished` (the source ended or the limit is reached), `stopped` (on request), `failed`.
             error: the reason when waiting or failed.
         """
@@ -262,7 +262,7 @@ def _live(terminal: Console, line: Callable[[], str]) -> Live:
 
 
 def _restarts(health_dir: Path, part: str) -> int:
-    """Return the starts since the producer last ended on purpose: a crash leaves a file that still says `running`."""
+    """Return the starts since the producer last ended on purpose: a crash leaves a file that still reads `running`."""
     previous = read_health(health_dir).get(part)
     if previous is None or previous.state in ("finished", "stopped"):
         return 0

@@ -32,7 +32,7 @@ FORBIDDEN = "these credentials have no access to the v1.1 API: request it from t
 FATAL = {
     401: BAD_CREDENTIALS,
     403: FORBIDDEN,
-    404: "there is no such stream: check TWITTER_STREAM_URL",
+    404: "the stream does not exist: check TWITTER_STREAM_URL",
     406: "the filter was rejected: check TWITTER_TRACK and TWITTER_LANGUAGES",
     410: "the stream was shut down permanently: check TWITTER_STREAM_URL",
     413: "the filter is too long: shorten TWITTER_TRACK",

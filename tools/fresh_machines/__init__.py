@@ -1,1 +1,1 @@
-"""Proves on real root filesystems of Debian and Ubuntu that the README's commands work on a fresh machine."""
+"""Try the README's commands on fresh root filesystems of Debian and Ubuntu."""

@@ -45,7 +45,7 @@ def _arguments() -> argparse.Namespace:
         prog="fresh-machine",
         description="Try the README's commands on a fresh root filesystem, and record the result.",
     )
-    parser.add_argument("suite", nargs="?", choices=systems.SUITES, help="without one, only the page is rendered again")
+    parser.add_argument("suite", nargs="?", choices=systems.SUITES, help="without it, only render the page again")
     parser.add_argument("--user", action="store_true", help="as an ordinary user without sudo; otherwise as root")
     parser.add_argument("--tests", default="", metavar="ARGS", help="for pytest, e.g. tests/unit; `none`; default: all")
     parser.add_argument("--port-offset", type=int, default=7000, metavar="N", help="default: %(default)s")
@@ -68,14 +68,14 @@ def _try(chosen: argparse.Namespace) -> int:
     for folder in (log.parent, work / "base", work / "roots"):
         folder.mkdir(parents=True, exist_ok=True)
     if _git("status", "--porcelain"):
-        _say("uncommitted changes are not part of it: the clone is of HEAD")
+        _say("uncommitted changes are not tested: HEAD is cloned")
     _say(f"{chosen.suite}, {user}; log: {log}")
     with machine.alone(work):
         log.write_bytes(b"")
         record = _record(chosen, user, work, log)
     kept = chosen.records / record.file_name
     if record.result == UNREACHABLE and kept.exists():
-        _say(f"{UNREACHABLE}; {kept} stays as it was")
+        _say(f"{UNREACHABLE}; {kept} is unchanged")
     else:
         record.save(chosen.records)
         if chosen.records == RECORDS:
@@ -85,7 +85,7 @@ def _try(chosen: argparse.Namespace) -> int:
 
 
 def _record(chosen: argparse.Namespace, user: str, work: Path, log: Path) -> Record:
-    """Everything from the base system to the last test. What fails on the fresh machine is a result, not an error."""
+    """Run a trial, from the base system to the last test. A failure on the fresh machine is a result, not an error."""
     tests = None if chosen.tests == "none" else chosen.tests
     who = machine.NEWCOMER if chosen.user else "root"
     mirrors = systems.Mirrors.choose(systems.SUITES[chosen.suite], systems.host_sources())
@@ -115,7 +115,7 @@ def _record(chosen: argparse.Namespace, user: str, work: Path, log: Path) -> Rec
         _say(str(error))
         return replace(record, result=UNREACHABLE)
     except TrialStepError as error:
-        _say(f"{error}\nthe whole output: {log}")
+        _say(f"{error}\nfull output: {log}")
         return replace(record, result=f"failed: {error.step}: {error.reason}", output=error.output[-RECORDED_LINES:])
     return replace(record, result=PASSED)
 

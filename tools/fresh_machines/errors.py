@@ -1,4 +1,4 @@
-"""Errors of the tool; the message is a sentence for its user."""
+"""Errors of the tool; each message is a sentence for the user."""
 
 
 class FreshMachineError(Exception):

@@ -1,4 +1,4 @@
-"""What a fresh machine takes over from the host, because its network demands it: proxies, certificates, mirrors."""
+"""Network settings that a fresh machine needs from its host: proxies, certificates, mirrors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-_TAKEN = re.compile(
+_COPIED = re.compile(
     r"(https?|ftp|no|all)_proxy"
     r"|\w*(_CA_BUNDLE|SSL_CERT_\w+|CA_CERTS(_FILE)?|SSL_CAINFO)"
     r"|PIP_(INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|PROXY|CERT|DEFAULT_TIMEOUT)|MAVEN_REPO_URL",
@@ -21,18 +21,18 @@ _HOME = (".m2/settings.xml", ".config/pip/pip.conf", ".pip/pip.conf")
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Those of the host's environment variables that concern the way to the package registries."""
-    return {name: value for name, value in variables.items() if _TAKEN.fullmatch(name)}
+    """Return the environment variables that affect how package registries are reached."""
+    return {name: value for name, value in variables.items() if _COPIED.fullmatch(name)}
 
 
 def apt_options(dump: str) -> str:
-    """From the output of `apt-config dump`: proxies, certificates, retries and date checks, for apt.conf.d."""
+    """Return the proxy, certificate, retry and date-check lines of `apt-config dump`, for apt.conf.d."""
     wanted = re.compile(r'Acquire::((https?|ftp)::|Check-|Retries|ForceIPv)\S* ".+";')
     return "".join(f"{line}\n" for line in dump.splitlines() if wanted.fullmatch(line))
 
 
-def take_over(root: Path, variables: Mapping[str, str]) -> None:
-    """Copy the host's network settings into a root filesystem; `update-ca-certificates` must follow in there."""
+def copy_settings(root: Path, variables: Mapping[str, str]) -> None:
+    """Copy the host's network settings into a root filesystem. Run `update-ca-certificates` in it afterwards."""
     named = [Path(value) for value in environment(variables).values() if value.startswith("/")]
     for file in [*map(Path, _SYSTEM), *_AUTHORITIES.glob("*.crt"), *named]:
         if file.is_file() and not file.is_relative_to(_DISTRIBUTION):
@@ -42,8 +42,8 @@ def take_over(root: Path, variables: Mapping[str, str]) -> None:
         (root / "etc/apt/apt.conf.d/90host").write_text(apt_options(dump))
 
 
-def take_over_home(home: Path) -> None:
-    """Copy settings of pip and Maven, where the host's user has any, into a new home."""
+def copy_home_settings(home: Path) -> None:
+    """Copy the user's settings of pip and Maven, if any, into a new home."""
     for name in _HOME:
         if (file := Path.home() / name).is_file():
             _copy(file, home / name)

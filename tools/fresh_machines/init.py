@@ -1,6 +1,6 @@
-"""Process 1 of a namespace: mounts, changes root, then waits until the tool closes its standard input, or dies.
+"""Process 1 of a namespace: mounts, changes root, and waits until the tool closes its standard input or dies.
 
-When it ends, the kernel ends every other process of the namespace and its mounts vanish, whatever happened before.
+When it ends, the kernel kills all processes of the namespace and removes its mounts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LINKS = {
 
 def main(root: Path) -> None:
     if root != Path("/"):
-        _mount("--bind", root, root)  # a mount point of its own, as a machine's root is: Elasticsearch looks for one
+        _mount("--bind", root, root)  # Elasticsearch expects the root folder to be a mount point
         _mount("--rbind", "/sys", root / "sys")
         _mount("-t", "tmpfs", "-o", "mode=755", "run", root / "run")
         _devices(root / "dev")
@@ -37,7 +37,7 @@ def main(root: Path) -> None:
 
 
 def _devices(folder: Path) -> None:
-    """Nodes of our own: nothing that happens to them can reach the host's."""
+    """Create separate device nodes, so that the host's cannot be changed."""
     _mount("-t", "tmpfs", "-o", "mode=755", "dev", folder)
     for name in _DEVICES:
         os.mknod(folder / name, stat.S_IFCHR, os.stat(f"/dev/{name}").st_rdev)

@@ -1,4 +1,4 @@
-"""A fresh machine: a root filesystem that debootstrap made, with nothing of the project in it."""
+"""A fresh machine: a root filesystem made by debootstrap, without anything of the project."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class Base:
 
 @contextmanager
 def alone(work: Path) -> Iterator[None]:
-    """
+    """Lock the folder.
+
     Raises:
         FreshMachineError: another run uses this folder.
     """
@@ -53,18 +54,19 @@ def alone(work: Path) -> Iterator[None]:
 
 
 def check_host() -> None:
-    """
+    """Check that the host can make fresh machines.
+
     Raises:
         FreshMachineError: not root, or a program is missing.
     """
     if os.geteuid() != 0:
         raise FreshMachineError("debootstrap, mount and chroot need root; type: sudo tools/fresh-machine …")
     if missing := sorted({package for program, package in NEEDED.items() if not shutil.which(program)}):
-        raise FreshMachineError(f"missing here; type: sudo apt-get install -y {' '.join(missing)}")
+        raise FreshMachineError(f"programs are missing; type: sudo apt-get install -y {' '.join(missing)}")
 
 
 def base(suite: str, mirrors: systems.Mirrors, work: Path, log: Path) -> Base:
-    """From the cache in `work`, or made by debootstrap.
+    """Return the base system, from the cache in `work` or made by debootstrap.
 
     Raises:
         FreshMachineError: debootstrap failed.
@@ -95,21 +97,21 @@ def base(suite: str, mirrors: systems.Mirrors, work: Path, log: Path) -> Base:
 
 @dataclass(frozen=True)
 class Machine:
-    """Runs commands of a person who sits at it: `who` is the ordinary user, or root."""
+    """Runs commands as `who`: an ordinary user or root."""
 
     root: Path
     namespace: Namespace
     who: str
     log: Path
-    settings: dict[str, str]  # environment variables of the person
+    settings: dict[str, str]  # environment variables of `who`
 
     @property
     def home(self) -> Path:
-        """As seen from inside."""
+        """The home folder, seen from inside."""
         return Path("/root") if self.who == "root" else Path("/home") / self.who
 
     def type(self, line: str, *, folder: str | Path = "", root_shell: bool = False) -> int:
-        """Run a line in a shell in a folder of the person's home; its output goes to the log. Returns the exit code."""
+        """Run a line in a shell in a folder of the home folder, log its output, and return the exit code."""
         who = "root" if root_shell else self.who
         home = Path("/root") if root_shell else self.home
         identity = [] if who == "root" else ["setpriv", "--reuid", who, "--regid", who, "--init-groups"]
@@ -143,7 +145,7 @@ class Machine:
 def machine(
     suite: str, who: str, made: Base, mirrors: systems.Mirrors, work: Path, log: Path, offset: int
 ) -> Iterator[Machine]:
-    """Unpack a base and furnish it; afterwards nothing of it is mounted, running or on disk."""
+    """Unpack and set up a base; afterwards nothing of it is mounted, running or on disk."""
     root = work / "roots" / f"{suite}-{who}"
     try:
         _remove(root)
@@ -151,24 +153,24 @@ def machine(
         _on_host(["tar", "--extract", "--file", made.tar, "--directory", root], log)
         (root / "etc/apt/sources.list.d").mkdir(exist_ok=True)
         (root / "etc/apt/sources.list").write_text(systems.sources_list(suite, mirrors))
-        host.take_over(root, os.environ)
+        host.copy_settings(root, os.environ)
         with Namespace(root) as namespace:
             settings = {**host.environment(os.environ), "LOCAL_PORT_OFFSET": str(offset)}
             fresh = Machine(root, namespace, who, log, settings)
-            made_ready = ["update-ca-certificates"]
+            setup = ["update-ca-certificates"]
             if who != "root":
-                made_ready.append(f"useradd --create-home --shell /bin/bash {who}")
-            for line in made_ready:
+                setup.append(f"useradd --create-home --shell /bin/bash {who}")
+            for line in setup:
                 if fresh.type(line, root_shell=True):
                     raise _failed(line, log)
-            host.take_over_home(root / fresh.home.relative_to("/"))
+            host.copy_home_settings(root / fresh.home.relative_to("/"))
             yield fresh
     finally:
         _remove(root)
 
 
 def _on_host(command: Sequence[str | Path], log: Path) -> None:
-    """Run a command that ends, with its mounts, when the tool is killed."""
+    """Run a command that ends, with its mounts, even if the tool is killed."""
     with log.open("ab") as output, Namespace(Path("/")) as namespace:
         if namespace.run(command, output):
             raise _failed(str(command[0]), log)
@@ -181,5 +183,5 @@ def _failed(what: str, log: Path) -> FreshMachineError:
 
 def _remove(folder: Path) -> None:
     if folder.exists():
-        # should a mount of another's be in there, stop at it
+        # never delete through a foreign mount
         subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)

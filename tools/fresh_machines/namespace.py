@@ -16,14 +16,14 @@ _UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagat
 
 
 class Namespace:
-    """Mounts and processes of their own with `root` as root folder; `/` is the host's file system. Needs root.
+    """A mount and process namespace with `root` as its root folder; `/` is the host's file system. Needs root.
 
     Raises:
         FreshMachineError: the kernel or a container does not allow it.
     """
 
     def __init__(self, root: Path) -> None:
-        # a session of its own: Ctrl-C reaches the tool alone, which then ends the rest
+        # its own session: Ctrl-C reaches only the tool, which then ends the rest
         self._holder = subprocess.Popen(
             [*_UNSHARE, sys.executable, init.__file__, str(root)],
             stdin=subprocess.PIPE,
@@ -35,7 +35,7 @@ class Namespace:
         if self._holder.stdout.readline() != b"ready\n":
             self.close()
             raise FreshMachineError(
-                "namespaces and mounts are needed (see above): a machine, or a privileged container"
+                "cannot create namespaces and mounts (see above); use a machine or a privileged container"
             )
         self._init = int(Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text())
         self._inode = Path(f"/proc/{self._init}/ns/pid").stat().st_ino
@@ -49,13 +49,13 @@ class Namespace:
         self.close()
 
     def close(self) -> None:
-        """Return when no process of the namespace is left."""
+        """End the namespace and return when no process of it is left."""
         if self._holder.stdin:
             self._holder.stdin.close()
         self._holder.wait()
 
     def run(self, command: Sequence[str | Path], output: IO[bytes] | int) -> int:
-        """Run a command inside, without a terminal. Returns its exit code."""
+        """Run a command inside, without a terminal, and return its exit code."""
         enter = ["nsenter", "--target", str(self._init), "--mount", "--pid", "--root", "--wd"]
         with subprocess.Popen(
             [*enter, *command],
@@ -71,12 +71,12 @@ class Namespace:
                 raise
 
     def processes(self) -> list[int]:
-        """Of the namespace, as the host numbers them, without the first one."""
+        """Return the host's pids of the namespace's processes, without the first one."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if (folder / "ns" / "pid").stat().st_ino == self._inode and int(folder.name) != self._init:
                     found.append(int(folder.name))
             except OSError:
-                continue  # ended meanwhile
+                continue  # it has ended
         return found

@@ -26,7 +26,7 @@ _COLUMNS = (
 
 
 def render(records: Sequence[Record]) -> str:
-    """The whole page; records in any order."""
+    """Return the page; records in any order."""
     ordered = sorted(records, key=lambda record: (list(SUITES).index(record.suite), record.user != "root"))
     packages = sorted({package for record in ordered for package in record.preinstalled})
     cores = sorted({str(record.cores) for record in ordered})
@@ -73,11 +73,11 @@ def _details(record: Record) -> str:
         what = f'make test ARGS="{record.tests_args}"' if record.tests_args else "make test"
         lines.append(f"`{what}`: {record.tests}.\n")
     if record.typed:
-        lines.append("\nAsked for by the project, and typed into a root shell:\n\n```sh\n")
+        lines.append("\nTyped into a root shell, as the project asked:\n\n```sh\n")
         lines += [f"{typed.line}  # {clock(typed.seconds)}\n" for typed in record.typed]
         lines.append("```\n")
     if record.output:
-        lines += ["\nThe end of what failed:\n\n```\n", *(f"{line}\n" for line in record.output), "```\n"]
+        lines += ["\nEnd of the failed step's output:\n\n```\n", *(f"{line}\n" for line in record.output), "```\n"]
     return "".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""What is known of a trial, kept as a JSON file for each system and user."""
+"""The record of a trial: one JSON file per system and user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Typed:
-    """A line that the project asked for and a root shell ran."""
+    """A line that the project asked for, run in a root shell."""
 
     line: str
     seconds: int
@@ -41,7 +41,7 @@ class Record:
     cores: int
     preinstalled: tuple[str, ...]
     tests_args: str | None  # None: not run; empty: all
-    system: str = ""  # as its /etc/os-release says
+    system: str = ""  # from /etc/os-release
     base_seconds: int = 0
     python: str = ""
     java: str = ""
@@ -50,9 +50,9 @@ class Record:
     audit: Audit | None = None
     tests: str = ""
     disk_mib: int = 0
-    load: float = 0  # of the host, mean of the last 15 minutes of the run
+    load: float = 0  # load average of the host over the last 15 minutes of the run
     result: str = ""  # PASSED, UNREACHABLE, or the step that failed and why
-    output: tuple[str, ...] = ()  # last lines of what failed
+    output: tuple[str, ...] = ()  # last lines of the failed step
 
     @property
     def file_name(self) -> str:
@@ -64,7 +64,7 @@ class Record:
 
 
 def load_all(folder: Path) -> list[Record]:
-    """Of all files in the folder, by name."""
+    """Return all records in the folder, sorted by file name."""
     return [_load(json.loads(file.read_text())) for file in sorted(folder.glob("*.json"))]
 
 

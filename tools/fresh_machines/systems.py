@@ -21,14 +21,14 @@ UBUNTU_KEYS = ("F6ECB3762474EDA9D21B7022871920D1991BC93C",)
 
 @dataclass(frozen=True)
 class Distribution:
-    """Addresses are those of the distribution itself; a mirror in the host's own sources is used instead."""
+    """A distribution. Mirrors in the host's own sources take precedence over these addresses."""
 
     name: str
     archive: str
-    security: str  # empty: in the archive
+    security: str  # empty: security updates are in the archive
     components: str
     keyring: str
-    script: str  # of debootstrap; it has none by the name of a suite that is newer than itself
+    script: str  # debootstrap's; it has no script named like a suite newer than itself
 
 
 DEBIAN = Distribution(
@@ -57,7 +57,7 @@ class Mirrors:
 
     @classmethod
     def choose(cls, distribution: Distribution, sources: Iterable[str]) -> Mirrors:
-        """The first that the host's own apt sources (texts of its files, either format) name for this distribution."""
+        """Return the first mirrors for this distribution in the host's apt sources (file contents, either format)."""
         listed = [
             address.rstrip("/")
             for text in sources
@@ -81,7 +81,7 @@ def host_sources() -> list[str]:
 
 
 def sources_list(suite: str, mirrors: Mirrors) -> str:
-    """Content of /etc/apt/sources.list: the release, its updates, its security updates."""
+    """Return the content of /etc/apt/sources.list: the release, its updates and its security updates."""
     distribution = SUITES[suite]
     rest = distribution.components.replace(",", " ")
     pockets = ((mirrors.archive, ""), (mirrors.archive, "-updates"), (mirrors.security, "-security"))
@@ -89,7 +89,8 @@ def sources_list(suite: str, mirrors: Mirrors) -> str:
 
 
 def check_reachable(suite: str, mirrors: Mirrors) -> None:
-    """
+    """Check that the archive has the suite.
+
     Raises:
         UnreachableError: the archive does not answer, or has no such suite.
     """
@@ -97,12 +98,12 @@ def check_reachable(suite: str, mirrors: Mirrors) -> None:
 
 
 def keyring(suite: str, mirrors: Mirrors, work: Path) -> Path:
-    """The host's keyring; for Ubuntu, where the host has none, from Ubuntu's own package.
+    """Return the host's keyring; for Ubuntu, if the host has none, the one in Ubuntu's package.
 
-    Only the pinned keys are taken from that package, so it does not matter that nothing else vouches for it.
+    Only the pinned keys are taken from that package, so its signature need not be checked.
 
     Raises:
-        FreshMachineError: there is none, or the package has not the pinned keys.
+        FreshMachineError: there is none, or the package lacks the pinned keys.
     """
     distribution = SUITES[suite]
     if (own := Path(distribution.keyring)).exists():
@@ -120,10 +121,10 @@ def keyring(suite: str, mirrors: Mirrors, work: Path) -> Path:
 
 
 def pinned_keys(source: Path, target: Path) -> None:
-    """Write those of UBUNTU_KEYS that the keyring `source` has to the keyring `target`.
+    """Copy UBUNTU_KEYS from the keyring `source` to the keyring `target`.
 
     Raises:
-        FreshMachineError: one of them is not there.
+        FreshMachineError: a key is missing.
     """
     with tempfile.TemporaryDirectory() as home:
         gpg = ("gpg", "--batch", "--quiet", "--homedir", home)

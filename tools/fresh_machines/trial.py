@@ -24,7 +24,7 @@ _SHOWN_LINES = 30
 _TYPE_THIS = re.compile(r"\btype: (sudo .*\S)")
 _PYTEST_END = re.compile(r"^=+ (.*\b(?:passed|failed|error).*) in [\d.]+s\b.*=+$", re.MULTILINE)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-# a root shell that was never told about sudo takes the line as it is
+# so that a root shell without sudo can run the line unchanged
 _SUDO = 'sudo() { "$@"; }; '
 
 
@@ -39,7 +39,7 @@ class TrialStepError(FreshMachineError):
 
 @dataclass
 class Trial:
-    """What was done and measured until now. `say` gets a line for each step."""
+    """A trial so far: its steps and measurements. `say` receives a line for each step."""
 
     machine: Machine
     say: Callable[[str], None]
@@ -52,10 +52,10 @@ class Trial:
     java: str = ""
 
     def run(self, bundle: str, tests: str | None) -> None:
-        """`tests` are arguments of pytest, None is no tests.
+        """Run all steps. `tests` are arguments for pytest; None skips the tests.
 
         Raises:
-            TrialStepError: at the first step that fails; what was measured before stays.
+            TrialStepError: a step failed; earlier measurements are kept.
         """
         self._step("git clone", f"git -c advice.detachedHead=false clone --quiet /{bundle} {CLONE}", folder="")
         before = self.machine.disk_bytes()
@@ -63,8 +63,8 @@ class Trial:
         self.disk_bytes = self.machine.disk_bytes() - before
         self.python = self._ask(".venv/bin/python -c 'import platform; print(platform.python_version())'")
         self.java = self._ask('java -version 2>&1 | sed -n \'s/.*version "\\([^"]*\\)".*/\\1/p\'')
-        told = json.loads(self._step("audit", ".venv/bin/twitter-topics audit --json"))
-        self.audit = Audit(told["state"], told["produced"])
+        report = json.loads(self._step("audit", ".venv/bin/twitter-topics audit --json"))
+        self.audit = Audit(report["state"], report["produced"])
         self._step("make stop", "make stop")
         self._nothing_runs("make stop")
         if tests is not None:
@@ -78,7 +78,7 @@ class Trial:
             self._nothing_runs("make test")
 
     def into(self, record: Record) -> Record:
-        """The record with what was measured until now."""
+        """Return the record with the measurements so far."""
         return replace(
             record,
             python=self.python,
@@ -92,7 +92,7 @@ class Trial:
         )
 
     def _demo(self) -> None:
-        """One command, two steps: what it installs and fetches, and from the first server on."""
+        """Run the demo and record two steps: the installation, and from the first server on."""
         start: list[float] = []
 
         def processes() -> list[int]:
@@ -108,7 +108,7 @@ class Trial:
         self.steps += [Step("installation", installing, 0), Step("demo", whole.seconds - installing, whole.memory_mib)]
 
     def _step(self, name: str, line: str, processes: Callable[[], list[int]] | None = None, folder: str = CLONE) -> str:
-        """Returns the output of the last time that the line was typed."""
+        """Type a line until it succeeds, installing what it asks for; return the output of the last attempt."""
         began = time.monotonic()
         with PeakMemory(processes or self.machine.namespace.processes, _SAMPLE_SECONDS) as memory:
             while True:
@@ -156,13 +156,13 @@ class Trial:
 
 
 def what_to_type(output: str) -> str:
-    """The line that a message asks the user to type, or nothing."""
+    """Return the line that a message asks the user to type; empty if there is none."""
     found = _TYPE_THIS.findall(output)
     return found[-1] if found else ""
 
 
 def pytest_result(output: str) -> str:
-    """Pytest's own last line without its time, e.g. `1852 passed, 3 skipped`."""
+    """Return pytest's last line without its time, e.g. `1852 passed, 3 skipped`."""
     found = _PYTEST_END.findall(output)
     return found[-1] if found else ""
 

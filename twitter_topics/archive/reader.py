@@ -63,7 +63,7 @@ class ArchiveRecords:
     """The archived records as columns of equal length, one entry per row, unordered.
 
     `tweet` is the index of the row's id in `tweet_ids`, or -1 for a reject; `day` counts days since 1970-01-01 (UTC);
-    `deleted` marks the rows of deleted tweets, whose text is gone.
+    `deleted` marks the rows of deleted tweets, which have no text.
     """
 
     partition: NDArray[np.int64]
@@ -92,7 +92,7 @@ class ArchiveRecords:
     def owners(self) -> ArchiveRecords:
         """Return the first record of each tweet: the one with the lowest partition, then offset. Rejects are left out.
 
-        `deleted` marks tweets whose text is gone in any record.
+        `deleted` marks tweets that have lost their text in any record.
         """
         records = self.distinct()
         records = replace(records, deleted=records._tweet_deleted()).select(records.tweet >= 0)
@@ -107,7 +107,7 @@ class ArchiveRecords:
         return list(self.tweet_ids.take(pa.array(self.tweet)).to_pylist())
 
     def of_deleted_tweets(self) -> ArchiveRecords:
-        """Return all rows of tweets whose text is gone in at least one row."""
+        """Return all rows of tweets that have lost their text in at least one row."""
         return self.select(self._tweet_deleted())
 
     @staticmethod

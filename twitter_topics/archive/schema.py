@@ -16,4 +16,4 @@ RAW_SCHEMA = (
 """Spark DDL of a row of the raw table, in the table's column order."""
 
 DELETED = "deleted: "
-"""Prefix of a deleted tweet's reject_reason. Its text is gone; partition, offset, id and time stay."""
+"""Prefix of a deleted tweet's reject_reason. Its text is removed; partition, offset, id and time stay."""

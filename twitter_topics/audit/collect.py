@@ -60,9 +60,9 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
     done = _counted_mask(owners, counted, partitions)
     inside = _before(owners, archive.limits)
     settled = _settled(owners, done, archive.limits)
-    gone = indexable.distinct().of_deleted_tweets()
+    deleted = indexable.distinct().of_deleted_tweets()
     documents = stores.documents(archive.limits, settled)
-    kept = stores.documents_of(sorted(set(gone.ids())))
+    kept = stores.documents_of(sorted(set(deleted.ids())))
     _take_out(documents, kept, archive.limits, settled)
     rejects = _pairs(records.select(_before(records, archive.limits) & (records.tweet < 0)))
     parse_letters = {pair for pair in letters.pairs.get("parse", set()) if pair[1] < archive.limits.get(pair[0], 0)}
@@ -88,7 +88,7 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
         counted_expected=int(done.sum()),
         counted_ahead=int((done & ~inside).sum()),
         uncounted=int((~done & inside).sum()),
-        repeated_after_deletion=int(_counted_mask(gone, counted, partitions).sum() - (done & owners.deleted).sum()),
+        repeated_after_deletion=int(_counted_mask(deleted, counted, partitions).sum() - (done & owners.deleted).sum()),
         count_known=_reaches(records, counted),
         counted_mass=counted.mass,
         counted_shares=counted.shares,

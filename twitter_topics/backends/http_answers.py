@@ -78,7 +78,7 @@ def probe(url: str, auth: AuthBase | None = None) -> Answer:
     """Send one GET on its own connection. Redirects are returned, not followed.
 
     Raises:
-        RetryableError: nobody answers.
+        RetryableError: the server does not answer.
         ConfigurationError: the address or the credentials contain characters that cannot be sent.
     """
     try:
@@ -103,7 +103,7 @@ def probe(url: str, auth: AuthBase | None = None) -> Answer:
 
 
 def root_cause_sentence(error: BaseException) -> str:
-    """Return the innermost cause, which says what happened; the outer ones repeat the address. (A ValueError at the
+    """Return the innermost cause, which names the problem; the outer ones repeat the address. (A ValueError at the
     bottom comes from a parser that hit the end of the stream, and is skipped.)"""
     seen = {id(error)}
     while (inner := error.__cause__ or error.__context__) is not None and id(inner) not in seen:

@@ -1,4 +1,4 @@
-"""Where the partitions of a Kafka topic begin and end: for start positions, lag and the audit. No consumer group."""
+"""Begin and end offsets of a Kafka topic's partitions: for start positions, lag and the audit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TopicEnds:
         self._consumer: KafkaConsumer | None = None
 
     def read(self) -> dict[int, int]:
-        """Next offset to be written of each partition; empty when the topic does not exist.
+        """Return the next offset of each partition; empty when the topic does not exist.
 
         Raises:
             RetryableError: the brokers did not answer in ten seconds.
@@ -53,7 +53,7 @@ class TopicEnds:
 
 
 def topic_ranges(settings: KafkaSettings, topic: str) -> dict[int, Range]:
-    """Offsets of each partition; empty when the topic does not exist.
+    """Return the offsets of each partition; empty when the topic does not exist.
 
     Raises:
         RetryableError: no broker answers.
@@ -63,18 +63,18 @@ def topic_ranges(settings: KafkaSettings, topic: str) -> dict[int, Range]:
 
 
 def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
-    """The ends of `topic_ranges`."""
+    """Return the ends of `topic_ranges`."""
     return {partition: offsets.end for partition, offsets in topic_ranges(settings, topic).items()}
 
 
 def lag(ends: Mapping[int, int], counted: Mapping[int, int]) -> int:
-    """Records not yet counted. A partition that was never read counts in full."""
+    """Return the number of records not yet counted. A partition that was never read counts in full."""
     return sum(max(0, end - counted.get(partition, 0)) for partition, end in ends.items())
 
 
 @contextmanager
 def open_consumer(settings: KafkaSettings) -> Iterator[KafkaConsumer]:
-    """A consumer without a group, closed at the end.
+    """Yield a consumer without a group and close it at the end.
 
     Raises:
         RetryableError: no broker answers, now or inside the block.
@@ -92,7 +92,7 @@ def open_consumer(settings: KafkaSettings) -> Iterator[KafkaConsumer]:
 
 
 def ranges(consumer: KafkaConsumer, topic: str) -> dict[int, Range]:
-    """`topic_ranges` over a consumer that is open."""
+    """Return the same as `topic_ranges`, over an open consumer."""
     partitions = _partitions(consumer, topic)
     if not partitions:
         return {}

@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 class RetryPolicy:
     """Repeats a call that raises RetryableError; every other error passes at once.
 
-    The waits double from `first_s` to `longest_s`. A service that says when to come back
+    The waits double from `first_s` to `longest_s`. A service that names a time to retry
     (`RetryableError.retry_in_s`) is obeyed instead.
 
     Attributes:

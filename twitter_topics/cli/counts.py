@@ -1,4 +1,4 @@
-"""`twitter-topics counts`: the state of the counts, and how to make it, or what InfluxDB shows of it, again."""
+"""`twitter-topics counts`: the state of the counts, and how to rebuild it or its view in InfluxDB."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def logs(
 
     layout = Layout.of(Settings().local)
     if name not in (known := _names_of_logs()):
-        raise ConfigurationError(f"there is no log {name!r}; use one of {', '.join(known) or '(none yet)'}")
+        raise ConfigurationError(f"{name!r} is not a known log; use one of {', '.join(known) or '(none yet)'}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(layout.service_log(name))]
     try:
         subprocess.run(command, check=True)

@@ -37,7 +37,7 @@ def collect_ids(settings: Settings, *, ask_x: str) -> int:
     """Put the ids to ask X about into the bucket. Returns their number; 0 if X is not to be asked.
 
     Raises:
-        ConfigurationError: X is to be asked, but there is no token.
+        ConfigurationError: X must be asked, but there is no token.
     """
     if ask_x == "no" or (ask_x == "auto" and not settings.x.compliance):
         log.info("X is not asked (ask_x=%s, X_COMPLIANCE=%s)", ask_x, str(settings.x.compliance).lower())

@@ -29,7 +29,7 @@ class HealthPoints:
         self._influx.ensure_database()
 
     def write_health(self, part: str, *, at: float | None = None, **fields: Value) -> None:
-        """Write one point of `pipeline_health`. Fields as PIPELINE_HEALTH says; `at` in Unix seconds (default: now)."""
+        """Write one point of `pipeline_health`. Fields as in PIPELINE_HEALTH; `at` in Unix seconds (default: now)."""
         values = {name: _NUMBERS[name](value) if name in _NUMBERS else value for name, value in fields.items()}
         moment = time.time() if at is None else at
         self._influx.write([line(PIPELINE_HEALTH, {"part": part}, values, int(moment * 1000) * NS_PER_MS)])

@@ -81,7 +81,7 @@ def _java() -> CheckResult:
 
 
 def memory(settings: Settings, groups: Collection[Group]) -> CheckResult:
-    """Free memory, against what these groups of services need."""
+    """Compare the free memory with the needs of these groups of services."""
     needed = settings.local.min_memory_gib * sum(services.MEMORY_GIB[group] for group in groups)
     needed /= sum(services.MEMORY_GIB.values())
     free = available_memory_gib()
@@ -92,7 +92,7 @@ def memory(settings: Settings, groups: Collection[Group]) -> CheckResult:
 
 
 def available_memory_gib() -> float:
-    """Of the machine, and of this process's control group where that is less."""
+    """Return the free memory of the machine, or of this process's control group if that is less."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")

@@ -69,12 +69,12 @@ def fetch_all(
     """Fetch every file that is missing.
 
     Args:
-        report: called with the bytes that have come and the bytes of all files that were missing.
-        proxies: scheme → URL, for those that the environment does not name.
+        report: called with the received and the total bytes of the missing files.
+        proxies: scheme → URL, for schemes that the environment does not set.
 
     Raises:
-        RetryableError: a server or the network did not answer in five tries; what has come is kept.
-        IntegrityError: a file is not the one that its hash names; it is deleted.
+        RetryableError: no answer in five tries; received bytes are kept.
+        IntegrityError: a file has another hash; it is deleted.
     """
     missing = [download for download in downloads if not is_there(download)]
     progress = ByteProgress(sum(download.size for download in missing), report)

@@ -1,4 +1,4 @@
-"""The jars of Spark and of the servers, fetched from Maven Central as jars.lock names them.
+"""The jars of Spark and of the servers, fetched from Maven Central as locked in jars.lock.
 
     python -m twitter_topics.local.jars          fetch missing files; every file is checked against the lock
     python -m twitter_topics.local.jars --check  exit code 0 if everything is there, else 1
@@ -63,7 +63,7 @@ def require() -> None:
     """Check that every file of the lock is there. Quick: it compares a stamp, names and sizes.
 
     Raises:
-        ConfigurationError: something is missing; the message says how to get it.
+        ConfigurationError: something is missing; the message names the fix.
     """
     if not is_complete():
         raise ConfigurationError(f"the jars are missing or differ from {LOCK.name}: {_FIX}")

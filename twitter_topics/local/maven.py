@@ -1,4 +1,4 @@
-"""The user's way to Maven Central: mirror and proxy of the Maven settings."""
+"""How to reach Maven Central: mirror and proxy of the user's Maven settings."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def read(files: Iterable[Path], mirror: str) -> MavenSettings:
     """Return the first mirror of Maven Central and the first proxy in the files.
 
     Args:
-        mirror: beats what the files say, unless empty.
+        mirror: overrides the files, unless empty.
     """
     found = MavenSettings(mirror)
     for file in files:

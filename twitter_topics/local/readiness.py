@@ -48,7 +48,7 @@ def answers(port: int, path: str) -> Readiness:
 
 
 def airflow(port: int, component: str = "") -> Readiness:
-    """Ready when Airflow's health page says so. A component's heartbeat must be newer than our start: for half a minute
+    """Ready when Airflow's health page agrees. A component's heartbeat must be newer than our start: for half a minute
     the page shows a stopped component as healthy."""
 
     def ready(since: float) -> bool:

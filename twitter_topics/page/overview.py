@@ -112,7 +112,7 @@ def topics_now(sources: Sources, *, with_history: bool = False) -> TopicsNow:
 def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, Any]:
     """Return everything for the page as plain values.
 
-    A store that does not answer leaves its part empty and is listed in `unavailable`.
+    A store that does not answer leaves its fields empty and is listed in `unavailable`.
 
     Args:
         now_ms: current time, for computing ages.

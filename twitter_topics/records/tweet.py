@@ -82,9 +82,9 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
     if event_time_ms is None:
         return Rejection("time: no readable timestamp_ms or created_at")
     if event_time_ms > received_ms + bounds.future_ms:
-        return Rejection(f"time: {event_time_ms} lies more than {bounds.future_ms // 60_000} minutes after its arrival")
+        return Rejection(f"time: {event_time_ms} is more than {bounds.future_ms // 60_000} minutes after its arrival")
     if event_time_ms < received_ms - bounds.past_ms:
-        return Rejection(f"time: {event_time_ms} lies more than {bounds.past_ms // 86_400_000} days before its arrival")
+        return Rejection(f"time: {event_time_ms} is more than {bounds.past_ms // 86_400_000} days before its arrival")
     network = body.get("source_network")
     source = network if isinstance(network, str) and _is_utf8(network) else TWITTER
     return Tweet(tweet_id, event_time_ms, source, body)

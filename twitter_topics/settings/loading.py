@@ -46,7 +46,7 @@ def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
     values: dict[str, Any] = {name: given[key] for name, key in keys.items() if key in given}
     try:
         if secrets_dir and not Path(secrets_dir).expanduser().is_dir():
-            raise NotADirectoryError(f"there is no folder {secrets_dir}")
+            raise NotADirectoryError(f"{secrets_dir} is not a folder")
         return section(**values, _env_file=file, _secrets_dir=secrets_dir or None)
     except (OSError, UnicodeDecodeError, SettingsError) as error:
         msg = f"wrong TWITTER_TOPICS_SECRETS_DIR: {error}; give a folder of readable files, or leave it empty"

@@ -82,7 +82,7 @@ class Broker:
 
 
 def free_ports() -> tuple[int, int]:
-    """Two ports of the loopback address that nobody listens on."""
+    """Return two unused ports of the loopback address."""
     with socket.socket() as first, socket.socket() as second:
         first.bind(("127.0.0.1", 0))
         second.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""A view in memory that never forgets what was written where, and a database that breaks off where it is told."""
+"""A view in memory that remembers every write, and a database that fails on cue."""
 
 from __future__ import annotations
 

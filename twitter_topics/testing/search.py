@@ -11,17 +11,17 @@ from twitter_topics.search.store import Outcome, Written
 
 
 class MemorySearchStore:
-    """Same promises as twitter_topics.search.store.SearchStore, for one process."""
+    """Keeps the promises of twitter_topics.search.store.SearchStore, for one process."""
 
     def __init__(self, prefix: str = "tweets") -> None:
         self._prefix = prefix
         self._days: dict[str, dict[str, dict[str, Any]]] = {}
 
     def ensure_template(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing: there is nothing to prepare."""
 
     def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
-        """The first record with an id owns it; its own repetition overwrites, any other record is a duplicate."""
+        """The first record with an id owns it; a repeat of it overwrites, any other record is a duplicate."""
         return [self._create(json.loads(json.dumps(document))) for document in documents]
 
     def _create(self, document: dict[str, Any]) -> Written:
@@ -41,15 +41,15 @@ class MemorySearchStore:
         return sum(day.pop(tweet_id, None) is not None for (tweet_id, _), day in zip(tweets, days, strict=True))
 
     def daily_indices(self) -> dict[str, int]:
-        """Documents in each daily index, by name."""
+        """Return the number of documents in each daily index, by name."""
         return {name: len(documents) for name, documents in sorted(self._days.items())}
 
     def count(self, query: None = None, *, index: str = "") -> int:  # noqa: ARG002 - queries are the real store's business
-        """Documents over all days, or in one index."""
+        """Return the number of documents over all days, or in one index."""
         return sum(count for name, count in self.daily_indices().items() if index in ("", name))
 
     def delete_index(self, name: str) -> bool:
-        """Delete one daily index by its exact name; False when it is gone already."""
+        """Delete one daily index by its exact name; return False if it does not exist."""
         if not name.startswith(f"{self._prefix}-") or any(sign in name for sign in "*,?"):
             msg = f"{name!r} is not the name of a daily index"
             raise ValueError(msg)

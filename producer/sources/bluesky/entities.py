@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_FACETS = 100
-"""Further ones are ignored: nobody writes that many, and each costs a pass over the text."""
+"""Further ones are ignored: no real post has that many, and each costs a pass over the text."""
 
 _FACET = "app.bsky.richtext.facet#"
 
@@ -52,9 +52,9 @@ def _media(embed: Any) -> dict[str, Any]:
 
 def _features(text: str, facets: Any) -> Iterator[tuple[dict[str, Any], str, list[int]]]:
     """Yield each feature, the text it marks and its range in characters."""
-    marks = _items(facets, dict)[:MAX_FACETS]
-    content = text.encode() if marks else b""
-    for facet in marks:
+    valid = _items(facets, dict)[:MAX_FACETS]
+    content = text.encode() if valid else b""
+    for facet in valid:
         index = _dict(facet.get("index"))
         start, end = index.get("byteStart"), index.get("byteEnd")
         if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start <= end <= len(content):

@@ -31,7 +31,7 @@ BAD_TOKEN = f"the token was rejected; it must be a user's, with the scope read:s
 FATAL = {
     401: BAD_TOKEN,
     403: f"the token has no access to this stream: {HOW}",
-    404: "there is no such stream: check MASTODON_URL and MASTODON_STREAM",
+    404: "the stream does not exist: check MASTODON_URL and MASTODON_STREAM",
 }
 
 
@@ -69,7 +69,7 @@ class MastodonSource:
         """Return a source that connects once `events` is iterated.
 
         Raises:
-            ConfigurationError: there is no token; the message says how to create one.
+            ConfigurationError: there is no token; the message explains how to create one.
         """
         mastodon = settings.mastodon
         if not mastodon.access_token.get_secret_value():

@@ -16,7 +16,7 @@ from twitter_topics.records.tweet import tweet_identity, tweet_time
 class ReplayRecord(NamedTuple):
     """One record of the material, and the cursor after it.
 
-    `tweet_id` is None unless it is a tweet. `reason` says why only its head was kept.
+    `tweet_id` is None unless it is a tweet. `reason` is why only its head was kept.
     """
 
     raw: bytes

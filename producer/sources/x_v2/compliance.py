@@ -37,7 +37,7 @@ def compliance_event(message: dict[str, Any]) -> Notice | None:
     """Return the notice of an event such as `{"data": {"delete": {"tweet": {"id", "author_id"}, "event_at"}}}`.
 
     A dropped post is withheld everywhere until it is undropped. None for events that withdraw nothing (a new profile;
-    an edit, whose new version arrives as its own post) and for events that name nobody.
+    an edit, whose new version arrives as its own post) and for events that name no user.
     """
     found = _event(message)
     if found is None or found[0] in _NOTHING_TO_DO:

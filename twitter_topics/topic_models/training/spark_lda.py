@@ -28,7 +28,7 @@ _WORD_PRIOR = 0.5
 class SparkLdaTrainer:
     """Online LDA. Each of the `iterations` mini-batches is a tenth of the documents, so 30 iterations are 3 passes.
 
-    Its topics on tweets are much worse than GSDMM's: nine words say too little about a document's mixture.
+    Its topics on tweets are much worse than GSDMM's: nine words are too few to infer a document's mixture.
     """
 
     spark: SparkSession
