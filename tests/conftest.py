@@ -15,7 +15,7 @@ from twitter_topics.settings.env_file import ENV_FILE_VARIABLE
 
 
 def _isolate() -> None:
-    """Hide the caller's settings from the tests, those of the environment and those of `.env`. Runs when pytest loads
+    """Hide the caller's settings from the tests: the environment's and those in `.env`. Runs when pytest loads
     this file, before it imports a test; processes started by a test inherit the result."""
     prefixes = tuple(str(section.model_config["env_prefix"]) for section in Settings.sections().values())
     for name in [name for name in os.environ if name.startswith(prefixes)]:
@@ -34,8 +34,8 @@ _LONGEST_FIRST = ("e2e", "spark", "contract", "dags", "plugins", "unit")
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What `make test` runs side by side, as pytest-xdist's groups: the whole stacks; what shares one Kafka,
-    Elasticsearch, S3, InfluxDB and Spark session; what shares one Airflow; any other file."""
+    """Group the tests for pytest-xdist: whole stacks; tests that share one Kafka, Elasticsearch, S3, InfluxDB and Spark
+    session; tests that share one Airflow; each other file by itself."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:
@@ -58,7 +58,7 @@ def _tier(item: pytest.Item) -> str:
 def _group(item: pytest.Item) -> str:
     if {"services", "spark"} & set(getattr(item, "fixturenames", ())):
         return "services"
-    # two whole stacks at once would want 11 GiB and four cores
+    # two whole stacks at once would need 11 GiB and four cores
     shared = {"dags": "airflow", "plugins": "airflow", "e2e": "e2e"}
     return shared.get(_tier(item)) or str(item.path.relative_to(_HERE))
 

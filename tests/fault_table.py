@@ -197,17 +197,17 @@ def outcome(source: Source, context: Context, clock: FakeClock) -> str:
         source.close()
     kinds = Counter(one.kind for one in events)
     distinct = len({one.key for one in events if one.kind == "post"})
-    told = [f"{distinct} of {N}"]
+    facts = [f"{distinct} of {N}"]
     if too_large := sum(one.kind == "post" and len(one.value) > MAX_BYTES for one in events):
-        told.append(f"{too_large} of them a dead letter (size)")
-    told += [f"{kinds['post'] - distinct} repeated"] if kinds["post"] > distinct else []
-    told += [f"{kinds['unreadable']} dead letter"] if kinds["unreadable"] else []
-    told += [f"{kinds['notice']} notice"] if kinds["notice"] else []
+        facts.append(f"{too_large} of them a dead letter (size)")
+    facts += [f"{kinds['post'] - distinct} repeated"] if kinds["post"] > distinct else []
+    facts += [f"{kinds['unreadable']} dead letter"] if kinds["unreadable"] else []
+    facts += [f"{kinds['notice']} notice"] if kinds["notice"] else []
     gaps = [Gap.from_value(one.value) for one in events if one.kind == "gap"]
-    told += [f"gap of {gap.seconds:g} s ({gap.cause})" for gap in gaps if gap.seconds >= STALL_S]
+    facts += [f"gap of {gap.seconds:g} s ({gap.cause})" for gap in gaps if gap.seconds >= STALL_S]
     waits = [f"{seconds:g}" for seconds in clock.waits if seconds > 0]
-    told += [f"waits {', '.join(waits)} s"] if waits and not given_up else []
-    return "; ".join([*told, *([given_up] if given_up else [])])
+    facts += [f"waits {', '.join(waits)} s"] if waits and not given_up else []
+    return "; ".join([*facts, *([given_up] if given_up else [])])
 
 
 def cells(network: str) -> dict[str, str]:

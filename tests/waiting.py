@@ -1,4 +1,4 @@
-"""Waiting for something that another process does."""
+"""Wait for something that another process or thread does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait for a condition; fail when it does not come true."""
+    """Wait for a condition; fail if it does not become true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"

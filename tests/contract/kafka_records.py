@@ -31,7 +31,7 @@ def own_topics(broker: str) -> Iterator[dict[str, str]]:
     with kafka_admin(broker) as admin:
         admin.create_topics([NewTopic(name, 4, 1) for name in names.values()])
     yield {"KAFKA_BOOTSTRAP_SERVERS": broker, **names}
-    with kafka_admin(broker) as admin:  # a new one: the broker may have been down meanwhile
+    with kafka_admin(broker) as admin:  # a new client: the broker may have been down in between
         admin.delete_topics(list(names.values()))
 
 

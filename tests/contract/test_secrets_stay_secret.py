@@ -40,8 +40,8 @@ SECRETS = {name: f"{CANARY}-{number}" for number, name in enumerate(secret_names
 def echo(connection: Connection) -> None:
     """A server that rejects every request, and echoes the whole request in its response."""
     request = connection.request
-    told = {"error": "unauthorized", "title": str(request.headers), "detail": f"{request.query} {request.body!r}"}
-    connection.answer(401, json.dumps(told).encode(), {"Content-Type": "application/json", "X-You-Said": CANARY})
+    echoed = {"error": "unauthorized", "title": str(request.headers), "detail": f"{request.query} {request.body!r}"}
+    connection.answer(401, json.dumps(echoed).encode(), {"Content-Type": "application/json", "X-You-Said": CANARY})
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_producer_whose_kafka_and_influxdb_fail(tmp_path: Path, environment: d
         "models",
     ],
 )
-def test_no_command_tells(
+def test_no_command_reveals_a_secret(
     tmp_path: Path, environment: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

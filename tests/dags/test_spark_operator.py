@@ -21,7 +21,7 @@ def job(**options: Any) -> SparkJobOperator:
 
 
 def rendered(operator: SparkJobOperator) -> SparkJobOperator:
-    """With the context of a run that has no logical date, such as one that an asset event or the REST API started."""
+    """Render with the context of a run without a logical date, as started by an asset event or the REST API."""
 
     class Run:
         run_after = datetime(2026, 11, 1, 4, tzinfo=UTC)

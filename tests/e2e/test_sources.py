@@ -1,4 +1,4 @@
-"""Five networks at once into the real stack: Kafka goes away, every producer is killed, and each post stands once."""
+"""Five networks at once into the real stack: Kafka is stopped, every producer is killed, and each post arrives once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ N = 600
 """Posts of each network."""
 HALF = N // 2
 LIVE = ("twitter_v1", "x_v2", "bluesky", "mastodon")
-WORDS = ("storm", "final", "train", "song", "game", "coffee")  # of those that the fakes use
+WORDS = ("storm", "final", "train", "song", "game", "coffee")  # of the fakes
 
 
 class Networks:
@@ -51,7 +51,7 @@ class Networks:
         self.second_half = threading.Event()
         stack.callback(self.second_half.set)
         delete = script.message(b'{"delete":{"status":{"id_str":"1","user_id_str":"7"}}}')
-        # no resets: what a reset takes with it was sent and never received
+        # no resets: bytes lost in a reset count as sent but are never received
         faults = ((script.half(), script.cut), (script.end,), (script.half(0.9), script.cut))
         stormy = script.stormy(HALF, per_connection=100, faults=faults)[:-1]
         rest = [delete, self._wait, script.posts(N), script.keep_open]
@@ -93,12 +93,12 @@ class Networks:
 
     def begin(self) -> None:
         """Bluesky's first half: without a cursor only what comes later is seen."""
-        until(lambda: self.bluesky.streams, 30, lambda: "nobody follows Bluesky")
+        until(lambda: self.bluesky.streams, 30, lambda: "no producer follows Bluesky")
         for _ in range(HALF):
             self.sky.post()
 
     def go_on(self) -> None:
-        """The second half; Bluesky's first post is deleted too."""
+        """Start the second half, and delete Bluesky's first post."""
         for _ in range(N - HALF):
             self.sky.post()
         first = self.sky.entries[0]
@@ -106,7 +106,7 @@ class Networks:
         self.second_half.set()
 
     def ids(self) -> set[str]:
-        """As the search knows them."""
+        """The ids in the search index."""
         host = self.mastodon.url.removeprefix("http://")
         return {
             *self.twitter.sent_ids,
@@ -131,7 +131,7 @@ def until(condition: Callable[[], Any], seconds: float, what: Callable[[], objec
 
 
 class Running:
-    """The stack with a model that serves from the start, and what the test asks of it."""
+    """The stack, with a model from the start, and the test's questions to it."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -156,11 +156,11 @@ class Running:
 
     def waiting_in_spools(self) -> dict[str, int]:
         health = read_health(self.settings.speed.health_dir)
-        told = {name: re.search(r"([\d,]+) in flight", health[f"producer-{name}"].detail) for name in LIVE}
-        return {name: int(found[1].replace(",", "")) for name, found in told.items() if found}
+        found = {name: re.search(r"([\d,]+) in flight", health[f"producer-{name}"].detail) for name in LIVE}
+        return {name: int(match[1].replace(",", "")) for name, match in found.items() if match}
 
     def read(self, topic: str) -> list[tuple[bytes, bytes]]:
-        """Keys and values of a topic, as it is now."""
+        """Return the present keys and values of a topic."""
         consumer = KafkaConsumer(
             bootstrap_servers=self.settings.kafka.bootstrap_servers, enable_auto_commit=False, consumer_timeout_ms=5_000
         )
@@ -198,7 +198,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, networks: Networks) -> Ite
         stack.down()
 
 
-def test_what_all_networks_sent_stands_once_though_kafka_was_away_and_all_producers_were_killed(
+def test_every_post_arrives_once_although_kafka_was_down_and_all_producers_were_killed(
     running: Running, networks: Networks
 ) -> None:
     networks.begin()

@@ -1,4 +1,4 @@
-"""The whole loop on the real stack: replay, train, promote, kill -9 midway; each tweet stands once everywhere."""
+"""The whole loop on the real stack: replay, train, promote, kill -9 midway; each tweet is everywhere exactly once."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_promoted_model_takes_over_without_a_restart_and_without_a_gap(loop: L
     champion = loop.models.champion()
     assert champion is not None
     if champion.version != second:  # the gate may reject an equally good model
-        loop.run_dag("model_promotion", {"version": second, "force": True, "reason": "the test wants the newer one"})
+        loop.run_dag("model_promotion", {"version": second, "force": True, "reason": "the test needs the newer one"})
 
     later = made_up_tweets(hours=1, seed=4)
     loop.send(later)
@@ -180,17 +180,17 @@ def test_hours_are_recounted_exactly_on_demand(loop: Loop) -> None:
     assert sum(row.sums.tweets for row in rows) == loop.search.count(in_range) > 0
 
 
-def test_what_was_taken_back_leaves_search_and_archive_and_nothing_else_does(loop: Loop) -> None:
+def test_deleted_tweets_leave_search_and_archive_and_nothing_else_does(loop: Loop) -> None:
     before = loop.balance().facts
-    told, asked, moved = (hit["_id"] for hit in loop.search.search(size=3, query={"match_all": {}})["hits"]["hits"])
-    publish(loop.settings.kafka, [Notice("delete", "twitter", told)])  # by a stream
-    loop.x.jobs.redactions |= {asked: "deleted", moved: "scrub_geo"}  # by X, when it is asked
+    by_stream, by_x, moved = (hit["_id"] for hit in loop.search.search(size=3, query={"match_all": {}})["hits"]["hits"])
+    publish(loop.settings.kafka, [Notice("delete", "twitter", by_stream)])
+    loop.x.jobs.redactions |= {by_x: "deleted", moved: "scrub_geo"}
     for _ in range(2):  # a second run finds nothing to do
         loop.run_dag("tweet_deletions", {"ask_x": "yes"})
     [first, second] = loop.x.jobs.jobs.values()
     assert len(set(first["ids"])) == len(first["ids"]) == before.archived_distinct
-    assert set(first["ids"]) - set(second["ids"]) == {told, asked}
-    assert loop.search.count({"terms": {"tweet_id": [told, asked]}}) == 0
+    assert set(first["ids"]) - set(second["ids"]) == {by_stream, by_x}
+    assert loop.search.count({"terms": {"tweet_id": [by_stream, by_x]}}) == 0
     assert loop.search.count({"terms": {"tweet_id": [moved]}}) == 1
     after = loop.balance().facts
     assert (after.produced, after.archived, after.counted) == (before.produced, before.archived, before.counted)

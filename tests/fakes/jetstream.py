@@ -61,7 +61,7 @@ class Stream:
     def v2(self) -> bool:
         return self.path == V2_PATH
 
-    def wants(self, entry: Entry) -> bool:
+    def matches(self, entry: Entry) -> bool:
         dids = self.query.get("dids" if self.v2 else "wantedDids")
         collections = self.query.get("collections" if self.v2 else "wantedCollections")
         if dids and entry.did not in dids:
@@ -76,7 +76,7 @@ class Stream:
                     self.host.network.changed.wait(0.05)
                     continue
                 entry = self.host.network.entries[self.index]
-            if self.wants(entry) and self.send_entry(entry, self.index):
+            if self.matches(entry) and self.send_entry(entry, self.index):
                 number -= 1
             self.index += 1
 
@@ -317,7 +317,7 @@ def stall(stream: Stream) -> None:
 
 
 def silent(stream: Stream) -> None:
-    """Keep the connection alive without data: the server has lost the network behind it."""
+    """Keep the connection alive without data: the server has lost its own upstream."""
     stream.host.end.wait()
 
 

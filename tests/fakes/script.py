@@ -243,7 +243,7 @@ def too_short(content: bytes) -> Step:
 def no_chunk(stream: Stream) -> None:
     """Send something else in place of a chunk length."""
     stream.write(b"")
-    stream.connection.garbage(b"this is no length\r\n")
+    stream.connection.garbage(b"not a length\r\n")
 
 
 def do(action: Callable[[], object]) -> Step:
@@ -266,9 +266,9 @@ BRIEF_FAULTS: tuple[tuple[Step, ...], ...] = (
 
 
 def stormy(number: int, per_connection: int = 20, faults: Sequence[Sequence[Step]] = BRIEF_FAULTS) -> list[list[Step]]:
-    """A script that delivers `number` posts over as many connections as it takes, each ending with the next fault; the
-    last one stays open. After a fault each connection begins with what the one before had sent, because a reset may
-    have swallowed it: every post arrives at least once."""
+    """Return a script that delivers `number` posts over as many connections as needed, each ending with the next fault;
+    the last one stays open. After a fault, a connection first repeats what the previous one sent, because a reset may
+    have discarded it: every post arrives at least once."""
     script: list[list[Step]] = []
     for begin in range(0, number, per_connection):
         fault = faults[len(script) % len(faults)]

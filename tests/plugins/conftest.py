@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def _isolate() -> None:
     home = os.environ.get("AIRFLOW_HOME", "")
     if "airflow" in sys.modules or home.startswith(tempfile.gettempdir()):
-        return  # the tier of the DAGs has done so
+        return  # tests/dags has done so
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
     home = tempfile.mkdtemp(prefix="airflow-test-")

@@ -1,4 +1,4 @@
-"""The page in Airflow: closed to strangers, honest about stores that are down, and safe with any text."""
+"""The page in Airflow: it requires a login, shows which stores are down, and is safe with any text."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_the_page_and_its_files(reader: Client) -> None:
 
 
 def test_the_static_files_keep_the_policy() -> None:
-    """No external resources, no inline code or style, and no way from text to markup."""
+    """No external resources, no inline code or style, and text never becomes markup."""
     html, script, style = ((STATIC / name).read_text() for name in ("index.html", "page.js", "page.css"))
     assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", html)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", script)
@@ -193,7 +193,7 @@ def test_external_text_stays_data(reader: Client) -> None:
 
 
 def _unavailable(*_: Any) -> Any:
-    raise RetryableError("no answer at all")
+    raise RetryableError("no answer")
 
 
 def _damaged(*_: Any) -> Any:

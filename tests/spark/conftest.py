@@ -1,4 +1,4 @@
-"""One Spark session for all tests of this tier, and an archive of its own for each test that asks for it."""
+"""One Spark session for all tests of this tier, and a private archive for each test that needs one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """The project's session on one core. Its S3 and catalog settings lead nowhere: tests bring their own."""
+    """The project's session on one core. Its S3 and catalog settings are dummies: tests bring their own."""
     from twitter_topics.backends.spark_session import build_session
 
     session = build_session(Settings({"SPARK_MASTER": "local[1]"}), "tests", driver_memory="1g")

@@ -1,4 +1,4 @@
-"""What Spark's JVM logs has the form of the app's own lines."""
+"""Log lines of Spark's JVM have the same form as the app's."""
 
 from __future__ import annotations
 

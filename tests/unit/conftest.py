@@ -1,4 +1,4 @@
-"""A unit test talks to nobody over the network: what does belongs to tests/contract."""
+"""Unit tests use no network: tests that do belong in tests/contract."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NETWORK = (socket.AF_INET, socket.AF_INET6)
 
 @pytest.fixture(autouse=True)
 def network_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Fails a test that uses a network socket, also when the code under test swallows the error. Yields what it did."""
+    """Fail a test that uses a network socket, even if the code under test swallows the error. Yields the calls."""
     calls: list[str] = []
 
     def guarded(name: str) -> Callable[..., Any]:

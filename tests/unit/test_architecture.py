@@ -1,4 +1,4 @@
-"""docs/architecture.md names what exists, and entry points stay thin; the linter rejects what the rooms forbid."""
+"""docs/architecture.md names only what exists, entry points stay thin, and the linter rejects forbidden imports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMITS = {"dags": 120, "spark_apps": 80, "plugins": 80}
 
 
 def room_folders() -> set[str]:
-    """Folders of `twitter_topics`, those within `topic_models` by themselves."""
+    """Return the folders of `twitter_topics`, with those of `topic_models` listed separately."""
     packages = {path.parent for path in (ROOT / "twitter_topics").rglob("__init__.py")}
     return {
         str(path.relative_to(ROOT))
@@ -30,7 +30,7 @@ def room_folders() -> set[str]:
 
 
 def defined(path: str) -> set[str]:
-    """Functions and classes of a file, methods as `Class.method`."""
+    """Return the functions and classes of a file, methods as `Class.method`."""
     found = set()
     for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md has the figures of the benchmark's results, and of nobody's keyboard."""
+"""docs/benchmarks.md is generated from the benchmark's results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every exception class of the project stands in the tree of errors.py."""
+"""Every exception class of the project is in the tree of errors.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def exception_classes() -> dict[str, set[str]]:
     classes = {
         node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
         for path in files
-        if path.parent.name != "testing"  # its exceptions are events of tests
+        if path.parent.name != "testing"  # its exceptions simulate events in tests
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ClassDef)
     }

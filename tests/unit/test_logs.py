@@ -26,7 +26,7 @@ STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
 def run(program: str = PROGRAM, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A program of this project, far from UTC."""
+    """Run a program of this project in a timezone far from UTC."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "TZ": "Asia/Kathmandu"} | variables
     return subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False

@@ -1,4 +1,4 @@
-"""The guard of this tier."""
+"""The network guard of the unit tests."""
 
 from __future__ import annotations
 

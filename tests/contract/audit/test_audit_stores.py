@@ -1,4 +1,4 @@
-"""The audit on real stores: it balances correct data and finds what was removed or added by hand."""
+"""The audit on real stores: correct data balance, and manual changes are found."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NOW = datetime.now(UTC)
 
 @dataclass
 class Pipeline:
-    """The stores, filled by hand as the apps would fill them."""
+    """The stores, filled by the test as the apps would fill them."""
 
     settings: Settings
     archive: Table
@@ -67,11 +67,11 @@ class Pipeline:
         return {"tweet_id": record.tweet_id, "created_at": created_at, **topic, **raw_record}
 
     def count(self, tweets: int, *, at: datetime = NOW) -> None:
-        """A number of tweets, shown."""
+        """Count some tweets and publish them."""
         self.add({TopicPane(pane_start(int(at.timestamp() * 1000)), 1, "storm", "m1"): tweets})
 
     def add(self, tweets: dict[TopicPane, int]) -> None:
-        """A batch of the aggregator, shown."""
+        """Count a batch, as the aggregator does, and publish it."""
         kafka = self.settings.kafka
         raw = topic_id(kafka, kafka.raw_topic)
         aggregation = Aggregation(self.state, NoPublication())
@@ -121,7 +121,7 @@ def pipeline(services: Services, tmp_path: Path) -> Iterator[Pipeline]:
 
 
 def produce(settings: Settings) -> list[Record]:
-    """Raw records and the dead letters of the bad ones; a letter is sent twice, as a repeated batch does."""
+    """Send raw records, and dead letters for the bad ones; each letter twice, as a repeated batch does."""
     kafka, records = settings.kafka, []
     producer = KafkaProducer(**client_options(kafka))
     for number in range(TWEETS):
@@ -141,7 +141,7 @@ def produce(settings: Settings) -> list[Record]:
 
 
 def _show_wrongly(pipeline: Pipeline) -> None:
-    """A point of a revision that the state does not know, one tweet too many."""
+    """Write a point with a revision unknown to the state, and one tweet too many."""
     newest = pipeline.view.last_hour()
     assert newest
     point = pipeline.view.hours(newest.end_ms, newest.end_ms + PANE_MS)[0]
@@ -188,7 +188,7 @@ def test_the_audit_of_real_stores(pipeline: Pipeline) -> None:
     assert named(report) == {("view", "wrong")}
     newest = sum(1 for record in good if record.at == NOW)
     assert f"counted {newest}, read {newest + 1}" in report.findings[0].text
-    for _ in range(2):  # past the revision of the wrong point, whatever the clock says
+    for _ in range(2):  # past the revision of the wrong point, whatever the clock
         pipeline.state.publish_all()
     Publisher(pipeline.state, pipeline.view).publish()
     assert pipeline.look().state == "ok"

@@ -1,4 +1,4 @@
-"""Whether anybody listens."""
+"""Whether a server listens at an address."""
 
 from __future__ import annotations
 

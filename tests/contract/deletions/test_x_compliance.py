@@ -223,10 +223,10 @@ def test_invalid_result_lines_do_not_stop_the_rest(clock: Clock) -> None:
     body = line(1) + b"\n{broken\n[]\n" + line(2, action="sing") + line(3, id="x") + line(4)
     for server in answers((200, {}, body)):
         job = Job("7", NAME, "complete", "", 0, server.url + "/?signature=canary")
-        told = client(server.url, clock).results(job)
-        assert [next(told).tweet_id, next(told).tweet_id] == ["1", "4"]
+        notices = client(server.url, clock).results(job)
+        assert [next(notices).tweet_id, next(notices).tweet_id] == ["1", "4"]
         with pytest.raises(IntegrityError, match="4 lines in the results of compliance job 7"):
-            next(told)
+            next(notices)
         assert "Authorization" not in server.requests[0].headers
 
 

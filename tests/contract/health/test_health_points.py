@@ -90,10 +90,10 @@ def test_the_ledger_keeps_gaps_while_influxdb_is_down_and_writes_them_later(
     path = tmp_path / "bluesky-gaps.jsonl"
     start = T0 + 10_000_000
     gaps = [gap(start + at * 1000, start + at * 1000 + 500, posts=at) for at in range(50)]
-    away = ledger(path, services.settings(INFLUXDB_URL="http://127.0.0.1:9"))
+    down = ledger(path, services.settings(INFLUXDB_URL="http://127.0.0.1:9"))
     for one in gaps[:30]:
-        away.add(one.value())
-    away.close()
+        down.add(one.value())
+    down.close()
     assert real.gaps(start, start + 60_000) == []
 
     back = ledger(path, services.settings(INFLUXDB_DATABASE=real._influx._database))

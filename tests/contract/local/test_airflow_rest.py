@@ -1,4 +1,4 @@
-"""Airflow's REST client against a server that answers just as much."""
+"""Airflow's REST client against a minimal server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twitter_topics.local.airflow_rest import AirflowRest, Run, TaskState
 
 
 class _Airflow(BaseHTTPRequestHandler):
-    """Just enough of Airflow's REST API. Its first token is worth nothing after one use."""
+    """Just enough of Airflow's REST API. Its first token expires after one use."""
 
     tokens: int = 0
     requests: list[tuple[str, str, Any]] = []  # noqa: RUF012 - emptied by the fixture

@@ -1,4 +1,4 @@
-"""Ports, who holds one, and that the stack does not start on one that is taken."""
+"""Ports: which program holds one, and that the stack does not start on a taken one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_port_in_use_is_named_with_its_program() -> None:
 
 def test_a_free_port_has_no_holder() -> None:
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        other.bind(("127.0.0.1", 0))  # bound, but not listening
         assert listener(other.getsockname()[1]) == ""
 
 

@@ -153,7 +153,7 @@ def test_a_service_ends_with_its_killed_runner(tmp_path: Path, runners: list[Sta
     runner = start(runners, tmp_path, command=SLEEPER)
     until(lambda: runner.state.get("phase") == "running")
     pid = runner.state["pid"]
-    # by then it has asked the kernel for the signal and is the program, no longer the runner's fork
+    # by then the fork has asked the kernel for the signal and has become the program
     until(lambda: "import time" in " ".join(processes.command_line(pid)))
     runner.process.kill()
     runner.process.wait()
@@ -163,7 +163,7 @@ def test_a_service_ends_with_its_killed_runner(tmp_path: Path, runners: list[Sta
 def test_it_waits_for_what_the_service_needs(tmp_path: Path, runners: list[Started]) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
-        port = server.getsockname()[1]  # bound but not listening: nobody else takes it, and a connection is refused
+        port = server.getsockname()[1]  # bound but not listening: the port is taken, and connections are refused
         address = f"tcp:127.0.0.1:{port}"
         runner = start(runners, tmp_path, "--wait", address, command=SLEEPER)
         until(lambda: runner.state.get("phase") == f"waiting for {address}")

@@ -184,13 +184,13 @@ def test_a_broker_outage_misses_nothing(broker: Broker, runs: Runs, fault: str) 
 
 def test_started_without_kafka_it_receives_and_the_next_start_sends_the_rest(runs: Runs) -> None:
     size = 3_000
-    with ended(Runs(runs.folder, {**runs.variables, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"})) as away:
-        running = away.start(size)
-        wait_for(lambda: away.spooled_bytes() > 500_000)
-        wait_for(away.waits)
+    with ended(Runs(runs.folder, {**runs.variables, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"})) as cut_off:
+        running = cut_off.start(size)
+        wait_for(lambda: cut_off.spooled_bytes() > 500_000)
+        wait_for(cut_off.waits)
         running.terminate()
         assert running.wait(20) == 0
-    assert away.position().count == 0
+    assert cut_off.position().count == 0
     finish(runs, size)
     assert sorted(runs.arrived()) == list(range(1, size + 1))
 

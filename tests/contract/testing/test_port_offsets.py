@@ -1,4 +1,4 @@
-"""Tests that run side by side start stacks on ports of their own."""
+"""Concurrent tests start their stacks on different ports."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_expiry_keeps_the_newest_snapshots_and_every_row(spark: SparkSession, lo
     assert places(spark, local_archive) == (120, 120)
 
 
-def test_expiry_and_clean_up_reject_ages_that_may_be_in_use(spark: SparkSession, local_archive: Settings) -> None:
+def test_expiry_and_clean_up_reject_ages_that_could_be_in_use(spark: SparkSession, local_archive: Settings) -> None:
     now = datetime.now(UTC)
     with pytest.raises(ValueError, match="may be in use"):
         expire_snapshots(spark, local_archive, older_than=now - timedelta(minutes=59), now=now)

@@ -98,7 +98,7 @@ class Bench:
     def rows(self) -> dict[int, Any]:
         """Rows by offset."""
         found = self.spark.table(raw_table(self.settings)).collect()
-        assert len(found) == self.offset, "a row is gone or doubled"
+        assert len(found) == self.offset, "a row is missing or duplicated"
         return {row["kafka_offset"]: row for row in found}
 
     def reasons(self) -> dict[str, str | None]:
@@ -138,7 +138,7 @@ def test_without_archive_or_notices_nothing_happens(bench: Bench) -> None:
 
 
 def test_every_kind_of_notice(bench: Bench) -> None:
-    """One test of all kinds, because each run of Spark takes seconds."""
+    """All kinds in one test, because each run of Spark takes seconds."""
     users = {1: 50, 2: 51, 3: 51, 4: 52, 5: 53}
     bench.bring(*(tweet(n, user=users.get(n, 0)) for n in range(12)), None)
     bench.bring(tweet(7, user=9), tweet(20, user=53, network="bluesky"), tweet(21, user=51, place=None))
@@ -157,20 +157,22 @@ def test_every_kind_of_notice(bench: Bench) -> None:
 
     done = bench.apply()
 
-    gone = {"7", "2", "3", "21", "bluesky:20", "9"}
-    assert done == Applied(notices=7 + 4, unreadable=4, tweets=len(gone), rows=len(gone) + 1, documents=len(gone))
-    assert {name for name, reason in bench.reasons().items() if reason} == gone
+    removed = {"7", "2", "3", "21", "bluesky:20", "9"}
+    assert done == Applied(
+        notices=7 + 4, unreadable=4, tweets=len(removed), rows=len(removed) + 1, documents=len(removed)
+    )
+    assert {name for name, reason in bench.reasons().items() if reason} == removed
     assert {bench.reasons()[name] for name in ("2", "3", "21")} == {"deleted: account suspended"}
     assert bench.reasons()["bluesky:20"] == "deleted: account deleted"
     assert (bench.reasons()["7"], bench.reasons()["9"]) == ("deleted: delete", "deleted: withheld")
     for row in bench.rows().values():
-        if row["tweet_id"] in gone:
+        if row["tweet_id"] in removed:
             assert row["payload"] is None
             assert row["source"]
             assert row["event_time"]
         else:
             assert row["payload"]
-    assert bench.searchable() == {str(n) for n in range(12)} - gone
+    assert bench.searchable() == {str(n) for n in range(12)} - removed
     assert bench.apply() == Applied(notices=11, unreadable=4)
 
 
@@ -281,7 +283,7 @@ def test_another_commit_during_the_merge(
         bench.spark._jsparkSession, raw_table(bench.settings)
     )
     late = data_files(table)[0]
-    table.newDelete().deleteFile(late).commit()  # it comes again during the merge
+    table.newDelete().deleteFile(late).commit()  # it arrives again during the merge
     for start in range(0, 40, 10):
         bench.bring(*(tweet(n) for n in range(start, start + 10)))
     bench.notify(deleted(1), deleted(31))

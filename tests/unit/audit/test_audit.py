@@ -63,8 +63,8 @@ class Pipeline:
         return DeadLetters(pairs, self.elsewhere)
 
     def archive(self) -> ArchiveRecords:
-        gone = {at for at, row in enumerate(self.rows) if row[2] in self.deleted and row[:2] not in self.readable}
-        return ArchiveRecords.of(self.rows, deleted=gone)
+        deleted = {at for at, row in enumerate(self.rows) if row[2] in self.deleted and row[:2] not in self.readable}
+        return ArchiveRecords.of(self.rows, deleted=deleted)
 
     def documents(self, limits: Limits, settled: Limits) -> dict[date, Documents]:
         whole, done = Counter[date](), Counter[date]()

@@ -1,4 +1,4 @@
-"""The view beside the state: what differs is looked at until it is equal, or surely wrong."""
+"""The view compared with the state: a difference is compared again until it is resolved or proven."""
 
 from __future__ import annotations
 

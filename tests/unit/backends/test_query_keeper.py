@@ -119,13 +119,13 @@ def test_a_failed_start_is_retried() -> None:
     def start() -> Any:
         calls.append(1)
         if len(calls) < 3:
-            raise RetryableError("InfluxDB is away")
+            raise RetryableError("InfluxDB is down")
         return Started({"batchId": 0})
 
     with running(QueryKeeper([Query("a", start)], reports, patience=QUICK)):
         until(lambda: reports.last("a").get("state") == "running")
     assert reports.last("a")["restarts"] == 2
-    assert any(fields["error"] == "InfluxDB is away" for fields in reports.all["a"] if fields["state"] != "stopped")
+    assert any(fields["error"] == "InfluxDB is down" for fields in reports.all["a"] if fields["state"] != "stopped")
 
 
 def test_not_ready_is_waiting_and_not_a_failure() -> None:
@@ -168,7 +168,7 @@ def test_unknown_lag_and_failing_reports_stop_nothing() -> None:
     reports = Reports()
 
     def lag(_started: object) -> int:
-        raise RetryableError("Kafka is away")
+        raise RetryableError("Kafka is down")
 
     def report(part: str, /, **fields: Any) -> None:
         reports(part, **fields)
@@ -176,7 +176,7 @@ def test_unknown_lag_and_failing_reports_stop_nothing() -> None:
 
     with running(QueryKeeper([Query("a", lambda: Started({"batchId": 1}), lag)], report, patience=QUICK)) as errors:
         until(lambda: len(reports.all.get("a", [])) > 2)
-        assert (reports.last("a")["ok"], reports.last("a")["error"]) == (False, "lag unknown: Kafka is away")
+        assert (reports.last("a")["ok"], reports.last("a")["error"]) == (False, "lag unknown: Kafka is down")
         assert errors == []
 
 

@@ -1,4 +1,4 @@
-"""The one policy of retries, on a clock of its own."""
+"""The retry policy, on a fake clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twitter_topics.errors import ConfigurationError, RetryableError
 
 
 class Clock:
-    """Time that passes by waiting alone."""
+    """Time that passes only by waiting."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,7 +35,7 @@ def clock() -> Clock:
 
 
 class Service:
-    """Raises these errors, one a call, then answers with the number of calls."""
+    """Raises these errors, one per call, then returns the number of calls."""
 
     def __init__(self, *errors: Exception) -> None:
         self._errors: Iterator[Exception] = iter(errors)
@@ -82,7 +82,7 @@ def test_time_in_the_call_counts(clock: Clock) -> None:
     assert clock.waits == [1, 2], "three attempts of ten seconds"
 
 
-def test_a_service_that_names_its_wait_is_obeyed_and_the_deadline_holds(clock: Clock) -> None:
+def test_a_service_can_name_the_wait_and_the_deadline_holds(clock: Clock) -> None:
     assert clock.policy(100).run(Service(*busy(1, retry_in_s=91), *busy(1))) == 3
     assert clock.waits == [91, 2]
     with pytest.raises(RetryableError):

@@ -37,7 +37,7 @@ def test_a_stack_that_does_not_run_is_not_healthy() -> None:
     assert json.loads(as_json.output) == {"healthy": False, "up": False, "services": [], "parts": []}
 
 
-def test_down_without_a_stack_is_no_failure() -> None:
+def test_down_without_a_stack_succeeds() -> None:
     stopped = run("down")
     assert stopped.exit_code == 0
     assert "was not running" in stopped.output

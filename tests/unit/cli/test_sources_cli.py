@@ -120,7 +120,7 @@ def test_the_first_posts_are_shown_and_no_more_is_read(
     assert not list(tmp_path.rglob("*.json")), "no position, no health"
 
 
-def test_a_quiet_source_ends_in_time_and_says_why(
+def test_a_quiet_source_ends_in_time_with_the_reason(
     following: Callable[[FakeSource], FakeSource], quick: Iterator[int]
 ) -> None:
     source = following(FakeSource(Event("notice", b"n", b"{}"), Event("unreadable", b"u", b"\xff", reason="json: x")))
@@ -135,7 +135,7 @@ def test_a_quiet_source_ends_in_time_and_says_why(
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("connected", "sentence", "why"),
-    [(True, "", "connected, but quiet"), (False, "told to slow down (429)", "told to slow down (429)")],
+    [(True, "", "connected, but quiet"), (False, "rate limited (429)", "rate limited (429)")],
 )
 def test_the_reason_for_no_posts(
     following: Callable[[FakeSource], FakeSource], connected: bool, sentence: str, why: str
@@ -159,7 +159,7 @@ def test_a_source_that_ends(following: Callable[[FakeSource], FakeSource]) -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(ConfigurationError("X_BEARER_TOKEN is wrong: make another"), 78), (RetryableError("away"), 75)]
+    ("error", "code"), [(ConfigurationError("X_BEARER_TOKEN is wrong: make another"), 78), (RetryableError("down"), 75)]
 )
 def test_a_rejection_is_a_sentence(following: Callable[[FakeSource], FakeSource], error: Exception, code: int) -> None:
     source = following(FakeSource())

@@ -38,8 +38,8 @@ def test_a_part_that_ended_on_purpose_may_be_silent(state: str) -> None:
 
 
 def test_a_part_that_is_not_ok_reports_why() -> None:
-    broken = replace(WELL["aggregator"], ok=False, state="restarting", error="InfluxDB is away")
-    assert problems(aggregator=broken) == ["aggregator reports 'restarting': InfluxDB is away"]
+    broken = replace(WELL["aggregator"], ok=False, state="restarting", error="InfluxDB is down")
+    assert problems(aggregator=broken) == ["aggregator reports 'restarting': InfluxDB is down"]
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_a_growing_lag(before: int | None, lag: int, called: bool) -> None:
 
 
 def test_a_part_that_waits_too_long_reports_why() -> None:
-    waiting = replace(WELL["producer"], state="waiting", error="Kafka is away", lag=9000)
+    waiting = replace(WELL["producer"], state="waiting", error="Kafka is down", lag=9000)
     assert problems({"producer": 5000}, producer=waiting) == []
     assert problems({"producer": 5000}, producer=replace(waiting, ok=False)) == [
-        "producer reports 'waiting': Kafka is away"
+        "producer reports 'waiting': Kafka is down"
     ]
 
 

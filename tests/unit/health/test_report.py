@@ -13,11 +13,11 @@ def test_what_is_written_is_read_by_part(tmp_path: Path) -> None:
     folder = tmp_path / "health"
     assert read_health(folder) == {}
     write_health(folder, "producer", ok=True, state="running", rate=2.5, lag=3, at=10.0)
-    write_health(folder, "archiver", ok=False, state="failed", error="Kafka is away", restarts=4, at=11.0)
+    write_health(folder, "archiver", ok=False, state="failed", error="Kafka is down", restarts=4, at=11.0)
     write_health(folder, "producer", ok=True, state="stopped", at=12.0)
     assert read_health(folder) == {
         "producer": Health("producer", ok=True, state="stopped", at=12.0),
-        "archiver": Health("archiver", ok=False, state="failed", restarts=4, error="Kafka is away", at=11.0),
+        "archiver": Health("archiver", ok=False, state="failed", restarts=4, error="Kafka is down", at=11.0),
     }
     assert sorted(path.name for path in folder.iterdir()) == ["archiver.json", "producer.json"]
 

@@ -37,7 +37,7 @@ def test_the_template_is_complete_with_the_variables_of_a_stack(layout: Layout, 
     assert written.stat().st_mode & 0o777 == 0o600
 
 
-def test_no_secret_stands_in_the_template_and_nothing_listens_to_the_world() -> None:
+def test_the_template_has_no_secret_and_listens_only_on_loopback() -> None:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(airflow.TEMPLATE)
     for section, option in (("core", "fernet_key"), ("api", "secret_key"), ("api_auth", "jwt_secret")):

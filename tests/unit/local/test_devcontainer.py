@@ -1,4 +1,4 @@
-"""The development container builds what the README says and shows the port of Airflow."""
+"""The development container builds what the README promises and forwards Airflow's port."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_somebody_elses_server_is_not_started_and_gets_none_of_our_secrets(layou
     )
 
 
-def test_paths_are_made_absolute_where_the_user_stands(layout: Layout, settings: Settings) -> None:
+def test_paths_are_relative_to_the_users_folder(layout: Layout, settings: Settings) -> None:
     del settings  # only for its folder
     found = addresses(layout, PRODUCER_REPLAY_FILE="tweets.jsonl", PRODUCER_STATE_DIR="state").variables
     assert found["PRODUCER_REPLAY_FILE"] == str(Path.cwd() / "tweets.jsonl")
@@ -100,9 +100,7 @@ def test_the_callers_connection_overrides_ours(
     assert variables["AIRFLOW_CONN_SPARK_DEFAULT"] == "spark://host:7077"
 
 
-def test_addresses_that_are_no_paths_stay_and_files_of_rules_become_absolute(
-    layout: Layout, settings: Settings
-) -> None:
+def test_urls_stay_and_paths_of_rule_files_become_absolute(layout: Layout, settings: Settings) -> None:
     del settings  # only for its folder
     for place in ("s3://tweets/2026/", "archive"):
         assert addresses(layout, PRODUCER_REPLAY_FILE=place).variables["PRODUCER_REPLAY_FILE"] == place

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_they_are_made_once_and_for_the_user_alone(tmp_path: Path) -> None:
+def test_they_are_created_once_and_readable_only_by_the_user(tmp_path: Path) -> None:
     file = tmp_path / "secrets.json"
     made, first = secrets.load_or_make(file)
     again, second = secrets.load_or_make(file)

@@ -52,7 +52,7 @@ def test_all_services_are_there_and_start_after_what_they_need(tmp_path: Path) -
     assert {port for service in made.all_services for port in service.ports} == set(DEFAULT_PORTS)
 
 
-def test_each_source_has_a_producer_of_its_own(tmp_path: Path) -> None:
+def test_each_source_has_its_own_producer(tmp_path: Path) -> None:
     made, _ = make(tmp_path, PRODUCER_SOURCE="bluesky,mastodon")
     producers = {service.name: service for service in made.all_services if service.name.startswith("producer")}
     assert list(producers) == ["producer-bluesky", "producer-mastodon"]

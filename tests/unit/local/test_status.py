@@ -41,7 +41,7 @@ def test_a_part_that_is_done_may_be_silent() -> None:
     assert judge(FINE | {"at": NOW - 3600}, finished=True).ok
 
 
-def test_trouble_of_its_own_is_shown() -> None:
+def test_its_own_problems_are_shown() -> None:
     assert judge(FINE | {"ok": False, "error": "no model"}).error == "no model"
 
 

@@ -1,4 +1,4 @@
-"""The demo's steps: what they wait for, report, and say about failures."""
+"""The demo's steps: what they wait for and report, also on failure."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Tour:
-    """A tour with fake stores that waits no time."""
+    """A tour with fake stores that never waits."""
     clock = iter(range(10**9))
     monkeypatch.setattr("twitter_topics.local.tour.time.sleep", lambda _: None)
     monkeypatch.setattr("twitter_topics.local.tour.time.monotonic", lambda: float(next(clock)))

@@ -180,9 +180,9 @@ def test_after_a_failed_delivery_a_new_client_resumes_at_the_first_missing_recor
 
 
 def test_during_a_kafka_outage_the_source_is_followed_and_health_reports_it(tmp_path: Path) -> None:
-    away = RetryableError("no Kafka broker answers at x:1")
+    down = RetryableError("no Kafka broker answers at x:1")
     kafka = FakeKafka()
-    run = Run(tmp_path, *[away] * 9, kafka, live=True, limit=10)
+    run = Run(tmp_path, *[down] * 9, kafka, live=True, limit=10)
     assert run.follow() == "finished"
     assert sent(kafka) == list(range(1, 11))
     assert run.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0]

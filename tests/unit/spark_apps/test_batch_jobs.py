@@ -71,13 +71,13 @@ class Builder:
 def _no_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "connector.jar").touch()
     monkeypatch.setenv("SPARK_JARS_DIR", str(tmp_path))
-    monkeypatch.setenv("S3_ACCESS_KEY_ID", "nobody")  # else boto3 asks the cloud for keys
+    monkeypatch.setenv("S3_ACCESS_KEY_ID", "nobody")  # otherwise boto3 asks the cloud for keys
     monkeypatch.setenv("S3_SECRET_ACCESS_KEY", "nothing")
     monkeypatch.setattr(spark_session, "SparkSession", Builder())
 
 
 def start(name: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> object:
-    """The exit code of the job's script, run as Airflow runs it."""
+    """Run the job's script as Airflow does; return its exit code."""
     script = str(FOLDER / f"{name}.py")
     monkeypatch.setattr(sys, "argv", [script, *(word for option in options.items() for word in option)])
     with pytest.raises(SystemExit) as ended:
@@ -86,7 +86,7 @@ def start(name: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
 
 
 def options_of(name: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The job's options that do not take any text."""
+    """Return the job's options that do not accept every text."""
     seen: list[argparse.Action] = []
 
     def look(parser: argparse.ArgumentParser, *_: object) -> NoReturn:
@@ -107,7 +107,7 @@ def only_error(caplog: pytest.LogCaptureFixture) -> str:
 
 @pytest.mark.parametrize("name", JOBS)
 def test_right_arguments_reach_spark(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without this, the tests below could pass for another reason than theirs."""
+    """Otherwise the tests below could pass for the wrong reason."""
     monkeypatch.setattr(sys, "argv", [name, *(word for option in VALID[name].items() for word in option)])
     with pytest.raises(SparkStartedError):
         runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")

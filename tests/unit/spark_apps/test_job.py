@@ -1,4 +1,4 @@
-"""What a job's work comes to as an exit code."""
+"""How the outcome of a job becomes an exit code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Session:
     ("error", "code"),
     [(None, 0), (ConfigurationError("X_Y: no"), EXIT_CONFIGURATION), (TooFewTweetsError("3"), EXIT_TOO_FEW_TWEETS)],
 )
-def test_what_the_work_comes_to(error: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exit_codes(error: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session()
     monkeypatch.setattr(job, "build_session", lambda *_: session)
 
@@ -42,7 +42,7 @@ def test_what_the_work_comes_to(error: Exception | None, code: int, monkeypatch:
     assert session.stopped
 
 
-@pytest.mark.parametrize("error", [IntegrityError("a hash differs"), ValueError("a bug"), OSError("away")])
+@pytest.mark.parametrize("error", [IntegrityError("a hash differs"), ValueError("a bug"), OSError("down")])
 def test_any_other_error_of_the_work_is_raised(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python then ends with 1 and a traceback, and Airflow tries again."""
     session = Session()

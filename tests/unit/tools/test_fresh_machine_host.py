@@ -1,4 +1,4 @@
-"""What a fresh machine gets from the host, and where its packages come from."""
+"""Settings that a fresh machine copies from its host, and its package sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page about fresh machines is what its records say."""
+"""The page about fresh machines is generated from its records."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_row_has_every_measurement() -> None:
     )
 
 
-def test_details_say_what_was_tested_and_typed() -> None:
+def test_details_list_what_was_tested_and_typed() -> None:
     page = render([FULL])
     assert '`make test ARGS="tests/unit"`: 1852 passed.' in page
     assert "sudo apt-get update  # 0:04" in page

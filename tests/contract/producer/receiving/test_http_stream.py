@@ -193,7 +193,7 @@ def test_after_a_healthy_connection_it_reconnects_at_once() -> None:
     assert client.clock.waits == [5.0]
 
 
-def test_an_address_where_nobody_listens_is_retried() -> None:
+def test_an_address_without_a_server_is_retried() -> None:
     with Server([[end]]) as server:
         pass
     client = StreamClient(server.url)

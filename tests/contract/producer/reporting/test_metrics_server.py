@@ -1,4 +1,4 @@
-"""Prometheus asks the producer."""
+"""Prometheus scrapes the producer."""
 
 from __future__ import annotations
 

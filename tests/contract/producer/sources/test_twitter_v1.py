@@ -213,11 +213,11 @@ def test_unknown_messages_are_kept_and_control_messages_are_not() -> None:
 
 
 def test_undelivered_posts_are_counted() -> None:
-    told = Status()
-    reader = LineReader(told)
+    status = Status()
+    reader = LineReader(status)
     for track in (5, 12, 12, 3, "many", -1, None):
         assert reader.read(json.dumps({"limit": {"track": track}}).encode()) == []
-    assert told.not_delivered == 15
+    assert status.not_delivered == 15
 
 
 def test_a_length_keeps_a_message_with_line_ends_together() -> None:

@@ -310,9 +310,9 @@ def test_registration_gathers_the_files_of_the_jobs(store: ModelStore) -> None:
 
 def test_unavailable_s3_is_retryable_and_a_wrong_bucket_is_not(request: pytest.FixtureRequest) -> None:
     services = request.getfixturevalue("services")
-    away = S3Objects(services.settings(S3_ENDPOINT_URL="http://127.0.0.1:9").s3)
+    down = S3Objects(services.settings(S3_ENDPOINT_URL="http://127.0.0.1:9").s3)
     with pytest.raises(RetryableError):
-        away.get("k")
+        down.get("k")
     wrong = S3Objects(services.settings(S3_BUCKET="no-such-bucket-here").s3)
     with pytest.raises(ConfigurationError, match="S3_BUCKET"):
         wrong.put("k", b"")

@@ -118,7 +118,7 @@ def test_from_archive_to_champion_and_to_its_successor(
     spark: SparkSession, archive: Settings, store: ModelStore
 ) -> None:
     train(spark, archive, store, request(FIRST))
-    train(spark, archive, store, request(FIRST))  # an Airflow retry starts the version anew
+    train(spark, archive, store, request(FIRST))  # an Airflow retry trains the version from scratch
     assert store.versions() == []
     verdict = evaluate(spark, archive, store, FIRST)
     assert verdict.promote, verdict.reasons

@@ -96,7 +96,7 @@ def test_random_mixtures(spark: SparkSession, stages: PipelineModel) -> None:
     assert_equal(spark, stages, texts)
 
 
-@pytest.mark.skipif(not TWEETS.exists(), reason="the tweets are not beside the checkout")
+@pytest.mark.skipif(not TWEETS.exists(), reason="the tweets are not next to the checkout")
 def test_real_tweets(spark: SparkSession, stages: PipelineModel) -> None:
     with gzip.open(TWEETS, "rt", encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for _, line in zip(range(2000), lines, strict=False)]

@@ -186,12 +186,13 @@ def test_a_changed_byte_costs_at_most_one_batch_and_is_reported(data: st.DataObj
         kept = numbers(found)
         assert kept[-1] == 99
         lost = sorted(set(range(1, 21)) - set(kept))
-        told = [event for some in found for event in some.events if event.kind == "unreadable"]
+        reported = [event for some in found for event in some.events if event.kind == "unreadable"]
         assert kept == sorted(kept)
         assert len(lost) == 2
         assert lost[1] == lost[0] + 1
         at_the_end = lost[1] == 20
-        assert len(told) == 1 or (at_the_end and not told)  # an end that looks like an interrupted write is cut off
+        # an end that looks like an interrupted write is cut off
+        assert len(reported) == 1 or (at_the_end and not reported)
         assert [some.first for some in found[1:]] == [some.last + 1 for some in found[:-1]]
         again.forget(again.last)
         again.close()
@@ -288,7 +289,7 @@ def test_events_are_taken_in_order_with_their_arrival_time(buffer: Buffer) -> No
     assert buffer.backlog()[0] == 0
 
 
-def test_after_a_rewind_unconfirmed_records_come_again(buffer: Buffer) -> None:
+def test_after_a_rewind_unconfirmed_records_are_repeated(buffer: Buffer) -> None:
     for part in range(4):
         for number in range(1, 11):
             buffer.put(event(part * 10 + number))

@@ -139,12 +139,12 @@ def test_a_kafka_outage_is_ok_for_a_minute(tmp_path: Path, world: World, progres
 
 
 def test_a_source_that_is_rate_limited_waits(tmp_path: Path, world: World, progress: Progress) -> None:
-    world.status.sentence = "told to slow down (429) until 12:15"
+    world.status.sentence = "rate limited (429) until 12:15"
     progress.report("running")
     world.seconds = PATIENCE_SECONDS + 1
     progress.report_if_due()
     shown = health(tmp_path)
-    assert (shown.ok, shown.state, shown.error) == (False, "waiting", "told to slow down (429) until 12:15")
+    assert (shown.ok, shown.state, shown.error) == (False, "waiting", "rate limited (429) until 12:15")
     world.status.sentence = ""
     world.seconds += REPORT_SECONDS
     progress.report_if_due()
@@ -161,7 +161,7 @@ def test_a_pause_of_the_spend_guard_is_ok_but_a_kafka_outage_is_not(
     shown = health(tmp_path)
     assert (shown.ok, shown.state, shown.error) == (True, "waiting", world.status.sentence)
     assert "(paused)" in shown.detail
-    progress.report("waiting", "Kafka is away")
+    progress.report("waiting", "Kafka is down")
     world.seconds += PATIENCE_SECONDS + 1
     progress.report_if_due()
     assert not health(tmp_path).ok
@@ -234,7 +234,7 @@ def test_an_influxdb_outage_is_logged_once_and_the_newest_point_is_written_after
     def write(_part: str, **fields: Any) -> None:
         tries.append(fields["state"])
         if len(tries) <= 4:
-            raise RetryableError("away")
+            raise RetryableError("down")
         back.set()
 
     monkeypatch.setattr(progress_module, "Background", partial(Background, pause=lambda _ended, _seconds: False))
@@ -243,8 +243,8 @@ def test_an_influxdb_outage_is_logged_once_and_the_newest_point_is_written_after
     assert back.wait(30)
     progress.close()
     assert tries == ["running"] * 5
-    assert [text for text in caplog.messages if "away" in text] == [
-        "health in InfluxDB: away; retrying, the producer keeps running"
+    assert [text for text in caplog.messages if "down" in text] == [
+        "health in InfluxDB: down; retrying, the producer keeps running"
     ]
 
 
@@ -267,7 +267,7 @@ def test_failing_work_is_retried_with_growing_pauses_and_logged_once(caplog: pyt
         if len(pauses) == 6:
             tried.set()
             return
-        raise RetryableError("away")
+        raise RetryableError("down")
 
     worker = background(work, pauses, last=99)
     worker.wake()
@@ -275,7 +275,7 @@ def test_failing_work_is_retried_with_growing_pauses_and_logged_once(caplog: pyt
     worker.close(30)
     assert pauses == [5, 10, 20, 40, 60, 60]
     assert [record.getMessage() for record in caplog.records] == [
-        "points: away; retrying, the producer keeps running",
+        "points: down; retrying, the producer keeps running",
         "points: works again",
     ]
 
@@ -304,7 +304,7 @@ def test_closing_does_not_wait_for_failing_work() -> None:
     def work() -> None:
         calls.append(1)
         failed.set()
-        raise RetryableError("away")
+        raise RetryableError("down")
 
     worker = background(work, pauses, last=1)
     worker.wake()
@@ -376,14 +376,14 @@ def test_the_log_line_shows_what_matters() -> None:
     )
     status = Status(gap_seconds=125.0, not_delivered=7, spend=SPEND)
     status.reconnects.update({"network": 1})
-    now = Snapshot("waiting", 5, 0, 3700, "Kafka is away", (30_112, 13_000_000), status)
+    now = Snapshot("waiting", 5, 0, 3700, "Kafka is down", (30_112, 13_000_000), status)
     assert words.log_line(now) == (
         "waiting: 5 records, 0.0/s, newest tweet 1 h 1 min old, 30,112 in flight (12.4 MiB), "
         "1 reconnect, gaps of 2 min 5 s, 7 posts not delivered by the source, "
-        "$61.50 of $80.00 this month, 12,300 of 20,000 posts, 246 of 500 today; Kafka is away"
+        "$61.50 of $80.00 this month, 12,300 of 20,000 posts, 246 of 500 today; Kafka is down"
     )
     assert words.terminal_line(now).startswith(
-        "waiting: 5 · 0.0/s · 1 h 1 min old · Kafka is away · 30,112 in flight (12.4 MiB)"
+        "waiting: 5 · 0.0/s · 1 h 1 min old · Kafka is down · 30,112 in flight (12.4 MiB)"
     )
 
 

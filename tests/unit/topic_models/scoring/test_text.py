@@ -34,7 +34,7 @@ def test_tokens(text: str, expected: list[str]) -> None:
 def test_the_ascii_shortcut_gives_the_same_result() -> None:
     every = "".join(chr(code) for code in range(128))
     for text in (every, every[::-1], "A`B c's HTTP://X www.Y @Z &AMP; ZZZZ"):
-        assert tokens(text) == tokens(text + " \u3000")  # one character outside ASCII takes the long way
+        assert tokens(text) == tokens(text + " \u3000")  # one character outside ASCII takes the slow path
 
 
 def test_folding_is_one_to_one_and_final() -> None:

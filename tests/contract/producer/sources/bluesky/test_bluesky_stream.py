@@ -146,8 +146,8 @@ def test_hosts_are_tried_in_turn_until_one_answers(tmp_path: Path) -> None:
     network = Network(5)
     context = Context()
     with FakeJetstream(network) as host:
-        away = "ws://127.0.0.1:9"
-        source = open_source(f"{away},{away},{host.url}", tmp_path, start_of(network, host), context)
+        down = "ws://127.0.0.1:9"
+        source = open_source(f"{down},{down},{host.url}", tmp_path, start_of(network, host), context)
         assert len(set(ids(collect(source, 5)))) == 5
     assert context.status.reconnects["network"] in (0, 4), "nobody, or two attempts at each"
 
@@ -236,8 +236,8 @@ def hurried() -> Context:
     return Context(monotonic=lambda: time.monotonic() * 1000)
 
 
-def beside(step: Step) -> Step:
-    """A step that goes on while the next one runs."""
+def concurrently(step: Step) -> Step:
+    """Run a step while the next one runs."""
     return lambda stream: threading.Thread(target=step, args=(stream,)).start()
 
 
@@ -252,7 +252,7 @@ def test_a_silent_host_is_replaced_by_the_next(wire: str, fault: Step, tmp_path:
         while not context.status.reconnects and not stream.host.end.wait(0.01):
             clock.advance(QUICK.stall_s / 3)
 
-    with FakeJetstream(network, [[frames(1), beside(wait), fault]]) as idle, FakeJetstream(network) as other:
+    with FakeJetstream(network, [[frames(1), concurrently(wait), fault]]) as idle, FakeJetstream(network) as other:
         source = open_source(f"{idle.url},{other.url}", tmp_path, start_of(network, idle), context, wire=wire)
         events = collect(source, 20)
     assert set(ids(events)) == set(network.post_ids)
@@ -475,7 +475,7 @@ def test_closing_ends_a_reader_blocked_by_a_full_inbox(tmp_path: Path, monkeypat
         cast("Any", events).close()
 
 
-def test_memory_is_bounded_while_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_without_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.receiving.inbox.Inbox.__init__.__defaults__", (20_000, 100_000))
     monkeypatch.setattr("producer.sources.bluesky.reader.BATCH", 20)  # of 2,700 bytes: the bound holds for any timing
     network = Network(0, step_us=100)

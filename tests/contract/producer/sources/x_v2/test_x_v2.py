@@ -84,15 +84,15 @@ def test_the_check_asks_for_rules_and_usage_and_reads_no_post(setup: Setup) -> N
         ("wrong token", ConfigurationError, "check X_BEARER_TOKEN"),
         ("not enrolled", ConfigurationError, "move it into a pay-per-use project"),
         ("no rules", ConfigurationError, "`twitter-topics sources rules --apply`"),
-        ("away", RetryableError, "does not answer"),
+        ("down", RetryableError, "does not answer"),
     ],
 )
-def test_the_check_says_what_is_wrong(setup: Setup, answer: str, error: type[Exception], said: str) -> None:
+def test_the_check_names_the_problem(setup: Setup, answer: str, error: type[Exception], said: str) -> None:
     with FakeX() as x:
         x.forbidden = answer == "not enrolled"
         x.rules = {} if answer == "no rules" else x.rules
         token = "other-token" if answer == "wrong token" else TOKEN
-        source = setup.source("http://127.0.0.1:9" if answer == "away" else x, X_BEARER_TOKEN=token)
+        source = setup.source("http://127.0.0.1:9" if answer == "down" else x, X_BEARER_TOKEN=token)
         with pytest.raises(error) as caught:
             source.check()
     assert said in str(caught.value)
@@ -215,11 +215,12 @@ def test_odd_lines_are_events_too(setup: Setup) -> None:
 
 def test_a_second_process_is_reported(setup: Setup) -> None:
     taken = status(429, {"x-rate-limit-reset": str(NOW_MS // 1000 + 7)}, json.dumps(TOO_MANY_CONNECTIONS).encode())
-    told: list[str] = []
-    with FakeX(1, [[taken], [script.do(lambda: told.append(setup.context.status.sentence)), posts(1), keep_open]]) as x:
+    sentences: list[str] = []
+    note = script.do(lambda: sentences.append(setup.context.status.sentence))
+    with FakeX(1, [[taken], [note, posts(1), keep_open]]) as x:
         follow(setup.source(x), 1)
     assert setup.clock.waits == [60.0], "the reset time is that of the attempts, not of the other connection"
-    assert "another process is using this token" in told[0]
+    assert "another process is using this token" in sentences[0]
 
 
 def test_two_sources_at_one_account(setup: Setup) -> None:
@@ -280,8 +281,8 @@ def test_a_long_run_over_many_connections(setup: Setup) -> None:
 
 def test_the_token_is_sent_nowhere_else(setup: Setup) -> None:
     with FakeX() as x, FakeX() as elsewhere:
-        away = {"Location": elsewhere.url}
-        x.answer = lambda connection: connection.answer(302, b"", away)  # type: ignore[method-assign]
+        location = {"Location": elsewhere.url}
+        x.answer = lambda connection: connection.answer(302, b"", location)  # type: ignore[method-assign]
         with pytest.raises(ConfigurationError, match="X answered 302"):
             setup.source(x).check()
         assert elsewhere.requests == []

@@ -1,4 +1,4 @@
-"""X's limits and costs: attempts, backfill and caps, against a server that counts along."""
+"""X's limits and costs: attempts, backfill and caps, against a server that counts too."""
 
 from __future__ import annotations
 

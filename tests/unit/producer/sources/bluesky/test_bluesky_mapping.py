@@ -268,7 +268,7 @@ def test_an_edit_keeps_id_and_time(network: Network) -> None:
     assert bodies[1]["text"] == "after"
 
 
-def test_posts_that_come_again_after_a_resync_keep_their_time(network: Network) -> None:
+def test_posts_repeated_after_a_resync_keep_their_time(network: Network) -> None:
     first = network.post("old", did=DID)
     network.next_us += 10**12
     mapper = PostMapper()

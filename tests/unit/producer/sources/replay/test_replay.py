@@ -213,7 +213,7 @@ def test_a_stop_ends_the_reading_of_a_file(tmp_path: Path) -> None:
         ReplaySource.open(settings, None, context)
 
 
-def test_check_says_what_will_be_replayed(tmp_path: Path) -> None:
+def test_check_shows_what_will_be_replayed(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_793_491_203_427, 2_000]))
     source = opened(path)
     stored = path.stat().st_size

@@ -80,8 +80,8 @@ def broken() -> Exception:
 
 def test_a_download_resumes_where_it_broke_with_growing_waits() -> None:
     waits = Waits()
-    away = RetryableError("away")
-    answers = [away, away, Body(b"abc", broken()), away, Body(broken()), Body(b"de"), Body(b"f")]
+    down = RetryableError("down")
+    answers = [down, down, Body(b"abc", broken()), down, Body(broken()), Body(b"de"), Body(b"f")]
     assert download(answers, 6, waits.context) == ([b"abc", b"de", b"f"], [0, 0, 0, 3, 3, 3, 5])
     assert waits.seconds == pytest.approx([0.25, 0.5, 0.25, 0.5, 0.75, 0.25])
     assert all(answer.closed for answer in answers if isinstance(answer, Body))
@@ -90,7 +90,7 @@ def test_a_download_resumes_where_it_broke_with_growing_waits() -> None:
 
 def test_waits_for_a_store_are_bounded() -> None:
     waits = Waits()
-    download([*[RetryableError("away")] * 80, Body(b"a")], 1, waits.context)
+    download([*[RetryableError("down")] * 80, Body(b"a")], 1, waits.context)
     assert len(waits.seconds) == 80
     assert max(waits.seconds) == pytest.approx(16)
 
@@ -121,7 +121,7 @@ def test_a_damaged_object_is_not_requested_again() -> None:
 def test_a_stop_ends_the_wait_for_a_store() -> None:
     waits = Waits(stop_after=2)
     with pytest.raises(StoppedError):
-        download([RetryableError("away")] * 9, 3, waits.context)
+        download([RetryableError("down")] * 9, 3, waits.context)
     assert len(waits.seconds) == 2
 
 

@@ -1,4 +1,4 @@
-"""The spend guard: never beyond a cap, never under-counted, whatever happens to the process and the clock."""
+"""The spend guard never exceeds a cap and never under-counts, whatever happens to process and clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
 class Clock:
-    """Unix milliseconds that stand still until they are changed."""
+    """Unix milliseconds that change only when set."""
 
     def __init__(self, at: datetime = NOON) -> None:
         self.ms = int(at.timestamp() * 1000)
@@ -148,7 +148,7 @@ def test_closing_without_reading_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "spend.json").exists()
 
 
-def test_a_clock_set_back_makes_nothing_free(tmp_path: Path) -> None:
+def test_a_clock_set_back_frees_no_budget(tmp_path: Path) -> None:
     clock = Clock(datetime(2026, 12, 1, 0, 5, tzinfo=UTC))
     one = guard(tmp_path, caps(monthly=1000), clock)
     read(one, 1)
