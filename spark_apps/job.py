@@ -1,5 +1,5 @@
-"""How every batch job runs: its arguments and settings are checked before Spark starts, and its exit code is advice to
-the caller."""
+"""How every job and streaming app runs: a wrong argument or setting ends it with one logged sentence, before Spark
+starts, and its exit code is advice to the caller."""
 
 from __future__ import annotations
 
@@ -45,6 +45,17 @@ def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None)
     except TooFewTweetsError as error:
         log.error("%s", error)
         return EXIT_TOO_FEW_TWEETS
+    return 0
+
+
+def run_app(name: str, app: Callable[[Settings], None]) -> int:
+    """Run a streaming app until it is asked to stop. Returns the exit code: 0, or 78 as for a job."""
+    configure_logging()
+    try:
+        app(Settings())
+    except ConfigurationError as error:
+        logging.getLogger(name).error("%s", error)
+        return EXIT_CONFIGURATION
     return 0
 
 

@@ -5,9 +5,10 @@ Start it as plain Python (`python spark_apps/speed/aggregate_topics.py`): spark-
 
 from __future__ import annotations
 
-import logging
 import sys
+from typing import TYPE_CHECKING
 
+from spark_apps.job import run_app
 from twitter_topics.backends.query_keeper import QueryKeeper
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.counts.aggregation import Aggregation
@@ -16,16 +17,15 @@ from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.restorer import Restorer
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
-from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import reporter
-from twitter_topics.logs import configure_logging
-from twitter_topics.settings import Settings
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import Settings
 
 
-def main() -> None:
+def main(settings: Settings) -> None:
     """Build the aggregator and its publisher and keep them running."""
-    settings = Settings()
     state, points = CountsState.of(settings), HealthPoints(settings.influx)
     publisher = Publisher(state, CountsView(settings.influx))
     aggregation = Aggregation(
@@ -50,9 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    configure_logging()
-    try:
-        main()
-    except ConfigurationError as error:
-        logging.getLogger(__name__).error("%s", error)
-        sys.exit(EXIT_CONFIGURATION)
+    sys.exit(run_app("aggregate_topics", main))

@@ -6,23 +6,23 @@ SIGTERM. Start it as plain Python (`python spark_apps/speed/classify_tweets.py`)
 
 from __future__ import annotations
 
-import logging
 import sys
+from typing import TYPE_CHECKING
 
+from spark_apps.job import run_app
 from twitter_topics.archive.archiver import archiver_query
 from twitter_topics.backends.query_keeper import QueryKeeper
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.classification.classifier import classifier_query
-from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import reporter
-from twitter_topics.logs import configure_logging
-from twitter_topics.settings import Settings
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import Settings
 
 
-def main() -> None:
+def main(settings: Settings) -> None:
     """Build the archiver and the classifier and keep them running."""
-    settings = Settings()
     points = HealthPoints(settings.influx)
     spark = build_session(settings, "classify_tweets", driver_memory=settings.speed.driver_memory, streaming=True)
     queries = [archiver_query(spark, settings), classifier_query(spark, settings)]
@@ -34,9 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    configure_logging()
-    try:
-        main()
-    except ConfigurationError as error:
-        logging.getLogger(__name__).error("%s", error)
-        sys.exit(EXIT_CONFIGURATION)
+    sys.exit(run_app("classify_tweets", main))

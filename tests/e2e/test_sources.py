@@ -9,7 +9,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tests.fakes import jetstream, script, x_api
 from tests.fakes.bluesky_network import Network
 from tests.fakes.mastodon import FakeMastodon
 from tests.fakes.twitter_v1 import FakeTwitter
+from tests.waiting import until
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
 from twitter_topics.health.points import HealthPoints
@@ -121,15 +122,6 @@ def _tweet(tweet_id: str, time_ms: int) -> dict[str, Any]:
     return {"id_str": tweet_id, "text": f"storm and song {tweet_id}", "timestamp_ms": str(time_ms), "user": {}}
 
 
-def until(condition: Callable[[], Any], seconds: float, what: Callable[[], object]) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.3)
-    pytest.fail(f"not within {seconds:.0f} s: {what()}")
-
-
 class Running:
     """The stack, with a model from the start, and the test's questions to it."""
 
@@ -203,7 +195,7 @@ def test_every_post_arrives_once_although_kafka_was_down_and_all_producers_were_
 ) -> None:
     networks.begin()
     half = HALF * len(LIVE) + N
-    until(lambda: running.search.count() >= half, 180, lambda: f"{running.search.count()} of {half} indexed")
+    until(lambda: running.search.count() >= half, 180, lambda: f"{running.search.count()} of {half} indexed", pause=0.3)
 
     running.stack.supervisor.stop(["kafka"])
     networks.go_on()
@@ -219,7 +211,12 @@ def test_every_post_arrives_once_although_kafka_was_down_and_all_producers_were_
     everything = networks.ids()
     total = N * (len(LIVE) + 1)
     assert len(everything) == total
-    until(lambda: running.search.count() >= total, 240, lambda: f"{running.search.count()} of {total} indexed")
+    until(
+        lambda: running.search.count() >= total,
+        240,
+        lambda: f"{running.search.count()} of {total} indexed",
+        pause=0.3,
+    )
     report = audit(RealStores(running.settings), retention_days=14, wait_seconds=240, still_seconds=90)
     assert report.state == "ok", [f"{one.hop}: {one.text}" for one in report.findings]
     facts = report.facts
@@ -245,6 +242,7 @@ def test_every_stop_of_a_network_without_a_past_is_a_gap_in_kafka_and_influxdb(r
             lambda: set(points.gaps(0, 2 * 10**12)) == set(in_kafka),
             30,
             lambda: f"InfluxDB has {points.gaps(0, 2 * 10**12)}, Kafka {in_kafka}",
+            pause=0.3,
         )
     finally:
         points.close()

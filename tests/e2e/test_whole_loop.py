@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
 from tests.fakes.x_api import FakeX
+from tests.waiting import until
 from twitter_topics.audit.balance import Report
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
@@ -40,7 +41,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 REPEATED = 250
 BROKEN = [b"{broken", b'{"id_str":"1","text":"no time"}', b"\xff\xfe"]
 RATE = 6_000 / 86_400
-"""Tweets a second."""
+"""Tweets per second."""
 
 
 def made_up_tweets(hours: float, seed: int) -> list[bytes]:
@@ -49,15 +50,6 @@ def made_up_tweets(hours: float, seed: int) -> list[bytes]:
     stream = Stream(seed, RATE, now_ms - int(hours * 3_600_000), load_themes())
     tweets = itertools.takewhile(lambda tweet: tweet[0] < now_ms - 60_000, map(stream.tweet, itertools.count()))
     return [json.dumps(body, ensure_ascii=False).encode() for _, body in tweets]
-
-
-def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.5)
-    pytest.fail(f"not within {seconds:.0f} s: {what}")
 
 
 class Loop:
@@ -98,8 +90,8 @@ class Loop:
 
     def run_dag(self, dag_id: str, conf: dict[str, Any]) -> Run:
         """Trigger a DAG and wait for its success."""
-        run = until(lambda: self.airflow.trigger(dag_id, conf), 120, f"{dag_id} is known")
-        ended = until(lambda: (now := self.airflow.run(run)).finished and now, 900, f"{dag_id} ends")
+        run = until(lambda: self.airflow.trigger(dag_id, conf), 120, f"{dag_id} is known", pause=0.5)
+        ended = until(lambda: (now := self.airflow.run(run)).finished and now, 900, f"{dag_id} ends", pause=0.5)
         tasks = {task.task_id: task.state for task in self.airflow.tasks(run)}
         assert ended.state == "success", (dag_id, tasks)
         return ended
@@ -132,7 +124,7 @@ def test_every_tweet_is_archived_indexed_and_counted_once_through_kill_9(loop: L
     assert loop.search.count() == 0  # before the first model the classifier waits, and skips nothing
     first = tour.wait_for_champion()
 
-    until(lambda: 0 < loop.search.count() < loop.tweets, 180, "the classifier is in the middle of its work")
+    until(lambda: 0 < loop.search.count() < loop.tweets, 180, "the classifier is in the middle of its work", pause=0.5)
     loop.kill("classify-tweets")
     loop.kill("aggregate-topics")
 
@@ -151,7 +143,7 @@ def test_a_promoted_model_takes_over_without_a_restart_and_without_a_gap(loop: L
     loop.run_dag("topic_retraining", {"seed": 2})
     second = loop.models.versions()[-1]
     assert second != first.version
-    until(lambda: _ended(loop.airflow.newest_run("model_promotion")), 120, "the gate has judged")
+    until(lambda: _ended(loop.airflow.newest_run("model_promotion")), 120, "the gate has judged", pause=0.5)
     champion = loop.models.champion()
     assert champion is not None
     if champion.version != second:  # the gate may reject an equally good model

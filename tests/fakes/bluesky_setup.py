@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from producer.position import SourcePosition
 from producer.receiving.rules import WaitRules
@@ -22,23 +18,6 @@ from twitter_topics.settings import Settings
 
 QUICK = WaitRules(0.001, 0.01, 0.001, 0.01, 0.001, 0.01, stall_s=30.0)
 WIRES = ("v1", "v2")
-
-
-@pytest.fixture
-def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.sources.bluesky.source.POLL_S", 0.02)
-    monkeypatch.setattr("producer.sources.bluesky.reader.POLL_S", 0.02)
-    monkeypatch.setattr("producer.sources.bluesky.connection.CLOSE_S", 0.1)
-
-
-@pytest.fixture
-def nothing_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    left = [thread for thread in threading.enumerate() if thread not in before]
-    for thread in left:  # a thread of the client library ends just after its connection
-        thread.join(10.0)
-    assert [thread.name for thread in left if thread.is_alive()] == []
 
 
 def open_source(

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
+from tests.waiting import until
 from twitter_topics.backends.database import Database
 from twitter_topics.counts.batch import Lane
 from twitter_topics.counts.state import CountsState
@@ -74,20 +75,17 @@ def server() -> Iterator[URL]:
 
 
 def _wait_for(url: URL) -> None:
-    import time
-
-    until = time.monotonic() + 60
     database = Database("X", url)
-    while True:
+
+    def answers() -> bool:
         try:
             with database.transaction():
-                pass
-            database.close()
+                return True
         except RetryableError:
-            assert time.monotonic() < until
-            time.sleep(0.1)
-        else:
-            return
+            return False
+
+    until(answers, 60, "PostgreSQL answers", pause=0.1)
+    database.close()
 
 
 @pytest.fixture

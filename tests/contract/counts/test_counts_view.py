@@ -17,6 +17,7 @@ from hypothesis import settings as run_with
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from tests.waiting import until
 from twitter_topics.backends.database import Database, database_url
 from twitter_topics.backends.influx import POINTS_PER_REQUEST, InfluxStore, tag_text
 from twitter_topics.counts.aggregation import Aggregation
@@ -264,14 +265,11 @@ def test_sixty_corrections_of_the_same_hours_are_all_read_right(small_cache: str
 
 
 def _wait_for(influx: InfluxStore) -> None:
-    import time
-
-    until = time.monotonic() + 30
-    while True:
+    def answers() -> bool:
         try:
             influx.ensure_database()
         except RetryableError:
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        else:
-            return
+            return False
+        return True
+
+    until(answers, 30, "InfluxDB answers", pause=0.05)

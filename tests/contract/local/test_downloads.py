@@ -124,7 +124,7 @@ def test_another_file_than_the_locked_one_is_not_kept(server: Server, tmp_path: 
     assert list(wanted.path.parent.iterdir()) == []
 
 
-def test_posts_that_cannot_arrive_are_not_requested_again(server: Server, tmp_path: Path) -> None:
+def test_a_missing_file_is_not_requested_again(server: Server, tmp_path: Path) -> None:
     server.status = 404
     with pytest.raises(RetryableError, match="404"):
         fetch_all([download(server, tmp_path)])

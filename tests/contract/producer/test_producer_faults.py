@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from producer.buffering.segments import frames
 from producer.position import PositionFile, SourcePosition
 from tests.contract.kafka_records import PATIENCE_S, kafka_admin, own_topics, read_topic
 from tests.contract.producer.live_numbers import NAME, POINTS
+from tests.waiting import until
 from twitter_topics.errors import EXIT_CONFIGURATION
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.testing.broker import Broker
@@ -106,13 +106,6 @@ def ended(runs: Runs) -> Iterator[Runs]:
         runs.end()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = LATE_S) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def finish(runs: Runs, size: int) -> None:
     """Let a run without faults send the rest; check that every number arrived and nothing is left on disk."""
     assert runs.start(size, limit=size).wait(PATIENCE_S) == 0
@@ -154,16 +147,16 @@ def test_a_broker_outage_misses_nothing(broker: Broker, runs: Runs, fault: str) 
     size = 20_000
     running = runs.start(size, limit=size)
     try:
-        wait_for(lambda: runs.position().count > 500)
+        until(lambda: runs.position().count > 500, LATE_S)
         before = threads_and_files(running)
         {"paused": broker.pause, "killed": broker.kill, "stopped": broker.stop}[fault]()
-        wait_for(runs.waits)
+        until(runs.waits, LATE_S)
         health = runs.health()
         assert health is not None
         assert "Kafka" in health.error
         held = runs.spooled_bytes()
         if held < 1_000_000:  # still receiving
-            wait_for(lambda: runs.spooled_bytes() > held)
+            until(lambda: runs.spooled_bytes() > held, LATE_S)
         threads, files = threads_and_files(running)
         assert threads <= before[0] + 1
         assert files < before[1] + 20  # sockets of rejected attempts wait for the garbage collector
@@ -186,8 +179,8 @@ def test_started_without_kafka_it_receives_and_the_next_start_sends_the_rest(run
     size = 3_000
     with ended(Runs(runs.folder, {**runs.variables, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"})) as cut_off:
         running = cut_off.start(size)
-        wait_for(lambda: cut_off.spooled_bytes() > 500_000)
-        wait_for(cut_off.waits)
+        until(lambda: cut_off.spooled_bytes() > 500_000, LATE_S)
+        until(cut_off.waits, LATE_S)
         running.terminate()
         assert running.wait(20) == 0
     assert cut_off.position().count == 0
@@ -199,7 +192,7 @@ def test_started_without_its_topics_it_waits_for_them(broker: Broker, tmp_path: 
     names = {f"KAFKA_{kind}_TOPIC": f"later-{kind.lower()}" for kind in ("RAW", "DELETION", "DEAD_LETTER", "GAP")}
     with ended(Runs(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": broker.address, **names})) as runs:
         running = runs.start(1_000, limit=1_000)
-        wait_for(runs.waits)
+        until(runs.waits, LATE_S)
         health = runs.health()
         assert health is not None
         assert "later-raw" in health.error

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from tests.waiting import until
 from twitter_topics.backends.query_keeper import NotReady, Patience, Query, QueryKeeper
 from twitter_topics.errors import ConfigurationError, RetryableError
 
@@ -71,13 +71,6 @@ def running(keeper: QueryKeeper) -> Iterator[list[BaseException]]:
         keeper.stop()
         thread.join(timeout=20)
         assert not thread.is_alive()
-
-
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never became true"
-        time.sleep(0.01)
 
 
 def test_a_running_query_reports_rate_lag_and_batch_time() -> None:

@@ -6,7 +6,6 @@ import gzip
 import os
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -42,7 +41,6 @@ from tests.fakes.script import (
     keep_alive,
     keep_open,
     no_chunk,
-    nothing_left_behind,
     posts,
     raw,
     reset,
@@ -55,6 +53,7 @@ from twitter_topics.backends.http_answers import Answer, Bearer, reset_in_s, ske
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.records.gap import Gap
 
+pytestmark = pytest.mark.usefixtures("no_thread_left")
 BEGIN_MS = 1_790_000_000_000
 Script = list[list[Step]]
 
@@ -110,12 +109,6 @@ class StreamClient:
                 break
         cast("Any", received).close()
         return lines, gaps
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_left() -> Iterator[None]:
-    with nothing_left_behind():
-        yield
 
 
 def objects(*numbers: int) -> list[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from producer.sources.mastodon import MastodonSource
 from producer.sources.mastodon.mapping import StatusMapper, unix_ms
 from producer.sources.mastodon.sse import Assembler, ServerEvent
 from producer.sources.mastodon.text import plain_text
+from tests.fakes.following import follow, keys
 from tests.fakes.mastodon import TOKEN, FakeMastodon, event, status_of
 from tests.fakes.script import (
     FakeClock,
@@ -26,7 +26,6 @@ from tests.fakes.script import (
     keep_alive,
     keep_open,
     message,
-    nothing_left_behind,
     posts,
     raw,
     stall,
@@ -39,14 +38,9 @@ from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet, tweet_text
 from twitter_topics.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("no_thread_left")
 TIME_MS = 1_790_000_000_123
 HOST = "made-up.example"
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_left() -> Iterator[None]:
-    with nothing_left_behind():
-        yield
 
 
 class Followed:
@@ -60,23 +54,12 @@ class Followed:
         self.source = MastodonSource(mastodon, SourcePosition({}), self.context, rules)
 
     def until(self, number: int) -> list[Event]:
-        """Return this many events other than gaps."""
-        events: list[Event] = []
-        for one in self.source.events():
-            events += [] if one is None else [one]
-            if sum(each.kind != "gap" for each in events) == number:
-                break
-        self.source.close()
-        return events
+        return follow(self.source, number)
 
 
 def ids(server: FakeMastodon, number: int) -> list[str]:
     host = server.url.removeprefix("http://")
     return [f"mastodon:{host}/{server.post_id(one)}" for one in range(number)]
-
-
-def keys(events: list[Event], kind: str = "post") -> list[str]:
-    return [one.key.decode() for one in events if one.kind == kind]
 
 
 def test_every_post_arrives_despite_all_faults_and_is_readable_downstream() -> None:

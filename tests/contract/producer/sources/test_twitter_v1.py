@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,6 +17,7 @@ from producer.receiving.rules import X
 from producer.source import Context, Event
 from producer.sources.twitter_v1 import LineReader, TwitterSource, api_url, read_message
 from producer.status import Status
+from tests.fakes.following import follow, keys
 from tests.fakes.script import (
     FakeClock,
     cut,
@@ -26,7 +26,6 @@ from tests.fakes.script import (
     keep_alive,
     keep_open,
     message,
-    nothing_left_behind,
     posts,
     raw,
     stall,
@@ -40,11 +39,7 @@ from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 from twitter_topics.settings import Settings
 
-
-@pytest.fixture(autouse=True)
-def _no_thread_left() -> Iterator[None]:
-    with nothing_left_behind():
-        yield
+pytestmark = pytest.mark.usefixtures("no_thread_left")
 
 
 class Followed:
@@ -61,18 +56,7 @@ class Followed:
         self.source = TwitterSource(twitter, opened.start, self.context, replace(X, stall_s=stall_s))
 
     def until(self, number: int) -> list[Event]:
-        """Return this many events other than gaps."""
-        events: list[Event] = []
-        for event in self.source.events():
-            events += [] if event is None else [event]
-            if sum(one.kind != "gap" for one in events) == number:
-                break
-        self.source.close()
-        return events
-
-
-def keys(events: list[Event], kind: str = "post") -> list[str]:
-    return [event.key.decode() for event in events if event.kind == kind]
+        return follow(self.source, number)
 
 
 def ids(server: FakeTwitter, number: int) -> list[str]:

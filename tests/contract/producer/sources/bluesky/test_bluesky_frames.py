@@ -11,11 +11,10 @@ import zstandard
 from producer.source import Context
 from producer.sources.bluesky.dictionary import Dictionary, TooLargeError
 from tests.fakes.bluesky_network import Network
-from tests.fakes.bluesky_setup import WIRES, collect, ids, nothing_left, open_source, short_polls, start_of
+from tests.fakes.bluesky_setup import WIRES, collect, ids, open_source, start_of
 from tests.fakes.jetstream import FakeJetstream, follow, frames, raw_binary, status, trained_dictionary
 
-__all__ = ["nothing_left", "short_polls"]
-pytestmark = pytest.mark.usefixtures("short_polls", "nothing_left")
+pytestmark = pytest.mark.usefixtures("short_polls", "no_thread_left")
 
 # --- large frames
 

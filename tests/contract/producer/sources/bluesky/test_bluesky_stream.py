@@ -23,9 +23,7 @@ from tests.fakes.bluesky_setup import (
     gaps,
     ids,
     in_order,
-    nothing_left,
     open_source,
-    short_polls,
     start_of,
 )
 from tests.fakes.jetstream import (
@@ -48,8 +46,7 @@ from tests.fakes.script import FakeClock
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.gap import Gap
 
-__all__ = ["nothing_left", "short_polls"]
-pytestmark = pytest.mark.usefixtures("short_polls", "nothing_left")
+pytestmark = pytest.mark.usefixtures("short_polls", "no_thread_left")
 HOUR_US = 3_600_000_000
 
 # --- no fault loses a post

@@ -6,7 +6,6 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,13 +45,6 @@ from tests.fakes.x_api import (
 from tests.fakes.x_setup import NOW_MS, Setup, follow, gaps, ids
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
-
-
-@pytest.fixture
-def setup(tmp_path: Path) -> Iterator[Setup]:
-    with Setup.closing(tmp_path) as made:
-        yield made
-
 
 # --- before it begins
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -28,13 +26,6 @@ from tests.fakes.x_api import (
 from tests.fakes.x_setup import NOW_MS, Setup, follow, gaps, ids
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.records.gap import Gap
-
-
-@pytest.fixture
-def setup(tmp_path: Path) -> Iterator[Setup]:
-    with Setup.closing(tmp_path) as made:
-        yield made
-
 
 # --- limits
 
