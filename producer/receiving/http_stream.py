@@ -145,23 +145,23 @@ class HttpStream:
         """
         self._thread.start()
         try:
-            while True:
-                if self._context.stop.is_set():
-                    self.close()
-                ended = self._ended.is_set()
-                batches = self._inbox.take(POLL_S)
-                for batch in batches:
-                    self.connection = batch.connection
-                    yield from batch.lines
-                    self._gaps.handed_on(batch.at_ms)
-                if not batches:
-                    if ended:
-                        break
+            for batch in self._inbox.items(POLL_S, self._has_ended):
+                if batch is None:
                     yield None
+                    continue
+                self.connection = batch.connection
+                yield from batch.lines
+                self._gaps.handed_on(batch.at_ms)
         finally:
             self.close()
         if self._error is not None:
             raise self._error
+
+    def _has_ended(self) -> bool:
+        """Close if asked to stop; return whether the reading thread has ended."""
+        if self._context.stop.is_set():
+            self.close()
+        return self._ended.is_set()
 
     def hang_up(self, cause: str, sentence: str) -> None:
         """Drop the current connection, if any, and reconnect by the rules. Lines already received are kept."""

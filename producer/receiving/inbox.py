@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Condition
 from typing import Generic, Protocol, TypeVar
 
@@ -55,6 +55,21 @@ class Inbox(Generic[Item]):
             self._bytes = 0
             self._changed.notify_all()
         return taken
+
+    def items(self, seconds: float, ended: Callable[[], bool]) -> Iterator[Item | None]:
+        """Yield items until the thread that puts them has ended and all are taken; None after `seconds` without one.
+
+        Args:
+            ended: asked before each look into the inbox, so that no last item is missed.
+        """
+        while True:
+            last = ended()
+            taken = self.take(seconds)
+            yield from taken
+            if not taken:
+                if last:
+                    return
+                yield None
 
     def close(self) -> None:
         """Accept no more items and wake all waiters; items already inside can still be taken."""

@@ -111,22 +111,22 @@ class BlueskySource:
         """Yield posts, edits, notices and unreadable events as they arrive; None after half a second of silence."""
         self._thread.start()
         try:
-            while True:
-                if self._context.stop.is_set():
-                    self.close()
-                ended = not self._thread.is_alive()
-                batches = self._inbox.take(POLL_S)
-                for batch in batches:
-                    yield from batch.events
-                    self._watch.handed_on(batch.at_ms)
-                if not batches:
-                    if ended:
-                        break
+            for batch in self._inbox.items(POLL_S, self._has_ended):
+                if batch is None:
                     yield None
+                    continue
+                yield from batch.events
+                self._watch.handed_on(batch.at_ms)
         finally:
             self.close()
         if self._reader.error is not None:
             raise self._reader.error
+
+    def _has_ended(self) -> bool:
+        """Close if asked to stop; return whether the reading thread has ended."""
+        if self._context.stop.is_set():
+            self.close()
+        return not self._thread.is_alive()
 
     def close(self) -> None:
         self._closed.set()
