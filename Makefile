@@ -99,6 +99,6 @@ lock:
 	$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt
 
 # deletes data, logs and secrets of the stack; downloads stay
-STATE := $(or $(LOCAL_STATE_DIR),.local)
-clean: stop
-	@[ ! -d "$(STATE)" ] || { cd "$(STATE)" && rm -rf airflow archive checkpoints counts data health log producer run tmp work secrets.json; }
+clean:
+	@[ -x $(CLI) ] || { echo "make clean needs .venv, to read the settings; run make bootstrap first" >&2; exit 1; }
+	@$(CLI) clean --yes

@@ -1,4 +1,4 @@
-"""Commands for the local stack: up, down, status, doctor, logs."""
+"""Commands for the local stack: up, down, clean, status, doctor, logs."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def down() -> None:
     from twitter_topics.local.stack import Stack
 
     Stack(Settings(), say).down()
+
+
+def clean(yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> None:
+    """Stop everything, and delete data, logs and secrets. Downloads stay."""
+    from twitter_topics.local.stack import Stack
+
+    stack = Stack(Settings(), say)
+    if not yes:
+        typer.confirm(f"Delete all data, logs and secrets in {stack.layout.state}?", abort=True)
+    stack.clean()
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:

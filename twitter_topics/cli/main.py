@@ -71,6 +71,7 @@ def _options(
 
 for command in (local_stack.up, local_stack.down, local_stack.status, local_stack.doctor, local_stack.logs):
     app.command()(command)
+app.command()(local_stack.clean)
 app.command("stop", help="Stop everything, like down.")(local_stack.down)
 for command in (demo.demo, topics.topics, models.models, audit.audit):
     app.command()(command)

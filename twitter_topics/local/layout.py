@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ SHARED = PROJECT / ".local"
 
 RECIPES = PROJECT / "deploy" / "local"
 _SPLIT_AT = ",?"
+_FOLDERS = (
+    *("log", "health", "work", "tmp", "data", "archive", "counts", "checkpoints", "producer", "airflow"),
+    "run",  # deleted last, because it has the lock, which marks the state folder as a stack's
+)
 _LONGEST_SOCKET_PATH = 90  # the kernel's limit is 108 bytes, and supervisord first binds FILE.PID
 
 
@@ -90,6 +95,11 @@ class Layout:
             raise ConfigurationError(f"{folder} belongs to another user; set LOCAL_STATE_DIR to a shorter path")
         return folder / f"{self.stack_id}.sock"
 
+    @property
+    def lock(self) -> Path:
+        """Held by `up` and `down`. It exists in every folder in which a stack was started or stopped."""
+        return self.run / "up.lock"
+
     def service_state(self, name: str) -> Path:
         """Return the state file of a service, written by its runner."""
         return self.run / f"{name}.state.json"
@@ -101,20 +111,45 @@ class Layout:
         return self.log / f"{name}.log"
 
     def make(self) -> None:
-        """Create the folders, closed to other users."""
+        """Create the folders, closed to other users.
+
+        Raises:
+            ConfigurationError: one of them exists already and is not a stack's.
+        """
+        if not self._is_a_stacks() and (foreign := [name for name in _FOLDERS if _has_files(self.state / name)]):
+            found = ", ".join(sorted(foreign))
+            raise ConfigurationError(f"LOCAL_STATE_DIR={self.state} has other files in {found}; use another folder")
         # Hadoop's local file system writes 0755 and 0644 whatever the umask: only a closed parent folder protects
-        data = ("data", "archive", "counts", "checkpoints", "producer", "airflow")
-        names = ("run", "log", "health", "work", "tmp", *data)
         self.state.mkdir(parents=True, exist_ok=True)
-        for name in names:
+        for name in _FOLDERS:
             folder = self.state / name
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
+        self.lock.touch()
+
+    def delete(self) -> list[str]:
+        """Delete data, logs and secrets of a stopped stack and return their names. Everything else in the state folder
+        stays, downloads included."""
+        found = [self.state / name for name in (self.secrets.name, *_FOLDERS)] if self._is_a_stacks() else []
+        found = [path for path in found if path.exists() or path.is_symlink()]
+        for path in found:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        return [path.name for path in found]
+
+    def _is_a_stacks(self) -> bool:
+        return self.state == SHARED or self.lock.exists()
 
 
 JARS = SHARED / "jars"
 ELASTICSEARCH = SHARED / "elasticsearch"
 INFLUXDB = SHARED / "influxdb"
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -105,7 +105,7 @@ class Stack:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Allow one `up` or `down` at a time; a second one waits."""
-        with (self.layout.run / "up.lock").open("w") as file:
+        with self.layout.lock.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -285,6 +285,13 @@ class Stack:
                 raise RetryableError(f"processes {sorted(left)} do not end; kill them")
             what = "stopped" if was_up else "was not running"
             self._say(what + (f", {count} leftover processes ended" if count else ""))
+
+    def clean(self) -> None:
+        """Stop everything, and delete data, logs and secrets of the stack."""
+        if self.layout.lock.exists():
+            self.down()
+        deleted = self.layout.delete()
+        self._say(f"{self.layout.state}: " + (f"deleted {', '.join(deleted)}" if deleted else "nothing to delete"))
 
     def _stop_all(self) -> None:
         groups = {name: info["group"] for name, info in self.supervisor.states().items()}

@@ -15,7 +15,9 @@ from twitter_topics.audit.balance import Facts, Report, State
 from twitter_topics.cli.main import app
 from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_TRY_AGAIN, ConfigurationError, RetryableError
 from twitter_topics.local import doctor, java, services
-from twitter_topics.settings import Settings
+from twitter_topics.local.layout import Layout
+from twitter_topics.settings import PROJECT, Settings
+from twitter_topics.settings.env_file import ENV_FILE_VARIABLE
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +47,34 @@ def test_down_without_a_stack_succeeds() -> None:
 
 def test_stop_is_down() -> None:
     assert (run("stop").exit_code, run("stop").output) == (0, run("down").output)
+
+
+def test_clean_finds_the_state_folder_that_only_the_env_file_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCAL_STATE_DIR")
+    (tmp_path / ".env").write_text(f"LOCAL_STATE_DIR={tmp_path}/elsewhere\n")
+    monkeypatch.setenv(ENV_FILE_VARIABLE, str(tmp_path / ".env"))
+    layout = Layout(tmp_path / "elsewhere")
+    layout.make()
+    layout.secrets.touch()
+    assert run("clean").exit_code != 0, "not confirmed"
+    assert layout.secrets.exists()
+    assert run("clean", "--yes").exit_code == 0
+    assert list(layout.state.iterdir()) == []
+
+
+def test_clean_without_a_stack_creates_and_deletes_nothing(tmp_path: Path) -> None:
+    cleaned = run("clean", "--yes")
+    assert cleaned.exit_code == 0
+    assert "nothing to delete" in cleaned.output
+    assert not (tmp_path / "state").exists()
+
+
+def test_make_clean_is_the_command() -> None:
+    recipe = (PROJECT / "Makefile").read_text().split("\nclean:", 1)[1]
+    assert "rm " not in recipe
+    assert "$(CLI) clean --yes" in recipe
 
 
 def test_the_version_is_the_packages() -> None:

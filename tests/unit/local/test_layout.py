@@ -23,3 +23,42 @@ def test_a_relative_state_folder_starts_at_the_project(tmp_path: Path, monkeypat
 def test_a_path_that_a_server_would_split_is_named(tmp_path: Path, character: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"LOCAL_STATE_DIR=\S+ contains \{character};"):
         Layout.of(Settings({"LOCAL_STATE_DIR": f"{tmp_path}/a{character}b"}).local)
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_only_the_stacks_files_are_deleted(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "state")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "kept").touch()
+    layout.make()
+    (layout.state / "notes.txt").touch()
+    for name in ("data/kafka/0.log", "log/kafka.log", "jars/spark/one.jar", "secrets.json"):
+        (layout.state / name).parent.mkdir(parents=True, exist_ok=True)
+        (layout.state / name).touch()
+    layout.work.rmdir()
+    layout.work.symlink_to(tmp_path / "disk")
+    assert {"data", "log", "run", "work", "secrets.json"} < set(layout.delete())
+    assert files_in(tmp_path) == {"disk/kept", "state/notes.txt", "state/jars/spark/one.jar"}
+    assert layout.delete() == []
+
+
+@pytest.mark.parametrize("name", ["data/mine.csv", "secrets.json"])
+def test_nothing_is_deleted_from_a_folder_without_a_stack(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    assert Layout(tmp_path).delete() == []
+    assert files_in(tmp_path) == {name}
+
+
+def test_a_folder_with_other_files_does_not_become_a_stacks(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine.csv").touch()
+    with pytest.raises(ConfigurationError, match=r"LOCAL_STATE_DIR=\S+ has other files in data; use another folder"):
+        Layout(tmp_path).make()
+    assert files_in(tmp_path) == {"data/mine.csv"}
+    (tmp_path / "data" / "mine.csv").unlink()
+    Layout(tmp_path).make()
+    Layout(tmp_path).make()
