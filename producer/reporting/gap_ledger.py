@@ -10,9 +10,7 @@ from threading import Lock
 from typing import BinaryIO, Self
 
 from producer.reporting.background import Background
-from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.errors import IntegrityError
-from twitter_topics.health.points import HealthPoints
 from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
@@ -54,6 +52,9 @@ class GapLedger:
     @classmethod
     def open(cls, settings: Settings, name: str) -> Self:
         """Open the ledger of the source `name`."""
+        from twitter_topics.backends.influx import SHORT_TIMEOUT_S  # its client imports pandas: a second
+        from twitter_topics.health.points import HealthPoints
+
         points = HealthPoints(settings.influx, timeout_s=SHORT_TIMEOUT_S)
         return cls(settings.producer.state_dir / f"{name}-gaps.jsonl", points.write_gap, release=points.close)
 

@@ -1,7 +1,8 @@
-"""Unit tests use no network: tests that do belong in tests/contract."""
+"""Unit tests use no network, and do not wait for the disk."""
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,13 @@ from typing import Any
 import pytest
 
 _NETWORK = (socket.AF_INET, socket.AF_INET6)
+
+
+@pytest.fixture(autouse=True)
+def _quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for the disk: no test here can see whether it was waited for."""
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, lambda _file: None)
 
 
 @pytest.fixture(autouse=True)

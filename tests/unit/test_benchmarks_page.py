@@ -27,7 +27,7 @@ def test_the_page_names_machine_versions_and_load(result: dict[str, Any]) -> Non
     shown = report.page(result)
     assert "Abacus 9000, 3 cores" in shown
     assert "Kafka 99.1" in shown
-    assert "1.2 at the beginning, 7.5 at the end" in shown
+    assert "1.2 at the start, 7.5 at the end" in shown
 
 
 def test_a_run_without_an_outage_has_no_chapter_about_it(result: dict[str, Any]) -> None:

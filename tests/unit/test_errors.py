@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from functools import cache
 from pathlib import Path
 
 from twitter_topics import errors
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, Exception)}
 
 
+@cache
 def exception_classes() -> dict[str, set[str]]:
     """Names of the exception classes, each with the names of its bases."""
     files = [path for folder in ("twitter_topics", "producer", "spark_apps") for path in (ROOT / folder).rglob("*.py")]

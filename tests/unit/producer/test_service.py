@@ -363,6 +363,7 @@ def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_
             threading.Timer(0.3, run.stop.set).start()
 
     run.reports.report = report  # type: ignore[method-assign]
+    monkeypatch.setattr("producer.service.TICK_S", 0.05)
     monkeypatch.setattr("producer.service.STOP_S", 0.1)
     assert run.follow() == "stopped"
     assert any("PRODUCER_SPOOL_MAX_MB" in sentence for sentence in said)

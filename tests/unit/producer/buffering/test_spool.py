@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import pytest
 from hypothesis import given, settings
@@ -142,16 +143,41 @@ def test_records_before_the_position_are_not_read_again(tmp_path: Path) -> None:
     assert Segments.recover(tmp_path, after=6).forgotten == 0
 
 
-@given(st.data())
-@settings(max_examples=150, deadline=None)
-def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(data: st.DataObject) -> None:
-    with folder() as name:
-        segments = Segments.recover(name)
+class StoredSpool(NamedTuple):
+    """Ten batches of two records, and the size of the spool after each."""
+
+    folder: Path
+    sizes: list[int]
+
+    @classmethod
+    def make(cls, name: Path, segment_bytes: int) -> Self:
+        segments = Segments.recover(name, segment_bytes=segment_bytes)
         sizes = []
         for first in range(1, 20, 2):
             segments.append(batch(first, first + 1))
             sizes.append(segments.bytes)
         segments.close()
+        return cls(name, sizes)
+
+
+@pytest.fixture(scope="module")
+def one_segment(tmp_path_factory: pytest.TempPathFactory) -> StoredSpool:
+    return StoredSpool.make(tmp_path_factory.mktemp("one"), 100_000)
+
+
+@pytest.fixture(scope="module")
+def many_segments(tmp_path_factory: pytest.TempPathFactory) -> StoredSpool:
+    return StoredSpool.make(tmp_path_factory.mktemp("many"), 200)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(
+    one_segment: StoredSpool, data: st.DataObject
+) -> None:
+    sizes = one_segment.sizes
+    with folder() as name:
+        shutil.copytree(one_segment.folder, name, dirs_exist_ok=True)
         [path] = name.glob("*.spool")
         cut = data.draw(st.integers(0, sizes[-1] - 1))
         os.truncate(path, cut)
@@ -167,12 +193,11 @@ def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(data: st.DataO
 
 @given(st.data())
 @settings(max_examples=250, deadline=None)
-def test_a_changed_byte_costs_at_most_one_batch_and_is_reported(data: st.DataObject) -> None:
+def test_a_changed_byte_costs_at_most_one_batch_and_is_reported(
+    one_segment: StoredSpool, many_segments: StoredSpool, data: st.DataObject
+) -> None:
     with folder() as name:
-        segments = Segments.recover(name, segment_bytes=data.draw(st.sampled_from([200, 100_000])))
-        for first in range(1, 20, 2):
-            segments.append(batch(first, first + 1))
-        segments.close()
+        shutil.copytree(data.draw(st.sampled_from([many_segments, one_segment])).folder, name, dirs_exist_ok=True)
         path = data.draw(st.sampled_from(sorted(name.glob("*.spool"))))
         content = bytearray(path.read_bytes())
         place = data.draw(st.integers(0, len(content) - 1))
