@@ -4,7 +4,7 @@
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
-#   make test | test-pythons | fresh-machines | lint | lock | docs | clean | bench-producer
+#   make test | coverage | test-pythons | fresh-machines | lint | lock | docs | clean | bench-producer
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -31,7 +31,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test test-pythons fresh-machines lint lock docs clean bench-producer bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage test-pythons fresh-machines lint lock docs clean bench-producer bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,8s/^# \{0,1\}//p' Makefile
@@ -66,7 +66,11 @@ doctor:
 # most of the time is spent waiting for servers, so there are more processes than cores
 PARALLEL := -n 3 --dist loadgroup --no-loadscope-reorder
 test: bootstrap-dev
-	@.venv/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
+	@.venv/bin/python -m pytest $(or $(ARGS),$(PARALLEL)) $(if $(COVERAGE),--cov)
+
+# all tests, with the floor of pyproject.toml
+coverage: COVERAGE := yes
+coverage: test
 
 # the tests on every supported Python of this machine
 test-pythons:
