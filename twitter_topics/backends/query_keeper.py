@@ -52,7 +52,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Times:
     """Times in seconds. A failed query restarts after `first`, then after twice as long each time, up to `longest`;
     running for `settled` resets the back-off. A query without a finished batch for `stalled` is not ok."""
 
@@ -91,13 +91,13 @@ class QueryKeeper:
     Args:
         queries: the queries to run.
         report: called for each query every few seconds; its OSError or TwitterTopicsError is only logged.
-        patience: back-off and intervals.
+        times: back-off and intervals.
     """
 
-    def __init__(self, queries: Sequence[Query], report: ReportHealth, *, patience: Patience | None = None) -> None:
+    def __init__(self, queries: Sequence[Query], report: ReportHealth, *, times: Times | None = None) -> None:
         self._queries = queries
         self._report = report
-        self._patience = patience or Patience()
+        self._times = times or Times()
         self._states = {query.name: _State() for query in queries}
         self._stop = threading.Event()
 
@@ -121,8 +121,8 @@ class QueryKeeper:
                     if time.monotonic() >= next_report:
                         self._report_all()
                         self._restart_stale()
-                        next_report = time.monotonic() + self._patience.report_every
-                    self._stop.wait(self._patience.look_every)
+                        next_report = time.monotonic() + self._times.report_every
+                    self._stop.wait(self._times.look_every)
             finally:
                 self._stop_queries()
 
@@ -147,7 +147,7 @@ class QueryKeeper:
             if state.waiting != str(reason):
                 log.info("%s is waiting: %s", query.name, reason)
             state.waiting, state.error = str(reason), ""
-            state.next_start = time.monotonic() + self._patience.first
+            state.next_start = time.monotonic() + self._times.first
         except (ConfigurationError, Py4JNetworkError):
             raise
         except Exception as error:  # noqa: BLE001 - the other queries keep running; report and log name the error
@@ -162,7 +162,7 @@ class QueryKeeper:
         state.restarts += 1
         state.waiting = ""
         state.error = _error_line(error)
-        wait = self._patience.wait(state.failures)
+        wait = self._times.wait(state.failures)
         state.next_start = time.monotonic() + wait
         log.error("%s failed, restarting in %.0f s: %s", query.name, wait, state.error)
         log.debug("%s failed", query.name, exc_info=error)
@@ -172,7 +172,7 @@ class QueryKeeper:
         if progress and progress != state.progress:
             state.progress, state.progress_at = dict(progress), now
             state.error = ""
-        if state.failures and state.progress and now - state.started_at > self._patience.settled:
+        if state.failures and state.progress and now - state.started_at > self._times.settled:
             state.failures = 0
 
     def _restart_stale(self) -> None:
@@ -223,7 +223,7 @@ class QueryKeeper:
                 return True, f"waiting: {state.waiting}"
             return False, f"failed, restarting in {max(0.0, state.next_start - now):.0f} s"
         silent = now - state.progress_at
-        if silent > self._patience.stalled:
+        if silent > self._times.stalled:
             return False, f"stalled: no finished batch for {silent:.0f} s"
         if not state.progress:
             return not state.error, "starting"

@@ -1,4 +1,4 @@
-"""How long a start may take: as long as it gets on."""
+"""How long a start may take: as long as it makes progress."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Patience:
         """Return whether to give up.
 
         Args:
-            seen: what changes while the start gets on.
+            seen: a value that changes while the start makes progress.
         """
         now = self._clock()
         if seen != self._seen:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.waiting import until
-from twitter_topics.backends.query_keeper import NotReady, Patience, Query, QueryKeeper
+from twitter_topics.backends.query_keeper import NotReady, Query, QueryKeeper, Times
 from twitter_topics.errors import ConfigurationError, RetryableError
 
-QUICK = Patience(first=0.05, longest=0.2, settled=0.0, stalled=60.0, report_every=0.0, look_every=0.01)
+QUICK = Times(first=0.05, longest=0.2, settled=0.0, stalled=60.0, report_every=0.0, look_every=0.01)
 
 
 class Started:
@@ -76,7 +76,7 @@ def running(keeper: QueryKeeper) -> Iterator[list[BaseException]]:
 def test_a_running_query_reports_rate_lag_and_batch_time() -> None:
     reports = Reports()
     query = Started({"batchId": 3, "inputRowsPerSecond": 12.5, "batchDuration": 1500})
-    with running(QueryKeeper([Query("a", lambda: query, lambda _started: 42)], reports, patience=QUICK)):
+    with running(QueryKeeper([Query("a", lambda: query, lambda _started: 42)], reports, times=QUICK)):
         until(lambda: reports.last("a").get("state") == "running")
         assert reports.last("a") == {
             "ok": True,
@@ -95,7 +95,7 @@ def test_a_running_query_reports_rate_lag_and_batch_time() -> None:
 def test_a_failed_query_is_restarted_and_the_other_keeps_running() -> None:
     reports, started = Reports(), [Started({"batchId": 0}), Started({"batchId": 1})]
     rest, steady = iter(started), Started({"batchId": 0})
-    with running(QueryKeeper([Query("a", lambda: next(rest)), Query("b", lambda: steady)], reports, patience=QUICK)):
+    with running(QueryKeeper([Query("a", lambda: next(rest)), Query("b", lambda: steady)], reports, times=QUICK)):
         until(lambda: reports.last("a").get("state") == "running")
         started[0].fail("broken\npyspark.errors.X: reason\nJVM stacktrace:")
         until(lambda: reports.last("a").get("restarts") == 1 and reports.last("a")["state"] == "running")
@@ -115,7 +115,7 @@ def test_a_failed_start_is_retried() -> None:
             raise RetryableError("InfluxDB is down")
         return Started({"batchId": 0})
 
-    with running(QueryKeeper([Query("a", start)], reports, patience=QUICK)):
+    with running(QueryKeeper([Query("a", start)], reports, times=QUICK)):
         until(lambda: reports.last("a").get("state") == "running")
     assert reports.last("a")["restarts"] == 2
     assert any(fields["error"] == "InfluxDB is down" for fields in reports.all["a"] if fields["state"] != "stopped")
@@ -129,7 +129,7 @@ def test_not_ready_is_waiting_and_not_a_failure() -> None:
             raise NotReady("no champion yet")
         return Started({"batchId": 0})
 
-    with running(QueryKeeper([Query("a", start)], reports, patience=QUICK)):
+    with running(QueryKeeper([Query("a", start)], reports, times=QUICK)):
         until(lambda: reports.last("a").get("state") == "waiting: no champion yet")
         assert reports.last("a")["ok"] is True
         champion.set()
@@ -143,7 +143,7 @@ def test_a_wrong_configuration_ends_the_run_and_stops_the_others() -> None:
     def start() -> Any:
         raise ConfigurationError("INFLUXDB_URL is wrong")
 
-    keeper = QueryKeeper([Query("b", lambda: other), Query("a", start)], Reports(), patience=QUICK)
+    keeper = QueryKeeper([Query("b", lambda: other), Query("a", start)], Reports(), times=QUICK)
     with pytest.raises(ConfigurationError, match="INFLUXDB_URL"):
         keeper.run()
     assert other.stopped
@@ -151,8 +151,8 @@ def test_a_wrong_configuration_ends_the_run_and_stops_the_others() -> None:
 
 def test_a_query_without_a_finished_batch_is_not_ok() -> None:
     reports = Reports()
-    patience = Patience(stalled=0.2, report_every=0.0, look_every=0.01)
-    with running(QueryKeeper([Query("a", lambda: Started({"batchId": 1}))], reports, patience=patience)):
+    times = Times(stalled=0.2, report_every=0.0, look_every=0.01)
+    with running(QueryKeeper([Query("a", lambda: Started({"batchId": 1}))], reports, times=times)):
         until(lambda: str(reports.last("a").get("state")).startswith("stalled"))
         assert reports.last("a")["ok"] is False
 
@@ -167,14 +167,14 @@ def test_unknown_lag_and_failing_reports_stop_nothing() -> None:
         reports(part, **fields)
         raise OSError("disk full")
 
-    with running(QueryKeeper([Query("a", lambda: Started({"batchId": 1}), lag)], report, patience=QUICK)) as errors:
+    with running(QueryKeeper([Query("a", lambda: Started({"batchId": 1}), lag)], report, times=QUICK)) as errors:
         until(lambda: len(reports.all.get("a", [])) > 2)
         assert (reports.last("a")["ok"], reports.last("a")["error"]) == (False, "lag unknown: Kafka is down")
         assert errors == []
 
 
 def test_waits_double_up_to_a_limit() -> None:
-    assert [Patience().wait(n) for n in (1, 2, 3, 7, 1000)] == [1, 2, 4, 60, 60]
+    assert [Times().wait(n) for n in (1, 2, 3, 7, 1000)] == [1, 2, 4, 60, 60]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -186,7 +186,7 @@ def test_a_signal_stops_the_queries_and_restores_the_handlers(number: signal.Sig
         if fields["state"] == "running" and not sent:
             sent.append(os.kill(os.getpid(), number))
 
-    QueryKeeper([Query("a", lambda: query)], report, patience=QUICK).run()
+    QueryKeeper([Query("a", lambda: query)], report, times=QUICK).run()
     assert sent
     assert query.stopped
     assert signal.getsignal(number) == before
@@ -196,7 +196,7 @@ def test_an_unreachable_store_is_named_while_a_batch_waits_for_it() -> None:
     answers = ["Elasticsearch at 127.0.0.1:1 does not answer"]
     query = Started({"batchId": 1, "inputRowsPerSecond": 1.0, "batchDuration": 10})
     reports = Reports()
-    keeper = QueryKeeper([Query("a", lambda: query, describe_problem=lambda: answers[0])], reports, patience=QUICK)
+    keeper = QueryKeeper([Query("a", lambda: query, describe_problem=lambda: answers[0])], reports, times=QUICK)
     with running(keeper):
         until(lambda: reports.last("a").get("error") == answers[0])
         assert reports.last("a")["ok"] is False

@@ -1,4 +1,4 @@
-"""A slow start gets time while it gets on."""
+"""A slow start gets more time while it makes progress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Clock:
         return self.now
 
 
-def test_a_start_that_gets_on_may_take_longer() -> None:
+def test_a_start_that_makes_progress_may_take_longer() -> None:
     clock = Clock()
     patience = Patience(clock)
     for step in range(5):
