@@ -22,7 +22,7 @@ class LineBuffer:
 
     def __init__(self, max_bytes: int = MAX_LINE_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._parts: list[bytes] = []
+        self._fragments: list[bytes] = []
         self.pending = 0
         """Bytes of the incomplete line."""
 
@@ -39,17 +39,17 @@ class LineBuffer:
         self._keep(rest)
         return lines
 
-    def _keep(self, part: bytes) -> None:
-        if not part:
+    def _keep(self, fragment: bytes) -> None:
+        if not fragment:
             return
-        self.pending += len(part)
-        self._parts.append(part)
-        if self.pending > self._max_bytes and (len(self._parts) > 1 or len(part) > HEAD_BYTES):
-            self._parts = [b"".join(self._parts)[:HEAD_BYTES]]
+        self.pending += len(fragment)
+        self._fragments.append(fragment)
+        if self.pending > self._max_bytes and (len(self._fragments) > 1 or len(fragment) > HEAD_BYTES):
+            self._fragments = [b"".join(self._fragments)[:HEAD_BYTES]]
 
     def _finish(self) -> bytes | Event:
-        line, length = b"".join(self._parts), self.pending
-        self._parts, self.pending = [], 0
+        line, length = b"".join(self._fragments), self.pending
+        self._fragments, self.pending = [], 0
         return line.removesuffix(b"\r") if length <= self._max_bytes else too_long(line[:HEAD_BYTES], length)
 
 

@@ -45,16 +45,16 @@ def details_sentence(now: Snapshot) -> str:
 
 def _details(now: Snapshot) -> list[str]:
     records, size_bytes = now.backlog
-    parts = [f"{records:,} in flight ({size_text(size_bytes)})"] if records else []
+    details = [f"{records:,} in flight ({size_text(size_bytes)})"] if records else []
     if reconnects := sum(dict(now.status.reconnects).values()):
-        parts.append(f"{reconnects:,} reconnect{'' if reconnects == 1 else 's'}")
+        details.append(f"{reconnects:,} reconnect{'' if reconnects == 1 else 's'}")
     if now.status.gap_seconds >= 1:
-        parts.append(f"gaps of {duration_text(round(now.status.gap_seconds))}")
+        details.append(f"gaps of {duration_text(round(now.status.gap_seconds))}")
     if now.status.not_delivered:
-        parts.append(f"{now.status.not_delivered:,} posts not delivered by the source")
+        details.append(f"{now.status.not_delivered:,} posts not delivered by the source")
     if now.status.spend is not None:
-        parts.append(spend_sentence(now.status.spend))
-    return parts
+        details.append(spend_sentence(now.status.spend))
+    return details
 
 
 def spend_sentence(spend: Spend) -> str:

@@ -41,7 +41,7 @@ FATAL = {
 CONTROL_MESSAGES = ("limit", "disconnect", "warning")
 LINE_END = 2
 """Bytes of CR LF, which the length line includes."""
-MAX_PARTS = 100
+MAX_FRAGMENTS = 100
 """Maximum number of lines in a message."""
 
 _log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ class LineReader:
 
     def __init__(self, status: Status) -> None:
         self._status = status
-        self._parts: list[bytes] = []
+        self._fragments: list[bytes] = []
         self._length = 0
         self._undelivered = 0
 
@@ -202,26 +202,26 @@ class LineReader:
 
     def cut_off(self) -> list[Event]:
         """Return what a disconnect left incomplete."""
-        parts, self._parts, self._length = self._parts, [], 0
+        fragments, self._fragments, self._length = self._fragments, [], 0
         return (
-            [unreadable(b"\n".join(parts), "json: the connection was lost in the middle of the message")]
-            if parts
+            [unreadable(b"\n".join(fragments), "json: the connection was lost in the middle of the message")]
+            if fragments
             else []
         )
 
     def _messages(self, line: bytes) -> list[bytes]:
-        if not self._parts and (not line or line.isdigit()):
+        if not self._fragments and (not line or line.isdigit()):
             self._length = int(line) if 0 < len(line) < 9 else 0
             return []
-        self._parts.append(line)
-        joined = b"\n".join(self._parts)
+        self._fragments.append(line)
+        joined = b"\n".join(self._fragments)
         missing = self._length - LINE_END - len(joined)
-        if missing > 0 and len(self._parts) < MAX_PARTS and isinstance(json_object(joined), str):
+        if missing > 0 and len(self._fragments) < MAX_FRAGMENTS and isinstance(json_object(joined), str):
             return []
-        parts, self._parts, self._length = self._parts, [], 0
-        if missing == 0 or len(parts) == 1:
+        fragments, self._fragments, self._length = self._fragments, [], 0
+        if missing == 0 or len(fragments) == 1:
             return [joined]
-        return [part for part in parts if part and not part.isdigit()]
+        return [fragment for fragment in fragments if fragment and not fragment.isdigit()]
 
     def _report(self, control: str, content: Any) -> None:
         _log.warning("the stream sent a %s message: %s", control, json.dumps(content)[:500])

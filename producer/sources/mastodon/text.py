@@ -25,14 +25,14 @@ def plain_text(html: str) -> tuple[str, list[str]]:
         reader.close()
     except (AssertionError, ValueError, IndexError):  # html.parser rejects some marked sections
         return unescape(_TAG.sub(" ", html)).strip(), []
-    text = _SPACE.sub(" ", "".join(reader.parts)).replace(" \n", "\n").replace("\n ", "\n")
+    text = _SPACE.sub(" ", "".join(reader.fragments)).replace(" \n", "\n").replace("\n ", "\n")
     return _BLANK.sub("\n\n", text).strip(), list(dict.fromkeys(reader.links))
 
 
 class _TextExtractor(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
+        self.fragments: list[str] = []
         self.links: list[str] = []
         self._hidden = 0
 
@@ -40,9 +40,9 @@ class _TextExtractor(HTMLParser):
         if tag in {"script", "style"}:
             self._hidden += 1
         elif tag in {"br", "li"}:
-            self.parts.append("\n")
+            self.fragments.append("\n")
         elif tag in _BLOCKS:
-            self.parts.append("\n\n")
+            self.fragments.append("\n\n")
         elif tag == "a":
             given = dict(attrs)
             href = given.get("href") or ""
@@ -53,8 +53,8 @@ class _TextExtractor(HTMLParser):
         if tag in {"script", "style"}:
             self._hidden = max(0, self._hidden - 1)
         elif tag in _BLOCKS:
-            self.parts.append("\n\n")
+            self.fragments.append("\n\n")
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:
-            self.parts.append(data.replace("\n", " "))
+            self.fragments.append(data.replace("\n", " "))

@@ -123,8 +123,8 @@ def validate(api: XApi, todo: Plan) -> None:
     in_the_way = {rule.value for rule in todo.delete}
     new = [rule for rule in todo.add if rule.value not in in_the_way]
     room = MAX_RULES - len(todo.keep) - len(todo.delete)
-    for part in _parts(new if room >= AT_ONCE else new[: max(0, room)]):
-        _send(api, {"add": [_body(rule) for rule in part]}, dry_run=True)
+    for some in _batches(new if room >= AT_ONCE else new[: max(0, room)]):
+        _send(api, {"add": [_body(rule) for rule in some]}, dry_run=True)
 
 
 def apply(api: XApi, todo: Plan, report: Callable[[str], object] = lambda _: None) -> None:
@@ -146,18 +146,18 @@ def apply(api: XApi, todo: Plan, report: Callable[[str], object] = lambda _: Non
     first = [rule for rule in todo.add if rule.value not in in_the_way][:room]
     early = set(first)
     after = [rule for rule in todo.add if rule not in early]
-    for part in _parts(first):
-        _send(api, {"add": [_body(rule) for rule in part]})
-        report(f"added {len(part)}")
-    for part in _parts(todo.delete):
-        answer = _send(api, {"delete": {"ids": [rule.rule_id for rule in part]}})
+    for some in _batches(first):
+        _send(api, {"add": [_body(rule) for rule in some]})
+        report(f"added {len(some)}")
+    for some in _batches(todo.delete):
+        answer = _send(api, {"delete": {"ids": [rule.rule_id for rule in some]}})
         left = _count(answer, "not_deleted")
         if left:
-            raise RetryableError(f"X did not delete {left} of {len(part)} rules; somebody else may have. Try again.")
-        report(f"deleted {len(part)}")
-    for part in _parts(after):
-        _send(api, {"add": [_body(rule) for rule in part]})
-        report(f"added {len(part)}")
+            raise RetryableError(f"X did not delete {left} of {len(some)} rules; somebody else may have. Try again.")
+        report(f"deleted {len(some)}")
+    for some in _batches(after):
+        _send(api, {"add": [_body(rule) for rule in some]})
+        report(f"added {len(some)}")
 
 
 def _rule(entry: Any) -> Rule | str:
@@ -204,6 +204,6 @@ def _body(rule: Rule) -> dict[str, str]:
     return {"value": rule.value} | ({"tag": rule.tag} if rule.tag else {})
 
 
-def _parts(rules: Sequence[Rule]) -> Iterator[Sequence[Rule]]:
+def _batches(rules: Sequence[Rule]) -> Iterator[Sequence[Rule]]:
     for start in range(0, len(rules), AT_ONCE):
         yield rules[start : start + AT_ONCE]

@@ -485,7 +485,7 @@ def test_a_line_without_an_end_is_not_kept() -> None:
     buffer = LineBuffer(1_000_000)
     for _ in range(100):
         assert buffer.feed(b"y" * 65_536) == []
-        assert sum(len(part) for part in buffer._parts) <= 1_000_000 + 65_536
+        assert sum(len(fragment) for fragment in buffer._fragments) <= 1_000_000 + 65_536
     (event, after) = buffer.feed(b"y\nafter\n")
     assert isinstance(event, Event)
     assert event.value == b"y" * HEAD_BYTES
