@@ -7,15 +7,12 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
-
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.backends.dead_letters import dead_letters
 from twitter_topics.backends.kafka_offsets import end_offsets, topic_ranges
 from twitter_topics.counts.archived_tweets import ArchivedTweets, archived_until
 from twitter_topics.counts.restoration import Restoration, Scope
-from twitter_topics.errors import IntegrityError, RetryableError, TwitterTopicsError
+from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.topic_models.registry.champion import load_champion
 from twitter_topics.topic_models.registry.store import ModelStore
 
@@ -64,7 +61,7 @@ class Restorer:
             pause = _LOOK_SECONDS
             try:
                 self.restore()
-            except (TwitterTopicsError, Py4JError, PySparkException) as error:
+            except Exception as error:  # noqa: BLE001 - the counting goes on; health and log name the error
                 pause = _RETRY_SECONDS
                 line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
                 self._notice = f"older tweets are not counted from the archive yet: {line}"
@@ -118,7 +115,7 @@ class Restorer:
         model = load_champion(ModelStore(self._settings), None)
         if model is None:
             raise RetryableError("the first model has not been promoted yet")
-        rejected = dead_letters(self._settings.kafka).places.get("index", set())
+        rejected = dead_letters(self._settings.kafka).pairs.get("index", set())
         arrays = self._spark.sparkContext.broadcast(model.arrays)
         tweets = ArchivedTweets(restoration, frozenset(rejected), model.version, arrays)
         days = sorted({int(hour.timestamp()) // 86_400 for hour in self._archive.files_per_hour()})

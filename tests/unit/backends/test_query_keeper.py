@@ -216,7 +216,7 @@ def test_a_running_query_that_must_start_again_does_and_that_is_no_failure() -> 
             raise answer
         return answer
 
-    with running(QueryKeeper([Query("a", waiting.pop, describe_stale=stale)], reports, patience=QUICK)):
+    with running(QueryKeeper([Query("a", waiting.pop, describe_stale=stale)], reports, times=QUICK)):
         until(lambda: not waiting)
         assert first.stopped
         assert second.isActive
