@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 BEHIND_SECONDS = 30.0
 """Pause between two publications while the counting is far behind: a backlog must not write each hour ten times."""
 
+IDLE_SECONDS = 5.0
+"""So often it looks for changes that nobody announced: a restoration, or a rebuild by another process."""
+
 _LONGEST_PAUSE_SECONDS = 60.0
 _LOOK_SECONDS = 1.0
 
@@ -91,7 +94,7 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._pending.wait()
+            self._pending.wait(IDLE_SECONDS)
             due = max(self._retry_at, self._published_at + (BEHIND_SECONDS if self._behind else 0))
             if (pause := due - self._clock()) > 0:
                 self._stop.wait(min(pause, _LOOK_SECONDS))

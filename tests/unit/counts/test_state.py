@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 
 from tests.waiting import until
 from twitter_topics.backends.database import database_url
+from twitter_topics.counts import publication
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, TopicPane
 from twitter_topics.counts.panes import PANE_MS, HourPoint, Series, Sums
@@ -261,6 +262,23 @@ def test_the_thread_publishes_and_names_what_is_in_its_way(fresh: Callable[[], U
         until(lambda: "did not write" in publisher.problem and "the counting goes on" in publisher.problem)
         view.refuses = False
         until(lambda: not publisher.problem and state.unpublished_since() is None)
+    finally:
+        publisher.close()
+    assert shown(view) == true_hours(true_panes(minutes(3, LANE)))
+
+
+def test_the_thread_publishes_changes_that_nobody_announced(
+    fresh: Callable[[], URL], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "IDLE_SECONDS", 0.02)
+    url, view = fresh(), MemoryView()
+    opened(state_of(url)).count(read_batch({0: minutes(3, LANE)}, {}, {0: 3}, {}))
+    publisher = Publisher(state_of(url), view)
+    publisher.start()
+    try:
+        until(lambda: view.shown_state is not None and state_of(url).unpublished_since() is None)
+        state_of(url).publish_all()
+        until(lambda: state_of(url).unpublished_since() is None)
     finally:
         publisher.close()
     assert shown(view) == true_hours(true_panes(minutes(3, LANE)))
