@@ -35,7 +35,7 @@ _LONGEST_FIRST = ("e2e", "spark", "contract", "dags", "plugins", "unit")
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group the tests for pytest-xdist: whole stacks; tests that share one Kafka, Elasticsearch, S3, InfluxDB and Spark
+    """Group the tests for pytest-xdist: tests that share one Kafka, Elasticsearch, S3, InfluxDB and Spark
     session; tests that share one Airflow; each other file by itself."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
@@ -65,8 +65,7 @@ def _tier(item: pytest.Item) -> str:
 def _group(item: pytest.Item) -> str:
     if {"services", "spark"} & set(getattr(item, "fixturenames", ())):
         return "services"
-    # two whole stacks at once would need 11 GiB and four cores
-    shared = {"dags": "airflow", "plugins": "airflow", "e2e": "e2e"}
+    shared = {"dags": "airflow", "plugins": "airflow"}
     return shared.get(_tier(item)) or str(item.path.relative_to(_HERE))
 
 
