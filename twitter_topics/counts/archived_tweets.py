@@ -78,6 +78,9 @@ class ArchivedTweets:
         )
         deleted = fn.coalesce(fn.col("reject_reason").startswith(DELETED), fn.lit(False))
         tweets = rows.where(fn.col("reject_reason").isNull() | deleted)
+        if self.rejected_by_index:  # another record of the tweet may have been accepted
+            rejected = spark.createDataFrame(sorted(self.rejected_by_index), "kafka_partition int, kafka_offset long")
+            tweets = tweets.join(fn.broadcast(rejected), PLACE, "left_anti")
         due = tweets.where(self._in_reach()).join(first_records(tweets), PLACE, "left_semi")
         text = fn.when(~deleted, fn.col("payload")).alias("payload")
         return to_counts(
@@ -118,6 +121,5 @@ class ArchivedTweets:
         return pa.RecordBatch.from_pylist(records, _RECORDS)
 
     def _is_due(self, row: dict[str, Any]) -> bool:
-        place = row["kafka_partition"], row["kafka_offset"]
         lane = partition_of(row["tweet_id"].encode("utf-8", "replace"), self.restoration.processed_partitions)
-        return place[1] < self.restoration.limit(place[0], lane) and place not in self.rejected_by_index
+        return bool(row["kafka_offset"] < self.restoration.limit(row["kafka_partition"], lane))
