@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
 from twitter_topics.archive.rows import time_bounds
 from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.spark_kafka import TopicLag, read_stream, write
+from twitter_topics.classification.quarantine import Quarantine
 from twitter_topics.classification.rows import RecordClassifier
-from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.search.store import SearchStore
 from twitter_topics.topic_models.registry.champion import LoadedModel, load_champion
 from twitter_topics.topic_models.registry.store import ModelStore
@@ -29,8 +33,13 @@ QUERY_NAME = "classifier"
 
 
 def classifier_query(spark: SparkSession, settings: Settings) -> Query:
-    """Every tweet of the raw topic into Elasticsearch and `processed_tweets`. A restart keeps the loaded model."""
-    model = ModelInUse(spark, settings)
+    """Every tweet of the raw topic into Elasticsearch and `processed_tweets`.
+
+    A batch is one attempt: if Elasticsearch does not accept it, the query fails and the keeper starts it again, later
+    each time. So no task waits for Elasticsearch in a slot that the archiver needs. A restart keeps the loaded model
+    and the quarantine.
+    """
+    model, quarantine = ModelInUse(spark, settings), Quarantine()
 
     def describe_problem() -> str:
         elasticsearch = unreachable_message("Elasticsearch", settings.elasticsearch.url)
@@ -38,21 +47,24 @@ def classifier_query(spark: SparkSession, settings: Settings) -> Query:
 
     return Query(
         QUERY_NAME,
-        start=lambda: start_classifier(spark, settings, model),
+        start=lambda: start_classifier(spark, settings, model, quarantine),
         lag=TopicLag(settings.kafka, settings.kafka.raw_topic),
         describe_problem=describe_problem,
     )
 
 
-def start_classifier(spark: SparkSession, settings: Settings, model: ModelInUse) -> StreamingQuery:
+def start_classifier(
+    spark: SparkSession, settings: Settings, model: ModelInUse, quarantine: Quarantine
+) -> StreamingQuery:
     """Start at the checkpoint, else at the beginning of the topic: nothing is skipped while there is no model.
 
     Raises:
         NotReady: no model has been promoted yet.
+        RetryableError: Elasticsearch or Kafka is unavailable.
     """
     model.reload()
     model.note_raw_topic()
-    SearchStore(settings.elasticsearch, patience_seconds=30).ensure_template()
+    _prepare_index(settings)
     spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
     records = read_stream(
         spark,
@@ -64,7 +76,12 @@ def start_classifier(spark: SparkSession, settings: Settings, model: ModelInUse)
 
     def classify_batch(batch: DataFrame, _batch_id: int) -> None:
         model.reload()
-        write(model.classifier().rows(batch), settings.kafka)
+        try:
+            write(model.classifier(quarantine).rows(batch), settings.kafka)
+        except (PySparkException, Py4JError) as error:
+            quarantine.note_failure(str(error))
+            raise
+        quarantine.note_success()
 
     return (
         records.writeStream.foreachBatch(classify_batch)
@@ -72,6 +89,13 @@ def start_classifier(spark: SparkSession, settings: Settings, model: ModelInUse)
         .trigger(processingTime=f"{settings.speed.classify_trigger_seconds} seconds")
         .start()
     )
+
+
+def _prepare_index(settings: Settings) -> None:
+    try:
+        SearchStore(settings.elasticsearch, patience_seconds=0).ensure_template()
+    except ConfigurationError as error:  # would end the process, and with it the archiver
+        raise RetryableError(str(error)) from error
 
 
 class ModelInUse:
@@ -112,7 +136,7 @@ class ModelInUse:
             self._arrays = self._spark.sparkContext.broadcast(loaded.arrays)
         self._model = loaded
 
-    def classifier(self) -> RecordClassifier:
+    def classifier(self, quarantine: Quarantine) -> RecordClassifier:
         """Return the classifier for one batch, to send to the workers."""
         if self._model is None or self._arrays is None:
             raise NotReady("the first model has not been promoted yet")
@@ -125,4 +149,5 @@ class ModelInUse:
             elasticsearch=settings.elasticsearch,
             bounds=time_bounds(settings),
             max_dead_letter_share=settings.speed.max_dead_letter_share,
+            quarantined=dict(quarantine.records),
         )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from twitter_topics.classification.document import search_document
+from twitter_topics.classification.quarantine import HandedBackError, Place
 from twitter_topics.classification.sentiment import sentiment
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import dead_letter, dead_letter_key, processed_value
 from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet, tweet_text
-from twitter_topics.search.store import Outcome, SearchStore
+from twitter_topics.search.faults import NotWrittenError
+from twitter_topics.search.store import Outcome, SearchStore, Written
 from twitter_topics.settings import ElasticsearchSettings, KafkaSettings
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
@@ -41,6 +43,7 @@ class RecordClassifier:
     elasticsearch: ElasticsearchSettings
     bounds: TimeBounds
     max_dead_letter_share: float
+    quarantined: Mapping[Place, str]
 
     def rows(self, records: DataFrame) -> DataFrame:
         """Classify and index the records of one batch. Lazy: exactly one action must follow.
@@ -50,7 +53,7 @@ class RecordClassifier:
         records, on which the aggregator's high-water marks rely.
 
         Raises (from the action):
-            RetryableError: Elasticsearch is unavailable; the batch can be repeated.
+            HandedBackError: Elasticsearch did not accept some documents in one attempt; the batch can be repeated.
             IntegrityError: so many records were rejected that the code must be wrong, not the tweets.
         """
         columns = records.select("value", "partition", "offset", "timestamp")
@@ -76,15 +79,16 @@ class RecordClassifier:
                 strict=True,
             )
         ]
-        read = [read_tweet(record.value, record.received_ms, self.bounds) for record in records]
+        read = [self._read(record) for record in records]
         documents, values = self._documents(records, read, scorer)
-        outcomes = iter(zip(store.create(documents), values, strict=True))
+        outcomes = iter(zip(_create(store, documents), values, strict=True))
         rows: list[tuple[str, bytes, bytes]] = []
         rejected, reason = 0, ""
         for record, tweet in zip(records, read, strict=True):
             if isinstance(tweet, Rejection):
                 rejected, reason = rejected + 1, tweet.reason
-                rows.append(self._dead_letter(record, "parse", reason))
+                stage = "index" if (record.partition, record.offset) in self.quarantined else "parse"
+                rows.append(self._dead_letter(record, stage, reason))
                 continue
             written, value = next(outcomes)
             if written.outcome is Outcome.REJECTED:
@@ -103,6 +107,12 @@ class RecordClassifier:
             [pa.array(topics, pa.string()), pa.array(keys, pa.binary()), pa.array(payloads, pa.binary())],
             names=["topic", "key", "value"],
         )
+
+    def _read(self, record: RawRecord) -> Tweet | Rejection:
+        unknown = self.quarantined.get((record.partition, record.offset))
+        if unknown is not None:
+            return Rejection(f"unknown: {unknown}")
+        return read_tweet(record.value, record.received_ms, self.bounds)
 
     def _documents(
         self, records: list[RawRecord], read: list[Tweet | Rejection], scorer: Scorer
@@ -162,6 +172,18 @@ class RawRecord:
     received_ms: int
 
 
+def _create(store: SearchStore, documents: list[dict[str, Any]]) -> list[Written]:
+    """As SearchStore.create; the suspects are named by their records."""
+    try:
+        return store.create(documents)
+    except NotWrittenError as error:
+        suspects = {
+            (documents[position]["raw_partition"], documents[position]["raw_offset"]): reason
+            for position, reason in error.suspects.items()
+        }
+        raise HandedBackError(str(error), suspects) from None
+
+
 def _scorer(version: str, arrays: Broadcast[bytes]) -> Scorer:
     """Return the scorer of a version; a worker keeps the newest one between tasks."""
     if version not in _scorers:
@@ -174,7 +196,7 @@ def _scorer(version: str, arrays: Broadcast[bytes]) -> Scorer:
 def _store(settings: ElasticsearchSettings) -> SearchStore:
     """Return the search store; a worker keeps its connection between tasks."""
     if settings not in _stores:
-        _stores[settings] = SearchStore(settings)
+        _stores[settings] = SearchStore(settings, patience_seconds=0)
     return _stores[settings]
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from elastic_transport import ConnectionError as TransportConnectionError
-from elastic_transport import ConnectionTimeout
-from elasticsearch import ApiError, Elasticsearch, NotFoundError
+from elasticsearch import AuthenticationException, Elasticsearch, NotFoundError
 
 from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.search.bulk import Answer, Attempt, single_request
+from twitter_topics.search.faults import Fault, NotWrittenError, Verdict, is_conflict, judge
 from twitter_topics.search.index import index_name, index_template
 
 if TYPE_CHECKING:
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BULK_DOCUMENTS = 2_000
-_RETRY_STATUS = {403, 408, 429, 500, 502, 503, 504}
-# 403: some versions return it for a disk block; waiting loses nothing, dropping would
+MAX_SUSPECTS = 20
+"""Unknown errors reported per attempt. If there are more, the store is more likely at fault than the tweets."""
 
 
 class Outcome(Enum):
@@ -48,9 +46,13 @@ class Written:
 
 
 class SearchStore:
-    """Documents as in search.index. Every call can raise RetryableError if Elasticsearch stays unavailable."""
+    """Documents as in search.index.
 
-    def __init__(self, settings: ElasticsearchSettings, *, patience_seconds: float = 600.0) -> None:
+    `create` makes one attempt, whatever the patience: its caller is a task that must not occupy an executor while it
+    waits. The other calls retry within `patience_seconds`, then raise RetryableError.
+    """
+
+    def __init__(self, settings: ElasticsearchSettings, *, patience_seconds: float = 60.0) -> None:
         self._settings = settings
         self._retries = RetryPolicy(patience_seconds)
         self._client = elasticsearch_client(settings)
@@ -62,7 +64,7 @@ class SearchStore:
         self._patiently(lambda: self._client.indices.put_index_template(name=s.index_prefix, **body))
 
     def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
-        """Write documents by tweet id, each id once.
+        """Write documents by tweet id, each id once, in one attempt of at most ATTEMPT_SECONDS.
 
         The first record with an id owns the document. A repeat of that record overwrites it (a repeated batch may use
         another model); any other record with that id is a duplicate.
@@ -71,21 +73,19 @@ class SearchStore:
             One outcome per document, in order.
 
         Raises:
-            RetryableError: Elasticsearch did not accept them within the patience. A retry loses nothing.
+            NotWrittenError: some documents were not accepted for a reason that is not theirs.
+            RetryableError: Elasticsearch is unavailable. In both cases a repeat loses nothing.
         """
+        attempt = self._attempt()
         outcomes: list[Written | None] = [None] * len(documents)
-        conflicts: list[int] = []
-        for position, status, error in self._bulk("create", documents, range(len(documents))):
-            if status == 409:
-                conflicts.append(position)
-            else:
-                outcomes[position] = _written(status, error)
+        answers = attempt.send("create", documents, range(len(documents)))
+        conflicts = [one.position for one in answers if is_conflict(one.status, one.error)]
+        self._settle(attempt, outcomes, answers)
         if conflicts:
-            owned = self._owned(documents, conflicts)
+            owned = self._owned(attempt, documents, conflicts)
             for position in conflicts:
                 outcomes[position] = Written(Outcome.OWNED if position in owned else Outcome.DUPLICATE)
-            for position, status, error in self._bulk("index", documents, sorted(owned)):
-                outcomes[position] = _written(status, error)
+            self._settle(attempt, outcomes, attempt.send("index", documents, sorted(owned)))
         return [one for one in outcomes if one is not None]
 
     def delete(self, tweets: Sequence[tuple[str, int]]) -> int:
@@ -98,14 +98,20 @@ class SearchStore:
             RetryableError: Elasticsearch did not delete all of them within the patience.
         """
         named = [{"tweet_id": tweet_id, "created_at": event_time_ms} for tweet_id, event_time_ms in tweets]
-        there = 0
-        for position, status, error in self._bulk("delete", named, range(len(named))):
-            if status == 404:
-                continue
-            if status >= 300:
-                raise RetryableError(f"Elasticsearch did not delete {tweets[position][0]}: HTTP {status}: {error}")
-            there += 1
-        return there
+        waiting = list(range(len(named)))
+        deleted = 0
+
+        def send() -> None:
+            nonlocal deleted
+            answers = self._attempt().send("delete", named, waiting)
+            failed = [one for one in answers if one.status >= 300 and one.status != 404]
+            deleted += sum(one.status < 300 for one in answers)
+            waiting[:] = [one.position for one in failed]
+            if failed:
+                raise self._not_written("delete", [(one, _verdict(one)) for one in failed], len(answers))
+
+        self._retries.run(send)
+        return deleted
 
     def daily_indices(self) -> dict[str, int]:
         """Return the number of documents per daily index, by name."""
@@ -144,7 +150,46 @@ class SearchStore:
             return False
         return True
 
-    def _owned(self, documents: Sequence[dict[str, Any]], positions: Sequence[int]) -> set[int]:
+    def _attempt(self) -> Attempt:
+        return Attempt(self._client, self._settings.url, self._settings.index_prefix)
+
+    def _settle(self, attempt: Attempt, outcomes: list[Written | None], answers: Sequence[Answer]) -> None:
+        """Note the outcome of each answer, except conflicts.
+
+        Raises:
+            NotWrittenError: some failed for a reason that is not the tweet's.
+        """
+        failed, accepting = [], set()
+        for one in answers:
+            if one.status < 300:
+                outcomes[one.position] = Written(Outcome.OWNED)
+                accepting.add(one.index)
+            elif is_conflict(one.status, one.error):
+                accepting.add(one.index)
+            elif (verdict := _verdict(one)).fault is Fault.TWEET:
+                outcomes[one.position] = Written(Outcome.REJECTED, verdict.reason)
+            else:
+                failed.append((one, verdict))
+        if failed:
+            raise self._not_written("index", failed, len(answers), _suspects(attempt, failed, accepting))
+
+    def _not_written(
+        self,
+        action: str,
+        failed: Sequence[tuple[Answer, Verdict]],
+        tried: int,
+        suspects: dict[int, str] | None = None,
+    ) -> NotWrittenError:
+        reasons = Counter(str(verdict) for _, verdict in failed)
+        reason = reasons.most_common(1)[0][0]
+        for _, verdict in failed:
+            if verdict.fault is Fault.UNKNOWN:
+                log.error("Elasticsearch returned an error that is not in search.faults: %s", verdict.reason)
+                break
+        text = f"Elasticsearch at {self._settings.url} did not {action} {len(failed):,} of {tried:,} tweets: {reason}"
+        return NotWrittenError(text, suspects)
+
+    def _owned(self, attempt: Attempt, documents: Sequence[dict[str, Any]], positions: Sequence[int]) -> set[int]:
         """Return which of the conflicting documents are owned by their own record."""
         prefix = self._settings.index_prefix
         docs = [
@@ -155,79 +200,29 @@ class SearchStore:
             }
             for position in positions
         ]
-        answer = self._patiently(lambda: self._client.mget(docs=docs))
+        answer = attempt.request(lambda client: client.mget(docs=docs))
         owned = set()
         for position, found in zip(positions, answer["docs"], strict=True):
             if not found.get("found"):
-                msg = f"document {found['_id']} disappeared while it was being written"
-                raise RetryableError(msg)
+                reason = judge(500, found["error"], index=found["_index"]) if "error" in found else "it was deleted"
+                raise RetryableError(f"document {found['_id']} could not be read after a conflict: {reason}")
             mine = documents[position]
             source = found["_source"]
             if (source["raw_partition"], source["raw_offset"]) == (mine["raw_partition"], mine["raw_offset"]):
                 owned.add(position)
         return owned
 
-    def _bulk(
-        self, action: str, documents: Sequence[dict[str, Any]], positions: Sequence[int]
-    ) -> list[tuple[int, int, str]]:
-        """Send documents and return (position, status, error) of each."""
-        chunks = (positions[start : start + BULK_DOCUMENTS] for start in range(0, len(positions), BULK_DOCUMENTS))
-        return [item for chunk in chunks for item in self._bulk_chunk(action, documents, chunk)]
-
-    def _bulk_chunk(
-        self, action: str, documents: Sequence[dict[str, Any]], positions: Sequence[int]
-    ) -> list[tuple[int, int, str]]:
-        """Send one request, and retry the documents that Elasticsearch was too busy for."""
-        waiting = list(positions)
-        done: list[tuple[int, int, str]] = []
-
-        def send() -> None:
-            body = self._bulk_body(action, [documents[position] for position in waiting])
-            answer = self._once(partial(self._client.bulk, operations=cast("Any", body)))
-            items = [item[action] for item in answer["items"]]
-            if len(items) != len(waiting):
-                raise self._unavailable(f"its bulk API returned {len(items)} items for {len(waiting)} documents")
-            busy = [position for position, item in zip(waiting, items, strict=True) if item["status"] in _RETRY_STATUS]
-            done.extend(
-                (position, item["status"], _reason(item))
-                for position, item in zip(waiting, items, strict=True)
-                if item["status"] not in _RETRY_STATUS
-            )
-            waiting[:] = busy
-            if busy:
-                raise self._unavailable(f"{len(busy)} documents: {_reason(items[-1]) or 'busy'}")
-
-        self._retries.run(send)
-        return done
-
-    def _bulk_body(self, action: str, documents: Sequence[dict[str, Any]]) -> bytes:
-        prefix = self._settings.index_prefix
-        lines: list[bytes] = []
-        for document in documents:
-            head = {action: {"_index": index_name(prefix, document["created_at"]), "_id": document["tweet_id"]}}
-            lines += [_json(head)] if action == "delete" else [_json(head), _json(document)]
-        return b"\n".join(lines) + b"\n"
-
     def _patiently(self, call: Callable[[], Any]) -> Any:
         return self._retries.run(lambda: self._once(call))
 
     def _once(self, call: Callable[[], Any]) -> Any:
         try:
-            return call()
-        except (TransportConnectionError, ConnectionTimeout) as error:
-            raise self._unavailable(f"no connection ({type(error).__name__})") from error
-        except NotFoundError:
-            raise
-        except ApiError as error:
-            if error.status_code == 401:
-                msg = f"ELASTICSEARCH_USERNAME/PASSWORD/API_KEY: {self._settings.url} rejected the credentials"
-                raise ConfigurationError(msg) from None
-            if error.status_code not in _RETRY_STATUS:
+            return single_request(self._settings.url, call)
+        except RetryableError as error:
+            if not isinstance(error.__cause__, AuthenticationException):
                 raise
-            raise self._unavailable(f"HTTP {error.status_code}") from error
-
-    def _unavailable(self, reason: str) -> RetryableError:
-        return RetryableError(f"Elasticsearch at {self._settings.url}: {reason}")
+            msg = f"ELASTICSEARCH_USERNAME/PASSWORD/API_KEY: {self._settings.url} rejected the credentials"
+            raise ConfigurationError(msg) from None
 
 
 def elasticsearch_client(settings: ElasticsearchSettings) -> Elasticsearch:
@@ -243,18 +238,12 @@ def elasticsearch_client(settings: ElasticsearchSettings) -> Elasticsearch:
     )
 
 
-def _written(status: int, error: str) -> Written:
-    if "index_not_found" in error:
-        msg = f"Elasticsearch did not create a daily index; allow it in action.auto_create_index ({error})"
-        raise ConfigurationError(msg)
-    return Written(Outcome.OWNED) if status < 300 else Written(Outcome.REJECTED, f"HTTP {status}: {error}")
+def _verdict(answer: Answer) -> Verdict:
+    return judge(answer.status, answer.error, index=answer.index)
 
 
-def _reason(item: dict[str, Any]) -> str:
-    error = item.get("error") or {}
-    cause = error.get("caused_by") or {}
-    return f"{error.get('type', '')}: {cause.get('reason') or error.get('reason', '')}"[:300] if error else ""
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+def _suspects(attempt: Attempt, failed: Sequence[tuple[Answer, Verdict]], accepting: set[str]) -> dict[int, str]:
+    """Return the unknown errors that concern one document alone: its index accepts others, or a probe."""
+    unknown = [(one, verdict) for one, verdict in failed if verdict.fault is Fault.UNKNOWN][:MAX_SUSPECTS]
+    accepting |= {index for index in {one.index for one, _ in unknown} - accepting if index and attempt.accepts(index)}
+    return {one.position: verdict.reason for one, verdict in unknown if one.index in accepting}

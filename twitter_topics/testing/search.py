@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from twitter_topics.search.faults import NotWrittenError
 from twitter_topics.search.index import MAPPINGS, index_name
 from twitter_topics.search.store import Outcome, Written
 
@@ -27,7 +28,9 @@ class MemorySearchStore:
     def _create(self, document: dict[str, Any]) -> Written:
         unknown = document.keys() - MAPPINGS["properties"].keys()
         if unknown:
-            return Written(Outcome.REJECTED, f"HTTP 400: strict_dynamic_mapping_exception: {sorted(unknown)}")
+            raise NotWrittenError(f"HTTP 400: strict_dynamic_mapping_exception: {sorted(unknown)}")
+        if not isinstance(document["topic_id"], int):
+            return Written(Outcome.REJECTED, "HTTP 400: document_parsing_exception: failed to parse field [topic_id]")
         day = self._days.setdefault(index_name(self._prefix, document["created_at"]), {})
         held = day.get(document["tweet_id"])
         if held and _record(held) != _record(document):

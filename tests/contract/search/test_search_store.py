@@ -11,6 +11,7 @@ import pytest
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.sentiment import Sentiment
 from twitter_topics.records.tweet import Tweet
+from twitter_topics.search.faults import NotWrittenError
 from twitter_topics.search.store import Outcome, SearchStore
 from twitter_topics.testing.search import MemorySearchStore
 
@@ -76,12 +77,18 @@ def test_two_records_of_one_tweet_in_one_batch(store: SearchStore | MemorySearch
     assert store.count() == 2
 
 
-def test_only_the_document_that_violates_the_mapping_is_rejected(store: SearchStore | MemorySearchStore) -> None:
-    odd = document("odd", 1) | {"surprise": 1}
+def test_only_the_document_with_a_value_that_does_not_fit_is_rejected(store: SearchStore | MemorySearchStore) -> None:
+    odd = document("odd", 1) | {"topic_id": "football"}
     written = store.create([document("a", 0), odd, document("b", 2)])
     assert [one.outcome for one in written] == [Outcome.OWNED, Outcome.REJECTED, Outcome.OWNED]
-    assert "strict_dynamic_mapping_exception" in written[1].reason
+    assert "document_parsing_exception" in written[1].reason
     assert store.count() == 2
+
+
+def test_a_field_that_the_mapping_lacks_is_not_the_fault_of_a_tweet(store: SearchStore | MemorySearchStore) -> None:
+    with pytest.raises(NotWrittenError, match="strict_dynamic_mapping_exception"):
+        store.create([document("a", 0) | {"surprise": 1}])
+    assert store.count() == 0
 
 
 def test_days_are_indices_deleted_by_exact_name(store: SearchStore | MemorySearchStore) -> None:

@@ -6,11 +6,12 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from pyspark.errors import PySparkException
 
 from twitter_topics.backends import spark_kafka
 from twitter_topics.backends.kafka import ensure_topics
@@ -18,7 +19,7 @@ from twitter_topics.backends.kafka_offsets import end_offsets
 from twitter_topics.classification.rows import RecordClassifier
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.tweet import TimeBounds
-from twitter_topics.search.store import SearchStore
+from twitter_topics.search.store import SearchStore, elasticsearch_client
 from twitter_topics.testing.models import planted_model
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
@@ -60,7 +61,19 @@ class Bench:
             self.spark.read.format("kafka").options(**options).option("subscribe", self.settings.kafka.raw_topic).load()
         )
 
-    def classifier(self, version: str = "v1", *, max_dead_letter_share: float = 1.0) -> RecordClassifier:
+    def raw_ends(self) -> dict[int, int]:
+        return end_offsets(self.settings.kafka, self.settings.kafka.raw_topic)
+
+    def dead_letters(self) -> int:
+        return sum(end_offsets(self.settings.kafka, self.settings.kafka.dead_letter_topic).values())
+
+    def classifier(
+        self,
+        version: str = "v1",
+        *,
+        max_dead_letter_share: float = 1.0,
+        quarantined: Mapping[tuple[int, int], str] | None = None,
+    ) -> RecordClassifier:
         return RecordClassifier(
             model_version=version,
             arrays=self.spark.sparkContext.broadcast(model().to_bytes()),
@@ -69,6 +82,7 @@ class Bench:
             elasticsearch=self.settings.elasticsearch,
             bounds=TimeBounds(),
             max_dead_letter_share=max_dead_letter_share,
+            quarantined=quarantined or {},
         )
 
     def read(self, topic: str) -> list[tuple[int, dict[str, Any]]]:
@@ -155,4 +169,35 @@ def test_a_flood_of_dead_letters_stops_the_batch(bench: Bench) -> None:
     with pytest.raises(Exception, match="SPEED_MAX_DEAD_LETTER_SHARE") as caught:
         spark_kafka.write(bench.classifier(max_dead_letter_share=0.5).rows(bench.records()), bench.settings.kafka)
     assert IntegrityError.__name__ in str(caught.value)
+    assert bench.store.count() == 0
+
+
+def test_a_closed_index_hands_the_batch_back_and_makes_no_dead_letter(bench: Bench) -> None:
+    bench.send([tweet(number) for number in range(1, 201)])
+    spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
+    name = next(iter(bench.store.daily_indices()))
+    bench.send([tweet(number) for number in range(201, 401)])
+    client = elasticsearch_client(bench.settings.elasticsearch)
+    client.indices.close(index=name)
+    with pytest.raises(PySparkException, match=f"POST /{name}/_open"):
+        spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
+    client.indices.open(index=name, wait_for_active_shards="all")
+    spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
+
+    assert bench.store.count() == 400
+    assert {value["tweet_id"] for _, value in bench.read(bench.settings.kafka.processed_topic)} == {
+        str(number) for number in range(1, 401)
+    }
+    assert bench.dead_letters() == 0
+
+
+def test_a_record_in_quarantine_becomes_a_dead_letter_that_can_be_retried(bench: Bench) -> None:
+    bench.send([tweet(1)])
+    (partition,) = {partition for partition, end in bench.raw_ends().items() if end}
+    classifier = bench.classifier(quarantined={(partition, 0): "HTTP 400: odd_exception: x"})
+    spark_kafka.write(classifier.rows(bench.records()), bench.settings.kafka)
+
+    ((_, letter),) = bench.read(bench.settings.kafka.dead_letter_topic)
+    assert (letter["stage"], letter["reason"]) == ("index", "unknown: HTTP 400: odd_exception: x")
+    assert (letter["partition"], letter["offset"]) == (partition, 0)
     assert bench.store.count() == 0
