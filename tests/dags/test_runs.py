@@ -455,6 +455,7 @@ def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch
 
     monkeypatch.setenv("SPEED_HEALTH_DIR", str(tmp_path))
     monkeypatch.setattr(watch_tasks, "topic_ranges", lambda _settings, _topic: {})
+    monkeypatch.setattr(watch_tasks, "newest_stamps", lambda _settings, _topic: [])
     for part in ("producer", "archiver", "classifier", "aggregator"):
         write_health(tmp_path, part, ok=True, state="running", lag=5000)
     for _ in range(3):  # each run compares with its predecessor

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -21,6 +22,13 @@ class Range(NamedTuple):
 
     begin: int
     end: int
+
+
+class Stamps(NamedTuple):
+    """When a record arrived, in Unix milliseconds: by the broker's clock, and by the producer's if it says so."""
+
+    broker_ms: int
+    producer_ms: int | None
 
 
 class TopicEnds:
@@ -65,6 +73,36 @@ def topic_ranges(settings: KafkaSettings, topic: str) -> dict[int, Range]:
 def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
     """Return the ends of `topic_ranges`."""
     return {partition: offsets.end for partition, offsets in topic_ranges(settings, topic).items()}
+
+
+def newest_stamps(settings: KafkaSettings, topic: str) -> list[Stamps]:
+    """Return the stamps of the newest record of each partition that has any.
+
+    Raises:
+        RetryableError: no broker answers in ten seconds.
+    """
+    with open_consumer(settings) as consumer:
+        ahead = {
+            TopicPartition(topic, number): held.end - 1
+            for number, held in ranges(consumer, topic).items()
+            if held.begin < held.end
+        }
+        consumer.assign(list(ahead))
+        for place, offset in ahead.items():
+            consumer.seek(place, offset)
+        found: dict[TopicPartition, Stamps] = {}
+        deadline = time.monotonic() + _TIMEOUT_MS / 1000
+        while len(found) < len(ahead):
+            for place, records in consumer.poll(timeout_ms=500).items():
+                found[place] = _stamps(records[0])
+            if time.monotonic() > deadline:
+                raise RetryableError(f"the newest records of topic {topic} cannot be read")
+        return list(found.values())
+
+
+def _stamps(record: Any) -> Stamps:
+    received = dict(record.headers or ()).get("received_at", b"")
+    return Stamps(record.timestamp, int(received) if received.isdigit() else None)
 
 
 def lag(ends: Mapping[int, int], counted: Mapping[int, int]) -> int:

@@ -11,7 +11,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+    from twitter_topics.classification.vader import LinearAnalyzer
+
+MAX_CHARACTERS = 1_000
+"""Only so much of a text is scored. Posts are shorter (X 280, Bluesky 300, Mastodon 500), the compound of a longer text
+is close to -1 or 1 anyway, and the most expensive text of this length, emoji alone, takes less than 0.1 s."""
 
 NEUTRAL_BAND = 0.05
 """Compounds between -0.05 and 0.05 are neutral (the threshold of VADER's authors)."""
@@ -34,20 +38,20 @@ class Sentiment:
 
 
 def sentiment(text: str) -> Sentiment:
-    """Score one text. Deterministic; never raises."""
+    """Score the beginning of one text. Deterministic; never raises."""
     from textblob.en import sentiment as pattern_sentiment
 
-    polarity, subjectivity = pattern_sentiment(text)
+    polarity, subjectivity = pattern_sentiment(text[:MAX_CHARACTERS])
     return Sentiment(compound(text), round(polarity, 4), round(subjectivity, 4))
 
 
 def compound(text: str) -> float:
-    """Return only VADER's compound, in [-1, 1]."""
-    return float(_vader().polarity_scores(text)["compound"])
+    """Return only VADER's compound of the beginning of one text, in [-1, 1]."""
+    return float(_vader().polarity_scores(text[:MAX_CHARACTERS])["compound"])
 
 
 @cache
-def _vader() -> SentimentIntensityAnalyzer:
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+def _vader() -> LinearAnalyzer:
+    from twitter_topics.classification.vader import LinearAnalyzer
 
-    return SentimentIntensityAnalyzer()
+    return LinearAnalyzer()

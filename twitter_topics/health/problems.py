@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from twitter_topics.backends.kafka_offsets import Stamps
 
 STREAMING_PARTS = ("archiver", "classifier", "aggregator")
 
@@ -35,6 +37,7 @@ class WatchLimits:
     """A smaller lag is one batch in flight, whatever its trend."""
     lag_growth: float = 1.2
     max_dead_letter_share: float = 0.05
+    max_clock_difference_seconds: float = 60
 
 
 def find_problems(
@@ -72,6 +75,29 @@ def dead_letter_problem(dead_letters: int, raw_records: int, limits: WatchLimits
         f"{dead_letters:,} of {raw_records:,} records are dead letters "
         f"({share:.1%}, allowed {limits.max_dead_letter_share:.1%}); the topic tweet_dead_letters has the reasons"
     ]
+
+
+def clock_problems(newest: Sequence[Stamps], *, now: float, limits: WatchLimits) -> list[str]:
+    """Return a sentence if the broker's clock differs from ours or from the producer's.
+
+    A record cannot arrive before the producer has received it, nor later than now. It may arrive long after, from a
+    producer's spool.
+
+    Args:
+        newest: of the newest records of the raw topic.
+        now: Unix seconds.
+    """
+    ahead = max((one.broker_ms / 1000 - now for one in newest), default=0)
+    behind = max(((one.producer_ms - one.broker_ms) / 1000 for one in newest if one.producer_ms is not None), default=0)
+    problems = []
+    if ahead > limits.max_clock_difference_seconds:
+        problems.append(f"Kafka's clock is {ahead / 60:.0f} minutes ahead of this machine's; set the clocks")
+    if behind > limits.max_clock_difference_seconds:
+        problems.append(
+            f"Kafka's clock is {behind / 60:.0f} minutes behind the producer's, so live tweets seem to come from the "
+            "future and are rejected (SPEED_MAX_FUTURE_MINUTES); set the clocks"
+        )
+    return problems
 
 
 def _of_running_part(report: PartReport, previous_lag: int | None, now: float, limits: WatchLimits) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from twitter_topics.backends.kafka_offsets import topic_ranges
+from twitter_topics.backends.kafka_offsets import newest_stamps, topic_ranges
 from twitter_topics.errors import RetryableError
 from twitter_topics.health.problems import (
     STREAMING_PARTS,
     PartReport,
     WatchLimits,
+    clock_problems,
     dead_letter_problem,
     find_problems,
 )
@@ -50,6 +51,7 @@ def look(
             _records(settings.kafka, settings.kafka.dead_letter_topic),
         )
         problems += dead_letter_problem(dead, raw, limits)
+        problems += clock_problems(newest_stamps(settings.kafka, settings.kafka.raw_topic), now=now, limits=limits)
     except RetryableError as error:
         problems.append(str(error))
     for report in reports.values():

@@ -133,8 +133,8 @@ def tweet_time(body: dict[str, Any]) -> int | None:
 def tweet_text(body: dict[str, Any]) -> str:
     """Return the full text: of a long tweet, and of the retweeted tweet where the retweet truncates it."""
     retweeted = body.get("retweeted_status")
-    if isinstance(retweeted, dict) and isinstance(retweeted.get("full_text", retweeted.get("text")), str):
-        return tweet_text(retweeted)
+    while isinstance(retweeted, dict) and isinstance(retweeted.get("full_text", retweeted.get("text")), str):
+        body, retweeted = retweeted, retweeted.get("retweeted_status")  # JSON can nest deeper than Python's stack
     extended = body.get("extended_tweet")
     if isinstance(extended, dict) and isinstance(extended.get("full_text"), str):
         return str(extended["full_text"])

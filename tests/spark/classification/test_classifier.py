@@ -20,6 +20,7 @@ from twitter_topics.classification.rows import RecordClassifier
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.search.store import SearchStore, elasticsearch_client
+from twitter_topics.testing.hostile import hostile_values
 from twitter_topics.testing.models import planted_model
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
@@ -201,3 +202,15 @@ def test_a_record_in_quarantine_becomes_a_dead_letter_that_can_be_retried(bench:
     assert (letter["stage"], letter["reason"]) == ("index", "unknown: HTTP 400: odd_exception: x")
     assert (letter["partition"], letter["offset"]) == (partition, 0)
     assert bench.store.count() == 0
+
+
+def test_hostile_tweets_hold_up_none_behind_them(bench: Bench) -> None:
+    """All of them in one batch, on a machine that may be busy: sentiment alone took 107 s for one of them."""
+    spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)  # starts a worker
+    hostile = [(f"hostile-{number}", value) for number, value in enumerate(hostile_values(int(time.time() * 1000)))]
+    bench.send([*hostile, tweet(1)])
+    began = time.monotonic()
+    spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
+    assert bench.store.count({"ids": {"values": ["1"]}}) == 1
+    assert time.monotonic() - began < 30
+    assert bench.store.count() + bench.dead_letters() == len(hostile) + 1

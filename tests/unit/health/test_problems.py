@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from twitter_topics.health.problems import STREAMING_PARTS, PartReport, WatchLimits, dead_letter_problem, find_problems
+from twitter_topics.backends.kafka_offsets import Stamps
+from twitter_topics.health.problems import (
+    STREAMING_PARTS,
+    PartReport,
+    WatchLimits,
+    clock_problems,
+    dead_letter_problem,
+    find_problems,
+)
 
 NOW = 1_000_000.0
 LIMITS = WatchLimits()
@@ -71,3 +79,35 @@ def test_every_configured_producer_is_checked() -> None:
 @pytest.mark.parametrize(("dead", "raw", "called"), [(0, 0, False), (5, 100, False), (6, 100, True), (1, 0, False)])
 def test_dead_letters(dead: int, raw: int, called: bool) -> None:
     assert bool(dead_letter_problem(dead, raw, LIMITS)) is called
+
+
+def stamps(broker_s: float, producer_s: float | None = None) -> Stamps:
+    """Stamps of a record, in seconds from now."""
+    producer = None if producer_s is None else int((NOW + producer_s) * 1000)
+    return Stamps(int((NOW + broker_s) * 1000), producer)
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        [],
+        [stamps(-5)],
+        [stamps(-5, -6), stamps(-4, -4)],
+        [stamps(30, 50)],
+        [stamps(-5, -86_400)],  # from the producer's spool
+        [stamps(-86_400, -86_400)],  # a quiet source
+    ],
+)
+def test_clocks_that_agree(newest: list[Stamps]) -> None:
+    assert clock_problems(newest, now=NOW, limits=LIMITS) == []
+
+
+def test_a_broker_whose_clock_is_behind_is_named() -> None:
+    (problem,) = clock_problems([stamps(-5, -5), stamps(-600, -1)], now=NOW, limits=LIMITS)
+    assert "10 minutes behind the producer's" in problem
+    assert "SPEED_MAX_FUTURE_MINUTES" in problem
+
+
+def test_a_broker_whose_clock_is_ahead_is_named() -> None:
+    (problem,) = clock_problems([stamps(420, -1)], now=NOW, limits=LIMITS)
+    assert "7 minutes ahead of this machine's" in problem

@@ -120,3 +120,13 @@ def test_the_whole_text_of_long_tweets_and_of_retweets() -> None:
     assert tweet_text({"text": "short…", "extended_tweet": {"full_text": "the long one"}}) == "the long one"
     assert tweet_text({"text": "RT @a: cut…", "retweeted_status": {"text": "not cut"}}) == "not cut"
     assert tweet_text({"full_text": "whole"}) == "whole"
+
+
+def test_a_retweet_nested_deeper_than_the_stack_has_a_text() -> None:
+    depth = 100_000
+    body: dict[str, object] = {"text": "the innermost"}
+    for _ in range(depth):
+        body = {"text": "RT", "retweeted_status": body}
+    assert tweet_text(body) == "the innermost"
+    while "retweeted_status" in body:  # Python frees nested dictionaries recursively
+        body = body["retweeted_status"]  # type: ignore[assignment]

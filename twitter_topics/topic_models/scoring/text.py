@@ -40,13 +40,16 @@ EMOJI = _ranges(
 
 _WORD = _LETTERS + _INSIDE_WORDS
 
-TOKEN_PATTERN = f"#?[{_LETTERS}][{_WORD}]+(?:'(?!s(?![{_WORD}]))[{_WORD}]+)*|[{EMOJI}]"
-"""A word or hashtag of two or more letters (contractions kept, possessive 's removed), or one emoji."""
+TOKEN_PATTERN = f"#?[{_LETTERS}][{_WORD}]++(?:'(?!s(?![{_WORD}]))[{_WORD}]++)*+|[{EMOJI}]"
+"""A word or hashtag of two or more letters (contractions kept, possessive 's removed), or one emoji.
+
+Possessive quantifiers, because Java recurses once per repetition of a group and overflows its stack otherwise.
+"""
 
 DROP_PATTERN = "https?://[!-~]+|www[.][!-~]+|@[a-z0-9_]+|&[a-z]{2,8};|&#[0-9]{1,6};"
 """Links, mentions and HTML entities, each replaced by a space."""
 
-STRETCHED_PATTERN = "([a-z])\\1{2,}"
+STRETCHED_PATTERN = "([a-z])\\1{2,}+"
 """`soooo`: three or more of the same letter become two."""
 
 _CASED_BLOCKS = ((0x41, 0x5B), (0xC0, 0x250), (0x370, 0x530), (0x531, 0x557), (0x1E00, 0x2000), (0xFF21, 0xFF3B))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from pyspark.ml import PipelineModel
 
+from twitter_topics.testing.hostile import TEXTS
 from twitter_topics.topic_models.scoring.text import content_words
 from twitter_topics.topic_models.training.spark_text import TEXT, WORDS, text_stages
 
@@ -93,6 +94,11 @@ def test_random_mixtures(spark: SparkSession, stages: PipelineModel) -> None:
         "".join(draw.choice(pieces) if draw.random() < 0.6 else chr(draw.choice(CODE_POINTS)) for _ in range(50))
         for _ in range(5000)
     ]
+    assert_equal(spark, stages, texts)
+
+
+def test_hostile_texts(spark: SparkSession, stages: PipelineModel) -> None:
+    texts = [text for name, text in TEXTS.items() if name != "lone surrogates"]  # Spark's strings cannot hold them
     assert_equal(spark, stages, texts)
 
 

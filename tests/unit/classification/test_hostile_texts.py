@@ -1,0 +1,85 @@
+"""Hostile tweets: what reaches which library, and how long it may take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import textblob.en
+
+from twitter_topics.classification import document, sentiment
+from twitter_topics.classification.document import search_document
+from twitter_topics.classification.sentiment import MAX_CHARACTERS
+from twitter_topics.records.tweet import MAX_BYTES, Rejection, TimeBounds, Tweet, read_tweet, tweet_text
+from twitter_topics.testing.hostile import TEXTS, hostile_values
+from twitter_topics.topic_models.scoring.text import content_words
+
+NOW = 1_794_999_600_000
+
+SENTIMENT_SECONDS = 0.1
+TEXT_SECONDS = 1.0
+"""Limits for one text on a slow machine. What is quadratic takes minutes on these texts."""
+
+
+@pytest.fixture(autouse=True)
+def _loaded() -> None:
+    sentiment.sentiment("load the lexicons")
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    """Return the CPU time of the faster of two calls."""
+    taken = []
+    for _ in range(2):
+        began = time.process_time()
+        call()
+        taken.append(time.process_time() - began)
+    return min(taken)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_sentiment_sees_the_beginning_and_is_quick(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seconds(lambda: sentiment.sentiment(TEXTS[name])) < SENTIMENT_SECONDS
+    lengths: list[int] = []
+    vader, pattern = sentiment._vader().polarity_scores, textblob.en.sentiment
+    monkeypatch.setattr(sentiment._vader(), "polarity_scores", lambda text: lengths.append(len(text)) or vader(text))
+    monkeypatch.setattr(textblob.en, "sentiment", lambda text: lengths.append(len(text)) or pattern(text))
+    both, one = sentiment.sentiment(TEXTS[name]), sentiment.compound(TEXTS[name])
+    assert lengths == [MAX_CHARACTERS] * 3
+    assert one == both.compound, "both layers see the same"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_words_and_metrics_of_a_whole_text_are_quick(name: str) -> None:
+    text = TEXTS[name]
+    assert seconds(lambda: content_words(text)) < TEXT_SECONDS
+    for pattern in (document._EMOJI, document._URL, document._MENTION, document._HASHTAG):
+        assert seconds(lambda pattern=pattern: pattern.findall(text)) < TEXT_SECONDS  # type: ignore[misc]
+
+
+def test_every_hostile_tweet_ends_as_a_document_or_as_a_rejection() -> None:
+    documents = 0
+    for value in hostile_values(NOW):
+        read = read_tweet(value, NOW, TimeBounds())
+        if isinstance(read, Rejection):
+            assert read.reason.split(":")[0] in ("json", "size", "encoding")
+            continue
+        documents += 1
+        _document(read)["text"].encode()
+        assert len(value) <= MAX_BYTES
+    assert documents >= len(TEXTS), "the texts are valid tweets"
+
+
+def _document(tweet: Tweet) -> dict[str, Any]:
+    text = tweet_text(tweet.body)
+    return search_document(
+        tweet,
+        text,
+        topics=[(0, 1.0)],
+        labels={0: "a"},
+        sentiment=sentiment.sentiment(text),
+        model_version="v1",
+        raw_partition=0,
+        raw_offset=0,
+    )
