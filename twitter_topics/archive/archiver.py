@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twitter_topics.archive.rows import append_stream, archive_rows, ensure_tables, time_bounds
 from twitter_topics.backends.query_keeper import Query
 from twitter_topics.backends.reachable import unreachable_message
+from twitter_topics.backends.spark_files import exists
 from twitter_topics.backends.spark_kafka import TopicLag, read_stream
 from twitter_topics.backends.sql import statement
 
@@ -55,7 +56,7 @@ def start_archiver(spark: SparkSession, settings: Settings) -> StreamingQuery:
 
 
 def _starting_offsets(spark: SparkSession, settings: Settings, checkpoint: str) -> str:
-    if _exists(spark, f"{checkpoint}/metadata"):
+    if exists(spark, f"{checkpoint}/metadata"):
         return "earliest"  # ignored by Spark: the checkpoint decides
     rows = spark.sql(statement("archived_offsets", catalog=settings.archive.catalog_name)).collect()
     if not rows:
@@ -64,8 +65,3 @@ def _starting_offsets(spark: SparkSession, settings: Settings, checkpoint: str) 
     offsets |= {str(row.kafka_partition): row.next_offset for row in rows}
     log.warning("no checkpoint at %s; resuming at the end of the archive: %s", checkpoint, offsets)
     return json.dumps({settings.kafka.raw_topic: offsets})
-
-
-def _exists(spark: SparkSession, path: str) -> bool:
-    jvm_path = spark._jvm.org.apache.hadoop.fs.Path(path)
-    return bool(jvm_path.getFileSystem(spark._jsc.hadoopConfiguration()).exists(jvm_path))

@@ -13,11 +13,12 @@ from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.spark_kafka import TopicLag, read_stream, write
+from twitter_topics.classification.batch_model import BatchModel
 from twitter_topics.classification.quarantine import Quarantine
 from twitter_topics.classification.rows import RecordClassifier
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.search.store import SearchStore
-from twitter_topics.topic_models.registry.champion import LoadedModel, load_champion
+from twitter_topics.topic_models.registry.champion import LoadedModel, load_champion, load_version
 from twitter_topics.topic_models.registry.store import ModelStore
 
 if TYPE_CHECKING:
@@ -74,8 +75,11 @@ def start_classifier(
         starting="earliest",
     )
 
-    def classify_batch(batch: DataFrame, _batch_id: int) -> None:
+    batch_model = BatchModel(spark, f"{settings.speed.checkpoint_dir}/{QUERY_NAME}-model.json")
+
+    def classify_batch(batch: DataFrame, batch_id: int) -> None:
         model.reload()
+        model.keep_for(batch_id, batch_model)
         try:
             write(model.classifier(quarantine).rows(batch), settings.kafka)
         except (PySparkException, Py4JError) as error:
@@ -93,7 +97,7 @@ def start_classifier(
 
 def _prepare_index(settings: Settings) -> None:
     try:
-        SearchStore(settings.elasticsearch, patience_seconds=0).ensure_template()
+        SearchStore(settings.elasticsearch, patience_seconds=0).prepare()
     except ConfigurationError as error:  # would end the process, and with it the archiver
         raise RetryableError(str(error)) from error
 
@@ -129,6 +133,27 @@ class ModelInUse:
             return
         if loaded is None:
             raise NotReady("the first model has not been promoted yet")
+        self._use(loaded)
+
+    def keep_for(self, batch_id: int, noted: BatchModel) -> None:
+        """Use the model with which a batch began before; note the loaded one for a new batch.
+
+        Raises:
+            RetryableError: S3 is unavailable.
+        """
+        version, loaded = noted.of(batch_id), self._model
+        if loaded is None or version == loaded.version:
+            return
+        if version is not None:
+            try:
+                self._use(load_version(self._models, version))
+            except IntegrityError as error:
+                log.error("batch %d began with model %s, which cannot be loaded: %s", batch_id, version, error)
+            else:
+                return
+        noted.note(batch_id, loaded.version)
+
+    def _use(self, loaded: LoadedModel) -> None:
         if self._model is None or loaded.version != self._model.version:
             log.warning("model %s replaces %s", loaded.version, self._model.version if self._model else "none")
             if self._arrays is not None:

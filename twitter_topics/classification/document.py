@@ -6,17 +6,21 @@ A malformed field never rejects a tweet: it is left out.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from twitter_topics.classification.sentiment import Sentiment
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.records.tweet import Tweet
+from twitter_topics.search.index import MAX_TOPICS, MIN_TOPIC_SHARE
 
 _EMOJI = re.compile("[\u2600-\u27bf\u2b05-\u2b55\U0001f1e6-\U0001f1ff\U0001f300-\U0001f3fa\U0001f400-\U0001faff]")
 _URL = re.compile(r"https?://[!-~]+|www[.][!-~]+")
 _MENTION = re.compile(r"@[A-Za-z0-9_]+")
 _HASHTAG = re.compile(r"#(\w+)")
 _MAX_KEYWORD = 256
+_MAX_LINK, _MAX_LINKS = 512, 100
 
 
 def search_document(
@@ -26,9 +30,7 @@ def search_document(
     topics: list[tuple[int, float]],
     labels: dict[int, str],
     sentiment: Sentiment,
-    model_version: str,
-    raw_partition: int,
-    raw_offset: int,
+    counted: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the document of one tweet for the mapping in search.index.
 
@@ -36,9 +38,10 @@ def search_document(
         text: records.tweet.tweet_text of the tweet.
         topics: (topic id, share), dominant first; `[(NO_TOPIC, 1.0)]` if the model knows no word.
         labels: label of each topic id.
+        counted: records.processed.processed_fields of the tweet.
     """
     body = tweet.body
-    hashtags = _hashtags(body, text)
+    hashtags, links = _hashtags(body, text), _links(body, text)
     topic_id, share = topics[0]
     return {
         "tweet_id": tweet.tweet_id,
@@ -47,31 +50,30 @@ def search_document(
         "lang": _keyword(body.get("lang")) or "und",
         "source": tweet.source[:_MAX_KEYWORD],
         "hashtags": hashtags,
+        "links": links,
+        "link_domains": list(dict.fromkeys(filter(None, map(_domain, links)))),
         "user": _user(body.get("user")),
         "topic_id": topic_id,
         "topic_label": topic_label(topic_id, labels),
         "topic_share": round(share, 4),
-        "topics": [{"topic_id": i, "label": topic_label(i, labels), "share": round(s, 4)} for i, s in topics],
-        "sentiment": {
-            "compound": sentiment.compound,
-            "label": sentiment.label,
-            "polarity": sentiment.polarity,
-            "subjectivity": sentiment.subjectivity,
-        },
+        "topic_ids": [topic_id, *(other for other, part in topics[1:MAX_TOPICS] if part >= MIN_TOPIC_SHARE)],
+        "sentiment": sentiment.numbers() | {"label": sentiment.label},
         "metrics": {
             "length": len(text),
             "words": len(text.split()),
             "hashtags": len(hashtags),
             "mentions": len(_MENTION.findall(text)),
-            "urls": _url_count(body, text),
+            "urls": max(len(_entities(body, "urls")), len(_URL.findall(text))),
             "emoji": len(_EMOJI.findall(text)),
             "retweets": _count(body.get("retweet_count")),
             "favorites": _count(body.get("favorite_count")),
             "is_retweet": isinstance(body.get("retweeted_status"), dict),
         },
-        "model_version": model_version,
-        "raw_partition": raw_partition,
-        "raw_offset": raw_offset,
+        "model_version": counted["model_version"],
+        "raw_partition": counted["raw_partition"],
+        "raw_offset": counted["raw_offset"],
+        "counted": dict(counted),
+        "counted_topic_id": topic_id,
     }
 
 
@@ -95,17 +97,31 @@ def _user(user: Any) -> dict[str, Any]:
 
 
 def _hashtags(body: dict[str, Any], text: str) -> list[str]:
-    entities = body.get("entities")
-    listed = entities.get("hashtags") if isinstance(entities, dict) else None
-    names = [one.get("text") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    names = [one.get("text") for one in _entities(body, "hashtags") if isinstance(one, dict)]
     found = [name for name in names if isinstance(name, str) and name] or _HASHTAG.findall(text)
     return list(dict.fromkeys(_storable(name.lower())[:_MAX_KEYWORD] for name in found))
 
 
-def _url_count(body: dict[str, Any], text: str) -> int:
+def _links(body: dict[str, Any], text: str) -> list[str]:
+    """Return the links of a tweet as a reader sees them: expanded where the source says so."""
+    listed = [one.get("expanded_url") or one.get("url") for one in _entities(body, "urls") if isinstance(one, dict)]
+    found = [link for link in listed if isinstance(link, str) and link] or _URL.findall(text)
+    return list(dict.fromkeys(_storable(link)[:_MAX_LINK] for link in found[:_MAX_LINKS]))
+
+
+def _domain(link: str) -> str:
+    """Return the host of a link without `www.`; empty if it has none."""
+    try:
+        host = urlsplit(link if "://" in link else f"http://{link}").hostname or ""
+    except ValueError:
+        return ""
+    return host.removeprefix("www.")[:_MAX_KEYWORD]
+
+
+def _entities(body: dict[str, Any], kind: str) -> list[Any]:
     entities = body.get("entities")
-    listed = entities.get("urls") if isinstance(entities, dict) else None
-    return max(len(listed) if isinstance(listed, list) else 0, len(_URL.findall(text)))
+    listed = entities.get(kind) if isinstance(entities, dict) else None
+    return listed if isinstance(listed, list) else []
 
 
 def _count(value: Any) -> int:

@@ -13,10 +13,11 @@ from twitter_topics.classification.document import search_document
 from twitter_topics.classification.quarantine import HandedBackError, Place
 from twitter_topics.classification.sentiment import sentiment
 from twitter_topics.errors import IntegrityError
-from twitter_topics.records.processed import dead_letter, dead_letter_key, processed_value
+from twitter_topics.records.processed import dead_letter, dead_letter_key, processed_fields, processed_value
 from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet, tweet_text
 from twitter_topics.search.faults import NotWrittenError
-from twitter_topics.search.store import Outcome, SearchStore, Written
+from twitter_topics.search.ownership import Outcome, Written
+from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import ElasticsearchSettings, KafkaSettings
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
@@ -49,7 +50,8 @@ class RecordClassifier:
         """Classify and index the records of one batch. Lazy: exactly one action must follow.
 
         Each record yields one row or none: a processed tweet if the record owns the tweet's document, a dead letter if
-        it is rejected, nothing if another record brought the same tweet first. Rows keep the order of their partition's
+        it is rejected, nothing if another record brought the same tweet first. A repeated record yields what it yielded
+        the first time, whatever the model is now. Rows keep the order of their partition's
         records, on which the aggregator's high-water marks rely.
 
         Raises (from the action):
@@ -80,8 +82,7 @@ class RecordClassifier:
             )
         ]
         read = [self._read(record) for record in records]
-        documents, values = self._documents(records, read, scorer)
-        outcomes = iter(zip(_create(store, documents), values, strict=True))
+        outcomes = iter(_create(store, self._documents(records, read, scorer)))
         rows: list[tuple[str, bytes, bytes]] = []
         rejected, reason = 0, ""
         for record, tweet in zip(records, read, strict=True):
@@ -90,12 +91,12 @@ class RecordClassifier:
                 stage = "index" if (record.partition, record.offset) in self.quarantined else "parse"
                 rows.append(self._dead_letter(record, stage, reason))
                 continue
-            written, value = next(outcomes)
+            written = next(outcomes)
             if written.outcome is Outcome.REJECTED:
                 rejected, reason = rejected + 1, written.reason
                 rows.append(self._dead_letter(record, "index", reason))
             elif written.outcome is Outcome.OWNED:
-                rows.append((self.kafka.processed_topic, _utf8(tweet.tweet_id), value))
+                rows.append((self.kafka.processed_topic, _utf8(tweet.tweet_id), processed_value(written.counted)))
         if len(records) >= _FLOOD_BATCH and rejected > self.max_dead_letter_share * len(records):
             msg = (
                 f"{rejected} of {len(records)} records rejected, the last one because of {reason!r}; "
@@ -116,37 +117,28 @@ class RecordClassifier:
 
     def _documents(
         self, records: list[RawRecord], read: list[Tweet | Rejection], scorer: Scorer
-    ) -> tuple[list[dict[str, Any]], list[bytes]]:
-        """Return documents for the index and values for Kafka, one each per valid tweet, in order."""
+    ) -> list[dict[str, Any]]:
+        """Return a document per valid tweet, in order."""
         good = [(record, tweet) for record, tweet in zip(records, read, strict=True) if isinstance(tweet, Tweet)]
         texts = [tweet_text(tweet.body) for _, tweet in good]
-        documents, values = [], []
+        documents = []
         for (record, tweet), text, topics in zip(good, texts, scorer.score_batch(texts), strict=True):
-            document = search_document(
-                tweet,
-                text,
+            felt = sentiment(text)
+            counted = processed_fields(
+                tweet_id=tweet.tweet_id,
+                event_time_ms=tweet.event_time_ms,
+                model_version=self.model_version,
                 topics=topics,
                 labels=scorer.labels,
-                sentiment=sentiment(text),
-                model_version=self.model_version,
+                sentiment=felt.numbers(),
+                raw_topic_id=self.raw_topic_id,
                 raw_partition=record.partition,
                 raw_offset=record.offset,
             )
-            documents.append(document)
-            values.append(
-                processed_value(
-                    tweet_id=tweet.tweet_id,
-                    event_time_ms=tweet.event_time_ms,
-                    model_version=self.model_version,
-                    topics=topics,
-                    labels=scorer.labels,
-                    sentiment={key: document["sentiment"][key] for key in ("compound", "polarity", "subjectivity")},
-                    raw_topic_id=self.raw_topic_id,
-                    raw_partition=record.partition,
-                    raw_offset=record.offset,
-                )
+            documents.append(
+                search_document(tweet, text, topics=topics, labels=scorer.labels, sentiment=felt, counted=counted)
             )
-        return documents, values
+        return documents
 
     def _dead_letter(self, record: RawRecord, stage: str, reason: str) -> tuple[str, bytes, bytes]:
         topic = self.kafka.raw_topic

@@ -29,6 +29,10 @@ class Sentiment:
     polarity: float
     subjectivity: float
 
+    def numbers(self) -> dict[str, float]:
+        """Return the three numbers by name."""
+        return {"compound": self.compound, "polarity": self.polarity, "subjectivity": self.subjectivity}
+
     @property
     def label(self) -> str:
         """positive, neutral or negative, by the compound."""

@@ -26,7 +26,7 @@ PROCESSED_SCHEMA = (
 label. A tweet without a sentiment has none; `raw_topic_id` is Kafka's id of the raw topic."""
 
 
-def processed_value(
+def processed_fields(
     *,
     tweet_id: str,
     event_time_ms: int,
@@ -37,8 +37,8 @@ def processed_value(
     raw_topic_id: str,
     raw_partition: int,
     raw_offset: int,
-) -> bytes:
-    """One value of `processed_tweets`.
+) -> dict[str, Any]:
+    """Return the fields of one value of `processed_tweets`; `processed_value` encodes them.
 
     Args:
         topics: (topic id, share), dominant first, shares adding up to 1.
@@ -61,7 +61,12 @@ def processed_value(
     }
     if sentiment is not None:
         value["sentiment"] = sentiment
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return value
+
+
+def processed_value(fields: Mapping[str, Any]) -> bytes:
+    """Return the value of `processed_tweets`, the same bytes for the same fields."""
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def dead_letter(

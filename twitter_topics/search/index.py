@@ -10,7 +10,15 @@ _KEYWORD = {"type": "keyword", "ignore_above": 512}
 _INTEGER = {"type": "integer"}
 _FLOAT = {"type": "float"}
 
+MAPPING_VERSION = 2
+"""Raise it with every new field. 2: `topics` (nested) became `topic_ids`; `links`, `link_domains`, `counted`."""
+
+MIN_TOPIC_SHARE = 0.1
+MAX_TOPICS = 3
+"""`topic_ids` are the topics with at least this share, at most so many; the dominant one is always among them."""
+
 MAPPINGS: dict[str, Any] = {
+    "_meta": {"version": MAPPING_VERSION},
     "dynamic": "strict",
     "properties": {
         "tweet_id": {"type": "keyword"},
@@ -19,6 +27,8 @@ MAPPINGS: dict[str, Any] = {
         "lang": _KEYWORD,
         "source": _KEYWORD,
         "hashtags": _KEYWORD,
+        "links": _KEYWORD,
+        "link_domains": _KEYWORD,
         "user": {
             "properties": {
                 "id": _KEYWORD,
@@ -31,7 +41,7 @@ MAPPINGS: dict[str, Any] = {
         "topic_id": _INTEGER,
         "topic_label": _KEYWORD,
         "topic_share": _FLOAT,
-        "topics": {"type": "nested", "properties": {"topic_id": _INTEGER, "label": _KEYWORD, "share": _FLOAT}},
+        "topic_ids": _INTEGER,
         "sentiment": {
             "properties": {"compound": _FLOAT, "label": _KEYWORD, "polarity": _FLOAT, "subjectivity": _FLOAT}
         },
@@ -51,9 +61,12 @@ MAPPINGS: dict[str, Any] = {
         "model_version": _KEYWORD,
         "raw_partition": _INTEGER,
         "raw_offset": {"type": "long"},
+        "counted": {"type": "object", "enabled": False},
+        "counted_topic_id": _INTEGER,
     },
 }
-"""`raw_partition` and `raw_offset` name the record that owns the document: the first one with this tweet id."""
+"""`raw_partition` and `raw_offset` name the record that owns the document: the first one with this tweet id. `counted`
+is its value in `processed_tweets`, which never changes; `counted_topic_id` is the dominant topic in it."""
 
 
 def index_name(prefix: str, event_time_ms: int) -> str:
@@ -71,6 +84,28 @@ def index_day(name: str, prefix: str) -> date | None:
         return date(year, month, day)
     except ValueError:
         return None
+
+
+def about_topic(topic_id: int) -> dict[str, Any]:
+    """Query the documents with a topic among theirs, in indices of any version.
+
+    Version 1 had a nested `topics`, with every share from 1 %; the share limit is that of `topic_ids`.
+    """
+    share = {"range": {"topics.share": {"gte": MIN_TOPIC_SHARE}}}
+    nested = {"bool": {"filter": [{"term": {"topics.topic_id": topic_id}}, share]}}
+    return {
+        "bool": {
+            "should": [
+                {"term": {"topic_ids": topic_id}},
+                {"nested": {"path": "topics", "ignore_unmapped": True, "query": nested}},
+            ]
+        }
+    }
+
+
+def mapping_version(mapping: dict[str, Any]) -> int:
+    """Return the version of an index's mapping; 1 if it has none."""
+    return int(mapping.get("_meta", {}).get("version", 1))
 
 
 def index_template(prefix: str, *, shards: int, replicas: int) -> dict[str, Any]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from elasticsearch import AuthenticationException, Elasticsearch, NotFoundError
+from elasticsearch import ApiError, AuthenticationException, Elasticsearch, NotFoundError
 
 from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.search.bulk import Answer, Attempt, single_request
 from twitter_topics.search.faults import Fault, NotWrittenError, Verdict, is_conflict, judge
-from twitter_topics.search.index import index_name, index_template
+from twitter_topics.search.index import MAPPING_VERSION, MAPPINGS, index_name, index_template, mapping_version
+from twitter_topics.search.ownership import HELD_FIELDS, Outcome, Written, new_owner, resolve
 
 if TYPE_CHECKING:
     from twitter_topics.settings import ElasticsearchSettings
@@ -24,25 +23,6 @@ log = logging.getLogger(__name__)
 
 MAX_SUSPECTS = 20
 """Unknown errors reported per attempt. If there are more, the store is more likely at fault than the tweets."""
-
-
-class Outcome(Enum):
-    """What happened to a document."""
-
-    OWNED = "owned"
-    """This record owns the document: it is new, or a repeated batch wrote it again."""
-    DUPLICATE = "duplicate"
-    """Another record with the same tweet came first."""
-    REJECTED = "rejected"
-    """Elasticsearch cannot index it (mapping, size). A retry would not help."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The outcome of one document; `reason` explains a rejection."""
-
-    outcome: Outcome
-    reason: str = ""
 
 
 class SearchStore:
@@ -57,17 +37,26 @@ class SearchStore:
         self._retries = RetryPolicy(patience_seconds)
         self._client = elasticsearch_client(settings)
 
-    def ensure_template(self) -> None:
-        """Put the index template; new indices follow it."""
+    def prepare(self) -> None:
+        """Put the index template, which new indices follow, and give the open indices the fields that they lack.
+
+        An index that does not accept them (locked, made by someone else) stays as it is: only writing to it fails.
+        """
         s = self._settings
         body = index_template(s.index_prefix, shards=s.shards, replicas=s.replicas)
         self._patiently(lambda: self._client.indices.put_index_template(name=s.index_prefix, **body))
+        answer = self._patiently(
+            lambda: self._client.indices.get_mapping(index=f"{s.index_prefix}-*", expand_wildcards="open")
+        )
+        for name, held in answer.items():
+            if mapping_version(held["mappings"]) < MAPPING_VERSION:
+                self._upgrade(name)
 
     def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
         """Write documents by tweet id, each id once, in one attempt of at most ATTEMPT_SECONDS.
 
-        The first record with an id owns the document. A repeat of that record overwrites it (a repeated batch may use
-        another model); any other record with that id is a duplicate.
+        The first record with an id owns the document. A repeat of that record changes nothing and gets back what was
+        counted; any other record with that id is a duplicate.
 
         Returns:
             One outcome per document, in order.
@@ -77,16 +66,16 @@ class SearchStore:
             RetryableError: Elasticsearch is unavailable. In both cases a repeat loses nothing.
         """
         attempt = self._attempt()
-        outcomes: list[Written | None] = [None] * len(documents)
         answers = attempt.send("create", documents, range(len(documents)))
+        outcomes = self._settle(attempt, documents, answers)
         conflicts = [one.position for one in answers if is_conflict(one.status, one.error)]
-        self._settle(attempt, outcomes, answers)
-        if conflicts:
-            owned = self._owned(attempt, documents, conflicts)
-            for position in conflicts:
-                outcomes[position] = Written(Outcome.OWNED if position in owned else Outcome.DUPLICATE)
-            self._settle(attempt, outcomes, attempt.send("index", documents, sorted(owned)))
-        return [one for one in outcomes if one is not None]
+        rewrites: dict[int, dict[str, Any]] = {}
+        for position, held in zip(conflicts, self._held(attempt, documents, conflicts), strict=True):
+            outcomes[position], rewrite = resolve(documents[position], held)
+            if rewrite is not None:
+                rewrites[position] = rewrite
+        outcomes |= self._settle(attempt, documents, attempt.send("index", documents, sorted(rewrites)))
+        return [outcomes[position] for position in range(len(documents))]
 
     def delete(self, tweets: Sequence[tuple[str, int]]) -> int:
         """Delete the documents of tweets (tweet id, event time in Unix milliseconds).
@@ -153,16 +142,27 @@ class SearchStore:
     def _attempt(self) -> Attempt:
         return Attempt(self._client, self._settings.url, self._settings.index_prefix)
 
-    def _settle(self, attempt: Attempt, outcomes: list[Written | None], answers: Sequence[Answer]) -> None:
-        """Note the outcome of each answer, except conflicts.
+    def _upgrade(self, name: str) -> None:
+        fields = {"properties": MAPPINGS["properties"], "meta": MAPPINGS["_meta"]}
+        try:
+            self._patiently(lambda: self._client.indices.put_mapping(index=name, **fields))
+        except (RetryableError, ApiError) as error:
+            log.error("index %s keeps its old mapping: %s", name, error)
+        else:
+            log.info("index %s has the fields of mapping version %d", name, MAPPING_VERSION)
+
+    def _settle(
+        self, attempt: Attempt, documents: Sequence[dict[str, Any]], answers: Sequence[Answer]
+    ) -> dict[int, Written]:
+        """Return the outcomes by position, without the conflicts.
 
         Raises:
             NotWrittenError: some failed for a reason that is not the tweet's.
         """
-        failed, accepting = [], set()
+        outcomes, failed, accepting = {}, [], set()
         for one in answers:
             if one.status < 300:
-                outcomes[one.position] = Written(Outcome.OWNED)
+                outcomes[one.position] = new_owner(documents[one.position])
                 accepting.add(one.index)
             elif is_conflict(one.status, one.error):
                 accepting.add(one.index)
@@ -172,6 +172,7 @@ class SearchStore:
                 failed.append((one, verdict))
         if failed:
             raise self._not_written("index", failed, len(answers), _suspects(attempt, failed, accepting))
+        return outcomes
 
     def _not_written(
         self,
@@ -189,28 +190,27 @@ class SearchStore:
         text = f"Elasticsearch at {self._settings.url} did not {action} {len(failed):,} of {tried:,} tweets: {reason}"
         return NotWrittenError(text, suspects)
 
-    def _owned(self, attempt: Attempt, documents: Sequence[dict[str, Any]], positions: Sequence[int]) -> set[int]:
-        """Return which of the conflicting documents are owned by their own record."""
+    def _held(
+        self, attempt: Attempt, documents: Sequence[dict[str, Any]], positions: Sequence[int]
+    ) -> list[dict[str, Any]]:
+        """Return the documents that exist under the ids of those at `positions`."""
+        if not positions:
+            return []
         prefix = self._settings.index_prefix
         docs = [
             {
                 "_index": index_name(prefix, documents[position]["created_at"]),
                 "_id": documents[position]["tweet_id"],
-                "_source": ["raw_partition", "raw_offset"],
+                "_source": HELD_FIELDS,
             }
             for position in positions
         ]
-        answer = attempt.request(lambda client: client.mget(docs=docs))
-        owned = set()
-        for position, found in zip(positions, answer["docs"], strict=True):
-            if not found.get("found"):
-                reason = judge(500, found["error"], index=found["_index"]) if "error" in found else "it was deleted"
-                raise RetryableError(f"document {found['_id']} could not be read after a conflict: {reason}")
-            mine = documents[position]
-            source = found["_source"]
-            if (source["raw_partition"], source["raw_offset"]) == (mine["raw_partition"], mine["raw_offset"]):
-                owned.add(position)
-        return owned
+        found = attempt.request(lambda client: client.mget(docs=docs))["docs"]
+        for one in found:
+            if not one.get("found"):
+                reason = judge(500, one["error"], index=one["_index"]) if "error" in one else "it was deleted"
+                raise RetryableError(f"document {one['_id']} could not be read after a conflict: {reason}")
+        return [one["_source"] for one in found]
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
         return self._retries.run(lambda: self._once(call))

@@ -8,7 +8,7 @@ from typing import Any
 
 from twitter_topics.search.faults import NotWrittenError
 from twitter_topics.search.index import MAPPINGS, index_name
-from twitter_topics.search.store import Outcome, Written
+from twitter_topics.search.ownership import Outcome, Written, new_owner, resolve
 
 
 class MemorySearchStore:
@@ -18,11 +18,11 @@ class MemorySearchStore:
         self._prefix = prefix
         self._days: dict[str, dict[str, dict[str, Any]]] = {}
 
-    def ensure_template(self) -> None:
+    def prepare(self) -> None:
         """Do nothing: there is nothing to prepare."""
 
     def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
-        """The first record with an id owns it; a repeat of it overwrites, any other record is a duplicate."""
+        """The first record with an id owns it; a repeat of it changes nothing, any other record is a duplicate."""
         return [self._create(json.loads(json.dumps(document))) for document in documents]
 
     def _create(self, document: dict[str, Any]) -> Written:
@@ -33,10 +33,10 @@ class MemorySearchStore:
             return Written(Outcome.REJECTED, "HTTP 400: document_parsing_exception: failed to parse field [topic_id]")
         day = self._days.setdefault(index_name(self._prefix, document["created_at"]), {})
         held = day.get(document["tweet_id"])
-        if held and _record(held) != _record(document):
-            return Written(Outcome.DUPLICATE)
-        day[document["tweet_id"]] = document
-        return Written(Outcome.OWNED)
+        written, rewrite = resolve(document, held) if held else (new_owner(document), document)
+        if rewrite is not None:
+            day[document["tweet_id"]] = rewrite
+        return written
 
     def delete(self, tweets: Sequence[tuple[str, int]]) -> int:
         """Delete documents by (tweet id, event time in Unix milliseconds). Returns how many were there."""
@@ -57,7 +57,3 @@ class MemorySearchStore:
             msg = f"{name!r} is not the name of a daily index"
             raise ValueError(msg)
         return self._days.pop(name, None) is not None
-
-
-def _record(document: dict[str, Any]) -> tuple[int, int]:
-    return document["raw_partition"], document["raw_offset"]

@@ -102,7 +102,7 @@ def pipeline(services: Services, tmp_path: Path) -> Iterator[Pipeline]:
     ensure_topics(settings.kafka)
     ensure_bucket(s3_client(settings.s3), name)
     search, view = SearchStore(settings.elasticsearch), CountsView(settings.influx)
-    search.ensure_template()
+    search.prepare()
     table = make_table(settings, f"s3://{name}/lake")
     filled = Pipeline(settings, table, search, CountsState.of(settings), view, produce(settings), {})
     append(table, filled.records)

@@ -16,7 +16,8 @@ from tests.waiting import until
 from twitter_topics.errors import RetryableError
 from twitter_topics.search.faults import NotWrittenError
 from twitter_topics.search.index import MAPPINGS, index_name
-from twitter_topics.search.store import Outcome, SearchStore, elasticsearch_client
+from twitter_topics.search.ownership import Outcome
+from twitter_topics.search.store import SearchStore, elasticsearch_client
 
 if TYPE_CHECKING:
     from tests.conftest import Services
@@ -58,7 +59,7 @@ def server(services: Services) -> Iterator[Server]:
     prefix = f"faults{uuid.uuid4().hex[:8]}"
     settings = services.settings(ELASTICSEARCH_INDEX_PREFIX=prefix).elasticsearch
     made = Server(elasticsearch_client(settings), SearchStore(settings, patience_seconds=20), prefix)
-    made.store.ensure_template()
+    made.store.prepare()
     yield made
     left: Any = made.client.cat.indices(index=f"{prefix}-*", format="json", h="index", expand_wildcards="all")
     for row in left:
@@ -142,8 +143,7 @@ def test_the_strict_mapping_of_another_version_is_not_the_fault_of_a_tweet(serve
     with pytest.raises(NotWrittenError, match="restart the classifier") as caught:
         server.write(document("a", 0), document("b", 1))
     assert caught.value.suspects == {}
-    server.client.indices.delete(index=server.index())
-    server.store.ensure_template()
+    server.store.prepare()  # as the classifier does when it starts
     assert server.write(document("a", 0), document("b", 1)) == [Outcome.OWNED] * 2
 
 
@@ -162,7 +162,7 @@ def test_an_index_that_somebody_made_differently_is_not_the_fault_of_a_tweet(
         server.write(document("a", 0), document("b", 1))
     assert caught.value.suspects == {}
     server.client.indices.delete(index=server.index())
-    server.store.ensure_template()
+    server.store.prepare()
     assert server.write(document("a", 0), document("b", 1)) == [Outcome.OWNED] * 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ import pytest
 
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.sentiment import Sentiment
+from twitter_topics.records.processed import processed_fields, processed_value
 from twitter_topics.records.tweet import Tweet
 from twitter_topics.search.faults import NotWrittenError
-from twitter_topics.search.store import Outcome, SearchStore
+from twitter_topics.search.ownership import Outcome
+from twitter_topics.search.store import SearchStore
 from twitter_topics.testing.search import MemorySearchStore
 
 if TYPE_CHECKING:
@@ -25,16 +28,22 @@ MIDNIGHT = 1_793_491_200_000
 
 
 def document(tweet_id: str, offset: int, *, text: str = "hello", day: int = 0, model: str = "v1") -> dict[str, Any]:
-    return search_document(
-        Tweet(tweet_id, MIDNIGHT + day * DAY_MS, "twitter", {"text": text}),
-        text,
-        topics=[(0, 1.0)],
-        labels={0: "greetings"},
-        sentiment=Sentiment(0.0, 0.0, 0.0),
+    """A document; its shares and sentiment have as many digits as real ones."""
+    created_at = MIDNIGHT + day * DAY_MS
+    topics, labels, felt = [(0, 2 / 3), (7, 1 / 3)], {0: "greetings · é", 7: "trains"}, Sentiment(-0.296, 1e-05, 0.1)
+    counted = processed_fields(
+        tweet_id=tweet_id,
+        event_time_ms=created_at,
         model_version=model,
+        topics=topics,
+        labels=labels,
+        sentiment=felt.numbers(),
+        raw_topic_id="raw-1",
         raw_partition=0,
         raw_offset=offset,
     )
+    tweet = Tweet(tweet_id, created_at, "twitter", {"text": text})
+    return search_document(tweet, text, topics=topics, labels=labels, sentiment=felt, counted=counted)
 
 
 @pytest.fixture(params=["memory", "elasticsearch"])
@@ -45,7 +54,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[SearchStore | MemorySearch
     services: Services = request.getfixturevalue("services")
     prefix = f"contract{uuid.uuid4().hex[:8]}"
     real = SearchStore(services.settings(ELASTICSEARCH_INDEX_PREFIX=prefix).elasticsearch, patience_seconds=20)
-    real.ensure_template()
+    real.prepare()
     yield real
     for name in real.daily_indices():
         real.delete_index(name)
@@ -63,11 +72,14 @@ def test_each_tweet_is_indexed_once_however_often_it_arrives(store: SearchStore 
     assert store.count() == 3_000
 
 
-def test_a_repeated_batch_owns_its_documents_and_uses_the_newer_model(
-    store: SearchStore | MemorySearchStore,
-) -> None:
-    assert outcomes(store, document("a", 1), document("b", 2)) == ["owned", "owned"]
-    assert outcomes(store, document("a", 1, model="v2"), document("b", 2), document("c", 3)) == ["owned"] * 3
+def test_a_repeated_batch_gets_back_what_was_counted_to_the_byte(store: SearchStore | MemorySearchStore) -> None:
+    first = [document("a", 1), document("b", 2)]
+    assert outcomes(store, *first) == ["owned", "owned"]
+    again = store.create([document("a", 1, model="v2"), document("b", 2, model="v2"), document("c", 3, model="v2")])
+    assert [one.outcome for one in again] == [Outcome.OWNED] * 3
+    values = [processed_value(one.counted) for one in again]
+    assert values[:2] == [processed_value(one["counted"]) for one in first]
+    assert [json.loads(value)["model_version"] for value in values] == ["v1", "v1", "v2"]
     assert store.count() == 3
 
 

@@ -46,7 +46,7 @@ class Bench:
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self.spark, self.settings = spark, settings
         self.store = SearchStore(settings.elasticsearch, patience_seconds=20)
-        self.store.ensure_template()
+        self.store.prepare()
         ensure_topics(settings.kafka)
 
     def send(self, values: list[tuple[str, bytes]]) -> None:
@@ -155,10 +155,11 @@ def test_a_repeated_batch_indexes_nothing_twice_and_repeats_each_lane_in_order(b
         spark_kafka.write(bench.classifier(version).rows(bench.records()), bench.settings.kafka)
 
     assert bench.store.count() == 400
-    assert bench.store.count({"term": {"model_version": "v2"}}) == 400
+    assert bench.store.count({"term": {"model_version": "v1"}}) == 400, "the first classification stays"
     lanes: dict[tuple[int, int], list[int]] = defaultdict(list)
     for partition, value in bench.read(bench.settings.kafka.processed_topic):
         lanes[value["raw_partition"], partition].append(value["raw_offset"])
+        assert value["model_version"] == "v1"
     assert sum(map(len, lanes.values())) == 800
     for offsets in lanes.values():
         half = len(offsets) // 2

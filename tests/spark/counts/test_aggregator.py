@@ -29,7 +29,7 @@ from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
 from twitter_topics.errors import ConfigurationError, IntegrityError
-from twitter_topics.records.processed import processed_value
+from twitter_topics.records.processed import processed_fields, processed_value
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import LABELS, NoPublication, Tweet, opened, true_hours, true_panes
 from twitter_topics.testing.counts import BreakingDatabase, Fuse, Killed
@@ -50,7 +50,7 @@ NOWHERE = Position("", "t", "p", RAW, 0, "", None, 0, 0, 0, {}, {})
 
 
 def value_of(tweet: Tweet) -> bytes:
-    return processed_value(
+    fields = processed_fields(
         tweet_id=f"{tweet.lane.raw_partition}-{tweet.raw_offset}",
         event_time_ms=tweet.event_time,
         model_version=tweet.model_version,
@@ -61,6 +61,7 @@ def value_of(tweet: Tweet) -> bytes:
         raw_partition=tweet.lane.raw_partition,
         raw_offset=tweet.raw_offset,
     )
+    return processed_value(fields)
 
 
 def made_up(

@@ -58,7 +58,7 @@ class Bench:
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self.spark, self.settings = spark, settings
         self.search = SearchStore(settings.elasticsearch, patience_seconds=20)
-        self.search.ensure_template()
+        self.search.prepare()
         ensure_topics(settings.kafka)
         self.offset = 0
 
@@ -78,10 +78,10 @@ class Bench:
 
     def index(self, body: dict[str, Any], at: datetime, offset: int) -> None:
         one = Tweet(body["id_str"], int(at.timestamp() * 1000), "twitter", body)
-        place = {"raw_partition": 0, "raw_offset": offset}
+        counted = {"model_version": "v", "raw_partition": 0, "raw_offset": offset}
         mood = Sentiment(0.0, 0.0, 0.0)
         document = search_document(
-            one, body["text"], topics=[(0, 1.0)], labels={0: "x"}, sentiment=mood, model_version="v", **place
+            one, body["text"], topics=[(0, 1.0)], labels={0: "x"}, sentiment=mood, counted=counted
         )
         self.search.create([document])
 

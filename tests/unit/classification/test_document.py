@@ -17,6 +17,9 @@ from twitter_topics.search.index import MAPPINGS, index_name
 TEXT = "Good #Coffee with @anna ☕ https://example.org/x"
 
 
+COUNTED = {"tweet_id": "7", "model_version": "v1", "raw_partition": 2, "raw_offset": 9}
+
+
 def document(body: dict[str, Any], topics: list[tuple[int, float]] | None = None) -> dict[str, Any]:
     return search_document(
         Tweet("7", 1_793_491_203_000, "twitter", body),
@@ -24,9 +27,7 @@ def document(body: dict[str, Any], topics: list[tuple[int, float]] | None = None
         topics=topics or [(3, 0.75), (1, 0.25)],
         labels={3: "coffee · morning", 1: "trains"},
         sentiment=Sentiment(0.5, 0.1, 0.2),
-        model_version="v1",
-        raw_partition=2,
-        raw_offset=9,
+        counted=COUNTED,
     )
 
 
@@ -58,7 +59,32 @@ def test_metrics_are_counted_from_text_and_tweet() -> None:
 def test_the_dominant_topic_comes_with_its_label() -> None:
     made = document({"text": TEXT})
     assert (made["topic_id"], made["topic_label"], made["topic_share"]) == (3, "coffee · morning", 0.75)
-    assert [topic["label"] for topic in made["topics"]] == ["coffee · morning", "trains"]
+    assert (made["counted"], made["counted_topic_id"]) == (COUNTED, 3)
+    assert (made["model_version"], made["raw_partition"], made["raw_offset"]) == ("v1", 2, 9)
+
+
+@pytest.mark.parametrize(
+    ("shares", "ids"),
+    [
+        ([1.0], [0]),
+        ([0.75, 0.25], [0, 1]),
+        ([0.95, 0.05], [0]),
+        ([0.9, 0.1], [0, 1]),
+        ([0.3, 0.25, 0.2, 0.15, 0.1], [0, 1, 2]),
+        ([0.09] * 11, [0]),
+    ],
+)
+def test_the_main_topics_are_searchable(shares: list[float], ids: list[int]) -> None:
+    assert document({"text": TEXT}, list(enumerate(shares)))["topic_ids"] == ids
+
+
+def test_links_are_searchable_by_value_and_domain() -> None:
+    urls = [{"url": "https://t.co/1", "expanded_url": "https://www.Example.org/a?b=c"}, {"url": "http://b.example/"}, 5]
+    made = document({"text": TEXT, "entities": {"urls": [*urls, {"expanded_url": "http://[broken"}, {"url": None}]}})
+    assert made["links"] == ["https://www.Example.org/a?b=c", "http://b.example/", "http://[broken"]
+    assert made["link_domains"] == ["example.org", "b.example"]
+    assert document({"text": TEXT})["links"] == ["https://example.org/x"]
+    assert document({"text": "www.example.org/a"})["link_domains"] == ["example.org"]
 
 
 def test_a_tweet_without_a_topic_is_labelled_so() -> None:
@@ -84,8 +110,10 @@ odd = st.recursive(
 )
 def test_malformed_fields_never_reject_a_tweet_and_only_mapped_fields_remain(text: str, fields: dict[str, Any]) -> None:
     made = document({"text": text} | fields)
+    assert made.pop("counted") == COUNTED
     _within(made, MAPPINGS["properties"])
     made["text"].encode("utf-8")
+    "".join(made["links"] + made["link_domains"]).encode("utf-8")
 
 
 def _within(value: dict[str, Any], mapped: dict[str, Any]) -> None:

@@ -79,7 +79,5 @@ def _document(tweet: Tweet) -> dict[str, Any]:
         topics=[(0, 1.0)],
         labels={0: "a"},
         sentiment=sentiment.sentiment(text),
-        model_version="v1",
-        raw_partition=0,
-        raw_offset=0,
+        counted={"model_version": "v1", "raw_partition": 0, "raw_offset": 0},
     )

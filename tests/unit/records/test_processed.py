@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twitter_topics.records.processed import processed_value
+from twitter_topics.records.processed import processed_fields, processed_value
 
 
 def value(**fields: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def value(**fields: Any) -> dict[str, Any]:
         "raw_partition": 2,
         "raw_offset": 41,
     }
-    found: dict[str, Any] = json.loads(processed_value(**(given | fields)))
+    found: dict[str, Any] = json.loads(processed_value(processed_fields(**(given | fields))))
     return found
 
 

@@ -17,7 +17,8 @@ from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.search import bulk
 from twitter_topics.search.bulk import ATTEMPT_SECONDS, REQUEST_SECONDS, Attempt
 from twitter_topics.search.faults import NotWrittenError
-from twitter_topics.search.store import MAX_SUSPECTS, Outcome, SearchStore
+from twitter_topics.search.ownership import Outcome
+from twitter_topics.search.store import MAX_SUSPECTS, SearchStore
 from twitter_topics.settings import Settings
 
 DAY_MS = 86_400_000

@@ -41,11 +41,24 @@ def load_champion(store: ModelStore, current: LoadedModel | None) -> LoadedModel
         return None
     if current is not None and current.etag == champion.etag:
         return current
-    arrays = store.read(champion.version, ARRAYS)
+    return _load(store, champion.version, champion.etag, champion.promoted_at)
+
+
+def load_version(store: ModelStore, version: str) -> LoadedModel:
+    """Return a version that was champion once, checked like a champion; `load_champion` replaces it.
+
+    Raises:
+        IntegrityError: it is damaged or no longer there.
+        RetryableError: S3 is unavailable.
+    """
+    return _load(store, version, etag="", promoted_at="")
+
+
+def _load(store: ModelStore, version: str, etag: str, promoted_at: str) -> LoadedModel:
+    arrays = store.read(version, ARRAYS)
     scorer = Scorer.load(arrays)
-    check_golden(scorer, store.read(champion.version, GOLDEN), champion.version)
-    manifest = store.manifest(champion.version)
-    return LoadedModel(champion.version, champion.etag, champion.promoted_at, arrays, scorer, manifest)
+    check_golden(scorer, store.read(version, GOLDEN), version)
+    return LoadedModel(version, etag, promoted_at, arrays, scorer, store.manifest(version))
 
 
 def check_golden(scorer: Scorer, golden: bytes, version: str) -> None:

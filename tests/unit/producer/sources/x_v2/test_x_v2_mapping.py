@@ -61,9 +61,7 @@ def test_the_document_shows_the_post() -> None:
         topics=[(1, 1.0)],
         labels={},
         sentiment=Sentiment(0.0, 0.0, 0.0),
-        model_version="v1",
-        raw_partition=0,
-        raw_offset=0,
+        counted={"model_version": "v1", "raw_partition": 0, "raw_offset": 0},
     )
     assert shown["hashtags"] == ["topic3"]
     assert shown["user"] == {

@@ -1,0 +1,87 @@
+"""A batch keeps its model: in the note beside the checkpoint, and in what the classifier uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+import pytest
+
+from twitter_topics.classification import classifier
+from twitter_topics.classification.batch_model import BatchModel
+from twitter_topics.classification.classifier import ModelInUse
+from twitter_topics.errors import IntegrityError
+from twitter_topics.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+
+def test_a_note_survives_the_process_and_belongs_to_one_batch(spark: SparkSession, tmp_path: Path) -> None:
+    path = f"{tmp_path}/checkpoints/classifier-model.json"
+    assert BatchModel(spark, path).of(0) is None
+    BatchModel(spark, path).note(0, "v1")
+    BatchModel(spark, path).note(1, "v2")
+    assert BatchModel(spark, path).of(1) == "v2"
+    assert BatchModel(spark, path).of(0) is None
+    assert BatchModel(spark, path).of(2) is None
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"batch": 1, "mo', b"[]", b"7"])
+def test_a_note_that_was_cut_off_is_no_note(spark: SparkSession, tmp_path: Path, torn: bytes) -> None:
+    path = tmp_path / "classifier-model.json"
+    BatchModel(spark, str(path)).note(1, "v1")
+    path.write_bytes(torn)
+    assert BatchModel(spark, str(path)).of(1) is None
+    BatchModel(spark, str(path)).note(1, "v2")
+    assert BatchModel(spark, str(path)).of(1) == "v2"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """As much of a loaded model as the classifier looks at."""
+
+    version: str
+    arrays: bytes = b""
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> ModelInUse:
+    monkeypatch.setattr(classifier, "ModelStore", Mock())
+    monkeypatch.setattr(classifier, "load_champion", lambda _store, _current: Loaded("v2"))
+    monkeypatch.setattr(classifier, "load_version", lambda _store, version: Loaded(version))
+    made = ModelInUse(spark, Settings({}))
+    made.reload()
+    return made
+
+
+def used(model: ModelInUse, noted: Any) -> str:
+    model.keep_for(3, noted)
+    assert model._model
+    return model._model.version
+
+
+def test_a_batch_repeated_after_a_promotion_keeps_its_model(
+    model: ModelInUse, spark: SparkSession, tmp_path: Path
+) -> None:
+    noted = BatchModel(spark, f"{tmp_path}/note.json")
+    noted.note(3, "v1")
+    assert used(model, noted) == "v1"
+    model.reload()
+    model.keep_for(4, noted)
+    assert model._model
+    assert (model._model.version, noted.of(4)) == ("v2", "v2")
+
+
+def test_a_model_that_is_gone_is_replaced_by_the_champion(
+    model: ModelInUse, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = BatchModel(spark, f"{tmp_path}/note.json")
+    noted.note(3, "v1")
+    monkeypatch.setattr(classifier, "load_version", Mock(side_effect=IntegrityError("it was deleted")))
+    assert used(model, noted) == "v2"
+    assert noted.of(3) == "v2"
