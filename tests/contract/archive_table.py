@@ -41,6 +41,7 @@ class Record(NamedTuple):
     at: datetime
     deleted: bool = False
     source: str = "twitter"
+    payload: bytes = b"{}"
 
 
 def make_table(settings: Settings, warehouse: str) -> Table:
@@ -87,7 +88,7 @@ def _data_file(table: Table, records: list[Record]) -> str:
         "tweet_id": [record.tweet_id for record in records],
         "event_time": [record.at for record in records],
         "source": [record.source if record.tweet_id else None for record in records],
-        "payload": [None if record.deleted else b"{}" for record in records],
+        "payload": [None if record.deleted else record.payload for record in records],
         "reject_reason": [_reason(record) for record in records],
         "kafka_partition": [record.partition for record in records],
         "kafka_offset": [record.offset for record in records],

@@ -454,7 +454,7 @@ def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch
     from twitter_topics.health.report import write_health
 
     monkeypatch.setenv("SPEED_HEALTH_DIR", str(tmp_path))
-    monkeypatch.setattr(watch_tasks, "topic_ranges", lambda _settings, _topic: {})
+    monkeypatch.setattr(watch_tasks, "records_since", lambda _settings, _topic, _since_ms: 0)
     monkeypatch.setattr(watch_tasks, "newest_stamps", lambda _settings, _topic: [])
     for part in ("producer", "archiver", "classifier", "aggregator"):
         write_health(tmp_path, part, ok=True, state="running", lag=5000)

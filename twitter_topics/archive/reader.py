@@ -58,6 +58,15 @@ class ArchiveCounts:
     tweets_per_day: dict[date, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ArchivedRecord:
+    """A record as received; `source` is None for a reject. `received_ms` by Kafka, in Unix milliseconds."""
+
+    source: str | None
+    payload: bytes
+    received_ms: int
+
+
 @dataclass(frozen=True)
 class ArchiveRecords:
     """The archived records as columns of equal length, one entry per row, unordered.
@@ -193,6 +202,22 @@ class ArchiveStore:
         except OSError as error:
             raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
         return ids.filter(pc.match_substring_regex(ids, _TWITTER_ID))
+
+    def record(self, partition: int, offset: int) -> ArchivedRecord | None:
+        """Return one record of the raw topic; None if it is not archived or its payload was deleted."""
+        table = self._table()
+        if table is None or table.current_snapshot() is None:
+            return None
+        place = f"kafka_partition = {partition:d} AND kafka_offset = {offset:d}"
+        try:
+            scan = table.scan(row_filter=place, selected_fields=("source", "payload", "kafka_timestamp"))
+            rows = scan.to_arrow().to_pylist()
+        except OSError as error:
+            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+        if not rows or rows[0]["payload"] is None:
+            return None
+        received_ms = round(rows[0]["kafka_timestamp"].timestamp() * 1000)
+        return ArchivedRecord(rows[0]["source"], bytes(rows[0]["payload"]), received_ms)
 
     def counts(self) -> ArchiveCounts:
         """Return exact counts at the newest snapshot."""

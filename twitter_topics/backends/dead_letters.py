@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
@@ -14,6 +15,7 @@ from kafka import TopicPartition
 
 from twitter_topics.backends.kafka_offsets import open_consumer, ranges
 from twitter_topics.errors import RetryableError
+from twitter_topics.records.processed import dead_letter_key
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -33,6 +35,46 @@ class DeadLetters:
 
     pairs: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     elsewhere: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter. `topic`, `partition` and `offset` say where its record is; `at_ms` is when it was rejected last,
+    in Unix milliseconds; `head` are the first bytes of the record, `size` and `sha256` those of the whole."""
+
+    stage: str
+    reason: str
+    topic: str
+    partition: int
+    offset: int
+    size: int
+    sha256: str
+    head: bytes
+    at_ms: int
+
+    @property
+    def name(self) -> str:
+        """How people name it: `raw_tweets-3-1742`."""
+        return dead_letter_key(self.topic, self.partition, self.offset)
+
+    @property
+    def kind(self) -> str:
+        """The stable first word of the reason: `json`, `time`, `unknown`, `HTTP 400`."""
+        return self.reason.partition(":")[0]
+
+
+def read_letters(settings: KafkaSettings) -> list[Letter]:
+    """Return every dead letter up to the current end of the topic, each record once, oldest first.
+
+    Raises:
+        RetryableError: no broker answers, or a minute passes without progress.
+    """
+    letters: dict[str, Letter] = {}
+    with open_consumer(settings) as consumer:
+        for record in _read_all(consumer, settings.dead_letter_topic):
+            if (letter := _letter(record.value, record.timestamp)) is not None:
+                letters[letter.name] = letter
+    return sorted(letters.values(), key=lambda letter: (letter.at_ms, letter.name))
 
 
 def dead_letters(settings: KafkaSettings) -> DeadLetters:
@@ -78,6 +120,24 @@ def _read_all(consumer: KafkaConsumer, topic: str) -> Iterator[Any]:
             patience = time.monotonic() + _PATIENCE_SECONDS
         elif time.monotonic() > patience:
             raise RetryableError(f"topic {topic} cannot be read to its end: no records for {_PATIENCE_SECONDS} s")
+
+
+def _letter(value: bytes | None, at_ms: int) -> Letter | None:
+    try:
+        body = json.loads(value or b"")
+        return Letter(
+            stage=str(body["stage"]),
+            reason=str(body["reason"]),
+            topic=str(body["topic"]),
+            partition=int(body["partition"]),
+            offset=int(body["offset"]),
+            size=int(body["bytes"]),
+            sha256=str(body["sha256"]),
+            head=base64.b64decode(body["head_base64"]),
+            at_ms=at_ms,
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _stage(value: bytes | None) -> str:

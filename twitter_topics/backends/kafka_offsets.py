@@ -75,6 +75,18 @@ def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
     return {partition: offsets.end for partition, offsets in topic_ranges(settings, topic).items()}
 
 
+def records_since(settings: KafkaSettings, topic: str, since_ms: int) -> int:
+    """Return the number of records that arrived at or after a time (Unix ms, the broker's clock).
+
+    Raises:
+        RetryableError: no broker answers.
+    """
+    with open_consumer(settings) as consumer:
+        held = ranges(consumer, topic)
+        first = consumer.offsets_for_times({TopicPartition(topic, number): since_ms for number in held}) if held else {}
+        return sum(held[place.partition].end - found.offset for place, found in first.items() if found is not None)
+
+
 def newest_stamps(settings: KafkaSettings, topic: str) -> list[Stamps]:
     """Return the stamps of the newest record of each partition that has any.
 

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JError
+from pyspark.accumulators import AccumulatorParam
 from pyspark.errors import PySparkException
 
 from twitter_topics.archive.rows import time_bounds
@@ -14,7 +15,8 @@ from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.spark_kafka import TopicLag, read_stream, write
 from twitter_topics.classification.batch_model import BatchModel
-from twitter_topics.classification.quarantine import Quarantine
+from twitter_topics.classification.flood import RecentTally, Tally
+from twitter_topics.classification.quarantine import Place, Quarantine
 from twitter_topics.classification.rows import RecordClassifier
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.search.store import SearchStore
@@ -22,7 +24,9 @@ from twitter_topics.topic_models.registry.champion import LoadedModel, load_cham
 from twitter_topics.topic_models.registry.store import ModelStore
 
 if TYPE_CHECKING:
-    from pyspark import Broadcast
+    from collections.abc import Mapping
+
+    from pyspark import Accumulator, Broadcast
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
@@ -40,7 +44,7 @@ def classifier_query(spark: SparkSession, settings: Settings) -> Query:
     each time. So no task waits for Elasticsearch in a slot that the archiver needs. A restart keeps the loaded model
     and the quarantine.
     """
-    model, quarantine = ModelInUse(spark, settings), Quarantine()
+    model, quarantine, recent = ModelInUse(spark, settings), Quarantine(), RecentTally()
 
     def describe_problem() -> str:
         elasticsearch = unreachable_message("Elasticsearch", settings.elasticsearch.url)
@@ -48,14 +52,14 @@ def classifier_query(spark: SparkSession, settings: Settings) -> Query:
 
     return Query(
         QUERY_NAME,
-        start=lambda: start_classifier(spark, settings, model, quarantine),
+        start=lambda: start_classifier(spark, settings, model, quarantine, recent),
         lag=TopicLag(settings.kafka, settings.kafka.raw_topic),
         describe_problem=describe_problem,
     )
 
 
 def start_classifier(
-    spark: SparkSession, settings: Settings, model: ModelInUse, quarantine: Quarantine
+    spark: SparkSession, settings: Settings, model: ModelInUse, quarantine: Quarantine, recent: RecentTally
 ) -> StreamingQuery:
     """Start at the checkpoint, else at the beginning of the topic: nothing is skipped while there is no model.
 
@@ -80,12 +84,14 @@ def start_classifier(
     def classify_batch(batch: DataFrame, batch_id: int) -> None:
         model.reload()
         model.keep_for(batch_id, batch_model)
+        classifier = model.classifier(quarantine.records, recent.total())
         try:
-            write(model.classifier(quarantine).rows(batch), settings.kafka)
+            write(classifier.rows(batch), settings.kafka)
         except (PySparkException, Py4JError) as error:
             quarantine.note_failure(str(error))
             raise
         quarantine.note_success()
+        recent.add(classifier.seen.value)
 
     return (
         records.writeStream.foreachBatch(classify_batch)
@@ -93,6 +99,19 @@ def start_classifier(
         .trigger(processingTime=f"{settings.speed.classify_trigger_seconds} seconds")
         .start()
     )
+
+
+class _TallyParam(AccumulatorParam[Tally]):
+    def zero(self, value: Tally) -> Tally:  # noqa: ARG002 - Spark's signature
+        return Tally()
+
+    def addInPlace(self, value1: Tally, value2: Tally) -> Tally:  # noqa: N802 - Spark's name
+        return value1.plus(value2)
+
+
+def tally_accumulator(spark: SparkSession) -> Accumulator[Tally]:
+    """Return an empty tally that tasks add to. Spark counts what a finished task has added."""
+    return spark.sparkContext.accumulator(Tally(), _TallyParam())
 
 
 def _prepare_index(settings: Settings) -> None:
@@ -161,7 +180,7 @@ class ModelInUse:
             self._arrays = self._spark.sparkContext.broadcast(loaded.arrays)
         self._model = loaded
 
-    def classifier(self, quarantine: Quarantine) -> RecordClassifier:
+    def classifier(self, quarantined: Mapping[Place, str], recent: Tally) -> RecordClassifier:
         """Return the classifier for one batch, to send to the workers."""
         if self._model is None or self._arrays is None:
             raise NotReady("the first model has not been promoted yet")
@@ -174,5 +193,7 @@ class ModelInUse:
             elasticsearch=settings.elasticsearch,
             bounds=time_bounds(settings),
             max_dead_letter_share=settings.speed.max_dead_letter_share,
-            quarantined=dict(quarantine.records),
+            quarantined=dict(quarantined),
+            recent=recent,
+            seen=tally_accumulator(self._spark),
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from twitter_topics.classification.document import search_document
+from twitter_topics.classification.flood import Tally
 from twitter_topics.classification.quarantine import HandedBackError, Place
 from twitter_topics.classification.sentiment import sentiment
 from twitter_topics.errors import IntegrityError
@@ -22,20 +23,22 @@ from twitter_topics.settings import ElasticsearchSettings, KafkaSettings
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
-    from pyspark import Broadcast
+    from pyspark import Accumulator, Broadcast
     from pyspark.sql import DataFrame
 
 OUTPUT_SCHEMA = "topic string, key binary, value binary"
 """Rows of Spark's Kafka sink: processed tweets and dead letters."""
 
-_FLOOD_BATCH = 1_000
 _scorers: dict[str, Scorer] = {}
 _stores: dict[ElasticsearchSettings, SearchStore] = {}
 
 
 @dataclass(frozen=True)
 class RecordClassifier:
-    """Classifies records on a worker. Small enough to be sent with each task; the model is a broadcast."""
+    """Classifies records on a worker. Small enough to be sent with each task; the model is a broadcast.
+
+    `recent` are the batches of the last minutes, `seen` sums up this one.
+    """
 
     model_version: str
     arrays: Broadcast[bytes]
@@ -45,6 +48,8 @@ class RecordClassifier:
     bounds: TimeBounds
     max_dead_letter_share: float
     quarantined: Mapping[Place, str]
+    recent: Tally
+    seen: Accumulator[Tally]
 
     def rows(self, records: DataFrame) -> DataFrame:
         """Classify and index the records of one batch. Lazy: exactly one action must follow.
@@ -97,17 +102,22 @@ class RecordClassifier:
                 rows.append(self._dead_letter(record, "index", reason))
             elif written.outcome is Outcome.OWNED:
                 rows.append((self.kafka.processed_topic, _utf8(tweet.tweet_id), processed_value(written.counted)))
-        if len(records) >= _FLOOD_BATCH and rejected > self.max_dead_letter_share * len(records):
-            msg = (
-                f"{rejected} of {len(records)} records rejected, the last one because of {reason!r}; "
-                "SPEED_MAX_DEAD_LETTER_SHARE sets the limit"
-            )
-            raise IntegrityError(msg)
+        own = Tally(len(records), rejected)
+        self.seen.add(own)
+        self._check_flood(self.recent.plus(own), own, reason)
         topics, keys, payloads = zip(*rows, strict=True) if rows else ((), (), ())
         return pa.RecordBatch.from_arrays(
             [pa.array(topics, pa.string()), pa.array(keys, pa.binary()), pa.array(payloads, pa.binary())],
             names=["topic", "key", "value"],
         )
+
+    def _check_flood(self, all_recent: Tally, own: Tally, reason: str) -> None:
+        if own.rejected and all_recent.is_flood(self.max_dead_letter_share):
+            msg = (
+                f"{all_recent.rejected} of the last {all_recent.records} records rejected, the last one because of "
+                f"{reason!r}; SPEED_MAX_DEAD_LETTER_SHARE sets the limit"
+            )
+            raise IntegrityError(msg)
 
     def _read(self, record: RawRecord) -> Tweet | Rejection:
         unknown = self.quarantined.get((record.partition, record.offset))

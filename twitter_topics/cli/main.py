@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from twitter_topics.cli import audit, counts, demo, local_stack, models, sources, topics
+from twitter_topics.cli import audit, counts, dead_letters, demo, local_stack, models, sources, topics
 from twitter_topics.cli.screen import say
 from twitter_topics.errors import (
     EXIT_CONFIGURATION,
@@ -77,6 +77,7 @@ for command in (demo.demo, topics.topics, models.models, audit.audit):
     app.command()(command)
 app.add_typer(sources.app, name="sources")
 app.add_typer(counts.app, name="counts")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 if __name__ == "__main__":
     app()

@@ -37,6 +37,8 @@ class WatchLimits:
     """A smaller lag is one batch in flight, whatever its trend."""
     lag_growth: float = 1.2
     max_dead_letter_share: float = 0.05
+    min_dead_letters: int = 20
+    dead_letter_seconds: float = 3600
     max_clock_difference_seconds: float = 60
 
 
@@ -67,13 +69,13 @@ def find_problems(
 
 
 def dead_letter_problem(dead_letters: int, raw_records: int, limits: WatchLimits) -> list[str]:
-    """Return a sentence if the share of dead letters among all records is above the limit."""
-    if raw_records == 0 or dead_letters <= limits.max_dead_letter_share * raw_records:
+    """Return a sentence if too many of the records of the last `dead_letter_seconds` became dead letters."""
+    if dead_letters < limits.min_dead_letters or dead_letters <= limits.max_dead_letter_share * raw_records:
         return []
-    share = dead_letters / raw_records
+    share = f" ({dead_letters / raw_records:.1%}, allowed {limits.max_dead_letter_share:.1%})" if raw_records else ""
     return [
-        f"{dead_letters:,} of {raw_records:,} records are dead letters "
-        f"({share:.1%}, allowed {limits.max_dead_letter_share:.1%}); the topic tweet_dead_letters has the reasons"
+        f"{dead_letters:,} dead letters and {raw_records:,} records in the last "
+        f"{limits.dead_letter_seconds / 60:.0f} minutes{share}; `twitter-topics dead-letters` shows the reasons"
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from twitter_topics.backends.kafka_offsets import newest_stamps, topic_ranges
+from twitter_topics.backends.kafka_offsets import newest_stamps, records_since
 from twitter_topics.errors import RetryableError
 from twitter_topics.health.problems import (
     STREAMING_PARTS,
@@ -20,7 +20,7 @@ from twitter_topics.health.report import read_health
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from twitter_topics.settings import KafkaSettings, Settings
+    from twitter_topics.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +45,10 @@ def look(
     limits = WatchLimits()
     parts = (*settings.producer.parts, *STREAMING_PARTS)
     problems = find_problems(reports, previous_lag, now=now, limits=limits, parts=parts)
+    since_ms = int((now - limits.dead_letter_seconds) * 1000)
     try:
-        raw, dead = (
-            _records(settings.kafka, settings.kafka.raw_topic),
-            _records(settings.kafka, settings.kafka.dead_letter_topic),
-        )
+        raw = records_since(settings.kafka, settings.kafka.raw_topic, since_ms)
+        dead = records_since(settings.kafka, settings.kafka.dead_letter_topic, since_ms)
         problems += dead_letter_problem(dead, raw, limits)
         problems += clock_problems(newest_stamps(settings.kafka, settings.kafka.raw_topic), now=now, limits=limits)
     except RetryableError as error:
@@ -57,7 +56,3 @@ def look(
     for report in reports.values():
         log.info("%s: %s, lag %d", report.part, report.state, report.lag)
     return problems
-
-
-def _records(settings: KafkaSettings, topic: str) -> int:
-    return sum(held.end - held.begin for held in topic_ranges(settings, topic).values())

@@ -101,6 +101,16 @@ def tweet_identity(body: dict[str, Any]) -> str | None:
     return None
 
 
+def tweet_key(value: bytes) -> bytes | None:
+    """Return the Kafka key of a value, its tweet's id; None if it has none."""
+    try:
+        body = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    tweet_id = tweet_identity(body) if isinstance(body, dict) else None
+    return tweet_id.encode() if tweet_id else None
+
+
 def _is_utf8(text: str) -> bool:
     """Return False for lone surrogates, which JSON can contain and no store accepts."""
     try:

@@ -294,7 +294,10 @@ class SpeedSettings(Section):
     max_future_minutes: int = Field(5, ge=0, le=1440, description="a tweet further ahead of its arrival is rejected")
     max_age_days: int = Field(30, ge=1, le=36500, description="a tweet older than this on arrival is rejected")
     max_dead_letter_share: float = Field(
-        0.5, gt=0, le=1, description="maximum rejected share of a batch (of 1,000 or more) before the app stops"
+        0.5,
+        gt=0,
+        le=1,
+        description="maximum rejected share of the last ten minutes' records before the classifier stops",
     )
     driver_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="heap of each app's JVM")
     java_options: str = Field(

@@ -16,6 +16,8 @@ from pyspark.errors import PySparkException
 from twitter_topics.backends import spark_kafka
 from twitter_topics.backends.kafka import ensure_topics
 from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.classification.classifier import tally_accumulator
+from twitter_topics.classification.flood import Tally
 from twitter_topics.classification.rows import RecordClassifier
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.tweet import TimeBounds
@@ -74,6 +76,7 @@ class Bench:
         *,
         max_dead_letter_share: float = 1.0,
         quarantined: Mapping[tuple[int, int], str] | None = None,
+        recent: Tally | None = None,
     ) -> RecordClassifier:
         return RecordClassifier(
             model_version=version,
@@ -84,6 +87,8 @@ class Bench:
             bounds=TimeBounds(),
             max_dead_letter_share=max_dead_letter_share,
             quarantined=quarantined or {},
+            recent=recent or Tally(),
+            seen=tally_accumulator(self.spark),
         )
 
     def read(self, topic: str) -> list[tuple[int, dict[str, Any]]]:
@@ -166,12 +171,24 @@ def test_a_repeated_batch_indexes_nothing_twice_and_repeats_each_lane_in_order(b
         assert offsets[:half] == sorted(set(offsets)) == offsets[half:]
 
 
-def test_a_flood_of_dead_letters_stops_the_batch(bench: Bench) -> None:
-    bench.send([("k", b"not json")] * 6_000)
+@pytest.mark.parametrize(("count", "recent"), [(600, Tally()), (1, Tally(190, 120))])
+def test_a_flood_of_dead_letters_stops_the_batch_however_slowly_it_comes(
+    bench: Bench, count: int, recent: Tally
+) -> None:
+    bench.send([("k", b"not json")] * count)
     with pytest.raises(Exception, match="SPEED_MAX_DEAD_LETTER_SHARE") as caught:
-        spark_kafka.write(bench.classifier(max_dead_letter_share=0.5).rows(bench.records()), bench.settings.kafka)
+        spark_kafka.write(
+            bench.classifier(max_dead_letter_share=0.5, recent=recent).rows(bench.records()), bench.settings.kafka
+        )
     assert IntegrityError.__name__ in str(caught.value)
-    assert bench.store.count() == 0
+    assert bench.store.count() == bench.dead_letters() == 0
+
+
+def test_a_batch_is_summed_up_for_the_next(bench: Bench) -> None:
+    bench.send([*(tweet(number) for number in range(1, 31)), *[("k", b"not json")] * 10])
+    classifier = bench.classifier(max_dead_letter_share=0.5, recent=Tally(500, 249))
+    spark_kafka.write(classifier.rows(bench.records()), bench.settings.kafka)
+    assert classifier.seen.value == Tally(40, 10)
 
 
 def test_a_closed_index_hands_the_batch_back_and_makes_no_dead_letter(bench: Bench) -> None:

@@ -76,8 +76,11 @@ def test_every_configured_producer_is_checked() -> None:
     assert find_problems(reports, {}, now=NOW, limits=LIMITS, parts=others) == []
 
 
-@pytest.mark.parametrize(("dead", "raw", "called"), [(0, 0, False), (5, 100, False), (6, 100, True), (1, 0, False)])
-def test_dead_letters(dead: int, raw: int, called: bool) -> None:
+@pytest.mark.parametrize(
+    ("dead", "raw", "called"),
+    [(0, 0, False), (19, 19, False), (20, 400, False), (20, 399, True), (50_000, 1_000_000, False), (20, 0, True)],
+)
+def test_dead_letters_of_the_last_hour(dead: int, raw: int, called: bool) -> None:
     assert bool(dead_letter_problem(dead, raw, LIMITS)) is called
 
 
