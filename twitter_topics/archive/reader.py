@@ -65,6 +65,7 @@ class ArchivedRecord:
     source: str | None
     payload: bytes
     received_ms: int
+    is_edit: bool
 
 
 @dataclass(frozen=True)
@@ -210,14 +211,15 @@ class ArchiveStore:
             return None
         place = f"kafka_partition = {partition:d} AND kafka_offset = {offset:d}"
         try:
-            scan = table.scan(row_filter=place, selected_fields=("source", "payload", "kafka_timestamp"))
-            rows = scan.to_arrow().to_pylist()
+            fields = ("source", "payload", "kafka_timestamp", *({"event"} & set(table.schema().column_names)))
+            rows = table.scan(row_filter=place, selected_fields=fields).to_arrow().to_pylist()
         except OSError as error:
             raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
         if not rows or rows[0]["payload"] is None:
             return None
         received_ms = round(rows[0]["kafka_timestamp"].timestamp() * 1000)
-        return ArchivedRecord(rows[0]["source"], bytes(rows[0]["payload"]), received_ms)
+        is_edit = rows[0].get("event") == "edit"
+        return ArchivedRecord(rows[0]["source"], bytes(rows[0]["payload"]), received_ms, is_edit)
 
     def counts(self) -> ArchiveCounts:
         """Return exact counts at the newest snapshot."""

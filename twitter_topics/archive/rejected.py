@@ -104,5 +104,7 @@ class RejectedRecords:
         found = self._archive.record(letter.partition, letter.offset)
         if found is None:
             return None
-        headers = (("source", (found.source or TWITTER).encode()), ("received_at", b"%d" % found.received_ms))
-        return RawRecord(tweet_key(found.payload) or letter.name.encode(), found.payload, headers)
+        headers = [("source", (found.source or TWITTER).encode()), ("received_at", b"%d" % found.received_ms)]
+        if found.is_edit:
+            headers.append(("event", b"edit"))
+        return RawRecord(tweet_key(found.payload) or letter.name.encode(), found.payload, tuple(headers))

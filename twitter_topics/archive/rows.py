@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from twitter_topics.archive.schema import NAMESPACE, RAW_SCHEMA, RAW_TABLE
+from twitter_topics.backends.spark_kafka import EVENT
 from twitter_topics.backends.sql import statement
 from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet
 
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 
 def ensure_tables(spark: SparkSession, settings: Settings) -> None:
-    """Create the namespace and the tables if they are missing."""
+    """Create the namespace and the tables if they are missing, and the columns that an older table lacks."""
     catalog = settings.archive.catalog_name
     spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {catalog}.{NAMESPACE}")
     for name in ("create_raw", "create_topic_hour"):
         spark.sql(statement(name, catalog=catalog))
+    if "event" not in spark.table(raw_table(settings)).columns:
+        spark.sql(statement("add_raw_event", catalog=catalog))
 
 
 def raw_table(settings: Settings) -> str:
@@ -43,8 +46,8 @@ def time_bounds(settings: Settings) -> TimeBounds:
 
 
 def archive_rows(records: DataFrame, bounds: TimeBounds) -> DataFrame:
-    """Convert Kafka records (columns of Spark's Kafka source) to rows of `tweets.raw`, one each, rejects too."""
-    columns = records.select("value", "partition", "offset", "timestamp")
+    """Convert records (columns of Spark's Kafka source, with headers) to rows of `tweets.raw`, rejects too."""
+    columns = records.selectExpr("value", "partition", "offset", "timestamp", EVENT)
     return columns.mapInArrow(_archiver(bounds), RAW_SCHEMA)
 
 
@@ -82,6 +85,7 @@ def _archiver(bounds: TimeBounds) -> Callable[[Iterable[pa.RecordBatch]], Iterat
                     batch.column("partition").cast(pa.int32()),
                     batch.column("offset").cast(pa.int64()),
                     batch.column("timestamp").cast(_STAMP),
+                    batch.column("event"),
                 ],
                 names=_NAMES,
             )

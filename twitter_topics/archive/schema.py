@@ -11,7 +11,7 @@ TOPIC_HOUR_TABLE = "topic_hour"
 
 RAW_SCHEMA = (
     "tweet_id string, event_time timestamp, source string, payload binary, reject_reason string, "
-    "kafka_partition int, kafka_offset long, kafka_timestamp timestamp"
+    "kafka_partition int, kafka_offset long, kafka_timestamp timestamp, event string"
 )
 """Spark DDL of a row of the raw table, in the table's column order."""
 

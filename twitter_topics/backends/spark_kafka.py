@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from twitter_topics.settings import KafkaSettings
 
 
+EVENT = (
+    "if(cast(try_element_at(filter(headers, header -> header.key = 'event'), 1).value AS string) <=> 'edit', "
+    "'edit', 'post') AS event"
+)
+"""Expression of the column `event` over Spark's Kafka records with headers."""
+
+
 def kafka_options(settings: KafkaSettings) -> dict[str, str]:
     """Return address and security of the brokers as Spark options."""
     options = {
@@ -34,7 +41,7 @@ def kafka_options(settings: KafkaSettings) -> dict[str, str]:
 def read_stream(
     spark: SparkSession, settings: KafkaSettings, topic: str, *, max_records: int, starting: str
 ) -> DataFrame:
-    """Return a topic as a stream. Lost data stops the query: nothing is skipped silently.
+    """Return a topic as a stream, with headers. Lost data stops the query: nothing is skipped silently.
 
     Args:
         max_records: maximum records per batch, spread proportionally over the partitions.
@@ -46,6 +53,7 @@ def read_stream(
         .option("subscribe", topic)
         .option("startingOffsets", starting)
         .option("failOnDataLoss", "true")
+        .option("includeHeaders", "true")
         .option("maxOffsetsPerTrigger", max_records)
         .option("fetchOffset.numRetries", 10)
         .option("fetchOffset.retryIntervalMs", 500)

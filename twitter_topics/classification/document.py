@@ -31,6 +31,7 @@ def search_document(
     labels: dict[int, str],
     sentiment: Sentiment,
     counted: Mapping[str, Any],
+    edited_at_ms: int | None = None,
 ) -> dict[str, Any]:
     """Return the document of one tweet for the mapping in search.index.
 
@@ -39,11 +40,13 @@ def search_document(
         topics: (topic id, share), dominant first; `[(NO_TOPIC, 1.0)]` if the model knows no word.
         labels: label of each topic id.
         counted: records.processed.processed_fields of the tweet.
+        edited_at_ms: when Kafka received the record, if it is an edit.
     """
     body = tweet.body
     hashtags, links = _hashtags(body, text), _links(body, text)
     topic_id, share = topics[0]
-    return {
+    edit = {} if edited_at_ms is None else {"edited_at": edited_at_ms, "edit_offset": counted["raw_offset"]}
+    return edit | {
         "tweet_id": tweet.tweet_id,
         "created_at": tweet.event_time_ms,
         "text": _storable(text),

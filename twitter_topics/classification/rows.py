@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from twitter_topics.backends.spark_kafka import EVENT
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.flood import Tally
 from twitter_topics.classification.quarantine import HandedBackError, Place
@@ -55,15 +56,15 @@ class RecordClassifier:
         """Classify and index the records of one batch. Lazy: exactly one action must follow.
 
         Each record yields one row or none: a processed tweet if the record owns the tweet's document, a dead letter if
-        it is rejected, nothing if another record brought the same tweet first. A repeated record yields what it yielded
-        the first time, whatever the model is now. Rows keep the order of their partition's
-        records, on which the aggregator's high-water marks rely.
+        it is rejected, nothing if another record brought the same tweet first, of which it may be an edit. A repeated
+        record yields what it yielded the first time, whatever the model is now. Rows keep the order of their
+        partition's records, on which the aggregator's high-water marks rely.
 
         Raises (from the action):
             HandedBackError: Elasticsearch did not accept some documents in one attempt; the batch can be repeated.
             IntegrityError: so many records were rejected that the code must be wrong, not the tweets.
         """
-        columns = records.select("value", "partition", "offset", "timestamp")
+        columns = records.selectExpr("value", "partition", "offset", "timestamp", EVENT)
         return columns.mapInArrow(self._mapper(), OUTPUT_SCHEMA)
 
     def _mapper(self) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -77,12 +78,13 @@ class RecordClassifier:
 
     def _classify(self, batch: pa.RecordBatch, scorer: Scorer, store: SearchStore) -> pa.RecordBatch:
         records = [
-            RawRecord(value, partition, offset, micros // 1000)
-            for value, partition, offset, micros in zip(
+            RawRecord(value, partition, offset, micros // 1000, event == "edit")
+            for value, partition, offset, micros, event in zip(
                 batch.column("value").to_pylist(),
                 batch.column("partition").to_pylist(),
                 batch.column("offset").to_pylist(),
                 batch.column("timestamp").cast(pa.int64()).to_pylist(),
+                batch.column("event").to_pylist(),
                 strict=True,
             )
         ]
@@ -146,7 +148,15 @@ class RecordClassifier:
                 raw_offset=record.offset,
             )
             documents.append(
-                search_document(tweet, text, topics=topics, labels=scorer.labels, sentiment=felt, counted=counted)
+                search_document(
+                    tweet,
+                    text,
+                    topics=topics,
+                    labels=scorer.labels,
+                    sentiment=felt,
+                    counted=counted,
+                    edited_at_ms=record.received_ms if record.is_edit else None,
+                )
             )
         return documents
 
@@ -172,6 +182,7 @@ class RawRecord:
     partition: int
     offset: int
     received_ms: int
+    is_edit: bool
 
 
 def _create(store: SearchStore, documents: list[dict[str, Any]]) -> list[Written]:

@@ -65,9 +65,22 @@ class Attempt:
     clock: Callable[[], float] = time.monotonic
     _until: float | None = field(default=None, init=False)
 
-    def send(self, action: Action, documents: Sequence[dict[str, Any]], positions: Sequence[int]) -> list[Answer]:
-        """Send the documents at `positions`; return an answer for each, in order."""
-        operations = [self._operation(action, position, documents[position]) for position in positions]
+    def send(
+        self,
+        action: Action,
+        documents: Sequence[dict[str, Any]],
+        positions: Sequence[int],
+        conditions: Sequence[dict[str, int]] | None = None,
+    ) -> list[Answer]:
+        """Send the documents at `positions`; return an answer for each, in order.
+
+        Args:
+            conditions: `if_seq_no` and `if_primary_term` of each document; by default there is none.
+        """
+        operations = [
+            self._operation(action, position, documents[position], conditions[position] if conditions else {})
+            for position in positions
+        ]
         return [answer for chunk in _chunks(operations) for answer in self._send_chunk(action, chunk)]
 
     def accepts(self, index: str) -> bool:
@@ -111,9 +124,11 @@ class Attempt:
             for operation, item in zip(chunk, items, strict=True)
         ]
 
-    def _operation(self, action: Action, position: int, document: dict[str, Any]) -> _Operation:
+    def _operation(
+        self, action: Action, position: int, document: dict[str, Any], condition: dict[str, int]
+    ) -> _Operation:
         index = index_name(self.prefix, document["created_at"])
-        head = to_json({action: {"_index": index, "_id": document["tweet_id"]}}) + b"\n"
+        head = to_json({action: {"_index": index, "_id": document["tweet_id"]} | condition}) + b"\n"
         return _Operation(position, index, head if action == "delete" else head + to_json(document) + b"\n")
 
 

@@ -11,7 +11,8 @@ _INTEGER = {"type": "integer"}
 _FLOAT = {"type": "float"}
 
 MAPPING_VERSION = 2
-"""Raise it with every new field. 2: `topics` (nested) became `topic_ids`; `links`, `link_domains`, `counted`."""
+"""Raise it with every new field. 2: `topics` (nested) became `topic_ids`; `links`, `link_domains`, `counted`,
+`edited_at`."""
 
 MIN_TOPIC_SHARE = 0.1
 MAX_TOPICS = 3
@@ -63,10 +64,13 @@ MAPPINGS: dict[str, Any] = {
         "raw_offset": {"type": "long"},
         "counted": {"type": "object", "enabled": False},
         "counted_topic_id": _INTEGER,
+        "edited_at": {"type": "date", "format": "epoch_millis||strict_date_time"},
+        "edit_offset": {"type": "long"},
     },
 }
 """`raw_partition` and `raw_offset` name the record that owns the document: the first one with this tweet id. `counted`
-is its value in `processed_tweets`, which never changes; `counted_topic_id` is the dominant topic in it."""
+is its value in `processed_tweets`, which never changes; `counted_topic_id` is the dominant topic in it. `edited_at` and
+`edit_offset` belong to the edit that is shown: when Kafka received it, and its offset in the owner's partition."""
 
 
 def index_name(prefix: str, event_time_ms: int) -> str:

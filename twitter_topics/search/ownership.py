@@ -1,6 +1,8 @@
 """Who owns a document, and what a record does to a document that exists.
 
-The first record with a tweet id owns the document. What was counted when it was written never changes.
+The first record with a tweet id owns the document. What was counted when it was written never changes. An edit that
+comes later changes what is shown; of several edits the one with the highest offset is shown, in whatever order and
+however often they are processed.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ class Outcome(Enum):
     """This record owns the document: it is new, or a repeated batch brought it again."""
     DUPLICATE = "duplicate"
     """Another record with the same tweet came first."""
+    EDITED = "edited"
+    """Another record owns the document, which shows this edit now."""
     REJECTED = "rejected"
     """Elasticsearch cannot index it (mapping, size). A retry would not help."""
 
@@ -31,20 +35,27 @@ class Written:
     counted: Mapping[str, Any] = field(default_factory=dict)
 
 
-HELD_FIELDS = ("raw_partition", "raw_offset", "counted")
+OWNER_FIELDS = ("raw_partition", "raw_offset", "counted", "counted_topic_id")
+"""What an edit never changes."""
+
+HELD_FIELDS = (*OWNER_FIELDS, "edit_offset")
 """What `resolve` reads of a document that exists."""
 
 
 def resolve(mine: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[Written, dict[str, Any] | None]:
     """Decide about a document whose id exists; return the outcome, and what replaces the document, if anything.
 
-    A document of mapping version 1 does not say what was counted, so its owner writes it again.
+    A document of mapping version 1 does not say what was counted, so its owner writes it again, unless it shows an
+    edit.
     """
-    if place(mine) != place(held):
-        return Written(Outcome.DUPLICATE), None
-    if "counted" in held:
-        return Written(Outcome.OWNED, counted=held["counted"]), None
-    return new_owner(mine), dict(mine)
+    if place(mine) == place(held):
+        if "counted" in held:
+            return Written(Outcome.OWNED, counted=held["counted"]), None
+        return new_owner(mine), None if "edit_offset" in held else dict(mine)
+    if mine.get("edit_offset", -1) > held.get("edit_offset", held["raw_offset"]):
+        shown = {name: value for name, value in mine.items() if name not in OWNER_FIELDS}
+        return Written(Outcome.EDITED), shown | {name: held[name] for name in OWNER_FIELDS if name in held}
+    return Written(Outcome.DUPLICATE), None
 
 
 def new_owner(mine: Mapping[str, Any]) -> Written:

@@ -56,7 +56,7 @@ class SearchStore:
         """Write documents by tweet id, each id once, in one attempt of at most ATTEMPT_SECONDS.
 
         The first record with an id owns the document. A repeat of that record changes nothing and gets back what was
-        counted; any other record with that id is a duplicate.
+        counted. A later edit is shown instead; any other record with that id is a duplicate.
 
         Returns:
             One outcome per document, in order.
@@ -69,12 +69,7 @@ class SearchStore:
         answers = attempt.send("create", documents, range(len(documents)))
         outcomes = self._settle(attempt, documents, answers)
         conflicts = [one.position for one in answers if is_conflict(one.status, one.error)]
-        rewrites: dict[int, dict[str, Any]] = {}
-        for position, held in zip(conflicts, self._held(attempt, documents, conflicts), strict=True):
-            outcomes[position], rewrite = resolve(documents[position], held)
-            if rewrite is not None:
-                rewrites[position] = rewrite
-        outcomes |= self._settle(attempt, documents, attempt.send("index", documents, sorted(rewrites)))
+        outcomes |= self._resolve(attempt, documents, conflicts)
         return [outcomes[position] for position in range(len(documents))]
 
     def delete(self, tweets: Sequence[tuple[str, int]]) -> int:
@@ -151,6 +146,29 @@ class SearchStore:
         else:
             log.info("index %s has the fields of mapping version %d", name, MAPPING_VERSION)
 
+    def _resolve(
+        self, attempt: Attempt, documents: Sequence[dict[str, Any]], conflicts: Sequence[int]
+    ) -> dict[int, Written]:
+        """Return the outcomes of the documents whose ids exist, and replace those that have to change."""
+        outcomes: dict[int, Written] = {}
+        newest: dict[tuple[str, str], dict[str, Any]] = {}  # a batch may have several records of a tweet
+        rewrites: dict[tuple[str, str], tuple[int, dict[str, int]]] = {}
+        for position, held in zip(conflicts, self._held(attempt, documents, conflicts), strict=True):
+            name = held["_index"], held["_id"]
+            outcomes[position], rewrite = resolve(documents[position], newest.get(name, held["_source"]))
+            if rewrite is not None:
+                newest[name] = rewrite
+                rewrites[name] = position, {"if_seq_no": held["_seq_no"], "if_primary_term": held["_primary_term"]}
+        sent = [newest[name] for name in rewrites]
+        positions, conditions = zip(*rewrites.values(), strict=True) if rewrites else ((), ())
+        answers = attempt.send("index", sent, range(len(sent)), conditions)
+        if any(is_conflict(one.status, one.error) for one in answers):
+            raise RetryableError(f"Elasticsearch at {self._settings.url}: another writer changed the same tweets")
+        for at, written in self._settle(attempt, sent, answers).items():
+            if written.outcome is Outcome.REJECTED:
+                outcomes[positions[at]] = written
+        return outcomes
+
     def _settle(
         self, attempt: Attempt, documents: Sequence[dict[str, Any]], answers: Sequence[Answer]
     ) -> dict[int, Written]:
@@ -193,7 +211,7 @@ class SearchStore:
     def _held(
         self, attempt: Attempt, documents: Sequence[dict[str, Any]], positions: Sequence[int]
     ) -> list[dict[str, Any]]:
-        """Return the documents that exist under the ids of those at `positions`."""
+        """Return what exists under the ids of the documents at `positions`, with its version."""
         if not positions:
             return []
         prefix = self._settings.index_prefix
@@ -210,7 +228,7 @@ class SearchStore:
             if not one.get("found"):
                 reason = judge(500, one["error"], index=one["_index"]) if "error" in one else "it was deleted"
                 raise RetryableError(f"document {one['_id']} could not be read after a conflict: {reason}")
-        return [one["_source"] for one in found]
+        return list(found)
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
         return self._retries.run(lambda: self._once(call))

@@ -89,6 +89,34 @@ def test_two_records_of_one_tweet_in_one_batch(store: SearchStore | MemorySearch
     assert store.count() == 2
 
 
+def edit(tweet_id: str, offset: int, text: str) -> dict[str, Any]:
+    return document(tweet_id, offset, text=text) | {"edited_at": MIDNIGHT + offset, "edit_offset": offset}
+
+
+def test_the_newest_edit_is_shown_and_the_owner_stays(store: SearchStore | MemorySearchStore) -> None:
+    assert outcomes(store, document("a", 1), edit("a", 2, "second"), edit("a", 3, "third")) == [
+        "owned",
+        "edited",
+        "edited",
+    ]
+    assert outcomes(store, edit("a", 2, "second"), document("a", 1)) == ["duplicate", "owned"]
+    assert outcomes(store, edit("b", 5, "an edit alone"), document("b", 6), edit("b", 7, "newest")) == [
+        "owned",
+        "duplicate",
+        "edited",
+    ]
+    (again,) = store.create([document("a", 1, model="v2")])
+    assert again.counted["model_version"] == "v1"
+    assert store.count() == 2
+    if isinstance(store, SearchStore):
+        shown = {hit["_id"]: hit["_source"] for hit in store.search(size=9)["hits"]["hits"]}
+        assert {name: (one["text"], one["raw_offset"], one["edit_offset"]) for name, one in shown.items()} == {
+            "a": ("third", 1, 3),
+            "b": ("newest", 5, 7),
+        }
+        assert store.count({"range": {"edited_at": {"gte": MIDNIGHT + 3}}}) == 2
+
+
 def test_only_the_document_with_a_value_that_does_not_fit_is_rejected(store: SearchStore | MemorySearchStore) -> None:
     odd = document("odd", 1) | {"topic_id": "football"}
     written = store.create([document("a", 0), odd, document("b", 2)])

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twitter_topics.archive.reader import ArchiveCounts, ArchiveStore, HourFiles
-from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.reader import ArchiveCounts, ArchivedRecord, ArchiveStore, HourFiles
+from twitter_topics.archive.rows import ensure_tables, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
 
 if TYPE_CHECKING:
@@ -24,13 +24,34 @@ NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
 def test_pyiceberg_reads_sparks_table_and_deletes(spark: SparkSession, local_archive: Settings) -> None:
     store, table = ArchiveStore(local_archive), raw_table(local_archive)
     assert store.counts() == ArchiveCounts(tweets_per_day={})
-    rows = [("7", NOON, "twitter", b"{}", None, 0, 0, NOON), (None, NOON, None, b"x", "json: x", 0, 1, NOON)]
+    rows = [
+        ("7", NOON, "twitter", b"{}", None, 0, 0, NOON, "post"),
+        (None, NOON, None, b"x", "json: x", 0, 1, NOON, "post"),
+    ]
     spark.createDataFrame(rows, RAW_SCHEMA).coalesce(1).writeTo(table).append()
     first = store.current_snapshot_id()
     assert first is not None
-    spark.createDataFrame([("8", NOON, "twitter", b"{}", None, 1, 0, NOON)], RAW_SCHEMA).writeTo(table).append()
+    edit = ("8", NOON, "twitter", b"{}", None, 1, 0, NOON, "edit")
+    spark.createDataFrame([edit], RAW_SCHEMA).writeTo(table).append()
+    assert store.record(1, 0) == ArchivedRecord("twitter", b"{}", int(NOON.timestamp() * 1000), is_edit=True)
+    assert store.record(1, 1) is None
     assert store.rows_since(first) == 1
     assert store.counts() == ArchiveCounts(3, 1, 3, 2, {NOON.date(): 2})
     assert store.files_per_hour() == {NOON: HourFiles(2, 3)}
     spark.sql(f"DELETE FROM {table} WHERE tweet_id = '7'")  # noqa: S608 - a name of this test
     assert store.counts() == ArchiveCounts(2, 1, 2, 1, {NOON.date(): 1})
+
+
+def test_an_older_table_gains_the_column_of_events(spark: SparkSession, local_archive: Settings) -> None:
+    table = raw_table(local_archive)
+    spark.sql(f"ALTER TABLE {table} DROP COLUMN event")
+    columns = ", ".join(RAW_SCHEMA.split(", ")[:-1])
+    spark.createDataFrame([("7", NOON, "twitter", b"{}", None, 0, 0, NOON)], columns).writeTo(table).append()
+    assert ArchiveStore(local_archive).record(0, 0) == ArchivedRecord(
+        "twitter", b"{}", int(NOON.timestamp() * 1000), is_edit=False
+    )
+    for _ in range(2):
+        ensure_tables(spark, local_archive)
+    row = spark.table(table).select("tweet_id", "event").first()
+    assert row is not None
+    assert tuple(row) == ("7", None)

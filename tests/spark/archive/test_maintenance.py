@@ -37,7 +37,7 @@ CLOSED_BEFORE = HOUR + timedelta(hours=1)
 
 def append(spark: SparkSession, settings: Settings, offsets: range, *, hour: datetime = HOUR) -> None:
     """One commit, one file: rows of one event hour."""
-    rows = [(str(n), hour + timedelta(seconds=n % 3600), "t", b"{}", None, 0, n, hour) for n in offsets]
+    rows = [(str(n), hour + timedelta(seconds=n % 3600), "t", b"{}", None, 0, n, hour, "post") for n in offsets]
     spark.createDataFrame(rows, RAW_SCHEMA).coalesce(1).writeTo(raw_table(settings)).append()
 
 

@@ -51,18 +51,17 @@ class Bench:
         self.store.prepare()
         ensure_topics(settings.kafka)
 
-    def send(self, values: list[tuple[str, bytes]]) -> None:
+    def send(self, values: list[tuple[str, bytes]], headers: list[tuple[str, bytes]] | None = None) -> None:
         producer = KafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers, acks="all")
         for key, value in values:
-            producer.send(self.settings.kafka.raw_topic, key=key.encode(), value=value)
+            producer.send(self.settings.kafka.raw_topic, key=key.encode(), value=value, headers=headers)
         producer.flush()
         producer.close()
 
     def records(self) -> DataFrame:
-        options = spark_kafka.kafka_options(self.settings.kafka)
-        return (
-            self.spark.read.format("kafka").options(**options).option("subscribe", self.settings.kafka.raw_topic).load()
-        )
+        options = {"subscribe": self.settings.kafka.raw_topic, "includeHeaders": "true"}
+        options |= spark_kafka.kafka_options(self.settings.kafka)
+        return self.spark.read.format("kafka").options(**options).load()
 
     def raw_ends(self) -> dict[int, int]:
         return end_offsets(self.settings.kafka, self.settings.kafka.raw_topic)
@@ -220,6 +219,24 @@ def test_a_record_in_quarantine_becomes_a_dead_letter_that_can_be_retried(bench:
     assert (letter["stage"], letter["reason"]) == ("index", "unknown: HTTP 400: odd_exception: x")
     assert (letter["partition"], letter["offset"]) == (partition, 0)
     assert bench.store.count() == 0
+
+
+def test_an_edit_is_shown_and_counted_as_what_it_was_first(bench: Bench) -> None:
+    first, second = tweet(1), tweet(2)
+    rain = json.dumps(json.loads(first[1]) | {"text": "rain, storm and wind"}).encode()
+    bench.send([first, second])
+    bench.send([(first[0], rain), tweet(3)], [("source", b"mastodon"), ("event", b"edit")])
+    for _ in range(2):  # killed after its writes
+        spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
+
+    assert bench.store.count() == 3
+    shown = {hit["_id"]: hit["_source"] for hit in bench.store.search(size=9)["hits"]["hits"]}
+    assert (shown["1"]["text"], shown["1"]["topic_id"]) == ("rain, storm and wind", 9)
+    assert (shown["1"]["counted"]["topics"][0]["topic_id"], shown["1"]["counted_topic_id"]) == (4, 4)
+    assert ["edited_at" in shown[name] for name in ("1", "2", "3")] == [True, False, True]
+    processed = [value for _, value in bench.read(bench.settings.kafka.processed_topic)]
+    counted = Counter((value["tweet_id"], value["topics"][0]["topic_id"]) for value in processed)
+    assert counted == {("1", 4): 2, ("2", 9): 2, ("3", 4): 2}
 
 
 def test_hostile_tweets_hold_up_none_behind_them(bench: Bench) -> None:

@@ -75,7 +75,9 @@ def made_up_rows(count: int) -> list[Row]:
 
 
 def append(spark: SparkSession, settings: Settings, rows: list[Row]) -> None:
-    spark.createDataFrame(rows, RAW_SCHEMA).coalesce(1).writeTo(raw_table(settings)).append()
+    spark.createDataFrame([(*row, "post") for row in rows], RAW_SCHEMA).coalesce(1).writeTo(
+        raw_table(settings)
+    ).append()
 
 
 def counted_by_hand(rows: list[Row], hours: HourRange) -> dict[tuple[datetime, int], tuple[int, float, float]]:

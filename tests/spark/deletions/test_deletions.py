@@ -70,7 +70,7 @@ class Bench:
             source = body.get("source_network", "twitter") if body else None
             payload = json.dumps(body).encode() if body else b"{broken"
             reason = None if body else "json: broken"
-            rows.append((body and body["id_str"], at, source, payload, reason, 0, self.offset, at))
+            rows.append((body and body["id_str"], at, source, payload, reason, 0, self.offset, at, "post"))
             if body and indexed:
                 self.index(body, at, self.offset)
             self.offset += 1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from twitter_topics.backends.query_keeper import _error_line
 from twitter_topics.classification.quarantine import TRIES, HandedBackError, Quarantine, suspects_in
+from twitter_topics.search.faults import judge
 
 REASON = 'HTTP 400: odd_exception: "quoted" ]] ; suspects: é\nsecond line'
 
@@ -21,6 +23,16 @@ def test_suspects_survive_the_text_of_an_error() -> None:
     suspects = {(0, 17): REASON, (3, 2**40): ""}
     assert suspects_in(spark_text(suspects)) == suspects
     assert suspects_in(spark_text({})) == {}
+
+
+def test_the_health_of_the_classifier_names_what_helps() -> None:
+    verdict = judge(400, {"type": "index_closed_exception", "reason": "closed"}, index="tweets-2026.11.18")
+    error = HandedBackError(f"Elasticsearch at http://search did not index 9 of 9 tweets: {verdict}", {(0, 1): REASON})
+    shown = _error_line(
+        RuntimeError(f"Job aborted\nTraceback …\n{type(error).__module__}.HandedBackError: {error}\n\tat")
+    )
+    assert shown.startswith("twitter_topics.classification.quarantine.HandedBackError: Elasticsearch at http://search")
+    assert "POST /tweets-2026.11.18/_open" in shown
 
 
 @pytest.mark.parametrize("text", ["", "; suspects: ", "; suspects: [[1]]", "; suspects: 5", "; suspects: [[0, 1"])

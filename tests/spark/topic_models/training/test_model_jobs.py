@@ -53,7 +53,9 @@ def append(spark: SparkSession, settings: Settings, values: list[bytes], *, firs
             "timestamp": pa.array([START + timedelta(hours=20)] * len(values), pa.timestamp("us", tz="UTC")),
         }
     )
-    rows = archive_rows(spark.createDataFrame(records), BOUNDS).sortWithinPartitions("event_time")
+    without_headers = "CAST(NULL AS array<struct<key: string, value: binary>>) AS headers"
+    received = spark.createDataFrame(records).selectExpr("*", without_headers)
+    rows = archive_rows(received, BOUNDS).sortWithinPartitions("event_time")
     rows.writeTo(raw_table(settings)).append()
 
 
