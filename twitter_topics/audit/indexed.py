@@ -84,23 +84,35 @@ def compare_index(state: CountedTopics, documents: ReadDocuments, *, oldest_ms: 
 
 
 def query(ends: Sequence[int]) -> dict[str, Any]:
-    """Return the aggregations that count the documents of hours by model and topic."""
+    """Return the aggregations that count the documents of hours by the model and topic they were counted with.
+
+    Documents of mapping version 1 do not say it; they show it.
+    """
     ranges = {str(end): {"range": {"created_at": {"gte": end - WINDOW_MS, "lt": end}}} for end in ends}
-    topics = {"terms": {"field": "topic_id", "size": 10_000}}
-    models = {"terms": {"field": "model_version", "size": 1_000}, "aggs": {"topics": topics}}
-    return {"ends": {"filters": {"filters": ranges}, "aggs": {"models": models}}}
+    says = {"exists": {"field": "counted_topic_id"}}
+    kinds = {
+        "counted": {"filter": says, "aggs": _by("counted_model_version", "counted_topic_id")},
+        "shown": {"filter": {"bool": {"must_not": says}}, "aggs": _by("model_version", "topic_id")},
+    }
+    return {"ends": {"filters": {"filters": ranges}, "aggs": kinds}}
 
 
 def answer(aggregations: Mapping[str, Any]) -> dict[int, dict[tuple[int, str], int]]:
     """Read the answer to `query`."""
-    return {
-        int(end): {
-            (topic["key"], model["key"]): topic["doc_count"]
-            for model in bucket["models"]["buckets"]
-            for topic in model["topics"]["buckets"]
-        }
-        for end, bucket in aggregations["ends"]["buckets"].items()
-    }
+    found: dict[int, dict[tuple[int, str], int]] = {}
+    for end, bucket in aggregations["ends"]["buckets"].items():
+        topics: Counter[tuple[int, str]] = Counter()
+        for kind in ("counted", "shown"):
+            for model in bucket[kind]["models"]["buckets"]:
+                for topic in model["topics"]["buckets"]:
+                    topics[topic["key"], model["key"]] += topic["doc_count"]
+        found[int(end)] = dict(topics)
+    return found
+
+
+def _by(model: str, topic: str) -> dict[str, Any]:
+    topics = {"terms": {"field": topic, "size": 10_000}}
+    return {"models": {"terms": {"field": model, "size": 1_000}, "aggs": {"topics": topics}}}
 
 
 def _sample(newest_end_ms: int, by_hour: Mapping[int, int], oldest_ms: int, seed: int) -> list[int]:

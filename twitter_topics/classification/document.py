@@ -77,6 +77,7 @@ def search_document(
         "raw_offset": counted["raw_offset"],
         "counted": dict(counted),
         "counted_topic_id": topic_id,
+        "counted_model_version": counted["model_version"],
     }
 
 

@@ -64,6 +64,7 @@ MAPPINGS: dict[str, Any] = {
         "raw_offset": {"type": "long"},
         "counted": {"type": "object", "enabled": False},
         "counted_topic_id": _INTEGER,
+        "counted_model_version": _KEYWORD,
         "edited_at": {"type": "date", "format": "epoch_millis||strict_date_time"},
         "edit_offset": {"type": "long"},
     },

@@ -35,10 +35,10 @@ class Written:
     counted: Mapping[str, Any] = field(default_factory=dict)
 
 
-OWNER_FIELDS = ("raw_partition", "raw_offset", "counted", "counted_topic_id")
+OWNER_FIELDS = ("raw_partition", "raw_offset", "counted", "counted_topic_id", "counted_model_version")
 """What an edit never changes."""
 
-HELD_FIELDS = (*OWNER_FIELDS, "edit_offset")
+HELD_FIELDS = (*OWNER_FIELDS, "edit_offset", "topic_id", "model_version")
 """What `resolve` reads of a document that exists."""
 
 
@@ -54,8 +54,16 @@ def resolve(mine: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[Written, 
         return new_owner(mine), None if "edit_offset" in held else dict(mine)
     if mine.get("edit_offset", -1) > held.get("edit_offset", held["raw_offset"]):
         shown = {name: value for name, value in mine.items() if name not in OWNER_FIELDS}
-        return Written(Outcome.EDITED), shown | {name: held[name] for name in OWNER_FIELDS if name in held}
+        return Written(Outcome.EDITED), shown | _owner_fields(held)
     return Written(Outcome.DUPLICATE), None
+
+
+def _owner_fields(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an edit keeps. Version 1 did not say what was counted, but showed it."""
+    kept = {name: held[name] for name in OWNER_FIELDS if name in held}
+    if "counted_topic_id" not in kept and "topic_id" in held:
+        kept |= {"counted_topic_id": held["topic_id"], "counted_model_version": held["model_version"]}
+    return kept
 
 
 def new_owner(mine: Mapping[str, Any]) -> Written:

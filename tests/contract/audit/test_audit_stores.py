@@ -183,6 +183,14 @@ def test_the_audit_of_real_stores(pipeline: Pipeline) -> None:
     pipeline.count(1)
     assert pipeline.look().state == "ok"
 
+    counted_as = {"counted_topic_id": 1, "counted_model_version": "m1"}
+    edited = held["_source"] | counted_as | {"topic_id": 9, "model_version": "m2"}
+    client.index(index=index, id=held["_id"], document=edited)
+    assert pipeline.look().state == "ok", "an edit shows another topic than the one that was counted"
+    client.index(index=index, id=held["_id"], document=edited | {"counted_topic_id": 9})
+    assert named(pipeline.look()) == {("counts", "wrong")}
+    client.index(index=index, id=held["_id"], document=held["_source"])
+
     _show_wrongly(pipeline)
     report = pipeline.look()
     assert named(report) == {("view", "wrong")}

@@ -16,7 +16,16 @@ pytestmark = pytest.mark.contract
 
 __all__ = ["server"]  # the fixture
 
-NEW_FIELDS = {"topic_ids", "links", "link_domains", "counted", "counted_topic_id", "edited_at", "edit_offset"}
+NEW_FIELDS = {
+    "topic_ids",
+    "links",
+    "link_domains",
+    "counted",
+    "counted_topic_id",
+    "counted_model_version",
+    "edited_at",
+    "edit_offset",
+}
 NESTED = {
     "type": "nested",
     "properties": {"topic_id": {"type": "integer"}, "label": {"type": "keyword"}, "share": {"type": "float"}},

@@ -87,6 +87,12 @@ def test_the_question_and_the_answer_of_elasticsearch() -> None:
     end = NEWEST + PANE_MS
     asked = query([end])["ends"]
     assert asked["filters"]["filters"] == {str(end): {"range": {"created_at": {"gte": end - WINDOW_MS, "lt": end}}}}
-    buckets = {str(end): {"models": {"buckets": [{"key": "m1", "topics": {"buckets": [{"key": 3, "doc_count": 8}]}}]}}}
-    assert answer({"ends": {"buckets": buckets}}) == {end: {(3, "m1"): 8}}
+    new = {"models": {"buckets": [{"key": "m1", "topics": {"buckets": [{"key": 3, "doc_count": 8}]}}]}}
+    old = {
+        "models": {
+            "buckets": [{"key": "m1", "topics": {"buckets": [{"key": 3, "doc_count": 2}, {"key": 4, "doc_count": 1}]}}]
+        }
+    }
+    buckets = {str(end): {"counted": new, "shown": old}}
+    assert answer({"ends": {"buckets": buckets}}) == {end: {(3, "m1"): 10, (4, "m1"): 1}}
     assert HourDifference(end, 3, 8, 7).text == "topic 3, hour until 2026-09-21 14:13:30: counted 8, documents 7"

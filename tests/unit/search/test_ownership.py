@@ -45,10 +45,11 @@ def test_an_edit_changes_what_is_shown_and_nothing_that_was_counted() -> None:
 
 
 def test_a_document_of_version_1_keeps_its_edit() -> None:
-    held = {"raw_partition": 0, "raw_offset": 5}
+    held = {"raw_partition": 0, "raw_offset": 5, "topic_id": 3, "model_version": "v1"}
     _, edited = resolve(edit(7), held)
     assert edited is not None
     assert "counted" not in edited
+    assert (edited["counted_topic_id"], edited["counted_model_version"]) == (3, "v1")
     assert resolve(record(5), edited) == (new_owner(record(5)), None)
 
 
