@@ -267,8 +267,12 @@ class QueryKeeper:
 
 
 def _error_line(error: BaseException) -> str:
-    """Return the line of an error that names the cause. Spark wraps a Python error in two long stack traces."""
+    """Return the line of an error that names the cause. Spark wraps a Python error in two long stack traces, and each
+    wrapper in a line of its own that names only a class."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    own = [line for line in lines if line.startswith(("twitter_topics.", "py4j.protocol.", "pyspark.errors."))]
-    chosen = own[0] if own else (lines[0] if lines else type(error).__name__)
-    return chosen[:500]
+    for prefix in ("twitter_topics.", "py4j.protocol.", "pyspark.errors."):
+        found = [line for line in lines if line.startswith(prefix) and not line.endswith(":")]
+        if found:
+            text = found[0].partition(": ")[2] if prefix == "twitter_topics." else ""
+            return (text or found[0])[:500]
+    return (lines[0] if lines else type(error).__name__)[:500]

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -221,3 +222,22 @@ def test_a_running_query_that_must_start_again_does_and_that_is_no_failure() -> 
         assert first.stopped
         assert second.isActive
         assert reports.last("a")["restarts"] == 0
+
+
+def test_the_cause_is_named_and_not_its_wrappers() -> None:
+    text = """
+    pyspark.errors.exceptions.captured.PythonException:
+      An exception was thrown from the Python worker. Please see the stack trace below.
+    Traceback (most recent call last):
+      File "rows.py", line 81, in rows
+    twitter_topics.search.faults.HandedBackError: Elasticsearch did not index 5 tweets. Raise max_shards_per_node
+
+    JVM stacktrace:
+    pyspark.errors.exceptions.base.PySparkRuntimeError: something later
+    """
+    reports, query = Reports(), Started({"batchId": 0})
+    with running(QueryKeeper([Query("a", lambda: query)], reports, times=replace(QUICK, first=30.0))):
+        until(lambda: reports.last("a").get("state") == "running")
+        query.fail(text)
+        until(lambda: bool(reports.last("a").get("error")))
+        assert reports.last("a")["error"] == "Elasticsearch did not index 5 tweets. Raise max_shards_per_node"
