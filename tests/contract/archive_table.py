@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.transforms import HourTransform
 from pyiceberg.types import BinaryType, IntegerType, LongType, NestedField, StringType, TimestamptzType
 
-from twitter_topics.archive.reader import s3_properties, sqlalchemy_uri
+from twitter_topics.archive.catalog import open_catalog
 from twitter_topics.archive.schema import DELETED
 from twitter_topics.settings import Settings
 
@@ -46,8 +45,8 @@ class Record(NamedTuple):
 
 def make_table(settings: Settings, warehouse: str) -> Table:
     """An empty table in the catalog of the settings."""
-    uri = sqlalchemy_uri(settings.archive)
-    catalog = SqlCatalog(settings.archive.catalog_name, uri=uri, warehouse=warehouse, **s3_properties(settings.s3))
+    catalog = open_catalog(settings.archive, settings.s3, warehouse=warehouse)
+    catalog.create_tables()
     catalog.create_namespace("tweets")
     return catalog.create_table("tweets.raw", SCHEMA, partition_spec=BY_HOUR, properties={"format-version": "2"})
 

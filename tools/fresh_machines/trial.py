@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -148,11 +147,16 @@ class Trial:
         end = time.monotonic() + _ENDING_SECONDS
         while left := self.machine.namespace.processes():
             if time.monotonic() > end:
-                listed = subprocess.run(
-                    ["ps", "-o", "args=", "-p", ",".join(map(str, left))], capture_output=True, text=True
-                )
-                raise TrialStepError(step, "leaves processes running", listed.stdout)
+                raise TrialStepError(step, "leaves processes running", "\n".join(map(_command_line, left)))
             time.sleep(0.2)
+
+
+def _command_line(pid: int) -> str:
+    """Return the command line of a process; empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
 
 
 def what_to_type(output: str) -> str:

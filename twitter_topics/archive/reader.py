@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
 from sqlalchemy.exc import SQLAlchemyError
 
+from twitter_topics.archive.catalog import open_catalog
 from twitter_topics.archive.schema import DELETED, NAMESPACE, RAW_TABLE
-from twitter_topics.backends.database import database_url
-from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.errors import RetryableError
 from twitter_topics.records.tweet import TWITTER
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from numpy.typing import NDArray
+    from pyiceberg.catalog.sql import SqlCatalog
     from pyiceberg.table import Table
 
-    from twitter_topics.settings import ArchiveSettings, S3Settings, Settings
+    from twitter_topics.settings import Settings
 
 _DAY_MICROS = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
@@ -235,18 +235,7 @@ class ArchiveStore:
 
     @cached_property
     def _catalog(self) -> SqlCatalog:
-        uri = sqlalchemy_uri(self._archive)
-        try:
-            return SqlCatalog(
-                self._archive.catalog_name,
-                uri=uri,
-                warehouse=f"s3://{self._s3.bucket}/{self._archive.warehouse_prefix}",
-                init_catalog_tables="false",  # Spark creates them; a reader must not
-                **s3_properties(self._s3),
-            )
-        except ModuleNotFoundError as error:
-            msg = f"ARCHIVE_CATALOG_URI: reading {uri.partition(':')[0]} needs the Python package {error.name}"
-            raise ConfigurationError(msg) from None
+        return open_catalog(self._archive, self._s3)
 
     def _table(self) -> Table | None:
         if _missing_file(self._archive.catalog_uri):
@@ -273,29 +262,6 @@ def tweets_per_day(owners: ArchiveRecords) -> dict[date, int]:
 def day_of(days_since_epoch: int) -> date:
     """Return the date of a day number."""
     return _EPOCH + timedelta(days=days_since_epoch)
-
-
-def sqlalchemy_uri(archive: ArchiveSettings) -> str:
-    """Return the catalog's URI for SQLAlchemy, with user and password from the settings, if any.
-
-    Raises:
-        ConfigurationError: neither sqlite:///PATH nor postgresql://….
-    """
-    url = database_url("ARCHIVE_CATALOG_URI", archive.catalog_uri, archive.catalog_username, archive.catalog_password)
-    return url.render_as_string(hide_password=False)
-
-
-def s3_properties(s3: S3Settings) -> dict[str, str]:
-    """Return pyiceberg's properties for the bucket. Without an access key the machine's role or profile is used."""
-    properties = {
-        "s3.endpoint": s3.endpoint_url,
-        "s3.region": s3.region,
-        "s3.access-key-id": s3.access_key_id,
-        "s3.secret-access-key": s3.secret_access_key.get_secret_value(),
-        "s3.connect-timeout": "5",
-        "s3.request-timeout": "60",
-    }
-    return {name: value for name, value in properties.items() if value}
 
 
 def _sqlite_path(uri: str) -> Path:

@@ -15,7 +15,7 @@ RECENT_ENDS = 24
 """Ends of hours of the last two hours, one every five minutes."""
 
 OLDER_ENDS = 100
-"""Up to this many older ends, drawn at random from hours with tweets."""
+"""Up to this many older hours with tweets, drawn at random: the whole hour, and one that overlaps it."""
 
 _TRIES = 5
 
@@ -120,7 +120,8 @@ def _sample(newest_end_ms: int, by_hour: Mapping[int, int], oldest_ms: int, seed
     chance = random.Random(seed)  # noqa: S311 - a sample, not a secret
     hours = sorted(by_hour)
     chosen = sorted(chance.sample(hours, min(OLDER_ENDS, len(hours))))
-    older = [start + chance.randrange(PANE_MS, 2 * WINDOW_MS, PANE_MS) for start in chosen]
+    older = [start + WINDOW_MS for start in chosen]
+    older += [start + chance.randrange(PANE_MS, 2 * WINDOW_MS, PANE_MS) for start in chosen]
     return sorted({end for end in recent + older if oldest_ms + WINDOW_MS <= end <= newest_end_ms})
 
 

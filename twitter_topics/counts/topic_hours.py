@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
 
-from twitter_topics.archive.reader import s3_properties, sqlalchemy_uri
+from twitter_topics.archive.catalog import open_catalog
 from twitter_topics.archive.schema import NAMESPACE, TOPIC_HOUR_TABLE
 from twitter_topics.errors import RetryableError
 
@@ -54,13 +53,7 @@ class TopicHourStore:
         ]
 
     def _rows(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        catalog = SqlCatalog(
-            self._archive.catalog_name,
-            uri=sqlalchemy_uri(self._archive),
-            warehouse=f"s3://{self._s3.bucket}/{self._archive.warehouse_prefix}",
-            init_catalog_tables="false",
-            **s3_properties(self._s3),
-        )
+        catalog = open_catalog(self._archive, self._s3)
         in_range = f"hour >= '{start.isoformat()}' and hour < '{end.isoformat()}'"
         try:
             table = catalog.load_table((NAMESPACE, TOPIC_HOUR_TABLE))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.archive_table import Record, append, make_table, redact
-from twitter_topics.archive.reader import ArchiveCounts, ArchiveStore, HourFiles, sqlalchemy_uri
+from twitter_topics.archive.catalog import sqlalchemy_uri
+from twitter_topics.archive.reader import ArchiveCounts, ArchiveStore, HourFiles
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings

@@ -1,0 +1,64 @@
+"""The archive's catalog without Spark: pyiceberg's, in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from pyiceberg.catalog.sql import SqlCatalog
+
+from twitter_topics.backends.database import database_url
+from twitter_topics.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from twitter_topics.settings import ArchiveSettings, S3Settings
+
+
+def open_catalog(archive: ArchiveSettings, s3: S3Settings, *, warehouse: str = "") -> SqlCatalog:
+    """Return the catalog of the settings. It creates no tables: Spark does, and a reader must not.
+
+    Args:
+        warehouse: where new tables are; the settings' folder in the bucket by default.
+
+    Raises:
+        ConfigurationError: ARCHIVE_CATALOG_URI is not supported.
+    """
+    uri = sqlalchemy_uri(archive)
+    try:
+        catalog = SqlCatalog(
+            archive.catalog_name,
+            uri=uri,
+            warehouse=warehouse or f"s3://{s3.bucket}/{archive.warehouse_prefix}",
+            init_catalog_tables="false",
+            **s3_properties(s3),
+        )
+    except ModuleNotFoundError as error:
+        msg = f"ARCHIVE_CATALOG_URI: reading {uri.partition(':')[0]} needs the Python package {error.name}"
+        raise ConfigurationError(msg) from None
+    # pyiceberg never closes its pool, and Python 3.13 warns of connections that nobody closed
+    catalog.engine.dispose()
+    catalog.engine = sa.create_engine(uri, poolclass=sa.NullPool)
+    return catalog
+
+
+def sqlalchemy_uri(archive: ArchiveSettings) -> str:
+    """Return the catalog's URI for SQLAlchemy, with user and password from the settings, if any.
+
+    Raises:
+        ConfigurationError: neither sqlite:///PATH nor postgresql://….
+    """
+    url = database_url("ARCHIVE_CATALOG_URI", archive.catalog_uri, archive.catalog_username, archive.catalog_password)
+    return url.render_as_string(hide_password=False)
+
+
+def s3_properties(s3: S3Settings) -> dict[str, str]:
+    """Return pyiceberg's properties for the bucket. Without an access key the machine's role or profile is used."""
+    properties = {
+        "s3.endpoint": s3.endpoint_url,
+        "s3.region": s3.region,
+        "s3.access-key-id": s3.access_key_id,
+        "s3.secret-access-key": s3.secret_access_key.get_secret_value(),
+        "s3.connect-timeout": "5",
+        "s3.request-timeout": "60",
+    }
+    return {name: value for name, value in properties.items() if value}
