@@ -4,6 +4,8 @@ TwitterTopicsError
 ├── ConfigurationError     a setting is missing or wrong: stop, name it and the fix (exit code 78, no restart helps)
 ├── RetryableError         a service is unavailable or busy: wait and try the same call again
 │   ├── LostError          a stream was interrupted: reconnect
+│   ├── NotWrittenError    Elasticsearch did not accept all documents: repeat the batch later
+│   ├── HandedBackError    a task could not write its part of a batch: the batch is repeated
 │   └── StoppedError       a stop was requested while waiting for a service: end
 ├── ConflictError          another writer was faster: read the new state and decide again
 ├── IntegrityError         data read differs from data written: keep the last good state and report

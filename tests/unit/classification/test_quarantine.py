@@ -31,7 +31,7 @@ def test_the_health_of_the_classifier_names_what_helps() -> None:
     shown = _error_line(
         RuntimeError(f"Job aborted\nTraceback …\n{type(error).__module__}.HandedBackError: {error}\n\tat")
     )
-    assert shown.startswith("twitter_topics.classification.quarantine.HandedBackError: Elasticsearch at http://search")
+    assert shown.startswith("Elasticsearch at http://search did not index 9 of 9 tweets")
     assert "POST /tweets-2026.11.18/_open" in shown
 
 

@@ -15,6 +15,7 @@ from twitter_topics.backends import dead_letters
 from twitter_topics.backends.dead_letters import Letter
 from twitter_topics.cli.main import app
 from twitter_topics.errors import EXIT_CONFIGURATION
+from twitter_topics.settings import Settings
 
 
 def letter(offset: int, reason: str, stage: str = "parse") -> Letter:
@@ -43,6 +44,9 @@ class Rejected:
 
 @pytest.fixture(autouse=True)
 def _in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "twitter_topics.cli.dead_letters.stack_settings", lambda: Settings({})
+    )  # not a developer's stack
     monkeypatch.setattr(dead_letters, "read_letters", lambda _settings: LETTERS)
     monkeypatch.setattr(rejected, "RejectedRecords", Rejected)
 
