@@ -187,7 +187,7 @@ class QueryKeeper:
                 continue
             if reason:
                 log.warning("%s starts again: %s", query.name, reason)
-                state.started.stop()
+                _stop_query(query.name, state.started)
                 state.started, state.next_start = None, 0.0
 
     def _report_all(self) -> None:
@@ -238,12 +238,8 @@ class QueryKeeper:
     def _stop_queries(self) -> None:
         for query in self._queries:
             started = self._states[query.name].started
-            if started is None:
-                continue
-            try:
-                started.stop()
-            except Exception as error:  # noqa: BLE001 - the JVM may be dead already; all writes can be repeated
-                log.warning("%s did not stop cleanly: %s", query.name, _error_line(error))
+            if started is not None:
+                _stop_query(query.name, started)
         for query in self._queries:
             restarts = self._states[query.name].restarts
             self._send_report(query, {"ok": False, "state": "stopped", "restarts": restarts})
@@ -264,6 +260,13 @@ class QueryKeeper:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _stop_query(name: str, started: StreamingQuery) -> None:
+    try:
+        started.stop()
+    except Exception as error:  # noqa: BLE001 - the JVM may be dead already; all writes can be repeated
+        log.warning("%s did not stop cleanly: %s", name, _error_line(error))
 
 
 def _error_line(error: BaseException) -> str:

@@ -114,7 +114,7 @@ def batch_counts(batch: DataFrame, position: Position) -> BatchCounts:
 
 
 def processed_records(kafka_rows: DataFrame, raw_topic_id: str) -> DataFrame:
-    """RECORD_COLUMNS of each record; null where a value is not a processed tweet.
+    """The columns of RECORD_SCHEMA of each record; null where a value is not a processed tweet.
 
     Args:
         raw_topic_id: of the records that do not name theirs.

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyspark.sql import functions as fn
 
+from twitter_topics.archive.hours import HourRange
 from twitter_topics.archive.rows import raw_table
 from twitter_topics.archive.schema import DELETED
 from twitter_topics.backends.kafka_partitioner import partition_of
 from twitter_topics.classification.sentiment import compound
 from twitter_topics.counts.aggregator import to_counts
-from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, sums_of_all
-from twitter_topics.counts.recount import PLACE, first_records
+from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, RECORD_SCHEMA, sums_of_all
+from twitter_topics.counts.recount import PLACE, first_records, within
+from twitter_topics.records.processed import processed_fields
 from twitter_topics.records.tweet import tweet_text
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
@@ -29,20 +31,6 @@ if TYPE_CHECKING:
     from twitter_topics.counts.batch import BatchCounts
     from twitter_topics.counts.restoration import Restoration
     from twitter_topics.settings import Settings
-
-_RECORDS = pa.schema(
-    [
-        ("event_time", pa.int64()),
-        ("model_version", pa.string()),
-        (
-            "topics",
-            pa.list_(pa.struct([("topic_id", pa.int32()), ("label", pa.string()), ("probability", pa.float64())])),
-        ),
-        ("topic_label", pa.string()),
-        ("compound", pa.float64()),
-    ]
-)
-"""What sums need of a record, as in RECORD_COLUMNS."""
 
 
 def archived_until(spark: SparkSession, settings: Settings) -> dict[int, int]:
@@ -72,10 +60,7 @@ class ArchivedTweets:
     def of_day(self, spark: SparkSession, settings: Settings, day: int) -> BatchCounts:
         """Count a day (since 1970-01-01)."""
         start = datetime.fromtimestamp(day * 86_400, UTC)
-        event_time = fn.col("event_time")
-        rows = spark.table(raw_table(settings)).where(
-            (event_time >= fn.lit(start)) & (event_time < fn.lit(start + timedelta(days=1)))
-        )
+        rows = spark.table(raw_table(settings)).where(within("event_time", HourRange(start, start + timedelta(days=1))))
         deleted = fn.coalesce(fn.col("reject_reason").startswith(DELETED), fn.lit(False))
         tweets = rows.where(fn.col("reject_reason").isNull() | deleted)
         if self.rejected_by_index:  # another record of the tweet may have been accepted
@@ -106,19 +91,19 @@ class ArchivedTweets:
         texts = [tweet_text(json.loads(row["payload"])) if row["payload"] else "" for row in found]
         records = []
         for row, text, topics in zip(found, texts, scorer.score_batch(texts), strict=True):
-            records.append(
-                {
-                    "event_time": round(row["event_time"].timestamp() * 1000),
-                    "model_version": self.version,
-                    "topics": [
-                        {"topic_id": topic_id, "label": scorer.labels[topic_id], "probability": round(share, 6)}
-                        for topic_id, share in topics
-                    ],
-                    "topic_label": scorer.labels[topics[0][0]],
-                    "compound": compound(text) if row["payload"] else None,
-                }
+            fields = processed_fields(
+                tweet_id=row["tweet_id"],
+                event_time_ms=round(row["event_time"].timestamp() * 1000),
+                model_version=self.version,
+                topics=topics,
+                labels=scorer.labels,
+                sentiment=None,
+                raw_topic_id=self.restoration.raw_topic_id,
+                raw_partition=row["kafka_partition"],
+                raw_offset=row["kafka_offset"],
             )
-        return pa.RecordBatch.from_pylist(records, _RECORDS)
+            records.append(fields | {"compound": compound(text) if row["payload"] else None})
+        return pa.RecordBatch.from_pylist(records, RECORD_SCHEMA)
 
     def _is_due(self, row: dict[str, Any]) -> bool:
         lane = partition_of(row["tweet_id"].encode("utf-8", "replace"), self.restoration.processed_partitions)

@@ -13,17 +13,22 @@ import pyarrow.compute as pc
 from twitter_topics.counts.batch import Lane, Marks
 from twitter_topics.counts.panes import MILLION, PANE_MS
 
-RECORD_COLUMNS = (
-    "partition",
-    "offset",
-    "event_time",
-    "model_version",
-    "topics",
-    "topic_label",
-    "compound",
-    "raw_topic_id",
-    "raw_partition",
-    "raw_offset",
+RECORD_SCHEMA = pa.schema(
+    [
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("event_time", pa.int64()),
+        ("model_version", pa.string()),
+        (
+            "topics",
+            pa.list_(pa.struct([("topic_id", pa.int32()), ("label", pa.string()), ("probability", pa.float64())])),
+        ),
+        ("topic_label", pa.string()),
+        ("compound", pa.float64()),
+        ("raw_topic_id", pa.string()),
+        ("raw_partition", pa.int32()),
+        ("raw_offset", pa.int64()),
+    ]
 )
 """What `partial_sums` reads of each record: its place in the processed topic and the fields of PROCESSED_SCHEMA."""
 
@@ -79,7 +84,7 @@ def partial_sums(batches: Iterable[pa.RecordBatch], high_water_marks: Mapping[La
     order of raw offsets and repeats it from an earlier point after a failure, so what is not higher was counted before.
 
     Args:
-        batches: records with RECORD_COLUMNS, those of a processed partition in the order of their offsets.
+        batches: records (RECORD_SCHEMA), those of a processed partition in the order of their offsets.
         high_water_marks: highest raw offset counted in each lane so far.
 
     Yields:
@@ -88,32 +93,29 @@ def partial_sums(batches: Iterable[pa.RecordBatch], high_water_marks: Mapping[La
     lanes = dict(high_water_marks)
     counted: dict[Lane, Marks] = {}
     progress: dict[int, _Progress] = {}
-    parts: list[pa.Table] = []
-    shares = 0
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        readable = _readable(batch)
-        _note_progress(batch, readable, progress)
-        records = batch.filter(pa.array(readable))
-        new = records.filter(pa.array(_fresh(records, lanes, counted)))
-        parts.append(_sums(new))
-        shares += len(pc.list_flatten(new.column("topics")))
-    yield from _sums_rows(parts)
+
+    def new_records() -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if batch.num_rows:
+                readable = _readable(batch)
+                _note_progress(batch, readable, progress)
+                records = batch.filter(pa.array(readable))
+                yield records.filter(pa.array(_fresh(records, lanes, counted)))
+
+    yield from sums_of_all(new_records())
     yield _lane_rows(counted)
     yield _partition_rows(progress)
-    yield _shares_row(shares)
 
 
 def sums_of_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Rows of kind `sums` and `shares` of records that are all to be counted."""
+    """Rows of kind `sums` and `shares` of records (RECORD_SCHEMA) that are all to be counted."""
     parts: list[pa.Table] = []
     shares = 0
     for records in batches:
         parts.append(_sums(records))
         shares += len(pc.list_flatten(records.column("topics")))
     yield from _sums_rows(parts)
-    yield _shares_row(shares)
+    yield _padded("shares", {"shares": pa.array([shares], pa.int64())}, 1)
 
 
 def add_up(table: pa.Table) -> pa.Table:
@@ -145,7 +147,7 @@ def _readable(batch: pa.RecordBatch) -> np.ndarray:
     """Records with all fields that must be there, at least one topic, shares in [0, 1], and a compound in [-1, 1] or
     none."""
     good = np.ones(batch.num_rows, dtype=bool)
-    for name in set(RECORD_COLUMNS) - _OPTIONAL:
+    for name in set(RECORD_SCHEMA.names) - _OPTIONAL:
         good &= batch.column(name).is_valid().to_numpy(zero_copy_only=False)
     good &= pc.fill_null(pc.list_value_length(batch.column("topics")), 0).to_numpy(zero_copy_only=False) > 0
     compound = pc.fill_null(batch.column("compound"), 0.0).to_numpy(zero_copy_only=False)
@@ -189,7 +191,7 @@ def _fresh(records: pa.RecordBatch, lanes: dict[Lane, int], counted: dict[Lane, 
 
 
 def _sums(records: pa.RecordBatch) -> pa.Table:
-    """Sums of records with RECORD_COLUMNS: tweets and sentiment by dominant topic, mass by every topic of the tweet."""
+    """Sums of records (RECORD_SCHEMA): tweets and sentiment by dominant topic, mass by every topic of the tweet."""
     panes = _numbers(records, "event_time")
     panes = panes - panes % PANE_MS
     versions = records.column("model_version")
@@ -254,10 +256,6 @@ def _partition_rows(progress: Mapping[int, _Progress]) -> pa.RecordBatch:
         "rejected": pa.array([row.rejected for row in rows], pa.int64()),
     }
     return _padded("partition", columns, len(rows))
-
-
-def _shares_row(shares: int) -> pa.RecordBatch:
-    return _padded("shares", {"shares": pa.array([shares], pa.int64())}, 1)
 
 
 def _padded(kind: str, columns: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:

@@ -92,7 +92,7 @@ def recount_hours(spark: SparkSession, settings: Settings, hours: HourRange, *, 
     labels = Scorer.load(arrays).labels
     counts = topic_hours(spark, owners(days, hours), arrays=arrays, labels=labels, version=version)
     _replace(spark, topic_hour_table(settings), counts, hours)
-    written = spark.table(topic_hour_table(settings)).where(_within("hour", hours))
+    written = spark.table(topic_hour_table(settings)).where(within("hour", hours))
     _check(spark, days, written, hours)
     in_order = written.withColumn("second", fn.unix_seconds("hour")).orderBy("hour", "topic_id")
     rows = tuple(_hour_count(row) for row in in_order.collect())
@@ -108,14 +108,14 @@ def topic_hour_table(settings: Settings) -> str:
 def archived_days(spark: SparkSession, settings: Settings, hours: HourRange, snapshot_id: int) -> DataFrame:
     """The archive's rows of all UTC days that the hours touch, at one snapshot: owners are decided by day."""
     rows = spark.read.option("versionAsOf", snapshot_id).table(raw_table(settings))
-    return rows.where(_within("event_time", _whole_days(hours)))
+    return rows.where(within("event_time", _whole_days(hours)))
 
 
 def owners(days: DataFrame, hours: HourRange) -> DataFrame:
     """One row (event_time, payload) per tweet whose owner lies in the hours."""
     # ids first, payloads by a second pass: a shuffle of payloads would move the whole archive
     good = days.where(fn.col("reject_reason").isNull())
-    in_hours = good.where(_within("event_time", hours))
+    in_hours = good.where(within("event_time", hours))
     return in_hours.join(first_records(good), PLACE, "left_semi").select("event_time", "payload")
 
 
@@ -202,8 +202,8 @@ def _counter(arrays: Broadcast[bytes]) -> Callable[[Iterable[pa.RecordBatch]], I
 def _replace(spark: SparkSession, table: str, counts: DataFrame, hours: HourRange) -> None:
     """Replace the rows of the hours in one commit."""
     # Iceberg replaces whole files, and a file holds a day: the day's other hours are written again as they are
-    in_days = _within("hour", _whole_days(hours))
-    others = spark.table(table).where(in_days & ~_within("hour", hours))
+    in_days = within("hour", _whole_days(hours))
+    others = spark.table(table).where(in_days & ~within("hour", hours))
     counts.unionByName(others).writeTo(table).overwrite(in_days)
 
 
@@ -212,7 +212,8 @@ def _whole_days(hours: HourRange) -> HourRange:
     return HourRange(hours.start.replace(hour=0), (hours.end - HOUR).replace(hour=0) + timedelta(days=1))
 
 
-def _within(column: str, hours: HourRange) -> Column:
+def within(column: str, hours: HourRange) -> Column:
+    """Condition: a time lies in the hours."""
     return (fn.col(column) >= fn.lit(hours.start)) & (fn.col(column) < fn.lit(hours.end))
 
 

@@ -15,7 +15,7 @@ from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import to_counts
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Series, Sums
-from twitter_topics.counts.partial_sums import partial_sums, sums_of_all
+from twitter_topics.counts.partial_sums import RECORD_SCHEMA, partial_sums, sums_of_all
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.testing.counts import BreakingDatabase, Fuse, Killed, MemoryView
@@ -25,24 +25,6 @@ RAW = "raw-1"
 T0 = 1_790_000_000_000
 PARTITIONS = 2
 LABELS = {1: "storm", 2: "football"}
-
-_SCHEMA = pa.schema(
-    [
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("event_time", pa.int64()),
-        ("model_version", pa.string()),
-        (
-            "topics",
-            pa.list_(pa.struct([("topic_id", pa.int32()), ("label", pa.string()), ("probability", pa.float64())])),
-        ),
-        ("topic_label", pa.string()),
-        ("compound", pa.float64()),
-        ("raw_topic_id", pa.string()),
-        ("raw_partition", pa.int32()),
-        ("raw_offset", pa.int64()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -86,14 +68,14 @@ def read_batch(
     for partition, tweets in log.items():
         first = start.get(partition, 0)
         rows = [tweet.record(first + at) for at, tweet in enumerate(tweets[first : first + sizes[partition]])]
-        batches = [pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)]
+        batches = [pa.RecordBatch.from_pylist(rows, schema=RECORD_SCHEMA)]
         tables += [pa.Table.from_batches([part]) for part in partial_sums(batches, marks)]
     return to_counts(pa.concat_tables(tables))
 
 
 def to_batch(tweets: Iterable[Tweet]) -> BatchCounts:
     """The sums of tweets that are all to be counted."""
-    records = pa.RecordBatch.from_pylist([tweet.record(0) for tweet in tweets], schema=_SCHEMA)
+    records = pa.RecordBatch.from_pylist([tweet.record(0) for tweet in tweets], schema=RECORD_SCHEMA)
     return to_counts(pa.Table.from_batches(list(sums_of_all([records]))))
 
 
