@@ -6,7 +6,7 @@ A dead letter holds only the first bytes of its record. The rest is in the raw t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from kafka.errors import KafkaError
 
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.backends.kafka import client_options
-from twitter_topics.backends.kafka_offsets import open_consumer, ranges
+from twitter_topics.backends.kafka_offsets import Range, open_consumer, ranges
 from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.records.tweet import TWITTER, tweet_key
 
@@ -52,7 +52,8 @@ class RejectedRecords:
             IntegrityError: the record at that place is another one: the topic was created again.
         """
         with open_consumer(self._settings.kafka) as consumer:
-            return [(letter, self._find(consumer, letter)) for letter in letters]
+            held = ranges(consumer, self._settings.kafka.raw_topic)
+            return [(letter, self._find(consumer, held, letter)) for letter in letters]
 
     def retry(self, records: Iterable[RawRecord]) -> int:
         """Send records to the raw topic again and wait for Kafka. Returns their number.
@@ -78,16 +79,15 @@ class RejectedRecords:
             raise RetryableError(f"Kafka did not accept the records: {type(error).__name__}: {error}") from error
         return len(sent)
 
-    def _find(self, consumer: KafkaConsumer, letter: Letter) -> RawRecord | None:
+    def _find(self, consumer: KafkaConsumer, held: Mapping[int, Range], letter: Letter) -> RawRecord | None:
         if letter.topic != self._settings.kafka.raw_topic:
             return None
-        found = self._in_kafka(consumer, letter) or self._in_archive(letter)
+        found = self._in_kafka(consumer, held.get(letter.partition), letter) or self._in_archive(letter)
         if found is not None and hashlib.sha256(found.value).hexdigest() != letter.sha256:
             raise IntegrityError(f"{letter.name} is not the record that was rejected: the topic was created again")
         return found
 
-    def _in_kafka(self, consumer: KafkaConsumer, letter: Letter) -> RawRecord | None:
-        held = ranges(consumer, letter.topic).get(letter.partition)
+    def _in_kafka(self, consumer: KafkaConsumer, held: Range | None, letter: Letter) -> RawRecord | None:
         if held is None or not held.begin <= letter.offset < held.end:
             return None
         place = TopicPartition(letter.topic, letter.partition)

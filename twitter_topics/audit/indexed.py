@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
-from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS
 from twitter_topics.counts.position import Position
 
 RECENT_ENDS = 24
@@ -49,7 +49,7 @@ class CountedTopics(Protocol):
     """The state of the counts, as far as the comparison needs it."""
 
     def position(self) -> Position | None: ...
-    def hours(self, ends: Ends) -> list[HourPoint]: ...
+    def topics(self, from_ms: int, to_ms: int) -> dict[tuple[int, str], int]: ...
     def tweets_by_hour(self) -> dict[int, int]: ...
 
 
@@ -74,7 +74,7 @@ def compare_index(state: CountedTopics, documents: ReadDocuments, *, oldest_ms: 
         if position is None or position.newest_ms is None:
             break
         ends = _sample(position.newest_ms + PANE_MS, state.tweets_by_hour(), oldest_ms, seed)
-        counted = {end: _topics(state.hours(Ends(end, end))) for end in ends}
+        counted = {end: state.topics(end - WINDOW_MS, end) for end in ends}
         found = documents(ends) if ends else {}
         now = state.position()
         if now is not None and now.revision == position.revision:
@@ -123,13 +123,6 @@ def _sample(newest_end_ms: int, by_hour: Mapping[int, int], oldest_ms: int, seed
     older = [start + WINDOW_MS for start in chosen]
     older += [start + chance.randrange(PANE_MS, 2 * WINDOW_MS, PANE_MS) for start in chosen]
     return sorted({end for end in recent + older if oldest_ms + WINDOW_MS <= end <= newest_end_ms})
-
-
-def _topics(points: Sequence[HourPoint]) -> Counter[tuple[int, str]]:
-    topics: Counter[tuple[int, str]] = Counter()
-    for point in points:
-        topics[point.series.topic_id, point.series.model_version] += point.sums.tweets
-    return topics
 
 
 def _differences(end: int, counted: Topics, indexed: Topics) -> list[HourDifference]:

@@ -116,11 +116,17 @@ class Restorer:
         if model is None:
             raise RetryableError("the first model has not been promoted yet")
         rejected = dead_letters(self._settings.kafka).pairs.get("index", set())
-        arrays = self._spark.sparkContext.broadcast(model.arrays)
-        tweets = ArchivedTweets(restoration, frozenset(rejected), model.version, arrays)
         days = sorted({int(hour.timestamp()) // 86_400 for hour in self._archive.files_per_hour()})
         due = [day for day in days if day >= restoration.next_day]
         log.warning("counting %d days of the archive again with model %s", len(due), model.version)
+        arrays = self._spark.sparkContext.broadcast(model.arrays)
+        try:
+            total = self._count_days(ArchivedTweets(restoration, frozenset(rejected), model.version, arrays), due)
+        finally:
+            arrays.unpersist()
+        log.warning("%d tweets were counted from the archive", total)
+
+    def _count_days(self, tweets: ArchivedTweets, due: list[int]) -> int:
         total = 0
         for done, day in enumerate(due, 1):
             counts = tweets.of_day(self._spark, self._settings, day)
@@ -131,5 +137,4 @@ class Restorer:
             self._notice = f"counting older tweets from the archive: {done} of {len(due)} days"
             if self._stop.is_set():
                 raise RetryableError("the aggregator is stopping")
-        arrays.unpersist()
-        log.warning("%d tweets were counted from the archive", total)
+        return total

@@ -265,6 +265,14 @@ class CountsState:
             sums = Sums(*(int(value) for value in connection.execute(sa.select(*columns)).one()))
             return self._position(connection), sums
 
+    def topics(self, from_ms: int, to_ms: int) -> dict[tuple[int, str], int]:
+        """Tweets of the panes that start in [from_ms, to_ms), by (topic id, model version)."""
+        key = t.SERIES.c.topic_id, t.SERIES.c.model_version
+        query = sa.select(*key, sa.func.sum(t.PANE.c.tweets)).join(t.SERIES, t.SERIES.c.id == t.PANE.c.series_id)
+        query = query.where(t.PANE.c.start_ms >= from_ms, t.PANE.c.start_ms < to_ms).group_by(*key)
+        with self._database.snapshot() as connection:
+            return {(topic, version): int(tweets) for topic, version, tweets in connection.execute(query)}
+
     def tweets_by_hour(self) -> dict[int, int]:
         """Tweets of the panes by the hour (Unix ms of its start) of their event time."""
         hour = t.PANE.c.start_ms - t.PANE.c.start_ms % WINDOW_MS

@@ -86,7 +86,7 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
     if event_time_ms < received_ms - bounds.past_ms:
         return Rejection(f"time: {event_time_ms} is more than {bounds.past_ms // 86_400_000} days before its arrival")
     network = body.get("source_network")
-    source = network if isinstance(network, str) and _is_utf8(network) else TWITTER
+    source = network if isinstance(network, str) and is_utf8(network) else TWITTER
     return Tweet(tweet_id, event_time_ms, source, body)
 
 
@@ -94,7 +94,7 @@ def tweet_identity(body: dict[str, Any]) -> str | None:
     """Return `id_str`, which other networks set to `<source>:<native id>`; else the number `id`; else None."""
     value = body.get("id_str")
     if isinstance(value, str) and value.strip():
-        return value if _is_utf8(value) and len(value.encode()) <= MAX_ID_LENGTH else None
+        return value if is_utf8(value) and len(value.encode()) <= MAX_ID_LENGTH else None
     number = body.get("id")
     if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63:
         return str(number)
@@ -111,7 +111,7 @@ def tweet_key(value: bytes) -> bytes | None:
     return tweet_id.encode() if tweet_id else None
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
     """Return False for lone surrogates, which JSON can contain and no store accepts."""
     try:
         text.encode()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from twitter_topics.records.tweet import is_utf8
+
 LONG = 150_000
 """Characters. The texts fill up to 800 kB as JSON; a record has up to 900 kB."""
 
@@ -52,17 +54,9 @@ def hostile_values(event_time_ms: int) -> list[bytes]:
 def _value(tweet_id: str, event_time_ms: int, **fields: Any) -> bytes:
     body = {"id_str": tweet_id, "timestamp_ms": str(event_time_ms)} | fields
     # surrogates in pairs or alone are escapes in JSON
-    return json.dumps(body, ensure_ascii=not _is_utf8(str(fields.get("text")))).encode()
+    return json.dumps(body, ensure_ascii=not is_utf8(str(fields.get("text")))).encode()
 
 
 def _nested(tweet_id: str, event_time_ms: int, depth: int) -> bytes:
     head = f'{{"id_str":"{tweet_id}","timestamp_ms":"{event_time_ms}","text":"RT","retweeted_status":'
     return (head + '{"text":"RT","retweeted_status":' * depth + "null" + "}" * (depth + 1)).encode()
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

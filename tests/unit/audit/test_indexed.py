@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.unit.audit.test_shown import position
 from twitter_topics.audit.indexed import HourDifference, IndexComparison, answer, compare_index, query
-from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint, Series, Sums
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS
 from twitter_topics.counts.position import Position
 
 NEWEST = 1_790_000_000_000
@@ -27,9 +27,9 @@ class Counts:
     def position(self) -> Position | None:
         return position(self.revisions.pop(0) if len(self.revisions) > 1 else self.revisions[0])
 
-    def hours(self, ends: Ends) -> list[HourPoint]:
-        topics = in_hour(self.tweets, ends.first_ms)
-        return [HourPoint(ends.first_ms, Series(topic, "l", model), Sums(n)) for (topic, model), n in topics.items()]
+    def topics(self, from_ms: int, to_ms: int) -> dict[tuple[int, str], int]:
+        assert to_ms - from_ms == WINDOW_MS
+        return dict(in_hour(self.tweets, to_ms))
 
     def tweets_by_hour(self) -> dict[int, int]:
         return dict(Counter(at // WINDOW_MS * WINDOW_MS for at, _, _ in self.tweets))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
-from twitter_topics.backends.database import database_url
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks
 from twitter_topics.counts.restoration import Restoration, Scope
@@ -35,14 +31,6 @@ from twitter_topics.testing.counts import BreakingDatabase, Fuse, Killed
 
 DAY_MS = 86_400_000
 LANE = Lane(RAW, 0, 0)
-
-
-@pytest.fixture(scope="module")
-def fresh() -> Iterator[Callable[[], URL]]:
-    numbers = itertools.count()
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield lambda: database_url("X", f"sqlite:///{folder}/{next(numbers)}.db", "", SecretStr(""))
 
 
 def state_at(url: URL, fuse: Fuse | None = None) -> CountsState:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
 from tests.waiting import until
-from twitter_topics.backends.database import database_url
 from twitter_topics.counts import publication
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, TopicPane
@@ -42,15 +38,6 @@ from twitter_topics.testing.counts import BreakingDatabase, Fuse, MemoryView
 
 T0 = 1_790_000_000_000
 LANE = Lane(RAW, 0, 0)
-
-
-@pytest.fixture(scope="module")
-def fresh() -> Iterator[Callable[[], URL]]:
-    """Addresses of databases that do not exist yet, in memory where the system has a folder for that."""
-    numbers = itertools.count()
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield lambda: database_url("X", f"sqlite:///{folder}/{next(numbers)}.db", "", SecretStr(""))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -361,4 +348,5 @@ def test_pane_arithmetic_of_the_view_is_that_of_the_state(fresh: Callable[[], UR
     state = state_of(fresh())
     opened(state).count(read_batch({0: minutes(90, LANE)}, {}, {0: 90}, {}))
     assert state.tweets_by_hour() == {1_789_999_200_000: 47, 1_790_002_800_000: 43}
+    assert state.topics(1_789_999_200_000, 1_790_002_800_000) == {(1, "m1"): 47, (2, "m1"): 0}
     assert T0 % PANE_MS == 0
