@@ -1,7 +1,7 @@
 """Tweets that Elasticsearch rejects for an unknown reason, attempt after attempt, while it accepts their neighbours.
 
 The driver counts the attempts, because tasks keep nothing. Spark carries an exception from a task to the driver as text
-only, so the suspects are JSON at the end of the message.
+only, so the suspects are JSON in the last line of the message, which health does not show.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 TRIES = 5
 """Attempts that must fail before a tweet is set aside. With the query's back-off they take at least 15 s."""
 
-_MARK = "; suspects: "
+_MARK = "\nsuspects: "
 
 Place = tuple[int, int]
 """Partition and offset of a record in the raw topic."""
