@@ -25,6 +25,10 @@ ATTEMPT_SECONDS = 60.0
 REQUEST_SECONDS = 30.0
 """Limits of a whole attempt and of one request. What a slow server has written by then is not written again."""
 
+SHARD_SECONDS = 10
+"""How long Elasticsearch waits for a shard or a new index before it answers. Well below REQUEST_SECONDS, because only
+the answer says which shard is missing, and why."""
+
 PROBE_ID = "twitter-topics-probe"
 
 _SPLIT = (400, 413)
@@ -105,7 +109,7 @@ class Attempt:
     def _send_chunk(self, action: Action, chunk: Sequence[_Operation]) -> list[Answer]:
         body = b"".join(operation.body for operation in chunk)
         try:
-            answer = self.request(lambda client: client.bulk(operations=cast("Any", body)))
+            answer = self.request(lambda client: client.bulk(operations=cast("Any", body), timeout=f"{SHARD_SECONDS}s"))
         except ApiError as error:
             fault = request_error(error.body)
             if error.status_code not in _SPLIT:

@@ -14,6 +14,7 @@ from elasticsearch import Elasticsearch
 from tests.contract.search.test_search_store import DAY_MS, MIDNIGHT, document
 from tests.waiting import until
 from twitter_topics.errors import RetryableError
+from twitter_topics.search import bulk
 from twitter_topics.search.faults import NotWrittenError
 from twitter_topics.search.index import MAPPINGS, index_name
 from twitter_topics.search.ownership import Outcome
@@ -180,6 +181,39 @@ def test_an_id_that_fails_the_whole_request_is_found(server: Server) -> None:
     assert [n for n, outcome in enumerate(outcomes) if outcome is not Outcome.OWNED] == [17]
     assert outcomes[17] is Outcome.REJECTED
     assert server.store.count() == 49
+
+
+def test_a_request_that_is_too_large_is_split_until_the_tweet_that_is_too_large_stands_alone(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "BULK_BYTES", 200_000_000)
+    large = document("b", 1) | {"text": "x" * 105_000_000}  # http.max_content_length is 100 MiB
+    outcomes = server.write(document("a", 0), large, document("c", 2))
+    assert outcomes == [Outcome.OWNED, Outcome.REJECTED, Outcome.OWNED]
+    assert server.store.count() == 2
+
+
+def test_an_overloaded_server_is_waited_for(server: Server) -> None:
+    tweets = [document(str(n), n) for n in range(100)]
+    with (
+        server.cluster_settings(network__breaker__inflight_requests__limit="4kb"),
+        pytest.raises(RetryableError, match=r"HTTP 429: circuit_breaking_exception.*is overloaded"),
+    ):
+        server.write(*tweets)
+    assert server.write(*tweets) == [Outcome.OWNED] * 100
+
+
+def test_a_shard_that_no_node_may_hold_is_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "SHARD_SECONDS", 1)
+    server.make_index(
+        mappings=MAPPINGS,
+        settings={"index.routing.allocation.require._name": "nobody"},
+        wait_for_active_shards="0",
+    )
+    with pytest.raises(NotWrittenError, match=r"HTTP 503: unavailable_shards_exception.*allocation/explain"):
+        server.write(document("a", 0))
+    server.client.indices.put_settings(index=server.index(), settings={"index.routing.allocation.require._name": None})
+    assert server.write(document("a", 0)) == [Outcome.OWNED]
 
 
 def test_a_probe_leaves_nothing_behind(server: Server) -> None:
