@@ -10,26 +10,30 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.fakes import jetstream, script, x_api
 from tests.fakes.bluesky_network import Network
 from tests.fakes.mastodon import FakeMastodon
 from tests.fakes.twitter_v1 import FakeTwitter
 from tests.waiting import until
+from twitter_topics.archive.rejected import RejectedRecords
+from twitter_topics.audit.balance import Report
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
+from twitter_topics.backends.dead_letters import read_letters
 from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import read_health
 from twitter_topics.local.stack import Stack
 from twitter_topics.records.gap import Gap
 from twitter_topics.records.notice import Notice
-from twitter_topics.search.store import SearchStore
+from twitter_topics.search.index import index_name
+from twitter_topics.search.store import SearchStore, elasticsearch_client
 from twitter_topics.settings import Settings
 from twitter_topics.testing.models import planted_model
 from twitter_topics.testing.services import stack_variables
@@ -151,6 +155,17 @@ class Running:
         found = {name: re.search(r"([\d,]+) in flight", health[f"producer-{name}"].detail) for name in LIVE}
         return {name: int(match[1].replace(",", "")) for name, match in found.items() if match}
 
+    def balance(self) -> Report:
+        report = audit(RealStores(self.settings), retention_days=14, wait_seconds=240, still_seconds=90)
+        assert report.state == "ok", [f"{one.hop}: {one.text}" for one in report.findings]
+        return report
+
+    def send(self, tweet: dict[str, Any]) -> None:
+        kafka = self.settings.kafka
+        with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all")) as producer:
+            value = json.dumps(tweet).encode()
+            producer.send(kafka.raw_topic, key=tweet["id_str"].encode(), value=value).get(timeout=30)
+
     def read(self, topic: str) -> list[tuple[bytes, bytes]]:
         """Return the present keys and values of a topic."""
         consumer = KafkaConsumer(
@@ -217,9 +232,7 @@ def test_every_post_arrives_once_although_kafka_was_down_and_all_producers_were_
         lambda: f"{running.search.count()} of {total} indexed",
         pause=0.3,
     )
-    report = audit(RealStores(running.settings), retention_days=14, wait_seconds=240, still_seconds=90)
-    assert report.state == "ok", [f"{one.hop}: {one.text}" for one in report.findings]
-    facts = report.facts
+    facts = running.balance().facts
     assert facts.archived_distinct == facts.indexed == facts.counted == total
     assert sum(facts.dead_letters.values()) == 0
     assert {key.decode() for key, _ in running.read(running.settings.kafka.raw_topic)} == everything
@@ -246,3 +259,24 @@ def test_every_stop_of_a_network_without_a_past_is_a_gap_in_kafka_and_influxdb(r
         )
     finally:
         points.close()
+
+
+def test_a_rejected_tweet_is_sent_again_and_counted_once(running: Running) -> None:
+    before = running.balance().facts
+    created_ms = time.time_ns() // 1_000_000 - 3 * 86_400_000
+    client = elasticsearch_client(running.settings.elasticsearch)
+    index = index_name(running.settings.elasticsearch.index_prefix, created_ms)
+    client.indices.create(index=index, mappings={"properties": {"source": {"type": "integer"}}})
+    running.send(_tweet("77", created_ms))
+    (letter,) = until(lambda: read_letters(running.settings.kafka), 60, "the tweet is a dead letter", pause=0.3)
+    assert "document_parsing_exception" in letter.reason
+
+    client.indices.delete(index=index)  # the mistake is mended: the template makes the next one
+    rejected = RejectedRecords(running.settings)
+    for _ in range(2):
+        ((_, record),) = rejected.find([letter])
+        assert record is not None
+        assert rejected.retry([record]) == 1
+    after = running.balance().facts
+    assert (after.indexed, after.counted) == (before.indexed + 1, before.counted + 1)
+    assert (after.archived, after.archived_distinct) == (before.archived + 3, before.archived_distinct + 1)

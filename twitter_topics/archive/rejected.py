@@ -38,7 +38,7 @@ class RawRecord:
 
 
 class RejectedRecords:
-    """Finds the records of dead letters, in Kafka first. For one thread; close it at the end."""
+    """Finds the records of dead letters, in Kafka first."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
