@@ -35,8 +35,8 @@ _LONGEST_FIRST = ("e2e", "spark", "contract", "dags", "plugins", "unit")
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group the tests for pytest-xdist: tests that share one Kafka, Elasticsearch, S3, InfluxDB and Spark
-    session; tests that share one Airflow; each other file by itself."""
+    """Group the tests for pytest-xdist: tests that share one Spark session and its servers; those that share one
+    Kafka, Elasticsearch, S3 and InfluxDB; those that share one Airflow; each other file by itself."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:
@@ -63,8 +63,9 @@ def _tier(item: pytest.Item) -> str:
 
 
 def _group(item: pytest.Item) -> str:
-    if {"services", "spark"} & set(getattr(item, "fixturenames", ())):
-        return "services"
+    for fixture in ("spark", "services"):
+        if fixture in getattr(item, "fixturenames", ()):
+            return fixture
     shared = {"dags": "airflow", "plugins": "airflow"}
     return shared.get(_tier(item)) or str(item.path.relative_to(_HERE))
 
