@@ -3,7 +3,8 @@
 **What it does.** Every five minutes it reads the latest health reports of producer, archiver, classifier and
 aggregator, and the sizes of the raw and dead-letter topics. It fails with one sentence per problem that is still there
 after two retries, a minute apart: a part has never reported, has been silent for more than two minutes, or reports a
-problem; its lag is growing; or there are too many dead letters.
+problem; its lag is growing; or there are too many dead letters. A second task writes to InfluxDB what dashboards show
+of it: dead letters by reason, how far InfluxDB is behind the counts, and the champion's age.
 
 **What it does not do.** It restarts nothing; the process supervisor does that. A part that ended on purpose (a replay
 that finished) may be silent.
@@ -24,6 +25,7 @@ from datetime import timedelta
 
 from airflow.sdk import dag, task
 
+from twitter_topics.audit import audit_tasks
 from twitter_topics.errors import TwitterTopicsError
 from twitter_topics.health import watch_tasks
 from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
@@ -50,7 +52,12 @@ def speed_layer_watch():
         if problems:
             raise TwitterTopicsError("; ".join(problems))
 
+    @task
+    def measure():
+        audit_tasks.measure(Settings(), now=time.time())
+
     look()
+    measure()
 
 
 speed_layer_watch()

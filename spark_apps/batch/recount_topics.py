@@ -47,6 +47,7 @@ def prepare(settings: Settings, arguments: Sequence[str] | None) -> Work:
             # the table first: it is the source of truth; InfluxDB follows, and a rerun repairs it
             result = recount_hours(spark, settings, hours, version=options.version, arrays=arrays)
             view.write_final_hours(final_points(result.rows), hours.start_ms, hours.end_ms, revision)
+            view.write_speed_layer_error(hours.start_ms, hours.end_ms, revision)
         log.info("%d hours, %d tweets, %d rows", hours.hours, result.tweets, len(result.rows))
 
     return work

@@ -449,6 +449,7 @@ def test_a_summary_of_another_run_is_not_reported(dagbag: DagBag, deletions: Del
 
 
 def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from twitter_topics.audit import audit_tasks
     from twitter_topics.errors import TwitterTopicsError
     from twitter_topics.health import watch_tasks
     from twitter_topics.health.report import write_health
@@ -456,10 +457,13 @@ def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch
     monkeypatch.setenv("SPEED_HEALTH_DIR", str(tmp_path))
     monkeypatch.setattr(watch_tasks, "records_since", lambda _settings, _topic, _since_ms: 0)
     monkeypatch.setattr(watch_tasks, "newest_stamps", lambda _settings, _topic: [])
+    monkeypatch.setattr(audit_tasks, "measure", lambda _settings, *, now: measured.append(now))
+    measured: list[float] = []
     for part in ("producer", "archiver", "classifier", "aggregator"):
         write_health(tmp_path, part, ok=True, state="running", lag=5000)
     for _ in range(3):  # each run compares with its predecessor
         assert run(dagbag, "speed_layer_watch").state == "success"
+    assert len(measured) == 3
 
     write_health(tmp_path, "aggregator", ok=True, state="running", lag=9000)
     (tmp_path / "producer.json").unlink()
@@ -475,6 +479,27 @@ def test_watch_names_the_silent_part(dagbag: DagBag, tmp_path: Path, monkeypatch
         look(ti=LastLook())
     assert "producer has never reported" in str(failure.value)
     assert "aggregator is falling behind: lag 9,000, previously 5,000" in str(failure.value)
+
+
+# --- stores_audit
+
+
+def test_a_broken_audit_fails_its_task_and_models_are_published(
+    dagbag: DagBag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twitter_topics.audit import audit_tasks
+    from twitter_topics.errors import IntegrityError
+
+    def broken(_settings: Any, *, now: float) -> dict[str, Any]:
+        raise IntegrityError("3 records are missing between archived ones")
+
+    monkeypatch.setattr(audit_tasks, "publish_models", lambda _settings: 2)
+    monkeypatch.setattr(audit_tasks, "audit_stores", lambda _settings, **_now: {"state": "ok"})
+    done = run(dagbag, "stores_audit")
+    assert states(done) == {"audit": "success", "publish_models": "success"}
+    assert (returned(done, "audit"), returned(done, "publish_models")) == ({"state": "ok"}, 2)
+    monkeypatch.setattr(audit_tasks, "audit_stores", broken)
+    assert states(run(dagbag, "stores_audit")) == {"audit": "failed", "publish_models": "success"}
 
 
 def value_of(command: list[str], option: str) -> str:

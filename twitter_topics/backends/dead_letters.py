@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka import TopicPartition
 
-from twitter_topics.backends.kafka_offsets import open_consumer, ranges
+from twitter_topics.backends.kafka_offsets import Range, open_consumer, ranges
 from twitter_topics.errors import RetryableError
 from twitter_topics.records.processed import dead_letter_key
 
@@ -63,15 +63,18 @@ class Letter:
         return self.reason.partition(":")[0]
 
 
-def read_letters(settings: KafkaSettings) -> list[Letter]:
-    """Return every dead letter up to the current end of the topic, each record once, oldest first.
+def read_letters(settings: KafkaSettings, since_ms: int = 0) -> list[Letter]:
+    """Return the dead letters up to the current end of the topic, each record once, oldest first.
+
+    Args:
+        since_ms: only those that arrived at or after this time (Unix ms, the broker's clock).
 
     Raises:
         RetryableError: no broker answers, or a minute passes without progress.
     """
     letters: dict[str, Letter] = {}
     with open_consumer(settings) as consumer:
-        for record in _read_all(consumer, settings.dead_letter_topic):
+        for record in _read_all(consumer, settings.dead_letter_topic, since_ms):
             if (letter := _letter(record.value, record.timestamp)) is not None:
                 letters[letter.name] = letter
     return sorted(letters.values(), key=lambda letter: (letter.at_ms, letter.name))
@@ -104,8 +107,12 @@ def sort_letters(stages: dict[str, str], raw_topic: str) -> DeadLetters:
     return DeadLetters(dict(pairs), dict(elsewhere))
 
 
-def _read_all(consumer: KafkaConsumer, topic: str) -> Iterator[Any]:
-    ahead = {TopicPartition(topic, number): r for number, r in ranges(consumer, topic).items() if r.begin < r.end}
+def _read_all(consumer: KafkaConsumer, topic: str, since_ms: int = 0) -> Iterator[Any]:
+    held = {TopicPartition(topic, number): found for number, found in ranges(consumer, topic).items()}
+    if since_ms and held:
+        first = consumer.offsets_for_times(dict.fromkeys(held, since_ms))
+        held = {one: Range(first[one].offset, offsets.end) for one, offsets in held.items() if first.get(one)}
+    ahead = {one: offsets for one, offsets in held.items() if offsets.begin < offsets.end}
     if not ahead:
         return
     consumer.assign(list(ahead))

@@ -7,25 +7,20 @@ old values of points that were overwritten, docs/adr/0008.)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 from twitter_topics.backends.influx import LONG_TIMEOUT_S, NS_PER_MS, InfluxStore, Value, field_set, line, series_key
 from twitter_topics.counts.panes import MILLION, PANE_MS, WINDOW_MS, HourPoint, Series, Sums
+from twitter_topics.records import measurements
 from twitter_topics.settings import InfluxSettings
 
-TOPIC_LAST_HOUR = "topic_last_hour"
-"""The hour that ends at the point's time, less its revision. Tags topic_id, topic_label, model_version; fields tweets
-i, scored i (tweets with a sentiment), mass f, sentiment f (mean VADER compound of the scored tweets; none without)."""
+TOPIC_LAST_HOUR, TOPIC_HOUR_FINAL = measurements.TOPIC_LAST_HOUR.name, measurements.TOPIC_HOUR_FINAL.name
+COUNTS_VIEW, COUNTS_PUBLISHED = measurements.COUNTS_VIEW.name, measurements.COUNTS_PUBLISHED.name
+"""Which state the view shows, since which revision; and up to which end it is complete."""
 
-TOPIC_HOUR_FINAL = "topic_hour_final"
-"""Exact counts of a closed hour from the archive. Tags and fields as above; time = hour start + revision."""
-
-COUNTS_VIEW = "counts_view"
-"""Which state the view shows. Field state_id s; time = the revision at which it began."""
-
-COUNTS_PUBLISHED = "counts_published"
-"""Up to where the view is complete. Field newest_end_ms i; time = revision."""
+SPEED_LAYER_ERROR = measurements.SPEED_LAYER_ERROR.name
 
 OLD_MEASUREMENTS = ("topic_pane", "aggregator_ledger")
 """Where the counts lived before they had a database of their own."""
@@ -116,6 +111,22 @@ class CountsView:
         lines = (_hour_line(TOPIC_HOUR_FINAL, one, one.end_ms - WINDOW_MS, revision) for one in [*new, *gone])
         self._influx.write(lines)
 
+    def write_speed_layer_error(self, from_ms: int, to_ms: int, revision: int) -> None:
+        """Compare the exact hours that start in [from_ms, to_ms) with the rolling hours that cover the same time, where
+        there are any, and write the difference as of a revision."""
+        exact: dict[int, Counter[int]] = {}
+        for point in self.final_hours(from_ms, to_ms):
+            exact.setdefault(point.end_ms, Counter())[point.series.topic_id] += point.sums.tweets
+        lines = []
+        for end_ms, topics in exact.items():
+            rolling: Counter[int] = Counter()
+            for point in self.hours(end_ms, end_ms + PANE_MS):
+                rolling[point.series.topic_id] += point.sums.tweets
+            if rolling:
+                fields = _difference(topics, rolling)
+                lines.append(line(SPEED_LAYER_ERROR, {}, fields, (end_ms - WINDOW_MS) * NS_PER_MS + revision))
+        self._influx.write(lines)
+
     def last_hour(self, now_ms: int | None = None) -> LastHour | None:
         """Counts of the newest hour that is completely written.
 
@@ -153,12 +164,24 @@ class CountsView:
 
 def _hour_line(measurement: str, point: HourPoint, time_ms: int, revision: int) -> str:
     sums = point.sums
-    fields: dict[str, Value] = {"tweets": sums.tweets, "scored": sums.scored, "mass": sums.mass / MILLION}
+    fields: dict[str, Value] = {
+        "tweets": sums.tweets,
+        "scored": sums.scored,
+        "mass": sums.mass / MILLION,
+        "compound": sums.sentiment / MILLION,
+    }
     if (mean := sums.mean_sentiment) is not None:
         fields["sentiment"] = mean
     series = point.series
     tags = {"topic_id": str(series.topic_id), "topic_label": series.label, "model_version": series.model_version}
     return f"{series_key(measurement, tags)} {field_set(fields)} {time_ms * NS_PER_MS + revision}"
+
+
+def _difference(exact: Counter[int], rolling: Counter[int]) -> dict[str, Value]:
+    """Return the fields of `speed_layer_error` from tweets by topic."""
+    differences = [exact[topic] - rolling[topic] for topic in exact.keys() | rolling.keys()]
+    moved = (sum(map(abs, differences)) - abs(sum(differences))) // 2
+    return {"exact": exact.total(), "speed": rolling.total(), "moved": moved}
 
 
 def _series(tags: dict[str, str]) -> Series:

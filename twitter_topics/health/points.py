@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 
 from twitter_topics.backends.influx import LONG_TIMEOUT_S, NS_PER_MS, InfluxStore, Value, line
-from twitter_topics.records.gap import SOURCE_GAP, Gap
+from twitter_topics.records import measurements
+from twitter_topics.records.gap import Gap
 from twitter_topics.settings import InfluxSettings
 
-PIPELINE_HEALTH = "pipeline_health"
-"""Health of a part. Tag part; fields ok b, state s, rate f, lag i, batch_seconds f, restarts i, error s,
-detail s."""
+PIPELINE_HEALTH, SOURCE_GAP = measurements.PIPELINE_HEALTH.name, measurements.SOURCE_GAP.name
 
 _NUMBERS = {"rate": float, "batch_seconds": float, "lag": int, "restarts": int}
 
@@ -29,7 +28,7 @@ class HealthPoints:
         self._influx.ensure_database()
 
     def write_health(self, part: str, *, at: float | None = None, **fields: Value) -> None:
-        """Write one point of `pipeline_health`. Fields as in PIPELINE_HEALTH; `at` in Unix seconds (default: now)."""
+        """Write one point of `pipeline_health`; its fields are in the contract. `at` in Unix seconds (default: now)."""
         values = {name: _NUMBERS[name](value) if name in _NUMBERS else value for name, value in fields.items()}
         moment = time.time() if at is None else at
         self._influx.write([line(PIPELINE_HEALTH, {"part": part}, values, int(moment * 1000) * NS_PER_MS)])

@@ -1,1 +1,1 @@
-"""Values of the Kafka topics: tweets, processed tweets, deletion notices, gaps, dead letters."""
+"""Values of the Kafka topics: tweets, processed tweets, notices, gaps, dead letters; the measurements of InfluxDB."""

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-SOURCE_GAP = "source_gap"
-"""Tags source, cause; fields from_ms i, to_ms i, seconds f, estimated_posts i; time = from_ms. A repeated
-write is the same point."""
-
 
 @dataclass(frozen=True, slots=True)
 class Gap:

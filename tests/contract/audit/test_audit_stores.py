@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from kafka import KafkaProducer
 from pyiceberg.table import Table
 
 from tests.contract.archive_table import Record, append, make_table, redact
+from twitter_topics.audit.audit_tasks import audit_stores, measure, publish_models
 from twitter_topics.audit.balance import Report
 from twitter_topics.audit.report import as_dict
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
+from twitter_topics.backends.influx import InfluxStore
 from twitter_topics.backends.kafka import client_options, ensure_topics, topic_id
 from twitter_topics.backends.kafka_partitioner import partition_of
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
@@ -29,10 +32,12 @@ from twitter_topics.counts.panes import PANE_MS, HourPoint, Series, Sums, pane_s
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
+from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import dead_letter, dead_letter_key
 from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import NoPublication
+from twitter_topics.topic_models.registry.store import ModelStore
 
 if TYPE_CHECKING:
     from tests.conftest import Services
@@ -217,3 +222,63 @@ def test_the_audit_of_real_stores(pipeline: Pipeline) -> None:
 
     append(pipeline.archive, [good[0]])
     assert named(pipeline.look()) == {("archive", "note"), ("archive", "doubled")}
+
+
+# --- what dashboards show of it
+
+
+def test_the_watch_measures_dead_letters_the_view_and_the_champion(pipeline: Pipeline) -> None:
+    models = ModelStore(pipeline.settings)
+    version = "20261101T040000Z-gsdmm"
+    models.put_files(version, {"arrays.npz": b"-"})
+    quality = {"perplexity": 500.0, "unigram_perplexity": 900.0, "coherence": 0.2, "diversity": 0.8, "coverage": 0.9}
+    verdict = {"promote": True, "reasons": ["there is no champion yet"]}
+    metrics = quality | {"documents": 5_000, "topics": 8}
+    models.register(version, {"metrics": metrics, "evaluation": {"verdict": verdict}})
+    promoted = models.promote(version, None, reason="the first one", by="a test")
+    now = time.time()
+    measure(pipeline.settings, now=now)
+    shown = shown_in(pipeline.settings)
+    rejects = sum(not record.tweet_id for record in pipeline.records)
+    produced = len(pipeline.records)
+    assert shown("dead_letter_share") == [
+        {"dead_letters": rejects, "raw_records": produced, "share": pytest.approx(rejects / produced)}
+    ]
+    assert shown("dead_letters") == [{"stage": "parse", "reason": "id", "records": rejects}]
+    assert shown("view_behind") == [{"seconds": 0.0}]
+    (champion,) = shown("model_champion")
+    assert champion["version"] == version
+    assert champion["age_seconds"] == pytest.approx(
+        now - datetime.fromisoformat(promoted.promoted_at).timestamp(), abs=1
+    )
+    assert shown("model_promotion") == [{"version": version, "previous": "", "by": "a test", "reason": "the first one"}]
+    for _ in range(2):  # the same points each time
+        assert publish_models(pipeline.settings) == 2
+    assert len(shown("model_promotion")) == 1
+    assert shown("model_gate") == [
+        metrics | {"version": version, "passed": True, "reasons": "there is no champion yet"}
+    ]
+    measure(pipeline.settings, now=now + 7200)
+    newest = shown("dead_letter_share")[-1]
+    assert (newest["dead_letters"], newest["raw_records"], newest["share"]) == (0, 0, 0.0)
+
+
+def test_an_audit_that_is_broken_is_written_before_it_fails(pipeline: Pipeline) -> None:
+    pipeline.count(10_000)
+    with pytest.raises(IntegrityError, match="more tweets were counted"):
+        audit_stores(pipeline.settings, now=time.time())
+    shown = shown_in(pipeline.settings)
+    (result,) = shown("audit_result")
+    assert (result["state"], result["broken"], result["produced"]) == ("broken", 1, len(pipeline.records))
+    assert ("counts", "doubled") in {(one["hop"], one["kind"]) for one in shown("audit_finding")}
+
+
+def shown_in(settings: Settings) -> Callable[[str], list[dict[str, Any]]]:
+    """Return a function that reads a measurement, oldest point first, without times."""
+    store = InfluxStore(settings.influx)
+
+    def read(name: str) -> list[dict[str, Any]]:
+        found = [row for _, row in store.rows(f"SELECT * FROM {name}")]  # noqa: S608 - a name of the test
+        return [{key: value for key, value in row.items() if key != "time"} for row in found]
+
+    return read
