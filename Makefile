@@ -5,6 +5,7 @@
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
 #   make test | coverage | test-pythons | fresh-machines | lint | lock | docs | clean | bench-producer
+#   make dashboards                               writes dashboards/; kibana-import URL=… loads Kibana's
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -31,10 +32,10 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test coverage test-pythons fresh-machines lint lock docs clean bench-producer bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage test-pythons fresh-machines lint lock docs clean bench-producer dashboards kibana-import bootstrap bootstrap-dev
 
 help:
-	@sed -n '2,8s/^# \{0,1\}//p' Makefile
+	@sed -n '2,9s/^# \{0,1\}//p' Makefile
 
 bootstrap:
 	@deploy/local/bootstrap.sh
@@ -95,6 +96,14 @@ lint: bootstrap-dev
 docs: bootstrap-dev
 	@.venv/bin/python -m twitter_topics.settings.reference
 	@.venv/bin/python -m benchmarks.report
+
+# dashboards/ from the code in tools/dashboards
+dashboards: bootstrap-dev
+	@.venv/bin/python -m tools.dashboards
+
+# a user as KIBANA_USERNAME and KIBANA_PASSWORD, or KIBANA_API_KEY
+kibana-import: bootstrap-dev
+	@.venv/bin/python -m tools.dashboards.kibana.importing $(URL)
 
 # requirements.txt is valid for every Python of `requires-python`; without URLs, so that pip uses the configured index
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet

@@ -1,0 +1,1 @@
+"""Grafana: dashboards over InfluxDB and Elasticsearch, and alert rules."""
