@@ -1,14 +1,17 @@
-"""Write dashboards/ from the code in tools/dashboards. Twice the same input gives twice the same bytes."""
+"""Write dashboards/ and the tables of docs/dashboards.md from the code in tools/dashboards."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from tools.dashboards.files import FOLDER, generated
+from tools.dashboards.files import FOLDER, generated, read_dashboards, read_rules, read_saved_objects
+from tools.dashboards.page import updated
+
+PAGE = FOLDER.parent / "docs" / "dashboards.md"
 
 
-def main(folder: Path = FOLDER) -> int:
+def main(folder: Path = FOLDER, page: Path = PAGE) -> int:
     """Write every generated file; delete generated ones that are not generated any more."""
     files = generated()
     for pattern in ("grafana/dashboards/*.json", "kibana/*.ndjson"):
@@ -19,6 +22,8 @@ def main(folder: Path = FOLDER) -> int:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
         print(f"dashboards/{name}")
+    text = updated(page.read_text("utf-8"), read_dashboards(folder), read_rules(folder), read_saved_objects(folder))
+    page.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.contract.dashboards import seeds as s
 from tests.contract.dashboards.publish import edited, has_link, hashtags, old_tweets
+from tools.dashboards.grafana.expand import Zoom
 from tools.dashboards.kibana.aggregations import OTHER, Row, Span
 
 SPANS = {
@@ -84,6 +85,12 @@ def by_value(name: str, values: Values, *, felt: bool) -> Callable[[Span], list[
 def single(value: Callable[[list[s.Seed]], Any]) -> Callable[[Span], list[Row]]:
     """One number."""
     return lambda span: [{"value": value(inside(span))}]
+
+
+def languages(zoom: Zoom) -> list[Row]:
+    """Tweets, scored tweets and mean compound by language, as Grafana asks for them."""
+    felt = by_value("lang", lambda one: [one.lang], felt=True)(Span(zoom.from_ms, zoom.to_ms, ""))
+    return [{"lang": row["lang"], "tweets": row["tweets"], "n": row["scored"], "mean": row["mean"]} for row in felt]
 
 
 PANELS: Mapping[str, Callable[[Span], list[Row]]] = {

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
-from twitter_topics.audit.balance import Facts, Report, balance
+from twitter_topics.audit.balance import Day, Facts, Report, balance
 from twitter_topics.backends.dead_letters import Letter
 from twitter_topics.records.gap import Gap
 from twitter_topics.records.processed import processed_fields
@@ -151,7 +152,7 @@ def health() -> list[Health]:
     """Reports every 30 s from 08:00 to 13:00. The classifier falls silent, the aggregator falls behind."""
     found = []
     for at_ms in range(DAY + 8 * HOUR, DAY + 13 * HOUR, 30 * SECOND):
-        tick = (at_ms - DAY) // (30 * SECOND)
+        tick = (at_ms - DAY) // (6 * MINUTE)
         found.append(Health("producer-bluesky", at_ms, 2.0 + tick % 3, tick % 5, 0.0))
         found.append(Health("archiver", at_ms, 2.5, 10 + tick % 7, 1.5, restarts=1))
         if at_ms < SILENT_FROM:
@@ -204,5 +205,9 @@ AUDITED = {DAY + 6 * HOUR + 45 * MINUTE: 0, DAY + 12 * HOUR + 45 * MINUTE: 3}
 def report(lost: int) -> Report:
     """An audit of a thousand records, of which some are lost."""
     kept = 1_000 - lost
-    facts = Facts(1_000, kept, kept, kept - 2, kept - 2, kept - 2, 0, archive_holes=lost, dead_letters={"parse": 2})
-    return balance(facts)
+    tweets = kept - 2
+    days = (Day(date(2026, 9, 21), tweets, tweets, tweets, tweets),)
+    rejected = {"parse": 2}
+    return balance(
+        Facts(1_000, kept, kept, tweets, tweets, tweets, 0, archive_holes=lost, dead_letters=rejected, days=days)
+    )

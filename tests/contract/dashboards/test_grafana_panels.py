@@ -9,6 +9,7 @@ import pytest
 from tests.contract.dashboards import seeds as s
 from tests.contract.dashboards.expected import Found, hours
 from tests.contract.dashboards.panels import EXPECTED, PROMOTIONS, ZOOMS, asked, found, rows
+from tests.contract.dashboards.saved import languages
 from tools.dashboards.files import read_dashboards
 from tools.dashboards.grafana.expand import Target, Zoom, expand, search_body, step_ms, targets
 from twitter_topics.backends.influx import InfluxStore
@@ -90,24 +91,11 @@ def test_sentiment_by_language_comes_from_the_documents(documents: SearchStore) 
         answer = documents.search(**search_body(target.query, zoom))
         buckets = answer["aggregations"]["3"]["buckets"]
         shown = {one["key"]: (one["doc_count"], one["2"]["count"], one["2"]["avg"]) for one in buckets}
-        assert shown == languages(zoom)
+        assert shown == {
+            row["lang"]: (row["tweets"], row["n"], row["mean"] and pytest.approx(row["mean"], abs=1e-6))
+            for row in languages(zoom)
+        }
         assert shown["ja"][1:] == (0, None)
-
-
-def languages(zoom: Zoom) -> dict[str, Any]:
-    """Tweets, scored tweets and mean compound by language."""
-    from tests.contract.dashboards.publish import old_tweets
-
-    mine: dict[str, list[s.Seed]] = {}
-    for one in [*s.tweets(), *old_tweets()]:
-        if zoom.from_ms <= one.at_ms <= zoom.to_ms:
-            mine.setdefault(one.lang, []).append(one)
-    found = {}
-    for lang, tweets in mine.items():
-        felt = [one.compound for one in tweets if one.compound is not None]
-        mean = pytest.approx(sum(felt) / len(felt), abs=1e-6) if felt else None
-        found[lang] = (len(tweets), len(felt), mean)
-    return found
 
 
 def test_what_is_written_is_what_the_contract_says(influx: InfluxStore) -> None:

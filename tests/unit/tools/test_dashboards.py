@@ -5,20 +5,24 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tools.dashboards.__main__ import main
+from tools.dashboards.__main__ import PAGE, main
 from tools.dashboards.files import FOLDER, generated, read_dashboards, read_rules, read_saved_objects
 from tools.dashboards.grafana import check as grafana
 from tools.dashboards.grafana.check import Select, parse, query_problems
 from tools.dashboards.kibana import check as kibana
+from tools.dashboards.kibana.forms import KIBANA
+from tools.dashboards.page import updated
 from twitter_topics.records.measurements import MEASUREMENTS
 from twitter_topics.settings import Settings
 
@@ -35,9 +39,51 @@ def test_make_dashboards_leaves_no_difference(tmp_path: Any) -> None:
     left_over = tmp_path / "grafana" / "dashboards" / "old.json"
     left_over.parent.mkdir(parents=True)
     left_over.write_text("{}")
-    assert main(tmp_path) == 0
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.read_text("utf-8"))
+    assert main(tmp_path, page) == 0
+    assert page.read_text("utf-8") == PAGE.read_text("utf-8")
     assert not left_over.exists()
     assert {name: (tmp_path / name).read_text("utf-8") for name in committed} == committed
+
+
+def test_the_page_changes_with_the_panels() -> None:
+    board = copy.deepcopy(BOARDS)
+    board["topics"]["panels"][0]["description"] = "Another question | with a bar?"
+    text = updated(PAGE.read_text("utf-8"), board, read_rules(), read_saved_objects())
+    assert "| Topics, last hour | Another question \\| with a bar? |" in text
+    assert text.count("## Alert rules") == 1
+
+
+def test_servers_are_pinned_and_listen_on_this_machine_only() -> None:
+    services = yaml.safe_load((FOLDER / "compose.yaml").read_text("utf-8"))["services"]
+    images = {name: one["image"].rpartition(":")[2] for name, one in services.items()}
+    assert images == {"grafana": "12.4.0", "kibana": KIBANA, "elasticsearch": KIBANA}
+    listening = ("GF_SERVER_HTTP_ADDR", "SERVER_HOST", "http.host")
+    for one, name in zip(services.values(), listening, strict=True):
+        assert one["environment"][name] == "127.0.0.1"
+    for text in images.values():
+        assert text in PAGE.read_text("utf-8")
+
+
+def test_data_sources_are_those_of_the_panels_and_hold_no_password() -> None:
+    sources = yaml.safe_load((FOLDER / "grafana/provisioning/datasources/twitter-topics.yaml").read_text("utf-8"))
+    found = {(one["type"], one["uid"]) for one in sources["datasources"]}
+    used = {
+        (target["datasource"]["type"], target["datasource"]["uid"])
+        for board in BOARDS.values()
+        for panel in board["panels"]
+        for target in panel["targets"]
+    }
+    assert used == found
+    assert all(one["jsonData"] for one in sources["datasources"])
+    secrets = [value for one in sources["datasources"] for value in one["secureJsonData"].values()]
+    assert secrets == ["$INFLUXDB_READ_PASSWORD", "$ELASTICSEARCH_READ_PASSWORD"]
+    variables = set(re.findall(r"\$([A-Z_]+)", json.dumps(sources)))
+    compose = yaml.safe_load((FOLDER / "compose.yaml").read_text("utf-8"))["services"]["grafana"]
+    assert variables <= compose["environment"].keys()
+    provider = yaml.safe_load((FOLDER / "grafana/provisioning/dashboards/twitter-topics.yaml").read_text("utf-8"))
+    assert f"{provider['providers'][0]['options']['path']}:ro" in compose["volumes"][1]
 
 
 # --- Grafana

@@ -57,6 +57,7 @@ def pipeline() -> Dashboard:
                 "View behind the counts",
                 "For how long has InfluxDB lacked a change that is counted?",
                 [Influx("A", select('max("seconds") AS "seconds"', m.VIEW_BEHIND, step=STEP), "seconds")],
+                points=True,
                 unit="s",
             ),
             p.lines(
@@ -115,23 +116,25 @@ def models() -> Dashboard:
                 "Promotions",
                 "Which versions were promoted, by whom, and why?",
                 [Influx("A", select('"version", "previous", "by", "reason"', m.MODEL_PROMOTION), as_table=True)],
+                span=p.FULL,
             ),
             p.events(
                 "Gate results",
                 "How did each registered version do on held-out tweets, and did it pass the gate?",
                 [Influx("A", select(gate, m.MODEL_GATE), as_table=True)],
+                span=p.FULL,
             ),
             p.lines(
                 "Perplexity of the versions",
                 "Are new versions better than a model without topics? Lower is better.",
                 [Influx("A", select(metrics, m.MODEL_GATE, by=("version",), step=STEP), "$tag_version $col")],
-                bars=True,
+                points=True,
             ),
             p.lines(
                 "Quality of the topics",
                 "Are the topics of new versions coherent, distinct and complete?",
                 [Influx("A", select(quality, m.MODEL_GATE, by=("version",), step=STEP), "$tag_version $col")],
-                bars=True,
+                points=True,
                 low=None,
             ),
             p.states(
@@ -143,6 +146,7 @@ def models() -> Dashboard:
                 "Records by hop",
                 "How many records had each store at each audit?",
                 [Influx("A", select(stores, m.AUDIT_RESULT, step=STEP), "$col")],
+                points=True,
             ),
             p.events(
                 "Findings of the audit",

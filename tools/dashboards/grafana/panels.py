@@ -13,6 +13,7 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import (
     DataTransformerConfig,
+    DynamicConfigValue,
     Panel,
     Threshold,
     ThresholdsMode,
@@ -40,10 +41,17 @@ def lines(
     unit: str = "short",
     stacked: bool = False,
     bars: bool = False,
+    points: bool = False,
+    right: str = "",
     span: int = HALF,
     low: float | None = 0,
 ) -> Builder[Panel]:
-    """Return a panel of values over time."""
+    """Return a panel of values over time.
+
+    Args:
+        points: marks each value, for what is seldom measured.
+        right: regular expression of the series that have an axis of their own, on the right, and are dashed.
+    """
     panel = (
         timeseries.Panel()
         .title(title)
@@ -56,7 +64,7 @@ def lines(
         .height(9)
         .draw_style(common.GraphDrawStyle.BARS if bars else common.GraphDrawStyle.LINE)
         .fill_opacity(60 if bars else 30 if stacked else 5)
-        .show_points(common.VisibilityMode.NEVER)
+        .show_points(common.VisibilityMode.ALWAYS if points else common.VisibilityMode.NEVER)
         .tooltip(commons.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
         .legend(
             commons.VizLegendOptions()
@@ -66,6 +74,10 @@ def lines(
             .calcs(["lastNotNull"])
         )
     )
+    if right:
+        dashes: object = {"fill": "dash", "dash": [6, 6]}
+        own_axis = [DynamicConfigValue("custom.axisPlacement", "right"), DynamicConfigValue("custom.lineStyle", dashes)]
+        panel = panel.override_by_regexp(f"/{right}/", own_axis)
     if stacked:
         panel = panel.stacking(commons.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
     return panel if low is None else panel.min(low)
@@ -91,7 +103,7 @@ def rows(
 
 def events(title: str, answers: str, queries: Queries, *, span: int = HALF) -> Builder[Panel]:
     """Return a table of moments, newest first."""
-    panel = table.Panel().title(title).description(answers).targets(list(queries)).span(span).height(9)
+    panel = table.Panel().title(title).description(answers).targets(list(queries)).span(span).height(6)
     newest_first = commons.TableSortByFieldState().display_name("Time").desc(True)
     return panel.datasource(INFLUXDB).sort_by([newest_first])
 

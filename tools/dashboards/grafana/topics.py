@@ -12,6 +12,8 @@ from twitter_topics.records import measurements as m
 CHOSEN = '"topic_label" =~ /^$topic$/'
 TOPIC = ("topic_id", "topic_label")
 LANGUAGES = 50
+N = "(^| )n$"
+"""Names of the series that count the tweets of a mean."""
 
 
 def rolling(by: tuple[str, ...] = (), where: str = "") -> str:
@@ -60,8 +62,8 @@ def topics() -> Dashboard:
             ),
             p.rows(
                 "Top movers",
-                "Which topics have gained or lost most tweets of the last hour between the beginning and the end of "
-                "the time range?",
+                "Which topics have gained or lost most tweets of the last hour within the time range? One that is new "
+                "counts from its first value.",
                 [Influx("A", movers(), as_table=True)],
                 sort_by="change",
             ),
@@ -76,7 +78,7 @@ def topics() -> Dashboard:
                 "Exact hours of the chosen topics",
                 "The same for the topics chosen above.",
                 [Influx("A", final(TOPIC, CHOSEN), "$tag_topic_label")],
-                bars=True,
+                points=True,
             ),
             p.lines(
                 "All tweets, last hour",
@@ -88,7 +90,7 @@ def topics() -> Dashboard:
                 "How far was the rolling hour off where a recount has counted the same hour? `moved` tweets are in "
                 "another topic.",
                 [Influx("A", select(last("exact", "speed", "moved"), m.SPEED_LAYER_ERROR, step="1h"), "$col")],
-                bars=True,
+                points=True,
             ),
         ],
     ).with_variable(p.topic_variable())
@@ -105,6 +107,7 @@ def sentiment() -> Dashboard:
                 "Mean sentiment, last hour",
                 "How do all tweets of the last hour feel, and how many have a sentiment (n)?",
                 [Influx("A", mean_sentiment(), "$col")],
+                right=N,
                 span=p.FULL,
                 low=None,
             ),
@@ -112,6 +115,7 @@ def sentiment() -> Dashboard:
                 "Mean sentiment by topic, last hour",
                 "How do tweets about the chosen topics feel, and on how many does each mean rest (n)?",
                 [Influx("A", mean_sentiment(TOPIC, CHOSEN), "$tag_topic_label $col")],
+                right=N,
                 low=None,
             ),
             p.rows(
