@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from tests.waiting import until
 from twitter_topics.backends.database import Database, database_url
-from twitter_topics.backends.influx import POINTS_PER_REQUEST, InfluxStore, tag_text
+from twitter_topics.backends.influx import NS_PER_MS, POINTS_PER_REQUEST, InfluxStore, tag_text
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, TopicPane
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint, Series, Sums
@@ -158,6 +158,20 @@ def test_final_hours_of_a_second_recount_replace_those_of_the_first(view: AnyVie
 
 
 # --- InfluxDB alone
+
+
+def test_the_error_of_the_speed_layer_is_written_where_both_have_counted(real: CountsView) -> None:
+    """One hour has a rolling hour with one tweet less and one in another topic; the next one has none."""
+    emptied(real)
+    start = T0 - T0 % WINDOW_MS
+    other = Series(2, "football", "m1")
+    real.write_hours([hour(start + WINDOW_MS, STORM, 6, 0, 0), hour(start + WINDOW_MS, other, 3, 0, 0)], 1)
+    exact = [hour(start + WINDOW_MS, STORM2, 5, 0, 0), hour(start + WINDOW_MS, other, 5, 0, 0)]
+    real.write_final_hours([*exact, hour(start + 2 * WINDOW_MS, STORM2, 7, 0, 0)], start, start + 2 * WINDOW_MS, 5)
+    real.write_speed_layer_error(start, start + 2 * WINDOW_MS, 5)
+    rows = [row for _, row in real._influx.rows("SELECT * FROM speed_layer_error")]
+    assert rows == [{"time": start * NS_PER_MS + 5, "exact": 10, "speed": 9, "moved": 1}]
+    real._influx.execute("DROP MEASUREMENT speed_layer_error")
 
 
 def test_old_measurements_go_when_the_first_state_is_shown(real: CountsView) -> None:

@@ -270,8 +270,13 @@ KIBANA_MISTAKES: dict[str, tuple[str, Change, str]] = {
     "column order": ("topics-time", lambda lens: _layer(lens)["columnOrder"].pop(), "columnOrder does not name"),
     "newer version": (
         "topics-time",
-        lambda lens: lens.update(typeMigrationVersion="10.9.0"),
-        "version 10.9.0 is not 8.9.0",
+        lambda lens: lens.update(typeMigrationVersion="10.1.0"),
+        "knows lens up to 8.9.0, not 10.1.0",
+    ),
+    "another core version": (
+        "topics-time",
+        lambda lens: lens.update(coreMigrationVersion="9.0.0"),
+        "coreMigrationVersion 9.0.0 is not 8.8.0",
     ),
     "unknown attribute": (
         "newest",

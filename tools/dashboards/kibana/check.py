@@ -9,7 +9,10 @@ from typing import Any
 
 from tools.dashboards.fields import aggregatable, fields
 from tools.dashboards.kibana.aggregations import BASIC
-from tools.dashboards.kibana.forms import CORE_VERSION, RECORDS, TYPE_VERSIONS
+from tools.dashboards.kibana.forms import CORE_VERSION, RECORDS
+
+KNOWN_VERSIONS = {"index-pattern": "8.0.0", "search": "10.5.0", "lens": "8.9.0", "dashboard": "10.3.0"}
+"""What Kibana 8.19 writes into its own exports. It migrates older forms at import, and rejects newer ones."""
 
 SHAPES = {
     "index-pattern": {
@@ -81,8 +84,10 @@ def problems(objects: Sequence[Object]) -> list[str]:
 
 def _of_object(one: Object, held: set[tuple[str, str]]) -> Iterator[str]:
     kind = one["type"]
-    if (one["coreMigrationVersion"], one["typeMigrationVersion"]) != (CORE_VERSION, TYPE_VERSIONS[kind]):
-        yield f"version {one['typeMigrationVersion']} is not {TYPE_VERSIONS[kind]}"
+    if one["coreMigrationVersion"] != CORE_VERSION:
+        yield f"coreMigrationVersion {one['coreMigrationVersion']} is not {CORE_VERSION}"
+    if _parts(one["typeMigrationVersion"]) > _parts(KNOWN_VERSIONS[kind]):
+        yield f"Kibana 8.19 knows {kind} up to {KNOWN_VERSIONS[kind]}, not {one['typeMigrationVersion']}"
     if unknown := one["attributes"].keys() - SHAPES[kind]:
         yield f"{sorted(unknown)} are not attributes of {kind}"
     for reference in one["references"]:
@@ -98,6 +103,10 @@ def _of_object(one: Object, held: set[tuple[str, str]]) -> Iterator[str]:
         for field in (*one["attributes"]["columns"], *(name for name, _ in one["attributes"]["sort"])):
             if field not in fields():
                 yield f"field {field} does not exist"
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _needed(one: Object) -> Iterator[str]:

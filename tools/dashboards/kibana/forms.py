@@ -1,7 +1,7 @@
 """Saved objects in the form that Kibana 8.19 exports.
 
-Versions are those that Kibana 8.19.21 knows (elastic/kibana: `server/saved_objects` of data_views, saved_search, lens
-and dashboard); it brings an older form up to date at import and rejects a newer one.
+Sources: `server/saved_objects` of data_views, saved_search, lens and dashboard in elastic/kibana. Versions are ones
+that every Kibana 8.19 knows; it brings an older form up to date at import and rejects a newer one.
 """
 
 from __future__ import annotations
