@@ -102,5 +102,7 @@ def test_the_address_is_needed(arguments: list[str], capsys: pytest.CaptureFixtu
 def test_a_user_is_named_by_variables() -> None:
     with session({"KIBANA_API_KEY": "key", "KIBANA_USERNAME": "u"}) as client:
         assert (client.headers["Authorization"], client.auth) == ("ApiKey key", None)
-    with session({"KIBANA_USERNAME": "u", "KIBANA_PASSWORD": "p"}) as client:
-        assert client.auth == ("u", "p")
+    with session({"KIBANA_USERNAME": "u", "KIBANA_PASSWORD": "p", "KIBANA_CA_FILE": "/etc/ca.pem"}) as client:
+        assert (client.auth, client.verify) == (("u", "p"), "/etc/ca.pem")
+    with session({}) as client:
+        assert (client.auth, client.verify) == (None, True)
