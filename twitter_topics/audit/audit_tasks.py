@@ -93,4 +93,5 @@ def _write(settings: Settings, lines: list[str]) -> None:
     from twitter_topics.backends.influx import InfluxStore
 
     with closing(InfluxStore(settings.influx)) as influx:
+        influx.ensure_database()  # this may run before the aggregator has written its first points
         influx.write(lines)
