@@ -1,12 +1,16 @@
 """Errors, named by what the caller should do.
 
 TwitterTopicsError
-├── ConfigurationError     a setting is missing or wrong: stop, name it and the fix (exit code 78, no restart helps)
+├── ConfigurationError     a setting is missing or wrong: stop, name it and the fix (exit code 78, no restart helps);
+│   │                      a streaming query tries again at intervals instead
+│   └── DeniedError        a store denies access to one object, or hides that it does not exist
 ├── RetryableError         a service is unavailable or busy: wait and try the same call again
 │   ├── LostError          a stream was interrupted: reconnect
 │   ├── NotWrittenError    Elasticsearch did not accept all documents: repeat the batch later
 │   ├── HandedBackError    a task could not write its part of a batch: the batch is repeated
 │   └── StoppedError       a stop was requested while waiting for a service: end
+├── SupersededError        another process does this one's work now: end, write nothing more (exit code 78)
+├── WedgedError            a query makes no progress, even after a restart: end the process, so that it starts again
 ├── ConflictError          another writer was faster: read the new state and decide again
 ├── IntegrityError         data read differs from data written: keep the last good state and report
 ├── NotReady               something a query needs does not exist yet: wait, nothing is wrong
@@ -33,6 +37,18 @@ class TwitterTopicsError(Exception):
 
 class ConfigurationError(TwitterTopicsError):
     """A setting is missing or wrong. The message names the setting and the fix."""
+
+
+class DeniedError(ConfigurationError):
+    """A store denies reading one object. S3 answers so too when the object does not exist and the user may not list."""
+
+
+class SupersededError(TwitterTopicsError):
+    """Another process has taken over what this one does. The message names it."""
+
+
+class WedgedError(TwitterTopicsError):
+    """A query has work and makes no progress, although no store is unavailable, and a restart of it does not help."""
 
 
 class RetryableError(TwitterTopicsError):

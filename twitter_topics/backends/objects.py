@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from twitter_topics.backends.s3 import s3_client
-from twitter_topics.errors import ConfigurationError, ConflictError, RetryableError
+from twitter_topics.backends.s3 import PATIENT, Patience, s3_client
+from twitter_topics.errors import ConfigurationError, ConflictError, DeniedError, RetryableError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -28,7 +28,7 @@ class ObjectStore(Protocol):
     """One bucket. All methods raise RetryableError while the store is unavailable."""
 
     def get(self, key: str) -> StoredObject | None:
-        """Return the object, or None if it does not exist."""
+        """Return the object, or None if it does not exist. Raises DeniedError if the store does not say which."""
         ...
 
     def put(self, key: str, body: bytes) -> None:
@@ -57,11 +57,16 @@ class ObjectStore(Protocol):
 
 
 class S3Objects:
-    """The bucket in the settings."""
+    """One bucket.
 
-    def __init__(self, settings: S3Settings) -> None:
-        self._bucket = settings.bucket
-        self._client: S3Client = s3_client(settings)
+    Args:
+        bucket: another one than that of the settings.
+        patience: how long a call may take.
+    """
+
+    def __init__(self, settings: S3Settings, *, bucket: str = "", patience: Patience = PATIENT) -> None:
+        self._bucket = bucket or settings.bucket
+        self._client: S3Client = s3_client(settings, patience)
 
     def get(self, key: str) -> StoredObject | None:
         try:
@@ -70,6 +75,8 @@ class S3Objects:
         except (ClientError, BotoCoreError) as error:
             if _code(error) == "NoSuchKey":
                 return None
+            if _code(error) in _DENIED:
+                raise DeniedError(self._access_message(_code(error), key)) from error
             raise self._translated(error, key) from error
 
     def put(self, key: str, body: bytes) -> None:
@@ -119,13 +126,17 @@ class S3Objects:
         if code in _LOST_RACE:
             return ConflictError(f"{url} was written by someone else in the meantime")
         if code in _ACCESS_ERRORS:
-            return ConfigurationError(f"{url}: {code}. Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
+            return ConfigurationError(self._access_message(code, key))
         return RetryableError(f"{url}: {code or type(error).__name__}")
+
+    def _access_message(self, code: str, key: str) -> str:
+        return f"s3://{self._bucket}/{key}: {code}. Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY."
 
 
 # S3 answers 404 to an If-Match on a key that does not exist (any more)
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "NoSuchKey"}
-_ACCESS_ERRORS = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"}
+_DENIED = {"AccessDenied", "403"}
+_ACCESS_ERRORS = {"NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"} | _DENIED
 
 
 def _code(error: ClientError | BotoCoreError) -> str:

@@ -1,21 +1,46 @@
-"""A quick check whether a server is reachable, without the retries of its client."""
+"""A quick check whether a server answers, without the retries of its client."""
 
 from __future__ import annotations
 
 import socket
 from urllib.parse import urlsplit
 
+import requests
+
 _SECONDS = 2.0
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 
 
 def unreachable_message(name: str, url: str) -> str:
-    """Return a message if nothing listens at a URL; empty if something does, or if the URL is empty (AWS)."""
-    if not url:
-        return ""
+    """Return a message if no server answers at a URL; empty if one does, or if the URL names none (AWS, a file).
+
+    A server that is asked over HTTP has to answer, whatever the answer is: one that hangs still accepts connections.
+    """
     parts = urlsplit(url)
-    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    port = parts.port or _PORTS.get(parts.scheme, 0)
+    if not parts.hostname or not port:
+        return ""
     try:
-        socket.create_connection(address, _SECONDS).close()
-    except OSError as error:
-        return f"{name} at {address[0]}:{address[1]} is unreachable ({error.strerror or error}); waiting for it"
-    return ""
+        if parts.scheme in {"http", "https"}:
+            requests.head(url, timeout=_SECONDS, allow_redirects=False)
+        else:
+            socket.create_connection((parts.hostname, port), _SECONDS).close()
+    except requests.exceptions.SSLError:
+        return ""  # it answers; whether to trust it is its client's business
+    except requests.Timeout:
+        reason = f"no answer within {_SECONDS:.0f} s"
+    except (OSError, requests.RequestException) as error:
+        reason = _reason(error)
+    else:
+        return ""
+    return f"{name} at {parts.hostname}:{port} is unreachable ({reason})"
+
+
+def _reason(error: Exception) -> str:
+    """Return what the operating system says, which requests wraps several times."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error)[:200]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from twitter_topics.settings import S3Settings
 
 
-def s3_client(settings: S3Settings) -> S3Client:
+class Patience(NamedTuple):
+    """Seconds to connect and to wait for the next bytes, and attempts of each call."""
+
+    connect_s: float
+    read_s: float
+    attempts: int
+
+
+PATIENT = Patience(5, 60, 6)
+PROMPT = Patience(2, 2.5, 1)
+"""For what a stream waits for: a server that does not answer costs less than 5 s."""
+
+
+def s3_client(settings: S3Settings, patience: Patience = PATIENT) -> S3Client:
     """Return a client for the bucket in the settings. Without an access key it uses boto3's chain (role, profile)."""
     return boto3.client(
         "s3",
@@ -23,9 +36,9 @@ def s3_client(settings: S3Settings) -> S3Client:
         aws_secret_access_key=settings.secret_access_key.get_secret_value() or None,
         config=Config(
             s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
-            retries={"max_attempts": 5, "mode": "standard"},
-            connect_timeout=5,
-            read_timeout=60,
+            retries={"total_max_attempts": patience.attempts, "mode": "standard"},
+            connect_timeout=patience.connect_s,
+            read_timeout=patience.read_s,
         ),
     )
 
