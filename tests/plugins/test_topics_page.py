@@ -232,11 +232,16 @@ def test_a_store_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_nothing_yet() -> None:
-    nothing = FakeSources(champion=lambda: None, last_hour=lambda: None, health=dict)
+    nothing = FakeSources(champion=lambda: None, promotions=list, last_hour=lambda: None, health=dict)
     data = overview(nothing, now_ms=NOW_MS, min_documents=2_000)
     assert (data["champion"], data["end_ms"]) == (None, None)
     assert (data["topics"], data["parts"], data["unavailable"]) == ([], [], [])
     assert topics_now(nothing).rows == []
+
+
+def test_a_champion_that_is_missing_is_not_taken_for_none_yet() -> None:
+    data = overview(FakeSources(champion=lambda: None), now_ms=NOW_MS, min_documents=2_000)
+    assert [one["reason"] for one in data["unavailable"]] == ["models/champion.json is missing"]
 
 
 def test_the_stores_are_read_once_for_many_readers(app: FastAPI) -> None:

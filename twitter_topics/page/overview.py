@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint
 from twitter_topics.counts.view import CountsView, LastHour, TopicCount
-from twitter_topics.errors import TwitterTopicsError
+from twitter_topics.errors import IntegrityError, TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
-from twitter_topics.topic_models.registry.store import Champion, ModelStore, Promotion
+from twitter_topics.topic_models.registry.store import CHAMPION_KEY, Champion, ModelStore, Promotion
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
@@ -173,6 +173,8 @@ class _Reader:
 def _model_part(sources: Sources) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:
     champion = sources.champion()
     if champion is None:
+        if sources.promotions():
+            raise IntegrityError(f"{CHAMPION_KEY} is missing")
         return None, [], []
     manifest = sources.manifest(champion.version)
     card = {

@@ -9,6 +9,7 @@ models/history/<utc>-<version>.json   every promotion
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ from twitter_topics.topic_models.registry.version import check_version, is_versi
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
+
+log = logging.getLogger(__name__)
 
 ROOT = "models/"
 CHAMPION_KEY = ROOT + "champion.json"
@@ -192,7 +195,8 @@ class ModelStore:
         """Return the version in production, or None before the first promotion.
 
         Raises:
-            IntegrityError: champion.json is unreadable.
+            IntegrityError: champion.json is damaged.
+            DeniedError: S3 does not say whether there is one: the user may not list the bucket.
         """
         found = self._objects.get(CHAMPION_KEY)
         return None if found is None else _champion(_promotion(found.body), found.etag)
@@ -224,13 +228,17 @@ class ModelStore:
         return _champion(promotion, etag)
 
     def history(self) -> list[Promotion]:
-        """Return all promotions, oldest first."""
-        bodies = [self._objects.get(key) for key in self._objects.keys(HISTORY)]
-        found = {promotion.token: promotion for body in bodies if body for promotion in [_promotion(body.body)]}
-        current = self._objects.get(CHAMPION_KEY)
-        if current is not None:
-            promotion = _promotion(current.body)
-            found[promotion.token] = promotion
+        """Return all promotions, oldest first. Damaged objects are logged and left out."""
+        found = {}
+        for key in (*self._objects.keys(HISTORY), CHAMPION_KEY):
+            stored = self._objects.get(key)
+            try:
+                promotion = None if stored is None else _promotion(stored.body, key)
+            except IntegrityError as error:
+                log.warning("%s", error)
+                continue
+            if promotion is not None:
+                found[promotion.token] = promotion
         return sorted(found.values(), key=lambda promotion: promotion.promoted_at)
 
     def _claim(self, promotion: Promotion, previous: Promotion | None, expected_etag: str | None) -> None:
@@ -290,13 +298,21 @@ def _conflict(promotion: Promotion, winner: Promotion | None) -> ConflictError:
     )
 
 
-def _promotion(body: bytes) -> Promotion:
-    content = json_objects.decode(body, CHAMPION_KEY)
+def _promotion(body: bytes, key: str = CHAMPION_KEY) -> Promotion:
+    content = json_objects.decode(body, key)
     try:
-        return Promotion(**{name: content[name] for name in Promotion.__dataclass_fields__})
+        promotion = Promotion(**{name: content[name] for name in Promotion.__dataclass_fields__})
     except KeyError as error:
-        msg = f"{CHAMPION_KEY} lacks {error}"
+        msg = f"{key} lacks {error}"
         raise IntegrityError(msg) from None
+    texts = (promotion.promoted_at, promotion.reason, promotion.by, promotion.token, promotion.previous or "")
+    if not isinstance(promotion.version, str) or not is_version(promotion.version):
+        msg = f"{key} names {promotion.version!r}, which is not a version"
+        raise IntegrityError(msg)
+    if not all(isinstance(text, str) for text in texts):
+        msg = f"{key} has a value that is not text"
+        raise IntegrityError(msg)
+    return promotion
 
 
 def _champion(promotion: Promotion, etag: str) -> Champion:
