@@ -3,17 +3,27 @@ starts, and its exit code is advice to the caller."""
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twitter_topics.backends.spark_session import build_session
-from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW_TWEETS, ConfigurationError, TooFewTweetsError
+from twitter_topics.errors import (
+    EXIT_CONFIGURATION,
+    EXIT_TOO_FEW_TWEETS,
+    ConfigurationError,
+    SupersededError,
+    TooFewTweetsError,
+)
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+END_SECONDS = 28
+"""How long a streaming app may take to end after SIGTERM."""
 
 Work = Callable[["SparkSession"], None]
 """What a job does in its session."""
@@ -49,14 +59,21 @@ def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None)
 
 
 def run_app(name: str, app: Callable[[Settings], None]) -> int:
-    """Run a streaming app until it is asked to stop. Returns the exit code: 0, or 78 as for a job."""
+    """Run a streaming app until it is asked to stop. Returns the exit code: 0, or 78 for a wrong setting and when
+    another process has taken over, because a restart would take it back."""
     configure_logging()
     try:
         app(Settings())
-    except ConfigurationError as error:
+    except (ConfigurationError, SupersededError) as error:
         logging.getLogger(name).error("%s", error)
         return EXIT_CONFIGURATION
     return 0
+
+
+def end_soon() -> None:
+    """End this process in END_SECONDS, with the stacks of its threads in the log, if it has not ended by itself: a
+    store or a JVM that hangs holds up no shutdown."""
+    faulthandler.dump_traceback_later(END_SECONDS, exit=True)
 
 
 def _checked(prepare: Prepare, settings: Settings, arguments: Sequence[str] | None) -> Work:

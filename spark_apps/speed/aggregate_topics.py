@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from spark_apps.job import run_app
-from twitter_topics.backends.query_keeper import QueryKeeper
+from spark_apps.job import end_soon, run_app
+from twitter_topics.backends.influx import SHORT_TIMEOUT_S
+from twitter_topics.backends.query_keeper import QueryKeeper, Times
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import aggregator_query
@@ -18,7 +19,7 @@ from twitter_topics.counts.restorer import Restorer
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
 from twitter_topics.health.points import HealthPoints
-from twitter_topics.health.report import reporter
+from twitter_topics.health.report import Reporter
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 def main(settings: Settings) -> None:
     """Build the aggregator and its publisher and keep them running."""
-    state, points = CountsState.of(settings), HealthPoints(settings.influx)
+    state, points = CountsState.of(settings), HealthPoints(settings.influx, timeout_s=SHORT_TIMEOUT_S)
     publisher = Publisher(state, CountsView(settings.influx))
     aggregation = Aggregation(
         state,
@@ -37,12 +38,14 @@ def main(settings: Settings) -> None:
     spark = build_session(settings, "aggregate_topics", driver_memory=settings.speed.driver_memory, streaming=True)
 
     restorer = Restorer(spark, settings, state, aggregation)
-    report = reporter(settings.speed.health_dir, points.write_health)
+    report = Reporter(settings.speed.health_dir, points.write_health)
+    query = aggregator_query(spark, settings, aggregation, publisher, restorer)
     try:
         publisher.start()
         restorer.start()
-        QueryKeeper([aggregator_query(spark, settings, aggregation, publisher, restorer)], report).run()
+        QueryKeeper([query], report, times=Times(wedged=settings.speed.wedged_seconds), on_end=end_soon).run()
     finally:
+        report.close()
         restorer.close()
         publisher.close()
         spark.stop()

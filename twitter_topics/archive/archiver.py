@@ -6,17 +6,19 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
-from twitter_topics.archive.rows import append_stream, archive_rows, ensure_tables, time_bounds
-from twitter_topics.backends.query_keeper import Query
+from twitter_topics.archive.rows import append_batch, archive_rows, ensure_tables, time_bounds
+from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.spark_files import exists
-from twitter_topics.backends.spark_kafka import TopicLag, read_stream
+from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, read_stream
 from twitter_topics.backends.sql import statement
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
+    from twitter_topics.backends.lease import Lease
     from twitter_topics.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,43 +27,82 @@ QUERY_NAME = "archiver"
 _EARLIEST = -2  # Spark's offset for the beginning of a partition
 
 
-def archiver_query(spark: SparkSession, settings: Settings) -> Query:
-    """Archive every record of the raw topic exactly once. Depends on neither a model nor Elasticsearch."""
+def archiver_query(spark: SparkSession, settings: Settings, lease: Lease) -> Query:
+    """Archive every record of the raw topic exactly once. Needs Kafka, S3 and the catalog, and nothing else."""
+    app = Archiver(spark, settings, lease)
     return Query(
         QUERY_NAME,
-        start=lambda: start_archiver(spark, settings),
-        lag=TopicLag(settings.kafka, settings.kafka.raw_topic),
-        describe_problem=lambda: unreachable_message("S3", settings.s3.endpoint_url),
+        start=app.start,
+        lag=app.lag,
+        describe_problem=app.problem,
+        describe_stale=app.stale,
     )
 
 
-def start_archiver(spark: SparkSession, settings: Settings) -> StreamingQuery:
-    """Start at the checkpoint; without one, at the end of the table; without rows, at the beginning of the topic."""
-    checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
-    ensure_tables(spark, settings)
-    spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
-    records = read_stream(
-        spark,
-        settings.kafka,
-        settings.kafka.raw_topic,
-        max_records=settings.speed.max_tweets_per_batch,
-        starting=_starting_offsets(spark, settings, checkpoint),
-    )
-    return append_stream(
-        archive_rows(records, time_bounds(settings)),
-        settings,
-        checkpoint=checkpoint,
-        trigger={"processingTime": f"{settings.speed.archive_trigger_seconds} seconds"},
-    )
+class Archiver:
+    """Starts the query and writes its batches."""
 
+    def __init__(self, spark: SparkSession, settings: Settings, lease: Lease) -> None:
+        self._spark, self._settings, self._lease = spark, settings, lease
+        self._checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
+        self.lag = TopicLag(settings.kafka, settings.kafka.raw_topic)
 
-def _starting_offsets(spark: SparkSession, settings: Settings, checkpoint: str) -> str:
-    if exists(spark, f"{checkpoint}/metadata"):
-        return "earliest"  # ignored by Spark: the checkpoint decides
-    rows = spark.sql(statement("archived_offsets", catalog=settings.archive.catalog_name)).collect()
-    if not rows:
-        return "earliest"
-    offsets = dict.fromkeys(map(str, range(settings.kafka.partitions)), _EARLIEST)
-    offsets |= {str(row.kafka_partition): row.next_offset for row in rows}
-    log.warning("no checkpoint at %s; resuming at the end of the archive: %s", checkpoint, offsets)
-    return json.dumps({settings.kafka.raw_topic: offsets})
+    def problem(self) -> str:
+        """Return a sentence about the store that does not answer."""
+        s3 = unreachable_message("S3", self._settings.s3.endpoint_url)
+        return s3 or unreachable_message("the archive's catalog", self._settings.archive.catalog_uri)
+
+    def stale(self) -> str:
+        """Return nothing; raise SupersededError when another driver has taken over."""
+        self._lease.hold()
+        return ""
+
+    def start(self) -> StreamingQuery:
+        """Start at the checkpoint; without one, at the end of the table; without rows, at the beginning of the topic.
+
+        Raises:
+            NotReady: the topic does not exist yet.
+            RetryableError: Kafka or the checkpoint is unavailable.
+            ConfigurationError: one of them rejects the settings.
+            SupersededError: another driver has taken over.
+        """
+        spark, settings = self._spark, self._settings
+        self._lease.hold()
+        is_resumed = exists(spark, f"{self._checkpoint}/metadata")
+        if is_resumed:
+            self.lag.resume_at(committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic))
+        ensure_tables(spark, settings)
+        # Spark ignores the offsets when there is a checkpoint
+        starting = "earliest" if is_resumed else self._end_of_archive()
+        spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
+        records = read_stream(
+            spark,
+            settings.kafka,
+            settings.kafka.raw_topic,
+            max_records=settings.speed.max_tweets_per_batch,
+            starting=starting,
+        )
+        return (
+            records.writeStream.foreachBatch(self._archive)
+            .option("checkpointLocation", self._checkpoint)
+            .trigger(processingTime=f"{settings.speed.archive_trigger_seconds} seconds")
+            .start()
+        )
+
+    def _archive(self, batch: DataFrame, batch_id: int) -> None:
+        self._lease.hold()
+        append_batch(archive_rows(batch, time_bounds(self._settings)), self._settings, batch_id)
+
+    def _end_of_archive(self) -> str:
+        kafka, catalog = self._settings.kafka, self._settings.archive.catalog_name
+        partitions = end_offsets(kafka, kafka.raw_topic)
+        if not partitions:
+            raise NotReady(f"topic {kafka.raw_topic} does not exist yet")
+        rows = self._spark.sql(statement("archived_offsets", catalog=catalog)).collect()
+        archived = {row.kafka_partition: row.next_offset for row in rows}
+        self.lag.resume_at(archived)
+        if not archived:
+            return "earliest"
+        offsets = {str(partition): archived.get(partition, _EARLIEST) for partition in sorted(partitions)}
+        log.warning("no checkpoint at %s; resuming at the end of the archive: %s", self._checkpoint, offsets)
+        return json.dumps({kafka.raw_topic: offsets})

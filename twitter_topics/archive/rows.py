@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -14,9 +15,12 @@ from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_twee
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.streaming import StreamingQuery
 
     from twitter_topics.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_QUERY, _BATCH = "spark.sql.streaming.queryid", "spark.sql.streaming.epochid"
 
 
 def ensure_tables(spark: SparkSession, settings: Settings) -> None:
@@ -51,19 +55,27 @@ def archive_rows(records: DataFrame, bounds: TimeBounds) -> DataFrame:
     return columns.mapInArrow(_archiver(bounds), RAW_SCHEMA)
 
 
-def append_stream(rows: DataFrame, settings: Settings, *, checkpoint: str, trigger: dict[str, Any]) -> StreamingQuery:
-    """Start the query that appends rows to `tweets.raw`, each Kafka record exactly once.
+def append_batch(rows: DataFrame, settings: Settings, batch_id: int) -> None:
+    """Append a batch of a streaming query to `tweets.raw`, unless an earlier attempt has. Called in `foreachBatch`.
 
-    Iceberg commits the batch number with the data, so a repeated batch changes nothing.
+    The snapshot names query and batch, see archived_batch.sql.
     """
-    return (
-        rows.writeStream.format("iceberg")
-        .outputMode("append")
-        .option("checkpointLocation", checkpoint)
+    spark, table = rows.sparkSession, raw_table(settings)
+    query_id = str(spark.sparkContext.getLocalProperty("sql.streaming.queryId"))
+    newest = spark.sql(
+        statement("archived_batch", catalog=settings.archive.catalog_name), args={"query": query_id}
+    ).first()
+    if newest is not None and newest["batch"] is not None and newest["batch"] >= batch_id:
+        log.warning("batch %d is archived: an earlier attempt was interrupted after its commit", batch_id)
+        return
+    (
+        rows.write.format("iceberg")
+        .mode("append")
         .option("fanout-enabled", "true")  # rows arrive in Kafka's order, not by event hour
         .option("check-nullability", "false")  # mapInArrow cannot declare NOT NULL; Iceberg checks the values
-        .trigger(**trigger)
-        .toTable(raw_table(settings))
+        .option(f"snapshot-property.{_QUERY}", query_id)
+        .option(f"snapshot-property.{_BATCH}", str(batch_id))
+        .saveAsTable(table)
     )
 
 

@@ -5,16 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    AuthorizationError,
+    KafkaError,
+    SaslAuthenticationFailedError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    UnsupportedSaslMechanismError,
+)
 
 from twitter_topics.backends.retrying import RetryPolicy
-from twitter_topics.errors import RetryableError
+from twitter_topics.errors import ConfigurationError, RetryableError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import KafkaSettings
 
 _RETRIES = RetryPolicy(deadline_s=60, longest_s=0.8)
 _DAY_MS = 24 * 60 * 60 * 1000
+
+REJECTED = (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+"""Errors that no retry mends: the broker rejects the user."""
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -30,6 +40,14 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
             "sasl_plain_password": settings.sasl_password.get_secret_value(),
         }
     return options
+
+
+def rejected(settings: KafkaSettings, error: KafkaError) -> ConfigurationError:
+    """Return the error for one of REJECTED."""
+    return ConfigurationError(
+        f"Kafka at {settings.bootstrap_servers} rejects this user ({error}). Check KAFKA_SECURITY_PROTOCOL, "
+        "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and the user's rights"
+    )
 
 
 def topics(settings: KafkaSettings) -> dict[str, dict[str, Any]]:
@@ -77,6 +95,7 @@ def topic_id(settings: KafkaSettings, topic: str) -> str:
 
     Raises:
         RetryableError: no broker answers.
+        ConfigurationError: they reject the user.
     """
     try:
         admin = KafkaAdminClient(**client_options(settings), client_id="twitter-topics-ids", request_timeout_ms=10_000)
@@ -86,6 +105,8 @@ def topic_id(settings: KafkaSettings, topic: str) -> str:
             admin.close()
     except UnknownTopicOrPartitionError:
         return ""
+    except REJECTED as error:
+        raise rejected(settings, error) from error
     except KafkaError as error:
         raise RetryableError(f"Kafka at {settings.bootstrap_servers} did not describe {topic}: {error}") from error
     return next((str(one["topic_id"]) for one in described if not one["error_code"]), "")

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from twitter_topics.backends.kafka import client_options
-from twitter_topics.errors import RetryableError
+from twitter_topics.backends.kafka import REJECTED, client_options, rejected
+from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import KafkaSettings
 
 _TIMEOUT_MS = 10_000
@@ -32,26 +32,26 @@ class Stamps(NamedTuple):
 
 
 class TopicEnds:
-    """Asks for the ends of a topic repeatedly over one connection. For one thread."""
+    """Asks for the offsets of a topic repeatedly over one connection. For one thread."""
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._settings, self._topic = settings, topic
         self._consumer: KafkaConsumer | None = None
 
-    def read(self) -> dict[int, int]:
-        """Return the next offset of each partition; empty when the topic does not exist.
+    def read(self) -> dict[int, Range]:
+        """Return the offsets of each partition; empty when the topic does not exist.
 
         Raises:
             RetryableError: the brokers did not answer in ten seconds.
+            ConfigurationError: they reject the user.
         """
         try:
             if self._consumer is None:
                 self._consumer = _connect(self._settings)
-            ends = self._consumer.end_offsets(_partitions(self._consumer, self._topic))
+            return ranges(self._consumer, self._topic)
         except KafkaError as error:
             self.close()
-            raise _unreachable(self._settings, error) from error
-        return {one.partition: offset for one, offset in ends.items()}
+            raise _unavailable(self._settings, error) from error
 
     def close(self) -> None:
         """Disconnect. A later `read` connects again."""
@@ -117,9 +117,10 @@ def _stamps(record: Any) -> Stamps:
     return Stamps(record.timestamp, int(received) if received.isdigit() else None)
 
 
-def lag(ends: Mapping[int, int], counted: Mapping[int, int]) -> int:
-    """Return the number of records not yet counted. A partition that was never read counts in full."""
-    return sum(max(0, end - counted.get(partition, 0)) for partition, end in ends.items())
+def lag(held: Mapping[int, Range], counted: Mapping[int, int]) -> int:
+    """Return the number of records that Kafka has and nobody has counted. A partition that was never read counts in
+    full."""
+    return sum(max(0, one.end - max(one.begin, counted.get(partition, 0))) for partition, one in held.items())
 
 
 @contextmanager
@@ -128,15 +129,16 @@ def open_consumer(settings: KafkaSettings) -> Iterator[KafkaConsumer]:
 
     Raises:
         RetryableError: no broker answers, now or inside the block.
+        ConfigurationError: they reject the user.
     """
     try:
         consumer = _connect(settings)
     except KafkaError as error:
-        raise _unreachable(settings, error) from error
+        raise _unavailable(settings, error) from error
     try:
         yield consumer
     except KafkaError as error:
-        raise _unreachable(settings, error) from error
+        raise _unavailable(settings, error) from error
     finally:
         consumer.close()
 
@@ -166,5 +168,7 @@ def _partitions(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
 
 
-def _unreachable(settings: KafkaSettings, error: KafkaError) -> RetryableError:
+def _unavailable(settings: KafkaSettings, error: KafkaError) -> ConfigurationError | RetryableError:
+    if isinstance(error, REJECTED):
+        return rejected(settings, error)
     return RetryableError(f"Kafka at {settings.bootstrap_servers} does not answer: {type(error).__name__}: {error}")

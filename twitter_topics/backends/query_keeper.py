@@ -1,4 +1,4 @@
-"""Keeps streaming queries running: restarts failed ones, reports their health, and stops all on SIGTERM."""
+"""Keeps streaming queries running, each in threads of its own: what one waits for holds up none of the others."""
 
 from __future__ import annotations
 
@@ -8,22 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from py4j.protocol import Py4JNetworkError
+from twitter_topics.backends.query_life import NotReady, Query, QueryLife, Times
+from twitter_topics.errors import SupersededError, TwitterTopicsError
 
-from twitter_topics.errors import ConfigurationError, TwitterTopicsError
-
-if TYPE_CHECKING:
-    from pyspark.sql.streaming import StreamingQuery
+__all__ = ["NotReady", "Query", "QueryKeeper", "ReportHealth", "Times"]
 
 log = logging.getLogger(__name__)
 
-
-class NotReady(TwitterTopicsError):  # noqa: N818 - a state, not an error
-    """Something that a query needs does not exist yet, which is not a failure. The message names it."""
+_LAST_REPORT_SECONDS = 1.0
 
 
 class ReportHealth(Protocol):
@@ -32,217 +27,103 @@ class ReportHealth(Protocol):
     def __call__(self, name: str, /, **fields: Any) -> object: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A streaming query by name.
-
-    `start` creates and starts it, also after a failure; it may raise NotReady. `lag` returns the number of records that
-    the started query is behind. `describe_problem` returns a sentence about a store that is unreachable, empty when all
-    answer: a batch that waits for a store looks like work. `describe_notice` returns what a person should know although
-    nothing is wrong. `describe_stale` returns why a running query has to start again, although it did not fail; empty
-    when it has not: a query without new data would not notice.
-    """
-
-    name: str
-    start: Callable[[], StreamingQuery]
-    lag: Callable[[StreamingQuery], int] = lambda _started: 0
-    describe_problem: Callable[[], str] = lambda: ""
-    describe_notice: Callable[[], str] = lambda: ""
-    describe_stale: Callable[[], str] = lambda: ""
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """Times in seconds. A failed query restarts after `first`, then after twice as long each time, up to `longest`;
-    running for `settled` resets the back-off. A query without a finished batch for `stalled` is not ok."""
-
-    first: float = 1.0
-    longest: float = 60.0
-    settled: float = 120.0
-    stalled: float = 300.0
-    report_every: float = 5.0
-    look_every: float = 0.5
-
-    def wait(self, failures: int) -> float:
-        return min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
-
-
-@dataclass(slots=True)
-class _State:
-    """The keeper's state of a query. Times are of a monotonic clock."""
-
-    started: StreamingQuery | None = None
-    started_at: float = 0.0
-    next_start: float = 0.0
-    failures: int = 0
-    restarts: int = 0
-    waiting: str = ""
-    error: str = ""
-    progress: dict[str, Any] = field(default_factory=dict)
-    progress_at: float = 0.0
-
-
 class QueryKeeper:
     """Runs queries until asked to stop.
 
-    A failing query never stops the others. Two things end the process instead: a wrong configuration, and a dead JVM,
-    which a restart inside this process cannot fix.
+    A query that fails, is misconfigured or hangs never stops the others. Three things end the process instead: another
+    process that has taken over, a query that stays wedged after a restart, and a dead JVM.
 
     Args:
         queries: the queries to run.
-        report: called for each query every few seconds; its OSError or TwitterTopicsError is only logged.
+        report: called for each query every few seconds, in a thread of its own; its OSError or TwitterTopicsError is
+            only logged.
         times: back-off and intervals.
+        on_end: called once, before the queries are stopped: what ends the process if that takes too long.
     """
 
-    def __init__(self, queries: Sequence[Query], report: ReportHealth, *, times: Times | None = None) -> None:
-        self._queries = queries
-        self._report = report
+    def __init__(
+        self,
+        queries: Sequence[Query],
+        report: ReportHealth,
+        *,
+        times: Times | None = None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self._times = times or Times()
-        self._states = {query.name: _State() for query in queries}
+        self._lives = [QueryLife(query, self._times) for query in queries]
+        self._report, self._on_end = report, on_end
         self._stop = threading.Event()
+        self._fatal: list[BaseException] = []
 
     def stop(self) -> None:
         """Make `run` return. Safe in a signal handler and from other threads."""
         self._stop.set()
 
     def run(self) -> None:
-        """Keep the queries running until SIGTERM, SIGINT or `stop`.
+        """Keep the queries running until SIGTERM, SIGINT or `stop`, which let the batches in flight end.
 
         Raises:
-            ConfigurationError: a query cannot start with these settings.
+            SupersededError: another process has taken over.
+            WedgedError: a query makes no progress, even after a restart.
             Py4JNetworkError: the JVM has died.
         """
-        next_report = 0.0
+        keepers = [self._thread(self._keep, life) for life in self._lives]
+        watchers = [self._thread(self._watch, life) for life in self._lives]
         with self._signals():
+            for thread in (*keepers, *watchers):
+                thread.start()
+            while not self._stop.wait(self._times.look_every):
+                self._ending_on_error(self._check_progress)
+            self._on_end()
+            _join(keepers, self._times.finish + self._times.stop)
+            _join(watchers, _LAST_REPORT_SECONDS)
+            for life in self._lives:
+                self._send_report(life, life.describe_end())
+        if self._fatal:
+            raise self._fatal[0]
+
+    def _thread(self, work: Callable[[QueryLife], None], life: QueryLife) -> threading.Thread:
+        # a daemon: a store that never answers must not keep the process alive
+        name = f"{life.query.name}-{work.__name__.strip('_')}"
+        return threading.Thread(target=self._ending_on_error, args=(work, life), name=name, daemon=True)
+
+    def _ending_on_error(self, work: Callable[..., None], *arguments: Any) -> None:
+        try:
+            work(*arguments)
+        except BaseException as error:  # noqa: BLE001 - raised again by `run`
+            self._fatal.append(error)
+            self._stop.set()
+
+    def _check_progress(self) -> None:
+        for life in self._lives:
+            life.check_progress()
+
+    def _keep(self, life: QueryLife) -> None:
+        try:
+            while not self._stop.is_set():
+                life.look_after()
+                self._stop.wait(self._times.look_every)
+        finally:
+            life.finish(0 if self._fatal else self._times.finish)
+
+    def _watch(self, life: QueryLife) -> None:
+        while not self._stop.is_set():
             try:
-                while not self._stop.is_set():
-                    for query in self._queries:
-                        self._look_after(query)
-                    if time.monotonic() >= next_report:
-                        self._report_all()
-                        self._restart_stale()
-                        next_report = time.monotonic() + self._times.report_every
-                    self._stop.wait(self._times.look_every)
-            finally:
-                self._stop_queries()
+                fields = life.describe()
+            except SupersededError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the next report may do better
+                log.warning("cannot describe the health of %s: %s", life.query.name, error)
+            else:
+                if not self._stop.is_set():
+                    self._send_report(life, fields)
+            self._stop.wait(self._times.report_every)
 
-    def _look_after(self, query: Query) -> None:
-        state = self._states[query.name]
-        now = time.monotonic()
-        if state.started is None:
-            if now >= state.next_start:
-                self._start(query, state)
-            return
-        if state.started.isActive:
-            self._note_progress(state, now)
-            return
-        failure = state.started.exception()
-        state.started = None
-        self._note_failure(query, state, failure or RuntimeError("the query ended without an error"))
-
-    def _start(self, query: Query, state: _State) -> None:
+    def _send_report(self, life: QueryLife, fields: dict[str, Any]) -> None:
         try:
-            state.started = query.start()
-        except NotReady as reason:
-            if state.waiting != str(reason):
-                log.info("%s is waiting: %s", query.name, reason)
-            state.waiting, state.error = str(reason), ""
-            state.next_start = time.monotonic() + self._times.first
-        except (ConfigurationError, Py4JNetworkError):
-            raise
-        except Exception as error:  # noqa: BLE001 - the other queries keep running; report and log name the error
-            self._note_failure(query, state, error)
-        else:
-            state.waiting = ""
-            state.started_at = state.progress_at = time.monotonic()
-            state.progress = {}
-
-    def _note_failure(self, query: Query, state: _State, error: BaseException) -> None:
-        state.failures += 1
-        state.restarts += 1
-        state.waiting = ""
-        state.error = _error_line(error)
-        wait = self._times.wait(state.failures)
-        state.next_start = time.monotonic() + wait
-        log.error("%s failed, restarting in %.0f s: %s", query.name, wait, state.error)
-        log.debug("%s failed", query.name, exc_info=error)
-
-    def _note_progress(self, state: _State, now: float) -> None:
-        progress = state.started.lastProgress if state.started else None
-        if progress and progress != state.progress:
-            state.progress, state.progress_at = dict(progress), now
-            state.error = ""
-        if state.failures and state.progress and now - state.started_at > self._times.settled:
-            state.failures = 0
-
-    def _restart_stale(self) -> None:
-        for query in self._queries:
-            state = self._states[query.name]
-            if state.started is None or not state.started.isActive:
-                continue
-            try:
-                reason = query.describe_stale()
-            except (OSError, TwitterTopicsError) as error:
-                log.warning("cannot check %s: %s", query.name, error)
-                continue
-            if reason:
-                log.warning("%s starts again: %s", query.name, reason)
-                _stop_query(query.name, state.started)
-                state.started, state.next_start = None, 0.0
-
-    def _report_all(self) -> None:
-        for query in self._queries:
-            self._send_report(query, self._describe(query))
-
-    def _send_report(self, query: Query, fields: dict[str, Any]) -> None:
-        try:
-            self._report(query.name, **fields)
+            self._report(life.query.name, **fields)
         except (OSError, TwitterTopicsError) as error:
-            log.warning("cannot report the health of %s: %s", query.name, error)
-
-    def _describe(self, query: Query) -> dict[str, Any]:
-        state = self._states[query.name]
-        ok, word = self._describe_state(state)
-        lag, trouble = self._lag(query, state.started) if state.started else (0, "")
-        trouble = trouble or query.describe_problem()
-        return {
-            "ok": ok and not trouble,
-            "state": word,
-            "rate": float(state.progress.get("inputRowsPerSecond") or 0.0),
-            "lag": lag,
-            "batch_seconds": float(state.progress.get("batchDuration") or 0) / 1000,
-            "restarts": state.restarts,
-            "error": state.error or trouble,
-            "detail": query.describe_notice(),
-        }
-
-    def _describe_state(self, state: _State) -> tuple[bool, str]:
-        now = time.monotonic()
-        if state.started is None:
-            if state.waiting:
-                return True, f"waiting: {state.waiting}"
-            return False, f"failed, restarting in {max(0.0, state.next_start - now):.0f} s"
-        silent = now - state.progress_at
-        if silent > self._times.stalled:
-            return False, f"stalled: no finished batch for {silent:.0f} s"
-        if not state.progress:
-            return not state.error, "starting"
-        return True, "running"
-
-    def _lag(self, query: Query, started: StreamingQuery) -> tuple[int, str]:
-        try:
-            return max(0, int(query.lag(started))), ""
-        except (OSError, TwitterTopicsError) as error:
-            return 0, f"lag unknown: {error}"
-
-    def _stop_queries(self) -> None:
-        for query in self._queries:
-            started = self._states[query.name].started
-            if started is not None:
-                _stop_query(query.name, started)
-        for query in self._queries:
-            restarts = self._states[query.name].restarts
-            self._send_report(query, {"ok": False, "state": "stopped", "restarts": restarts})
+            log.warning("cannot report the health of %s: %s", life.query.name, error)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -262,20 +143,7 @@ class QueryKeeper:
                 signal.signal(number, handler)
 
 
-def _stop_query(name: str, started: StreamingQuery) -> None:
-    try:
-        started.stop()
-    except Exception as error:  # noqa: BLE001 - the JVM may be dead already; all writes can be repeated
-        log.warning("%s did not stop cleanly: %s", name, _error_line(error))
-
-
-def _error_line(error: BaseException) -> str:
-    """Return the line of an error that names the cause. Spark wraps a Python error in two long stack traces, and each
-    wrapper in a line of its own that names only a class."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    for prefix in ("twitter_topics.", "py4j.protocol.", "pyspark.errors."):
-        found = [line for line in lines if line.startswith(prefix) and not line.endswith(":")]
-        if found:
-            text = found[0].partition(": ")[2] if prefix == "twitter_topics." else ""
-            return (text or found[0])[:500]
-    return (lines[0] if lines else type(error).__name__)[:500]
+def _join(threads: Sequence[threading.Thread], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))

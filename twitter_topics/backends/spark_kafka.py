@@ -6,8 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 from twitter_topics.backends.kafka_offsets import TopicEnds, lag
+from twitter_topics.backends.spark_files import names, read_text
+from twitter_topics.errors import RetryableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
@@ -77,16 +81,52 @@ def write(rows: DataFrame, settings: KafkaSettings) -> None:
 
 
 class TopicLag:
-    """Records of a topic that no finished batch of a query has covered."""
+    """Records of a topic that no finished batch of a query has covered, also while the query is down."""
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._topic, self._ends = topic, TopicEnds(settings, topic)
+        self._covered: Mapping[int, int] | None = None
 
-    def __call__(self, query: StreamingQuery) -> int:
-        progress = query.lastProgress
+    def resume_at(self, offsets: Mapping[int, int]) -> None:
+        """Note where a query that is about to start stands: the next offset of each partition, none at the beginning.
+        Nothing changes when it has run before in this process."""
+        if self._covered is None:
+            self._covered = offsets
+
+    def __call__(self, query: StreamingQuery | None) -> int:
+        """Return the lag.
+
+        Raises:
+            RetryableError: Kafka does not answer, or nobody knows yet where the query stands.
+            ConfigurationError: Kafka rejects the user.
+        """
+        progress = query.lastProgress if query is not None else None
         sources = json.loads(progress.json)["sources"] if progress else []
-        covered = (sources[0].get("endOffset") or {}).get(self._topic, {}) if sources else {}
-        return lag(self._ends.read(), {int(partition): offset for partition, offset in covered.items()})
+        if sources and (found := _offsets_of(sources[0].get("endOffset"), self._topic)):
+            self._covered = found
+        held = self._ends.read()
+        if self._covered is None:
+            raise RetryableError("the query's checkpoint has not been read yet")
+        return lag(held, self._covered)
+
+
+def committed_offsets(spark: SparkSession, checkpoint: str, topic: str) -> dict[int, int]:
+    """Return the next offset of each partition after the newest finished batch of a checkpoint; empty without one.
+
+    Raises:
+        RetryableError: the checkpoint cannot be read now.
+        IntegrityError: it is damaged.
+    """
+    batches = [int(name) for name in names(spark, f"{checkpoint}/commits") if name.isdigit()]
+    text = read_text(spark, f"{checkpoint}/offsets/{max(batches)}") if batches else None
+    if text is None:
+        return {}
+    _version, _metadata, source = text.splitlines()[:3]  # org.apache.spark.sql.execution.streaming.OffsetSeqLog
+    return _offsets_of(json.loads(source), topic)
+
+
+def _offsets_of(found: Mapping[str, Mapping[str, int]] | None, topic: str) -> dict[int, int]:
+    return {int(partition): offset for partition, offset in (found or {}).get(topic, {}).items()}
 
 
 def _quoted(text: str) -> str:

@@ -82,7 +82,7 @@ _STREAMING_OPTIONS = {
     "spark.scheduler.mode": "FAIR",  # a long batch of one query must not block the other
     "spark.sql.streaming.metricsEnabled": "false",
     "spark.sql.streaming.minBatchesToRetain": "20",
-    "spark.sql.streaming.stopTimeout": "30000",
+    "spark.sql.streaming.stopTimeout": "5000",
     "spark.sql.streaming.forceDeleteTempCheckpointLocation": "true",
 }
 

@@ -9,9 +9,8 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
-from py4j.protocol import Py4JJavaError
-
 from twitter_topics.backends.spark_files import read_text, write_text
+from twitter_topics.errors import IntegrityError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,7 +27,11 @@ class BatchModel:
         self._is_read = False
 
     def of(self, batch_id: int) -> str | None:
-        """Return the model of a batch that has begun before; None for a new batch."""
+        """Return the model of a batch that has begun before; None for a new batch.
+
+        Raises:
+            RetryableError: the note cannot be read now, so the batch has to wait for it.
+        """
         if not self._is_read:
             self._noted, self._is_read = self._read(), True
         return self._noted[1] if self._noted and self._noted[0] == batch_id else None
@@ -37,7 +40,7 @@ class BatchModel:
         """Note the model of a batch that begins.
 
         Raises:
-            Py4JJavaError: the file cannot be written.
+            RetryableError: the file cannot be written.
         """
         write_text(self._spark, self._path, json.dumps({"batch": batch_id, "model_version": version}))
         self._noted, self._is_read = (batch_id, version), True
@@ -46,7 +49,7 @@ class BatchModel:
         try:
             fields = json.loads(read_text(self._spark, self._path) or "null")
             return (int(fields["batch"]), str(fields["model_version"])) if fields else None
-        except (Py4JJavaError, ValueError, KeyError, TypeError) as error:
+        except (IntegrityError, ValueError, KeyError, TypeError) as error:
             # cut off by a crash, so that batch has written nothing yet
             log.warning("%s cannot be read, the batch gets the champion: %s", self._path, str(error)[:200])
             return None

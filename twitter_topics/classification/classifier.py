@@ -11,16 +11,18 @@ from pyspark.errors import PySparkException
 
 from twitter_topics.archive.rows import time_bounds
 from twitter_topics.backends.kafka import topic_id
+from twitter_topics.backends.objects import S3Objects
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
-from twitter_topics.backends.spark_kafka import TopicLag, read_stream, write
+from twitter_topics.backends.s3 import PROMPT
+from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, read_stream, write
 from twitter_topics.classification.batch_model import BatchModel
 from twitter_topics.classification.flood import RecentTally, Tally
 from twitter_topics.classification.quarantine import Place, Quarantine
 from twitter_topics.classification.rows import RecordClassifier
-from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.errors import DeniedError, IntegrityError
 from twitter_topics.search.store import SearchStore
-from twitter_topics.topic_models.registry.champion import LoadedModel, load_champion, load_version
+from twitter_topics.topic_models.registry.champion import LoadedModel, ServingModel, load_version
 from twitter_topics.topic_models.registry.store import ModelStore
 
 if TYPE_CHECKING:
@@ -30,75 +32,93 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
+    from twitter_topics.backends.lease import Lease
     from twitter_topics.settings import Settings
 
 log = logging.getLogger(__name__)
 
 QUERY_NAME = "classifier"
+_NO_MODEL = "the first model has not been promoted yet"
 
 
-def classifier_query(spark: SparkSession, settings: Settings) -> Query:
+def classifier_query(spark: SparkSession, settings: Settings, lease: Lease) -> Query:
     """Every tweet of the raw topic into Elasticsearch and `processed_tweets`.
 
     A batch is one attempt: if Elasticsearch does not accept it, the query fails and the keeper starts it again, later
     each time. So no task waits for Elasticsearch in a slot that the archiver needs. A restart keeps the loaded model
     and the quarantine.
     """
-    model, quarantine, recent = ModelInUse(spark, settings), Quarantine(), RecentTally()
-
-    def describe_problem() -> str:
-        elasticsearch = unreachable_message("Elasticsearch", settings.elasticsearch.url)
-        return elasticsearch or unreachable_message("S3", settings.s3.endpoint_url)
-
+    app = Classifier(spark, settings, lease)
     return Query(
         QUERY_NAME,
-        start=lambda: start_classifier(spark, settings, model, quarantine, recent),
-        lag=TopicLag(settings.kafka, settings.kafka.raw_topic),
-        describe_problem=describe_problem,
+        start=app.start,
+        lag=app.lag,
+        describe_problem=lambda: unreachable_message("Elasticsearch", settings.elasticsearch.url),
+        describe_fault=lambda: app.model.fault or unreachable_message("S3", settings.s3.endpoint_url),
+        describe_stale=app.stale,
     )
 
 
-def start_classifier(
-    spark: SparkSession, settings: Settings, model: ModelInUse, quarantine: Quarantine, recent: RecentTally
-) -> StreamingQuery:
-    """Start at the checkpoint, else at the beginning of the topic: nothing is skipped while there is no model.
+class Classifier:
+    """Starts the query and classifies its batches. Keeps what outlives a restart of the query."""
 
-    Raises:
-        NotReady: no model has been promoted yet.
-        RetryableError: Elasticsearch or Kafka is unavailable.
-    """
-    model.reload()
-    model.note_raw_topic()
-    _prepare_index(settings)
-    spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
-    records = read_stream(
-        spark,
-        settings.kafka,
-        settings.kafka.raw_topic,
-        max_records=settings.speed.max_tweets_per_batch,
-        starting="earliest",
-    )
+    def __init__(self, spark: SparkSession, settings: Settings, lease: Lease) -> None:
+        self._spark, self._settings, self._lease = spark, settings, lease
+        self._checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
+        self._quarantine, self._recent = Quarantine(), RecentTally()
+        self.model = ModelInUse(spark, settings)
+        self.lag = TopicLag(settings.kafka, settings.kafka.raw_topic)
 
-    batch_model = BatchModel(spark, f"{settings.speed.checkpoint_dir}/{QUERY_NAME}-model.json")
+    def stale(self) -> str:
+        """Return nothing; raise SupersededError when another driver has taken over."""
+        self._lease.hold()
+        return ""
 
-    def classify_batch(batch: DataFrame, batch_id: int) -> None:
-        model.reload()
-        model.keep_for(batch_id, batch_model)
-        classifier = model.classifier(quarantine.records, recent.total())
+    def start(self) -> StreamingQuery:
+        """Start at the checkpoint, else at the beginning of the topic: nothing is skipped while there is no model.
+
+        Raises:
+            NotReady: no model has been promoted yet.
+            RetryableError: Elasticsearch, Kafka or the checkpoint is unavailable.
+            ConfigurationError: one of them rejects the settings.
+            SupersededError: another driver has taken over.
+        """
+        spark, settings = self._spark, self._settings
+        self._lease.hold()
+        self.lag.resume_at(committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic))
+        self.model.reload()
+        self.model.note_raw_topic()
+        SearchStore(settings.elasticsearch, patience_seconds=0).prepare()
+        spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
+        records = read_stream(
+            spark,
+            settings.kafka,
+            settings.kafka.raw_topic,
+            max_records=settings.speed.max_tweets_per_batch,
+            starting="earliest",
+        )
+        noted = BatchModel(spark, f"{self._checkpoint}-model.json")
+        return (
+            records.writeStream.foreachBatch(lambda batch, batch_id: self._classify(batch, batch_id, noted))
+            .option("checkpointLocation", self._checkpoint)
+            .trigger(processingTime=f"{settings.speed.classify_trigger_seconds} seconds")
+            .start()
+        )
+
+    def _classify(self, batch: DataFrame, batch_id: int, noted: BatchModel) -> None:
+        self._lease.hold()
+        self.model.reload()
+        self.model.keep_for(batch_id, noted)
+        classifier = self.model.classifier(self._quarantine.records, self._recent.total())
+        # a task that waits for Elasticsearch keeps its slot; one slot is always the archiver's
+        slots = max(1, self._spark.sparkContext.defaultParallelism - 1)
         try:
-            write(classifier.rows(batch), settings.kafka)
+            write(classifier.rows(batch.coalesce(slots)), self._settings.kafka)
         except (PySparkException, Py4JError) as error:
-            quarantine.note_failure(str(error))
+            self._quarantine.note_failure(str(error))
             raise
-        quarantine.note_success()
-        recent.add(classifier.seen.value)
-
-    return (
-        records.writeStream.foreachBatch(classify_batch)
-        .option("checkpointLocation", f"{settings.speed.checkpoint_dir}/{QUERY_NAME}")
-        .trigger(processingTime=f"{settings.speed.classify_trigger_seconds} seconds")
-        .start()
-    )
+        self._quarantine.note_success()
+        self._recent.add(classifier.seen.value)
 
 
 class _TallyParam(AccumulatorParam[Tally]):
@@ -114,19 +134,13 @@ def tally_accumulator(spark: SparkSession) -> Accumulator[Tally]:
     return spark.sparkContext.accumulator(Tally(), _TallyParam())
 
 
-def _prepare_index(settings: Settings) -> None:
-    try:
-        SearchStore(settings.elasticsearch, patience_seconds=0).prepare()
-    except ConfigurationError as error:  # would end the process, and with it the archiver
-        raise RetryableError(str(error)) from error
-
-
 class ModelInUse:
     """The champion that classifies, broadcast to the workers and swapped between batches."""
 
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self._spark, self._settings = spark, settings
-        self._models = ModelStore(settings)
+        self._models = ModelStore(settings, objects=S3Objects(settings.s3, patience=PROMPT))
+        self._serving = ServingModel(self._models)
         self._model: LoadedModel | None = None
         self._arrays: Broadcast[bytes] | None = None
         self._raw_topic_id = ""
@@ -136,22 +150,24 @@ class ModelInUse:
         kafka = self._settings.kafka
         self._raw_topic_id = topic_id(kafka, kafka.raw_topic)
 
+    @property
+    def fault(self) -> str:
+        """Why the champion does not serve, in a sentence; empty when it does."""
+        return self._serving.fault
+
     def reload(self) -> None:
-        """Load a newly promoted model. On a damaged one, log it and keep the model in use.
+        """Load a newly promoted model. Whatever is wrong with it, the model in use stays.
 
         Raises:
             NotReady: no model has been promoted yet.
-            IntegrityError, RetryableError: the first model cannot be loaded.
+            IntegrityError, RetryableError, ConfigurationError: the first model cannot be loaded.
         """
         try:
-            loaded = load_champion(self._models, self._model)
-        except (IntegrityError, RetryableError) as error:
-            if self._model is None:
-                raise
-            log.error("keeping model %s: %s", self._model.version, error)
-            return
+            loaded = self._serving.refresh()
+        except DeniedError as error:
+            raise NotReady(f"{_NO_MODEL}, or S3 hides it ({error} s3:ListBucket tells the two apart)") from None
         if loaded is None:
-            raise NotReady("the first model has not been promoted yet")
+            raise NotReady(_NO_MODEL)
         self._use(loaded)
 
     def keep_for(self, batch_id: int, noted: BatchModel) -> None:
@@ -183,7 +199,7 @@ class ModelInUse:
     def classifier(self, quarantined: Mapping[Place, str], recent: Tally) -> RecordClassifier:
         """Return the classifier for one batch, to send to the workers."""
         if self._model is None or self._arrays is None:
-            raise NotReady("the first model has not been promoted yet")
+            raise NotReady(_NO_MODEL)
         settings = self._settings
         return RecordClassifier(
             model_version=self._model.version,

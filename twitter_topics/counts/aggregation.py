@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError
+from twitter_topics.errors import ConflictError, IntegrityError, SupersededError
 
 if TYPE_CHECKING:
     from twitter_topics.counts.batch import BatchCounts
@@ -81,8 +81,13 @@ class Aggregation:
 
     @property
     def counted_offsets(self) -> Mapping[int, int]:
-        """Next offset of each partition, as last known."""
-        return self._position.offsets if self._position else {}
+        """Next offset of each partition: as last known, and before `open` as the database has it.
+
+        Raises:
+            RetryableError, ConfigurationError: the database does not answer.
+        """
+        position = self._position or self._state.position()
+        return position.offsets if position else {}
 
     @property
     def notice(self) -> str:
@@ -100,10 +105,15 @@ class Aggregation:
         """Return why to `open` again although nothing failed; empty when there is no reason.
 
         Raises:
+            SupersededError: another aggregator has taken over.
             RetryableError: the database does not answer.
         """
         found = self._state.position()
-        return "" if found and found.owner else "the counts were reset"
+        if not found or not found.owner:
+            return "the counts were reset"
+        if found.owner != self._owner:
+            raise SupersededError(_taken_over(f"another aggregator ({found.owner}) has taken over the counts"))
+        return ""
 
     def open(self, topic_id: str, raw_topic_id: str) -> Position:
         """Become the one writer and say where to read on.
@@ -113,11 +123,12 @@ class Aggregation:
             raw_topic_id: Kafka's id of the raw topic.
 
         Raises:
-            ConfigurationError: another aggregator has taken over from this one, or as `CountsState.claim`.
+            SupersededError: another aggregator has taken over from this one.
+            ConfigurationError: as `CountsState.claim`.
             RetryableError: the database does not answer.
         """
         if self._lost_to:
-            raise ConfigurationError(f"{self._lost_to}: this one ends. Stop one of the two; counts are never shared")
+            raise SupersededError(_taken_over(self._lost_to))
         self._raw_topic_id = raw_topic_id
         before = self._state.position()
         self._position = self._state.claim(self._owner, topic_id, raw_topic_id)
@@ -156,3 +167,7 @@ class Aggregation:
                 "SPEED_MAX_DEAD_LETTER_SHARE allows: is another program writing there?"
             )
             raise IntegrityError(msg)
+
+
+def _taken_over(sentence: str) -> str:
+    return f"{sentence}: this one ends. Stop one of the two; counts are never shared"

@@ -1,15 +1,13 @@
 """The aggregator's query: processed tweets from Kafka into an `Aggregation`.
 
 No watermark and no state store of Spark's: what was counted is in the counts database, so Spark's own checkpoint is
-scratch and a start always begins at the offsets of the database.
+temporary and a start always begins at the offsets of the database.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -49,7 +47,7 @@ def aggregator_query(
         QUERY_NAME,
         start=lambda: start_aggregator(spark, settings, aggregation),
         lag=lambda _started: lag(ends.read(), aggregation.counted_offsets),
-        describe_problem=lambda: publisher.problem,
+        describe_fault=lambda: publisher.problem,
         describe_stale=lambda: aggregation.stale,
         describe_notice=lambda: "; ".join(filter(None, (aggregation.notice, restorer.notice))),
     )
@@ -78,10 +76,8 @@ def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggre
     def count_batch(batch: DataFrame, _batch_id: int) -> None:
         aggregation.count(batch_counts(batch, aggregation.position))
 
+    # without a checkpointLocation, Spark makes one for this start alone and deletes it afterwards
     writer = records.writeStream.queryName(QUERY_NAME).foreachBatch(count_batch)
-    scratch = _fresh_scratch(settings.speed.checkpoint_dir)
-    if scratch:
-        writer = writer.option("checkpointLocation", scratch)
     return writer.trigger(processingTime=f"{settings.speed.aggregate_trigger_seconds} seconds").start()
 
 
@@ -160,12 +156,3 @@ def to_counts(rows: pa.Table) -> BatchCounts:
     for pane, topic, label, version, *sums in zip(*columns, strict=True):
         counts.sums[TopicPane(pane, topic, label, version)] = Sums(*sums)
     return counts
-
-
-def _fresh_scratch(checkpoint_dir: str) -> str:
-    """An empty local folder for Spark's own offsets; none where checkpoints are remote: Spark takes a temporary."""
-    if "://" in checkpoint_dir:
-        return ""
-    folder = Path(checkpoint_dir).resolve() / QUERY_NAME
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder.as_uri()

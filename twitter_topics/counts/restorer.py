@@ -112,7 +112,7 @@ class Restorer:
 
     def _count(self, restoration: Restoration) -> None:
         self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", "restorer")
-        model = load_champion(ModelStore(self._settings), None)
+        model = load_champion(ModelStore(self._settings))
         if model is None:
             raise RetryableError("the first model has not been promoted yet")
         rejected = dead_letters(self._settings.kafka).pairs.get("index", set())

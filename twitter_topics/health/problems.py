@@ -109,7 +109,7 @@ def _of_running_part(report: PartReport, previous_lag: int | None, now: float, l
     problems = []
     if not report.ok:
         problems.append(f"{report.part} reports {report.state!r}: {report.error or 'no reason given'}")
-    if report.state == "waiting":
+    if report.state.startswith("waiting"):
         return problems  # its lag grows while it waits, which is no extra problem
     if previous_lag is not None and report.lag >= limits.min_lag and report.lag > previous_lag * limits.lag_growth:
         problems.append(f"{report.part} is falling behind: lag {report.lag:,}, previously {previous_lag:,}")

@@ -1,15 +1,23 @@
-"""Health reports: one small JSON file per running part, replaced atomically."""
+"""Health reports: one small JSON file per running part, replaced atomically, and points in InfluxDB."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from twitter_topics.errors import TwitterTopicsError
+
+log = logging.getLogger(__name__)
+
+_LAST_POINTS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +69,62 @@ def write_health(directory: Path, part: str, **fields: Any) -> Health:
     return health
 
 
-def reporter(directory: Path, write_point: Callable[..., None]) -> Callable[..., None]:
-    """Return a function `(part, **fields)` that writes the file, then the point, and raises their errors."""
+class Reporter:
+    """Writes a part's health to its file at once, and to InfluxDB in a thread of its own: there the newest report of
+    each part, so that a server that hangs delays nothing and is not flooded when it is back.
 
-    def report(part: str, /, **fields: Any) -> None:
-        write_health(directory, part, **fields)
-        write_point(part, **fields)
+    Args:
+        directory: as of `write_health`.
+        write_point: writes `(part, **fields)`; raises TwitterTopicsError.
+    """
 
-    return report
+    def __init__(self, directory: Path, write_point: Callable[..., object]) -> None:
+        self._directory, self._write_point = directory, write_point
+        self._newest: dict[str, dict[str, Any]] = {}
+        self._changed = threading.Condition()
+        self._closing = False
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+        self._thread.start()
+
+    def __call__(self, part: str, /, **fields: Any) -> None:
+        """Report.
+
+        Raises:
+            OSError: the file cannot be written; InfluxDB gets the point nevertheless.
+        """
+        fields.setdefault("at", time.time())
+        with self._changed:
+            self._newest[part] = fields
+            self._changed.notify()
+        write_health(self._directory, part, **fields)
+
+    def close(self) -> None:
+        """End the thread, leaving a moment for the last points."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout=_LAST_POINTS_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest or self._closing)
+                if not self._newest:
+                    return
+                due, self._newest = self._newest, {}
+            for part, fields in due.items():
+                self._write(part, fields)
+
+    def _write(self, part: str, fields: dict[str, Any]) -> None:
+        trouble = ""
+        try:
+            self._write_point(part, **fields)
+        except TwitterTopicsError as error:
+            trouble = str(error)
+        if trouble and trouble != self._trouble:
+            log.warning("cannot report the health of %s to InfluxDB: %s", part, trouble)
+        self._trouble = trouble
 
 
 def read_health(directory: Path) -> dict[str, Health]:

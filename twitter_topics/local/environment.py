@@ -8,7 +8,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -199,13 +198,3 @@ def adopt(settings: Settings) -> None:
     layout = Layout.of(settings.local)
     if known := secrets.load(layout.secrets):
         provide_defaults(addresses(settings, layout, Ports(settings.local.port_offset), known).variables)
-
-
-def addresses_to_wait_for(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return tcp:HOST:PORT of the servers in the variables, for services that must wait for them."""
-    found = [variables["KAFKA_BOOTSTRAP_SERVERS"].split(",")[0]] if variables.get("KAFKA_BOOTSTRAP_SERVERS") else []
-    for name in ("S3_ENDPOINT_URL", "ELASTICSEARCH_URL", "INFLUXDB_URL"):
-        parts = urlsplit(variables.get(name, ""))
-        if parts.hostname:
-            found.append(f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}")
-    return tuple(f"tcp:{address}" for address in found)

@@ -1,10 +1,10 @@
-"""Runs one service for supervisord: waits for its servers, restarts it with capped backoff, leaves no processes behind.
+"""Runs one service for supervisord: restarts it with capped backoff, leaves no processes behind.
 
     python -S -m twitter_topics.local.runner NAME --state FILE [options] -- PROGRAM ARGUMENT…
 
-Why not supervisord's own restarts: they either give up (FATAL) or wait without a cap, and they do not know services
-that wait for another. This process is a child subreaper: whatever the service starts, even in another session or
-process group as Airflow does, stays below it and ends with it. When supervisord dies, the kernel sends it SIGTERM.
+Why not supervisord's own restarts: they either give up (FATAL) or wait without a cap. This process is a child
+subreaper: whatever the service starts, even in another session or process group as Airflow does, stays below it and
+ends with it. When supervisord dies, the kernel sends it SIGTERM.
 
 Standard library only, started with -S: small and quick, because every service has one.
 """
@@ -18,7 +18,6 @@ import logging
 import os
 import random
 import signal
-import socket
 import sys
 import time
 from dataclasses import dataclass, field
@@ -59,13 +58,12 @@ class RestartPauses:
 
 @dataclass
 class Runner:
-    """One service: its command, the addresses it waits for, and its state."""
+    """One service: its command and its state."""
 
     name: str
     command: Sequence[str]
     state_file: Path
     environment_file: Path | None
-    waits: Sequence[str]
     grace_seconds: float
     finishes: bool
     pauses: RestartPauses
@@ -77,10 +75,6 @@ class Runner:
     def run(self) -> None:
         """Run the service until SIGTERM."""
         while not self.stopping:
-            if missing := [address for address in self.waits if not _is_open(address)]:
-                self._report("waiting for " + ", ".join(missing))
-                self._pause(0.5)
-                continue
             began = time.monotonic()
             self.last_exit = self._run_once()
             if not self.stopping:
@@ -188,16 +182,6 @@ def _become(command: Sequence[str], environment: dict[str, str] | None) -> None:
         os._exit(127)
 
 
-def _is_open(address: str) -> bool:
-    """Return whether tcp:HOST:PORT accepts connections."""
-    _, host, port = address.split(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
 def _reap() -> dict[int, int]:
     """Return the exit codes of the children that have ended, including adopted ones."""
     ended: dict[int, int] = {}
@@ -245,7 +229,6 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Sequence[str]]
     parser.add_argument("name")
     parser.add_argument("--state", type=Path, required=True, help="file for the state of the service")
     parser.add_argument("--environment", type=Path, help="JSON file with all variables of the service")
-    parser.add_argument("--wait", action="append", default=[], metavar="tcp:HOST:PORT", help="before each start")
     parser.add_argument("--grace", type=float, default=10.0, help="seconds between SIGTERM and SIGKILL")
     parser.add_argument("--finishes", action="store_true", help="exit code 0 means done: do not restart")
     parser.add_argument("--first-pause", type=float, default=RestartPauses.first_seconds)
@@ -262,7 +245,6 @@ def main() -> int:
         command=command,
         state_file=options.state,
         environment_file=options.environment,
-        waits=options.wait,
         grace_seconds=options.grace,
         finishes=options.finishes,
         pauses=RestartPauses(options.first_pause, options.longest_pause),

@@ -39,8 +39,6 @@ class Service:
     settings: str = "server"
     """Key of environment.SETTINGS_OF."""
     ports: tuple[str, ...] = ()
-    waits: tuple[str, ...] = ()
-    """tcp:HOST:PORT that must accept connections before each start."""
     grace_seconds: int = 20
     finishes: bool = False
     """Exit code 0 means done: it is not restarted."""
@@ -67,7 +65,6 @@ def runner_command(service: Service, layout: Layout) -> str:
     """Return the command for supervisord: the runner, then `--` and the service."""
     options = ["--state", str(layout.service_state(service.name))]
     options += ["--environment", str(layout.service_environment(service.name)), "--grace", str(service.grace_seconds)]
-    options += [text for address in service.waits for text in ("--wait", address)]
     options += ["--finishes"] if service.finishes else []
     runner = [sys.executable, "-S", "-m", "twitter_topics.local.runner", service.name, *options, "--"]
     return shlex.join([*runner, *service.command])
@@ -140,8 +137,8 @@ def producers(layout: Layout, settings: ProducerSettings) -> list[Service]:
     ]
 
 
-def streaming_apps(layout: Layout, waits: tuple[str, ...]) -> list[Service]:
-    """Return the streaming apps. They wait for their servers, so that a server's restart does not count as failures."""
+def streaming_apps(layout: Layout) -> list[Service]:
+    """Return the streaming apps. They wait for no server: their health names what each query waits for."""
     apps = PROJECT / "spark_apps" / "speed"
     health = layout.health
     return [
@@ -152,7 +149,6 @@ def streaming_apps(layout: Layout, waits: tuple[str, ...]) -> list[Service]:
             (sys.executable, str(apps / "classify_tweets.py")),
             readiness.reports(health / "archiver.json"),
             settings="stream",
-            waits=waits,
             grace_seconds=40,
             reports=("archiver", "classifier"),
         ),
@@ -162,7 +158,6 @@ def streaming_apps(layout: Layout, waits: tuple[str, ...]) -> list[Service]:
             (sys.executable, str(apps / "aggregate_topics.py")),
             readiness.reports(health / "aggregator.json"),
             settings="stream",
-            waits=waits,
             grace_seconds=40,
             reports=("aggregator",),
         ),

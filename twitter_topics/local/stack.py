@@ -61,12 +61,11 @@ class Stack:
     @cached_property
     def all_services(self) -> list[Service]:
         """All services of the stack, without servers that the settings point elsewhere."""
-        waits = environment.addresses_to_wait_for(self.addresses.variables)
         local = self.addresses.local_servers
         own = services.servers(self.layout, self.ports, find_java())
         own = [server for server in own if server.name in local]
         producers = services.producers(self.layout, self._settings.producer)
-        return [*own, *producers, *services.streaming_apps(self.layout, waits), *services.airflow(self.ports)]
+        return [*own, *producers, *services.streaming_apps(self.layout), *services.airflow(self.ports)]
 
     # -- up ----------------------------------------------------------------------------------------------------------
 

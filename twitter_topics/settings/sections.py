@@ -299,6 +299,12 @@ class SpeedSettings(Section):
         le=1,
         description="maximum rejected share of the last ten minutes' records before the classifier stops",
     )
+    wedged_seconds: float = Field(
+        600,
+        ge=1,
+        description="a query with a lag that finishes no batch for so long, while no store is unavailable, starts "
+        "again; if that does not help, its process",
+    )
     driver_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="heap of each app's JVM")
     java_options: str = Field(
         "-XX:TieredStopAtLevel=1", description="for the JVM; the work is done in Python, so a fast compiler is enough"
@@ -331,7 +337,9 @@ class SparkSettings(Section):
     jars_dir: Path = Field(Path(".local/jars/spark"), description="folder of the connector jars")
     shuffle_partitions: int = Field(2, ge=1, description="partitions after a shuffle")
     master: str = Field(
-        "local[2]", description="for the streaming apps; Airflow's jobs use the connection spark_default"
+        "local[3]",
+        description="for the streaming apps, one slot of which is the archiver's; Airflow's jobs use the connection "
+        "spark_default",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -158,17 +157,6 @@ def test_a_service_ends_with_its_killed_runner(tmp_path: Path, runners: list[Sta
     runner.process.kill()
     runner.process.wait()
     until(lambda: processes.look_up(pid) is None)
-
-
-def test_it_waits_for_what_the_service_needs(tmp_path: Path, runners: list[Started]) -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port = server.getsockname()[1]  # bound but not listening: the port is taken, and connections are refused
-        address = f"tcp:127.0.0.1:{port}"
-        runner = start(runners, tmp_path, "--wait", address, command=SLEEPER)
-        until(lambda: runner.state.get("phase") == f"waiting for {address}")
-        server.listen()
-        until(lambda: runner.state.get("phase") == "running")
 
 
 def test_each_start_reads_the_environment_again(tmp_path: Path, runners: list[Started]) -> None:

@@ -9,10 +9,11 @@ from unittest.mock import Mock
 
 import pytest
 
+from twitter_topics.backends.query_keeper import NotReady
 from twitter_topics.classification import classifier
 from twitter_topics.classification.batch_model import BatchModel
 from twitter_topics.classification.classifier import ModelInUse
-from twitter_topics.errors import IntegrityError
+from twitter_topics.errors import DeniedError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +42,21 @@ def test_a_note_that_was_cut_off_is_no_note(spark: SparkSession, tmp_path: Path,
     assert BatchModel(spark, str(path)).of(1) == "v2"
 
 
+def test_a_note_that_cannot_be_read_now_is_waited_for(spark: SparkSession, tmp_path: Path) -> None:
+    """As with S3 that is away: the batch must not get another model because of it."""
+    path = str(tmp_path / "classifier-model.json")
+    BatchModel(spark, path).note(1, "v1")
+    noted = BatchModel(spark, path)
+    hidden = tmp_path / "hidden"
+    (tmp_path / "classifier-model.json").rename(hidden)
+    (tmp_path / "classifier-model.json").mkdir()  # it exists, and opening it fails
+    with pytest.raises(RetryableError, match=r"classifier-model\.json"):
+        noted.of(1)
+    (tmp_path / "classifier-model.json").rmdir()
+    hidden.rename(tmp_path / "classifier-model.json")
+    assert noted.of(1) == "v1"
+
+
 @dataclass(frozen=True)
 class Loaded:
     """As much of a loaded model as the classifier looks at."""
@@ -52,7 +68,7 @@ class Loaded:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch, spark: SparkSession) -> ModelInUse:
     monkeypatch.setattr(classifier, "ModelStore", Mock())
-    monkeypatch.setattr(classifier, "load_champion", lambda _store, _current: Loaded("v2"))
+    monkeypatch.setattr(classifier, "ServingModel", Mock(return_value=Mock(refresh=lambda: Loaded("v2"), fault="")))
     monkeypatch.setattr(classifier, "load_version", lambda _store, version: Loaded(version))
     made = ModelInUse(spark, Settings({}))
     made.reload()
@@ -85,3 +101,14 @@ def test_a_model_that_is_gone_is_replaced_by_the_champion(
     monkeypatch.setattr(classifier, "load_version", Mock(side_effect=IntegrityError("it was deleted")))
     assert used(model, noted) == "v2"
     assert noted.of(3) == "v2"
+
+
+def test_before_the_first_model_an_s3_that_hides_it_is_waited_for(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS answers 403 for a missing key if the user may not list the bucket."""
+    denied = DeniedError("s3://tweets/models/champion.json: AccessDenied.")
+    monkeypatch.setattr(classifier, "ModelStore", Mock())
+    monkeypatch.setattr(classifier, "ServingModel", Mock(return_value=Mock(refresh=Mock(side_effect=denied))))
+    with pytest.raises(NotReady, match=r"first model has not been promoted yet, or S3 hides it .*s3:ListBucket"):
+        ModelInUse(spark, Settings({})).reload()

@@ -16,9 +16,10 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from pydantic import SecretStr
 
+from tests.waiting import until
 from twitter_topics.backends.database import database_url
 from twitter_topics.backends.kafka import client_options
-from twitter_topics.backends.kafka_offsets import end_offsets, lag
+from twitter_topics.backends.kafka_offsets import lag, topic_ranges
 from twitter_topics.backends.query_keeper import NotReady
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import batch_counts, start_aggregator, starting_offsets
@@ -28,7 +29,7 @@ from twitter_topics.counts.position import Position
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
-from twitter_topics.errors import ConfigurationError, IntegrityError
+from twitter_topics.errors import IntegrityError, SupersededError
 from twitter_topics.records.processed import processed_fields, processed_value
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import LABELS, NoPublication, Tweet, opened, true_hours, true_panes
@@ -220,11 +221,11 @@ class Bench:
             query = start_aggregator(self.spark, self.settings, aggregation)
         except Killed:
             return False
-        ends = end_offsets(self.settings.kafka, self.topic)
+        held = topic_ranges(self.settings.kafka, self.topic)
         deadline = time.monotonic() + 120
         try:
-            while query.isActive and lag(ends, aggregation.counted_offsets):
-                assert time.monotonic() < deadline, f"{lag(ends, aggregation.counted_offsets)} records behind"
+            while query.isActive and lag(held, aggregation.counted_offsets):
+                assert time.monotonic() < deadline, f"{lag(held, aggregation.counted_offsets)} records behind"
                 time.sleep(0.05)
             if not query.isActive:
                 assert "Killed" in str(query.exception()), query.exception()
@@ -328,17 +329,26 @@ def test_new_records_after_a_restart_and_a_repeat_of_everything(bench: Bench) ->
 
 
 def test_a_second_aggregator_takes_over_and_the_first_one_ends_with_a_sentence(bench: Bench) -> None:
-    first = Aggregation(bench.state, NoPublication())
+    first, other = Aggregation(bench.state, NoPublication()), Aggregation(bench.state, NoPublication())
     query = start_aggregator(bench.spark, bench.settings, first)
-    opened(bench.state)
-    bench.send(made_up(50, seed=12))
+    until(lambda: query.lastProgress, 60)
+    # in one session, Spark allows a name once
+    second = start_aggregator(bench.spark.newSession(), bench.settings, other)
+    with pytest.raises(SupersededError, match="this one ends"):
+        _ = first.stale
+    assert other.stale == ""
+    tweets = made_up(50, seed=12)
+    bench.send(tweets)
     deadline = time.monotonic() + 60
     while query.isActive:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert "another aggregator" in str(query.exception())
-    with pytest.raises(ConfigurationError, match="this one ends"):
+    assert "another aggregator" in str(query.exception()), "not: its checkpoint was deleted"
+    with pytest.raises(SupersededError, match="this one ends"):
         start_aggregator(bench.spark, bench.settings, first)
+    until(lambda: other.position.tweets == len(tweets), 60)
+    assert second.isActive
+    second.stop()
 
 
 def test_a_missing_topic_is_waited_for(bench: Bench) -> None:

@@ -5,18 +5,31 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.waiting import until
 from twitter_topics.backends.query_keeper import NotReady, Query, QueryKeeper, Times
-from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.errors import ConfigurationError, RetryableError, SupersededError, WedgedError
+from twitter_topics.health.report import Reporter, read_health
 
-QUICK = Times(first=0.05, longest=0.2, settled=0.0, stalled=60.0, report_every=0.0, look_every=0.01)
+QUICK = Times(
+    first=0.05,
+    longest=0.2,
+    misconfigured=0.3,
+    settled=0.0,
+    stalled=60.0,
+    finish=2.0,
+    report_every=0.01,
+    look_every=0.01,
+)
 
 
 class Started:
@@ -25,6 +38,7 @@ class Started:
     def __init__(self, progress: dict[str, Any] | None = None) -> None:
         self.isActive = True
         self.lastProgress = progress
+        self.status = {"isTriggerActive": False}
         self.stopped = False
         self._error: Exception | None = None
 
@@ -138,21 +152,206 @@ def test_not_ready_is_waiting_and_not_a_failure() -> None:
     assert reports.last("a")["restarts"] == 0
 
 
-def test_a_wrong_configuration_ends_the_run_and_stops_the_others() -> None:
-    other = Started()
+def test_a_wrong_configuration_is_its_own_querys_and_is_tried_again() -> None:
+    reports, other, right = Reports(), Started({"batchId": 1}), threading.Event()
 
     def start() -> Any:
-        raise ConfigurationError("INFLUXDB_URL is wrong")
+        if not right.is_set():
+            raise ConfigurationError("ELASTICSEARCH_API_KEY is wrong")
+        return Started({"batchId": 0})
 
-    keeper = QueryKeeper([Query("b", lambda: other), Query("a", start)], Reports(), times=QUICK)
-    with pytest.raises(ConfigurationError, match="INFLUXDB_URL"):
+    with running(QueryKeeper([Query("a", start), Query("b", lambda: other)], reports, times=QUICK)) as errors:
+        until(lambda: str(reports.last("a").get("state")).startswith("misconfigured"))
+        assert (reports.last("a")["ok"], reports.last("a")["error"]) == (False, "ELASTICSEARCH_API_KEY is wrong")
+        assert other.isActive
+        right.set()
+        until(lambda: reports.last("a").get("state") == "running")
+        assert (errors, reports.last("b")["restarts"]) == ([], 0)
+
+
+def test_a_wrong_configuration_that_a_batch_meets_is_named_as_such() -> None:
+    reports, query = Reports(), Started({"batchId": 0})
+    text = "[FOREACH_BATCH_USER_FUNCTION_ERROR] An error\ntwitter_topics.errors.ConfigurationError: S3_BUCKET: no such"
+    with running(QueryKeeper([Query("a", lambda: query)], reports, times=replace(QUICK, misconfigured=30.0))):
+        until(lambda: reports.last("a").get("state") == "running")
+        query.fail(text)
+        until(lambda: str(reports.last("a").get("state")).startswith("misconfigured, trying again in"))
+        assert reports.last("a")["error"] == "S3_BUCKET: no such"
+
+
+def test_a_start_that_hangs_holds_up_neither_the_others_nor_the_end() -> None:
+    reports, hangs, steady = Reports(), threading.Event(), Started({"batchId": 1})
+
+    def start() -> Any:
+        hangs.wait(60)
+        raise RetryableError("S3 is down")
+
+    times = replace(QUICK, finish=0.1, stop=0.2)
+    keeper = QueryKeeper([Query("a", start), Query("b", lambda: steady)], reports, times=times)
+    try:
+        with running(keeper):
+            until(lambda: reports.last("b").get("state") == "running", 5)
+            assert reports.last("a")["state"] == "starting"
+            began = time.monotonic()
+        assert time.monotonic() - began < 3
+        assert steady.stopped
+    finally:
+        hangs.set()
+
+
+def test_an_influxdb_that_hangs_delays_no_restart_and_no_end(tmp_path: Path) -> None:
+    hangs, started = threading.Event(), [Started({"batchId": 0}), Started({"batchId": 1})]
+    rest = iter(started)
+
+    def write_point(_part: str, **_fields: Any) -> None:
+        hangs.wait(60)
+
+    report = Reporter(tmp_path, write_point)
+    try:
+        with running(QueryKeeper([Query("a", lambda: next(rest))], report, times=QUICK)):
+            until(lambda: (tmp_path / "a.json").exists() and read_health(tmp_path)["a"].state == "running", 5)
+            started[0].fail("broken")
+            until(lambda: (one := read_health(tmp_path)["a"]).restarts == 1 and one.state == "running", 5)
+            began = time.monotonic()
+        assert time.monotonic() - began < 3
+        assert read_health(tmp_path)["a"].state == "stopped"
+    finally:
+        hangs.set()
+        report.close()
+
+
+def test_a_query_that_is_down_has_a_lag_too() -> None:
+    reports, asked = Reports(), []
+
+    def start() -> Any:
+        raise RetryableError("Elasticsearch is down")
+
+    def lag(started: object) -> int:
+        asked.append(started)
+        return 700
+
+    with running(QueryKeeper([Query("a", start, lag)], reports, times=QUICK)):
+        until(lambda: reports.last("a").get("error") == "Elasticsearch is down")
+        assert reports.last("a")["lag"] == 700
+    assert set(asked) == {None}
+
+
+WEDGED = replace(QUICK, wedged=0.2)
+
+
+def test_a_wedged_query_is_restarted_and_then_its_process() -> None:
+    reports, started = Reports(), [Started({"batchId": 7}), Started()]
+    rest = iter(started)
+    keeper = QueryKeeper([Query("a", lambda: next(rest), lambda _started: 5)], reports, times=WEDGED)
+    with pytest.raises(WedgedError, match=r"a: no progress for .* 5 records behind"):
         keeper.run()
+    assert [query.stopped for query in started] == [True, True]
+    assert next(rest, None) is None
+    assert reports.last("a")["restarts"] == 1
+
+
+def test_a_query_that_cannot_be_stopped_ends_the_process() -> None:
+    class Stuck(Started):
+        def stop(self) -> None:
+            raise RuntimeError("the stream thread did not end")
+
+    keeper = QueryKeeper([Query("a", lambda: Stuck({"batchId": 7}), lambda _: 5)], Reports(), times=WEDGED)
+    with pytest.raises(WedgedError, match="cannot be stopped"):
+        keeper.run()
+
+
+@pytest.mark.parametrize(("lag", "problem"), [(0, ""), (5, "S3 at 127.0.0.1:1 is unreachable")])
+def test_without_work_or_without_a_store_nothing_is_wedged(lag: int, problem: str) -> None:
+    reports, query = Reports(), Started({"batchId": 7})
+    one = Query("a", lambda: query, lambda _started: lag, describe_problem=lambda: problem)
+    with running(QueryKeeper([one], reports, times=WEDGED)) as errors:
+        time.sleep(4 * WEDGED.wedged)
+        assert errors == []
+        assert reports.last("a")["restarts"] == 0
+    assert query.stopped
+
+
+def test_progress_after_a_restart_forgets_that_it_was_wedged() -> None:
+    started: list[Started] = []
+
+    def start() -> Any:
+        started.append(Started({"batchId": len(started)}))
+        return started[-1]
+
+    with running(QueryKeeper([Query("a", start, lambda _started: 5)], Reports(), times=WEDGED)) as errors:
+        for number in range(2):
+            until(partial(_has, started, number + 2))
+            for batch in range(5):
+                started[-1].lastProgress = {"batchId": 100 * (number + 1) + batch}
+                time.sleep(0.05)
+        assert errors == []
+
+
+def _has(started: list[Started], number: int) -> bool:
+    return len(started) >= number
+
+
+def test_the_end_waits_for_the_batch_in_flight() -> None:
+    query, reports = Started({"batchId": 1}), Reports()
+    keeper = QueryKeeper([Query("a", lambda: query)], reports, times=QUICK)
+    with running(keeper):
+        until(lambda: reports.last("a").get("state") == "running")
+        query.status["isTriggerActive"] = True
+        keeper.stop()
+        time.sleep(0.3)
+        assert not query.stopped
+        query.status["isTriggerActive"] = False
+        until(lambda: query.stopped, 1)
+
+
+@pytest.mark.parametrize("ends_by", ["patience", "the next batch"])
+def test_the_end_waits_for_no_more_than_one_batch_and_not_forever(ends_by: str) -> None:
+    query, reports = Started({"batchId": 1}), Reports()
+    keeper = QueryKeeper([Query("a", lambda: query)], reports, times=replace(QUICK, finish=0.3))
+    with running(keeper):
+        until(lambda: reports.last("a").get("state") == "running")
+        query.status["isTriggerActive"] = True
+        keeper.stop()
+        if ends_by == "the next batch":
+            query.lastProgress = {"batchId": 2}
+        until(lambda: query.stopped, 2)
+
+
+def test_a_process_that_was_superseded_ends_at_once_and_finishes_no_batch() -> None:
+    query, other, taken = Started({"batchId": 1}), Started({"batchId": 1}), threading.Event()
+    query.status["isTriggerActive"] = other.status["isTriggerActive"] = True
+
+    def stale() -> str:
+        if taken.is_set():
+            raise SupersededError("another driver has taken over")
+        return ""
+
+    ended: list[None] = []
+    queries = [Query("a", lambda: query, describe_stale=stale), Query("b", lambda: other)]
+    keeper = QueryKeeper(queries, Reports(), times=replace(QUICK, finish=30.0), on_end=lambda: ended.append(None))
+    threading.Timer(0.2, taken.set).start()
+    began = time.monotonic()
+    with pytest.raises(SupersededError, match="taken over"):
+        keeper.run()
+    assert time.monotonic() - began < 5
+    assert query.stopped
     assert other.stopped
+    assert len(ended) == 1
+
+
+def test_what_is_wrong_although_it_goes_on_is_no_excuse_for_a_lag() -> None:
+    reports, query = Reports(), Started({"batchId": 7})
+    one = Query("a", lambda: query, lambda _started: 0, describe_fault=lambda: "champion.json is damaged")
+    with running(QueryKeeper([one], reports, times=QUICK)):
+        until(lambda: reports.last("a").get("state") == "running")
+        assert (reports.last("a")["ok"], reports.last("a")["error"]) == (False, "champion.json is damaged")
+    with pytest.raises(WedgedError):
+        QueryKeeper([replace(one, lag=lambda _started: 5, start=lambda: Started())], reports, times=WEDGED).run()
 
 
 def test_a_query_without_a_finished_batch_is_not_ok() -> None:
     reports = Reports()
-    times = Times(stalled=0.2, report_every=0.0, look_every=0.01)
+    times = Times(stalled=0.2, report_every=0.01, look_every=0.01)
     with running(QueryKeeper([Query("a", lambda: Started({"batchId": 1}))], reports, times=times)):
         until(lambda: str(reports.last("a").get("state")).startswith("stalled"))
         assert reports.last("a")["ok"] is False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twitter_topics.backends.query_keeper import _error_line
+from twitter_topics.backends.query_errors import ErrorText
 from twitter_topics.classification.quarantine import TRIES, HandedBackError, Quarantine, suspects_in
 from twitter_topics.search.faults import judge
 
@@ -28,9 +28,9 @@ def test_suspects_survive_the_text_of_an_error() -> None:
 def test_the_health_of_the_classifier_names_what_helps() -> None:
     verdict = judge(400, {"type": "index_closed_exception", "reason": "closed"}, index="tweets-2026.11.18")
     error = HandedBackError(f"Elasticsearch at http://search did not index 9 of 9 tweets: {verdict}", {(0, 1): REASON})
-    shown = _error_line(
+    shown = ErrorText.of(
         RuntimeError(f"Job aborted\nTraceback …\n{type(error).__module__}.HandedBackError: {error}\n\tat")
-    )
+    ).line
     assert shown.startswith("Elasticsearch at http://search did not index 9 of 9 tweets")
     assert "POST /tweets-2026.11.18/_open" in shown
     assert "suspects" not in shown

@@ -18,7 +18,7 @@ from twitter_topics.counts.batch import BatchCounts, Lane, TopicPane
 from twitter_topics.counts.panes import PANE_MS, HourPoint, Series, Sums
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
-from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError
+from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError, SupersededError
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import (
     RAW,
@@ -84,8 +84,10 @@ def test_a_second_owner_takes_over_and_the_first_one_ends(fresh: Callable[[], UR
     second = opened(state_of(url))
     with pytest.raises(ConflictError, match="another aggregator"):
         first.count(read_batch(log, {0: 2}, {0: 2}, first.position.lanes))
-    with pytest.raises(ConfigurationError, match="this one ends"):
+    with pytest.raises(SupersededError, match="this one ends"):
         first.open("processed-1", RAW)
+    with pytest.raises(SupersededError, match="this one ends"):
+        _ = first.stale
     second.count(read_batch(log, second.position.offsets, {0: 2}, second.position.lanes))
     assert second.position.tweets == 4
 

@@ -60,6 +60,11 @@ def test_a_growing_lag(before: int | None, lag: int, called: bool) -> None:
     assert [("is falling behind" in problem) for problem in found] == [True] * called
 
 
+def test_a_lag_that_grows_while_the_first_model_is_awaited_is_no_problem() -> None:
+    waiting = replace(WELL["classifier"], state="waiting: the first model has not been promoted yet", lag=9000)
+    assert problems({"classifier": 5000}, classifier=waiting) == []
+
+
 def test_a_part_that_waits_too_long_reports_why() -> None:
     waiting = replace(WELL["producer"], state="waiting", error="Kafka is down", lag=9000)
     assert problems({"producer": 5000}, producer=waiting) == []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from twitter_topics.health.report import Health, read_health, write_health
+from tests.waiting import until
+from twitter_topics.errors import RetryableError
+from twitter_topics.health.report import Health, Reporter, read_health, write_health
 
 
 def test_what_is_written_is_read_by_part(tmp_path: Path) -> None:
@@ -35,3 +39,43 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: P
 def test_fields_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"part":"x","ok":true,"state":"running","colour":"green"}')
     assert read_health(tmp_path)["x"].ok
+
+
+def test_a_report_is_in_the_file_at_once_and_in_influxdb_when_that_answers(tmp_path: Path) -> None:
+    answers, points = threading.Event(), []
+
+    def write_point(part: str, **fields: Any) -> None:
+        answers.wait(20)
+        points.append((part, fields["lag"], fields["at"]))
+
+    report = Reporter(tmp_path, write_point)
+    for lag in range(5):
+        report("archiver", ok=True, state="running", lag=lag, at=float(lag))
+    assert read_health(tmp_path)["archiver"].lag == 4
+    assert points == []
+    answers.set()
+    report.close()
+    assert points[-1] == ("archiver", 4, 4.0), "the newest"
+    assert len(points) <= 2, "what was not written in time is superseded"
+
+
+def test_an_influxdb_that_fails_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def write_point(_part: str, **_fields: Any) -> None:
+        raise RetryableError("InfluxDB is down")
+
+    report = Reporter(tmp_path, write_point)
+    for lag in range(3):
+        report("archiver", ok=True, state="running", lag=lag)
+        until(lambda: not report._newest)
+    report.close()
+    assert caplog.text.count("InfluxDB is down") == 1
+
+
+def test_a_folder_that_cannot_be_written_costs_no_point(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    points: list[str] = []
+    report = Reporter(tmp_path / "file", lambda part, **_fields: points.append(part))
+    with pytest.raises(OSError, match="file"):
+        report("archiver", ok=True, state="running")
+    report.close()
+    assert points == ["archiver"]

@@ -36,7 +36,7 @@ def parsed(text: str) -> configparser.ConfigParser:
 
 
 def test_every_service_is_a_program_that_up_starts(layout: Layout) -> None:
-    many = [service("one"), service("two", grace_seconds=60, waits=("tcp:127.0.0.1:1",), finishes=True)]
+    many = [service("one"), service("two", grace_seconds=60, finishes=True)]
     conf = parsed(configuration(layout, many))
     assert conf["group:services"]["programs"] == "one,two"
     assert "group:speed" not in conf
@@ -44,7 +44,7 @@ def test_every_service_is_a_program_that_up_starts(layout: Layout) -> None:
     assert two["autostart"] == "false"
     assert two["stopasgroup"] == "false"
     assert int(two["stopwaitsecs"]) > 60
-    assert "--wait tcp:127.0.0.1:1 --finishes -- sleep 600" in two["command"]
+    assert "--finishes -- sleep 600" in two["command"]
 
 
 def test_a_percent_sign_is_not_supervisords_own(layout: Layout) -> None:

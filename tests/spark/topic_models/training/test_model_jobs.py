@@ -131,10 +131,9 @@ def test_from_archive_to_champion_and_to_its_successor(
     assert {ARRAYS, TOPICS, TRAINING, EVALUATION, GOLDEN} <= set(manifest["files"])
     assert sum(topic["documents"] for topic in manifest["topics"]) > 2000
 
-    loaded = load_champion(store, None)
+    loaded = load_champion(store)
     assert loaded is not None
     assert loaded.version == FIRST
-    assert load_champion(store, loaded) is loaded
     assert set(loaded.scorer.labels) == {-1, *(topic["topic_id"] for topic in manifest["topics"])}
 
     with pytest.raises(ConflictError):
@@ -160,7 +159,7 @@ def test_from_archive_to_champion_and_to_its_successor(
     new_ids = [topic["topic_id"] for topic in second["topics"] if topic["status"] == "new"]
     assert all(topic_id >= manifest["next_topic_id"] for topic_id in new_ids)
     store.promote(SECOND, evaluation["champion"]["etag"], "better", "tests")
-    successor = load_champion(store, loaded)
+    successor = load_champion(store)
     assert successor is not None
     assert successor.version == SECOND
     assert store.read(SECOND, ARRAYS) == successor.arrays
@@ -190,8 +189,8 @@ def test_a_damaged_champion_is_not_loaded(spark: SparkSession, archive: Settings
     register_version(store, FIRST)
     store.promote(FIRST, None, "damaged", "tests")
     with pytest.raises(IntegrityError, match="golden sample"):
-        load_champion(store, None)
+        load_champion(store)
 
 
 def test_without_a_champion_there_is_nothing_to_load(store: ModelStore) -> None:
-    assert load_champion(store, None) is None
+    assert load_champion(store) is None
