@@ -13,6 +13,7 @@ from twitter_topics.backends.query_keeper import NotReady
 from twitter_topics.classification import classifier
 from twitter_topics.classification.batch_model import BatchModel
 from twitter_topics.classification.classifier import ModelInUse
+from twitter_topics.classification.flood import Tally
 from twitter_topics.errors import DeniedError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
 
@@ -112,3 +113,16 @@ def test_before_the_first_model_an_s3_that_hides_it_is_waited_for(
     monkeypatch.setattr(classifier, "ServingModel", Mock(return_value=Mock(refresh=Mock(side_effect=denied))))
     with pytest.raises(NotReady, match=r"first model has not been promoted yet, or S3 hides it .*s3:ListBucket"):
         ModelInUse(spark, Settings({})).reload()
+
+
+def test_a_batch_leaves_a_slot_to_the_archiver(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tasks may all wait for Elasticsearch, each in a slot."""
+    written: list[int] = []
+    monkeypatch.setattr(classifier, "ModelInUse", Mock())
+    monkeypatch.setattr(classifier, "write", lambda rows, _kafka: written.append(rows.rdd.getNumPartitions()))
+    three_slots = Mock(sparkContext=Mock(defaultParallelism=3))
+    app = classifier.Classifier(three_slots, Settings({}), Mock())
+    app.model.classifier.return_value = Mock(rows=lambda batch: batch, seen=Mock(value=Tally()))
+    for partitions in (1, 2, 8):
+        app._classify(spark.range(0, 80, 1, partitions), 0, Mock())
+    assert written == [1, 2, 2]
