@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from twitter_topics.archive.rows import append_batch, archive_rows, ensure_tables, time_bounds
 from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.backends.objects import S3Objects
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
+from twitter_topics.backends.s3 import PROMPT
 from twitter_topics.backends.spark_files import exists
 from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, read_stream
 from twitter_topics.backends.sql import statement
@@ -45,6 +47,7 @@ class Archiver:
     def __init__(self, spark: SparkSession, settings: Settings, lease: Lease) -> None:
         self._spark, self._settings, self._lease = spark, settings, lease
         self._checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
+        self._warehouse = S3Objects(settings.s3, patience=PROMPT)
         self.lag = TopicLag(settings.kafka, settings.kafka.raw_topic)
 
     def problem(self) -> str:
@@ -62,7 +65,7 @@ class Archiver:
 
         Raises:
             NotReady: the topic does not exist yet.
-            RetryableError: Kafka or the checkpoint is unavailable.
+            RetryableError: Kafka, S3 or the checkpoint is unavailable.
             ConfigurationError: one of them rejects the settings.
             SupersededError: another driver has taken over.
         """
@@ -71,6 +74,7 @@ class Archiver:
         is_resumed = exists(spark, f"{self._checkpoint}/metadata")
         if is_resumed:
             self.lag.resume_at(committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic))
+        self._warehouse.folders(f"{settings.archive.warehouse_prefix}/")  # Iceberg would try for ten minutes
         ensure_tables(spark, settings)
         # Spark ignores the offsets when there is a checkpoint
         starting = "earliest" if is_resumed else self._end_of_archive()

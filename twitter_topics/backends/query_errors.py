@@ -23,6 +23,8 @@ _SETTINGS = {
     # the catalog's database: PostgreSQL 28P01, 28000, 3D000; SQLite
     "password authentication failed": _CATALOG,
     "no password was provided": _CATALOG,
+    'FATAL: database "': _CATALOG,
+    "SQLException: path to": _CATALOG,
     "SQLITE_CANTOPEN": _CATALOG,
     "SQLITE_READONLY": _CATALOG,
     "SQLITE_NOTADB": _CATALOG,
@@ -66,4 +68,6 @@ def _cause(error: BaseException) -> str:
         if found:
             text = found[0].partition(": ")[2] if prefix == "twitter_topics." else ""
             return (text or found[0])[:_LONGEST]
+    if len(lines) > 1 and lines[0].startswith("An error occurred while calling"):
+        return lines[1].removeprefix(": ")[:_LONGEST]  # py4j: the Java error follows
     return (lines[0] if lines else type(error).__name__)[:_LONGEST]

@@ -234,7 +234,7 @@ class QueryLife:
             if not self._error:
                 return True, "starting"
             word = "misconfigured, trying again" if self._misconfigured else "failed, restarting"
-            return False, f"{word} in {max(0.0, self._next_start - now):.0f} s"
+            return False, f"{word} now" if self._starting else f"{word} in {max(0.0, self._next_start - now):.0f} s"
         silent = now - self._alive_at
         if silent > self._times.stalled:
             return False, f"stalled: no finished batch for {silent:.0f} s"

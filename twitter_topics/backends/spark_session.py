@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,7 +139,8 @@ def jdbc_uri(uri: str) -> str:
     """
     if uri.startswith("sqlite:///"):
         path = Path(uri.removeprefix("sqlite:///")).resolve()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # the catalog's user reports it, and nobody else stops because of it
+            path.parent.mkdir(parents=True, exist_ok=True)
         return f"jdbc:sqlite:{path}?busy_timeout=10000&journal_mode=WAL"
     if uri.startswith("postgresql://"):
         parts = urlsplit(uri)

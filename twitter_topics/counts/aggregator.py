@@ -16,6 +16,7 @@ from pyspark.sql import functions as fn
 from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.kafka_offsets import TopicEnds, end_offsets, lag
 from twitter_topics.backends.query_keeper import NotReady, Query
+from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.spark_kafka import read_stream
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks, TopicPane
@@ -47,7 +48,7 @@ def aggregator_query(
         QUERY_NAME,
         start=lambda: start_aggregator(spark, settings, aggregation),
         lag=lambda _started: lag(ends.read(), aggregation.counted_offsets),
-        describe_fault=lambda: publisher.problem,
+        describe_fault=lambda: publisher.problem or unreachable_message("InfluxDB", settings.influx.url),
         describe_stale=lambda: aggregation.stale,
         describe_notice=lambda: "; ".join(filter(None, (aggregation.notice, restorer.notice))),
     )

@@ -24,10 +24,10 @@ _LAST_POINTS_SECONDS = 2.0
 class Health:
     """State of one part.
 
-    `state` is one word (`running`, `waiting`, `finished`, `stopped`, `failed`), `rate` records per second, `lag`
-    seconds or records behind (depending on the part), `batch_seconds` the duration of the last batch, `restarts` since
-    the part last ended on purpose, `error` what keeps it from working, `at` Unix seconds of writing, `detail` further
-    information for people.
+    `state` begins with one word (`starting`, `running`, `waiting`, `stalled`, `failed`, `misconfigured`, `finished`,
+    `stopped`), `rate` records per second, `lag` seconds or records behind (depending on the part), `batch_seconds` the
+    duration of the last batch, `restarts` since the part last ended on purpose, `error` what keeps it from working, or
+    is wrong although it works, `at` Unix seconds of writing, `detail` further information for people.
     """
 
     part: str

@@ -16,19 +16,21 @@ from kafka import KafkaAdminClient, KafkaProducer
 from tests.waiting import until
 from twitter_topics.archive import archiver
 from twitter_topics.archive.archiver import Archiver
-from twitter_topics.archive.rows import append_batch, archive_rows, raw_table, time_bounds
+from twitter_topics.archive.rows import append_batch, archive_rows, ensure_tables, raw_table, time_bounds
 from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.lease import Folder, Lease
+from twitter_topics.backends.query_errors import ErrorText
 from twitter_topics.backends.query_keeper import NotReady
 from twitter_topics.backends.spark_kafka import read_stream
+from twitter_topics.backends.spark_session import catalog_options
 from twitter_topics.errors import RetryableError, SupersededError
+from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
     from tests.conftest import Services
-    from twitter_topics.settings import Settings
 
 pytestmark = pytest.mark.spark
 
@@ -178,6 +180,17 @@ def test_the_lag_is_true_after_a_restart_that_does_not_get_far(bench: Bench, mon
     with pytest.raises(RetryableError, match="catalog"):
         app.start()
     assert app.lag(None) == 40
+
+
+def test_a_wrong_address_of_the_catalog_names_the_setting(spark: SparkSession) -> None:
+    settings = Settings({"ARCHIVE_CATALOG_NAME": "wrong", "ARCHIVE_CATALOG_URI": "sqlite:////proc/nowhere/catalog.db"})
+    for key, value in catalog_options(settings.archive, settings.s3).items():
+        spark.conf.set(key, value)
+    with pytest.raises(Exception, match="/proc/nowhere") as caught:
+        ensure_tables(spark, settings)
+    found = ErrorText.of(caught.value)
+    assert found.is_configuration
+    assert "ARCHIVE_CATALOG_URI" in found.line
 
 
 def test_a_missing_topic_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,10 @@ _STREAM = "[STREAM_FAILED] Query [id = 1, runId = 2] terminated with exception: 
             'An error\n: org.postgresql.util.PSQLException: FATAL: password authentication failed for user "x"',
             "ARCHIVE_CATALOG_PASSWORD",
         ),
+        (
+            'An error occurred while calling o1.sql.\n: org.postgresql.PSQLException: FATAL: database "x" does not',
+            "ARCHIVE_CATALOG_URI",
+        ),
         ("org.sqlite.SQLiteException: [SQLITE_CANTOPEN] Unable to open the database file", "ARCHIVE_CATALOG_URI"),
         (f"{_STREAM}org.apache.kafka.common.errors.SaslAuthenticationException: failed", "KAFKA_SASL_PASSWORD"),
         (
