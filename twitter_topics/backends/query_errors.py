@@ -10,6 +10,8 @@ from typing import NamedTuple
 from twitter_topics.errors import ConfigurationError
 
 _LONGEST = 500
+_PY4J = "An error occurred while calling"
+_CAUSED = "Caused by: "
 _S3 = "S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY"
 _CATALOG = "ARCHIVE_CATALOG_URI, ARCHIVE_CATALOG_USERNAME and ARCHIVE_CATALOG_PASSWORD"
 _KAFKA = "KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
@@ -61,13 +63,22 @@ class ErrorText(NamedTuple):
 
 def _cause(error: BaseException) -> str:
     """Return the line of an error that names the cause. Spark wraps a Python error in two long stack traces, and each
-    wrapper in a line of its own that names only a class."""
+    wrapper in a line of its own that names only a class; py4j names only the call, and Java's causes follow."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    for prefix in ("twitter_topics.", "py4j.protocol.", "pyspark.errors."):
-        found = [line for line in lines if line.startswith(prefix) and not line.endswith(":")]
-        if found:
-            text = found[0].partition(": ")[2] if prefix == "twitter_topics." else ""
-            return (text or found[0])[:_LONGEST]
-    if len(lines) > 1 and lines[0].startswith("An error occurred while calling"):
-        return lines[1].removeprefix(": ")[:_LONGEST]  # py4j: the Java error follows
-    return (lines[0] if lines else type(error).__name__)[:_LONGEST]
+    for number, line in enumerate(lines):
+        if line.startswith("twitter_topics.") and not line.endswith(":"):
+            return (line.partition(": ")[2] or line)[:_LONGEST]
+        if _PY4J in line and line.startswith((_PY4J, "py4j.protocol.")):
+            return _java_cause(lines[number + 1 :], line)[:_LONGEST]
+    found = [line for line in lines if line.startswith(("py4j.protocol.", "pyspark.errors.")) and line[-1] != ":"]
+    return ([*found, *lines][0] if lines else type(error).__name__)[:_LONGEST]
+
+
+def _java_cause(lines: list[str], otherwise: str) -> str:
+    causes = [line.removeprefix(": ") for line in lines[:1]]
+    for line in lines:
+        if line.startswith(f"{_CAUSED}py4j."):
+            break  # the same once more, as Java sees it
+        if line.startswith(_CAUSED):
+            causes.append(line.removeprefix(_CAUSED))
+    return causes[-1] if causes else otherwise

@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +46,11 @@ class Bench:
     settings: Settings
     folder: Path
 
+    apps: list[Archiver] = field(default_factory=list)
+
     def app(self) -> Archiver:
-        return Archiver(self.spark, self.settings, Lease(Folder(), f"{self.folder}/driver/", "tests"))
+        self.apps.append(Archiver(self.spark, self.settings, Lease(Folder(), f"{self.folder}/driver/", "tests")))
+        return self.apps[-1]
 
     def send(self, values: range) -> None:
         producer = KafkaProducer(**client_options(self.settings.kafka), acks="all")
@@ -93,7 +96,10 @@ def bench(spark: SparkSession, services: Services, local_archive: Settings, tmp_
     assert settings.kafka.partitions != PARTITIONS
     admin = KafkaAdminClient(**client_options(settings.kafka))
     admin.create_topics({name: {"num_partitions": PARTITIONS, "replication_factor": 1}})
-    yield Bench(spark, settings, tmp_path)
+    made = Bench(spark, settings, tmp_path)
+    yield made
+    for app in made.apps:
+        app.lag._ends.close()
     admin.delete_topics([name])
     admin.close()
 

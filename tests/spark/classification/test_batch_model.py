@@ -118,11 +118,12 @@ def test_before_the_first_model_an_s3_that_hides_it_is_waited_for(
 def test_a_batch_leaves_a_slot_to_the_archiver(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tasks may all wait for Elasticsearch, each in a slot."""
     written: list[int] = []
-    monkeypatch.setattr(classifier, "ModelInUse", Mock())
+    as_they_are = Mock(rows=lambda batch: batch, seen=Mock(value=Tally()))
+    in_use = Mock(classifier=Mock(return_value=as_they_are))
+    monkeypatch.setattr(classifier, "ModelInUse", Mock(return_value=in_use))
     monkeypatch.setattr(classifier, "write", lambda rows, _kafka: written.append(rows.rdd.getNumPartitions()))
     three_slots = Mock(sparkContext=Mock(defaultParallelism=3))
     app = classifier.Classifier(three_slots, Settings({}), Mock())
-    app.model.classifier.return_value = Mock(rows=lambda batch: batch, seen=Mock(value=Tally()))
     for partitions in (1, 2, 8):
         app._classify(spark.range(0, 80, 1, partitions), 0, Mock())
     assert written == [1, 2, 2]

@@ -44,6 +44,22 @@ def test_the_setting_is_named(text: str, setting: str) -> None:
     assert len(found.line) <= 500
 
 
+def test_of_javas_errors_the_innermost_is_named() -> None:
+    text = f"""{_STREAM}
+    Traceback (most recent call last):
+      File "rows.py", line 70, in append_batch
+    py4j.protocol.Py4JJavaError: An error occurred while calling o479.saveAsTable.
+    : org.apache.iceberg.jdbc.UncheckedSQLException: Unknown failure
+    \tat org.apache.iceberg.jdbc.JdbcTableOperations.doCommit(JdbcTableOperations.java:162)
+    Caused by: org.sqlite.SQLiteException: [SQLITE_BUSY] The database file is locked (database is locked)
+    \tat org.sqlite.core.DB.newSQLException(DB.java:1179)
+    Caused by: py4j.Py4JException: An exception was raised by the Python Proxy. Return Message: Traceback
+    """
+    locked = "org.sqlite.SQLiteException: [SQLITE_BUSY] The database file is locked (database is locked)"
+    assert ErrorText.of(RuntimeError(text)) == (locked, False)
+    assert ErrorText.of(RuntimeError("An error occurred while calling o1.sql.")).line.endswith("o1.sql.")
+
+
 @pytest.mark.parametrize("error", [ConfigurationError("X is wrong"), DeniedError("X is wrong")])
 def test_our_own_error_is_its_sentence(error: Exception) -> None:
     assert ErrorText.of(error) == ("X is wrong", True)
