@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from pyiceberg.catalog.sql import SqlCatalog
 
-from twitter_topics.backends.database import database_url
+from twitter_topics.backends.database import catalog_url
 from twitter_topics.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import ArchiveSettings, S3Settings
+
+CA_FILE = "s3.ca-file"
+"""Our own property of pyiceberg's files, for `twitter_topics.archive.file_io`."""
 
 
 def open_catalog(archive: ArchiveSettings, s3: S3Settings, *, warehouse: str = "") -> SqlCatalog:
@@ -23,7 +26,7 @@ def open_catalog(archive: ArchiveSettings, s3: S3Settings, *, warehouse: str = "
     Raises:
         ConfigurationError: ARCHIVE_CATALOG_URI is not supported.
     """
-    uri = sqlalchemy_uri(archive)
+    uri = catalog_url(archive).render_as_string(hide_password=False)
     try:
         catalog = SqlCatalog(
             archive.catalog_name,
@@ -41,16 +44,6 @@ def open_catalog(archive: ArchiveSettings, s3: S3Settings, *, warehouse: str = "
     return catalog
 
 
-def sqlalchemy_uri(archive: ArchiveSettings) -> str:
-    """Return the catalog's URI for SQLAlchemy, with user and password from the settings, if any.
-
-    Raises:
-        ConfigurationError: neither sqlite:///PATH nor postgresql://….
-    """
-    url = database_url("ARCHIVE_CATALOG_URI", archive.catalog_uri, archive.catalog_username, archive.catalog_password)
-    return url.render_as_string(hide_password=False)
-
-
 def s3_properties(s3: S3Settings) -> dict[str, str]:
     """Return pyiceberg's properties for the bucket. Without an access key the machine's role or profile is used."""
     properties = {
@@ -60,5 +53,7 @@ def s3_properties(s3: S3Settings) -> dict[str, str]:
         "s3.secret-access-key": s3.secret_access_key.get_secret_value(),
         "s3.connect-timeout": "5",
         "s3.request-timeout": "60",
+        CA_FILE: s3.tls.ca,
+        "py-io-impl": "twitter_topics.archive.file_io.TrustingFileIO" if s3.tls.ca else "",
     }
     return {name: value for name, value in properties.items() if value}

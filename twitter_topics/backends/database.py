@@ -6,27 +6,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
+from twitter_topics.backends import tls
+from twitter_topics.backends.private_files import private_file
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.settings import masked
+from twitter_topics.settings.values import TlsFiles
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
     from sqlalchemy.engine import URL, Connection, Engine
 
+    from twitter_topics.settings import ArchiveSettings
+
+_JDBC_NAMES = {"connect_timeout": "connectTimeout", "application_name": "ApplicationName"}
+"""Parameters of an address that PostgreSQL's JDBC driver calls otherwise than libpq."""
+
+NO_TLS_FILES = TlsFiles()
 _CONNECT_SECONDS = 10
 _DENIED = ("password authentication failed", "permission denied", "does not exist", "no password supplied")
 
 
-def database_url(setting: str, uri: str, username: str, password: SecretStr) -> URL:
-    """The address for SQLAlchemy, with user and password where the settings give them.
+def database_url(setting: str, uri: str, username: str, password: SecretStr, files: TlsFiles = NO_TLS_FILES) -> URL:
+    """The address for SQLAlchemy, with user, password and files for TLS where the settings give them.
 
     Args:
         setting: name of the variable that holds `uri`, for messages.
+        files: parameters in `uri`, such as sslmode, override theirs.
 
     Raises:
         ConfigurationError: neither sqlite:///PATH nor postgresql://….
@@ -35,10 +47,13 @@ def database_url(setting: str, uri: str, username: str, password: SecretStr) -> 
     if uri.startswith("sqlite:///"):
         path = uri.removeprefix("sqlite:///").partition("?")[0]
         if "://" in path:
-            raise ConfigurationError(f"{setting}={uri}: SQLite needs a local file; elsewhere use postgresql://…")
+            raise ConfigurationError(
+                f"{setting}={masked(uri)}: SQLite needs a local file; elsewhere use postgresql://…"
+            )
         return make_url(f"sqlite:///{Path(path).expanduser().resolve()}")
     if scheme != "postgresql":
-        raise ConfigurationError(f"{setting}: {scheme}:// is not supported; use sqlite:///PATH or postgresql://…")
+        shown = f"{scheme}://" if scheme.replace("+", "").isalnum() else "this address"  # it may have a password
+        raise ConfigurationError(f"{setting}: {shown} is not supported; use sqlite:///PATH or postgresql://…")
     try:
         url = make_url(uri)
     except (ArgumentError, ValueError):
@@ -47,7 +62,27 @@ def database_url(setting: str, uri: str, username: str, password: SecretStr) -> 
         ) from None
     if username:
         url = url.set(username=username, password=password.get_secret_value())
-    return url
+    return url.set(query=tls.postgresql(files) | url.query)
+
+
+def catalog_url(archive: ArchiveSettings) -> URL:
+    """The address of the archive's catalog, for pyiceberg and for Spark. Raises as `database_url`."""
+    user, password = archive.catalog_username, archive.catalog_password
+    return database_url("ARCHIVE_CATALOG_URI", archive.catalog_uri, user, password, archive.tls)
+
+
+def jdbc_uri(url: URL) -> str:
+    """Return the JDBC form of an address from `database_url`, without user and password."""
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return f"jdbc:sqlite:{path}?busy_timeout=10000&journal_mode=WAL"
+    query = {_JDBC_NAMES.get(name, name): value for name, value in url.query.items()}
+    if isinstance(key := query.get("sslkey"), str):
+        query["sslkey"] = str(private_file("catalog-key.pk8", tls.jdbc_key(key)))
+    host = f"[{url.host}]" if ":" in (url.host or "") else url.host
+    address = f"jdbc:postgresql://{host}:{url.port or 5432}/{quote(url.database or '')}"
+    return f"{address}?{urlencode(query, doseq=True)}" if query else address
 
 
 class Database:
@@ -63,7 +98,7 @@ class Database:
 
     def __init__(self, setting: str, url: URL) -> None:
         self._setting = setting
-        self.where = url.render_as_string(hide_password=True)
+        self.where = masked(url.render_as_string(hide_password=True))
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._url = url
         self._engine: Engine | None = None

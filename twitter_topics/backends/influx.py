@@ -13,6 +13,7 @@ import requests
 from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
+from twitter_topics.backends import tls
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.settings import InfluxSettings
 
@@ -24,6 +25,7 @@ LONG_TIMEOUT_S = (5.0, 30.0)
 SHORT_TIMEOUT_S = (2.0, 5.0)
 """For what may as well be written later."""
 
+_USER = "INFLUXDB_USERNAME and INFLUXDB_PASSWORD"
 _CLIENT_ERRORS = (requests.RequestException, InfluxDBServerError, InfluxDBClientError)
 _RETRYABLE_CODES = {408, 429}
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
@@ -50,17 +52,19 @@ class InfluxStore:
         password = settings.password.get_secret_value()
         basic = base64.b64encode(f"{settings.username}:{password}".encode()).decode()
         self._hidden = (password, basic) if password else ()
+        reads = settings.username and settings.username == settings.read_username
+        self._user = "INFLUXDB_READ_USERNAME and INFLUXDB_READ_PASSWORD" if reads else _USER
         self._client = InfluxDBClient(
             host=url.hostname,
             port=url.port or 8086,
             path=url.path.strip("/"),
             ssl=url.scheme == "https",
-            verify_ssl=True,
             username=settings.username or None,
             password=password or None,
             database=settings.database,
             timeout=timeout_s,
             retries=2,  # the second try takes a new connection where the server has dropped a kept one
+            **tls.influxdb(settings.tls),
         )
 
     def close(self) -> None:
@@ -104,9 +108,7 @@ class InfluxStore:
         if isinstance(error, (requests.RequestException, InfluxDBServerError)) or code in _RETRYABLE_CODES:
             return RetryableError(f"{self.where} did not {doing}: {self._reason(error)}")
         if code in {401, 403}:
-            return ConfigurationError(
-                f"{self.where} rejected INFLUXDB_USERNAME and INFLUXDB_PASSWORD: {self._reason(error)}"
-            )
+            return ConfigurationError(f"{self.where} rejected {self._user}: {self._reason(error)}")
         if code == 404 or "database not found" in str(error):
             return RetryableError(f"{self.where} has no database {self._database} (any more)")
         return IntegrityError(f"{self.where} rejected a {doing}: {self._reason(error)}")

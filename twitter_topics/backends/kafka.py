@@ -14,6 +14,7 @@ from kafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from twitter_topics.backends import tls
 from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import ConfigurationError, RetryableError
 
@@ -32,7 +33,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers.split(","),
         "security_protocol": settings.security_protocol,
-    }
+    } | tls.kafka_python(settings.tls)
     if settings.sasl_mechanism:
         options |= {
             "sasl_mechanism": settings.sasl_mechanism,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import boto3
 from botocore.config import Config
 
+from twitter_topics.backends import tls
+
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
@@ -40,6 +42,7 @@ def s3_client(settings: S3Settings, patience: Patience = PATIENT) -> S3Client:
             connect_timeout=patience.connect_s,
             read_timeout=patience.read_s,
         ),
+        **tls.boto3(settings.tls),
     )
 
 

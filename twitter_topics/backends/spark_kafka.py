@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from twitter_topics.backends import tls
 from twitter_topics.backends.kafka_offsets import TopicEnds, lag
 from twitter_topics.backends.spark_files import names, read_text
 from twitter_topics.errors import RetryableError
@@ -30,7 +31,7 @@ def kafka_options(settings: KafkaSettings) -> dict[str, str]:
     options = {
         "kafka.bootstrap.servers": settings.bootstrap_servers,
         "kafka.security.protocol": settings.security_protocol,
-    }
+    } | {f"kafka.{name}": value for name, value in tls.kafka_jvm(settings.tls).items()}
     if settings.sasl_mechanism:
         module = "plain.PlainLoginModule" if settings.sasl_mechanism == "PLAIN" else "scram.ScramLoginModule"
         user, password = settings.sasl_username, settings.sasl_password.get_secret_value()

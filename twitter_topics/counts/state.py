@@ -79,7 +79,7 @@ class CountsState:
             ConfigurationError: COUNTS_DATABASE_URI is not an address of a database.
         """
         counts = settings.counts
-        url = database_url(SETTING, counts.database_uri, counts.database_username, counts.database_password)
+        url = database_url(SETTING, counts.database_uri, counts.database_username, counts.database_password, counts.tls)
         return cls(Database(SETTING, url), settings.kafka.processed_topic)
 
     @property

@@ -16,6 +16,7 @@ import requests
 import tenacity
 
 from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.settings import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -115,10 +116,11 @@ def _fetch(session: requests.Session, download: Download, progress: ByteProgress
     try:
         attempts(_continue, session, download, progress)
     except requests.RequestException as error:
-        raise RetryableError(f"{download.url} cannot be fetched: {error}") from error
+        # requests repeats the URL, and one of a mirror may have a password
+        raise RetryableError(masked(f"{download.url} cannot be fetched: {error}")) from None
     if sha256(download.partial) != download.sha256:
         download.partial.unlink()
-        raise IntegrityError(f"{download.url} is not the locked file: its sha256 differs")
+        raise IntegrityError(masked(f"{download.url} is not the locked file: its sha256 differs"))
     download.partial.replace(download.path)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from elasticsearch import ApiError, AuthenticationException, Elasticsearch, NotFoundError
 
+from twitter_topics.backends import tls
 from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.search.bulk import Answer, Attempt, single_request
@@ -253,6 +254,7 @@ def elasticsearch_client(settings: ElasticsearchSettings) -> Elasticsearch:
         request_timeout=30,
         max_retries=0,
         retry_on_timeout=False,
+        **tls.elasticsearch(settings.tls),
     )
 
 

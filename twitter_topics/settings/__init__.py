@@ -5,24 +5,22 @@ environment.
 """
 
 from twitter_topics.settings.loading import Settings, inherited, provide_defaults
+from twitter_topics.settings.networks import BlueskySettings, MastodonSettings, TwitterSettings, XSettings
 from twitter_topics.settings.paths import PROJECT
 from twitter_topics.settings.sections import (
     REPLAY_ARCHIVE,
     ArchiveSettings,
-    BlueskySettings,
     ElasticsearchSettings,
     InfluxSettings,
     KafkaSettings,
     LocalSettings,
-    MastodonSettings,
     ProducerSettings,
     S3Settings,
     SparkSettings,
     SpeedSettings,
     TopicsSettings,
-    TwitterSettings,
-    XSettings,
 )
+from twitter_topics.settings.values import masked
 
 __all__ = [
     "PROJECT",
@@ -43,5 +41,6 @@ __all__ = [
     "TwitterSettings",
     "XSettings",
     "inherited",
+    "masked",
     "provide_defaults",
 ]

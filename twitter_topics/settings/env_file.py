@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import paths
@@ -58,6 +58,11 @@ class _EnvFileSource(DotEnvSettingsSource):
             if marker and isinstance(values.get(name), str):
                 values[name] = paths.absolute(values[name], self.env_file.parent, marker)
         return values
+
+
+def section_config(prefix: str) -> SettingsConfigDict:
+    """Return the model_config of a section whose variables begin with the prefix."""
+    return SettingsConfigDict(env_prefix=prefix, frozen=True, extra="ignore", env_ignore_empty=True)
 
 
 class Section(BaseSettings):

@@ -12,25 +12,23 @@ from pydantic_settings import BaseSettings, SettingsError
 
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings.env_file import env_file
+from twitter_topics.settings.networks import BlueskySettings, MastodonSettings, TwitterSettings, XSettings
 from twitter_topics.settings.sections import (
     ArchiveSettings,
-    BlueskySettings,
     CountsSettings,
     ElasticsearchSettings,
     InfluxSettings,
     KafkaSettings,
     LocalSettings,
     LogSettings,
-    MastodonSettings,
     ProducerSettings,
     S3Settings,
     SecretsSettings,
     SparkSettings,
     SpeedSettings,
     TopicsSettings,
-    TwitterSettings,
-    XSettings,
 )
+from twitter_topics.settings.values import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,7 +64,7 @@ def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
 
 def _shown(error: Any) -> str:
     secret = any(word in str(error["loc"]).lower() for word in ("password", "secret", "key", "token"))
-    return "a hidden value" if secret else repr(error.get("input"))
+    return "a hidden value" if secret else masked(repr(error.get("input")))
 
 
 class _SectionAttribute(cached_property[_Section]):

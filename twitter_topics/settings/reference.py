@@ -26,7 +26,7 @@ EXAMPLE = PROJECT / ".env.example"
 
 _PAGE_HEAD = """\
 # Settings
-`make docs` writes this page from the descriptions in `twitter_topics/settings/sections.py`.
+`make docs` writes this page from the descriptions in `twitter_topics/settings`.
 
 Each setting is an environment variable. What the environment does not set comes from `.env` in the project's folder
 ([an example](../.env.example)), then from files of secrets (`TWITTER_TOPICS_SECRETS_DIR`), then from the defaults

@@ -1,32 +1,37 @@
-"""Every setting: its name, type, default and meaning."""
+"""Every setting, except the networks': its name, type, default and meaning."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from twitter_topics.settings.env_file import Section
+from twitter_topics.settings.env_file import Section, section_config
 from twitter_topics.settings.paths import IsPath
+from twitter_topics.settings.values import (
+    CaFile,
+    ClientCertificateFile,
+    ClientKeyFile,
+    HostPorts,
+    HttpUrl,
+    Name,
+    PathOrUrl,
+    TlsFiles,
+    check_url,
+)
 from twitter_topics.sources import SOURCES
 
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(:\d+)?(/.*)?$")]
-HostPorts = Annotated[str, StringConstraints(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-PathOrUrl = Annotated[str, IsPath()]
-
-
-def _section(prefix: str) -> SettingsConfigDict:
-    return SettingsConfigDict(env_prefix=prefix, frozen=True, extra="ignore", env_ignore_empty=True)
+_CA_FILE = "PEM file of the CAs that the server's certificate is checked with; empty = the system's"
+_KEY_FILE = "PEM file of the client certificate's key, unencrypted; empty = it is in the certificate's file"
+_CERTIFICATE_FILE = "PEM file of the client certificate; empty = none"
 
 
 class SecretsSettings(Section):
     """Settings in files, as Docker and Kubernetes mount secrets: one file per setting, named like its variable."""
 
-    model_config = _section("TWITTER_TOPICS_")
+    model_config = section_config("TWITTER_TOPICS_")
 
     secrets_dir: PathOrUrl = Field(
         "", description="folder such as /run/secrets; the environment and .env override its files"
@@ -36,7 +41,7 @@ class SecretsSettings(Section):
 class LogSettings(Section):
     """Log lines of producers, streaming apps and batch jobs."""
 
-    model_config = _section("TWITTER_TOPICS_LOG_")
+    model_config = section_config("TWITTER_TOPICS_LOG_")
 
     format: Literal["text", "json"] = Field("text", description="json: one JSON object per line")
 
@@ -44,7 +49,7 @@ class LogSettings(Section):
 class KafkaSettings(Section):
     """The Kafka cluster and its topics."""
 
-    model_config = _section("KAFKA_")
+    model_config = section_config("KAFKA_")
 
     bootstrap_servers: HostPorts = Field("127.0.0.1:19092", description="HOST:PORT of the brokers, comma-separated")
     partitions: int = Field(4, ge=1, le=1000, description="partitions of each new topic")
@@ -58,22 +63,40 @@ class KafkaSettings(Section):
         "PLAINTEXT", description="security of the connection to the brokers"
     )
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "", description="needed with SASL_PLAINTEXT and SASL_SSL"
+        "", validate_default=True, description="needed with SASL_PLAINTEXT and SASL_SSL"
     )
-    sasl_username: str = Field("", description="user for SASL")
+    sasl_username: str = Field("", validate_default=True, description="user for SASL")
     sasl_password: SecretStr = Field(SecretStr(""), description="password for SASL")
+    ca_file: CaFile = Field("", description=_CA_FILE)
+    client_key_file: ClientKeyFile = Field("", description=_KEY_FILE)
+    client_certificate_file: ClientCertificateFile = Field("", validate_default=True, description=_CERTIFICATE_FILE)
+
+    @field_validator("sasl_mechanism", "sasl_username")
+    @classmethod
+    def _needed_with_sasl(cls, value: str, info: ValidationInfo) -> str:
+        protocol = info.data.get("security_protocol", "")
+        if not value and protocol.startswith("SASL_"):
+            raise ValueError(f"needed with KAFKA_SECURITY_PROTOCOL={protocol}")
+        return value
+
+    @property
+    def tls(self) -> TlsFiles:
+        """Files for TLS."""
+        certificate = self.client_certificate_file
+        return TlsFiles(self.ca_file, certificate, self.client_key_file or certificate)
 
 
 class S3Settings(Section):
     """The object store for archive and models. An empty endpoint means AWS."""
 
-    model_config = _section("S3_") | SettingsConfigDict(env_ignore_empty=False)
+    model_config = section_config("S3_") | SettingsConfigDict(env_ignore_empty=False)
 
     endpoint_url: str = Field("http://127.0.0.1:19000", description="URL of the server; empty = AWS")
     region: str = Field("us-east-1", description="region of the bucket")
     bucket: Name = Field("tweets", description="bucket for archive and models")
     access_key_id: str = Field("", description="empty = the AWS SDK's own credential chain")
     secret_access_key: SecretStr = Field(SecretStr(""), description="secret of S3_ACCESS_KEY_ID")
+    ca_file: CaFile = Field("", description=_CA_FILE)
 
     @field_validator("endpoint_url")
     @classmethod
@@ -81,57 +104,113 @@ class S3Settings(Section):
         if value and not value.startswith(("http://", "https://")):
             msg = "give a URL such as https://s3.example.org, or leave it empty for AWS"
             raise ValueError(msg)
-        return value.rstrip("/")
+        return check_url(value).rstrip("/")
+
+    @property
+    def tls(self) -> TlsFiles:
+        """Files for TLS. There is no client certificate: S3 identifies a client by its key."""
+        return TlsFiles(self.ca_file)
 
 
 class ArchiveSettings(Section):
     """The Iceberg catalog of the archive. The warehouse is a folder in the bucket."""
 
-    model_config = _section("ARCHIVE_")
+    model_config = section_config("ARCHIVE_")
 
     catalog_uri: PathOrUrl = Field(
         "sqlite:///.local/archive/catalog.db", description="sqlite:///PATH or postgresql://…"
     )
     catalog_username: str = Field("", description="user of a PostgreSQL catalog")
     catalog_password: SecretStr = Field(SecretStr(""), description="password of a PostgreSQL catalog")
+    catalog_ca_file: CaFile = Field("", description=_CA_FILE)
+    catalog_client_key_file: ClientKeyFile = Field("", description=_KEY_FILE)
+    catalog_client_certificate_file: ClientCertificateFile = Field(
+        "", validate_default=True, description=_CERTIFICATE_FILE
+    )
     warehouse_prefix: Name = Field("lake", description="folder of the tables in the bucket")
     catalog_name: Name = Field("lake", description="name of the catalog in Spark and in the catalog database")
+
+    @property
+    def tls(self) -> TlsFiles:
+        """Files for TLS."""
+        certificate = self.catalog_client_certificate_file
+        return TlsFiles(self.catalog_ca_file, certificate, self.catalog_client_key_file or certificate)
 
 
 class ElasticsearchSettings(Section):
     """The search index."""
 
-    model_config = _section("ELASTICSEARCH_")
+    model_config = section_config("ELASTICSEARCH_")
 
     url: HttpUrl = Field("http://127.0.0.1:19200", description="URL of the cluster")
     username: str = Field("", description="user, unless there is an API key")
     password: SecretStr = Field(SecretStr(""), description="password of ELASTICSEARCH_USERNAME")
     api_key: SecretStr = Field(SecretStr(""), description="API key; overrides user and password")
+    ca_file: CaFile = Field("", description=_CA_FILE)
+    client_key_file: ClientKeyFile = Field("", description=_KEY_FILE)
+    client_certificate_file: ClientCertificateFile = Field("", validate_default=True, description=_CERTIFICATE_FILE)
     index_prefix: Name = Field("tweets", description="the index of a day is PREFIX-YYYY.MM.DD")
     retention_days: int = Field(14, ge=1, le=3650, description="age in days at which a daily index is deleted")
     shards: int = Field(1, ge=1, le=100, description="primary shards of each daily index")
     replicas: int = Field(0, ge=0, le=5, description="replicas of each shard")
 
+    @property
+    def tls(self) -> TlsFiles:
+        """Files for TLS."""
+        certificate = self.client_certificate_file
+        return TlsFiles(self.ca_file, certificate, self.client_key_file or certificate)
+
 
 class CountsSettings(Section):
     """The database with the state of the counts; InfluxDB shows them."""
 
-    model_config = _section("COUNTS_")
+    model_config = section_config("COUNTS_")
 
     database_uri: PathOrUrl = Field("sqlite:///.local/counts/counts.db", description="sqlite:///PATH or postgresql://…")
     database_username: str = Field("", description="user, when the address names none")
     database_password: SecretStr = Field(SecretStr(""), description="password of that user")
+    database_ca_file: CaFile = Field("", description=_CA_FILE)
+    database_client_key_file: ClientKeyFile = Field("", description=_KEY_FILE)
+    database_client_certificate_file: ClientCertificateFile = Field(
+        "", validate_default=True, description=_CERTIFICATE_FILE
+    )
+
+    @property
+    def tls(self) -> TlsFiles:
+        """Files for TLS."""
+        certificate = self.database_client_certificate_file
+        return TlsFiles(self.database_ca_file, certificate, self.database_client_key_file or certificate)
 
 
 class InfluxSettings(Section):
     """The time series of counts."""
 
-    model_config = _section("INFLUXDB_")
+    model_config = section_config("INFLUXDB_")
 
     url: HttpUrl = Field("http://127.0.0.1:18086", description="URL of a server with the 1.x API")
     database: Name = Field("twitter_topics", description="database of the series")
     username: str = Field("", description="user; empty = no authentication")
     password: SecretStr = Field(SecretStr(""), description="password of INFLUXDB_USERNAME")
+    read_username: str = Field(
+        "",
+        description="user that may only read, for the page Topics and `twitter-topics topics`; empty = the other one",
+    )
+    read_password: SecretStr = Field(SecretStr(""), description="password of INFLUXDB_READ_USERNAME")
+    ca_file: CaFile = Field("", description=_CA_FILE)
+    client_key_file: ClientKeyFile = Field("", description=_KEY_FILE)
+    client_certificate_file: ClientCertificateFile = Field("", validate_default=True, description=_CERTIFICATE_FILE)
+
+    @property
+    def tls(self) -> TlsFiles:
+        """Files for TLS."""
+        certificate = self.client_certificate_file
+        return TlsFiles(self.ca_file, certificate, self.client_key_file or certificate)
+
+    def for_reading(self) -> InfluxSettings:
+        """Return the settings of the user that may only read, if there is one."""
+        if not self.read_username:
+            return self
+        return self.model_copy(update={"username": self.read_username, "password": self.read_password})
 
 
 REPLAY_ARCHIVE = "archive"
@@ -141,7 +220,7 @@ REPLAY_ARCHIVE = "archive"
 class ProducerSettings(Section):
     """The producer's source."""
 
-    model_config = _section("PRODUCER_")
+    model_config = section_config("PRODUCER_")
 
     source: str = Field(
         "synthetic", description=f"one of {', '.join(SOURCES)}; several, comma-separated, run side by side"
@@ -202,85 +281,10 @@ class ProducerSettings(Section):
         return self.metrics_port and self.metrics_port + self.sources.index(name)
 
 
-class TwitterSettings(Section):
-    """Credentials and filter of a v1.1 stream."""
-
-    model_config = _section("TWITTER_")
-
-    consumer_key: SecretStr = Field(SecretStr(""), description="OAuth 1.0a credential")
-    consumer_secret: SecretStr = Field(SecretStr(""), description="OAuth 1.0a credential")
-    access_token: SecretStr = Field(SecretStr(""), description="OAuth 1.0a credential")
-    access_token_secret: SecretStr = Field(SecretStr(""), description="OAuth 1.0a credential")
-    track: str = Field("", description="comma-separated phrases")
-    languages: str = Field("", description="comma-separated BCP 47 codes")
-    stream_url: HttpUrl = Field("https://stream.twitter.com/1.1", description="base URL of the stream")
-    api_url: str = Field(
-        "",
-        pattern=r"^(https?://\S+)?$",
-        description="base of account/verify_credentials.json; empty = TWITTER_STREAM_URL with api. instead of stream.",
-    )
-
-
-class XSettings(Section):
-    """X API v2: the filtered stream, its rules and spending caps."""
-
-    model_config = _section("X_")
-
-    bearer_token: SecretStr = Field(SecretStr(""), description="app-only bearer token of a paid project")
-    api_url: HttpUrl = Field("https://api.x.com", description="base URL of the API")
-    rules_file: PathOrUrl = Field(
-        "", description="YAML file of stream rules; `twitter-topics sources rules` applies it"
-    )
-    backfill_minutes: int = Field(0, ge=0, le=5, description="minutes to request after a short gap; Enterprise only")
-    daily_cap_posts: int = Field(0, ge=0, description="maximum posts per UTC day; 0 = no cap")
-    monthly_cap_posts: int = Field(0, ge=0, description="maximum posts per UTC month; 0 = no cap")
-    monthly_cap_dollars: float = Field(50.0, ge=0, description="maximum spending per UTC month; 0 = no cap")
-    dollars_per_post: float = Field(0.005, ge=0, description="price per post read (pay-per-use, 2026)")
-    dollars_per_user: float = Field(0.01, ge=0, description="price per user read: an author delivered with a post")
-    authors: bool = Field(True, description="request each post's author (name and followers) at the price of a user")
-    compliance: bool = Field(False, description="let tweet_deletions ask X daily which archived tweets no longer exist")
-
-
-class BlueskySettings(Section):
-    """Bluesky's Jetstream: free, live, no key."""
-
-    model_config = _section("BLUESKY_")
-
-    hosts: str = Field(
-        "wss://jetstream1.us-east.bsky.network,wss://jetstream2.us-east.bsky.network,"
-        "wss://jetstream1.us-west.bsky.network,wss://jetstream2.us-west.bsky.network",
-        pattern=r"^wss?://[^\s,]+(,wss?://[^\s,]+)*$",
-        description="tried in this order; fails over to the next when one is down",
-    )
-    wire: Literal["v1", "v2"] = Field("v1", description="protocol version; v2 reports a cursor that is too old")
-    collections: str = Field("app.bsky.feed.post", description="comma-separated; only posts become tweets")
-    languages: str = Field(
-        "", description="comma-separated BCP 47 codes; empty = all, including posts without a language"
-    )
-    dids: str = Field("", description="comma-separated accounts; empty = all")
-    compress: bool = Field(True, description="v1: permessage-deflate, v2: zstd with the host's dictionary")
-    rewind_seconds: int = Field(5, ge=0, le=3600, description="seconds to rewind after changing host")
-
-
-class MastodonSettings(Section):
-    """A Mastodon server's streaming API. Needs a token since 4.2."""
-
-    model_config = _section("MASTODON_")
-
-    url: HttpUrl = Field("https://mastodon.social", description="URL of the server")
-    access_token: SecretStr = Field(SecretStr(""), description="token of an account there, with scope read:statuses")
-    stream: str = Field(
-        "public",
-        pattern=r"^(public|public/local|public/remote|hashtag/\w+|hashtag/local/\w+)$",
-        description="public, public/local, public/remote, hashtag/NAME, hashtag/local/NAME",
-    )
-    languages: str = Field("", description="comma-separated codes; empty = all")
-
-
 class SpeedSettings(Section):
     """The two streaming apps."""
 
-    model_config = _section("SPEED_")
+    model_config = section_config("SPEED_")
 
     checkpoint_dir: PathOrUrl = Field(".local/checkpoints", description="folder or s3a:// prefix")
     health_dir: Path = Field(Path(".local/health"), description="folder of the status reports")
@@ -314,7 +318,7 @@ class SpeedSettings(Section):
 class TopicsSettings(Section):
     """Training and promotion of topic models."""
 
-    model_config = _section("TOPICS_")
+    model_config = section_config("TOPICS_")
 
     trainer: Literal["gsdmm", "spark-lda"] = Field("gsdmm", description="training algorithm; spark-lda is the baseline")
     k: int = Field(20, ge=2, le=200, description="number of topics")
@@ -332,7 +336,7 @@ class TopicsSettings(Section):
 class SparkSettings(Section):
     """The project's Spark sessions."""
 
-    model_config = _section("SPARK_")
+    model_config = section_config("SPARK_")
 
     jars_dir: Path = Field(Path(".local/jars/spark"), description="folder of the connector jars")
     shuffle_partitions: int = Field(2, ge=1, description="partitions after a shuffle")
@@ -341,12 +345,23 @@ class SparkSettings(Section):
         description="for the streaming apps, one slot of which is the archiver's; Airflow's jobs use the connection "
         "spark_default",
     )
+    driver_host: str = Field(
+        "", description="on a cluster: name or address at which executors reach this machine; empty = its host name"
+    )
+    driver_bind_address: str = Field(
+        "", description="on a cluster: address at which drivers listen; empty = SPARK_DRIVER_HOST"
+    )
+
+
+def is_local(master: str) -> bool:
+    """Return whether a Spark master runs everything in the driver's process."""
+    return master.startswith("local")
 
 
 class LocalSettings(Section):
     """The local stack: real servers as supervised processes on this machine."""
 
-    model_config = _section("LOCAL_")
+    model_config = section_config("LOCAL_")
 
     state_dir: Path = Field(Path(".local"), description="data, logs and secrets of the stack")
     port_offset: int = Field(

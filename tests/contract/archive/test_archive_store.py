@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.archive_table import Record, append, make_table, redact
-from twitter_topics.archive.catalog import sqlalchemy_uri
 from twitter_topics.archive.reader import ArchiveCounts, ArchiveStore, HourFiles
+from twitter_topics.backends.database import catalog_url
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings
@@ -119,11 +119,15 @@ def test_snapshots_and_files(place: tuple[Settings, str]) -> None:
     assert list(store.files_per_hour()) == [NOON, NOON + HOUR]
 
 
+def shown(settings: Settings) -> str:
+    return catalog_url(settings.archive).render_as_string(hide_password=False)
+
+
 def test_catalog_uris(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ARCHIVE_CATALOG_URI: mysql://"):
-        sqlalchemy_uri(Settings({"ARCHIVE_CATALOG_URI": "mysql://x/y"}).archive)
+        catalog_url(Settings({"ARCHIVE_CATALOG_URI": "mysql://x/y"}).archive)
     given = {"ARCHIVE_CATALOG_USERNAME": "me", "ARCHIVE_CATALOG_PASSWORD": "p@ss:word"}
     postgres = Settings({"ARCHIVE_CATALOG_URI": "postgresql://db.example.org/lake", **given})
-    assert sqlalchemy_uri(postgres.archive) == "postgresql://me:p%40ss%3Aword@db.example.org/lake"
+    assert shown(postgres) == "postgresql://me:p%40ss%3Aword@db.example.org/lake"
     local = Settings({"ARCHIVE_CATALOG_URI": f"sqlite:///{tmp_path}/../catalog.db"})
-    assert sqlalchemy_uri(local.archive) == f"sqlite:///{tmp_path.parent}/catalog.db"
+    assert shown(local) == f"sqlite:///{tmp_path.parent}/catalog.db"

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import random
-import shutil
-import signal
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
-from tests.waiting import until
+from tests.postgresql import running_postgresql
 from twitter_topics.backends.database import Database
 from twitter_topics.counts.batch import Lane
 from twitter_topics.counts.state import CountsState
@@ -34,7 +27,6 @@ from twitter_topics.testing.aggregation import (
     true_hours,
     true_panes,
 )
-from twitter_topics.testing.broker import free_ports
 from twitter_topics.testing.counts import MemoryView
 
 pytestmark = pytest.mark.contract
@@ -42,50 +34,11 @@ pytestmark = pytest.mark.contract
 LANE = Lane(RAW, 0, 0)
 
 
-def _programs() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    on_path = shutil.which("postgres")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[URL]:
-    """A cluster of its own. PostgreSQL does not run as root: then it runs as the user of its package."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    port, _ = free_ports()
-    as_user: dict[str, object] = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
-    with tempfile.TemporaryDirectory() as folder:
-        if as_user:
-            os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
-        run = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **as_user}
-        init = [str(programs / "initdb"), "-D", f"{folder}/data", "-U", "counts", "-A", "trust", "-E", "UTF8"]
-        subprocess.run([*init, "--no-sync"], check=True, **run)  # type: ignore[call-overload]
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
-        start = [str(programs / "postgres"), "-D", f"{folder}/data", "-p", str(port), *options]
-        process = subprocess.Popen(start, **run)  # type: ignore[call-overload]
-        url = make_url(f"postgresql://counts@127.0.0.1:{port}/postgres")
-        try:
-            _wait_for(url)
-            yield url
-        finally:
-            process.send_signal(signal.SIGINT)  # without waiting for clients
-            process.wait(timeout=60)
-
-
-def _wait_for(url: URL) -> None:
-    database = Database("X", url)
-
-    def answers() -> bool:
-        try:
-            with database.transaction():
-                return True
-        except RetryableError:
-            return False
-
-    until(answers, 60, "PostgreSQL answers", pause=0.1)
-    database.close()
+    """A cluster of its own."""
+    with running_postgresql() as url:
+        yield url
 
 
 @pytest.fixture

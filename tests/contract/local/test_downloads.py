@@ -136,3 +136,12 @@ def test_a_busy_server_is_asked_five_times(server: Server, tmp_path: Path) -> No
     with pytest.raises(RetryableError, match="503"):
         fetch_all([download(server, tmp_path)])
     assert len(server.asked) == 5
+
+
+def test_the_password_of_a_mirror_is_not_shown(server: Server, tmp_path: Path) -> None:
+    server.status = 404
+    server.url = server.url.replace("http://", "http://me:canary@")
+    with pytest.raises(RetryableError, match="404") as caught:
+        fetch_all([download(server, tmp_path)])
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None

@@ -1,0 +1,107 @@
+"""Types of settings: addresses, names and PEM files, with the checks that they need."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, StringConstraints, ValidationInfo
+
+from twitter_topics.settings.paths import IsPath
+
+_USER = re.compile(r"//\S*@")
+_SECRET_PARAMETERS = re.compile(r"(?i)([?&](?:[a-z_-]*password|secret|token|[a-z_-]*key)=)[^&\s'\"]+")
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """Paths of PEM files for one server; empty = none. Key and certificate may be the same file."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
+def masked(text: str) -> str:
+    """Return a text in which URLs show no credentials, wherever the URL has them."""
+    return _SECRET_PARAMETERS.sub(r"\1***", _USER.sub("//***@", text))
+
+
+def check_url(value: str) -> str:
+    """Return an http(s) or ws(s) URL unchanged.
+
+    Raises:
+        ValueError: it contains credentials, or its port is not a number.
+    """
+    parts = urlsplit(value)
+    if "@" in parts.netloc or _SECRET_PARAMETERS.search(value):
+        raise ValueError("a URL must not contain credentials; use the settings for user, password, key or token")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the port must be a number up to 65535") from None
+    return value
+
+
+def _used(info: ValidationInfo) -> None:
+    """Reject TLS files for a connection that would not use them."""
+    given = info.data
+    if "SSL" not in given.get("security_protocol", "SSL"):
+        raise ValueError("used only with KAFKA_SECURITY_PROTOCOL=SSL or SASL_SSL")
+    if any(given.get(name, "").startswith("http://") for name in ("url", "endpoint_url")):
+        raise ValueError("used only with a URL that begins with https://")
+    if any(given.get(name, "").startswith("sqlite:") for name in ("catalog_uri", "database_uri")):
+        raise ValueError("used only with a postgresql:// address")
+
+
+def _ca_file(value: str, info: ValidationInfo) -> str:
+    if value:
+        _used(info)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(cafile=value)
+        except OSError as error:  # an SSLError is one
+            raise ValueError(f"{value} is not a readable PEM file of certificates ({_reason(error)})") from None
+    return value
+
+
+def _key_file(value: str) -> str:
+    if value and not Path(value).is_file():
+        raise ValueError(f"{value} does not exist")
+    return value
+
+
+def _certificate_file(value: str, info: ValidationInfo) -> str:
+    key = info.data.get((info.field_name or "").replace("certificate", "key"), "")
+    if key and not value:
+        raise ValueError("needed with the key file")
+    if value:
+        _used(info)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_cert_chain(value, key or value, password="")
+        except (OSError, ValueError) as error:
+            problem = f"{value} and {key or value} are not a PEM certificate and its unencrypted key"
+            raise ValueError(f"{problem} ({_reason(error)})") from None
+    return value
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+
+
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/.*)?$"), AfterValidator(check_url)]
+HostPorts = Annotated[str, StringConstraints(pattern=r"^[^\s,:@]+:\d+(,[^\s,:@]+:\d+)*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+PathOrUrl = Annotated[str, IsPath()]
+
+CaFile = Annotated[str, IsPath(), AfterValidator(_ca_file)]
+"""PEM certificates. Must come after the address in its section."""
+
+ClientKeyFile = Annotated[str, IsPath(), AfterValidator(_key_file)]
+ClientCertificateFile = Annotated[str, IsPath(), AfterValidator(_certificate_file)]
+"""A PEM certificate (chain), with its key unless there is a file for that. Must come after the key in its section."""
