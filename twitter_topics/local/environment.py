@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from twitter_topics.backends import tls
 from twitter_topics.local import secrets
 from twitter_topics.local.layout import JARS, Layout
 from twitter_topics.local.ports import Ports
 from twitter_topics.settings import PROJECT, Settings, inherited, provide_defaults
 from twitter_topics.settings.env_file import ENV_FILE_VARIABLE, path_marker
 from twitter_topics.settings.paths import absolute
+from twitter_topics.settings.sections import is_local
 from twitter_topics.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ _FROM_CALLER = (
     *("HOME", "USER", "LOGNAME", "TZ"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
+    "SPARK_CONF_DIR",
 )
+INFLUXDB_READER = "reader"
 _NOT_FOR_SERVICES = ("secrets", "local")
 _LONGEST_TMPDIR = 60  # Python's multiprocessing creates sockets there, and a socket's path is limited to 108 bytes
 _STREAM_SETTINGS = (
@@ -39,15 +43,20 @@ _STREAM_SETTINGS = (
     *("SPEED_", "SPARK_", "TOPICS_"),
     "TWITTER_TOPICS_LOG_",
 )
+_PAGE_SETTINGS = (
+    *("S3_", "INFLUXDB_URL", "INFLUXDB_DATABASE", "INFLUXDB_READ_", "INFLUXDB_CA_FILE", "INFLUXDB_CLIENT_"),
+    *("SPEED_", "TOPICS_", "TWITTER_TOPICS_LOG_"),
+)
 _PRODUCER_SETTINGS = ("TWITTER_TOPICS_LOG_", "KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_")
 SETTINGS_OF = {
     **{name: (*_PRODUCER_SETTINGS, *source.settings) for name, source in SOURCES.items()},
     "stream": _STREAM_SETTINGS,
     "airflow": (*_STREAM_SETTINGS, "PRODUCER_SOURCE", "X_"),
+    "page": _PAGE_SETTINGS,
     "server": (),
 }
 """Which settings a kind of service sees: a server none, a producer (by its source) the credentials of its own network.
-Airflow watches the producers, and its DAG tweet_deletions asks X."""
+Airflow watches the producers, and its DAG tweet_deletions asks X. The page, in Airflow's api-server, only reads."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +84,23 @@ def addresses(settings: Settings, layout: Layout, ports: Ports, known: Mapping[s
         if given.get(name, own) == own:
             local.add(server)
             variables = {name: own} | credentials | variables
-    return Addresses(variables, frozenset(local))
+    return Addresses(_reader(variables) | variables, frozenset(local))
+
+
+def _reader(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the user as which the page reads: where there is no own one, the one of all others."""
+    if variables.get("INFLUXDB_READ_USERNAME") or "INFLUXDB_USERNAME" not in variables:
+        return {}
+    names = ("USERNAME", "PASSWORD")
+    return {f"INFLUXDB_READ_{name}": variables.get(f"INFLUXDB_{name}", "") for name in names}
 
 
 def _own_servers(ports: Ports, known: Mapping[str, str]) -> dict[str, tuple[str, str, dict[str, str]]]:
     """Return, by server, the variable of its address, the address in this stack, and the credentials."""
     s3 = {"S3_ACCESS_KEY_ID": "local", "S3_SECRET_ACCESS_KEY": known.get("S3_SECRET_ACCESS_KEY", "")}
     influxdb = {"INFLUXDB_USERNAME": "admin", "INFLUXDB_PASSWORD": known.get("INFLUXDB_PASSWORD", "")}
+    if password := known.get("INFLUXDB_READ_PASSWORD"):  # a stack of an older version has none before its next `up`
+        influxdb |= {"INFLUXDB_READ_USERNAME": INFLUXDB_READER, "INFLUXDB_READ_PASSWORD": password}
     return {
         "kafka": ("KAFKA_BOOTSTRAP_SERVERS", ports.address("kafka"), {}),
         "s3": ("S3_ENDPOINT_URL", ports.url("s3"), s3),
@@ -142,7 +161,6 @@ def base_variables(layout: Layout, java: Java) -> dict[str, str]:
             "NO_PROXY": "127.0.0.1,localhost",
             "JAVA_HOME": str(java.home),
             "SPARK_HOME": spark_home,
-            "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": tmp,
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONUNBUFFERED": "1",
@@ -153,6 +171,14 @@ def base_variables(layout: Layout, java: Java) -> dict[str, str]:
             name: value,
         }
     )
+
+
+def spark_variables(settings: Settings) -> dict[str, str]:
+    """Return the address of this machine for Spark, which cannot start where the host name has none. A cluster's
+    executors need another one."""
+    masters = (settings.spark.master, settings.local.spark_jobs_master)
+    on_a_cluster = not all(map(is_local, masters)) or inherited(["AIRFLOW_CONN_SPARK_DEFAULT"])
+    return {} if on_a_cluster else {"SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 def airflow_variables(
@@ -186,6 +212,7 @@ def _aws_connection(settings: Settings, variables: Mapping[str, str]) -> dict[st
             "region_name": settings.s3.region,
             "service_config": {"s3": {"endpoint_url": endpoint}},
             "config_kwargs": {"s3": {"addressing_style": "path"}},
+            **tls.boto3(settings.s3.tls),
         },
     }
 

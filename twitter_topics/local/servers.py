@@ -14,6 +14,7 @@ from twitter_topics.backends.kafka import ensure_topics
 from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.local.environment import INFLUXDB_READER
 from twitter_topics.local.layout import INFLUXDB, RECIPES, Layout, write_private
 from twitter_topics.local.ports import LOOPBACK, Ports
 
@@ -112,8 +113,7 @@ def provision(settings: Settings, ports: Ports, known: Mapping[str, str], local_
     if "s3" in local_servers:
         _insist("S3", lambda: ensure_bucket(s3_client(settings.s3), settings.s3.bucket))
     if "influxdb" in local_servers:
-        password = known["INFLUXDB_PASSWORD"]
-        _insist("InfluxDB", lambda: _make_influx_database(ports["influxdb"], settings.influx.database, password))
+        _insist("InfluxDB", lambda: _make_influx_database(ports["influxdb"], settings.influx.database, known))
 
 
 def _insist(server: str, act: Callable[[], None]) -> None:
@@ -128,18 +128,30 @@ def _insist(server: str, act: Callable[[], None]) -> None:
     _RETRIES.run(attempt)
 
 
-def _make_influx_database(port: int, database: str, password: str) -> None:
-    quoted = password.replace("\\", "\\\\").replace("'", "\\'")
+def _make_influx_database(port: int, database: str, known: Mapping[str, str]) -> None:
+    """Create the administrator, the database, and the user that may only read it."""
+    password, reader = known["INFLUXDB_PASSWORD"], known["INFLUXDB_READ_PASSWORD"]
     # without users, InfluxDB allows only the creation of the first administrator, to anyone
-    _influx_query(port, f"CREATE USER admin WITH PASSWORD '{quoted}' WITH ALL PRIVILEGES", "")
-    status, answer = _influx_query(port, f'CREATE DATABASE "{database}"', password)
+    _influx_query(port, f"CREATE USER admin WITH PASSWORD {_influx_text(password)} WITH ALL PRIVILEGES", "")
+    status, answer = _influx_query(
+        port,
+        f'CREATE DATABASE "{database}"; '
+        f"CREATE USER {INFLUXDB_READER} WITH PASSWORD {_influx_text(reader)}; "
+        f'GRANT READ ON "{database}" TO {INFLUXDB_READER}',
+        password,
+    )
     if status == http.client.UNAUTHORIZED:
         raise ConfigurationError(
             "InfluxDB has another administrator password than secrets.json; restore that file, or start from scratch "
             "with `make clean`"
         )
     if status != http.client.OK or b'"error"' in answer:
-        raise RetryableError(f"InfluxDB answered {status} to CREATE DATABASE")
+        raise RetryableError(f"InfluxDB answered {status} to CREATE DATABASE, CREATE USER and GRANT")
+
+
+def _influx_text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _influx_query(port: int, statement: str, password: str) -> tuple[int, bytes]:

@@ -179,7 +179,7 @@ def airflow(ports: Ports) -> list[Service]:
             "batch",
             (program, "api-server"),
             readiness.airflow(port),
-            settings="airflow",
+            settings="page",
             ports=("airflow",),
             url=ports.url("airflow"),
         ),

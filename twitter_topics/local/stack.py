@@ -182,7 +182,8 @@ class Stack:
             chosen |= environment.airflow_variables(
                 self._settings, self.layout, self.ports, self._secrets, self.addresses.variables
             )
-        return environment.base_variables(self.layout, find_java()) | chosen
+        base = environment.base_variables(self.layout, find_java())
+        return base | environment.spark_variables(self._settings) | chosen
 
     def _write_environments(self) -> set[str]:
         """Write the runners' environments and return the services that run with other settings."""

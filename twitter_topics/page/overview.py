@@ -68,12 +68,13 @@ class Sources(Protocol):
 
 
 class RealSources:
-    """The stores of the settings. Immutable data (a model's manifest) is read once."""
+    """The stores of the settings, InfluxDB as the user that may only read. Immutable data (a model's manifest) is read
+    once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._models = ModelStore(settings)
-        self._counts = CountsView(settings.influx)
+        self._counts = CountsView(settings.influx.for_reading())
         self._manifests: dict[str, Mapping[str, Any]] = {}
 
     def champion(self) -> Champion | None:

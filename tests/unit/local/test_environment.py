@@ -120,14 +120,42 @@ def test_every_section_that_a_service_reads_is_passed_on(layout: Layout, setting
         ("TWITTER_CONSUMER_KEY", {"twitter_v1"}),
         ("X_BEARER_TOKEN", {"x_v2", "airflow"}),
         ("MASTODON_ACCESS_TOKEN", {"mastodon"}),
-        ("S3_SECRET_ACCESS_KEY", {"replay", "stream", "airflow"}),
+        ("S3_SECRET_ACCESS_KEY", {"replay", "stream", "airflow", "page"}),
         ("ARCHIVE_CATALOG_PASSWORD", {"replay", "stream", "airflow"}),
         ("ELASTICSEARCH_PASSWORD", {"stream", "airflow"}),
+        ("INFLUXDB_PASSWORD", {*SOURCES, "stream", "airflow"}),
+        ("INFLUXDB_READ_PASSWORD", {*SOURCES, "stream", "airflow", "page"}),
+        ("INFLUXDB_CA_FILE", {*SOURCES, "stream", "airflow", "page"}),
     ],
 )
 def test_credentials_reach_only_those_who_need_them(credential: str, seers: set[str]) -> None:
     kinds = environment.SETTINGS_OF.items()
     assert {kind for kind, prefixes in kinds if credential.startswith(prefixes)} == seers
+
+
+def test_the_page_reads_as_a_user_that_may_only_read(layout: Layout, settings: Settings) -> None:
+    del settings
+    local = addresses(layout).variables
+    assert (local["INFLUXDB_USERNAME"], local["INFLUXDB_READ_USERNAME"]) == ("admin", "reader")
+    assert local["INFLUXDB_PASSWORD"] != local["INFLUXDB_READ_PASSWORD"]
+    elsewhere = {"INFLUXDB_URL": "https://series.example.org", "INFLUXDB_USERNAME": "me", "INFLUXDB_PASSWORD": "one"}
+    only_one = addresses(layout, **elsewhere).variables
+    assert (only_one["INFLUXDB_READ_USERNAME"], only_one["INFLUXDB_READ_PASSWORD"]) == ("me", "one")
+    reader = {"INFLUXDB_READ_USERNAME": "you", "INFLUXDB_READ_PASSWORD": "two"}
+    two = addresses(layout, **elsewhere, **reader).variables
+    assert (two["INFLUXDB_READ_USERNAME"], two["INFLUXDB_READ_PASSWORD"]) == ("you", "two")
+    anonymous = addresses(layout, INFLUXDB_URL="https://series.example.org").variables
+    assert "INFLUXDB_READ_USERNAME" not in anonymous
+
+
+def test_spark_listens_on_loopback_only_unless_its_executors_are_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    loopback = {"SPARK_LOCAL_IP": "127.0.0.1"}
+    assert environment.spark_variables(Settings({})) == loopback
+    assert environment.spark_variables(Settings({"SPARK_MASTER": "local[4]"})) == loopback
+    for name in ("SPARK_MASTER", "LOCAL_SPARK_JOBS_MASTER"):
+        assert environment.spark_variables(Settings({name: "spark://master:7077"})) == {}
+    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", "spark://master:7077")
+    assert environment.spark_variables(Settings({})) == {}
 
 
 def test_every_source_has_a_producer_that_knows_its_settings() -> None:
