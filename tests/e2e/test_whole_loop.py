@@ -17,6 +17,7 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
 from tests.fakes.x_api import FakeX
+from tests.processes import COMMAND_LINE, Watch
 from tests.waiting import until
 from twitter_topics.audit.balance import Report
 from twitter_topics.audit.run import audit
@@ -38,6 +39,23 @@ from twitter_topics.topic_models.registry.store import ModelStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
+_INFLUXDB = {"INFLUXDB_PASSWORD", "INFLUXDB_READ_PASSWORD"}
+_AIRFLOW = {
+    *("AIRFLOW_FERNET_KEY", "AIRFLOW_API_SECRET", "AIRFLOW_JWT_SECRET"),
+    *("S3_SECRET_ACCESS_KEY", "AIRFLOW_CONN_AWS_DEFAULT"),
+}
+_TASKS = {*_AIRFLOW, *_INFLUXDB, "X_BEARER_TOKEN"}
+MEANT = {
+    "producer": _INFLUXDB,
+    "classify-tweets": {*_INFLUXDB, "S3_SECRET_ACCESS_KEY"},
+    "aggregate-topics": {*_INFLUXDB, "S3_SECRET_ACCESS_KEY"},
+    "api-server": {*_AIRFLOW, "INFLUXDB_READ_PASSWORD"},
+    "scheduler": _TASKS,
+    "dag-processor": _TASKS,
+    "triggerer": _TASKS,
+}
+"""Which variables with secrets each service may see, and with it the processes that it starts."""
+
 REPEATED = 250
 BROKEN = [b"{broken", b'{"id_str":"1","text":"no time"}', b"\xff\xfe"]
 RATE = 6_000 / 86_400
@@ -55,8 +73,8 @@ def made_up_tweets(hours: float, seed: int) -> list[bytes]:
 class Loop:
     """A running stack, and the questions that the test asks of it."""
 
-    def __init__(self, stack: Stack, tweets: int, x: FakeX) -> None:
-        self.stack, self.tweets, self.x = stack, tweets, x
+    def __init__(self, stack: Stack, tweets: int, x: FakeX, watch: Watch) -> None:
+        self.stack, self.tweets, self.x, self.watch = stack, tweets, x, watch
         self.settings = Settings(stack.addresses.variables)
         self.search = SearchStore(self.settings.elasticsearch)
         self.models = ModelStore(self.settings)
@@ -111,9 +129,12 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     }
     with FakeX() as x:
         stack = Stack(Settings(variables | x.settings), lambda _: None)
+        stack.layout.make()
+        known, _ = secrets.load_or_make(stack.layout.secrets)
         try:
-            stack.up()
-            yield Loop(stack, len(tweets), x)
+            with Watch(stack.supervisor.leftovers, known | {"X_BEARER_TOKEN": x.settings["X_BEARER_TOKEN"]}) as watch:
+                stack.up()
+                yield Loop(stack, len(tweets), x, watch)
         finally:
             stack.down()
 
@@ -203,6 +224,19 @@ def test_lost_counts_come_back_from_kafka_and_the_archive(loop: Loop) -> None:
         assert after.counted == before.counted
         assert after.hours_compared > 24
     state.close()
+
+
+def test_no_process_showed_a_secret_that_is_not_meant_for_it(loop: Loop) -> None:
+    """In the whole run, DAGs and their Spark jobs included."""
+    jobs = ("train_topics.py", "recount_topics.py", "apply_deletions.py")
+    assert all(any(job in program for program in loop.watch.programs) for job in jobs), "a job was not seen"
+    assert [one for one in loop.watch.found if one.where == COMMAND_LINE] == []
+    seen: dict[str, set[str]] = {}
+    for one in loop.watch.found:
+        seen.setdefault(one.part, set()).add(one.where)
+    assert {
+        part: sorted(names - MEANT.get(part, set())) for part, names in seen.items() if names - MEANT.get(part, set())
+    } == {}
 
 
 def _iso(seconds: int) -> str:

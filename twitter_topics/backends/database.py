@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -75,7 +75,8 @@ def jdbc_uri(url: URL) -> str:
     """Return the JDBC form of an address from `database_url`, without user and password."""
     if url.get_backend_name() == "sqlite":
         path = Path(url.database or "")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # the catalog's user reports it, and nobody else stops because of it
+            path.parent.mkdir(parents=True, exist_ok=True)
         return f"jdbc:sqlite:{path}?busy_timeout=10000&journal_mode=WAL"
     query = {_JDBC_NAMES.get(name, name): value for name, value in url.query.items()}
     if isinstance(key := query.get("sslkey"), str):

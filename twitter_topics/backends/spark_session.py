@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from twitter_topics.backends import tls
+from twitter_topics.backends.database import catalog_url, jdbc_uri
+from twitter_topics.backends.private_files import private_file
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.logs import SPARK_LOGGING
 from twitter_topics.settings import inherited, provide_defaults
+from twitter_topics.settings.sections import is_local
 
 if TYPE_CHECKING:
-    from twitter_topics.settings import ArchiveSettings, S3Settings, Settings
+    from collections.abc import Mapping
+
+    from twitter_topics.settings import ArchiveSettings, S3Settings, Settings, SparkSettings
 
 
 def build_session(
@@ -26,19 +31,23 @@ def build_session(
     Under spark-submit, master, jars and memory come from its command line; with `python app.py` they come from the
     settings. (Streaming apps are started as plain Python, because spark-submit does not forward SIGTERM.)
 
+    The JVM starts first, and gets the other options, with their secrets, over its socket: pyspark would put them on
+    the JVM's command line, which everybody on the machine can read (docs/adr/0011).
+
     Raises:
         ConfigurationError: SPARK_JARS_DIR has no jars.
     """
     provide_defaults({"PYSPARK_PYTHON": sys.executable})  # otherwise workers use whatever `python3` is on the PATH
-    builder = SparkSession.builder.appName(app_name)
-    if not _under_spark_submit():
-        builder = builder.master(settings.spark.master).config("spark.jars", ",".join(jars(settings.spark.jars_dir)))
-        if driver_memory:
-            builder = builder.config("spark.driver.memory", driver_memory)
-    options = _common_options(settings) | s3a_options(settings.s3) | catalog_options(settings.archive, settings.s3)
+    jvm = _start_jvm({} if _under_spark_submit() else _launch_options(settings, driver_memory, streaming=streaming))
+    given = jvm.org.apache.spark.SparkConf(True)
+    master = given.get("spark.master", settings.spark.master)
+    options = _common_options(settings) | network_options(settings.spark, master)
+    options |= s3a_options(settings.s3) | catalog_options(settings.archive, settings.s3)
+    if settings.s3.ca_file:
+        options |= _trust(jvm, settings.s3, given)
     if streaming:
-        java_options = f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()} {settings.speed.java_options}"
-        options |= _STREAMING_OPTIONS | {"spark.driver.extraJavaOptions": java_options}
+        options |= _STREAMING_OPTIONS
+    builder = SparkSession.builder.appName(app_name)
     for key, value in options.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
@@ -64,6 +73,23 @@ def _under_spark_submit() -> bool:
     return bool(inherited(["PYSPARK_GATEWAY_PORT"]))
 
 
+def _launch_options(settings: Settings, driver_memory: str, *, streaming: bool) -> dict[str, str]:
+    """Return the options that a JVM needs on its command line. No secrets."""
+    options = {"spark.master": settings.spark.master, "spark.jars": ",".join(jars(settings.spark.jars_dir))}
+    if driver_memory:
+        options["spark.driver.memory"] = driver_memory
+    if streaming:
+        java_options = f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()} {settings.speed.java_options}"
+        options["spark.driver.extraJavaOptions"] = java_options
+    return options
+
+
+def _start_jvm(options: Mapping[str, str]) -> Any:
+    """Start the JVM, or connect to the one of spark-submit."""
+    SparkContext._ensure_initialized(conf=SparkConf(loadDefaults=False).setAll(list(options.items())))
+    return SparkContext._jvm
+
+
 def _common_options(settings: Settings) -> dict[str, str]:
     return {
         "spark.sql.session.timeZone": "UTC",
@@ -73,9 +99,7 @@ def _common_options(settings: Settings) -> dict[str, str]:
         "spark.speculation": "false",  # a second copy of a task would write to Elasticsearch concurrently
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.redaction.regex": "(?i)secret|password|token|access[.]?key",
+        "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|keystore[.]key",
     }
 
 
@@ -86,6 +110,16 @@ _STREAMING_OPTIONS = {
     "spark.sql.streaming.stopTimeout": "5000",
     "spark.sql.streaming.forceDeleteTempCheckpointLocation": "true",
 }
+
+
+def network_options(settings: SparkSettings, master: str) -> dict[str, str]:
+    """Return where the driver listens: on the loopback address, unless executors run on other machines."""
+    own = is_local(master)
+    options = {
+        "spark.driver.host": "127.0.0.1" if own else settings.driver_host,
+        "spark.driver.bindAddress": "127.0.0.1" if own else settings.driver_bind_address,
+    }
+    return {key: value for key, value in options.items() if value}
 
 
 def s3a_options(settings: S3Settings) -> dict[str, str]:
@@ -112,41 +146,42 @@ def s3a_options(settings: S3Settings) -> dict[str, str]:
     return options
 
 
+_TRUST_STORE = "javax.net.ssl.trustStore"
+
+
+def _trust(jvm: Any, settings: S3Settings, given: Any) -> dict[str, str]:
+    """Make the CA file the trust store of the driver's JVM, and return the options that do so in executors.
+
+    S3A has no option for it. Kafka's and PostgreSQL's clients have trust stores of their own.
+    """
+    store = private_file("s3-trust.p12", tls.java_trust_store(settings.ca_file))
+    for name, value in ((_TRUST_STORE, str(store)), (f"{_TRUST_STORE}Type", "PKCS12")):
+        jvm.java.lang.System.setProperty(name, value)
+    # an executor finds files of the driver in its current folder
+    java_options = f"-D{_TRUST_STORE}={store.name} -D{_TRUST_STORE}Type=PKCS12"
+    files = [given.get("spark.files", ""), store.as_uri()]
+    return {
+        "spark.files": ",".join(one for one in files if one),
+        "spark.executor.extraJavaOptions": f"{given.get('spark.executor.extraJavaOptions', '')} {java_options}".strip(),
+    }
+
+
 def catalog_options(archive: ArchiveSettings, s3: S3Settings) -> dict[str, str]:
-    """Return the options of the archive's Iceberg catalog: tables in JDBC, data in the bucket."""
+    """Return the options of the archive's Iceberg catalog: tables in JDBC, data in the bucket.
+
+    Raises:
+        ConfigurationError: ARCHIVE_CATALOG_URI is not supported.
+    """
     prefix = f"spark.sql.catalog.{archive.catalog_name}"
+    url = catalog_url(archive)
     options = {
         prefix: "org.apache.iceberg.spark.SparkCatalog",
         f"{prefix}.type": "jdbc",
-        f"{prefix}.uri": jdbc_uri(archive.catalog_uri),
+        f"{prefix}.uri": jdbc_uri(url),
         f"{prefix}.jdbc.schema-version": "V1",
         f"{prefix}.warehouse": f"s3a://{s3.bucket}/{archive.warehouse_prefix}",
         f"{prefix}.cache-enabled": "false",
+        f"{prefix}.jdbc.user": url.username or "",
+        f"{prefix}.jdbc.password": str(url.password or ""),
     }
-    if archive.catalog_username:
-        options |= {
-            f"{prefix}.jdbc.user": archive.catalog_username,
-            f"{prefix}.jdbc.password": archive.catalog_password.get_secret_value(),
-        }
-    return options
-
-
-def jdbc_uri(uri: str) -> str:
-    """Return the JDBC form of a catalog URI: `sqlite:///PATH` or `postgresql://HOST/DB`.
-
-    Raises:
-        ConfigurationError: the URI has another scheme.
-    """
-    if uri.startswith("sqlite:///"):
-        path = Path(uri.removeprefix("sqlite:///")).resolve()
-        with contextlib.suppress(OSError):  # the catalog's user reports it, and nobody else stops because of it
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return f"jdbc:sqlite:{path}?busy_timeout=10000&journal_mode=WAL"
-    if uri.startswith("postgresql://"):
-        parts = urlsplit(uri)
-        return f"jdbc:postgresql://{parts.hostname}:{parts.port or 5432}{parts.path}"
-    msg = (
-        f"ARCHIVE_CATALOG_URI: {uri.split('://')[0]}:// is not supported; "
-        "use sqlite:///PATH or postgresql://HOST/DATABASE"
-    )
-    raise ConfigurationError(msg)
+    return {key: value for key, value in options.items() if value}
