@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -21,7 +21,7 @@ from twitter_topics.settings.values import TlsFiles
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
-    from sqlalchemy.engine import URL, Connection, Engine
+    from sqlalchemy.engine import Connection, Engine
 
     from twitter_topics.settings import ArchiveSettings
 
@@ -99,7 +99,7 @@ class Database:
 
     def __init__(self, setting: str, url: URL) -> None:
         self._setting = setting
-        self.where = masked(url.render_as_string(hide_password=True))
+        self.where = str(URL.create(url.drivername, host=url.host, port=url.port, database=url.database))
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._url = url
         self._engine: Engine | None = None

@@ -35,18 +35,17 @@ def build_session(
     the JVM's command line, which everybody on the machine can read (docs/adr/0011).
 
     Raises:
-        ConfigurationError: SPARK_JARS_DIR has no jars.
+        ConfigurationError: a setting is wrong or SPARK_JARS_DIR has no jars; no JVM was started.
     """
     provide_defaults({"PYSPARK_PYTHON": sys.executable})  # otherwise workers use whatever `python3` is on the PATH
-    jvm = _start_jvm({} if _under_spark_submit() else _launch_options(settings, driver_memory, streaming=streaming))
+    launch = {} if _under_spark_submit() else _launch_options(settings, driver_memory, streaming=streaming)
+    options = launch | _common_options(settings) | s3a_options(settings.s3)
+    options |= catalog_options(settings.archive, settings.s3) | (_STREAMING_OPTIONS if streaming else {})
+    jvm = _start_jvm(launch)
     given = jvm.org.apache.spark.SparkConf(True)
-    master = given.get("spark.master", settings.spark.master)
-    options = _common_options(settings) | network_options(settings.spark, master)
-    options |= s3a_options(settings.s3) | catalog_options(settings.archive, settings.s3)
-    if settings.s3.ca_file:
+    options |= network_options(settings.spark, launch.get("spark.master") or given.get("spark.master", ""))
+    if settings.s3.tls.ca:
         options |= _trust(jvm, settings.s3, given)
-    if streaming:
-        options |= _STREAMING_OPTIONS
     builder = SparkSession.builder.appName(app_name)
     for key, value in options.items():
         builder = builder.config(key, value)
@@ -154,7 +153,7 @@ def _trust(jvm: Any, settings: S3Settings, given: Any) -> dict[str, str]:
 
     S3A has no option for it. Kafka's and PostgreSQL's clients have trust stores of their own.
     """
-    store = private_file("s3-trust.p12", tls.java_trust_store(settings.ca_file))
+    store = private_file("s3-trust.p12", tls.java_trust_store(settings.tls.ca))
     for name, value in ((_TRUST_STORE, str(store)), (f"{_TRUST_STORE}Type", "PKCS12")):
         jvm.java.lang.System.setProperty(name, value)
     # an executor finds files of the driver in its current folder

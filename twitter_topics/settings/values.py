@@ -14,7 +14,7 @@ from pydantic import AfterValidator, StringConstraints, ValidationInfo
 from twitter_topics.settings.paths import IsPath
 
 _USER = re.compile(r"//\S*@")
-_SECRET_PARAMETERS = re.compile(r"(?i)([?&](?:[a-z_-]*password|secret|token|[a-z_-]*key)=)[^&\s'\"]+")
+_SECRET_PARAMETERS = re.compile(r"(?i)([?&](?:[a-z_-]*(?:password|secret|token)|api_?key)=)[^&\s'\"]+")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import argparse
 import logging
 import runpy
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -50,20 +49,14 @@ OUT_OF_RANGE: list[tuple[str, dict[str, str]]] = [
 
 
 class SparkStartedError(Exception):
-    """A session was asked for."""
+    """A JVM was asked for."""
 
 
-class Builder:
-    """Stands for SparkSession and for its builder."""
+class Context:
+    """Stands for SparkContext."""
 
-    def __getattr__(self, _name: str) -> Callable[..., Builder]:
-        return lambda *_, **__: self
-
-    @property
-    def builder(self) -> Builder:
-        return self
-
-    def getOrCreate(self) -> NoReturn:  # noqa: N802 - Spark's name
+    @staticmethod
+    def _ensure_initialized(**_: object) -> NoReturn:
         raise SparkStartedError
 
 
@@ -73,7 +66,7 @@ def _no_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARK_JARS_DIR", str(tmp_path))
     monkeypatch.setenv("S3_ACCESS_KEY_ID", "nobody")  # otherwise boto3 asks the cloud for keys
     monkeypatch.setenv("S3_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setattr(spark_session, "SparkSession", Builder())
+    monkeypatch.setattr(spark_session, "SparkContext", Context)
 
 
 def start(name: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> object:
