@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
 from twitter_topics.backends.influx import InfluxStore
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.local.servers import _make_influx_database
+from twitter_topics.page.overview import RealSources
 
 if TYPE_CHECKING:
     from tests.conftest import Services
@@ -30,3 +33,17 @@ def test_the_reader_reads_and_neither_writes_nor_drops(services: Services) -> No
                 store.execute(change)
         assert [row["value"] for _, row in admin.rows("SELECT value FROM reader_test")] == [1]
         admin.execute("DROP MEASUREMENT reader_test")
+
+
+def test_the_page_needs_no_other_user(services: Services) -> None:
+    page = RealSources(services.settings(INFLUXDB_USERNAME="nobody", INFLUXDB_PASSWORD="nothing"))
+    assert page.last_hour() is None
+
+
+def test_the_users_are_made_again_at_every_start(services: Services) -> None:
+    port = urlsplit(services.variables["INFLUXDB_URL"]).port
+    assert port is not None
+    settings = services.settings().influx
+    _make_influx_database(port, settings.database, services.variables)
+    with closing(InfluxStore(settings.for_reading())) as store:
+        assert [row["name"] for _, row in store.rows("SHOW DATABASES")] == [settings.database]
