@@ -91,7 +91,7 @@ def spark_cluster(folder: Path) -> Iterator[Cluster]:
 def _alive(cluster: Cluster) -> int:
     try:
         return int(cluster.state()["aliveworkers"])
-    except OSError:
+    except (OSError, ValueError):  # it serves a page of HTML before it knows the path
         return 0
 
 
