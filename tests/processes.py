@@ -27,16 +27,26 @@ def family(pid: int) -> set[int]:
     return {pid} | processes.descendants([pid], processes.snapshot())
 
 
-def sightings(pids: Collection[int], secrets: Mapping[str, str]) -> set[Sighting]:
-    """Return every secret ({name: value}) in the command line or the environment of a process."""
+def sightings(
+    pids: Collection[int], secrets: Mapping[str, str], services: dict[tuple[int, int], str] | None = None
+) -> set[Sighting]:
+    """Return every secret ({name: value}) in the command line or the environment of a process.
+
+    Args:
+        services: remembers the service of each process: one whose parent is killed is nobody's child for a moment.
+    """
     everything = processes.snapshot()
+    known = {} if services is None else services
     found = set()
-    for pid in pids:
+    for pid in everything.keys() & set(pids):
+        process = (pid, everything[pid].started)
+        if service := _service(pid, everything):
+            known[process] = service
         places = {COMMAND_LINE: "\0".join(processes.command_line(pid))} | _environment(pid)
         for where, text in places.items():
             for name, value in secrets.items():
                 if value in text:
-                    found.add(Sighting(_part(pid, everything), where, name))
+                    found.add(Sighting(known.get(process) or processes.short_name(pid), where, name))
     return found
 
 
@@ -45,11 +55,12 @@ class Watch:
 
     def __init__(self, pids: Callable[[], Collection[int]], secrets: Mapping[str, str], pause: float = 0.3) -> None:
         self._pids, self._secrets, self._pause = pids, secrets, pause
+        self._services: dict[tuple[int, int], str] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self.found: set[Sighting] = set()
         self.programs: set[str] = set()
-        """Every program that was seen, by the first arguments of its command line."""
+        """The command lines that were seen."""
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -62,7 +73,7 @@ class Watch:
     def _look(self) -> None:
         while not self._ended.wait(self._pause):
             pids = self._pids()
-            self.found |= sightings(pids, self._secrets)
+            self.found |= sightings(pids, self._secrets, self._services)
             self.programs |= {" ".join(processes.command_line(pid)) for pid in pids}
 
 
@@ -74,9 +85,9 @@ def _environment(pid: int) -> dict[str, str]:
     return {name: value for name, _, value in (one.partition("=") for one in text.split("\0"))}
 
 
-def _part(pid: int, everything: dict[int, processes.Process]) -> str:
+def _service(pid: int, everything: dict[int, processes.Process]) -> str:
     for one in (pid, *processes.ancestors(pid, everything)):
         arguments = processes.command_line(one)
         if _RUNNER in arguments:
             return arguments[arguments.index(_RUNNER) + 1]
-    return processes.short_name(pid)
+    return ""

@@ -46,13 +46,14 @@ _AIRFLOW = {
 }
 _TASKS = {*_AIRFLOW, *_INFLUXDB, "X_BEARER_TOKEN"}
 MEANT = {
-    "producer": _INFLUXDB,
+    "producer": {*_INFLUXDB, "S3_SECRET_ACCESS_KEY"},  # it replays, perhaps from the bucket
     "classify-tweets": {*_INFLUXDB, "S3_SECRET_ACCESS_KEY"},
     "aggregate-topics": {*_INFLUXDB, "S3_SECRET_ACCESS_KEY"},
     "api-server": {*_AIRFLOW, "INFLUXDB_READ_PASSWORD"},
     "scheduler": _TASKS,
     "dag-processor": _TASKS,
     "triggerer": _TASKS,
+    "python": {*_AIRFLOW, "INFLUXDB_READ_PASSWORD"},  # Airflow's set-up, which is no service
 }
 """Which variables with secrets each service may see, and with it the processes that it starts."""
 
