@@ -37,6 +37,7 @@ from twitter_topics.testing.counts import BreakingDatabase, Fuse, Killed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import StreamingQuery
 
     from tests.conftest import Services
 
@@ -328,12 +329,17 @@ def test_new_records_after_a_restart_and_a_repeat_of_everything(bench: Bench) ->
     bench.check(tweets + more)
 
 
+def _checkpoint(query: StreamingQuery) -> str:
+    return str(query._jsq.streamingQuery().resolvedCheckpointRoot())
+
+
 def test_a_second_aggregator_takes_over_and_the_first_one_ends_with_a_sentence(bench: Bench) -> None:
     first, other = Aggregation(bench.state, NoPublication()), Aggregation(bench.state, NoPublication())
     query = start_aggregator(bench.spark, bench.settings, first)
     until(lambda: query.lastProgress, 60)
     # in one session, Spark allows a name once
     second = start_aggregator(bench.spark.newSession(), bench.settings, other)
+    assert _checkpoint(second) != _checkpoint(query), "the second start would delete the first one's checkpoint"
     with pytest.raises(SupersededError, match="this one ends"):
         _ = first.stale
     assert other.stale == ""
