@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as fn
 
+from twitter_topics import failpoints
 from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import NAMESPACE, RAW_TABLE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.sql import statement
@@ -63,10 +64,12 @@ def compact_archive(
     before = closed_state(spark, settings, closed_before)
     if before is None:
         return None
+    failpoints.reach("compactor.planned")
     spark.sql(
         statement("maintenance/rewrite_data_files", catalog=settings.archive.catalog_name),
         args={"closed": f"event_time < TIMESTAMP '{closed_before.isoformat()}'", "min_files": str(min_files)},
     ).collect()
+    failpoints.reach("compactor.committed")
     after = closed_state(spark, settings, closed_before)
     if after is None:
         msg = f"the archive lost its snapshots; the newest known one is {before.snapshot_id}"

@@ -9,6 +9,7 @@ from py4j.protocol import Py4JError
 from pyspark.accumulators import AccumulatorParam
 from pyspark.errors import PySparkException
 
+from twitter_topics import failpoints
 from twitter_topics.archive.rows import time_bounds
 from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.objects import S3Objects
@@ -109,6 +110,7 @@ class Classifier:
         self._lease.hold()
         self.model.reload()
         self.model.keep_for(batch_id, noted)
+        failpoints.reach("classifier.model-pinned")
         classifier = self.model.classifier(self._quarantine.records, self._recent.total())
         # a task that waits for Elasticsearch keeps its slot; one slot is always the archiver's
         slots = max(1, self._spark.sparkContext.defaultParallelism - 1)
@@ -117,8 +119,10 @@ class Classifier:
         except (PySparkException, Py4JError) as error:
             self._quarantine.note_failure(str(error))
             raise
+        failpoints.reach("classifier.kafka-done")
         self._quarantine.note_success()
         self._recent.add(classifier.seen.value)
+        failpoints.reach("classifier.before-spark-commit")
 
 
 class _TallyParam(AccumulatorParam[Tally]):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from twitter_topics import failpoints
 from twitter_topics.backends.spark_kafka import EVENT
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.flood import Tally
@@ -73,6 +74,7 @@ class RecordClassifier:
             store = _store(self.elasticsearch)
             for batch in batches:
                 yield self._classify(batch, scorer, store)
+                failpoints.reach("classifier.half-kafka")
 
         return rows
 
@@ -90,6 +92,7 @@ class RecordClassifier:
         ]
         read = [self._read(record) for record in records]
         outcomes = iter(_create(store, self._documents(records, read, scorer)))
+        failpoints.reach("classifier.bulk-done")
         rows: list[tuple[str, bytes, bytes]] = []
         rejected, reason = 0, ""
         for record, tweet in zip(records, read, strict=True):

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from twitter_topics import failpoints
 from twitter_topics.errors import ConflictError, IntegrityError, SupersededError
 
 if TYPE_CHECKING:
@@ -149,11 +150,13 @@ class Aggregation:
             IntegrityError: most of the records are not processed tweets.
         """
         self._judge_rejected(batch)
+        failpoints.reach("counts.before-transaction")
         try:
             self._position = self._state.add(batch, self._owner)
         except ConflictError as error:
             self._lost_to = str(error)
             raise
+        failpoints.reach("counts.after-transaction")
         self._publication.wake(behind=batch.records >= self._full_batch)
 
     def _judge_rejected(self, batch: BatchCounts) -> None:

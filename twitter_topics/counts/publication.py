@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from twitter_topics import failpoints
 from twitter_topics.errors import TwitterTopicsError
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ class Publisher:
                 self._view.begin(part.state_id, part.revision)
                 self._shown_state = part.state_id
             self._view.write_hours(part.points, part.revision)
+            failpoints.reach("counts.half-published")
             self._state.note_published(part)
+            failpoints.reach("counts.published")
             written, last = written + len(part.points), part
         if last is not None:
             self._view.end(last.newest_end_ms, last.revision)

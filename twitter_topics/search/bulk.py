@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from elastic_transport import TransportError
 from elasticsearch import ApiError
 
+from twitter_topics import failpoints
 from twitter_topics.errors import RetryableError
 from twitter_topics.search.faults import Fault, judge, request_error
 from twitter_topics.search.index import index_name
@@ -85,7 +86,12 @@ class Attempt:
             self._operation(action, position, documents[position], conditions[position] if conditions else {})
             for position in positions
         ]
-        return [answer for chunk in _chunks(operations) for answer in self._send_chunk(action, chunk)]
+        answers: list[Answer] = []
+        for chunk in _chunks(operations):
+            if answers:
+                failpoints.reach("classifier.half-bulk")
+            answers += self._send_chunk(action, chunk)
+        return answers
 
     def accepts(self, index: str) -> bool:
         """Return whether an index accepts a document, by writing and deleting one."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from twitter_topics import failpoints
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
 from twitter_topics.topic_models.registry.files import GOLDEN
 from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, Champion, ModelStore
@@ -128,8 +129,10 @@ def load_version(store: ModelStore, version: str) -> LoadedModel:
 
 def _load(store: ModelStore, version: str, etag: str, promoted_at: str) -> LoadedModel:
     arrays = store.read(version, ARRAYS)
+    failpoints.reach("loader.fetched")
     scorer = Scorer.load(arrays)
     check_golden(scorer, store.read(version, GOLDEN), version)
+    failpoints.reach("loader.verified")
     return LoadedModel(version, etag, promoted_at, arrays, scorer, store.manifest(version))
 
 

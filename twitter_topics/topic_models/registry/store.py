@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twitter_topics import failpoints
 from twitter_topics.backends.objects import ObjectStore, S3Objects
 from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.topic_models.registry import json_objects
@@ -223,7 +224,9 @@ class ModelStore:
         if expected_etag != (None if current is None else current.etag):
             raise _conflict(promotion, previous)
         self._claim(promotion, previous, expected_etag)
+        failpoints.reach("promoter.claimed")
         etag = self._swap(promotion, expected_etag)
+        failpoints.reach("promoter.swapped")
         self._record(promotion)
         return _champion(promotion, etag)
 
