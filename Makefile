@@ -4,7 +4,7 @@
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
-#   make test | coverage | test-pythons | fresh-machines | lint | lock | docs | clean | bench-producer
+#   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean | bench-producer
 #   make dashboards                               writes dashboards/; kibana-import URL=… loads Kibana's
 
 SHELL := /bin/sh
@@ -32,7 +32,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test coverage test-pythons fresh-machines lint lock docs clean bench-producer dashboards kibana-import bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer dashboards kibana-import bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,9s/^# \{0,1\}//p' Makefile
@@ -72,6 +72,11 @@ test: bootstrap-dev
 # all tests, with the floor of pyproject.toml
 coverage: COVERAGE := yes
 coverage: test
+
+# breaks the speed layer at every point and each store for three minutes, and writes docs/faults.md; hours.
+# ARGS='"classifier.*" --seconds 20' runs some, ARGS=--list names all
+faults: bootstrap-dev
+	@.venv/bin/python -m tests.faults $(ARGS)
 
 # the tests on every supported Python of this machine
 test-pythons:

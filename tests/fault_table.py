@@ -1,4 +1,4 @@
-"""What happens to the posts for each network and each server fault. `python -m tests.fault_table` writes
+"""What happens to the posts for each network and each server fault. `python -m tests.fault_table` writes its part of
 docs/faults.md; a test repeats the runs and compares.
 
 Every cell is a run of the real source against the fake of its network, with a clock that advances only by waiting.
@@ -30,12 +30,12 @@ from tests.fakes.bluesky_setup import start_of
 from tests.fakes.mastodon import FakeMastodon, event
 from tests.fakes.script import FakeClock, Step, cut, end, half, keep_open, message, posts, raw, stall, status
 from tests.fakes.twitter_v1 import FakeTwitter
+from tests.faults.page import PAGE, write
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.records.gap import Gap
 from twitter_topics.records.tweet import MAX_BYTES
 from twitter_topics.settings import Settings
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "faults.md"
 N = 12
 FIRST = 4
 """Posts before the fault; the rest come after it."""
@@ -47,7 +47,7 @@ HEAD = """# What happens to the posts when a network misbehaves
 Each cell is a run: the server sends {first} of {n} posts, then does what the first column says, and sends the rest
 after the producer reconnects. Posts are counted by id. *Waits* are the pauses before reconnecting, from the network's
 table in [`producer/receiving/rules.py`](../producer/receiving/rules.py) (without jitter). A *gap* is a record in
-`source_gaps`: a period in which a network without replay may have sent posts. The page is written by
+`source_gaps`: a period in which a network without replay may have sent posts. This part is written by
 `python -m tests.fault_table`; a test compares it with a new run.
 
 """
@@ -259,7 +259,7 @@ def _names() -> list[str]:
 
 
 def page(networks: dict[str, dict[str, str]]) -> str:
-    """Return the page in Markdown."""
+    """Return the networks' part of the page in Markdown."""
     lines = [f"| the server … | {' | '.join(f'`{name}`' for name in networks)} |", "|---" * (len(networks) + 1) + "|"]
     rows = {name: [found.get(name, "–") for found in networks.values()] for name in _names()}
     lines += [f"| {name} | {' | '.join(row)} |" for name, row in rows.items()]
@@ -267,5 +267,5 @@ def page(networks: dict[str, dict[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page({network: cells(network) for network in NETWORKS}), encoding="utf-8")
+    write(networks=page({network: cells(network) for network in NETWORKS}))
     sys.stdout.write(PAGE.read_text(encoding="utf-8"))

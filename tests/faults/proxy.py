@@ -48,7 +48,10 @@ class Do(Enum):
 
 @dataclass
 class Rule:
-    """Acts on requests whose line (`PUT /bucket/key HTTP/1.1`) matches: on the `nth`, and on `times` of them in all."""
+    """Acts on requests whose line (`PUT /bucket/key HTTP/1.1`) matches: on the `nth`, and on `times` of them in all.
+
+    With `after`, only those count that follow a request matching that pattern.
+    """
 
     pattern: str
     do: Do
@@ -56,6 +59,7 @@ class Rule:
     times: int = 1
     status: int = 503
     body: bytes = b""
+    after: str = ""
     seen: int = field(default=0, init=False)
     acted: int = field(default=0, init=False)
     lines: list[str] = field(default_factory=list, init=False)
@@ -64,10 +68,14 @@ class Rule:
     """The first action is due; one that loses a reply has lost it."""
     _released: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
+    _dropped: bool = field(default=False, init=False)
 
     def takes(self, line: str) -> bool:
         """Return whether it acts on this request. In the proxy's thread."""
-        if self.acted >= self.times or not re.search(self.pattern, line):
+        if self.after and re.search(self.after, line):
+            self.after = ""
+            return False
+        if self.after or self.acted >= self.times or not re.search(self.pattern, line):
             return False
         self.seen += 1
         if self.seen < self.nth:
@@ -77,8 +85,15 @@ class Rule:
         self._loop = asyncio.get_running_loop()
         return True
 
-    async def wait(self) -> None:
+    async def wait(self) -> bool:
+        """Wait until held requests are released; return whether they are passed on."""
         await self._released.wait()
+        return not self._dropped
+
+    def drop(self) -> None:
+        """Close the connections of held requests. From any thread."""
+        self._dropped = True
+        self.release()
 
     def release(self) -> None:
         """Let held requests go on. From any thread."""
@@ -231,7 +246,8 @@ class _Connection:
                 continue
             elif rule.do is Do.HOLD:
                 rule.reached.set()
-                await rule.wait()
+                if not await rule.wait():
+                    return
                 await self._send(head)
             else:
                 self._loses = rule

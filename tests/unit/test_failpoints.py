@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import subprocess
 import sys
@@ -90,12 +89,3 @@ def test_no_setting_arms_failpoints() -> None:
     """A setting would be passed on by the local stack, and read from `.env` and secrets files."""
     pages = [PROJECT / "docs" / "settings.md", PROJECT / ".env.example"]
     assert not [page for page in pages if failpoints.VARIABLE in page.read_text(encoding="utf-8")]
-
-
-def test_every_point_has_one_place() -> None:
-    calls = [
-        name
-        for path in (PROJECT / "twitter_topics").rglob("*.py")
-        for name in re.findall(r"failpoints\.reach\(\"([^\"]+)\"\)", path.read_text(encoding="utf-8"))
-    ]
-    assert len(calls) == len(set(calls)) > 10

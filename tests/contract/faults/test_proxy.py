@@ -103,6 +103,11 @@ def test_the_nth_request_gets_a_status_and_the_connection_lives_on(
     assert rule.lines == ["PUT /a HTTP/1.1"] * 2
 
 
+def test_a_rule_can_wait_for_another_request(proxy: Proxy, client: http.client.HTTPConnection) -> None:
+    with proxy.rule("PUT /a", Do.ANSWER, after="PUT /b", status=500):
+        assert [put(client, path)[0] for path in ("/a", "/b", "/a", "/a")] == [200, 200, 500, 200]
+
+
 def test_a_rejected_request_with_expect_gets_its_continue_first(proxy: Proxy, server: Server) -> None:
     with proxy.rule("PUT /a", Do.ANSWER, status=507), socket.create_connection(("127.0.0.1", proxy.port), 5) as raw:
         raw.sendall(b"PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
@@ -143,6 +148,16 @@ def test_a_held_request_arrives_after_its_release(
         rule.release()
         thread.join(5)
     assert server.arrived == [("/a", b"x")]
+
+
+def test_a_held_request_can_be_dropped(proxy: Proxy, client: http.client.HTTPConnection, server: Server) -> None:
+    with proxy.rule("PUT /a", Do.HOLD) as rule:
+        client.request("PUT", "/a", b"x")
+        assert rule.reached.wait(5)
+        rule.drop()
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            client.getresponse()
+    assert not server.arrived
 
 
 def test_an_unreachable_server_comes_back_at_the_same_port(

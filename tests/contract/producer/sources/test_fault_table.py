@@ -1,16 +1,15 @@
-"""docs/faults.md matches a new run."""
+"""The networks' part of docs/faults.md matches a new run."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.fault_table import NETWORKS, PAGE, cells
+from tests.fault_table import NETWORKS, cells
+from tests.faults.page import parts
 
 
 def documented(network: str) -> dict[str, str]:
-    rows = [
-        row.strip("| ").split(" | ") for row in PAGE.read_text(encoding="utf-8").splitlines() if row.startswith("|")
-    ]
+    rows = [row.strip("| ").split(" | ") for row in parts()[0].splitlines() if row.startswith("|")]
     column = rows[0].index(f"`{network}`")
     return {row[0]: row[column] for row in rows[2:] if row[column] != "–"}
 

@@ -1,0 +1,56 @@
+"""A few faults on the real stack, other ones at each commit. `make faults` runs all of them."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kit import Kit, Way, point_cases
+from tests.faults.outages import OUTAGES, Outage
+from tests.faults.points import Point
+from tests.faults.stack import BrokenStack
+from twitter_topics.settings import PROJECT
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+OUTAGE_SECONDS = 20
+PER_SECOND = 200
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "not a checkout"
+
+
+_chance = random.Random(_commit())
+_jobs = [case for case in point_cases() if case[0].is_job]
+_apps = [case for case in point_cases() if not case[0].is_job]
+CASES = [*_chance.sample(_apps, 5), *_chance.sample(_jobs, 1)]
+CHOSEN_OUTAGES = _chance.sample(OUTAGES, 2)
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    with BrokenStack(Path(tmp_path_factory.mktemp("faults"))) as stack:
+        kit = Kit(stack, lambda _: None)
+        try:
+            kit.warm_up()
+            yield kit
+        finally:
+            kit.close()
+
+
+@pytest.mark.parametrize(("point", "way"), CASES, ids=[f"{point.name}-{way}" for point, way in CASES])
+def test_a_program_that_fails_loses_and_doubles_nothing(kit: Kit, point: Point, way: Way) -> None:
+    row = kit.point(point, way)
+    assert row.ok, row
+
+
+@pytest.mark.parametrize("outage", CHOSEN_OUTAGES, ids=[outage.name for outage in CHOSEN_OUTAGES])
+def test_a_store_that_fails_under_load_loses_and_doubles_nothing(kit: Kit, outage: Outage) -> None:
+    row = kit.outage(outage, OUTAGE_SECONDS, PER_SECOND)
+    assert row.ok, row

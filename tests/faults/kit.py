@@ -1,0 +1,351 @@
+"""Runs the cases one after another on one stack, and judges each by what the stores hold afterwards."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.points import POINTS, Point
+from tests.faults.proxy import Do, Network, Proxy
+from tests.faults.stack import APPS, BrokenStack
+from tests.faults.tweets import Numbers, Sender, Stores
+from tests.waiting import until
+from twitter_topics.audit.run import audit
+from twitter_topics.audit.stores import RealStores
+from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.failpoints import Action
+from twitter_topics.settings import PROJECT, SpeedSettings
+
+if TYPE_CHECKING:
+    from tests.faults.outages import Outage
+
+BURST = 400
+"""Tweets of a case without load."""
+_REACHED_SECONDS = 90
+_PATIENCE_SECONDS = 240
+_OLD_SECONDS = 2 * 3600
+_JOB_SECONDS = 180
+_HUNG_JOB_SECONDS = 5
+
+
+class Way(StrEnum):
+    """How a program fails at a point."""
+
+    KILL = "kill -9"
+    KILL_WORKER = "kill -9 of the Python worker"
+    RAISE = "raise"
+    HANG = "hang"
+    REPLY_LOST = "reply lost"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result of a case. `seconds`: from the failure, or for an outage from its end, until all stores agree."""
+
+    fault: str
+    way: str
+    stopped: str
+    seconds: float
+    result: str
+    ok: bool
+
+
+def ways_of(point: Point) -> list[Way]:
+    """Return the ways in which a program can fail at a point."""
+    worker = [Way.KILL_WORKER] if point.in_worker else []
+    hang = [Way.HANG] if point.is_job or _WEDGED else []
+    return [Way.KILL, *worker, Way.RAISE, *hang, *([Way.REPLY_LOST] if point.has_reply else [])]
+
+
+_WEDGED = "wedged_seconds" in SpeedSettings.model_fields
+
+
+def point_cases() -> list[tuple[Point, Way]]:
+    """Return every point with every way, in an order that spreads the restarts of each app: each has a back-off."""
+    cases = [(point, way) for point in POINTS for way in ways_of(point)]
+    groups = [[one for one in cases if one[0].program == name] for name in sorted({p.program for p in POINTS})]
+    places = [((at + 0.5) / len(group), one) for group in groups for at, one in enumerate(group)]
+    return [one for _, one in sorted(places, key=lambda place: place[0])]
+
+
+class Kit:
+    """The cases' stack, its tweets, and its books."""
+
+    def __init__(self, stack: BrokenStack, say: Callable[[str], None]) -> None:
+        self.stack, self._say = stack, say
+        self.sender, self.stores = Sender(stack.settings), Stores(stack.settings)
+
+    def close(self) -> None:
+        self.sender.close()
+
+    def warm_up(self) -> None:
+        """Send the first tweets, and wait until they are everywhere."""
+        self.sender.send(BURST)
+        self._wait_until_all_agree(_PATIENCE_SECONDS)
+        assert not (problems := self._problems([], self.stores.read())), problems
+
+    # -- cases -------------------------------------------------------------------------------------------------------
+
+    def point(self, point: Point, way: Way) -> Row:
+        """Make a program fail at a point."""
+        acts = {"promotion": self._break_promotion, "compaction": self._break_compaction}
+        act = acts.get(point.program, self._break_app)
+        return self._case(point.name, way, lambda: act(point, way))
+
+    def outage(self, outage: Outage, seconds: float, per_second: int) -> Row:
+        """Make a store fail for a while, under load."""
+        return self._case(
+            outage.name, f"{0 if outage.once else seconds:.0f} s", lambda: self._endure(outage, seconds, per_second)
+        )
+
+    def _case(self, fault: str, way: str, act: Callable[[], tuple[str, float]]) -> Row:
+        before, first = self.stores.due(self.sender), len(self.sender.ids)
+        result = ""
+        began = time.monotonic()
+        try:
+            stopped, seconds = act()
+            held = self.stores.read()
+            problems = self._problems(self.sender.ids[first:], held)
+            result = _shown(self.stores.due(self.sender).minus(before), held.minus(before))
+        except (pytest.fail.Exception, Exception) as error:  # noqa: BLE001 - the other cases still run
+            stopped, seconds = "", time.monotonic() - began
+            problems = [f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"]
+            problems += self._mend()
+        result = "; ".join(filter(None, [result, *problems]))
+        row = Row(fault, way, stopped, round(seconds, 1), result, not problems)
+        state = "ok" if row.ok else "BROKEN"
+        self._say(f"{datetime.now(UTC):%H:%M:%S} {state}: {fault}, {way}: {stopped}; {seconds:.0f} s; {result}")
+        return row
+
+    def _mend(self) -> list[str]:
+        """Heal everything and start the apps again, so that the other cases begin with a working stack."""
+        for proxy in (self.stack.s3, self.stack.elasticsearch, self.stack.influxdb, self.stack.kafka):
+            proxy.network = Network.FINE
+        for point in POINTS:
+            self.stack.release(point.name)
+        for app in sorted(set(APPS.values())):
+            self.stack.stop(app)
+            self.stack.start(app)
+        try:
+            self._wait_until_all_agree(_PATIENCE_SECONDS)
+        except pytest.fail.Exception as error:
+            raise RuntimeError(f"the stores do not agree even after a restart: {error}") from None
+        left = self._problems([], self.stores.read())
+        if left:
+            raise RuntimeError(f"the stores do not agree even after a restart: {left}")
+        return ["only a restart by hand helped"]
+
+    # -- an app ------------------------------------------------------------------------------------------------------
+
+    def _break_app(self, point: Point, way: Way) -> tuple[str, float]:
+        watch = Watch(self.stack)
+        with ExitStack() as cleanup, watch:
+            cleanup.callback(self.stack.release, point.name)
+            if way is Way.REPLY_LOST and point.name == "classifier.half-kafka":
+                self._lose_kafkas_replies()
+                return self._recovered(watch, time.monotonic())
+            wait = self._prepare(point, way, cleanup)
+            if point.program == "classify-tweets" and point.name.startswith("loader."):
+                self.stack.register_model(promote=True)
+            self.sender.send(BURST, length=point.length)
+            wait()
+            at = time.monotonic()
+            return self._recovered(watch, at)
+
+    def _prepare(self, point: Point, way: Way, cleanup: ExitStack) -> Callable[[], None]:
+        """Arm a point; return what waits until the program has failed there."""
+        request = point.lost if way is Way.REPLY_LOST and point.lost else point.request
+        if request is None:
+            self.stack.arm(point.name, _action(point, way))
+
+            def wait() -> None:
+                until(lambda: self.stack.reached(point.name), _REACHED_SECONDS, f"{point.name} is reached", pause=0.05)
+                if way is Way.KILL and point.in_worker:
+                    self.stack.kill(point.program)
+
+            return wait
+        proxy: Proxy = getattr(self.stack, request.proxy)
+        do = {Way.RAISE: Do.ANSWER, Way.REPLY_LOST: Do.LOSE_REPLY}.get(way, Do.HOLD)
+        rule = cleanup.enter_context(proxy.rule(request.pattern, do, status=403, after=request.after))
+
+        def wait_for_request() -> None:
+            until(rule.reached.is_set, _REACHED_SECONDS, f"{request.pattern} is requested", pause=0.05)
+            if way is Way.KILL:
+                self.stack.kill(point.program)
+                rule.drop()
+
+        return wait_for_request
+
+    def _lose_kafkas_replies(self) -> None:
+        kafka = self.stack.settings.kafka
+        self.stack.arm("classifier.bulk-done", Action.HANG)
+        self.sender.send(BURST)
+        reached = lambda: self.stack.reached("classifier.bulk-done")  # noqa: E731
+        until(reached, _REACHED_SECONDS, "a bulk request is done", pause=0.05)
+        time.sleep(2)  # the other tasks finish
+        before = sum(end_offsets(kafka, kafka.processed_topic).values())
+        self.stack.kafka.network = Network.MUTE
+        self.stack.release("classifier.bulk-done")
+        written = lambda: sum(end_offsets(kafka, kafka.processed_topic).values()) > before  # noqa: E731
+        until(written, 60, "Kafka has the rows", pause=0.2)
+        self.stack.kafka.network = Network.FINE
+
+    def _recovered(self, watch: Watch, since: float) -> tuple[str, float]:
+        runs = lambda: all(self.stack.pid(app) for app in APPS.values())  # noqa: E731
+        until(runs, _PATIENCE_SECONDS, "the apps run again", pause=0.1)
+        self._wait_until_all_agree(_PATIENCE_SECONDS)
+        return watch.stopped(), time.monotonic() - since
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+
+    def _break_promotion(self, point: Point, way: Way) -> tuple[str, float]:
+        version = self.stack.register_model()
+        found = self._break_job(point, way, ("-m", "tests.faults.promote", version))
+        champion = self.stack.models.champion()
+        assert champion is not None
+        assert champion.version == version, f"the champion is {champion.version}"
+        assert [one.version for one in self.stack.models.history()].count(version) == 1
+        first = len(self.sender.ids)
+        self.sender.send(BURST)
+        self._wait_until_all_agree(_PATIENCE_SECONDS)
+        assert self.stores.versions(self.sender.ids[first:]) == {version}
+        return found
+
+    def _break_compaction(self, point: Point, way: Way) -> tuple[str, float]:
+        for _ in range(2):  # each makes files of its own
+            self.sender.send(BURST // 4, age_seconds=_OLD_SECONDS)
+            self._wait_until_all_agree(_PATIENCE_SECONDS)
+        closed = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+        job = str(PROJECT / "spark_apps" / "batch" / "maintain_archive.py")
+        options = {"closed-before": closed.isoformat(), "min-files": 2, "expire-hours": 24, "orphan-hours": 24}
+        return self._break_job(point, way, (job, *(f"--{name}={value}" for name, value in options.items())))
+
+    def _break_job(self, point: Point, way: Way, command: tuple[str, ...]) -> tuple[str, float]:
+        """Run a job that fails at a point, then again until it succeeds, as Airflow does."""
+        with ExitStack() as cleanup:
+            cleanup.callback(self.stack.release, point.name)
+            request = point.lost if way is Way.REPLY_LOST and point.lost else point.request
+            if request is None:
+                self.stack.arm(point.name, _action(point, way))
+                reached: Callable[[], bool] = lambda: self.stack.reached(point.name)  # noqa: E731
+            else:
+                do = {Way.RAISE: Do.ANSWER, Way.REPLY_LOST: Do.LOSE_REPLY}.get(way, Do.HOLD)
+                proxy: Proxy = getattr(self.stack, request.proxy)
+                rule = cleanup.enter_context(proxy.rule(request.pattern, do, status=403, after=request.after))
+                reached = rule.reached.is_set
+            job = self.stack.job(*command)
+            cleanup.callback(job.kill)
+            until(lambda: reached() or job.ended() is not None, _JOB_SECONDS, f"the job is at {point.name}", pause=0.05)
+            assert reached(), f"the job ended with {job.ended()} before {point.name}, see {job.log}"
+            at = time.monotonic()
+            if way is Way.HANG:
+                time.sleep(_HUNG_JOB_SECONDS)
+            if way is Way.HANG or (way is Way.KILL and request is not None):
+                job.kill()
+                if request is not None:
+                    rule.drop()
+            code = job.wait(_JOB_SECONDS)
+        stopped = "nothing" if code == 0 else "the job, until its next run"
+        for _ in range(3):
+            if code == 0:
+                break
+            again = self.stack.job(*command)
+            code = again.wait(_JOB_SECONDS)
+        assert code == 0, f"the job ends with {code}, see {job.log}"
+        return stopped, time.monotonic() - at
+
+    # -- outages -----------------------------------------------------------------------------------------------------
+
+    def _endure(self, outage: Outage, seconds: float, per_second: int) -> tuple[str, float]:
+        ended = threading.Event()
+        load = self.sender.load(per_second, ended)
+        try:
+            with outage.fault(self.stack, self.stores):
+                if not outage.once:
+                    time.sleep(seconds / 3)  # batches in flight finish
+                first = self.stores.progress()
+                time.sleep(2 if outage.once else seconds * 2 / 3)
+                last, health = self.stores.progress(), self.stack.health()
+            healed = time.monotonic()
+        finally:
+            ended.set()
+            load.join(900)
+        self._wait_until_all_agree(_PATIENCE_SECONDS + 4 * seconds)
+        stopped = [name for name in ("archive", "index", "counts") if last.get(name, 0) <= first.get(name, 0)]
+        said = [f"{part}: {one.error or one.state}"[:120] for part, one in health.items() if not one.ok]
+        return "; ".join([", ".join(stopped) or "nothing", *said]), time.monotonic() - healed
+
+    # -- books -------------------------------------------------------------------------------------------------------
+
+    def _wait_until_all_agree(self, seconds: float) -> None:
+        """Wait until the quick numbers of all stores are what was sent, and InfluxDB has everything."""
+        due = self.stores.due(self.sender)
+        wanted = {"archive": due.raw, "index": due.documents, "counts": due.counted}
+        agree = lambda: self.stores.progress() == wanted and self.stores.unpublished() == 0  # noqa: E731
+        until(agree, seconds, lambda: f"the stores hold {self.stores.progress()}, not {wanted}", pause=0.5)
+
+    def _problems(self, ids: list[str], held: Numbers) -> list[str]:
+        """Return what is wrong, by the kit's own sums and by the audit."""
+        problems = held.differences(self.stores.due(self.sender))
+        if (found := self.stores.documents_of(ids)) != len(ids):
+            problems.append(f"{found:,} of {len(ids):,} ids have a document")
+        report = audit(RealStores(self.stack.settings), retention_days=14, wait_seconds=60, still_seconds=30)
+        if report.state != "ok":
+            problems += [f"audit: {one.hop}: {one.text}" for one in report.findings]
+        return problems
+
+
+class Watch:
+    """Notes which parts stopped inside the block."""
+
+    def __init__(self, stack: BrokenStack) -> None:
+        self._stack, self._before = stack, stack.moment()
+        self._ended = threading.Event()
+        self._failed: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.5):
+            for part, one in self._stack.health().items():
+                if not one.ok:
+                    self._failed[part] = one.error or one.state
+
+    def stopped(self) -> str:
+        """Return the parts that stopped, for people."""
+        now = self._stack.moment()
+        found = [f"the process {app}" for app, pid in self._before.pids.items() if now.pids[app] != pid]
+        for part, app in APPS.items():
+            if now.pids[app] != self._before.pids[app]:
+                continue
+            if now.restarts.get(part, 0) > self._before.restarts.get(part, 0):
+                found.append(f"the {part}’s query")
+            elif part in self._failed:
+                found.append(f"{part}: {self._failed[part][:120]}")
+        return ", ".join(found) or "nothing"
+
+
+def _action(point: Point, way: Way) -> Action:
+    if way is Way.KILL and point.in_worker:
+        return Action.HANG  # and then the app is killed
+    return {Way.RAISE: Action.RAISE, Way.HANG: Action.HANG, Way.REPLY_LOST: Action.REPLY_LOST}.get(way, Action.KILL)
+
+
+def _shown(due: Numbers, held: Numbers) -> str:
+    tweets = (due.archived_tweets, held.archived_tweets, held.documents, held.counted)
+    return f"{held.raw:,} = {held.archived:,}; " + " = ".join(f"{number:,}" for number in tweets)
