@@ -20,9 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.faults import page
-from tests.faults.kit import Kit, Row, point_cases
+from tests.faults.kit import Kit, Row, Twins, point_cases
 from tests.faults.outages import OUTAGES
-from tests.faults.stack import BrokenStack
+from tests.faults.stack import APPS, BrokenStack
 
 
 def main() -> int:
@@ -39,8 +39,11 @@ def main() -> int:
 
     points = [(point, way) for point, way in point_cases() if is_wanted(point.name, way)]
     outages = [outage for outage in OUTAGES if is_wanted(outage.name)]
+    apps = sorted(set(APPS.values()))
+    twins = [(app, one) for app in apps for one in Twins if is_wanted(f"two drivers of {app}", one)]
     if options.list:
         sys.stdout.write("".join(f"{point.name}/{way}\n" for point, way in points))
+        sys.stdout.write("".join(f"two drivers of {app}/{one}\n" for app, one in twins))
         sys.stdout.write("".join(f"{outage.name}\n" for outage in outages))
         return 0
     about = {"commit": _commit(), "cores": os.cpu_count(), "rate": options.rate}
@@ -51,13 +54,20 @@ def main() -> int:
         bad += not row.ok
         page.note(row, on=f"{datetime.now(UTC):%Y-%m-%d}", load=round(os.getloadavg()[0], 1), **about)
 
+    if not (points or outages or twins):
+        page.write()
+        return 0
     with _folder(options.folder) as folder, BrokenStack(folder) as stack:
         kit = Kit(stack, lambda line: print(line, flush=True))  # noqa: T201 - a command's output
         try:
             kit.warm_up()
             for point, way in points:
                 keep(kit.point(point, way))
+            for app, one in twins:
+                keep(kit.two_drivers(app, one))
             for outage in outages:
+                if outage.needs_root and not stack.small_disk:
+                    continue
                 keep(kit.outage(outage, options.seconds, options.rate))
         finally:
             kit.close()

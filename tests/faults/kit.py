@@ -22,7 +22,7 @@ from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
 from twitter_topics.backends.kafka_offsets import end_offsets
 from twitter_topics.failpoints import Action
-from twitter_topics.settings import PROJECT, SpeedSettings
+from twitter_topics.settings import PROJECT
 
 if TYPE_CHECKING:
     from tests.faults.outages import Outage
@@ -46,6 +46,13 @@ class Way(StrEnum):
     REPLY_LOST = "reply lost"
 
 
+class Twins(StrEnum):
+    """How an app comes to have two drivers."""
+
+    STARTED = "a second one is started"
+    SUSPENDED = "the first one is suspended (SIGSTOP), replaced, and continued"
+
+
 @dataclass(frozen=True)
 class Row:
     """The result of a case. `seconds`: from the failure, or for an outage from its end, until all stores agree."""
@@ -61,11 +68,7 @@ class Row:
 def ways_of(point: Point) -> list[Way]:
     """Return the ways in which a program can fail at a point."""
     worker = [Way.KILL_WORKER] if point.in_worker else []
-    hang = [Way.HANG] if point.is_job or _WEDGED else []
-    return [Way.KILL, *worker, Way.RAISE, *hang, *([Way.REPLY_LOST] if point.has_reply else [])]
-
-
-_WEDGED = "wedged_seconds" in SpeedSettings.model_fields
+    return [Way.KILL, *worker, Way.RAISE, Way.HANG, *([Way.REPLY_LOST] if point.has_reply else [])]
 
 
 def point_cases() -> list[tuple[Point, Way]]:
@@ -279,17 +282,50 @@ class Kit:
             ended.set()
             load.join(900)
         self._wait_until_all_agree(_PATIENCE_SECONDS + 4 * seconds)
-        stopped = [name for name in ("archive", "index", "counts") if last.get(name, 0) <= first.get(name, 0)]
+        stopped = [name for name in ("archive", "index", "counts", "view") if last.get(name, 0) <= first.get(name, 0)]
         said = [f"{part}: {one.error or one.state}"[:120] for part, one in health.items() if not one.ok]
         return "; ".join([", ".join(stopped) or "nothing", *said]), time.monotonic() - healed
+
+    # -- two drivers -------------------------------------------------------------------------------------------------
+
+    def two_drivers(self, app: str, twins: Twins) -> Row:
+        """Start a second process of an app next to the supervised one."""
+        return self._case(f"two drivers of {app}", twins, lambda: self._add_driver(app, twins))
+
+    def _add_driver(self, app: str, twins: Twins) -> tuple[str, float]:
+        stack, stale = self.stack, twins is Twins.SUSPENDED
+        with ExitStack() as cleanup:
+            cleanup.callback(self._only_supervised, app)
+            if stale:
+                self.sender.send(BURST)  # it is suspended in the middle of its work
+                cleanup.enter_context(stack.suspended(app))
+            else:
+                self.sender.send(BURST)
+            at = time.monotonic()
+            twin = stack.start_twin(app)
+            cleanup.callback(twin.kill)
+            if stale:
+                self.sender.send(BURST)
+                self._wait_until_all_agree(_PATIENCE_SECONDS)
+                stack.wake(app)
+            fenced = lambda: stack.phase(app) == "misconfigured"  # noqa: E731
+            until(fenced, _PATIENCE_SECONDS, lambda: f"{app} ends, see {stack.log(app)}", pause=0.2)
+            self.sender.send(BURST)
+            self._wait_until_all_agree(_PATIENCE_SECONDS)
+            assert twin.ended() is None, f"the second driver ended with {twin.ended()}, see {twin.log}"
+            return "the first process, for good", time.monotonic() - at
+
+    def _only_supervised(self, app: str) -> None:
+        self.stack.stop(app)
+        self.stack.start(app)
 
     # -- books -------------------------------------------------------------------------------------------------------
 
     def _wait_until_all_agree(self, seconds: float) -> None:
         """Wait until the quick numbers of all stores are what was sent, and InfluxDB has everything."""
         due = self.stores.due(self.sender)
-        wanted = {"archive": due.raw, "index": due.documents, "counts": due.counted}
-        agree = lambda: self.stores.progress() == wanted and self.stores.unpublished() == 0  # noqa: E731
+        wanted = {"archive": due.raw, "index": due.documents, "counts": due.counted, "unpublished": 0}
+        agree = lambda: wanted.items() <= self.stores.progress().items()  # noqa: E731
         until(agree, seconds, lambda: f"the stores hold {self.stores.progress()}, not {wanted}", pause=0.5)
 
     def _problems(self, ids: list[str], held: Numbers) -> list[str]:
@@ -297,6 +333,8 @@ class Kit:
         problems = held.differences(self.stores.due(self.sender))
         if (found := self.stores.documents_of(ids)) != len(ids):
             problems.append(f"{found:,} of {len(ids):,} ids have a document")
+        if wrong := self.stores.newest_hour():
+            problems.append(wrong)
         report = audit(RealStores(self.stack.settings), retention_days=14, wait_seconds=60, still_seconds=30)
         if report.state != "ok":
             problems += [f"audit: {one.hop}: {one.text}" for one in report.findings]

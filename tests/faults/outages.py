@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -23,11 +24,15 @@ _BUSY = b'{"error":{"type":"es_rejected_execution_exception","reason":"made up: 
 
 @dataclass(frozen=True)
 class Outage:
-    """A store that does not do its work inside `fault`'s block. `once`: it comes back by itself."""
+    """A store that does not do its work inside `fault`'s block.
+
+    `once`: it comes back by itself. `needs_root`: to mount a disk that can be filled.
+    """
 
     name: str
     fault: Fault
     once: bool = False
+    needs_root: bool = False
 
 
 def _stopped(service: str) -> Fault:
@@ -103,6 +108,19 @@ def _disk_full(_: BrokenStack, stores: Stores) -> Iterator[None]:
         client.indices.put_settings(index=stores.indices(), settings={"index.blocks.read_only_allow_delete": None})
 
 
+@contextmanager
+def _small_disk_full(stack: BrokenStack, _: Stores) -> Iterator[None]:
+    assert stack.small_disk is not None, "this user cannot mount a small disk"
+    ballast = stack.small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
 NAMES = {"kafka": "Kafka", "s3": "S3", "elasticsearch": "Elasticsearch", "influxdb": "InfluxDB"}
 
 OUTAGES = (
@@ -114,6 +132,7 @@ OUTAGES = (
     Outage("Elasticsearch answers 503 to everything", _answers(lambda s: s.elasticsearch, "", 503)),
     Outage("the day's index is closed", _index_closed),
     Outage("Elasticsearch's disk is full (flood stage)", _disk_full),
+    Outage("the disk of the checkpoints and the counts is full", _small_disk_full, needs_root=True),
     Outage("S3 answers 503 to everything", _answers(lambda s: s.s3, "", 503)),
     Outage("S3 answers 403 to everything", _answers(lambda s: s.s3, "", 403)),
     Outage("InfluxDB answers 503 to everything", _answers(lambda s: s.influxdb, "", 503)),

@@ -57,12 +57,16 @@ def section(rows: list[dict[str, Any]]) -> str:
         return ""
     means = {point.name: point.means for point in POINTS}
     points = [row for row in rows if row["fault"] in means]
-    outages = [row for row in rows if row["fault"] not in means]
+    twins = [row for row in rows if row["fault"].startswith("two drivers")]
+    outages = [row for row in rows if row["fault"] not in means and row not in twins]
     machine = sorted({f"{row['on']} on {row['cores']} cores" for row in rows})
     lines = [HEADING, _TEXT.format(measured=", ".join(machine))]
     if points:
         lines += ["\n## Points\n\n| point | action | what stopped | recovery | result |\n|---|---|---|---|---|\n"]
         lines += [_line(f"`{row['fault']}`: {means[row['fault']]}", row) for row in points]
+    if twins:
+        lines += ["\n## Two drivers\n\n| app | how | what stopped | recovery | result |\n|---|---|---|---|---|\n"]
+        lines += [_line(row["fault"].removeprefix("two drivers of "), row) for row in twins]
     if outages:
         lines += ["\n## Outages\n\n| outage | for | what stopped | recovery | result |\n|---|---|---|---|---|\n"]
         lines += [_line(row["fault"], row) for row in outages]

@@ -58,11 +58,12 @@ POINTS = (
     ),
     Point(
         "archiver.after-commit",
-        "the Iceberg commit is in the catalog, Spark's is not",
+        "the Iceberg commit is in the catalog, its caller does not know",
         "classify-tweets",
         request=Request("s3", rf"^GET [^ ]*{METADATA}", after=_WRITES_METADATA),
         has_reply=False,  # of the catalog, which is a file
     ),
+    Point("archiver.before-spark-commit", "the batch is archived, only Spark's commit is missing", "classify-tweets"),
     Point("classifier.model-pinned", "the batch has its model, nothing is written", "classify-tweets"),
     Point(
         "classifier.half-bulk",

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,8 +40,11 @@ _SETTINGS = {
     "SPEED_ARCHIVE_TRIGGER_SECONDS": "3",
     "SPEED_CLASSIFY_TRIGGER_SECONDS": "1",
     "SPEED_AGGREGATE_TRIGGER_SECONDS": "2",
+    "SPEED_WEDGED_SECONDS": "20",
 }
 """Shorter intervals than usual, so that a case is short."""
+
+_SMALL_DISK_MB = 64
 
 
 class _Servers(Stack):
@@ -129,6 +133,10 @@ class BrokenStack:
         variables = {name: value for name, value in variables.items() if not name.startswith(_OWN_PATHS)}
         variables |= _SETTINGS | self._extra
         own = stack_variables(self._folder / "apps")
+        self.small_disk = self._mount_small_disk()
+        if self.small_disk:
+            own["SPEED_CHECKPOINT_DIR"] = str(self.small_disk / "checkpoints")
+            own["COUNTS_DATABASE_URI"] = f"sqlite:///{self.small_disk / 'counts.db'}"
         self._apps = _Apps(Settings(variables | proxied | own))
         self._apps.points.mkdir(parents=True, exist_ok=True)
         self.proxied = Settings(self._apps.addresses.variables)
@@ -138,6 +146,16 @@ class BrokenStack:
         self.register_model(promote=True)
         self._stack.callback(self._apps.down)
         self._apps.up(["speed"])
+
+    def _mount_small_disk(self) -> Path | None:
+        """Return a folder on a disk that can be filled; None if this user cannot mount one."""
+        folder = self._folder / "small-disk"
+        folder.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL_DISK_MB}m,mode=0700", "faults", str(folder)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            return None
+        self._stack.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
+        return folder
 
     # -- models ------------------------------------------------------------------------------------------------------
 
@@ -191,6 +209,24 @@ class BrokenStack:
 
     def resume(self, service: str) -> None:
         os.kill(self.pid(service), signal.SIGCONT)
+
+    @contextmanager
+    def suspended(self, app: str) -> Iterator[None]:
+        """SIGSTOP for an app with its JVM and its workers, until `wake` or the end of the block."""
+        pid = self.pid(app)
+        self._suspended = {pid} | processes.descendants([pid], processes.snapshot())
+        processes.send(self._suspended, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.wake(app)
+
+    def wake(self, _app: str) -> None:
+        processes.send(self._suspended, signal.SIGCONT)
+
+    def phase(self, service: str) -> str:
+        """Return what its runner reports, such as `running`."""
+        return str(self._stack_of(service).state_of(service).get("phase", ""))
 
     def stop(self, service: str) -> None:
         """Stop cleanly, and stay stopped until `start`."""

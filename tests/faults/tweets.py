@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import sqlite3
@@ -13,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import Elasticsearch
 from kafka import KafkaProducer
-from pyiceberg.exceptions import NoSuchTableError
 
 from tests.faults.stack import WORDS
 from twitter_topics.archive.catalog import open_catalog
 from twitter_topics.backends.dead_letters import dead_letters
+from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.backends.kafka_offsets import topic_ranges
+from twitter_topics.counts.view import CountsView, LastHour
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -155,13 +157,18 @@ class Stores:
         )
 
     def progress(self) -> dict[str, int]:
-        """Return rows, documents and counts that are quick to read, of those stores that answer."""
+        """Return how far the stores are, from what is quick to read: rows, documents, counted tweets, the end of the
+        newest hour in InfluxDB, and the changes that it lacks. Those of a store that does not answer are missing."""
         found = {}
-        for name, read in (("archive", self._archived), ("index", self.documents), ("counts", self.counted)):
-            try:
+        for name, read in {
+            "archive": self._archived,
+            "index": self.documents,
+            "counts": self.counted,
+            "view": self._newest_end,
+            "unpublished": self._unpublished,
+        }.items():
+            with contextlib.suppress(Exception):  # whatever a store raises, it does not answer
                 found[name] = read()
-            except (ApiError, TransportError, OSError, sqlite3.Error):
-                continue
         return found
 
     def documents(self) -> int:
@@ -186,18 +193,36 @@ class Stores:
 
     def counted(self) -> int:
         """Return the tweets of all panes."""
-        if not self._counts.exists():
-            return 0
-        with closing(sqlite3.connect(f"file:{self._counts}?mode=ro", uri=True, timeout=10)) as connection:
-            try:
-                return int(connection.execute("SELECT coalesce(sum(tweets), 0) FROM counts_pane").fetchone()[0])
-            except sqlite3.OperationalError:
-                return 0
+        return self._count("SELECT coalesce(sum(tweets), 0) FROM counts_pane")
 
-    def unpublished(self) -> int:
-        """Return how many changes InfluxDB lacks."""
+    def _unpublished(self) -> int:
+        return self._count("SELECT count(*) FROM counts_unpublished")
+
+    def _count(self, query: str) -> int:
         with closing(sqlite3.connect(f"file:{self._counts}?mode=ro", uri=True, timeout=10)) as connection:
-            return int(connection.execute("SELECT count(*) FROM counts_unpublished").fetchone()[0])
+            return int(connection.execute(query).fetchone()[0])
+
+    def _newest_end(self) -> int:
+        hour = self._last_hour()
+        return hour.end_ms if hour else 0
+
+    def _last_hour(self) -> LastHour | None:
+        view = CountsView(self._settings.influx, SHORT_TIMEOUT_S)
+        try:
+            return view.last_hour()
+        finally:
+            view.close()
+
+    def newest_hour(self) -> str:
+        """Return what is wrong with the newest hour that InfluxDB shows; empty if it is what the panes add up to."""
+        newest = "(SELECT max(start_ms) FROM counts_pane)"
+        with closing(sqlite3.connect(f"file:{self._counts}?mode=ro", uri=True, timeout=10)) as connection:
+            due = connection.execute(
+                f"SELECT {newest} + 10000, sum(tweets) FROM counts_pane WHERE start_ms > {newest} - 3600000"  # noqa: S608
+            ).fetchone()
+        hour = self._last_hour()
+        shown = (hour.end_ms, sum(topic.tweets for topic in hour.topics)) if hour else (0, 0)
+        return "" if shown == due else f"InfluxDB shows {shown[1]} tweets until {shown[0]}, not {due[1]} until {due[0]}"
 
     @property
     def elasticsearch(self) -> Elasticsearch:
@@ -212,10 +237,7 @@ class Stores:
 
     def _archived(self) -> int:
         """Return the rows of the newest snapshot, from its summary."""
-        try:
-            snapshot = self._table().current_snapshot()
-        except NoSuchTableError:
-            return 0
+        snapshot = self._table().current_snapshot()
         summary = snapshot.summary if snapshot else None
         return int(summary["total-records"] or 0) if summary else 0
 

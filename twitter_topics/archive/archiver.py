@@ -6,6 +6,7 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
+from twitter_topics import failpoints
 from twitter_topics.archive.rows import append_batch, archive_rows, ensure_tables, time_bounds
 from twitter_topics.backends.kafka_offsets import end_offsets
 from twitter_topics.backends.objects import S3Objects
@@ -96,6 +97,7 @@ class Archiver:
     def _archive(self, batch: DataFrame, batch_id: int) -> None:
         self._lease.hold()
         append_batch(archive_rows(batch, time_bounds(self._settings)), self._settings, batch_id)
+        failpoints.reach("archiver.before-spark-commit")
 
     def _end_of_archive(self) -> str:
         kafka, catalog = self._settings.kafka, self._settings.archive.catalog_name

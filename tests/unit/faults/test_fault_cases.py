@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tests.faults.kit import Way, point_cases
+from tests.faults.kit import Twins, Way, point_cases
 from tests.faults.outages import OUTAGES
 from tests.faults.page import measured, parts, section
 from tests.faults.points import POINTS
+from tests.faults.stack import APPS
 from twitter_topics.settings import PROJECT
 
 
@@ -33,7 +34,8 @@ def test_the_page_shows_what_was_measured() -> None:
 
 
 def test_every_measured_case_exists_and_nothing_was_lost_or_doubled() -> None:
-    known = {(point.name, str(way)) for point, way in point_cases()} | {(one.name, "") for one in OUTAGES}
+    points, outages = {(point.name, str(way)) for point, way in point_cases()}, {one.name for one in OUTAGES}
+    twins = {(f"two drivers of {app}", str(one)) for app in APPS.values() for one in Twins}
     rows = measured()
-    assert {(row["fault"], row["way"] if (row["fault"], "") not in known else "") for row in rows} <= known
+    assert {(row["fault"], row["way"]) for row in rows if row["fault"] not in outages} <= points | twins
     assert [row for row in rows if not row["ok"]] == []
