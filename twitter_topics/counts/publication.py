@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twitter_topics import failpoints
-from twitter_topics.errors import TwitterTopicsError
+from twitter_topics.counts.panes import PANE_MS
 
 if TYPE_CHECKING:
     from twitter_topics.counts.state import CountsState
@@ -36,7 +36,7 @@ class Publisher:
 
     def __init__(self, state: CountsState, view: View, clock: Callable[[], float] = time.monotonic) -> None:
         self._state, self._view, self._clock = state, view, clock
-        self._ready = False
+        self._ready = self._is_complete = False
         self._shown_state = ""
         self._failures = 0
         self._retry_at = self._published_at = clock()
@@ -63,11 +63,14 @@ class Publisher:
         if not self._ready:
             self._view.ensure_database()  # the parts' health is written there as well
             self._ready = True
+        # an earlier publisher may have been killed before it could say up to where the view is complete
+        position = None if self._is_complete else self._state.position()
         written, last = 0, None
         while (part := self._state.unpublished()) is not None:
             if self._shown_state != part.state_id:
                 self._view.begin(part.state_id, part.revision)
                 self._shown_state = part.state_id
+            self._is_complete = False
             self._view.write_hours(part.points, part.revision)
             failpoints.reach("counts.half-published")
             self._state.note_published(part)
@@ -75,6 +78,9 @@ class Publisher:
             written, last = written + len(part.points), part
         if last is not None:
             self._view.end(last.newest_end_ms, last.revision)
+        elif position is not None and position.newest_ms is not None:
+            self._view.end(position.newest_ms + PANE_MS, position.revision)
+        self._is_complete = True
         return written
 
     def start(self) -> None:
@@ -108,14 +114,15 @@ class Publisher:
     def _try(self) -> None:
         try:
             self.publish()
-        except TwitterTopicsError as error:
+        except Exception as error:  # noqa: BLE001 - the thread lives on; health and log name the error
             self._failures += 1
             pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** min(self._failures, 6))
             self._retry_at = self._clock() + pause
             self._pending.set()
-            if str(error) != self._error:
-                log.warning("the view of the counts falls behind, next try in %.0f s: %s", pause, error)
-            self._error = str(error)
+            line = str(error) or type(error).__name__
+            if line != self._error:
+                log.warning("the view of the counts falls behind, next try in %.0f s: %s", pause, line)
+            self._error = line
             return
         if self._error:
             log.info("the view of the counts has caught up")

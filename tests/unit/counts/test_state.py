@@ -19,6 +19,7 @@ from twitter_topics.counts.panes import PANE_MS, HourPoint, Series, Sums
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError, SupersededError
+from twitter_topics.failpoints import FailpointError
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import (
     RAW,
@@ -254,6 +255,41 @@ def test_the_thread_publishes_and_names_what_is_in_its_way(fresh: Callable[[], U
     finally:
         publisher.close()
     assert shown(view) == true_hours(true_panes(minutes(3, LANE)))
+
+
+def test_the_thread_survives_an_error_that_nobody_expects(fresh: Callable[[], URL]) -> None:
+    state, view = state_of(fresh()), MemoryView()
+    broken = [FailpointError("a surprise")]
+    view.ensure_database = lambda: broken and _raise(broken.pop())  # type: ignore[method-assign,assignment]
+    publisher = Publisher(state, view)
+    aggregation = Aggregation(state, publisher)
+    aggregation.open("processed-1", RAW)
+    aggregation.count(read_batch({0: minutes(3, LANE)}, {}, {0: 3}, {}))
+    publisher.start()
+    try:
+        until(lambda: "a surprise" in publisher.problem, what="health names the error")
+        until(lambda: not publisher.problem and state.unpublished_since() is None, what="the publisher tries again")
+    finally:
+        publisher.close()
+    assert shown(view) == true_hours(true_panes(minutes(3, LANE)))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_the_newest_hour_is_shown_although_the_publisher_was_killed_before_it_said_so(fresh: Callable[[], URL]) -> None:
+    url, view = fresh(), MemoryView()
+    opened(state_of(url)).count(read_batch({0: minutes(3, LANE)}, {}, {0: 3}, {}))
+    view.end = lambda *_: _raise(FailpointError("killed"))  # type: ignore[method-assign]
+    with pytest.raises(FailpointError):
+        Publisher(state_of(url), view).publish()
+    assert state_of(url).unpublished_since() is None
+    del view.end
+    Publisher(state_of(url), view).publish()
+    hour = view.last_hour()
+    assert hour is not None
+    assert hour.end_ms == T0 + 120_000 - T0 % PANE_MS + PANE_MS
 
 
 def test_the_thread_publishes_changes_that_nobody_announced(
