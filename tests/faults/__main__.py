@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="for data and logs, kept; otherwise a temporary one")
     parser.add_argument("--list", action="store_true", help="only name the cases")
     options = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
 
     def is_wanted(name: str, way: str = "") -> bool:
         return any(fnmatch.fnmatch(name, one) or fnmatch.fnmatch(f"{name}/{way}", one) for one in options.names)

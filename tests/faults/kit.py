@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 BURST = 400
 """Tweets of a case without load."""
-_REACHED_SECONDS = 90
-_PATIENCE_SECONDS = 240
+_REACHED_SECONDS = 150
+_PATIENCE_SECONDS = 300
 _OLD_SECONDS = 2 * 3600
 _JOB_SECONDS = 180
 _HUNG_JOB_SECONDS = 5
@@ -177,7 +177,7 @@ class Kit:
             return wait
         proxy: Proxy = getattr(self.stack, request.proxy)
         do = {Way.RAISE: Do.ANSWER, Way.REPLY_LOST: Do.LOSE_REPLY}.get(way, Do.HOLD)
-        rule = cleanup.enter_context(proxy.rule(request.pattern, do, status=403, after=request.after))
+        rule = cleanup.enter_context(proxy.rule(request.pattern, do, status=400, after=request.after))
 
         def wait_for_request() -> None:
             until(rule.reached.is_set, _REACHED_SECONDS, f"{request.pattern} is requested", pause=0.05)
@@ -242,7 +242,7 @@ class Kit:
             else:
                 do = {Way.RAISE: Do.ANSWER, Way.REPLY_LOST: Do.LOSE_REPLY}.get(way, Do.HOLD)
                 proxy: Proxy = getattr(self.stack, request.proxy)
-                rule = cleanup.enter_context(proxy.rule(request.pattern, do, status=403, after=request.after))
+                rule = cleanup.enter_context(proxy.rule(request.pattern, do, status=400, after=request.after))
                 reached = rule.reached.is_set
             job = self.stack.job(*command)
             cleanup.callback(job.kill)
@@ -296,18 +296,16 @@ class Kit:
         stack, stale = self.stack, twins is Twins.SUSPENDED
         with ExitStack() as cleanup:
             cleanup.callback(self._only_supervised, app)
-            if stale:
-                self.sender.send(BURST)  # it is suspended in the middle of its work
-                cleanup.enter_context(stack.suspended(app))
-            else:
-                self.sender.send(BURST)
+            self.sender.send(BURST)
+            if stale:  # in the middle of its work
+                wake = cleanup.enter_context(stack.suspended(app))
             at = time.monotonic()
             twin = stack.start_twin(app)
             cleanup.callback(twin.kill)
             if stale:
                 self.sender.send(BURST)
                 self._wait_until_all_agree(_PATIENCE_SECONDS)
-                stack.wake(app)
+                wake()
             fenced = lambda: stack.phase(app) == "misconfigured"  # noqa: E731
             until(fenced, _PATIENCE_SECONDS, lambda: f"{app} ends, see {stack.log(app)}", pause=0.2)
             self.sender.send(BURST)

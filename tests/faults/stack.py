@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +27,7 @@ from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from twitter_topics.local.services import Service
 
@@ -40,7 +39,7 @@ _SETTINGS = {
     "SPEED_ARCHIVE_TRIGGER_SECONDS": "3",
     "SPEED_CLASSIFY_TRIGGER_SECONDS": "1",
     "SPEED_AGGREGATE_TRIGGER_SECONDS": "2",
-    "SPEED_WEDGED_SECONDS": "20",
+    "SPEED_WEDGED_SECONDS": "60",
 }
 """Shorter intervals than usual, so that a case is short."""
 
@@ -211,18 +210,15 @@ class BrokenStack:
         os.kill(self.pid(service), signal.SIGCONT)
 
     @contextmanager
-    def suspended(self, app: str) -> Iterator[None]:
-        """SIGSTOP for an app with its JVM and its workers, until `wake` or the end of the block."""
+    def suspended(self, app: str) -> Iterator[Callable[[], object]]:
+        """SIGSTOP for an app with its JVM and its workers, until the end of the block or a call of what it yields."""
         pid = self.pid(app)
-        self._suspended = {pid} | processes.descendants([pid], processes.snapshot())
-        processes.send(self._suspended, signal.SIGSTOP)
+        family = {pid} | processes.descendants([pid], processes.snapshot())
+        processes.send(family, signal.SIGSTOP)
         try:
-            yield
+            yield lambda: processes.send(family, signal.SIGCONT)
         finally:
-            self.wake(app)
-
-    def wake(self, _app: str) -> None:
-        processes.send(self._suspended, signal.SIGCONT)
+            processes.send(family, signal.SIGCONT)
 
     def phase(self, service: str) -> str:
         """Return what its runner reports, such as `running`."""
@@ -241,15 +237,15 @@ class BrokenStack:
         stack = self._stack_of(service)
         return bool(self.pid(service)) and next(one for one in stack.all_services if one.name == service).ready(0)
 
-    def start_twin(self, service: str) -> _Twin:
+    def start_twin(self, service: str) -> Program:
         """Start a second process of an app, as a mistaken operator would."""
-        return _Twin(self._service(service).command, self._apps._environment_of(self._service(service)), self._folder)
+        return Program(self._service(service).command, self._apps._environment_of(self._service(service)), self._folder)
 
-    def job(self, *arguments: str) -> _Twin:
+    def job(self, *arguments: str) -> Program:
         """Start a Python program with the settings of Airflow's jobs, whose S3 is behind a proxy of its own."""
         environment = self._apps._environment_of(self._service("classify-tweets"))
         environment |= {"S3_ENDPOINT_URL": self.jobs_s3.url}
-        return _Twin((sys.executable, *arguments), environment, self._folder)
+        return Program((sys.executable, *arguments), environment, self._folder)
 
     def moment(self) -> Moment:
         restarts = {part: health.restarts for part, health in self.health().items()}
@@ -273,7 +269,7 @@ _OWN_PATHS = ("ARCHIVE_CATALOG_URI", "COUNTS_DATABASE_URI", "SPEED_", "PRODUCER_
 """Settings of the servers' stack that are not the apps'."""
 
 
-class _Twin:
+class Program:
     """A process next to the supervised ones."""
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path) -> None:
