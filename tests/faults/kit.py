@@ -154,14 +154,18 @@ class Kit:
             cleanup.callback(self.stack.release, point.name)
             if way is Way.REPLY_LOST and point.name == "classifier.half-kafka":
                 self._lose_kafkas_replies()
-                return self._recovered(watch, time.monotonic())
-            wait = self._prepare(point, way, cleanup)
-            if point.program == "classify-tweets" and point.name.startswith("loader."):
-                self.stack.register_model(promote=True)
-            self.sender.send(BURST, length=point.length)
-            wait()
+            else:
+                wait = self._prepare(point, way, cleanup)
+                if point.name.startswith("loader."):
+                    self.stack.register_model(promote=True)
+                self.sender.send(BURST, length=point.length)
+                wait()
             at = time.monotonic()
-            return self._recovered(watch, at)
+            self.sender.send(BURST)  # they too have to arrive, while what hangs still hangs
+            runs = lambda: all(self.stack.pid(app) for app in APPS.values())  # noqa: E731
+            until(runs, _PATIENCE_SECONDS, "the apps run again", pause=0.1)
+            self._wait_until_all_agree(_PATIENCE_SECONDS)
+            return watch.stopped(), time.monotonic() - at
 
     def _prepare(self, point: Point, way: Way, cleanup: ExitStack) -> Callable[[], None]:
         """Arm a point; return what waits until the program has failed there."""
@@ -200,12 +204,6 @@ class Kit:
         written = lambda: sum(end_offsets(kafka, kafka.processed_topic).values()) > before  # noqa: E731
         until(written, 60, "Kafka has the rows", pause=0.2)
         self.stack.kafka.network = Network.FINE
-
-    def _recovered(self, watch: Watch, since: float) -> tuple[str, float]:
-        runs = lambda: all(self.stack.pid(app) for app in APPS.values())  # noqa: E731
-        until(runs, _PATIENCE_SECONDS, "the apps run again", pause=0.1)
-        self._wait_until_all_agree(_PATIENCE_SECONDS)
-        return watch.stopped(), time.monotonic() - since
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 
