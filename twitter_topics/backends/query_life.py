@@ -183,10 +183,9 @@ class QueryLife:
     def _start_again(self) -> None:
         log.warning("%s starts again: %s", self.query.name, self._restart_because)
         started, self._restart_because = self._started, ""
-        if started is not None:
-            self._stop(started)
-            if started.isActive:
-                raise WedgedError(f"{self.query.name} cannot be stopped")
+        # Spark calls a query inactive even if its thread goes on, and then starts no other one in its place
+        if started is not None and not self._stop(started):
+            raise WedgedError(f"{self.query.name} cannot be stopped")
         self._started, self._next_start = None, 0.0
 
     def _note_failure(self, error: BaseException) -> None:
@@ -242,11 +241,14 @@ class QueryLife:
             return not self._error, "starting"
         return True, "running"
 
-    def _stop(self, started: StreamingQuery) -> None:
+    def _stop(self, started: StreamingQuery) -> bool:
+        """Return whether it has ended."""
         try:
             started.stop()
         except Exception as error:  # noqa: BLE001 - the JVM may be dead already; all writes can be repeated
             log.warning("%s did not stop cleanly: %s", self.query.name, ErrorText.of(error).line)
+            return False
+        return True
 
 
 def _batch_of(started: StreamingQuery) -> Any:

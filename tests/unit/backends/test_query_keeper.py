@@ -253,6 +253,7 @@ def test_a_wedged_query_is_restarted_and_then_its_process() -> None:
 def test_a_query_that_cannot_be_stopped_ends_the_process() -> None:
     class Stuck(Started):
         def stop(self) -> None:
+            self.isActive = False  # Spark says so even if the thread does not end
             raise RuntimeError("the stream thread did not end")
 
     keeper = QueryKeeper([Query("a", lambda: Stuck({"batchId": 7}), lambda _: 5)], Reports(), times=WEDGED)
