@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kit import Kit, Way, point_cases
+from tests.faults.kit import Kit, point_cases
 from tests.faults.outages import OUTAGES, Outage
-from tests.faults.points import Point
+from tests.faults.points import Point, Way
 from tests.faults.stack import BrokenStack
 from twitter_topics.settings import PROJECT
 
@@ -36,7 +36,8 @@ CHOSEN_OUTAGES = _chance.sample([one for one in OUTAGES if not one.needs_root], 
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
-    with BrokenStack(Path(tmp_path_factory.mktemp("faults"))) as stack:
+    sooner = {"SPEED_WEDGED_SECONDS": "30"}
+    with BrokenStack(Path(tmp_path_factory.mktemp("faults")), sooner) as stack:
         kit = Kit(stack, lambda _: None)
         try:
             kit.warm_up()

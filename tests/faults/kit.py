@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.points import POINTS, Point
+from tests.faults.points import POINTS, Point, Way
 from tests.faults.proxy import Do, Network, Proxy
 from tests.faults.stack import APPS, BrokenStack
 from tests.faults.tweets import Numbers, Sender, Stores
@@ -34,16 +34,6 @@ _PATIENCE_SECONDS = 300
 _OLD_SECONDS = 2 * 3600
 _JOB_SECONDS = 180
 _HUNG_JOB_SECONDS = 5
-
-
-class Way(StrEnum):
-    """How a program fails at a point."""
-
-    KILL = "kill -9"
-    KILL_WORKER = "kill -9 of the Python worker"
-    RAISE = "raise"
-    HANG = "hang"
-    REPLY_LOST = "reply lost"
 
 
 class Twins(StrEnum):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.outages import OUTAGES
-from tests.faults.points import POINTS
+from tests.faults.points import POINTS, Way
 
 if TYPE_CHECKING:
     from tests.faults.kit import Row
@@ -40,8 +40,9 @@ the archive, the documents and the counted tweets. Measured {measured}, shared w
 def measured() -> list[dict[str, Any]]:
     """Return all rows, in the order of the page."""
     rows = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else []
-    order = [point.name for point in POINTS] + [outage.name for outage in OUTAGES]
-    return sorted(rows, key=lambda row: order.index(row["fault"]) if row["fault"] in order else len(order))
+    places = {name: at for at, name in enumerate([*(point.name for point in POINTS), *(one.name for one in OUTAGES)])}
+    ways = {str(way): at for at, way in enumerate(Way)}
+    return sorted(rows, key=lambda row: (places.get(row["fault"], len(places)), ways.get(row["way"], 0), row["fault"]))
 
 
 def note(row: Row, **about: Any) -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 METADATA = r"/tweets/raw/metadata/[^ ]*\.metadata\.json"
 _WRITES_METADATA = rf"^PUT [^ ]*{METADATA}"
 
 Where = Literal["s3", "elasticsearch", "influxdb", "jobs_s3"]
+
+
+class Way(StrEnum):
+    """How a program fails at a point."""
+
+    KILL = "kill -9"
+    KILL_WORKER = "kill -9 of the Python worker"
+    RAISE = "raise"
+    HANG = "hang"
+    REPLY_LOST = "reply lost"
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from tests.faults.kit import Twins, Way, point_cases
+from tests.faults.kit import Twins, point_cases
 from tests.faults.outages import OUTAGES
 from tests.faults.page import measured, parts, section
-from tests.faults.points import POINTS
+from tests.faults.points import POINTS, Way
 from tests.faults.stack import APPS
 from twitter_topics.settings import PROJECT
 
