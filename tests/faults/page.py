@@ -19,18 +19,22 @@ MEASURED = Path(__file__).with_name("measured.json")
 HEADING = "# What happens to the tweets when a part of the speed layer fails\n"
 
 _TEXT = """
-Each row is a run on real servers, written by `make faults`. A *point* is a place in a program: the kit kills the
-program there (kill -9), makes it raise an error that nobody expects, makes it hang, or applies what it asked for and
-loses the reply. An *outage* is a store that does not do its work for a while, under load.
+Each row is a run on real servers, written by `make faults`; a case without a row has not been measured. A *point* is a
+place in a program: the kit kills the program there (kill -9), makes it raise an error that nobody expects, makes it
+hang, or applies what it asked for and loses the reply. More tweets are sent while it is down or hangs. A query that
+hangs is found after `SPEED_WEDGED_SECONDS`, here 60. A job that hangs is killed, and a failed one runs again, as
+Airflow does. An *outage* is a store that does not do its work for a while, under load.
 
 After each case the kit reads the stores: records in Kafka = rows of the archive, and distinct ids sent = distinct ids
 in the archive = documents = tweets in the counts. A few tweets are sent twice and a few records are not tweets, so that
-a loss cannot hide a double. `twitter-topics audit` must agree. *Recovery* is the time from the failure, or from the end
-of the outage, until all stores agree; it includes the apps' restart and the intervals between batches.
+a loss cannot hide a double. InfluxDB must show the newest hour, and `twitter-topics audit` must agree. *Recovery* is
+the time from the failure, or from the end of the outage, until all stores agree; it includes the apps' restart and the
+intervals between batches.
 
-Spark's Iceberg sink and Iceberg's rewrite run in a JVM, which has no failpoints: there the kit holds, denies or cuts
-the request to S3 that follows the point. The catalog and the counts of a local stack are SQLite files, which have no
-reply to lose; the failpoint after them raises the client's error instead.
+Spark's Iceberg sink and Iceberg's rewrite run in a JVM, which has no failpoints: there the kit holds, rejects (400) or
+cuts the request to S3 that follows the point, and where the client repeats the request, nothing stops. The catalog and
+the counts of a local stack are SQLite files, which have no reply to lose; the failpoint after them raises the client's
+error instead.
 
 In *result*, `421 = 421` are records in Kafka and rows in the archive, `400 = 400 = 400 = 400` the ids sent, the ids in
 the archive, the documents and the counted tweets. Measured {measured}, shared with other work.
