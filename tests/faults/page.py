@@ -51,7 +51,8 @@ def measured() -> list[dict[str, Any]]:
 
 def note(row: Row, **about: Any) -> None:
     """Keep a row, and forget an older one of the same case."""
-    rows = [one for one in measured() if (one["fault"], one["way"]) != (row.fault, row.way)]
+    is_outage = row.fault in {outage.name for outage in OUTAGES}  # a longer one replaces a shorter one
+    rows = [one for one in measured() if one["fault"] != row.fault or not (is_outage or one["way"] == row.way)]
     rows.append(asdict(row) | about)
     MEASURED.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
