@@ -125,8 +125,7 @@ class Kit:
         for point in POINTS:
             self.stack.release(point.name)
         for app in sorted(set(APPS.values())):
-            self.stack.stop(app)
-            self.stack.start(app)
+            self.stack.restart(app)
         try:
             self._wait_until_all_agree(_PATIENCE_SECONDS)
         except pytest.fail.Exception as error:
@@ -283,7 +282,7 @@ class Kit:
     def _add_driver(self, app: str, twins: Twins) -> tuple[str, float]:
         stack, stale = self.stack, twins is Twins.SUSPENDED
         with ExitStack() as cleanup:
-            cleanup.callback(self._only_supervised, app)
+            cleanup.callback(stack.restart, app)
             self.sender.send(BURST)
             if stale:  # in the middle of its work
                 wake = cleanup.enter_context(stack.suspended(app))
@@ -300,10 +299,6 @@ class Kit:
             self._wait_until_all_agree(_PATIENCE_SECONDS)
             assert twin.ended() is None, f"the second driver ended with {twin.ended()}, see {twin.log}"
             return "the first process, for good", time.monotonic() - at
-
-    def _only_supervised(self, app: str) -> None:
-        self.stack.stop(app)
-        self.stack.start(app)
 
     # -- books -------------------------------------------------------------------------------------------------------
 

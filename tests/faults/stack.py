@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -232,10 +233,17 @@ class BrokenStack:
         stack = self._stack_of(service)
         stack.supervisor.start(next(one for one in stack.all_services if one.name == service))
 
-    def is_ready(self, service: str) -> bool:
-        """Return whether a server or an app answers."""
+    def restart(self, app: str) -> None:
+        """Stop and start an app, and wait until it reports its health."""
+        self.stop(app)
+        since = time.time()
+        self.start(app)
+        until(lambda: self.is_ready(app, since), 180, f"{app} reports", pause=0.2)
+
+    def is_ready(self, service: str, since: float = 0) -> bool:
+        """Return whether a server or an app answers, the app with a report newer than `since` (Unix seconds)."""
         stack = self._stack_of(service)
-        return bool(self.pid(service)) and next(one for one in stack.all_services if one.name == service).ready(0)
+        return bool(self.pid(service)) and next(one for one in stack.all_services if one.name == service).ready(since)
 
     def start_twin(self, service: str) -> Program:
         """Start a second process of an app, as a mistaken operator would."""
