@@ -149,6 +149,7 @@ def test_the_page_reads_as_a_user_that_may_only_read(layout: Layout, settings: S
 
 
 def test_spark_listens_on_loopback_only_unless_its_executors_are_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_SPARK_DEFAULT", raising=False)  # set for the tests of the DAGs
     loopback = {"SPARK_LOCAL_IP": "127.0.0.1"}
     assert environment.spark_variables(Settings({})) == loopback
     assert environment.spark_variables(Settings({"SPARK_MASTER": "local[4]"})) == loopback
