@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.s3 import PROMPT
 from twitter_topics.backends.spark_files import exists
-from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, read_stream
+from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, start_on_raw_topic, starting_offsets
 from twitter_topics.backends.sql import statement
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUERY_NAME = "archiver"
-_EARLIEST = -2  # Spark's offset for the beginning of a partition
 
 
 def archiver_query(spark: SparkSession, settings: Settings, lease: Lease) -> Query:
@@ -38,7 +36,7 @@ def archiver_query(spark: SparkSession, settings: Settings, lease: Lease) -> Que
         start=app.start,
         lag=app.lag,
         describe_problem=app.problem,
-        describe_stale=app.stale,
+        check=lease.hold,
     )
 
 
@@ -55,11 +53,6 @@ class Archiver:
         """Return a sentence about the store that does not answer."""
         s3 = unreachable_message("S3", self._settings.s3.endpoint_url)
         return s3 or unreachable_message("the archive's catalog", self._settings.archive.catalog_uri)
-
-    def stale(self) -> str:
-        """Return nothing; raise SupersededError when another driver has taken over."""
-        self._lease.hold()
-        return ""
 
     def start(self) -> StreamingQuery:
         """Start at the checkpoint; without one, at the end of the table; without rows, at the beginning of the topic.
@@ -79,19 +72,14 @@ class Archiver:
         ensure_tables(spark, settings)
         # Spark ignores the offsets when there is a checkpoint
         starting = "earliest" if is_resumed else self._end_of_archive()
-        spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
-        records = read_stream(
+        return start_on_raw_topic(
             spark,
-            settings.kafka,
-            settings.kafka.raw_topic,
-            max_records=settings.speed.max_tweets_per_batch,
+            settings,
+            self._archive,
+            pool=QUERY_NAME,
+            checkpoint=self._checkpoint,
             starting=starting,
-        )
-        return (
-            records.writeStream.foreachBatch(self._archive)
-            .option("checkpointLocation", self._checkpoint)
-            .trigger(processingTime=f"{settings.speed.archive_trigger_seconds} seconds")
-            .start()
+            every_seconds=settings.speed.archive_trigger_seconds,
         )
 
     def _archive(self, batch: DataFrame, batch_id: int) -> None:
@@ -109,6 +97,6 @@ class Archiver:
         self.lag.resume_at(archived)
         if not archived:
             return "earliest"
-        offsets = {str(partition): archived.get(partition, _EARLIEST) for partition in sorted(partitions)}
-        log.warning("no checkpoint at %s; resuming at the end of the archive: %s", self._checkpoint, offsets)
-        return json.dumps({kafka.raw_topic: offsets})
+        starting = starting_offsets(kafka.raw_topic, archived, partitions)
+        log.warning("no checkpoint at %s; resuming at the end of the archive: %s", self._checkpoint, starting)
+        return starting

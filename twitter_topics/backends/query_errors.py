@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from twitter_topics.errors import ConfigurationError
+from twitter_topics.errors import ConfigurationError, DeniedError
 
 _LONGEST = 500
+_OURS = tuple(f"{one.__module__}.{one.__name__}" for one in (ConfigurationError, DeniedError))
 _PY4J = "An error occurred while calling"
 _CAUSED = "Caused by: "
 _S3 = "S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY"
@@ -49,9 +50,7 @@ class ErrorText(NamedTuple):
     def of(cls, error: BaseException) -> ErrorText:
         """Return what is to be reported of an error."""
         text, line = str(error), _cause(error)
-        if isinstance(error, ConfigurationError) or f"{ConfigurationError.__module__}.ConfigurationError: " in text:
-            return cls(line, True)
-        if f"{ConfigurationError.__module__}.DeniedError: " in text:
+        if isinstance(error, ConfigurationError) or any(f"{name}: " in text for name in _OURS):
             return cls(line, True)
         found = next((name for name in _SETTINGS if name in text), None)
         if found is None:

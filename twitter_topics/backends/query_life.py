@@ -32,7 +32,8 @@ class Query:
     the query cannot go on, empty when all answer: a batch that waits for a store looks like work. `describe_fault`
     returns what is wrong although the query goes on. `describe_notice` returns what a person should know although
     nothing is wrong. `describe_stale` returns why a running query has to start again, although it did not fail; empty
-    when it has not: a query without new data would not notice. It may raise SupersededError.
+    when it has not: a query without new data would not notice. `check` raises SupersededError when another process has
+    taken over; `describe_stale` may, too.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Query:
     describe_fault: Callable[[], str] = lambda: ""
     describe_notice: Callable[[], str] = lambda: ""
     describe_stale: Callable[[], str] = lambda: ""
+    check: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ class QueryLife:
         problem = problem or self.query.describe_problem()
         if started is not None and started.isActive:
             try:
+                self.query.check()
                 self._restart_because = self._restart_because or self.query.describe_stale()
             except SupersededError:
                 raise

@@ -11,13 +11,14 @@ from twitter_topics.backends.spark_files import names, read_text
 from twitter_topics.errors import RetryableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
-    from twitter_topics.settings import KafkaSettings
+    from twitter_topics.settings import KafkaSettings, Settings
 
+_EARLIEST = -2  # Spark's offset for the beginning of a partition
 
 EVENT = (
     "if(cast(try_element_at(filter(headers, header -> header.key = 'event'), 1).value AS string) <=> 'edit', "
@@ -63,6 +64,44 @@ def read_stream(
         .option("fetchOffset.numRetries", 10)
         .option("fetchOffset.retryIntervalMs", 500)
         .load()
+    )
+
+
+def starting_offsets(topic: str, known: Mapping[int, int], partitions: Iterable[int]) -> str:
+    """Return Spark's JSON of offsets, which must name every partition; one that is not known is read in full."""
+    return json.dumps({topic: {str(one): known.get(one, _EARLIEST) for one in sorted(partitions)}})
+
+
+def start_on_raw_topic(
+    spark: SparkSession,
+    settings: Settings,
+    process: Callable[[DataFrame, int], None],
+    *,
+    pool: str,
+    checkpoint: str,
+    starting: str,
+    every_seconds: int,
+) -> StreamingQuery:
+    """Start a query that processes the raw topic batch by batch.
+
+    Args:
+        process: called with each batch and its number; again with the same if it failed.
+        pool: of Spark's scheduler.
+        starting: as of `read_stream`.
+    """
+    spark.sparkContext.setLocalProperty("spark.scheduler.pool", pool)
+    records = read_stream(
+        spark,
+        settings.kafka,
+        settings.kafka.raw_topic,
+        max_records=settings.speed.max_tweets_per_batch,
+        starting=starting,
+    )
+    return (
+        records.writeStream.foreachBatch(process)
+        .option("checkpointLocation", checkpoint)
+        .trigger(processingTime=f"{every_seconds} seconds")
+        .start()
     )
 
 

@@ -16,7 +16,7 @@ from twitter_topics.backends.objects import S3Objects
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.s3 import PROMPT
-from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, read_stream, write
+from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, start_on_raw_topic, write
 from twitter_topics.classification.batch_model import BatchModel
 from twitter_topics.classification.flood import RecentTally, Tally
 from twitter_topics.classification.quarantine import Place, Quarantine
@@ -56,7 +56,7 @@ def classifier_query(spark: SparkSession, settings: Settings, lease: Lease) -> Q
         lag=app.lag,
         describe_problem=lambda: unreachable_message("Elasticsearch", settings.elasticsearch.url),
         describe_fault=lambda: app.model.fault or unreachable_message("S3", settings.s3.endpoint_url),
-        describe_stale=app.stale,
+        check=lease.hold,
     )
 
 
@@ -69,11 +69,6 @@ class Classifier:
         self._quarantine, self._recent = Quarantine(), RecentTally()
         self.model = ModelInUse(spark, settings)
         self.lag = TopicLag(settings.kafka, settings.kafka.raw_topic)
-
-    def stale(self) -> str:
-        """Return nothing; raise SupersededError when another driver has taken over."""
-        self._lease.hold()
-        return ""
 
     def start(self) -> StreamingQuery:
         """Start at the checkpoint, else at the beginning of the topic: nothing is skipped while there is no model.
@@ -90,20 +85,15 @@ class Classifier:
         self.model.reload()
         self.model.note_raw_topic()
         SearchStore(settings.elasticsearch, patience_seconds=0).prepare()
-        spark.sparkContext.setLocalProperty("spark.scheduler.pool", QUERY_NAME)
-        records = read_stream(
-            spark,
-            settings.kafka,
-            settings.kafka.raw_topic,
-            max_records=settings.speed.max_tweets_per_batch,
-            starting="earliest",
-        )
         noted = BatchModel(spark, f"{self._checkpoint}-model.json")
-        return (
-            records.writeStream.foreachBatch(lambda batch, batch_id: self._classify(batch, batch_id, noted))
-            .option("checkpointLocation", self._checkpoint)
-            .trigger(processingTime=f"{settings.speed.classify_trigger_seconds} seconds")
-            .start()
+        return start_on_raw_topic(
+            spark,
+            settings,
+            lambda batch, batch_id: self._classify(batch, batch_id, noted),
+            pool=QUERY_NAME,
+            checkpoint=self._checkpoint,
+            starting="earliest",
+            every_seconds=settings.speed.classify_trigger_seconds,
         )
 
     def _classify(self, batch: DataFrame, batch_id: int, noted: BatchModel) -> None:

@@ -6,7 +6,6 @@ temporary and a start always begins at the offsets of the database.
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.kafka_offsets import TopicEnds, end_offsets, lag
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
-from twitter_topics.backends.spark_kafka import read_stream
+from twitter_topics.backends.spark_kafka import read_stream, starting_offsets
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks, TopicPane
 from twitter_topics.counts.panes import Sums
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from twitter_topics.settings import Settings
 
 QUERY_NAME = "aggregator"
-_EARLIEST = -2
 
 
 def aggregator_query(
@@ -71,7 +69,7 @@ def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggre
         settings.kafka,
         topic,
         max_records=settings.speed.max_records_per_aggregation,
-        starting=starting_offsets(position, partitions),
+        starting=starting_offsets(position.topic, position.offsets, partitions),
     )
 
     def count_batch(batch: DataFrame, _batch_id: int) -> None:
@@ -87,12 +85,6 @@ def _existing(settings: Settings, topic: str) -> str:
     if not found:
         raise NotReady(f"topic {topic} does not exist yet")
     return found
-
-
-def starting_offsets(position: Position, partitions: dict[int, int]) -> str:
-    """Spark's JSON of offsets, which must name every partition; one that the state does not know is read in full."""
-    offsets = {str(partition): position.offsets.get(partition, _EARLIEST) for partition in sorted(partitions)}
-    return json.dumps({position.topic: offsets})
 
 
 def batch_counts(batch: DataFrame, position: Position) -> BatchCounts:

@@ -163,7 +163,7 @@ def test_a_driver_that_was_superseded_archives_nothing_more(bench: Bench) -> Non
     bench.send(range(30, 60))
     assert "SupersededError" in bench.failure(query)
     with pytest.raises(SupersededError, match="another driver"):
-        first.stale()
+        first._lease.hold()
     with pytest.raises(SupersededError, match="another driver"):
         first.start()
     assert bench.rows() == (30, 30)

@@ -21,8 +21,9 @@ from twitter_topics.backends.database import database_url
 from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.kafka_offsets import lag, topic_ranges
 from twitter_topics.backends.query_keeper import NotReady
+from twitter_topics.backends.spark_kafka import starting_offsets
 from twitter_topics.counts.aggregation import Aggregation
-from twitter_topics.counts.aggregator import batch_counts, start_aggregator, starting_offsets
+from twitter_topics.counts.aggregator import batch_counts, start_aggregator
 from twitter_topics.counts.batch import Lane
 from twitter_topics.counts.panes import Ends
 from twitter_topics.counts.position import Position
@@ -369,6 +370,5 @@ def test_a_missing_topic_is_waited_for(bench: Bench) -> None:
 
 
 def test_start_positions_name_every_partition() -> None:
-    assert json.loads(starting_offsets(NOWHERE, {0: 9, 1: 0})) == {"t": {"0": -2, "1": -2}}
-    moved = replace(NOWHERE, offsets={1: 5})
-    assert json.loads(starting_offsets(moved, {0: 9, 1: 0})) == {"t": {"0": -2, "1": 5}}
+    assert json.loads(starting_offsets(NOWHERE.topic, NOWHERE.offsets, {0: 9, 1: 0})) == {"t": {"0": -2, "1": -2}}
+    assert json.loads(starting_offsets("t", {1: 5}, {0: 9, 1: 0})) == {"t": {"0": -2, "1": 5}}
