@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from tests.balance import balanced
 from tests.fakes import jetstream, script, x_api
 from tests.fakes.bluesky_network import Network
 from tests.fakes.mastodon import FakeMastodon
@@ -24,8 +25,6 @@ from tests.fakes.twitter_v1 import FakeTwitter
 from tests.waiting import until
 from twitter_topics.archive.rejected import RejectedRecords
 from twitter_topics.audit.balance import Report
-from twitter_topics.audit.run import audit
-from twitter_topics.audit.stores import RealStores
 from twitter_topics.backends.dead_letters import read_letters
 from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import read_health
@@ -35,10 +34,9 @@ from twitter_topics.records.notice import Notice
 from twitter_topics.search.index import index_name
 from twitter_topics.search.store import SearchStore, elasticsearch_client
 from twitter_topics.settings import Settings
-from twitter_topics.testing.models import planted_model
+from twitter_topics.testing.models import register_planted_model
 from twitter_topics.testing.services import stack_variables
 from twitter_topics.topic_models.registry.store import ModelStore
-from twitter_topics.topic_models.scoring.scorer import Scorer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -46,7 +44,6 @@ N = 600
 """Posts of each network."""
 HALF = N // 2
 LIVE = ("twitter_v1", "x_v2", "bluesky", "mastodon")
-WORDS = ("storm", "final", "train", "song", "game", "coffee")  # of the fakes
 
 
 class Networks:
@@ -136,14 +133,7 @@ class Running:
 
     def plant_model(self) -> None:
         store, version = ModelStore(self.settings), "20260101T000000Z-planted"
-        model, texts = (
-            planted_model(WORDS, ("weather", "music")),
-            ["storm and final train", "song, game, coffee", "storm game"],
-        )
-        golden = json.dumps({"texts": texts, "theta": Scorer(model).score(texts).theta.tolist()})
-        store.put_files(version, {"arrays.npz": model.to_bytes(), "golden.json": golden.encode()})
-        topics = [{"topic_id": number, "label": label} for number, label in enumerate(model.labels)]
-        store.register(version, {"documents": 20, "metrics": {}, "topics": topics})
+        register_planted_model(store, version)
         store.promote(version, None, "planted", "the test")
 
     def kill_producers(self) -> None:
@@ -156,9 +146,7 @@ class Running:
         return {name: int(match[1].replace(",", "")) for name, match in found.items() if match}
 
     def balance(self) -> Report:
-        report = audit(RealStores(self.settings), retention_days=14, wait_seconds=240, still_seconds=90)
-        assert report.state == "ok", [f"{one.hop}: {one.text}" for one in report.findings]
-        return report
+        return balanced(self.settings, wait_seconds=240, still_seconds=90)
 
     def send(self, tweet: dict[str, Any]) -> None:
         kafka = self.settings.kafka

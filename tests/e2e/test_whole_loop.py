@@ -16,12 +16,11 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
+from tests.balance import balanced
 from tests.fakes.x_api import FakeX
 from tests.processes import COMMAND_LINE, Watch
 from tests.waiting import until
 from twitter_topics.audit.balance import Report
-from twitter_topics.audit.run import audit
-from twitter_topics.audit.stores import RealStores
 from twitter_topics.backends.kafka_offsets import end_offsets
 from twitter_topics.counts.restoration import Scope
 from twitter_topics.counts.state import CountsState
@@ -96,9 +95,7 @@ class Loop:
         until(running, 60, f"{service} runs again")
 
     def balance(self) -> Report:
-        report = audit(RealStores(self.settings), retention_days=14, wait_seconds=400, still_seconds=120)
-        assert report.state == "ok", [f"{one.hop}: {one.text}" for one in report.findings]
-        return report
+        return balanced(self.settings, wait_seconds=400, still_seconds=120)
 
     def send(self, tweets: list[bytes]) -> None:
         producer = KafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers, acks="all")

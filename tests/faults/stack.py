@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -22,17 +21,15 @@ from twitter_topics.local import processes
 from twitter_topics.local.stack import Stack
 from twitter_topics.settings import Settings
 from twitter_topics.testing.broker import free_ports
-from twitter_topics.testing.models import planted_model
+from twitter_topics.testing.models import register_planted_model
 from twitter_topics.testing.services import stack_variables
 from twitter_topics.topic_models.registry.store import ModelStore
-from twitter_topics.topic_models.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from twitter_topics.local.services import Service
 
-WORDS = ("storm", "final", "train", "song", "game", "coffee")
 APPS = {"archiver": "classify-tweets", "classifier": "classify-tweets", "aggregator": "aggregate-topics"}
 """The app of each part that reports its health."""
 
@@ -163,12 +160,7 @@ class BrokenStack:
         """Register another version of the planted model and return its name."""
         self._versions += 1
         version = f"20260101T{self._versions:06d}Z-planted"
-        model = planted_model(WORDS, ("weather", "music"))
-        texts = ["storm and final train", "song, game, coffee", "storm game"]
-        golden = json.dumps({"texts": texts, "theta": Scorer(model).score(texts).theta.tolist()})
-        self.models.put_files(version, {"arrays.npz": model.to_bytes(), "golden.json": golden.encode()})
-        topics = [{"topic_id": number, "label": label} for number, label in enumerate(model.labels)]
-        self.models.register(version, {"documents": 20, "metrics": {}, "topics": topics})
+        register_planted_model(self.models, version)
         if promote:
             champion = self.models.champion()
             self.models.promote(version, champion.etag if champion else None, "planted", "the kit")

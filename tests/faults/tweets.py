@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 from elasticsearch import Elasticsearch
 from kafka import KafkaProducer
 
-from tests.faults.stack import WORDS
 from twitter_topics.archive.catalog import open_catalog
 from twitter_topics.backends.dead_letters import dead_letters
 from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.backends.kafka_offsets import topic_ranges
 from twitter_topics.counts.view import CountsView, LastHour
+from twitter_topics.testing.models import WORDS
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

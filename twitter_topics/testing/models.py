@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from twitter_topics.topic_models.registry.files import GOLDEN
+from twitter_topics.topic_models.registry.store import ARRAYS
+from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
+
+if TYPE_CHECKING:
+    from twitter_topics.topic_models.registry.store import ModelStore
+
+WORDS = ("storm", "final", "train", "song", "game", "coffee")
+"""Those that `register_planted_model` knows."""
 
 
 def planted_model(
@@ -23,3 +35,13 @@ def planted_model(
         topic_ids=np.array(topic_ids),
         labels=labels,
     )
+
+
+def register_planted_model(store: ModelStore, version: str) -> None:
+    """Register a version that knows WORDS, in two topics."""
+    model = planted_model(WORDS, ("weather", "music"))
+    texts = ["storm and final train", "song, game, coffee", "storm game"]
+    golden = json.dumps({"texts": texts, "theta": Scorer(model).score(texts).theta.tolist()})
+    store.put_files(version, {ARRAYS: model.to_bytes(), GOLDEN: golden.encode()})
+    topics = [{"topic_id": number, "label": label} for number, label in enumerate(model.labels)]
+    store.register(version, {"documents": 20, "metrics": {}, "topics": topics})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from hypothesis import settings as run_with
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from tests.own_influxdb import own_influxdb
 from tests.waiting import until
 from twitter_topics.backends.database import Database, database_url
 from twitter_topics.backends.influx import NS_PER_MS, POINTS_PER_REQUEST, InfluxStore, tag_text
@@ -27,10 +26,8 @@ from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import OLD_MEASUREMENTS, CountsView, TopicCount
 from twitter_topics.errors import IntegrityError, RetryableError
-from twitter_topics.local.servers import find_influxd
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import NoPublication
-from twitter_topics.testing.broker import free_ports
 from twitter_topics.testing.counts import MemoryView
 
 if TYPE_CHECKING:
@@ -235,24 +232,9 @@ def test_any_label_survives_the_way_there_and_back(real: CountsView, label: str,
 @pytest.fixture
 def small_cache(tmp_path: Path) -> Iterator[str]:
     """The address of an InfluxDB that writes a snapshot of its cache every 2 MB, as a busy one does in days."""
-    port, other = free_ports()
-    config = tmp_path / "influxdb.conf"
-    config.write_text(
-        f'reporting-disabled = true\nbind-address = "127.0.0.1:{other}"\n'
-        f'[meta]\n  dir = "{tmp_path}/meta"\n'
-        f'[data]\n  dir = "{tmp_path}/data"\n  wal-dir = "{tmp_path}/wal"\n  index-version = "tsi1"\n'
-        '  query-log-enabled = false\n  cache-snapshot-memory-size = "2m"\n'
-        "[monitor]\n  store-enabled = false\n"
-        f'[http]\n  bind-address = "127.0.0.1:{port}"\n  log-enabled = false\n'
-    )
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen([find_influxd(), "run", "-config", str(config)], stdout=log, stderr=log)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-        shutil.rmtree(tmp_path / "data", ignore_errors=True)
+    options = '  index-version = "tsi1"\n  query-log-enabled = false\n  cache-snapshot-memory-size = "2m"'
+    with own_influxdb(tmp_path, data=options) as url:
+        yield url
 
 
 def test_sixty_corrections_of_the_same_hours_are_all_read_right(small_cache: str, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,16 +10,14 @@ import requests
 
 from tests.contract.dashboards import seeds as s
 from tests.contract.dashboards.panels import ZOOMS, found
-from tests.waiting import until
+from tests.own_influxdb import own_influxdb
 from tools.dashboards.files import read_dashboards
 from tools.dashboards.grafana.expand import targets
 from twitter_topics.backends.influx import InfluxStore
 from twitter_topics.counts.panes import HourPoint, Series, Sums
 from twitter_topics.counts.view import CountsView
 from twitter_topics.errors import ConfigurationError
-from twitter_topics.local.servers import find_influxd
 from twitter_topics.settings import Settings
-from twitter_topics.testing.broker import free_ports
 
 pytestmark = pytest.mark.contract
 
@@ -30,32 +27,10 @@ ADMIN, READER = ("admin", "admin-42"), ("reader", "reader-42")
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[str]:
     """The address of an InfluxDB that knows an administrator, and authenticates everyone."""
-    port, other = free_ports()
-    config = tmp_path / "influxdb.conf"
-    config.write_text(
-        f'reporting-disabled = true\nbind-address = "127.0.0.1:{other}"\n'
-        f'[meta]\n  dir = "{tmp_path}/meta"\n[data]\n  dir = "{tmp_path}/data"\n  wal-dir = "{tmp_path}/wal"\n'
-        "[monitor]\n  store-enabled = false\n"
-        f'[http]\n  bind-address = "127.0.0.1:{port}"\n  auth-enabled = true\n  log-enabled = false\n'
-    )
-    url = f"http://127.0.0.1:{port}"
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen([find_influxd(), "run", "-config", str(config)], stdout=log, stderr=log)
-    try:
-        until(lambda: _answers(url), 30, "InfluxDB answers", pause=0.05)
+    with own_influxdb(tmp_path, http="  auth-enabled = true") as url:
         create = f"CREATE USER {ADMIN[0]} WITH PASSWORD '{ADMIN[1]}' WITH ALL PRIVILEGES"
         requests.post(f"{url}/query", data={"q": create}, timeout=10).raise_for_status()
         yield url
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/ping", timeout=2).ok
-    except requests.RequestException:
-        return False
 
 
 def store(url: str, user: tuple[str, str]) -> InfluxStore:
