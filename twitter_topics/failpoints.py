@@ -40,15 +40,11 @@ class Action(StrEnum):
     """The error of a client that got no answer, although what came before the point has been done."""
 
 
-class FailpointError(Exception):
-    """Raised at a point that is armed with `raise`."""
-
-
 def reach(point: str) -> None:
     """Act if the point is armed. Costs one comparison in a process without a folder.
 
     Raises:
-        FailpointError, RetryableError: as the action says.
+        RuntimeError, RetryableError: as the action says.
     """
     if _FOLDER:
         _act(Path(_FOLDER), point)
@@ -65,7 +61,7 @@ def _act(folder: Path, point: str) -> None:
     if action is Action.KILL:
         os.kill(os.getpid(), signal.SIGKILL)
     elif action is Action.RAISE:
-        raise FailpointError(f"failpoint {point}")
+        raise RuntimeError(f"failpoint {point}")
     elif action is Action.REPLY_LOST:
         raise RetryableError(f"failpoint {point}: no answer")
     while taken.exists():  # SIGKILL takes a moment, too

@@ -19,7 +19,6 @@ from twitter_topics.counts.panes import PANE_MS, HourPoint, Series, Sums
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError, SupersededError
-from twitter_topics.failpoints import FailpointError
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import (
     RAW,
@@ -259,7 +258,7 @@ def test_the_thread_publishes_and_names_what_is_in_its_way(fresh: Callable[[], U
 
 def test_the_thread_survives_an_error_that_nobody_expects(fresh: Callable[[], URL]) -> None:
     state, view = state_of(fresh()), MemoryView()
-    broken = [FailpointError("a surprise")]
+    broken = [RuntimeError("a surprise")]
     view.ensure_database = lambda: broken and _raise(broken.pop())  # type: ignore[method-assign,assignment]
     publisher = Publisher(state, view)
     aggregation = Aggregation(state, publisher)
@@ -281,8 +280,8 @@ def _raise(error: Exception) -> None:
 def test_the_newest_hour_is_shown_although_the_publisher_was_killed_before_it_said_so(fresh: Callable[[], URL]) -> None:
     url, view = fresh(), MemoryView()
     opened(state_of(url)).count(read_batch({0: minutes(3, LANE)}, {}, {0: 3}, {}))
-    view.end = lambda *_: _raise(FailpointError("killed"))  # type: ignore[method-assign]
-    with pytest.raises(FailpointError):
+    view.end = lambda *_: _raise(RuntimeError("killed"))  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError):
         Publisher(state_of(url), view).publish()
     assert state_of(url).unpublished_since() is None
     del view.end
