@@ -2,6 +2,8 @@
 
 VADER: Hutto & Gilbert (2014), "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text".
 TextBlob: the pattern lexicon, without its tokenizers, which need corpora from the network.
+
+`vader` and `pattern` give the libraries' numbers to the last bit. The lexicons are loaded at the first text.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twitter_topics.classification.vader import LinearAnalyzer
+    from twitter_topics.classification.pattern import Pattern
+    from twitter_topics.classification.vader import Vader
 
 MAX_CHARACTERS = 1_000
 """Only so much of a text is scored. Posts are shorter (X 280, Bluesky 300, Mastodon 500), the compound of a longer text
-is close to -1 or 1 anyway, and the most expensive text of this length, emoji alone, takes less than 0.1 s."""
+is close to -1 or 1 anyway, and no text of this length takes 0.1 s."""
 
 NEUTRAL_BAND = 0.05
 """Compounds between -0.05 and 0.05 are neutral (the threshold of VADER's authors)."""
@@ -43,19 +46,24 @@ class Sentiment:
 
 def sentiment(text: str) -> Sentiment:
     """Score the beginning of one text. Deterministic; never raises."""
-    from textblob.en import sentiment as pattern_sentiment
-
-    polarity, subjectivity = pattern_sentiment(text[:MAX_CHARACTERS])
+    polarity, subjectivity = _pattern().averages(text[:MAX_CHARACTERS])
     return Sentiment(compound(text), round(polarity, 4), round(subjectivity, 4))
 
 
 def compound(text: str) -> float:
     """Return only VADER's compound of the beginning of one text, in [-1, 1]."""
-    return float(_vader().polarity_scores(text[:MAX_CHARACTERS])["compound"])
+    return _vader().compound(text[:MAX_CHARACTERS])
 
 
 @cache
-def _vader() -> LinearAnalyzer:
-    from twitter_topics.classification.vader import LinearAnalyzer
+def _vader() -> Vader:
+    from twitter_topics.classification.vader import Vader
 
-    return LinearAnalyzer()
+    return Vader()
+
+
+@cache
+def _pattern() -> Pattern:
+    from twitter_topics.classification.pattern import Pattern
+
+    return Pattern()

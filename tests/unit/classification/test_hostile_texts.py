@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import textblob.en
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from twitter_topics.classification import document, sentiment
 from twitter_topics.classification.document import search_document
@@ -18,6 +19,7 @@ from twitter_topics.topic_models.scoring.text import content_words
 
 NOW = 1_794_999_600_000
 
+LIBRARY = SentimentIntensityAnalyzer()
 SENTIMENT_SECONDS = 0.1
 TEXT_SECONDS = 1.0
 """Limits for one text on a slow machine. What is quadratic takes minutes on these texts."""
@@ -39,15 +41,20 @@ def seconds(call: Callable[[], Any]) -> float:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_sentiment_sees_the_beginning_and_is_quick(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sentiment_is_quick_and_that_of_the_libraries_for_the_beginning(name: str) -> None:
     assert seconds(lambda: sentiment.sentiment(TEXTS[name])) < SENTIMENT_SECONDS
-    lengths: list[int] = []
-    vader, pattern = sentiment._vader().polarity_scores, textblob.en.sentiment
-    monkeypatch.setattr(sentiment._vader(), "polarity_scores", lambda text: lengths.append(len(text)) or vader(text))
-    monkeypatch.setattr(textblob.en, "sentiment", lambda text: lengths.append(len(text)) or pattern(text))
-    both, one = sentiment.sentiment(TEXTS[name]), sentiment.compound(TEXTS[name])
-    assert lengths == [MAX_CHARACTERS] * 3
-    assert one == both.compound, "both layers see the same"
+    beginning = TEXTS[name][:MAX_CHARACTERS]
+    polarity, subjectivity = textblob.en.sentiment(beginning)
+    compound = LIBRARY.polarity_scores(beginning)["compound"]
+    expected = sentiment.Sentiment(compound, round(polarity, 4), round(subjectivity, 4))
+    assert sentiment.sentiment(TEXTS[name]) == expected
+    assert sentiment.compound(TEXTS[name]) == compound, "both layers see the same"
+
+
+def test_sentiment_sees_only_the_beginning() -> None:
+    filled = "x" * (MAX_CHARACTERS - 5)
+    assert sentiment.sentiment(filled + " good").label == "positive"
+    assert sentiment.sentiment(filled + "  good").label == "neutral"
 
 
 @pytest.mark.parametrize("name", TEXTS)
