@@ -55,7 +55,7 @@ class Pattern:
 
     def __init__(self) -> None:
         self._scores: dict[str, _Scores] = {}
-        self._code_of_word = {"no": _NO, "not": _NOT, "never": _NOT, "n't": _NOT, "!": _EXCLAMATION}
+        self._code_of_word = {"no": _NO, "not": _NOT, "never": _NOT, "!": _EXCLAMATION}
         self._add_emoticon("(!)", self._new_code(_Scores(0.0, 1.0, 1.0, _NO_MODIFIER, True)))
         for (_, polarity), alike in _text.EMOTICONS.items():
             code = self._new_code(_Scores(polarity, 1.0, 1.0, _NO_MODIFIER, True))

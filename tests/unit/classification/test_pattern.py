@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, product
 
 import pytest
 from textblob import _text
@@ -30,6 +30,13 @@ def test_each_word_of_the_lexicon_alone_and_after_modifiers_and_negations() -> N
     for word in library:
         assert_same(f"{word}! not {word} a")
         assert_same(f"really not {word}, very very {word.upper()}. Never to {word}")
+
+
+def test_modifiers_negations_and_small_words_in_any_order() -> None:
+    words = ("very", "really", "no", "not", "never", "a", "to", "train", "good", "bad", "!", ":)", ":-(", "(!)")
+    for text in map(" ".join, product(words, repeat=3)):
+        assert_same(f"{text} good")
+        assert_same(f"really {text}")
 
 
 def test_each_emoticon_with_a_space_anywhere_and_after_each_neighbour() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, product
 from string import punctuation
 
 from vaderSentiment.vaderSentiment import B_INCR, BOOSTER_DICT, SPECIAL_CASES, SentimentIntensityAnalyzer, normalize
@@ -49,6 +49,19 @@ def test_each_word_of_the_lexicon_alone_in_capitals_and_after_other_words() -> N
     for word in LIBRARY.lexicon:
         assert_same(word)
         assert_same(f"not so {word.upper()}, no {word}! {word}")
+
+
+def test_all_words_that_rules_name_before_and_after_words_of_the_lexicon() -> None:
+    by_name = ("no", "or", "nor", "never", "so", "this", "without", "doubt", "at", "very", "least")
+    for first, second, third in product((*by_name, "not", "almost", "good", "train"), repeat=3):
+        assert_same(f"{first} {second} {third} good train")
+        assert_same(f"{first.upper()} {second} bad {third.upper()} GREAT")
+
+
+def test_each_phrase_before_around_and_after_words_of_the_lexicon() -> None:
+    for phrase in (*SPECIAL_CASES, *BOOSTER_DICT, "KIND OF", "the SHIT"):
+        for before, after in product(("", "so", "is not", "a very good", "a b c"), ("", "good", "of it", "x bad")):
+            assert_same(f"{before} {phrase} {after}")
 
 
 def test_each_emoji() -> None:
