@@ -4,7 +4,8 @@
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
-#   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean | bench-producer
+#   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean
+#   make bench-producer | bench-sentiment
 #   make dashboards                               writes dashboards/; kibana-import URL=… loads Kibana's
 
 SHELL := /bin/sh
@@ -32,10 +33,10 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer dashboards kibana-import bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-sentiment dashboards kibana-import bootstrap bootstrap-dev
 
 help:
-	@sed -n '2,9s/^# \{0,1\}//p' Makefile
+	@sed -n '2,10s/^# \{0,1\}//p' Makefile
 
 bootstrap:
 	@deploy/local/bootstrap.sh
@@ -90,6 +91,10 @@ fresh-machines:
 
 bench-producer: bootstrap-dev
 	@.venv/bin/python benchmarks/producer.py $(ARGS)
+
+# ARGS="--texts tweets.jsonl.gz" times real texts, otherwise generated ones
+bench-sentiment: bootstrap-dev
+	@.venv/bin/python benchmarks/sentiment.py $(ARGS)
 
 lint: bootstrap-dev
 	@.venv/bin/ruff check .
