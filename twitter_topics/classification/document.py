@@ -65,9 +65,9 @@ def search_document(
             "length": len(text),
             "words": len(text.split()),
             "hashtags": len(hashtags),
-            "mentions": len(_MENTION.findall(text)),
-            "urls": max(len(_entities(body, "urls")), len(_URL.findall(text))),
-            "emoji": len(_EMOJI.findall(text)),
+            "mentions": len(_MENTION.findall(text)) if "@" in text else 0,
+            "urls": max(len(_entities(body, "urls")), len(_urls(text))),
+            "emoji": 0 if text.isascii() else len(_EMOJI.findall(text)),
             "retweets": _count(body.get("retweet_count")),
             "favorites": _count(body.get("favorite_count")),
             "is_retweet": isinstance(body.get("retweeted_status"), dict),
@@ -75,7 +75,7 @@ def search_document(
         "model_version": counted["model_version"],
         "raw_partition": counted["raw_partition"],
         "raw_offset": counted["raw_offset"],
-        "counted": dict(counted),
+        "counted": counted,
         "counted_topic_id": topic_id,
         "counted_model_version": counted["model_version"],
     }
@@ -102,15 +102,22 @@ def _user(user: Any) -> dict[str, Any]:
 
 def _hashtags(body: dict[str, Any], text: str) -> list[str]:
     names = [one.get("text") for one in _entities(body, "hashtags") if isinstance(one, dict)]
-    found = [name for name in names if isinstance(name, str) and name] or _HASHTAG.findall(text)
+    found = [name for name in names if isinstance(name, str) and name]
+    if not found and "#" in text:
+        found = _HASHTAG.findall(text)
     return list(dict.fromkeys(_storable(name.lower())[:_MAX_KEYWORD] for name in found))
 
 
 def _links(body: dict[str, Any], text: str) -> list[str]:
     """Return the links of a tweet as a reader sees them: expanded where the source says so."""
     listed = [one.get("expanded_url") or one.get("url") for one in _entities(body, "urls") if isinstance(one, dict)]
-    found = [link for link in listed if isinstance(link, str) and link] or _URL.findall(text)
+    found = [link for link in listed if isinstance(link, str) and link] or _urls(text)
     return list(dict.fromkeys(_storable(link)[:_MAX_LINK] for link in found[:_MAX_LINKS]))
+
+
+def _urls(text: str) -> list[str]:
+    # most texts have none, and the expression is slow
+    return _URL.findall(text) if "://" in text or "www." in text else []
 
 
 def _domain(link: str) -> str:
@@ -139,4 +146,4 @@ def _keyword(value: Any) -> str:
 
 def _storable(text: str) -> str:
     """Replace lone surrogates, which JSON can contain and UTF-8 cannot encode."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

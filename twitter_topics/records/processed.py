@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from msgspec.json import encode
 
 NO_TOPIC = -1
 """Topic id of a tweet without any word that the model knows."""
@@ -15,15 +16,6 @@ NO_TOPIC_LABEL = "no topic"
 
 MIN_PROBABILITY = 0.01
 """Topics below this share are dropped; the rest is scaled so that the shares of a tweet sum to 1."""
-
-PROCESSED_SCHEMA = (
-    "tweet_id string, event_time long, model_version string, "
-    "topics array<struct<topic_id: int, label: string, probability: double>>, "
-    "topic_label string, sentiment struct<compound: double>, "
-    "raw_topic_id string, raw_partition int, raw_offset long"
-)
-"""What the aggregator reads of a processed tweet (Spark DDL). `topics[0]` is the dominant topic, `topic_label` its
-label. A tweet without a sentiment has none; `raw_topic_id` is Kafka's id of the raw topic."""
 
 
 def processed_fields(
@@ -66,7 +58,7 @@ def processed_fields(
 
 def processed_value(fields: Mapping[str, Any]) -> bytes:
     """Return the value of `processed_tweets`, the same bytes for the same fields."""
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return encode(fields)
 
 
 def dead_letter(

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from twitter_topics.records.decoding import decode
+
 MAX_BYTES = 900_000
 """A larger record is rejected: Kafka's default limit is 1 MiB, and Elasticsearch clients time out well below it."""
 
@@ -35,7 +37,8 @@ class TimeBounds:
 
 @dataclass(frozen=True, slots=True)
 class Tweet:
-    """A valid tweet: identity, event time (Unix milliseconds, UTC, from the source) and the v1.1 object."""
+    """A valid tweet: identity, event time (Unix milliseconds, UTC, from the source) and the v1.1 object, perhaps only
+    its `decoding.TweetFields`."""
 
     tweet_id: str
     event_time_ms: int
@@ -66,7 +69,7 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
     if len(value) > MAX_BYTES:
         return Rejection(f"size: {len(value)} bytes, more than {MAX_BYTES}")
     try:
-        body = json.loads(value.decode("utf-8"))
+        body = decode(value)
     except UnicodeDecodeError as error:
         return Rejection(f"encoding: not UTF-8 at byte {error.start}")
     except (ValueError, RecursionError) as error:

@@ -81,7 +81,7 @@ def test_every_post_arrives_despite_all_faults_and_is_readable_downstream() -> N
             assert isinstance(tweet, Tweet)
             assert (tweet.tweet_id, tweet.source) == (tweet_id, "mastodon")
             assert tweet.event_time_ms == server._begin_ms + place
-            assert tweet.body["source_payload"] == json.loads(server.post(place))
+            assert json.loads(received[tweet_id].value)["source_payload"] == json.loads(server.post(place))
     assert not keys(events, "unreadable")
     assert set(followed.context.status.reconnects) == {"network"}
     gaps = [Gap.from_value(one.value).seconds for one in events if one.kind == "gap"]

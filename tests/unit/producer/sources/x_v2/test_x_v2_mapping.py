@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,12 +26,12 @@ def event(message: object) -> Event:
 
 
 def tweet(message: dict[str, Any]) -> Tweet:
-    """Return the tweet as the rest of the system reads it."""
+    """Return the tweet as the rest of the system reads it, with all of its fields."""
     read = event(message)
     found = read_tweet(read.value, START_MS + 1000, TimeBounds())
     assert isinstance(found, Tweet)
     assert (found.tweet_id.encode(), found.event_time_ms, found.source) == (read.key, read.event_time_ms, "twitter")
-    return found
+    return replace(found, body=json.loads(read.value))
 
 
 def post(**fields: Any) -> dict[str, Any]:

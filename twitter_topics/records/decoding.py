@@ -1,0 +1,100 @@
+"""JSON of tweets: only the fields that the project reads, several times faster than a full decode.
+
+The fast decoder is lax about what it skips, and strict about what it reads. So whatever it might judge differently from
+`json.loads` goes to `json.loads`, which alone decides what is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TypedDict
+
+import msgspec
+
+_MAX_BRACKETS = 500
+"""More could be nested too deeply for `json.loads`."""
+
+_MAX_DIGITS = 4_300
+"""Longer numbers are a ValueError in Python (`sys.int_info.default_max_str_digits`)."""
+
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % _MAX_DIGITS)
+
+
+class Hashtag(TypedDict, total=False):
+    """One of `entities.hashtags`."""
+
+    text: str | None
+
+
+class Url(TypedDict, total=False):
+    """One of `entities.urls`."""
+
+    url: str | None
+    expanded_url: str | None
+
+
+class Entities(TypedDict, total=False):
+    """What the source has found in a text."""
+
+    hashtags: list[Hashtag] | None
+    urls: list[Url] | None
+
+
+class User(TypedDict, total=False):
+    """The author."""
+
+    id_str: str | None
+    screen_name: str | None
+    name: str | None
+    followers_count: int | float | None
+    verified: bool | None
+
+
+class Extended(TypedDict, total=False):
+    """The untruncated text of a long tweet."""
+
+    full_text: str | None
+
+
+class TweetFields(TypedDict, total=False):
+    """The fields of a v1.1 object that the project reads, with the types that they usually have."""
+
+    id_str: str | None
+    id: int | float | str | None
+    text: str | None
+    full_text: str | None
+    timestamp_ms: str | int | float | None
+    created_at: str | None
+    source_network: str | None
+    lang: str | None
+    user: User | None
+    entities: Entities | None
+    extended_tweet: Extended | None
+    retweeted_status: TweetFields | None
+    retweet_count: int | float | None
+    favorite_count: int | float | None
+
+
+_decode_fields = msgspec.json.Decoder(TweetFields).decode
+
+
+def decode(value: bytes) -> object:
+    """Return what `json.loads` returns for UTF-8; if that is an object, perhaps only its TweetFields.
+
+    Raises:
+        UnicodeDecodeError: not UTF-8.
+        ValueError, RecursionError: not JSON.
+    """
+    text = value.decode("utf-8")
+    if value.count(b"{") + value.count(b"[") <= _MAX_BRACKETS and not _has_long_number(value):
+        try:
+            return _decode_fields(value)
+        except (msgspec.DecodeError, RecursionError):  # not what is usual; it may be JSON all the same
+            pass
+    return json.loads(text)
+
+
+def _has_long_number(value: bytes) -> bool:
+    places = value[_MAX_DIGITS - 1 :: _MAX_DIGITS]  # every run of so many digits covers one of them
+    return any(map(b"0123456789".__contains__, places)) and _LONG_NUMBER.search(value) is not None
