@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyspark.sql import functions as fn
 
 from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.kafka_offsets import TopicEnds, end_offsets, lag
@@ -20,10 +19,10 @@ from twitter_topics.backends.spark_kafka import read_stream, starting_offsets
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks, TopicPane
 from twitter_topics.counts.panes import Sums
-from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, add_up, partial_sums
+from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, add_up
+from twitter_topics.counts.processed_records import count_values
 from twitter_topics.counts.restoration import Scope
 from twitter_topics.errors import IntegrityError
-from twitter_topics.records.processed import PROCESSED_SCHEMA
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -98,29 +97,8 @@ def batch_counts(batch: DataFrame, position: Position) -> BatchCounts:
         IntegrityError: two tasks shared a lane, so that its order is lost (Spark's `minPartitions` does this).
     """
     marks = {lane: marks.high for lane, marks in position.lanes.items()}
-    records = processed_records(batch, position.raw_topic_id)
-    return to_counts(records.mapInArrow(partial(partial_sums, high_water_marks=marks), PARTIAL_SCHEMA).toArrow())
-
-
-def processed_records(kafka_rows: DataFrame, raw_topic_id: str) -> DataFrame:
-    """The columns of RECORD_SCHEMA of each record; null where a value is not a processed tweet.
-
-    Args:
-        raw_topic_id: of the records that do not name theirs.
-    """
-    value = fn.from_json(fn.col("value").cast("string"), PROCESSED_SCHEMA).alias("value")
-    return kafka_rows.select("partition", "offset", value).select(
-        "partition",
-        "offset",
-        "value.event_time",
-        "value.model_version",
-        "value.topics",
-        "value.topic_label",
-        "value.sentiment.compound",
-        fn.coalesce("value.raw_topic_id", fn.lit(raw_topic_id)).alias("raw_topic_id"),
-        "value.raw_partition",
-        "value.raw_offset",
-    )
+    count = partial(count_values, raw_topic_id=position.raw_topic_id, high_water_marks=marks)
+    return to_counts(batch.select("partition", "offset", "value").mapInArrow(count, PARTIAL_SCHEMA).toArrow())
 
 
 def to_counts(rows: pa.Table) -> BatchCounts:

@@ -30,7 +30,7 @@ RECORD_SCHEMA = pa.schema(
         ("raw_offset", pa.int64()),
     ]
 )
-"""What `partial_sums` reads of each record: its place in the processed topic and the fields of PROCESSED_SCHEMA."""
+"""What `partial_sums` reads of each record: its place in the processed topic, and what `processed_fields` wrote."""
 
 _OPTIONAL = {"topic_label", "compound"}
 """Records from before topics carried labels have only that of the dominant one; not every tweet has a sentiment."""

@@ -160,11 +160,13 @@ def test_a_lane_that_is_read_by_two_tasks_is_refused(spark: SparkSession) -> Non
 def test_values_that_are_no_processed_tweets_are_refused(spark: SparkSession) -> None:
     good = value_of(Tweet(Lane(RAW, 0, 0), 1, T0))
     wrong = [None, b"", b"{", b"[]", b'"text"', b"\xff\xfe", good.replace(b'"event_time":1', b'"event_time":"x')]
-    nan = good.replace(b'"compound":0.25', b'"compound":NaN')
-    rows = [(0, at, value) for at, value in enumerate([*wrong, nan, good])]
+    wrong.append(good.replace(b'"compound":0.25', b'"compound":NaN'))
+    too_large = b'":9' + b"0" * 18
+    wrong += [good.replace(name + b'":', name + too_large) for name in (b"raw_partition", b"topic_id")]
+    rows = [(0, at, value) for at, value in enumerate([*wrong, good])]
     frame = spark.createDataFrame(rows, "partition int, offset long, value binary").coalesce(1)
     counts = batch_counts(frame, NOWHERE)
-    assert (counts.records, counts.rejected, counts.offsets) == (9, 8, {0: 9})
+    assert (counts.records, counts.rejected, counts.offsets) == (11, 10, {0: 11})
     assert sum(sums.tweets for sums in counts.sums.values()) == 1
 
 
