@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 _KEYWORD = {"type": "keyword", "ignore_above": 512}
 _INTEGER = {"type": "integer"}
-_FLOAT = {"type": "float"}
+_UNINDEXED: dict[str, Any] = {"index": False}  # aggregations and filters read the doc values, which cost a third
+_NUMBER = {"type": "float"} | _UNINDEXED
+_COUNT = {"type": "integer"} | _UNINDEXED
+_LARGE_COUNT = {"type": "long"} | _UNINDEXED
+_FLAG = {"type": "boolean"} | _UNINDEXED
+_DAY_MS = 86_400_000
 
 MAPPING_VERSION = 2
 """Raise it with every new field. 2: `topics` (nested) became `topic_ids`; `links`, `link_domains`, `counted`,
@@ -24,7 +30,7 @@ MAPPINGS: dict[str, Any] = {
     "properties": {
         "tweet_id": {"type": "keyword"},
         "created_at": {"type": "date", "format": "epoch_millis||strict_date_time"},
-        "text": {"type": "text"},
+        "text": {"type": "text", "norms": False},
         "lang": _KEYWORD,
         "source": _KEYWORD,
         "hashtags": _KEYWORD,
@@ -34,39 +40,39 @@ MAPPINGS: dict[str, Any] = {
             "properties": {
                 "id": _KEYWORD,
                 "screen_name": _KEYWORD,
-                "name": {"type": "text"},
-                "followers": {"type": "long"},
-                "verified": {"type": "boolean"},
+                "name": {"type": "text", "norms": False},
+                "followers": _LARGE_COUNT,
+                "verified": _FLAG,
             }
         },
         "topic_id": _INTEGER,
         "topic_label": _KEYWORD,
-        "topic_share": _FLOAT,
+        "topic_share": _NUMBER,
         "topic_ids": _INTEGER,
         "sentiment": {
-            "properties": {"compound": _FLOAT, "label": _KEYWORD, "polarity": _FLOAT, "subjectivity": _FLOAT}
+            "properties": {"compound": _NUMBER, "label": _KEYWORD, "polarity": _NUMBER, "subjectivity": _NUMBER}
         },
         "metrics": {
             "properties": {
-                "length": _INTEGER,
-                "words": _INTEGER,
-                "hashtags": _INTEGER,
-                "mentions": _INTEGER,
-                "urls": _INTEGER,
-                "emoji": _INTEGER,
-                "retweets": {"type": "long"},
-                "favorites": {"type": "long"},
-                "is_retweet": {"type": "boolean"},
+                "length": _COUNT,
+                "words": _COUNT,
+                "hashtags": _COUNT,
+                "mentions": _COUNT,
+                "urls": _COUNT,
+                "emoji": _COUNT,
+                "retweets": _LARGE_COUNT,
+                "favorites": _LARGE_COUNT,
+                "is_retweet": _FLAG,
             }
         },
         "model_version": _KEYWORD,
-        "raw_partition": _INTEGER,
-        "raw_offset": {"type": "long"},
+        "raw_partition": _COUNT,
+        "raw_offset": _LARGE_COUNT,
         "counted": {"type": "object", "enabled": False},
         "counted_topic_id": _INTEGER,
         "counted_model_version": _KEYWORD,
         "edited_at": {"type": "date", "format": "epoch_millis||strict_date_time"},
-        "edit_offset": {"type": "long"},
+        "edit_offset": _LARGE_COUNT,
     },
 }
 """`raw_partition` and `raw_offset` name the record that owns the document: the first one with this tweet id. `counted`
@@ -76,7 +82,12 @@ is its value in `processed_tweets`, which never changes; `counted_topic_id` is t
 
 def index_name(prefix: str, event_time_ms: int) -> str:
     """Return the daily index of a tweet, by the UTC day of its event time: `tweets-2026.11.23`."""
-    return f"{prefix}-{datetime.fromtimestamp(event_time_ms / 1000, UTC):%Y.%m.%d}"
+    return _name_of_day(prefix, event_time_ms // _DAY_MS)
+
+
+@lru_cache(maxsize=128)
+def _name_of_day(prefix: str, day: int) -> str:
+    return f"{prefix}-{datetime.fromtimestamp(day * _DAY_MS / 1000, UTC):%Y.%m.%d}"
 
 
 def index_day(name: str, prefix: str) -> date | None:
@@ -113,7 +124,18 @@ def mapping_version(mapping: dict[str, Any]) -> int:
     return int(mapping.get("_meta", {}).get("version", 1))
 
 
-def index_template(prefix: str, *, shards: int, replicas: int) -> dict[str, Any]:
+def missing_fields(held: dict[str, Any], wanted: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the fields of MAPPINGS that the `properties` of an index lack. How a field is indexed cannot change."""
+    missing = {}
+    for name, field in (MAPPINGS["properties"] if wanted is None else wanted).items():
+        if name not in held:
+            missing[name] = field
+        elif inner := missing_fields(held[name].get("properties", {}), field.get("properties", {})):
+            missing[name] = {"properties": inner}
+    return missing
+
+
+def index_template(prefix: str, *, shards: int, replicas: int, refresh_seconds: int) -> dict[str, Any]:
     """Return the body of the index template `<prefix>`: settings, strict mapping and an alias for all days."""
     return {
         "index_patterns": [f"{prefix}-*"],
@@ -122,7 +144,7 @@ def index_template(prefix: str, *, shards: int, replicas: int) -> dict[str, Any]
             "settings": {
                 "number_of_shards": shards,
                 "number_of_replicas": replicas,
-                "refresh_interval": "5s",
+                "refresh_interval": f"{refresh_seconds}s",
                 "index.mapping.coerce": False,
             },
             "mappings": MAPPINGS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from elasticsearch import ApiError, AuthenticationException, Elasticsearch, NotFoundError
@@ -14,13 +15,23 @@ from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.search.bulk import Answer, Attempt, single_request
 from twitter_topics.search.faults import Fault, NotWrittenError, Verdict, is_conflict, judge
-from twitter_topics.search.index import MAPPING_VERSION, MAPPINGS, index_name, index_template, mapping_version
+from twitter_topics.search.index import (
+    MAPPING_VERSION,
+    MAPPINGS,
+    index_name,
+    index_template,
+    mapping_version,
+    missing_fields,
+)
 from twitter_topics.search.ownership import HELD_FIELDS, Outcome, Written, new_owner, resolve
 
 if TYPE_CHECKING:
     from twitter_topics.settings import ElasticsearchSettings
 
 log = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 1
+"""So soon a written document is searchable, as long as nobody calls `refresh_every`."""
 
 MAX_SUSPECTS = 20
 """Unknown errors reported per attempt. If there are more, the store is more likely at fault than the tweets."""
@@ -43,15 +54,27 @@ class SearchStore:
 
         An index that does not accept them (locked, made by someone else) stays as it is: only writing to it fails.
         """
-        s = self._settings
-        body = index_template(s.index_prefix, shards=s.shards, replicas=s.replicas)
-        self._patiently(lambda: self._client.indices.put_index_template(name=s.index_prefix, **body))
+        self._put_template(REFRESH_SECONDS)
         answer = self._patiently(
-            lambda: self._client.indices.get_mapping(index=f"{s.index_prefix}-*", expand_wildcards="open")
+            lambda: self._client.indices.get_mapping(index=f"{self._settings.index_prefix}-*", expand_wildcards="open")
         )
         for name, held in answer.items():
             if mapping_version(held["mappings"]) < MAPPING_VERSION:
-                self._upgrade(name)
+                self._upgrade(name, held["mappings"].get("properties", {}))
+
+    def refresh_every(self, seconds: int) -> None:
+        """Make new documents searchable at this interval, in the open indices and in those to come.
+
+        An index that does not accept it keeps its interval.
+
+        Raises:
+            RetryableError: Elasticsearch is unavailable.
+        """
+        self._put_template(seconds)
+        interval = {"index.refresh_interval": f"{seconds}s"}
+        for name in self._names(expand_wildcards="open"):
+            change = partial(self._client.indices.put_settings, index=name, settings=interval)
+            self._change(f"index {name} keeps its refresh interval", change)
 
     def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
         """Write documents by tweet id, each id once, in one attempt of at most ATTEMPT_SECONDS.
@@ -100,11 +123,7 @@ class SearchStore:
 
     def daily_indices(self) -> dict[str, int]:
         """Return the number of documents per daily index, by name."""
-        rows = self._patiently(
-            lambda: self._client.cat.indices(index=f"{self._settings.index_prefix}-*", format="json", h="index")
-        )
-        names = sorted(row["index"] for row in rows)
-        return {name: self.count(index=name) for name in names}
+        return {name: self.count(index=name) for name in self._names()}
 
     def count(self, query: dict[str, Any] | None = None, *, index: str = "") -> int:
         """Count the documents that match, in all days or one index, including everything acknowledged."""
@@ -138,14 +157,35 @@ class SearchStore:
     def _attempt(self) -> Attempt:
         return Attempt(self._client, self._settings.url, self._settings.index_prefix)
 
-    def _upgrade(self, name: str) -> None:
-        fields = {"properties": MAPPINGS["properties"], "meta": MAPPINGS["_meta"]}
-        try:
-            self._patiently(lambda: self._client.indices.put_mapping(index=name, **fields))
-        except (RetryableError, ApiError) as error:
-            log.error("index %s keeps its old mapping: %s", name, error)
-        else:
+    def _put_template(self, refresh_seconds: int) -> None:
+        s = self._settings
+        body = index_template(s.index_prefix, shards=s.shards, replicas=s.replicas, refresh_seconds=refresh_seconds)
+        self._patiently(lambda: self._client.indices.put_index_template(name=s.index_prefix, **body))
+
+    def _names(self, **options: Any) -> list[str]:
+        rows = self._patiently(
+            lambda: self._client.cat.indices(
+                index=f"{self._settings.index_prefix}-*", format="json", h="index", **options
+            )
+        )
+        return sorted(row["index"] for row in rows)
+
+    def _upgrade(self, name: str, held: dict[str, Any]) -> None:
+        fields = {"properties": missing_fields(held), "meta": MAPPINGS["_meta"]}
+        if self._change(
+            f"index {name} keeps its old mapping",
+            lambda: self._client.indices.put_mapping(index=name, **fields),
+        ):
             log.info("index %s has the fields of mapping version %d", name, MAPPING_VERSION)
+
+    def _change(self, otherwise: str, call: Callable[[], Any]) -> bool:
+        """Change one index, if it lets itself be changed."""
+        try:
+            self._patiently(call)
+        except (RetryableError, ApiError) as error:
+            log.error("%s: %s", otherwise, error)
+            return False
+        return True
 
     def _resolve(
         self, attempt: Attempt, documents: Sequence[dict[str, Any]], conflicts: Sequence[int]

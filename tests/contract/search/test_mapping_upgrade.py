@@ -40,6 +40,8 @@ def old_document(tweet_id: str, offset: int, *topics: tuple[int, float]) -> dict
 
 def make_old_index(server: Server) -> None:
     fields = {name: field for name, field in MAPPINGS["properties"].items() if name not in NEW_FIELDS}
+    fields |= {"raw_offset": {"type": "long"}, "text": {"type": "text"}}  # how a field is indexed cannot change
+    fields["user"] = {"properties": {"name": {"type": "text"}, "id": {"type": "keyword"}}}
     server.make_index(mappings={"dynamic": "strict", "properties": fields | {"topics": NESTED}})
     olds = [old_document("old-a", 0, (0, 0.9), (7, 0.1)), old_document("old-b", 1, (7, 0.96), (0, 0.04))]
     for one in olds:

@@ -60,7 +60,7 @@ class Server:
         self.timeouts.append(request_timeout)
         return self.client
 
-    def bulk(self, *, operations: Any, timeout: str = "") -> dict[str, Any]:
+    def bulk(self, *, operations: Any, timeout: str = "", filter_path: str = "") -> dict[str, Any]:
         ids = sent(operations)
         self.requests.append(ids)
         actions = ["index", "delete"] if isinstance(operations, list) else None
@@ -141,7 +141,7 @@ def test_a_request_that_is_rejected_as_a_whole_is_split_until_the_document_is_fo
     server = Server()
     whole = server.bulk
 
-    def reject(*, operations: Any, timeout: str) -> dict[str, Any]:
+    def reject(*, operations: Any, timeout: str, filter_path: str) -> dict[str, Any]:
         if "5" in sent(operations):
             raise failed(status, {"error": error} if isinstance(error, dict) else error)
         return whole(operations=operations)
@@ -161,7 +161,7 @@ def test_a_document_that_is_too_large_alone_is_rejected() -> None:
 def test_an_attempt_ends_with_its_time() -> None:
     now = 0.0
 
-    def slow(*, operations: Any, timeout: str) -> dict[str, Any]:
+    def slow(*, operations: Any, timeout: str, filter_path: str) -> dict[str, Any]:
         nonlocal now
         now += 25
         return whole(operations=operations)
