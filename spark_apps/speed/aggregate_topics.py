@@ -35,8 +35,13 @@ def main(settings: Settings) -> None:
         max_rejected_share=settings.speed.max_dead_letter_share,
         full_batch=settings.speed.max_records_per_aggregation,
     )
-    spark = build_session(settings, "aggregate_topics", driver_memory=settings.speed.driver_memory, streaming=True)
-
+    spark = build_session(
+        settings,
+        "aggregate_topics",
+        driver_memory=settings.speed.driver_memory,
+        streaming=True,
+        worker_modules="twitter_topics.counts.processed_records",
+    )
     restorer = Restorer(spark, settings, state, aggregation)
     report = Reporter(settings.speed.health_dir, points.write_health)
     query = aggregator_query(spark, settings, aggregation, publisher, restorer)

@@ -27,7 +27,13 @@ def main(settings: Settings) -> None:
     """Build the archiver and the classifier and keep them running."""
     points = HealthPoints(settings.influx, timeout_s=SHORT_TIMEOUT_S)
     report = Reporter(settings.speed.health_dir, points.write_health)
-    spark = build_session(settings, "classify_tweets", driver_memory=settings.speed.driver_memory, streaming=True)
+    spark = build_session(
+        settings,
+        "classify_tweets",
+        driver_memory=settings.speed.driver_memory,
+        streaming=True,
+        worker_modules="twitter_topics.classification.worker",
+    )
     lease = Lease.of(settings, "classify-tweets")
     queries = [archiver_query(spark, settings, lease), classifier_query(spark, settings, lease)]
     try:

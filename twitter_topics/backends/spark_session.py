@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from twitter_topics.backends import tls
+from twitter_topics.backends import tls, worker_daemon
 from twitter_topics.backends.database import catalog_url, jdbc_uri
 from twitter_topics.backends.private_files import private_file
 from twitter_topics.errors import ConfigurationError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def build_session(
-    settings: Settings, app_name: str, *, driver_memory: str = "", streaming: bool = False
+    settings: Settings, app_name: str, *, driver_memory: str = "", streaming: bool = False, worker_modules: str = ""
 ) -> SparkSession:
     """Return a session with the archive's catalog, S3 and Kafka.
 
@@ -34,6 +34,9 @@ def build_session(
     The JVM starts first, and gets the other options, with their secrets, over its socket: pyspark would put them on
     the JVM's command line, which everybody on the machine can read (docs/adr/0011).
 
+    Args:
+        worker_modules: as of worker_daemon.MODULES.
+
     Raises:
         ConfigurationError: a setting is wrong or SPARK_JARS_DIR has no jars; no JVM was started.
     """
@@ -41,6 +44,7 @@ def build_session(
     launch = {} if _under_spark_submit() else _launch_options(settings, driver_memory, streaming=streaming)
     options = launch | _common_options(settings) | s3a_options(settings.s3)
     options |= catalog_options(settings.archive, settings.s3) | (_STREAMING_OPTIONS if streaming else {})
+    options[f"spark.executorEnv.{worker_daemon.MODULES}"] = worker_modules
     jvm = _start_jvm(launch)
     given = jvm.org.apache.spark.SparkConf(True)
     options |= network_options(settings.spark, launch.get("spark.master") or given.get("spark.master", ""))
@@ -95,6 +99,7 @@ def _common_options(settings: Settings) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.python.daemon.module": worker_daemon.__name__,
         "spark.speculation": "false",  # a second copy of a task would write to Elasticsearch concurrently
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

@@ -1,0 +1,50 @@
+"""The parent of Spark's Python workers (`spark.python.daemon.module`), which makes them cheap.
+
+Without archives on their `sys.path`: PySpark puts pyspark.zip, py4j's zip and the jar of spark-core there, and begins
+each task with `importlib.invalidate_caches()`, after which Python reads the directories of these archives again: 100 ms
+of CPU a task, most of what a small batch costs. A pyspark that was installed with pip needs none of them.
+
+With modules that are imported before the workers are forked: each of them would take seconds to import numba, scipy and
+the lexicons, and so it has them in memory that it shares with the others.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import runpy
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from importlib.machinery import PathFinder
+
+from twitter_topics.settings import inherited
+
+MODULES = "TWITTER_TOPICS_WORKER_MODULES"
+"""Environment variable with the names of these modules, comma-separated."""
+
+YOUNG_OBJECTS = 50_000
+"""Objects between two collections. A batch makes hundreds of thousands and no cycles: by default, Python spends a third
+of its time searching them."""
+
+
+def without_archives(path: Sequence[str]) -> list[str]:
+    """Return the entries of an import path that are not archives; all of them if pyspark is only in an archive."""
+    folders = [entry for entry in path if not entry.endswith((".zip", ".jar"))]
+    found = all(PathFinder.find_spec(name, folders) for name in ("pyspark", "py4j"))
+    return folders if found else list(path)
+
+
+def _import_modules(names: str) -> None:
+    with redirect_stdout(sys.stderr):  # Spark reads the daemon's port from its stdout
+        for name in filter(None, names.split(",")):
+            importlib.import_module(name)
+    gc.freeze()  # a collection in a worker would copy the pages it shares
+    gc.set_threshold(YOUNG_OBJECTS, 20, 100)
+
+
+if __name__ == "__main__":
+    sys.path[:] = without_archives(sys.path)
+    sys.path_importer_cache.clear()
+    _import_modules(inherited([MODULES]).get(MODULES, ""))
+    runpy.run_module("pyspark.daemon", run_name="__main__")
