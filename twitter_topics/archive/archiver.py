@@ -80,6 +80,8 @@ class Archiver:
             checkpoint=self._checkpoint,
             starting=starting,
             every_seconds=settings.speed.archive_trigger_seconds,
+            min_records=settings.speed.max_tweets_per_batch,  # a backlog needs no pauses
+            look_ms=2_000,
         )
 
     def _archive(self, batch: DataFrame, batch_id: int) -> None:

@@ -45,16 +45,26 @@ def kafka_options(settings: KafkaSettings) -> dict[str, str]:
 
 
 def read_stream(
-    spark: SparkSession, settings: KafkaSettings, topic: str, *, max_records: int, starting: str
+    spark: SparkSession,
+    settings: KafkaSettings,
+    topic: str,
+    *,
+    max_records: int,
+    starting: str,
+    min_records: int = 0,
+    max_seconds: int = 0,
 ) -> DataFrame:
     """Return a topic as a stream, with headers. Lost data stops the query: nothing is skipped silently.
 
     Args:
         max_records: maximum records per batch, spread proportionally over the partitions.
         starting: `earliest` or Spark's JSON of offsets; ignored once there is a checkpoint.
+        min_records, max_seconds: a batch waits until so many records or so much time have come; 0 = it does not wait.
     """
+    waiting = {"minOffsetsPerTrigger": min_records, "maxTriggerDelay": f"{max_seconds}s"} if min_records else {}
     return (
         spark.readStream.format("kafka")
+        .options(**waiting)
         .options(**kafka_options(settings))
         .option("subscribe", topic)
         .option("startingOffsets", starting)
@@ -81,6 +91,8 @@ def start_on_raw_topic(
     checkpoint: str,
     starting: str,
     every_seconds: int,
+    min_records: int,
+    look_ms: int,
 ) -> StreamingQuery:
     """Start a query that processes the raw topic batch by batch.
 
@@ -88,6 +100,8 @@ def start_on_raw_topic(
         process: called with each batch and its number; again with the same if it failed.
         pool: of Spark's scheduler.
         starting: as of `read_stream`.
+        every_seconds: time between the starts of two batches, unless `min_records` wait before.
+        look_ms: time between two looks at how many wait.
     """
     spark.sparkContext.setLocalProperty("spark.scheduler.pool", pool)
     records = read_stream(
@@ -96,11 +110,13 @@ def start_on_raw_topic(
         settings.kafka.raw_topic,
         max_records=settings.speed.max_tweets_per_batch,
         starting=starting,
+        min_records=min_records,
+        max_seconds=every_seconds,
     )
     return (
         records.writeStream.foreachBatch(process)
         .option("checkpointLocation", checkpoint)
-        .trigger(processingTime=f"{every_seconds} seconds")
+        .trigger(processingTime=f"{look_ms} milliseconds")
         .start()
     )
 

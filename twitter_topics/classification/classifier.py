@@ -20,6 +20,7 @@ from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, sta
 from twitter_topics.classification.batch_model import BatchModel
 from twitter_topics.classification.flood import RecentTally, Tally
 from twitter_topics.classification.quarantine import Place, Quarantine
+from twitter_topics.classification.refreshing import Refreshing
 from twitter_topics.classification.rows import RecordClassifier
 from twitter_topics.errors import DeniedError, IntegrityError
 from twitter_topics.search.store import SearchStore
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUERY_NAME = "classifier"
+MIN_RECORDS = 25
+"""A batch starts when so many records wait, or after SPEED_CLASSIFY_TRIGGER_SECONDS."""
 _NO_MODEL = "the first model has not been promoted yet"
 
 
@@ -67,6 +70,8 @@ class Classifier:
         self._spark, self._settings, self._lease = spark, settings, lease
         self._checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
         self._quarantine, self._recent = Quarantine(), RecentTally()
+        self._store = SearchStore(settings.elasticsearch, patience_seconds=0)
+        self._refreshing = Refreshing(self._store, settings.speed.max_tweets_per_batch)
         self.model = ModelInUse(spark, settings)
         self.lag = TopicLag(settings.kafka, settings.kafka.raw_topic)
 
@@ -84,7 +89,8 @@ class Classifier:
         self.lag.resume_at(committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic))
         self.model.reload()
         self.model.note_raw_topic()
-        SearchStore(settings.elasticsearch, patience_seconds=0).prepare()
+        self._store.prepare()
+        self._refreshing.forget()
         noted = BatchModel(spark, f"{self._checkpoint}-model.json")
         return start_on_raw_topic(
             spark,
@@ -94,6 +100,8 @@ class Classifier:
             checkpoint=self._checkpoint,
             starting="earliest",
             every_seconds=settings.speed.classify_trigger_seconds,
+            min_records=MIN_RECORDS,
+            look_ms=500,
         )
 
     def _classify(self, batch: DataFrame, batch_id: int, noted: BatchModel) -> None:
@@ -112,6 +120,7 @@ class Classifier:
         failpoints.reach("classifier.kafka-done")
         self._quarantine.note_success()
         self._recent.add(classifier.seen.value)
+        self._refreshing.note(classifier.seen.value.records)
         failpoints.reach("classifier.before-spark-commit")
 
 

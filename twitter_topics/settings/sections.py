@@ -288,11 +288,18 @@ class SpeedSettings(Section):
 
     checkpoint_dir: PathOrUrl = Field(".local/checkpoints", description="folder or s3a:// prefix")
     health_dir: Path = Field(Path(".local/health"), description="folder of the status reports")
-    archive_trigger_seconds: int = Field(10, ge=1, le=3600, description="interval between the archiver's batches")
-    classify_trigger_seconds: int = Field(2, ge=1, le=3600, description="interval between the classifier's batches")
+    archive_trigger_seconds: int = Field(
+        10, ge=1, le=3600, description="interval between the archiver's batches; none while full ones wait"
+    )
+    classify_trigger_seconds: int = Field(
+        2,
+        ge=1,
+        le=3600,
+        description="interval between the classifier's batches; half a second from 50 tweets/s on",
+    )
     aggregate_trigger_seconds: int = Field(5, ge=1, le=3600, description="interval between the aggregator's batches")
     max_tweets_per_batch: int = Field(
-        20_000, ge=100, description="maximum tweets per batch of the archiver and of the classifier"
+        50_000, ge=100, description="maximum tweets per batch of the archiver and of the classifier"
     )
     max_records_per_aggregation: int = Field(200_000, ge=1000, description="maximum processed tweets per batch")
     max_future_minutes: int = Field(5, ge=0, le=1440, description="a tweet further ahead of its arrival is rejected")
@@ -311,7 +318,8 @@ class SpeedSettings(Section):
     )
     driver_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="heap of each app's JVM")
     java_options: str = Field(
-        "-XX:TieredStopAtLevel=1", description="for the JVM; the work is done in Python, so a fast compiler is enough"
+        "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        description="for the JVM; the work is done in Python, so a fast compiler and a small collector are enough",
     )
 
 
