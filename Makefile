@@ -5,7 +5,7 @@
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
 #   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean
-#   make bench-producer | bench-sentiment
+#   make bench-producer | bench-speed | bench-sentiment
 #   make dashboards                               writes dashboards/; kibana-import URL=… loads Kibana's
 
 SHELL := /bin/sh
@@ -33,7 +33,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-sentiment dashboards kibana-import bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-speed bench-sentiment dashboards kibana-import bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,10s/^# \{0,1\}//p' Makefile
@@ -91,6 +91,10 @@ fresh-machines:
 
 bench-producer: bootstrap-dev
 	@.venv/bin/python benchmarks/producer.py $(ARGS)
+
+# throughput, latency and CPU of the whole stack; ARGS=--quick takes less than five minutes
+bench-speed: bootstrap-dev
+	@.venv/bin/python -m benchmarks.speed $(ARGS)
 
 # ARGS="--texts tweets.jsonl.gz" times real texts, otherwise generated ones
 bench-sentiment: bootstrap-dev

@@ -9,8 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.speed.chapter import speed_chapter
+
 PROJECT = Path(__file__).resolve().parents[1]
 RESULTS = PROJECT / "benchmarks" / "results" / "producer.json"
+SENTIMENT, SPEED = RESULTS.with_name("sentiment.json"), RESULTS.with_name("speed.json")
 PAGE = PROJECT / "docs" / "benchmarks.md"
 NAMES = {
     "ours": "ours, spooled with fsync and acknowledged",
@@ -19,41 +22,80 @@ NAMES = {
 }
 
 
-def page(result: dict[str, Any]) -> str:
+def page(producer: dict[str, Any], sentiment: dict[str, Any], speed: dict[str, Any]) -> str:
     """Return the page as Markdown."""
-    machine, options, load = result["machine"], result["options"], result["load"]
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(result["versions"].items()))
     lines = [
         "# Benchmarks",
-        "`make bench-producer` writes this page from its results, `benchmarks/results/producer.json`.",
-        "[benchmarks/README.md](../benchmarks/README.md) describes what is measured.",
+        "`make bench-speed`, `make bench-sentiment` and `make bench-producer` write their chapters of this page from",
+        "their results in `benchmarks/results/`. [benchmarks/README.md](../benchmarks/README.md) describes what is "
+        "measured.",
         "",
+        *speed_chapter(speed),
+        "",
+        *_sentiment_chapter(sentiment),
+        "",
+        *_producer_chapter(producer),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write() -> None:
+    """Write the page of the results."""
+    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, SENTIMENT, SPEED))))
+
+
+def _sentiment_chapter(result: dict[str, Any]) -> list[str]:
+    differences = result["differences"].values()
+    return [
+        "## Sentiment",
+        *circumstances(result),
+        "",
+        f"{sum(kind['both'] for kind in differences)} numbers of {sum(kind['texts'] for kind in differences):,} texts "
+        "differ from those of the libraries.",
+        "",
+        "| CPU per text | library | ours | ratio |",
+        "|---|--:|--:|--:|",
+        *(
+            f"| {name} | {one['library']:.1f} µs | {one['ours']:.1f} µs | {one['library'] / one['ours']:.1f} |"
+            for name, one in result["cpu_us_per_text"].items()
+        ),
+    ]
+
+
+def circumstances(result: dict[str, Any]) -> list[str]:
+    """Return when, where and with what something was measured."""
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(result["versions"].items()))
+    return [
         f"Measured on {result['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
         f"{machine['memory_gib']:.0f} GiB of memory, {machine['system']}; {versions}.",
+    ]
+
+
+def _producer_chapter(result: dict[str, Any]) -> list[str]:
+    options, load = result["options"], result["load"]
+    lines = [
+        "## Producer",
+        *circumstances(result),
         "",
         f"Load of the machine, broker and clients included: {load['begin']:.1f} at the start, {load['end']:.1f} at "
         "the end. If it exceeds the number of cores, only the ratios are meaningful.",
         "",
-        "## Throughput",
+        "### Throughput",
         f"{_count(options['rounds'], 'round')} of {options['records']:,} posts of 450 bytes and half as many of 2,000.",
         "",
         "| bytes | | posts/s, median (min to max) | CPU per post | ratio |",
         "|--:|---|--:|--:|--:|",
     ]
     lines += [_speed(row) for row in result["throughput"]]
-    lines += ["", "## Added latency", "", "| posts/s | p50 | p99 | max |", "|--:|--:|--:|--:|"]
+    lines += ["", "### Added latency", "", "| posts/s | p50 | p99 | max |", "|--:|--:|--:|--:|"]
     lines += [
         f"| {int(rate):,} | {found['p50_ms']:.1f} ms | {found['p99_ms']:.1f} ms | {found['max_ms']:.1f} ms |"
         for rate, found in result["latency"].items()
     ]
     if "outage" in result:
-        lines += ["", "## Memory without the broker", *_outage(result["outage"], options)]
-    return "\n".join(lines) + "\n"
-
-
-def write(results: Path = RESULTS, to: Path = PAGE) -> None:
-    """Write the page of these results."""
-    to.write_text(page(json.loads(results.read_text())))
+        lines += ["", "### Memory without the broker", *_outage(result["outage"], options)]
+    return lines
 
 
 def _speed(row: dict[str, Any]) -> str:

@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
 
+    from benchmarks import report
     from benchmarks.circumstances import machine
     from twitter_topics.testing.hostile import TEXTS
     from twitter_topics.testing.sentiment_texts import Texts
@@ -141,6 +142,7 @@ def main() -> None:
         "cpu_us_per_text": times,
     }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    report.write()
     for kind, counted in compared.items():
         print(f"{kind:12}", ", ".join(f"{name}: {number:,}" for name, number in counted.items()))
     for name, found in times.items():

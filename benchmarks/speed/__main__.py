@@ -1,52 +1,30 @@
-"""python -m benchmarks.speed [--tweets FILE.jsonl.gz] [--quick]"""
+"""Measures the whole stack: latency and CPU of a live stream, then throughput and CPU per tweet of a backlog.
+
+    make bench-speed                      # python -m benchmarks.speed [--quick] [--tweets FILE.jsonl.gz]
+
+Starts its own servers in a temporary folder. Writes benchmarks/results/speed.json and docs/benchmarks.md.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 import tempfile
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
+from benchmarks import report
+from benchmarks.circumstances import machine, versions
+from benchmarks.speed.backlog import backlog
+from benchmarks.speed.live import latency
+from benchmarks.speed.running import BenchStack
+from benchmarks.speed.tweets import Tweets
 
-
-def backlog(stack: Any, tweets: Any, number: int, hours: float, ago_hours: float = 0) -> dict[str, Any]:
-    """Send tweets as fast as the producer can, and wait until every store has them."""
-    before, held = stack.cpu(), stack.produced()
-    load = os.getloadavg()[0]
-    file = tweets.write(
-        stack.folder / f"{number}-{time.monotonic_ns()}.jsonl.gz", number, hours=hours, ago_hours=ago_hours
-    )
-    began = time.monotonic()
-    producer = stack.replay(file)
-    usage = 0.0
-    while producer.poll() is None:
-        import psutil
-
-        times = psutil.Process(producer.pid).cpu_times()
-        usage = times.user + times.system
-        time.sleep(0.2)
-    if producer.returncode:
-        raise SystemExit(f"the producer ended with {producer.returncode}")
-    sent = time.monotonic() - began
-    seconds = stack.wait_for(held + number, began)
-    after = stack.cpu()
-    cost = {name: round((after[name] - before.get(name, 0)) / number * 1e6, 1) for name in after}
-    cost["producer"] = round(usage / number * 1e6, 1)
-    return {
-        "tweets": number,
-        "sent_after": round(sent, 1),
-        "seconds": seconds._asdict(),
-        "per_second": round(number / max(seconds)),
-        "cpu_us": dict(sorted(cost.items())),
-        "cpu_us_total": round(sum(cost.values())),
-        "memory_mb": {name: round(size) for name, size in sorted(stack.memory().items())},
-        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
-    }
+WARM_UP = 5_000
+TRAINED_ON = 20_000
+LIVE = [(1, 60.0), (100, 60.0), (1_000, 60.0)]
+QUICK_LIVE = [(100, 30.0), (1_000, 30.0)]
 
 
 def _rate(text: str) -> tuple[int, float]:
@@ -55,31 +33,43 @@ def _rate(text: str) -> tuple[int, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tweets", type=Path)
-    parser.add_argument("--number", type=int, default=60_000)
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--hours", type=float, default=24)
-    parser.add_argument("--airflow", action="store_true")
-    parser.add_argument("--live", type=_rate, action="append", default=[], metavar="RATE:SECONDS")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    """Measure what the options name."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tweets", type=Path, help="gzipped lines of v1.1 tweets; default: made up")
+    parser.add_argument("--number", type=int, help="tweets of the backlog")
+    parser.add_argument("--hours", type=float, default=1, help="period over which their times are spread")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--live", type=_rate, action="append", metavar="RATE:SECONDS", help="a live stream")
+    parser.add_argument("--no-airflow", action="store_true", help="without Airflow, which is idle otherwise")
+    parser.add_argument("--quick", action="store_true", help="less than five minutes")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the stack")
     options = parser.parse_args()
 
-    from benchmarks.speed.live import latency
-    from benchmarks.speed.running import BenchStack
-    from benchmarks.speed.tweets import Tweets
-
     tweets = Tweets(options.tweets)
+    number = options.number or (100_000 if options.quick else 300_000)
+    live = (QUICK_LIVE if options.quick else LIVE) if options.live is None else options.live
+    result: dict[str, Any] = {
+        "measured_on": datetime.now(UTC).date().isoformat(),
+        "tweets": options.tweets.name if options.tweets else "made up",
+        "settings": options.set,
+        "airflow": not options.no_airflow,
+        "machine": machine(),
+        "versions": versions(None),
+    }
     with tempfile.TemporaryDirectory(prefix="bench-speed-") as name:
         stack = BenchStack(Path(name), dict(one.split("=", 1) for one in options.set))
-        with stack.running(tweets.texts(20_000), airflow=options.airflow):
-            backlog(stack, tweets, 5_000, options.hours, ago_hours=2)
-            for rate, seconds in options.live:
-                print(json.dumps(latency(stack, tweets, rate, seconds), indent=1), flush=True)
-            for _ in range(options.rounds):
-                print(json.dumps(backlog(stack, tweets, options.number, options.hours), indent=1), flush=True)
+        with stack.running(tweets.texts(TRAINED_ON), airflow=not options.no_airflow):
+            backlog(stack, tweets, WARM_UP, 1, ago_hours=2)
+            result["live"] = [_shown(latency(stack, tweets, rate, seconds)) for rate, seconds in live]
+            result["backlog"] = [_shown(backlog(stack, tweets, number, options.hours)) for _ in range(options.rounds)]
+    report.SPEED.write_text(json.dumps(result, indent=1) + "\n")
+    report.write()
+
+
+def _shown(found: dict[str, Any]) -> dict[str, Any]:
+    print(json.dumps(found, indent=1), flush=True)
+    return found
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(PROJECT))
     main()

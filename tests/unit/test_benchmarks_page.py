@@ -1,4 +1,4 @@
-"""docs/benchmarks.md is generated from the benchmark's results."""
+"""docs/benchmarks.md is generated from the benchmarks' results."""
 
 from __future__ import annotations
 
@@ -9,27 +9,47 @@ import pytest
 
 from benchmarks import report
 
+Results = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+
 
 @pytest.fixture
-def result() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(report.RESULTS.read_text())
-    return found
+def results() -> Results:
+    """Producer, sentiment, speed."""
+    producer, sentiment, speed = (
+        json.loads(path.read_text()) for path in (report.RESULTS, report.SENTIMENT, report.SPEED)
+    )
+    return producer, sentiment, speed
 
 
-def test_the_page_is_that_of_the_results(result: dict[str, Any]) -> None:
-    assert report.PAGE.read_text() == report.page(result), "run `make docs`"
+def test_the_page_is_that_of_the_results(results: Results) -> None:
+    assert report.PAGE.read_text() == report.page(*results), "run `make docs`"
 
 
-def test_the_page_names_machine_versions_and_load(result: dict[str, Any]) -> None:
-    result["machine"] |= {"processor": "Abacus 9000", "cores": 3}
-    result["versions"]["Kafka"] = "99.1"
-    result["load"] = {"begin": 1.25, "end": 7.5}
-    shown = report.page(result)
+def test_the_page_names_machine_versions_and_load(results: Results) -> None:
+    producer, _, speed = results
+    producer["machine"] |= {"processor": "Abacus 9000", "cores": 3}
+    producer["versions"]["Kafka"] = "99.1"
+    producer["load"] = {"begin": 1.25, "end": 7.5}
+    speed["machine"]["processor"] = "Babbage"
+    shown = report.page(*results)
     assert "Abacus 9000, 3 cores" in shown
     assert "Kafka 99.1" in shown
     assert "1.2 at the start, 7.5 at the end" in shown
+    assert "Babbage" in shown
 
 
-def test_a_run_without_an_outage_has_no_chapter_about_it(result: dict[str, Any]) -> None:
-    del result["outage"]
-    assert "Memory without the broker" not in report.page(result)
+def test_a_run_without_an_outage_has_no_chapter_about_it(results: Results) -> None:
+    del results[0]["outage"]
+    assert "Memory without the broker" not in report.page(*results)
+
+
+def test_the_whole_stack_has_its_worst_process_first_and_its_latencies(results: Results) -> None:
+    speed = results[2]
+    run = speed["backlog"][0]
+    run |= {"per_second": 12_345, "cpu_us": {"a": 1.5, "b": 99.5}, "cpu_us_total": 101, "memory_mb": {"a": 7}}
+    searchable, rolling = {"p50_s": 1.1, "p95_s": 2.2}, {"p50_s": 3.3, "p95_s": 4.4}
+    speed["live"] = [{"rate": 7, "cpu_total": 31.4, "searchable": searchable, "rolling": rolling}]
+    shown = report.page(*results)
+    assert "**12,345 tweets/s**" in shown
+    assert "| b | 99.5 µs |  |\n| a | 1.5 µs | 7 MB |\n| **sum** | 101 µs | 7 MB |" in shown
+    assert "| 7 | 1.1 | 2.2 | 3.3 | 4.4 | 31 % |" in shown

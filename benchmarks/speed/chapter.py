@@ -1,0 +1,60 @@
+"""The chapter of docs/benchmarks.md about the whole stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def speed_chapter(result: dict[str, Any]) -> list[str]:
+    """Return its lines of Markdown."""
+    machine, versions = result["machine"], result["versions"]
+    idle = " and an idle Airflow" if result["airflow"] else ""
+    changed = f"; with {', '.join(result['settings'])}" if result["settings"] else ""
+    lines = [
+        "## The whole stack",
+        f"Measured on {result['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']:.0f} GiB of memory, {machine['system']}; Python {versions['Python']}, Kafka "
+        f"{versions['Kafka']}{changed}. Producer, Kafka, archive on S3, Elasticsearch, counts in SQL and "
+        f"InfluxDB{idle} share the cores. Tweets: {result['tweets']}.",
+    ]
+    for number, run in enumerate(result["backlog"], 1):
+        lines += ["", *_backlog(run, f" {number}" if len(result["backlog"]) > 1 else "")]
+    if result["live"]:
+        lines += ["", *_live(result["live"])]
+    return lines
+
+
+def _backlog(run: dict[str, Any], number: str) -> list[str]:
+    seconds = run["seconds"]
+    lines = [
+        f"### Backlog{number}",
+        f"{run['tweets']:,} tweets at once: sent after {run['sent_after']:.0f} s, archived after "
+        f"{seconds['archived']:.0f} s, indexed after {seconds['indexed']:.0f} s, counted after "
+        f"{seconds['counted']:.0f} s: **{run['per_second']:,} tweets/s** through everything, "
+        f"**{run['cpu_us_total']} µs of CPU** each. Load {run['load'][0]} before, {run['load'][1]} after.",
+        "",
+        "| process | CPU per tweet | memory |",
+        "|---|--:|--:|",
+    ]
+    for name, share in sorted(run["cpu_us"].items(), key=lambda one: -one[1]):
+        size = run["memory_mb"].get(name)
+        lines.append(f"| {name} | {share:.1f} µs | {f'{size:,} MB' if size else ''} |")
+    return [*lines, f"| **sum** | {run['cpu_us_total']} µs | {sum(run['memory_mb'].values()):,} MB |"]
+
+
+def _live(runs: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "### Live",
+        "Seconds from Kafka's timestamp until a reader sees the tweet: a search in Elasticsearch, the rolling hour in "
+        "InfluxDB.",
+        "",
+        "| tweets/s | searchable p50 | p95 | in the rolling hour p50 | p95 | CPU, share of a core |",
+        "|--:|--:|--:|--:|--:|--:|",
+    ]
+    for run in runs:
+        found, rolling = run["searchable"], run["rolling"]
+        lines.append(
+            f"| {run['rate']:,} | {found['p50_s']:.1f} | {found['p95_s']:.1f} | {rolling['p50_s']:.1f} | "
+            f"{rolling['p95_s']:.1f} | {run['cpu_total']:.0f} % |"
+        )
+    return lines
