@@ -33,7 +33,8 @@ class Status:
 
     `sentence` names what keeps the source from running; empty when nothing does. `reconnects` counts by cause.
     `alive_ms`: when the source was last known to deliver (Unix milliseconds, 0 = never). `rate`: posts a second
-    lately. `not_delivered`: posts that the source reports as undelivered (limit notices of v1.1).
+    lately. `not_delivered`: posts that the source reports as undelivered (limit notices of v1.1). `read_bytes` of
+    `total_bytes` of stored files have been read; a total of 0 means that there is no end.
     """
 
     sentence: str = ""
@@ -45,3 +46,5 @@ class Status:
     alive_ms: int = 0
     rate: float = 0.0
     spend: Spend | None = None
+    read_bytes: int = 0
+    total_bytes: int = 0

@@ -6,8 +6,6 @@ loop is replaced: it waits five minutes on a silent line, reconnects without a p
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
@@ -16,6 +14,7 @@ from twython import TwythonStreamer
 
 from producer.position import SourcePosition
 from producer.receiving import rules
+from producer.receiving.control import ControlMessages
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, RejectedResponse, Timeouts
 from producer.receiving.lines import json_object, unreadable
@@ -43,8 +42,6 @@ LINE_END = 2
 """Bytes of CR LF, which the length line includes."""
 MAX_FRAGMENTS = 100
 """Maximum number of lines in a message."""
-
-_log = logging.getLogger(__name__)
 
 
 class Transport(TwythonStreamer):
@@ -191,10 +188,9 @@ class LineReader:
     """
 
     def __init__(self, status: Status) -> None:
-        self._status = status
+        self._report = ControlMessages(status)
         self._fragments: list[bytes] = []
         self._length = 0
-        self._undelivered = 0
 
     def read(self, line: bytes) -> list[Event]:
         """Return the events completed by this line."""
@@ -222,14 +218,6 @@ class LineReader:
         if missing == 0 or len(fragments) == 1:
             return [joined]
         return [fragment for fragment in fragments if fragment and not fragment.isdigit()]
-
-    def _report(self, control: str, content: Any) -> None:
-        _log.warning("the stream sent a %s message: %s", control, json.dumps(content)[:500])
-        count = content.get("track") if control == "limit" and isinstance(content, dict) else None
-        if isinstance(count, int) and 0 <= count < 2**53:  # counted by the server since the connection began
-            more = count - self._undelivered if count >= self._undelivered else count
-            self._undelivered = count
-            self._status.not_delivered += more
 
 
 def read_message(line: bytes, report: Callable[[str, Any], None] = lambda *_: None) -> Event | None:

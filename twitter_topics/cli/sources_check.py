@@ -17,13 +17,15 @@ from producer.source import Context, Source
 from producer.sources import open_source
 from producer.status import Spend
 from twitter_topics.cli.screen import clean, say, screen, table
-from twitter_topics.records.tweet import tweet_text, tweet_time
+from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet, tweet_text, tweet_time
 
 if TYPE_CHECKING:
     from producer.source import Event
     from twitter_topics.settings import Settings
 
 _TEXT_SHOWN = 100
+_REASONS_SHOWN = 3
+_ANY_TIME = TimeBounds(2**63, 2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,14 @@ class Post:
 
 @dataclass
 class Result:
-    """The result: the source's sentence, its posts, events by kind, and why reading ended."""
+    """The result: the source's sentence, its posts, events by kind, why reading ended, and, by reason, how many records
+    are not tweets."""
 
     source: str
     sentence: str
     posts: list[Post] = field(default_factory=list)
     events: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
     ending: str = ""
     spend: Spend | None = None
 
@@ -55,6 +59,7 @@ class Result:
             "sentence": self.sentence,
             "posts": posts,
             "events": dict(self.events),
+            "rejected": dict(self.rejected),
             "ending": self.ending,
         }
 
@@ -79,7 +84,7 @@ def check(
             say(f"{name}: {result.sentence}")
         with nullcontext(_ignore) if quiet else _growing_table() as show:
             _read(source, context, result, posts, context.monotonic() + seconds, show)
-        result.ending = result.ending or _ending_sentence(result, context, seconds)
+        result.ending = (result.ending or _ending_sentence(result, context, seconds)) + _rejected_sentence(result)
         result.spend = context.status.spend
     finally:
         context.stop.set()
@@ -92,8 +97,12 @@ def _read(
 ) -> None:
     for event in source.events():
         if event is not None:
-            result.events[event.kind] += 1
-            if event.kind == "post":
+            rejection = _rejection(event)
+            if rejection:
+                result.rejected[rejection] += 1
+            else:
+                result.events[event.kind] += 1
+            if event.kind == "post" and not rejection:
                 result.posts.append(post := _post(event))
                 show(post)
         if len(result.posts) >= posts:
@@ -112,14 +121,24 @@ def _ending_sentence(result: Result, context: Context, seconds: float) -> str:
     return f"{came} in {seconds:g} s ({why})" + (f"; other events: {other}" if other else "")
 
 
+def _rejection(event: Event) -> str:
+    """Return why the classifier would reject a post; empty for tweets and for other events."""
+    if event.kind not in ("post", "edit"):
+        return ""
+    tweet = read_tweet(event.value, 0, _ANY_TIME)
+    return clean(tweet.reason) if isinstance(tweet, Rejection) else ""
+
+
+def _rejected_sentence(result: Result) -> str:
+    count = result.rejected.total()
+    if not count:
+        return ""
+    reasons = ", ".join(reason for reason, _ in result.rejected.most_common(_REASONS_SHOWN))
+    return f"; {count:,} {'record is not a tweet' if count == 1 else 'records are not tweets'} ({reasons})"
+
+
 def _post(event: Event) -> Post:
-    """Return the post as far as it can be read; anything but a tweet is shown as its bytes."""
-    try:
-        body = json.loads(event.value)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        return Post("", "", "", _short(event.value.decode("utf-8", "replace")))
+    body = json.loads(event.value)
     user = body.get("user")
     name = user.get("screen_name") if isinstance(user, dict) else ""
     moment = tweet_time(body)

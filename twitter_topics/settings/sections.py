@@ -243,7 +243,7 @@ class ProducerSettings(Section):
     )
 
     replay_file: Annotated[str, IsPath(unless=REPLAY_ARCHIVE)] = Field(
-        "", description="file or folder of .jsonl, .jsonl.gz or .jsonl.zst; s3://BUCKET/PREFIX; or archive"
+        "", description="file or folder of tweets in any format of docs/inputs.md; s3://BUCKET/PREFIX; or archive"
     )
     replay_from: str = Field("", description="archive only: first hour, such as 2026-11-01T00:00Z")
     replay_to: str = Field("", description="archive only: end, exclusive")
@@ -251,6 +251,7 @@ class ProducerSettings(Section):
     replay_times: Literal["keep", "shift"] = Field(
         "keep", description="shift: the newest tweet of the file happens now"
     )
+    replay_strict: bool = Field(False, description="stop at a damaged file instead of going on after a gap")
 
     @field_validator("source")
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -137,6 +137,15 @@ class ArchivedTweets:
                 if (hour, piece.partition, piece.last) >= after[:3]:
                     rows = yield from self._tried(partial(self._read, hour, start.origin, _COLUMNS, piece.condition))
                     yield from _records(hour, rows, after)
+
+    def bytes_after(self, start: SourcePosition) -> int:  # noqa: ARG002 - rows are read by columns
+        return 0
+
+    def tweet_times(self, start: SourcePosition) -> Iterator[int]:
+        after = _RowPosition.of(start.cursor).hour
+        for hour, rows in sorted(self._rows_per_hour(start.origin).items()):
+            if hour >= after:
+                yield from repeat(int(hour.timestamp() * 1000), rows)
 
     def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         if limit:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import os
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,78 +11,91 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from producer.source import Context
+from producer.sources.replay.compression import Chunks
+from producer.sources.replay.containers import Text, Wanted, texts
+from producer.sources.replay.left_out import LeftOut, set_aside
 from producer.sources.replay.material import StoppedError
-from producer.sources.replay.replay_files import ReplayFile, ReplayFiles, Text, is_hidden, is_taken, natural
-from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from producer.sources.replay.replay_files import ReplayFile, ReplayFiles, natural
+from twitter_topics.errors import ConfigurationError, RetryableError
 
 CHUNK_BYTES = 256 * 1024
 
 
-def local_files(setting: str, context: Context) -> ReplayFiles:
+def local_files(setting: str, context: Context, *, strict: bool = False) -> ReplayFiles:
     """Return the file, or all files under the folder; only their names are held.
 
     Raises:
-        ConfigurationError: there is no such file, or nothing to replay in the folder.
+        ConfigurationError: there is no such file, or none in the folder.
     """
     path = Path(setting).expanduser()
+    left_out = LeftOut()
     if path.is_dir():
-        files = [_file(path, name, context) for name in sorted(_names(path), key=natural)]
+        files = [_file(path, name, context) for name in sorted(_names(path, left_out), key=natural)]
         if not files:
-            msg = f"PRODUCER_REPLAY_FILE: folder {path} has no .jsonl, .json or .ndjson file (plain, .gz, .zst or .bz2)"
-            raise ConfigurationError(msg)
-        return ReplayFiles(str(path.resolve()), files, alone=False)
+            raise ConfigurationError(f"PRODUCER_REPLAY_FILE: folder {path} has no files{left_out.sentence('; ')}")
+        return ReplayFiles(str(path.resolve()), files, context, left_out, strict=strict)
     if not path.is_file():
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE={path} does not exist")
-    return ReplayFiles(str(path), [_file(path.parent, path.name, context)], alone=not _is_tar(path.name))
+    return ReplayFiles(
+        str(path), [_file(path.parent, path.name, context)], context, left_out, single=True, strict=strict
+    )
 
 
-def _names(folder: Path) -> Iterator[str]:
+def _names(folder: Path, left_out: LeftOut) -> Iterator[str]:
     for parent, _, files in os.walk(folder, onerror=_raise_unreadable):
         for file in files:
             name = Path(parent, file).relative_to(folder).as_posix()
-            if is_taken(name) or (_is_tar(name) and not is_hidden(name)):
+            if why := set_aside(name):
+                left_out.add(name, why)
+            else:
                 yield name
-
-
-def _is_tar(name: str) -> bool:
-    return name.lower().endswith(".tar")
 
 
 def _file(folder: Path, name: str, context: Context) -> ReplayFile:
     path = folder / name
     with _reading(path):
         stored = path.stat().st_size
-    return ReplayFile(name, stored, partial(_members if _is_tar(name) else _itself, path, name, context))
+    return ReplayFile(name, stored, partial(_texts, path, name, context))
 
 
-def _itself(path: Path, name: str, context: Context) -> Iterator[Text]:
+def _texts(path: Path, name: str, context: Context, wanted: Wanted) -> Iterator[Text | None]:
     with _reading(path), path.open("rb", buffering=0) as file:
-        yield name, _chunks(path, file, context)
+        for text in texts(name, _chunks(path, file, context), wanted, partial(_Counted, path, context)):
+            yield text and text._replace(chunks=_guarded(path, text.chunks))
 
 
-def _members(path: Path, name: str, context: Context) -> Iterator[Text]:
-    """Yield the files of lines in a tar file, in the order in which they were packed."""
-    with _reading(path), tarfile.open(path, "r:") as tar:
-        for member in tar:
-            file = tar.extractfile(member) if is_taken(os.path.normpath(member.name)) else None
-            if file is not None:
-                yield f"{name}/{os.path.normpath(member.name)}", _chunks(path, file, context)
+def _guarded(path: Path, chunks: Chunks) -> Chunks:
+    with _reading(path):
+        yield from chunks
 
 
 def _chunks(path: Path, file: IO[bytes], context: Context) -> Iterator[bytes]:
-    with _reading(path):
-        while chunk := file.read(CHUNK_BYTES):
-            if context.stop.is_set():
-                raise StoppedError(f"stopped in the middle of {path}")
-            yield chunk
+    while chunk := file.read(CHUNK_BYTES):
+        if context.stop.is_set():
+            raise StoppedError(f"stopped in the middle of {path}")
+        context.status.read_bytes += len(chunk)
+        yield chunk
+
+
+class _Counted(io.FileIO):
+    """A zip file, which is not read from front to back."""
+
+    def __init__(self, path: Path, context: Context) -> None:
+        super().__init__(path)
+        self._path, self._context = path, context
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._context.stop.is_set():
+            raise StoppedError(f"stopped in the middle of {self._path}")
+        data = super().read(size) or b""
+        self._context.status.read_bytes += len(data)
+        return data
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except tarfile.TarError as error:
-        raise IntegrityError(f"{path} is damaged: {error}") from error
     except OSError as error:
         _raise_unreadable(error, path)
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from producer.position import SourcePosition
 from producer.receiving.rules import WaitRules
 from producer.sources.replay.records import ReplayRecord
-from twitter_topics.errors import RetryableError
+from twitter_topics.errors import IntegrityError, RetryableError
 
 STORE = WaitRules(0.25, 16.0, 1.0, 16.0, 1.0, 16.0, stall_s=60.0, jitter=0.25)
 """Waits for the object store and the catalog. Our own choice: S3 asks for growing waits but gives no numbers."""
@@ -17,6 +17,14 @@ STORE = WaitRules(0.25, 16.0, 1.0, 16.0, 1.0, 16.0, stall_s=60.0, jitter=0.25)
 
 class StoppedError(RetryableError):
     """The producer was asked to stop in the middle of a wait."""
+
+
+class DamagedError(IntegrityError):
+    """Part of a file is damaged or missing. The message names the file."""
+
+
+class TruncatedError(DamagedError):
+    """The end of a file is missing."""
 
 
 class Material(Protocol):
@@ -44,6 +52,14 @@ class Material(Protocol):
             IntegrityError: it is damaged, or shorter than what was already sent.
             RetryableError: the store is unavailable; StoppedError while waiting for it.
         """
+        ...
+
+    def bytes_after(self, start: SourcePosition) -> int:
+        """Return how many stored bytes will be read, counted in `Status.read_bytes`; 0 if that is unknown."""
+        ...
+
+    def tweet_times(self, start: SourcePosition) -> Iterator[int]:
+        """Yield the event times of the tweets after a position, in Unix milliseconds, at least approximately."""
         ...
 
     def newest_ms(self, start: SourcePosition, limit: int) -> int | None:

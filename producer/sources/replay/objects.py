@@ -21,8 +21,10 @@ from botocore.exceptions import (
 from producer.receiving.inbox import Inbox
 from producer.receiving.rules import Backoff
 from producer.source import Context
+from producer.sources.replay.containers import Text, Wanted, texts
+from producer.sources.replay.left_out import LeftOut, set_aside
 from producer.sources.replay.material import STORE, StoppedError
-from producer.sources.replay.replay_files import ReplayFile, ReplayFiles, Text, is_taken, natural
+from producer.sources.replay.replay_files import ReplayFile, ReplayFiles, natural
 from twitter_topics.backends.s3 import s3_client
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
 
@@ -43,7 +45,7 @@ _END = b""
 _log = logging.getLogger(__name__)
 
 
-def stored_files(url: str, settings: S3Settings, context: Context) -> ReplayFiles:
+def stored_files(url: str, settings: S3Settings, context: Context, *, strict: bool = False) -> ReplayFiles:
     """Return the objects whose keys start with the prefix of `s3://BUCKET/PREFIX`; only their keys are held.
 
     The newest tweet is looked for in the last object that has tweets.
@@ -56,32 +58,33 @@ def stored_files(url: str, settings: S3Settings, context: Context) -> ReplayFile
     name, _, prefix = address.partition("/")
     if scheme not in ("s3", "s3a") or not name:
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE={url} is not supported; use s3://BUCKET/PREFIX")
-    bucket = _Bucket(s3_client(settings), name, context)
-    files = sorted(bucket.files(prefix), key=lambda file: natural(file.name))
+    bucket, left_out = _Bucket(s3_client(settings), name, context), LeftOut()
+    files = sorted(bucket.files(prefix, left_out), key=lambda file: natural(file.name))
     if not files:
-        msg = f"PRODUCER_REPLAY_FILE={url} has no .jsonl, .json or .ndjson object (plain, .gz, .zst or .bz2)"
-        raise ConfigurationError(msg)
-    return ReplayFiles(url, files, alone=False, sample=True)
+        raise ConfigurationError(f"PRODUCER_REPLAY_FILE={url} has no objects{left_out.sentence('; ')}")
+    return ReplayFiles(url, files, context, left_out, remote=True, strict=strict)
 
 
 class _Bucket:
     def __init__(self, client: S3Client, name: str, context: Context) -> None:
         self._client, self._name, self._context = client, name, context
 
-    def files(self, prefix: str) -> Iterator[ReplayFile]:
+    def files(self, prefix: str, left_out: LeftOut) -> Iterator[ReplayFile]:
         folder = prefix[: prefix.rfind("/") + 1]
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
                 for item in page.get("Contents", []):
                     key = item["Key"]
-                    if is_taken(key.removeprefix(folder)) or (key == prefix and key != folder):
-                        read = partial(self._texts, key, item["Size"], item["ETag"])
-                        yield ReplayFile(key, item["Size"], read)
+                    why = set_aside(key.removeprefix(folder))
+                    if why and key != prefix:
+                        left_out.add(key, why)
+                    elif not key.endswith("/"):  # S3's consoles make such empty objects
+                        yield ReplayFile(key, item["Size"], partial(self._texts, key, item["Size"], item["ETag"]))
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, prefix) from error
 
-    def _texts(self, key: str, size: int, etag: str) -> Iterator[Text]:
-        yield key, ObjectReader(partial(self._body, key, etag), size, self._context).chunks()
+    def _texts(self, key: str, size: int, etag: str, wanted: Wanted) -> Iterator[Text | None]:
+        return texts(key, ObjectReader(partial(self._body, key, etag), size, self._context).chunks(), wanted)
 
     def _body(self, key: str, etag: str, offset: int) -> Any:
         """Return the object from `offset` on, provided it is still the one that was listed."""
@@ -124,6 +127,7 @@ class ObjectReader:
                         if self._error is not None:
                             raise self._error
                         return
+                    self._context.status.read_bytes += len(chunk or b"")
                     yield chunk
         finally:
             self._inbox.close()

@@ -1,22 +1,31 @@
-"""What a line contains: a tweet, a notice, or neither."""
+"""What a line or value contains: tweets, notices, or neither."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
-from producer.source import Cursor, Event
+from producer.source import Cursor, Event, EventKind
+from producer.sources.replay.shapes import loads, unfolded
+from producer.sources.x_v2.mapping import Trouble
 from producer.tweets import created_at
 from twitter_topics.records.tweet import tweet_identity, tweet_time
+
+_BOM = b"\xef\xbb\xbf"
+
+_log = logging.getLogger(__name__)
 
 
 class ReplayRecord(NamedTuple):
     """One record of the material, and the cursor after it.
 
-    `tweet_id` is None unless it is a tweet. `reason` is why only its head was kept.
+    `tweet_id` is None unless it is a tweet. `reason` is why only its head was kept, or why it could not be mapped.
+    `damage` is set instead of everything else where part of the material is missing, and names that part.
     """
 
     raw: bytes
@@ -25,6 +34,8 @@ class ReplayRecord(NamedTuple):
     time_ms: int | None = None
     notice: Event | None = None
     reason: str = ""
+    kind: EventKind = "post"
+    damage: str = ""
 
     def key(self) -> bytes:
         """Return the key; the same bytes always have the same one."""
@@ -42,40 +53,70 @@ class _Head(msgspec.Struct, gc=False):
 
 _decode = msgspec.json.Decoder(_Head).decode
 
+Report = Callable[[str, Any], None]
+"""Receives a message about the stream itself (`limit`, `warning`, `disconnect`): its name and content."""
 
-def read_line(raw: bytes, cursor: Cursor) -> ReplayRecord:
-    """Return the record in a line. Never raises, whatever the bytes."""
+
+def read_quickly(raw: bytes, cursor: Cursor) -> ReplayRecord | None:
+    """Return the tweet in a line if it is an ordinary one of v1.1. Never raises, whatever the bytes."""
     try:
         raw.decode()  # msgspec does not validate the strings it skips
         head = _decode(raw)
     except (ValueError, msgspec.MsgspecError, RecursionError):
-        return read_line_slowly(raw, cursor)
+        return None
     tweet_id = tweet_identity({"id_str": head.id_str})
     if tweet_id is None:
-        return read_line_slowly(raw, cursor)
+        return None
     time_ms = tweet_time({"timestamp_ms": head.timestamp_ms, "created_at": head.created_at})
     return ReplayRecord(raw, cursor, tweet_id, time_ms)
 
 
-def read_line_slowly(raw: bytes, cursor: Cursor) -> ReplayRecord:
-    """Return the same for any line, with a full parse: for everything that is not an ordinary tweet."""
+def read_all(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> Iterator[ReplayRecord]:
+    """Yield all records in a line or value, in any form, with a full parse. Never raises, whatever the bytes."""
+    raw = raw.removeprefix(_BOM)  # files with a mark, one after the other
     try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        body = None
+        parts = list(unfolded(raw, loads(raw)))
+    except RecursionError:
+        parts = [raw]
+    for part in parts:
+        if isinstance(part, Trouble):
+            _log.warning("a stored response: %s", part.sentence)
+        elif isinstance(part, Event):
+            yield _mapped(part, cursor)
+        elif (record := read_line_slowly(part, cursor, report)) is not None:
+            yield record
+
+
+def _mapped(event: Event, cursor: Cursor) -> ReplayRecord:
+    if event.kind == "notice":
+        return ReplayRecord(event.value, cursor, None, event.event_time_ms, event)
+    if event.kind == "unreadable":
+        return ReplayRecord(event.value, cursor, reason=event.reason)
+    return ReplayRecord(event.value, cursor, event.key.decode(), event.event_time_ms, kind=event.kind)
+
+
+def read_line_slowly(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> ReplayRecord | None:
+    """Return the v1.1 record; None for a message about the stream itself, which goes to `report`."""
+    body = loads(raw)
     if not isinstance(body, dict):
         return ReplayRecord(raw, cursor)
     tweet_id = tweet_identity(body)
     if tweet_id is not None:
         return ReplayRecord(raw, cursor, tweet_id, tweet_time(body))
-    notice = _notice(raw)
-    return ReplayRecord(raw, cursor, None, notice.event_time_ms if notice else tweet_time(body), notice)
+    from producer.sources.twitter_v1 import read_message  # imports an HTTP client, which files rarely need
+
+    message = read_message(raw, report)
+    if message is None:
+        return None
+    if message.kind != "notice":
+        return ReplayRecord(raw, cursor, None, tweet_time(body))
+    return ReplayRecord(raw, cursor, None, message.event_time_ms, message)
 
 
 def moved(raw: bytes, time_ms: int) -> bytes:
     """Return the tweet with another time, in both time fields. A line that cannot be parsed completely is unchanged.
 
-    Raises nothing for a line whose time `read_line` found.
+    Raises nothing for a line whose time was found.
     """
     try:
         return msgspec.json.encode(_at(msgspec.json.decode(raw), time_ms))
@@ -90,11 +131,3 @@ def moved(raw: bytes, time_ms: int) -> bytes:
 
 def _at(body: dict[str, Any], time_ms: int) -> dict[str, Any]:
     return {**body, "timestamp_ms": str(time_ms), "created_at": created_at(time_ms)}
-
-
-def _notice(raw: bytes) -> Event | None:
-    """Return a deletion or similar notice, parsed as in the stream."""
-    from producer.sources.twitter_v1 import read_message  # imports an HTTP client, which files rarely need
-
-    event = read_message(raw)
-    return event if event is not None and event.kind == "notice" else None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.source import Event
+from producer.source import Event, EventKind
 from producer.sources.x_v2.compliance import compliance_event, is_compliance
 from producer.sources.x_v2.fields import Object, as_count, as_list, as_object, as_text, first, objects
 from producer.sources.x_v2.times import event_time, is_id, number_of, read_time
@@ -88,25 +88,25 @@ def read_line(line: bytes) -> Event | Trouble | None:
     try:
         message = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
-        return _unreadable(line, f"encoding: not UTF-8 at byte {error.start}")
+        return unreadable(line, f"encoding: not UTF-8 at byte {error.start}")
     except (ValueError, RecursionError) as error:
-        return _unreadable(line, f"json: {error}")
+        return unreadable(line, f"json: {error}")
     if not isinstance(message, dict):
-        return _unreadable(line, f"json: a {type(message).__name__}, not an object")
+        return unreadable(line, f"json: a {type(message).__name__}, not an object")
     try:
         return _read(line, message)
     except RecursionError:
-        return _unreadable(line, "json: nested too deeply")
+        return unreadable(line, "json: nested too deeply")
 
 
 def _read(line: bytes, message: Object) -> Event | Trouble | None:
     data = message.get("data")
     if isinstance(data, dict) and "id" in data:
-        return _post(line, data, _Included(message.get("includes")))
+        return post_event(line, data, Included(message.get("includes")))
     if is_compliance(message):
         notice = compliance_event(message)
         return None if notice is None else Event("notice", notice.key(), notice.value(), notice.at_ms or None)
-    return _trouble(message) or _unreadable(line, f"unknown: fields {', '.join(sorted(message)) or 'none'}")
+    return _trouble(message) or unreadable(line, f"unknown: fields {', '.join(sorted(message)) or 'none'}")
 
 
 def billed(line: bytes) -> Billed:
@@ -122,7 +122,7 @@ def billed(line: bytes) -> Billed:
     return Billed(posts, [user.id for user in brought.users])
 
 
-class _Included:
+class Included:
     """The objects included in a message, by id (users by name too)."""
 
     def __init__(self, includes: object) -> None:
@@ -133,26 +133,35 @@ class _Included:
         self.places = {as_text(place.get("id")): place for place in objects(given.get("places"))}
 
 
-def _post(line: bytes, post: Object, included: _Included) -> Event:
+def post_event(line: bytes, post: Object, included: Included) -> Event:
+    """Return a post as a v1.1 tweet, or as unreadable. `line`, its JSON, is kept under `source_payload`."""
     post_id = as_text(post.get("id"))
     if not is_id(post_id):
-        return _unreadable(line, "id: not a number")
+        return unreadable(line, "id: not a number")
     if not isinstance(post.get("text"), str):
-        return _unreadable(line, "text: no text")
+        return unreadable(line, "text: no text")
     time_ms = event_time(post)
     if time_ms is None:
-        return _unreadable(line, "time: neither created_at nor the id contains one")
-    tweet = _tweet(post, included)
-    try:
-        fields = json.dumps(tweet, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
-        fields = json.dumps(tweet, separators=(",", ":")).encode()
-    value = fields[:-1] + b',"source_payload":' + line.strip() + b"}"
+        return unreadable(line, "time: neither created_at nor the id contains one")
     edited = len(as_list(first(post, "edit_history_tweet_ids", "edit_history_post_ids"))) > 1
-    return Event("edit" if edited else "post", post_id.encode(), value, time_ms)
+    return mapped_event(line, _tweet(post, included), time_ms, "edit" if edited else "post")
 
 
-def _tweet(post: Object, included: _Included, nested: bool = False) -> Object:
+def mapped_event(original: bytes, tweet: Object, time_ms: int, kind: EventKind = "post") -> Event:
+    """Return the event of a v1.1 object; `original`, JSON in UTF-8, is kept under `source_payload`."""
+    value = encoded(tweet)[:-1] + b',"source_payload":' + original.strip() + b"}"
+    return Event(kind, as_text(tweet.get("id_str")).encode(), value, time_ms)
+
+
+def encoded(body: Object) -> bytes:
+    """Return the object as JSON in UTF-8."""
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _tweet(post: Object, included: Included, nested: bool = False) -> Object:
     """Return the v1.1 object. A nested tweet contains no further ones."""
     post_id = as_text(post.get("id"))
     time_ms = event_time(post)
@@ -182,7 +191,7 @@ def _tweet(post: Object, included: _Included, nested: bool = False) -> Object:
     return tweet | _references(post, included, nested) | _place(post, included) | _withheld(post)
 
 
-def _references(post: Object, included: _Included, nested: bool) -> Object:
+def _references(post: Object, included: Included, nested: bool) -> Object:
     """Return replies, retweets and quotes. Of a retweet whose original was not sent, only the id is known."""
     found: Object = {}
     for reference in objects(first(post, "referenced_tweets", "referenced_posts")):
@@ -205,7 +214,7 @@ def _references(post: Object, included: _Included, nested: bool) -> Object:
     return found
 
 
-def _user(user_id: str, included: _Included) -> Object:
+def _user(user_id: str, included: Included) -> Object:
     user = included.users.get(user_id, {})
     counts = as_object(user.get("public_metrics"))
     joined = read_time(user.get("created_at"))
@@ -224,7 +233,7 @@ def _user(user_id: str, included: _Included) -> Object:
     }
 
 
-def _entities(entities: Object, included: _Included) -> Object:
+def _entities(entities: Object, included: Included) -> Object:
     mentions = []
     for mention in objects(first(entities, "mentions", "user_mentions")):
         name = as_text(mention.get("username"))
@@ -249,7 +258,7 @@ def _indices(entity: Object) -> list[int]:
     return [as_count(entity.get("start")), as_count(entity.get("end"))]
 
 
-def _place(post: Object, included: _Included) -> Object:
+def _place(post: Object, included: Included) -> Object:
     """Return `coordinates` as GeoJSON (longitude first) and `place`, as in v1.1."""
     geo = as_object(post.get("geo"))
     place = included.places.get(as_text(geo.get("place_id")))
@@ -288,7 +297,8 @@ def _trouble(message: Object) -> Trouble | None:
     return None
 
 
-def _unreadable(line: bytes, reason: str) -> Event:
+def unreadable(line: bytes, reason: str) -> Event:
+    """Return a dead letter. The same line always has the same key."""
     key = f"message-{hashlib.sha256(line).hexdigest()[:16]}"
     return Event("unreadable", key.encode(), line, reason=_plain(reason))
 

@@ -222,6 +222,7 @@ def test_json_output(following: Callable[[FakeSource], FakeSource]) -> None:
             for number in (1, 2)
         ],
         "events": {"post": 2, "notice": 1},
+        "rejected": {},
         "ending": "2 posts: it works",
     }
 
@@ -273,3 +274,31 @@ def test_gaps_of_the_last_days(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     found.clear()
     assert "no gaps in the last 7 days" in run("gaps").output
+
+
+# --- replay
+
+
+def test_records_that_are_not_tweets_are_not_posts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mixed.jsonl"
+    lines = [tweet(1).value, b'{"id_str":"5","text":"no time"}', b"junk", b'{"limit":{"track":3}}', tweet(2).value]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    monkeypatch.setenv("PRODUCER_REPLAY_FILE", str(path))
+    shown = run("check", "replay")
+    assert shown.exit_code == 0, shown.output
+    assert "the source ended after 2 posts; 2 records are not tweets (time: no readable" in shown.output
+    assert "it works" not in shown.output
+    path.write_bytes(b'{"id_str":"5","text":"no time"}\n')
+    shown = run("check", "replay")
+    assert shown.exit_code == 1
+    assert "the source ended after 0 posts; 1 record is not a tweet (time: no readable" in shown.output
+
+
+def test_a_file_that_is_not_replayed_is_named_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ids.txt"
+    path.write_text("1990000000000000000\n1990000000000000001\n")
+    monkeypatch.setenv("PRODUCER_REPLAY_FILE", str(path))
+    shown = run("check", "replay")
+    assert shown.exit_code == EXIT_CONFIGURATION
+    assert "ids.txt is not a file of tweets but a list of tweet ids: it has no whole tweets; hydrate" in shown.output
+    assert "it works" not in shown.output

@@ -214,12 +214,13 @@ def test_a_stop_ends_the_reading_of_a_file(tmp_path: Path) -> None:
 
 
 def test_check_shows_what_will_be_replayed(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_793_491_203_427, 2_000]))
-    source = opened(path)
+    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_793_491_203_427, 1_793_491_203_428]))
+    source = opened(path, now_ms=1_793_491_300_000)
     stored = path.stat().st_size
-    assert source.check() == f"replays {path}: 1 file, {stored} B, the first tweet of 2026-11-01T00:00:03Z"
-    again = opened(path, after(source, sent(source)))
-    assert again.check().endswith("; 2 records sent so far")
+    shown = f"replays {path}: 1 file, {stored} B, v1.1 tweets, one per line, the first tweet of 2026-11-01T00:00:03Z"
+    assert source.check() == shown
+    again = opened(path, after(source, sent(source)), now_ms=1_793_491_300_000)
+    assert again.check() == f"{shown}; 2 records sent so far"
     again.close()
     again.close()
     nonsense = write_lines(tmp_path / "nonsense.jsonl", ["no json", *tweet_lines([10**14])])

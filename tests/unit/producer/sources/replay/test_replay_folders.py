@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
-from producer.sources.replay.replay_files import is_taken, natural
+from producer.sources.replay.left_out import set_aside
+from producer.sources.replay.replay_files import natural
 from producer.testing import tweet_lines, write_lines
 from tests.unit.producer.sources.replay.test_replay import NOW_MS, after, opened, sent
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
 
@@ -48,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
         "_temporary/0/part-1.jsonl": text(91),
         ".git/x.json": text(92),
         "day-2/readme.txt": b"?",
-        "day-2/all.tar.gz": b"?",
+        "day-2/notes.csv": b"a,b\n1,2\n",
     }.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,8 +68,17 @@ def test_all_files_in_the_order_of_their_names(folder: Path) -> None:
         "day-1/part-10.jsonl.gz\t1",
         "day-1/part-10.jsonl.gz\t2",
     ]
-    assert source.check().startswith(f"replays {folder}: 6 files, ")
-    assert source.check().endswith("the first tweet of 1970-01-01T00:00:01Z")
+    check = source.check()
+    assert check.startswith(f"replays {folder}: 8 files, ")
+    assert "the first tweet of 1970-01-01T00:00:01Z; left out: " in check
+    for part in (
+        "1 × CSV: it has no whole tweets, and replay reads JSON (day-2/notes.csv)",
+        "1 × text or data in an unknown format: it has no tweets; replay reads tweets of v1.1, of API v2 and of X's "
+        "website as JSON (day-2/readme.txt)",
+        "4 × hidden (",
+        "1 × still being written (day-1/part-3.jsonl.tmp)",
+    ):
+        assert part in check
 
 
 @pytest.mark.parametrize("done", range(1, 11))
@@ -111,17 +122,26 @@ def test_a_file_that_got_shorter_is_rejected(folder: Path) -> None:
         sent(opened(folder, saved))
 
 
-def test_a_truncated_file_yields_its_complete_lines_and_then_fails(folder: Path) -> None:
+def test_a_truncated_file_is_a_gap_and_the_rest_is_sent(folder: Path) -> None:
     path = folder / "day-1/part-10.jsonl.gz"
     whole = gzip.compress(text(3), compresslevel=0)
     path.write_bytes(whole[:-20])
     source = opened(folder)
+    events = sent(source)
+    assert [event.key for event in events if event.kind == "post"] == [b"%d" % i for i in (1, 2, 3, 5, 6, 7, 8, 9, 10)]
+    (gap,) = [Gap.from_value(event.value) for event in events if event.kind == "gap"]
+    assert gap == Gap("replay", 3_000, 5_000, "damaged: day-1/part-10.jsonl.gz is truncated", 0)
+    path.write_bytes(whole)
+    assert keys(sent(opened(folder, after(source, events[:3])))) == [4, 5, 6, 7, 8, 9, 10]
+
+
+def test_strict_stops_at_damage(folder: Path) -> None:
+    path = folder / "day-1/part-10.jsonl.gz"
+    path.write_bytes(gzip.compress(text(3), compresslevel=0)[:-20])
     events: list[Event] = []
     with pytest.raises(IntegrityError, match=r"part-10.jsonl.gz is truncated"):
-        events.extend(event for event in source.events() if event is not None)
+        events.extend(event for event in opened(folder, replay_strict=True).events() if event is not None)
     assert keys(events) == [1, 2, 3]
-    path.write_bytes(whole)
-    assert keys(sent(opened(folder, after(source, events)))) == [4, 5, 6, 7, 8, 9, 10]
 
 
 def test_shift_reads_every_file(folder: Path) -> None:
@@ -154,21 +174,14 @@ def test_all_members_of_tar_files_are_read(folder: Path) -> None:
     events = sent(alone)
     assert keys(events) == [20, 21, 22, 23, 24, 25]
     assert keys(sent(opened(folder / "day-3.tar", after(alone, events[:3])))) == [23, 24, 25]
-    packed = (folder / "day-3.tar").read_bytes()
-    (folder / "day-3.tar").write_bytes(packed[: packed.index(b'"id_str": "22"') + 20])
-    with pytest.raises(IntegrityError, match=r"day-3.tar is damaged"):
-        sent(opened(folder))
     with tarfile.open(folder / "day-3.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo("2020/z.json"))
     with pytest.raises(IntegrityError, match=r"day-3.tar of .* no longer contains day-3.tar/2020/a.json"):
         sent(opened(folder, after(source, whole[:9])))
-    (folder / "day-3.tar").write_bytes(b"no tar" * 200)
-    with pytest.raises(IntegrityError, match=r"day-3.tar is damaged"):
-        sent(opened(folder))
 
 
 def test_a_folder_without_tweets_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE: folder {tmp_path} has no"):
+    with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE: folder {tmp_path} has no files"):
         opened(tmp_path)
     write_lines(tmp_path / "a.json", [])
     with pytest.raises(ConfigurationError, match="has no lines"):
@@ -193,7 +206,7 @@ def test_a_failing_disk_is_retryable(folder: Path) -> None:
 
 def test_control_is_handed_back_while_lines_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "many.jsonl"
-    path.write_bytes(b"{}\n" * 50_000 + text(7, 1))
+    path.write_bytes(text(1, 1) * 50_000 + text(7, 1))
     source = opened(path)
     start = source.start.advanced(50_000, 50_000, None)
     settings = Settings({"PRODUCER_REPLAY_FILE": str(path)})
@@ -232,13 +245,13 @@ def test_names_sort_by_their_numbers() -> None:
     assert sorted(names, key=natural) == expected
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "b/c.json.gz", "x.ndjson.zst", "2020/01/31/23/59.json.bz2", "firehose.gz"])
-def test_files_that_are_replayed(name: str) -> None:
-    assert is_taken(name)
+@pytest.mark.parametrize("name", ["a.jsonl", "b/c.json.gz", "2020/01/31/23/59.json.bz2", "a.csv", "json", "a.tar.gz"])
+def test_files_that_are_looked_at(name: str) -> None:
+    assert not set_aside(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["a.csv", "a.json.tmp", "_SUCCESS", ".x.json", "_tmp/x.json", "a.tar.gz", "json", "a.tar"]
+    "name", ["a.json.tmp", "_SUCCESS", ".x.json", "_tmp/x.json", "__MACOSX/._a.json", "a.gz.part", "a.json~"]
 )
-def test_files_that_are_skipped(name: str) -> None:
-    assert not is_taken(name)
+def test_files_that_are_set_aside(name: str) -> None:
+    assert set_aside(name)

@@ -1,0 +1,188 @@
+"""The texts in a file: itself, or the members of a zip or tar, however they are compressed and nested."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import os
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from typing import IO, NamedTuple
+
+from producer.sources.replay.compression import MAX_PIECE_BYTES, Chunks, failing, inflated, peek
+from producer.sources.replay.material import DamagedError, TruncatedError
+
+MAX_HEADER_BYTES = 16 * 1024 * 1024
+"""Largest header of a tar member; tarfile reads it whole."""
+
+_MAX_LAYERS = 4
+_BLOCK = tarfile.BLOCKSIZE
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_UNBOUNDED_INPUT_BYTES = 4096
+"""zipfile bounds the output of deflate only; this much bzip2 gives at most 100 MiB."""
+
+
+class Text(NamedTuple):
+    """A text under its name: the file's, or `<file>/<member>`. `refused` is why it cannot be read."""
+
+    name: str
+    chunks: Chunks
+    refused: str = ""
+
+
+Opener = Callable[[], IO[bytes]]
+Wanted = Callable[[str], bool]
+"""Whether the member of this name, or a member of it, is read."""
+
+
+def texts(name: str, chunks: Chunks, wanted: Wanted, stored: Opener | None = None) -> Iterator[Text | None]:
+    """Yield the texts of a file in their order, and None while waiting. Each is read before the next is asked for.
+
+    Damage to one raises DamagedError from its chunks, and the next follows.
+
+    Args:
+        stored: opens the file, so that a zip, whose directory is at its end, need not be copied.
+    """
+    return _texts(name, chunks, wanted, stored, _MAX_LAYERS)
+
+
+def _texts(name: str, chunks: Chunks, wanted: Wanted, stored: Opener | None, layers: int) -> Iterator[Text | None]:
+    try:
+        head, chunks = yield from peek(inflated(chunks, name), _BLOCK)
+        if not layers:
+            yield Text(name, chunks)
+        elif head.startswith(_ZIP):
+            yield from _zip_texts(name, chunks, wanted, stored, layers)
+        elif is_tar(head):
+            yield from _tar_texts(name, chunks, wanted, layers)
+        else:
+            yield Text(name, chunks)
+    except DamagedError as error:
+        yield Text(name, failing(error))
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a text that begins so is a tar file, by the checksum of its first header."""
+    try:
+        tarfile.TarInfo.frombuf(head[:_BLOCK], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
+
+
+def _tar_texts(name: str, chunks: Chunks, wanted: Wanted, layers: int) -> Iterator[Text | None]:
+    stored = _Forward(name, chunks)
+    try:
+        with tarfile.open(fileobj=stored, mode="r:") as tar:
+            while (member := tar.next()) is not None:
+                inner = f"{name}/{os.path.normpath(member.name)}"
+                if member.isreg() and wanted(inner):
+                    yield from _texts(inner, _untarred(inner, tar, member), wanted, None, layers - 1)
+                tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all that it has seen
+    except tarfile.TarError as error:
+        raise DamagedError(f"{name} is damaged: {error}") from error
+    if stored.block.strip(b"\0"):
+        raise DamagedError(f"{name} is damaged: no valid header after the last member that was read")
+    if len(stored.block) < _BLOCK:
+        raise TruncatedError(f"{name} is truncated")
+
+
+class _Forward(io.RawIOBase):
+    """A file that is read forward only, as far as tarfile needs one. `block` is what was read last."""
+
+    def __init__(self, name: str, chunks: Chunks) -> None:
+        self._name, self._chunks = name, (chunk for chunk in chunks if chunk)
+        self._rest, self._at = memoryview(b""), 0
+        self.block = b""
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MAX_HEADER_BYTES:
+            raise DamagedError(f"{self._name} is damaged: a header of {size} bytes")
+        parts, missing = [], size
+        while missing:
+            piece = self._piece(missing)
+            if not piece:
+                break
+            parts.append(piece)
+            missing -= len(piece)
+        self.block = b"".join(parts)
+        return self.block
+
+    def _piece(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+        piece, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        self._at += len(piece)
+        return piece
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Skip to a later offset; stay at the end when there is none."""
+        if whence != os.SEEK_SET or offset < self._at:
+            raise DamagedError(f"{self._name} is damaged: its members are not in order")
+        while self._at < offset and self._piece(offset - self._at):
+            pass
+        return self._at
+
+
+def _untarred(name: str, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Chunks:
+    try:
+        file = tar.extractfile(member)
+        while file is not None and (chunk := file.read(MAX_PIECE_BYTES)):
+            yield chunk
+    except tarfile.TarError as error:
+        raise DamagedError(f"{name} is damaged: {error}") from error
+
+
+def _zip_texts(name: str, chunks: Chunks, wanted: Wanted, stored: Opener | None, layers: int) -> Iterator[Text | None]:
+    with (yield from _seekable(chunks, stored)) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                if "[Content_Types].xml" in archive.NameToInfo:
+                    yield Text(name, iter(()), "an Office document: export it, or hydrate the ids in it")
+                    return
+                for member in archive.infolist():
+                    inner = f"{name}/{os.path.normpath(member.filename)}"
+                    if member.is_dir() or not wanted(inner):
+                        continue
+                    if member.flag_bits & 1:
+                        yield Text(inner, iter(()), "an encrypted zip member: unzip it with its password first")
+                    else:
+                        yield from _texts(inner, _unzipped(inner, archive, member), wanted, None, layers - 1)
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise DamagedError(f"{name} is damaged: {error}") from error
+
+
+def _unzipped(name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Chunks:
+    is_bounded = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    try:
+        with archive.open(member) as file:
+            while chunk := file.read(MAX_PIECE_BYTES if is_bounded else _UNBOUNDED_INPUT_BYTES):
+                yield chunk
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+        raise DamagedError(f"{name} is damaged: {error}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DamagedError(f"{name} is damaged: {error}") from error
+
+
+def _seekable(chunks: Chunks, stored: Opener | None) -> Generator[None, None, IO[bytes]]:
+    """Return the file itself, or a copy on disk of what is inside another or in a bucket."""
+    if stored is not None:
+        file = stored()
+        if file.read(4) in _ZIP:
+            return file
+        file.close()  # a compressed zip
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    for chunk in chunks:
+        if chunk is None:
+            yield None
+        else:
+            copy.write(chunk)
+    return copy

@@ -1,0 +1,185 @@
+"""Recognises the format of a text by its first bytes and records, and says what helps with one that is not read."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from producer.sources.replay.lines import Line, numbered
+from producer.sources.replay.material import DamagedError, TruncatedError
+from producer.sources.replay.shapes import IDS, loads, shape_of
+from producer.sources.replay.tables import table_refusal
+from producer.sources.replay.values import ASSIGNMENT, MAX_VALUE_BYTES, values
+
+Splitter = Callable[[Iterable[bytes | None], str], Iterator[Line | None]]
+
+BOM = b"\xef\xbb\xbf"
+_LOOKED_AT = 1_000
+_BLANK = b" \t\r\n\x1e,;"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`name` as people know it. `split` turns the text into records; without it the format is not read, and `advice`
+    says what helps."""
+
+    name: str
+    split: Splitter | None = None
+    advice: str = ""
+
+    @property
+    def refusal(self) -> str:
+        return f"{self.name}: {self.advice}"
+
+
+def lines_of(chunks: Iterable[bytes | None], _: str) -> Iterator[Line | None]:
+    """Split a text of one record per line."""
+    return numbered(chunks)
+
+
+EMPTY = Format("nothing", lines_of)
+HYDRATE = "`twarc2 hydrate ids.txt tweets.jsonl`"
+
+_MAGIC = (
+    (rb"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it with `7z x FILE`"),
+    (rb"Rar!\x1a\x07", "a RAR archive", "unpack it with `unrar x FILE`"),
+    (rb"\x04\x22\x4d\x18", "lz4-compressed", "unpack it with `lz4 -d FILE`"),
+    (rb"\xff\x06\0\0sNaPpY", "snappy-compressed", "unpack it with `snzip -d FILE`"),
+    (rb"\x1f\x9d", "compressed with `compress`", "unpack it with `uncompress FILE`"),
+    (rb"\x5d\0\0..\xff\xff|\x5d\0\0..\0", "lzma-compressed", "unpack it with `unlzma FILE`"),
+    (rb"PAR1", "Parquet", "write JSON lines of the original tweets from it"),
+    (rb"ARROW1|FEA1", "Arrow", "write JSON lines of the original tweets from it"),
+    (rb"Obj\x01", "Avro", "convert it with `avro-tools tojson FILE`"),
+    (rb"SQLite format 3\0", "an SQLite database", "export the original JSON of its tweets as JSON lines"),
+    (rb"\x89HDF", "HDF5", "write JSON lines of the original tweets from it"),
+    (rb"\xd0\xcf\x11\xe0", "an Excel workbook", f"it has no whole tweets; save its ids as text and run {HYDRATE}"),
+    (rb"RD[AX][23]\n|[XA]\n\0\0\0", "R data", "write the original tweets with `jsonlite::stream_out` in R"),
+    (rb"\x80[\x02-\x05][\x95\]}c(K]", "a Python pickle", "write JSON lines from it in Python"),
+    (rb".{4}\x07_id\0|.{4}\x02id", "BSON (mongodump)", "convert it with `bsondump FILE`"),
+    (rb"%PDF-", "a PDF", "it has no tweets"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftyp", "an image or video", "it has no tweets"),
+    (rb"version https://git-lfs", "a Git LFS pointer", "fetch the file with `git lfs pull`"),
+    (rb"(?i)\s*<(!doctype html|html)", "a web page", "perhaps an error or login page: download the file again"),
+    (rb"\s*<\?xml|\s*<\w+[ >]", "XML", "write JSON lines of the original tweets from it"),
+    (rb"(?i)\s*(insert into|create table|-- mysql dump|--\n-- postgresql)", "an SQL dump", "export the original JSON"),
+    (rb"\s*\[?\{\s*u?'", "Python dictionaries, not JSON", "print them with `json.dumps` instead of `str`"),
+)
+_MAGICS = tuple((re.compile(pattern, re.DOTALL), Format(name, None, advice)) for pattern, name, advice in _MAGIC)
+_WIDE = re.compile(
+    rb"(?P<le32>\xff\xfe\0\0|[\[{]\0\0\0)|(?P<be32>\0\0\xfe\xff|\0\0\0[\[{])"
+    rb"|(?P<le16>\xff\xfe|[\[{\"\d]\0[^\0]\0)|(?P<be16>\xfe\xff|\0[\[{\"\d]\0[^\0])"
+)
+_EXPORT = re.compile(rb"\s*window\.YTD\.(\w+)\.part\d+\s*=", re.ASCII)
+_TWEET_PARTS = (b"tweets", b"tweet", b"community_tweet")
+
+_ADVICE = {
+    IDS: f"it has no whole tweets; hydrate them first: {HYDRATE}",
+    "Gnip activities": "ask Gnip for the format `original`, or hydrate the ids: "
+    f"`jq -r '.id | split(\":\")[-1]' FILE > ids.txt` and {HYDRATE}",
+    "user profiles": "it has no tweets; `twarc2 timelines FILE tweets.jsonl` fetches them",
+    "counts or users of API v2": "it has no tweets; search with `twarc2 search` instead",
+    "Mastodon posts": "follow the server with PRODUCER_SOURCE=mastodon",
+    "Bluesky posts": "follow the network with PRODUCER_SOURCE=bluesky",
+}
+_OTHER = "it has no tweets; replay reads tweets of v1.1, of API v2 and of X's website as JSON"
+
+UNKNOWN = Format("text or data in an unknown format", None, _OTHER)
+_UNFINISHED = Format(
+    f"a JSON value that does not end, or of more than {MAX_VALUE_BYTES >> 20} MiB",
+    None,
+    "write its tweets one per line, such as with `jq -c '.statuses[]' FILE > NEW.jsonl`",
+)
+
+
+def recognise(head: bytes, complete: bool) -> Format | None:
+    """Return the format of a text that begins so; None if more of it is needed, unless it is `complete`."""
+    text = head.removeprefix(BOM)
+    if not text.strip(_BLANK):
+        return EMPTY if complete else None
+    refused = _wide(head) or next((format_ for magic, format_ in _MAGICS if magic.match(text)), None) or _export(text)
+    if refused is not None:
+        return refused
+    lines = _whole_lines(text, complete)
+    first, is_open = _first_value(text)
+    if lines and text.lstrip(_BLANK)[:1] != b"[" and loads(lines[0]) is not None:
+        return _by_records(lines, lines_of, "one per line")
+    if isinstance(first, dict | list) or (is_open and first is not None):
+        return _by_records(_raw_values(text), values, "in a JSON array" if _is_array(text) else "as JSON objects")
+    if any(isinstance(loads(line), dict | int) for line in lines):
+        return _by_records(lines, lines_of, "one per line")
+    if is_open or not lines:
+        if not complete:
+            return None
+        if text.lstrip(_BLANK)[:1] in (b"[", b"{"):
+            return _UNFINISHED
+    table = table_refusal(text, complete)
+    if table is not None:
+        return Format(table.name, None, table.advice)
+    return UNKNOWN
+
+
+def _whole_lines(text: bytes, complete: bool) -> list[bytes]:
+    lines = text.split(b"\n", _LOOKED_AT)
+    if not complete or len(lines) > _LOOKED_AT:
+        lines.pop()
+    return [line for line in lines if line.strip(_BLANK)]
+
+
+def _first_value(text: bytes) -> tuple[Any, bool]:
+    """Return the first JSON value, and whether the text ends in the middle of it or of what follows."""
+    try:
+        line = next(filter(None, values((text,), "")), None)
+    except TruncatedError:
+        return None, True
+    except DamagedError:
+        return None, False
+    return (None if line is None else loads(line.raw)), line is not None
+
+
+def _raw_values(text: bytes) -> Iterator[bytes]:
+    with suppress(DamagedError):  # its end is not in the head
+        yield from (line.raw for line in values((text,), "") if line is not None)
+
+
+def _is_array(text: bytes) -> bool:
+    return ASSIGNMENT.sub("", text[:1000].decode("utf-8", "replace"), count=1).lstrip()[:1] == "["
+
+
+def _by_records(records: Iterable[bytes], split: Splitter, how: str) -> Format:
+    """Return the format by the first record that holds tweets, else by what most of the records are."""
+    others: Counter[str] = Counter()
+    fields: list[str] = []
+    for raw in records:
+        body = loads(raw)
+        shape = shape_of(body)
+        if shape is not None and shape.read is not None:
+            return Format(f"{shape.name}, {how}", split)
+        others[shape.name if shape else ""] += 1
+        fields = fields or list(body if isinstance(body, dict) else ())
+    name = max(others, key=lambda one: (bool(one), others[one]), default="")
+    if name:
+        return Format(name, None, _ADVICE.get(name, _OTHER))
+    shown = f" (with the fields {', '.join(fields[:6])})" if fields else ""
+    return Format(f"JSON that is not a tweet{shown}", None, _OTHER)
+
+
+def _wide(head: bytes) -> Format | None:
+    found = _WIDE.match(head)
+    if found is None:
+        return None
+    name = {"16": "UTF-16", "32": "UTF-32"}[(found.lastgroup or "")[2:]]
+    order = (found.lastgroup or "")[:2].upper()
+    code = name if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")) else f"{name}{order}"
+    return Format(f"{name} text", None, f"convert it with `iconv -f {code} -t UTF-8 FILE > NEW.jsonl`")
+
+
+def _export(text: bytes) -> Format | None:
+    """Return the refusal of a part of an account export without tweets."""
+    part = _EXPORT.match(text)
+    if part is None or part[1] in _TWEET_PARTS:
+        return None
+    return Format(f"the part `{part[1].decode()}` of an account export", None, "its tweets are in data/tweets.js")

@@ -1,0 +1,153 @@
+"""What a JSON value in a file is: a tweet in one of its forms, a page of them, or something else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+
+from producer.source import Event
+from producer.sources.replay.web import is_web_tweet, web_event
+from producer.sources.x_v2.compliance import is_compliance
+from producer.sources.x_v2.fields import Object, as_object, as_text, objects
+from producer.sources.x_v2.mapping import Trouble, encoded
+from producer.sources.x_v2.mapping import read_line as read_v2_line
+from producer.sources.x_v2.stored import flat_event, is_flat_post, page_events
+from producer.sources.x_v2.times import is_id
+from twitter_topics.records.tweet import tweet_identity
+
+V1 = "v1.1 tweets"
+IDS = "a list of tweet ids"
+
+_PAGES = ("statuses", "results", "tweets")
+"""Fields of v1.1 responses, standard and premium search, that hold tweets."""
+
+_STREAM_MESSAGES = frozenset(
+    {"delete", "scrub_geo", "status_withheld", "user_withheld", "limit", "warning", "disconnect"}
+)
+_WEBSITE = frozenset({"twitter.com", "x.com"})
+_MAX_DEPTH = 4
+
+Part = bytes | Event | Trouble
+"""The JSON of a v1.1 tweet or of anything unknown, an event that was mapped, or an error that X reported."""
+
+
+class Shape(NamedTuple):
+    """The kind of a value as people name it. `read` returns what is in it; None: it holds no whole tweet."""
+
+    name: str
+    read: Callable[[bytes, Any], Iterator[Part]] | None = None
+
+
+def loads(raw: bytes) -> Any:
+    """Return the JSON value; None for anything else. A byte order mark in front is skipped."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def shape_of(body: Any, depth: int = _MAX_DEPTH) -> Shape | None:
+    """Return the shape of a value; None for an unknown one."""
+    if isinstance(body, dict):
+        return _object_shape(body, depth)
+    if isinstance(body, list):
+        known = [shape for one in body if (shape := _inner(one, "", depth, partial(_elements, depth)))]
+        return next((shape for shape in known if shape.read), known[0] if known else None)
+    if isinstance(body, str) and not is_id(body):
+        return _inner(loads(body.encode("utf-8", "replace")), ", each in a string", depth, _quoted)
+    is_number = isinstance(body, int | float) and not isinstance(body, bool)
+    return Shape(IDS) if is_number or isinstance(body, str) else None
+
+
+def unfolded(raw: bytes, body: Any, depth: int = _MAX_DEPTH) -> Iterator[Part]:
+    """Yield what is in a value, in its order. What holds no tweet is yielded as it is."""
+    shape = shape_of(body, depth)
+    if shape is None or shape.read is None:
+        yield raw
+    else:
+        yield from shape.read(raw, body)
+
+
+def _object_shape(body: Object, depth: int) -> Shape | None:
+    if is_web_tweet(body):
+        return Shape("tweets of X's website (Zeeschuimer, 4CAT)", lambda raw, it: iter((web_event(raw, it),)))
+    if isinstance(body.get("source_platform"), str) and "data" in body:
+        if body["source_platform"] not in _WEBSITE:
+            return Shape(f"Zeeschuimer items of {body['source_platform'][:40]}")
+        return _inner(body["data"], "", depth, partial(_field, "data", depth))
+    if isinstance(body.get("tweet"), dict):
+        return _inner(body["tweet"], " (account export)", depth, partial(_field, "tweet", depth))
+    for name in _PAGES:
+        if isinstance(body.get(name), list):
+            return _inner(body[name], ", in pages", depth, partial(_field, name, depth))
+    return _v2_shape(body) or _v1_shape(body)
+
+
+def _v1_shape(body: Object) -> Shape | None:
+    if body.get("objectType") == "activity" or {"verb", "actor", "object"} <= body.keys():
+        return Shape("Gnip activities")
+    has_text = any(isinstance(body.get(name), str) for name in ("text", "full_text"))
+    if _STREAM_MESSAGES & body.keys() or (
+        has_text and (tweet_identity(body) or body.get("id") or "created_at" in body)
+    ):
+        return Shape(V1, lambda raw, _: iter((raw,)))
+    if "followers_count" in body or ("username" in body and "public_metrics" in body):
+        return Shape("user profiles")
+    if isinstance(body.get("content"), str) and "account" in body:
+        return Shape("Mastodon posts")
+    if ("did" in body and "commit" in body) or as_text(body.get("uri")).startswith("at://"):
+        return Shape("Bluesky posts")
+    return None
+
+
+def _v2_shape(body: Object) -> Shape | None:
+    data = body.get("data")
+    if isinstance(data, list):
+        if any(isinstance(one.get("text"), str) for one in objects(data)):
+            return Shape("pages of API v2", lambda _, it: page_events(it))
+        return Shape("counts or users of API v2") if data else None
+    if isinstance(data, dict) and ("text" in data or is_compliance(body)):
+        return Shape("stream lines of API v2", _stream_line)
+    if is_flat_post(body):
+        return Shape("flat posts of API v2", lambda raw, it: iter((flat_event(raw, it),)))
+    if {"result_count"} <= as_object(body.get("meta")).keys() or {"errors"} <= body.keys() <= {"errors", "includes"}:
+        return Shape("pages of API v2", _stream_line if "errors" in body else lambda *_: iter(()))
+    return None
+
+
+def _stream_line(raw: bytes, _: Any) -> Iterator[Part]:
+    event = read_v2_line(raw)
+    if event is not None:
+        yield event
+
+
+def _inner(body: Any, how: str, depth: int, read: Callable[[bytes, Any], Iterator[Part]]) -> Shape | None:
+    """Return the shape of what is inside a value, with the way to get there."""
+    shape = shape_of(body, depth - 1) if depth else None
+    return shape and Shape(shape.name + how, shape.read and read)
+
+
+def _elements(depth: int, raw: bytes, body: list[Any]) -> Iterator[Part]:
+    try:
+        parts: list[Any] = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except msgspec.MsgspecError:  # NaN, half a surrogate pair
+        parts = [encoded(one) for one in body]
+    for part, one in zip(parts, body, strict=True):
+        yield from unfolded(bytes(part), one, depth - 1)
+
+
+def _field(name: str, depth: int, raw: bytes, body: Object) -> Iterator[Part]:
+    try:
+        part = bytes(msgspec.json.decode(raw, type=dict[str, msgspec.Raw])[name])
+    except msgspec.MsgspecError:
+        part = encoded(body[name])
+    yield from unfolded(part, body[name], depth - 1)
+
+
+def _quoted(_: bytes, body: str) -> Iterator[Part]:
+    inner = body.encode("utf-8", "replace")
+    yield from unfolded(inner, loads(inner))
