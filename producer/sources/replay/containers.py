@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import lzma
 import os
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -21,8 +21,11 @@ MAX_HEADER_BYTES = 16 * 1024 * 1024
 _MAX_LAYERS = 4
 _BLOCK = tarfile.BLOCKSIZE
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_UNBOUNDED_INPUT_BYTES = 4096
-"""zipfile bounds the output of deflate only; this much bzip2 gives at most 100 MiB."""
+_RECOGNISED = (zipfile.ZIP_BZIP2, 93)
+"""Methods whose data begin with their own magic: bzip2 and zstd."""
+
+_LENGTHS_AT = 26
+"""Where a local header has the lengths of name and extra field, which follow it."""
 
 
 class Text(NamedTuple):
@@ -152,24 +155,36 @@ def _zip_texts(name: str, chunks: Chunks, wanted: Wanted, stored: Opener | None,
                         continue
                     if member.flag_bits & 1:
                         yield Text(inner, iter(()), "an encrypted zip member: unzip it with its password first")
-                    else:
+                    elif member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                         yield from _texts(inner, _unzipped(inner, archive, member), wanted, None, layers - 1)
-        except (zipfile.BadZipFile, NotImplementedError) as error:
+                    elif member.compress_type in _RECOGNISED:
+                        yield from _texts(inner, _still_packed(inner, file, member), wanted, None, layers - 1)
+                    else:
+                        yield Text(inner, iter(()), "a zip member compressed in a rare way: unzip it first")
+        except zipfile.BadZipFile as error:
             raise DamagedError(f"{name} is damaged: {error}") from error
 
 
 def _unzipped(name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Chunks:
-    is_bounded = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
     try:
         with archive.open(member) as file:
-            while chunk := file.read(MAX_PIECE_BYTES if is_bounded else _UNBOUNDED_INPUT_BYTES):
+            while chunk := file.read(MAX_PIECE_BYTES):
                 yield chunk
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DamagedError(f"{name} is damaged: {error}") from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise DamagedError(f"{name} is damaged: {error}") from error
+
+
+def _still_packed(name: str, file: IO[bytes], member: zipfile.ZipInfo) -> Chunks:
+    """Yield a member as it is in the zip, for `inflated`: zipfile does not bound the output of bzip2."""
+    file.seek(member.header_offset + _LENGTHS_AT)
+    at, missing = file.tell() + 4 + sum(struct.unpack("<2H", file.read(4))), member.compress_size
+    while missing:
+        file.seek(at)  # zipfile may have read elsewhere
+        chunk = file.read(min(missing, MAX_PIECE_BYTES))
+        if not chunk:
+            raise TruncatedError(f"{name} is truncated")
+        at, missing = at + len(chunk), missing - len(chunk)
+        yield chunk
 
 
 def _seekable(chunks: Chunks, stored: Opener | None) -> Generator[None, None, IO[bytes]]:

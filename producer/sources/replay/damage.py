@@ -32,7 +32,7 @@ class Gaps:
         """Yield the gaps that a tweet with this time ends, or the end of everything (None)."""
         known = [one + self._shift_ms for one in (self.last_ms, time_ms) if one is not None] or [self._now_ms()]
         for damage in self.opened:
-            cause = f"damaged: {damage}".encode("utf-8", "replace").decode()
+            cause = "".join(c if c.isprintable() else "?" for c in f"damaged: {damage}")
             gap = Gap(self._source, min(known), max(known), cause, 0)
             yield Event("gap", gap.key(), gap.value(), gap.from_ms)
         self.opened.clear()

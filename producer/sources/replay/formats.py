@@ -33,7 +33,7 @@ class Format:
 
     @property
     def refusal(self) -> str:
-        return f"{self.name}: {self.advice}"
+        return f"{self.name}: {self.advice}" if self.advice else self.name
 
 
 def lines_of(chunks: Iterable[bytes | None], _: str) -> Iterator[Line | None]:
@@ -104,14 +104,14 @@ def recognise(head: bytes, complete: bool) -> Format | None:
     if refused is not None:
         return refused
     lines = _whole_lines(text, complete)
-    first, is_open = _first_value(text)
+    first, is_cut = _first_value(text)
     if lines and text.lstrip(_BLANK)[:1] != b"[" and loads(lines[0]) is not None:
         return _by_records(lines, lines_of, "one per line")
-    if isinstance(first, dict | list) or (is_open and first is not None):
+    if isinstance(first, dict | list) or (first is not None and is_cut and _is_array(text)):
         return _by_records(_raw_values(text), values, "in a JSON array" if _is_array(text) else "as JSON objects")
     if any(isinstance(loads(line), dict | int) for line in lines):
         return _by_records(lines, lines_of, "one per line")
-    if is_open or not lines:
+    if is_cut or not lines:
         if not complete:
             return None
         if text.lstrip(_BLANK)[:1] in (b"[", b"{"):
@@ -130,14 +130,18 @@ def _whole_lines(text: bytes, complete: bool) -> list[bytes]:
 
 
 def _first_value(text: bytes) -> tuple[Any, bool]:
-    """Return the first JSON value, and whether the text ends in the middle of it or of what follows."""
+    """Return the first JSON value, and whether the text is JSON as far as it goes."""
+    found: list[Any] = []
     try:
-        line = next(filter(None, values((text,), "")), None)
+        for line in values((text,), ""):
+            found.append(loads(line.raw) if line else None)
+            if isinstance(found[0], dict | list):
+                return found[0], True
     except TruncatedError:
-        return None, True
+        return (found[0] if found else None), True
     except DamagedError:
-        return None, False
-    return (None if line is None else loads(line.raw)), line is not None
+        return (found[0] if found else None), False
+    return (found[0] if found else None), bool(found)
 
 
 def _raw_values(text: bytes) -> Iterator[bytes]:
@@ -182,4 +186,4 @@ def _export(text: bytes) -> Format | None:
     part = _EXPORT.match(text)
     if part is None or part[1] in _TWEET_PARTS:
         return None
-    return Format(f"the part `{part[1].decode()}` of an account export", None, "its tweets are in data/tweets.js")
+    return Format("another part of an account export", None, "its tweets are in data/tweets.js")

@@ -17,7 +17,7 @@ from producer.reporting.words import size_text
 from producer.source import Context, Cursor
 from producer.sources.replay.compression import Chunks, peek
 from producer.sources.replay.containers import Text, Wanted
-from producer.sources.replay.formats import BOM, UNKNOWN, Format, recognise
+from producer.sources.replay.formats import BOM, EMPTY, UNKNOWN, Format, recognise
 from producer.sources.replay.left_out import LeftOut, set_aside
 from producer.sources.replay.lines import Line
 from producer.sources.replay.material import DamagedError, time_text
@@ -175,7 +175,7 @@ class ReplayFiles:
                     continue
                 if format_.split is None:
                     left_out.add(text.name, format_.refusal)
-                elif format_.name:
+                elif format_ is not EMPTY:
                     formats[format_.name] = True
                     if text.name != file.name and file.size > LOOK_BYTES:
                         break

@@ -23,7 +23,9 @@ def is_web_tweet(body: Object) -> bool:
 def web_event(raw: bytes, body: Object) -> Event:
     """Return the tweet as a post, or as unreadable; `raw`, the original, is kept under `source_payload`."""
     tweet = _tweet(body, _MAX_NESTED)
-    time_ms = event_time({"id": tweet["id_str"]}) or tweet_time(tweet)
+    by_id, by_date = event_time({"id": tweet["id_str"]}), tweet_time(tweet)
+    same = by_id is not None and (by_date is None or by_id // 1000 == by_date // 1000)  # as in API v2
+    time_ms = by_id if same else by_date
     if not is_id(tweet["id_str"]):
         return unreadable(raw, "id: not a number")
     if time_ms is None:

@@ -1,0 +1,403 @@
+"""Files as people have them, made up: each form of tweets, and each kind of file that is often taken for one."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import struct
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import zstandard
+
+FIRST_ID = 1_990_000_000_000_000_301
+COUNT = 3
+IDS = [str(FIRST_ID + number) for number in range(COUNT)]
+CREATED = "Wed Nov 18 11:00:00 +0000 2026"
+ISO = "2026-11-18T11:00:00.000Z"
+TIME_MS = 1_794_999_600_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file. `rejected` is a part of the sentence with which it is; empty if all of `ids` come out."""
+
+    group: str
+    title: str
+    name: str
+    content: bytes
+    rejected: str = ""
+    ids: tuple[str, ...] = tuple(IDS)
+
+
+def dumped(body: Any, **how: Any) -> str:
+    return json.dumps(body, **how)
+
+
+def tweet(number: int) -> dict[str, Any]:
+    """A tweet of v1.1."""
+    return {
+        "created_at": CREATED,
+        "id": FIRST_ID + number,
+        "id_str": IDS[number],
+        "text": f'café number {number} [{{]}} \\ " 😀 http://x.example/{number}',
+        "user": {"id_str": "42", "screen_name": "made_up", "followers_count": 3},
+        "entities": {"hashtags": [{"text": "trains", "indices": [0, 7]}], "urls": [], "user_mentions": []},
+        "lang": "en",
+        "timestamp_ms": str(TIME_MS + number),
+    }
+
+
+def user_v2() -> dict[str, Any]:
+    counts = {"followers_count": 3, "following_count": 2, "tweet_count": 1, "listed_count": 0}
+    return {"id": "42", "username": "made_up", "name": "Made Up", "created_at": ISO, "public_metrics": counts}
+
+
+def post_v2(number: int) -> dict[str, Any]:
+    """A post of API v2."""
+    return {
+        "id": IDS[number],
+        "text": f"post {number} about #trains",
+        "author_id": "42",
+        "created_at": ISO,
+        "lang": "en",
+        "edit_history_tweet_ids": [IDS[number]],
+        "public_metrics": {"retweet_count": 1, "reply_count": 0, "like_count": 2, "quote_count": 0},
+        "entities": {"hashtags": [{"start": 14, "end": 21, "tag": "trains"}]},
+    }
+
+
+def page_v2(numbers: range) -> dict[str, Any]:
+    posts = [post_v2(number) for number in numbers]
+    return {"data": posts, "includes": {"users": [user_v2()]}, "meta": {"result_count": len(posts)}}
+
+
+def web_tweet(number: int) -> dict[str, Any]:
+    """A tweet as X's website receives it."""
+    author = {"rest_id": "42", "core": {"screen_name": "made_up", "name": "Made Up"}, "legacy": {"followers_count": 3}}
+    legacy = {
+        "created_at": CREATED,
+        "id_str": IDS[number],
+        "full_text": f"from the website {number}",
+        "user_id_str": "42",
+        "entities": {"hashtags": [{"text": "trains"}], "urls": [], "user_mentions": []},
+        "lang": "en",
+    }
+    return {
+        "__typename": "Tweet",
+        "rest_id": IDS[number],
+        "core": {"user_results": {"result": author}},
+        "legacy": legacy,
+        "id": FIRST_ID + number,
+    }
+
+
+def zeeschuimer(number: int, platform: str = "twitter.com") -> dict[str, Any]:
+    meta = {"nav_index": "1:1:1", "item_id": IDS[number], "timestamp_collected": TIME_MS, "source_platform": platform}
+    return meta | {"source_platform_url": "https://x.com/", "data": web_tweet(number)}
+
+
+def each(make: Any) -> list[Any]:
+    return [make(number) for number in range(COUNT)]
+
+
+def lines(bodies: list[Any]) -> bytes:
+    return "".join(f"{dumped(body)}\n" for body in bodies).encode()
+
+
+def tarred(members: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def encrypted_zip() -> bytes:
+    """A zip whose member is marked as encrypted, in both of its headers."""
+    content = bytearray(zipped({"tweets.jsonl": V1}))
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
+def wide_window() -> bytes:
+    """A zstd frame that asks for a window of 2 GiB: 1 KiB of zeros, in a block that repeats a byte."""
+    block = (1024 << 3 | 1 << 1 | 1).to_bytes(3, "little") + b"\0"
+    return b"\x28\xb5\x2f\xfd" + b"\x00" + bytes([(31 - 10) << 3]) + block
+
+
+V1 = lines(each(tweet))
+_ARRAY = each(tweet)
+_ONE_EACH = {f"2026/11/18/11/0{number}.json": lines([tweet(number)]) for number in range(COUNT)}
+_EXPORT = [{"tweet": {key: value for key, value in tweet(number).items() if key != "user"}} for number in range(COUNT)]
+_FLAT = [post_v2(number) | {"author": user_v2()} for number in range(COUNT)]
+_EXPORT_JS = b"window.YTD.tweets.part0 = " + dumped(_EXPORT, indent=2).encode()
+_LIMIT = b'{"limit":{"track":7,"timestamp_ms":"1794999600000"}}\n'
+_DELETE = b'{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms":"1794999600000"}}\n'
+_GNIP = {"id": f"tag:search.twitter.com,2005:{IDS[0]}", "objectType": "activity", "verb": "post", "body": "text"}
+
+
+def _read() -> list[Sample]:
+    v1, v2, web, packed = "v1.1", "API v2", "X's website and account exports", "Compressed and packed"
+    return [
+        Sample(v1, "one tweet per line", "tweets.jsonl", V1),
+        Sample(
+            v1,
+            "lines that end with CR LF, blank lines, no last line end",
+            "crlf.json",
+            V1.replace(b"\n", b"\r\n\r\n")[:-4],
+        ),
+        Sample(v1, "UTF-8 with a byte order mark", "bom.jsonl", b"\xef\xbb\xbf" + V1),
+        Sample(
+            v1,
+            "files with byte order marks, one after the other",
+            "boms.jsonl",
+            b"\xef\xbb\xbf".join((b"", *V1.splitlines(True))),
+        ),
+        Sample(
+            v1,
+            "a stored stream with `limit`, `warning` and `delete`",
+            "stream.jsonl",
+            _LIMIT + _DELETE + V1 + b'{"warning":{"code":"X"}}\n',
+        ),
+        Sample(v1, "a JSON array on one line", "array.json", dumped(_ARRAY).encode()),
+        Sample(
+            v1, "a JSON array over many lines", "pretty.json", dumped(_ARRAY, indent=4, ensure_ascii=False).encode()
+        ),
+        Sample(v1, "a JSON array per line", "arrays.jsonl", lines([_ARRAY[:2], _ARRAY[2:]])),
+        Sample(v1, "objects without anything between", "joined.json", "".join(map(dumped, _ARRAY)).encode()),
+        Sample(
+            v1, "objects over many lines", "objects.json", "\n".join(dumped(one, indent=1) for one in _ARRAY).encode()
+        ),
+        Sample(v1, "lines with a comma at the end", "commas.json", ",\n".join(map(dumped, _ARRAY)).encode()),
+        Sample(
+            v1,
+            "a JSON text sequence (RFC 7464)",
+            "tweets.json-seq",
+            "".join(f"\x1e{dumped(one)}\n" for one in _ARRAY).encode(),
+        ),
+        Sample(v1, "each tweet in a JSON string", "strings.jsonl", lines([dumped(one) for one in _ARRAY])),
+        Sample(
+            v1,
+            "responses of the search API",
+            "search.jsonl",
+            lines([{"statuses": _ARRAY[:2]}, {"statuses": _ARRAY[2:], "search_metadata": {}}]),
+        ),
+        Sample(
+            v1,
+            "responses of the premium search API",
+            "premium.json",
+            dumped({"results": _ARRAY, "next": "x"}, indent=2).encode(),
+        ),
+        Sample(v2, "flat posts (`twarc2 flatten`)", "flat.jsonl", lines(_FLAT)),
+        Sample(v2, "flat posts in a JSON array", "flat.json", dumped(_FLAT, indent=2).encode()),
+        Sample(
+            v2,
+            "4CAT's NDJSON",
+            "4cat.ndjson",
+            lines([post_v2(number) | {"author_user": user_v2()} for number in range(COUNT)]),
+        ),
+        Sample(
+            v2,
+            "stream lines (`twarc2 stream`)",
+            "stream.jsonl",
+            lines([{"data": one, "includes": {"users": [user_v2()]}, "matching_rules": []} for one in each(post_v2)]),
+        ),
+        Sample(
+            v2,
+            "pages of responses (`twarc2 search`, `hydrate`)",
+            "pages.jsonl",
+            lines([page_v2(range(2)), page_v2(range(2, COUNT))]),
+        ),
+        Sample(v2, "one page over many lines", "page.json", dumped(page_v2(range(COUNT)), indent=2).encode()),
+        Sample(web, "Zeeschuimer's NDJSON", "zeeschuimer.ndjson", lines(each(zeeschuimer))),
+        Sample(
+            web,
+            "Zeeschuimer's items in 4CAT's NDJSON",
+            "4cat-x.ndjson",
+            lines([web_tweet(number) | {"__import_meta": {}} for number in range(COUNT)]),
+        ),
+        Sample(web, "account export, `data/tweets.js`", "tweets.js", _EXPORT_JS),
+        Sample(
+            web,
+            "account export of 2019, `tweet.js`",
+            "tweet.js",
+            b"window.YTD.tweet.part0 = " + dumped([one["tweet"] for one in _EXPORT]).encode(),
+        ),
+        Sample(
+            web,
+            "account export before 2019, `data/js/tweets/2013_05.js`",
+            "2013_05.js",
+            b"Grailbird.data.tweets_2013_05 = \n " + dumped(_ARRAY, indent=1).encode(),
+        ),
+        Sample(
+            web,
+            "the whole account export",
+            "twitter-2026.zip",
+            zipped(
+                {
+                    "Your archive.html": b"<html></html>",
+                    "data/like.js": b'window.YTD.like.part0 = [{"like": {}}]',
+                    "data/tweets.js": _EXPORT_JS,
+                }
+            ),
+        ),
+        Sample(packed, "gzip", "tweets.jsonl.gz", gzip.compress(V1)),
+        Sample(packed, "bzip2", "tweets.jsonl.bz2", bz2.compress(V1)),
+        Sample(packed, "xz", "tweets.jsonl.xz", lzma.compress(V1)),
+        Sample(packed, "zstd", "tweets.jsonl.zst", zstandard.compress(V1)),
+        Sample(packed, "compressed, whatever the name", "tweets", bz2.compress(V1)),
+        Sample(packed, "named .gz, but not compressed", "plain.jsonl.gz", V1),
+        Sample(packed, "zip", "tweets.jsonl.zip", zipped({"tweets.jsonl": V1})),
+        Sample(packed, "zip of bzip2", "bzip2.zip", zipped({"tweets.jsonl": V1}, zipfile.ZIP_BZIP2)),
+        Sample(packed, "tar", "stream.tar", tarred(_ONE_EACH)),
+        Sample(
+            packed,
+            "tar of compressed files (archive.org)",
+            "archive.tar",
+            tarred({f"{name}.bz2": bz2.compress(one) for name, one in _ONE_EACH.items()}),
+        ),
+        Sample(packed, "tar.gz", "stream.tar.gz", gzip.compress(tarred(_ONE_EACH))),
+        Sample(packed, "tar.bz2", "stream.tar.bz2", bz2.compress(tarred(_ONE_EACH))),
+        Sample(packed, "tar.xz", "stream.txz", lzma.compress(tarred(_ONE_EACH))),
+        Sample(packed, "tar.zst", "stream.tar.zst", zstandard.compress(tarred(_ONE_EACH))),
+        Sample(
+            packed,
+            "zips in a tar, arrays in a zip",
+            "nested.tgz",
+            gzip.compress(
+                tarred(
+                    {
+                        "a.zip": zipped({"x.json": dumped(_ARRAY[:2], indent=1).encode()}),
+                        "b.tar.bz2": bz2.compress(tarred({"y.json": dumped(_ARRAY[2:]).encode()})),
+                    }
+                )
+            ),
+        ),
+    ]
+
+
+def _rejected() -> list[Sample]:
+    ids, tables, other = "Ids", "Tables", "Not tweets, or not readable"
+    hydrate = "twarc2 hydrate ids.txt tweets.jsonl"
+    id_lines = "".join(f"{one}\n" for one in IDS).encode()
+    sentiment140 = '"0","1467810369","Mon Apr 06 22:19:45 PDT 2009","NO_QUERY","made_up","a text, with a comma"\n'
+    header = b"id,text,lang\n"
+    return [
+        Sample(ids, "a list of ids", "ids.txt", id_lines, hydrate),
+        Sample(ids, "with a heading", "ids.csv", b"tweet_id\n" + id_lines, hydrate),
+        Sample(ids, "in quotes", "quoted.txt", "".join(f'"{one}"\n' for one in IDS).encode(), hydrate),
+        Sample(ids, "a JSON array of ids", "ids.json", dumped(IDS).encode(), hydrate),
+        Sample(ids, "ids that a spreadsheet has rounded", "rounded.csv", b"tweet_id\n1.99E+18\n1.99E+18\n", hydrate),
+        Sample(ids, "ids with labels", "labels.tsv", "".join(f"{one}\tpositive\n" for one in IDS).encode(), "TSV"),
+        Sample(
+            tables,
+            "DMI-TCAT",
+            "tcat.csv",
+            f"id,time,created_at,from_user_name,text,lang\n{IDS[0]},1794999600,x,made_up,a text,en\n".encode(),
+            "DMI-TCAT",
+        ),
+        Sample(
+            tables,
+            "4CAT",
+            "4cat.csv",
+            f'id,thread_id,timestamp,body,author\n{IDS[0]},1,x,"a text, and\nmore",made_up\n'.encode(),
+            "as NDJSON",
+        ),
+        Sample(
+            tables,
+            "`twarc2 csv`",
+            "twarc.csv",
+            f"id,author_id,author.username,text\n{IDS[0]},42,made_up,a text\n".encode(),
+            ".jsonl file",
+        ),
+        Sample(tables, "Sentiment140", "training.1600000.csv", (sentiment140 * 3).encode(), "Sentiment140"),
+        Sample(tables, "Twint", "twint.csv", f"id\tusername\ttweet\n{IDS[0]}\tmade_up\ta text\n".encode(), "Twint"),
+        Sample(tables, "any CSV", "tweets.csv", header + f"{IDS[0]},a text,en\n".encode(), "column 1"),
+        Sample(
+            tables, "CSV with semicolons", "excel.csv", b"id;text;lang\n1;a, text;en\n2;b;en\n", "CSV with semicolons"
+        ),
+        Sample(tables, "CSV in a zip", "kaggle.zip", zipped({"tweets.csv": header + b"1,a text,en\n"}), "CSV"),
+        Sample(
+            tables,
+            "Excel",
+            "tweets.xlsx",
+            zipped({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": b"<x/>"}),
+            "an Office document",
+        ),
+        Sample(other, "Gnip activities", "gnip.json", lines([_GNIP]), "Gnip"),
+        Sample(other, "user profiles", "users.jsonl", lines([user_v2()]), "user profiles"),
+        Sample(
+            other, "counts of API v2", "counts.json", lines([{"data": [{"start": ISO, "tweet_count": 3}]}]), "counts"
+        ),
+        Sample(
+            other, "Zeeschuimer on another site", "tiktok.ndjson", lines([zeeschuimer(0, "tiktok.com")]), "tiktok.com"
+        ),
+        Sample(
+            other,
+            "Mastodon's posts",
+            "mastodon.json",
+            lines([{"id": "1", "content": "<p>x</p>", "account": {}}]),
+            "PRODUCER_SOURCE=mastodon",
+        ),
+        Sample(other, "another part of an account export", "like.js", b"window.YTD.like.part0 = [ ]", "data/tweets.js"),
+        Sample(
+            other,
+            "other JSON",
+            "package.json",
+            dumped({"name": "x", "version": "1"}, indent=2).encode(),
+            "name, version",
+        ),
+        Sample(other, "UTF-16, little endian", "utf16.jsonl", V1.decode().encode("utf-16"), "iconv -f UTF-16 "),
+        Sample(
+            other,
+            "UTF-16, big endian",
+            "utf16be.jsonl",
+            b"\xfe\xff" + V1.decode().encode("utf-16-be"),
+            "iconv -f UTF-16 ",
+        ),
+        Sample(other, "UTF-16 without a mark", "utf16le.jsonl", V1.decode().encode("utf-16-le"), "iconv -f UTF-16LE "),
+        Sample(other, "UTF-32", "utf32.jsonl", V1.decode().encode("utf-32"), "iconv -f UTF-32 "),
+        Sample(other, "Python dictionaries", "printed.txt", f"{tweet(0)}\n{tweet(1)}\n".encode(), "json.dumps"),
+        Sample(other, "an encrypted zip", "secret.zip", encrypted_zip(), "password"),
+        Sample(other, "a zip of lzma", "lzma.zip", zipped({"tweets.jsonl": V1}, zipfile.ZIP_LZMA), "unzip it first"),
+        Sample(other, "zstd with a window of 2 GiB", "long.jsonl.zst", wide_window(), "--long=31"),
+        Sample(other, "7z", "tweets.7z", b"7z\xbc\xaf\x27\x1c" + bytes(30), "7z x"),
+        Sample(other, "RAR", "tweets.rar", b"Rar!\x1a\x07\x01\x00" + bytes(30), "unrar"),
+        Sample(other, "lz4", "tweets.jsonl.lz4", b"\x04\x22\x4d\x18\x64\x40\xa7" + bytes(30), "lz4 -d"),
+        Sample(other, "Parquet", "tweets.parquet", b"PAR1" + bytes(30), "Parquet"),
+        Sample(other, "SQLite", "tweets.db", b"SQLite format 3\0" + bytes(80), "SQLite"),
+        Sample(other, "a Python pickle", "tweets.pkl", b"\x80\x04\x95\x10\0\0\0\0\0\0\0]\x94.", "pickle"),
+        Sample(other, "BSON", "tweets.bson", struct.pack("<i", 60) + b"\x07_id\0" + bytes(50), "bsondump"),
+        Sample(other, "an SQL dump", "tweets.sql", b"-- MySQL dump 10.13\n\nCREATE TABLE tweets (id bigint);\n", "SQL"),
+        Sample(other, "a web page", "tweets.json", b"<!DOCTYPE html><html><body>Log in</body></html>", "web page"),
+        Sample(other, "XML", "tweets.xml", b'<?xml version="1.0"?><statuses></statuses>', "XML"),
+        Sample(
+            other,
+            "a Git LFS pointer",
+            "tweets.jsonl.gz",
+            b"version https://git-lfs.github.com/spec/v1\noid x\n",
+            "git lfs pull",
+        ),
+        Sample(other, "text", "notes.txt", b"These are my notes.\nNothing else.\n", "unknown format"),
+    ]
+
+
+SAMPLES = [*_read(), *_rejected()]

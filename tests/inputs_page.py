@@ -1,0 +1,84 @@
+"""docs/inputs.md: which files can be replayed. `python -m tests.inputs_page` writes it; a test compares.
+
+Each row is a run of the real replay source over a file of `tests.input_files`.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from itertools import groupby
+from pathlib import Path
+
+from producer.source import Context, Event
+from producer.sources.replay import ReplaySource
+from tests.input_files import SAMPLES, TIME_MS, Sample
+from twitter_topics.errors import ConfigurationError
+from twitter_topics.settings import PROJECT, Settings
+
+PAGE = PROJECT / "docs" / "inputs.md"
+
+HEAD = """# Files that can be replayed
+
+`PRODUCER_SOURCE=replay` looks at what is in a file, never only at its name, and sends nothing before it knows the
+format. `twitter-topics replay FILE…` replays files directly; `twitter-topics sources check replay` shows what would be
+sent. This page is written by `python -m tests.inputs_page`, which replays a made-up file of each kind; a test compares
+it with a new run.
+
+- v1.1 tweets are sent byte for byte (a tweet over several lines on one line); other forms are mapped to the same
+  fields, with the original under `source_payload`. `delete`, `status_withheld` and similar messages become deletion
+  notices; `limit` and `warning` are counted and logged, as in a live stream.
+- **Folders and archives**: everything in them is looked at, except names that begin with `.` or `_` and files still
+  being written (`.tmp`, `.part`). What is not read is counted and named, with the reason, before anything is sent (of
+  the first 300 files; of archives over 64 MiB, up to the first member that is read) and at the end.
+- **Damage** costs the rest of that file or member: a record in `source_gaps` names it, and the rest is sent.
+  `PRODUCER_REPLAY_STRICT=true` (`--strict`) stops there instead.
+- **Old tweets**: how many are older than `SPEED_MAX_AGE_DAYS`, and what to set, is reported before anything is sent.
+  They are counted if one of the first 2,000 is too old, for at most ten seconds. The setting belongs to the streaming
+  apps: change it and restart the stack; a producer cannot change it.
+- **Memory is bounded** whatever the file: a line, an object or an element of an array has at most 16 MiB (a longer line
+  is a dead letter, a longer value damage); decompression yields at most 32 MiB at once, and zstd windows may have
+  128 MiB. A zip inside another file or in a bucket is copied to the disk first.
+- A restart continues after the last acknowledged tweet, in the middle of an array, a page or an archive too.
+"""
+
+
+def replayed(sample: Sample, folder: Path, **settings: str) -> tuple[list[Event], str]:
+    """Replay a file; return its events and the sentence, in which the folder is left out."""
+    path = folder / sample.name
+    path.write_bytes(sample.content)
+    given = Settings({"PRODUCER_REPLAY_FILE": str(path), **settings})
+    context = Context(now_ms=lambda: TIME_MS)
+    try:
+        source = ReplaySource.open(given, None, context)
+        return [event for event in source.events() if event is not None], source.check().replace(f"{folder}/", "")
+    except ConfigurationError as error:
+        return [], str(error).replace(f"{folder}/", "")
+
+
+def page() -> str:
+    """Return the page, from new runs."""
+    parts = [HEAD]
+    with tempfile.TemporaryDirectory() as folder:
+        for (is_read, group), samples in groupby(SAMPLES, lambda one: (not one.rejected, one.group)):
+            if is_read:
+                parts.append(f"\n## Read: {group}\n| file | tweets in | out | recognised as |\n|---|---|---|---|\n")
+            else:
+                parts.append(f"\n## Rejected: {group}\n| file | message |\n|---|---|\n")
+            parts += [_row(sample, Path(folder)) for sample in samples]
+    return "".join(parts)
+
+
+def _row(sample: Sample, folder: Path) -> str:
+    events, sentence = replayed(sample, folder)
+    if sample.rejected:
+        message = sentence.removeprefix("PRODUCER_REPLAY_FILE: ").replace("|", "\\|")
+        return f"| {sample.title} | {message} |\n"
+    out = [event for event in events if event.kind == "post"]
+    recognised = sentence.split(", ", 2)[2].partition(", the first tweet of")[0]
+    return f"| {sample.title} (`{sample.name}`) | {len(sample.ids)} | {len(out)} | {recognised} |\n"
+
+
+if __name__ == "__main__":
+    logging.disable()
+    PAGE.write_text(page(), encoding="utf-8")

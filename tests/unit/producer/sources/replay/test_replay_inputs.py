@@ -1,0 +1,343 @@
+"""Every kind of file: read completely and in order, and resumed anywhere, or rejected by name with nothing sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from producer.position import PositionFile
+from producer.source import Context, Event
+from producer.sources.replay import ReplaySource
+from producer.sources.replay.containers import texts
+from producer.sources.replay.formats import recognise
+from producer.sources.replay.lines import Line
+from producer.sources.replay.material import TruncatedError
+from producer.sources.replay.records import read_all
+from producer.sources.replay.values import values
+from tests.input_files import COUNT, IDS, SAMPLES, TIME_MS, Sample, lines, page_v2, tarred, tweet, zipped
+from tests.inputs_page import PAGE, page
+from tests.unit.producer.sources.replay.test_replay import after, opened, sent
+from twitter_topics.errors import ConfigurationError
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
+from twitter_topics.settings import Settings
+
+READ = [sample for sample in SAMPLES if not sample.rejected]
+REJECTED = [sample for sample in SAMPLES if sample.rejected]
+ANY_TIME = TimeBounds(2**63, 2**63)
+
+
+def titles(samples: list[Sample]) -> list[str]:
+    return [f"{sample.group}: {sample.title}" for sample in samples]
+
+
+def written(folder: Path, sample: Sample) -> Path:
+    path = folder / sample.name
+    path.write_bytes(sample.content)
+    return path
+
+
+def posts(events: list[Event]) -> list[Event]:
+    return [event for event in events if event.kind == "post"]
+
+
+@pytest.mark.parametrize("sample", READ, ids=titles(READ))
+def test_all_tweets_come_out_in_order_as_tweets(sample: Sample, tmp_path: Path) -> None:
+    events = posts(sent(opened(written(tmp_path, sample))))
+    assert [event.key.decode() for event in events] == list(sample.ids)
+    for event in events:
+        got = read_tweet(event.value, 0, ANY_TIME)
+        assert isinstance(got, Tweet), got
+        assert got.tweet_id == event.key.decode()
+        assert abs(got.event_time_ms - TIME_MS) < 1000
+        assert got.event_time_ms == event.event_time_ms
+        assert [tag["text"] for tag in got.body["entities"]["hashtags"]] == ["trains"]
+        assert got.body.get("user", {"screen_name": "made_up"})["screen_name"] == "made_up"
+        assert b"\n" not in event.value
+
+
+@pytest.mark.parametrize("sample", READ, ids=titles(READ))
+def test_a_restart_after_any_record_sends_the_rest(sample: Sample, tmp_path: Path) -> None:
+    path = written(tmp_path, sample)
+    source = opened(path)
+    whole = sent(source)
+    positions = PositionFile(tmp_path / "positions", "replay")
+    for done in range(1, len(whole) + 1):
+        positions.save(after(source, whole[:done]))
+        assert sent(opened(path, positions.load())) == whole[done:]
+
+
+@pytest.mark.parametrize("sample", READ, ids=titles(READ))
+def test_shifted_tweets_happen_now(sample: Sample, tmp_path: Path) -> None:
+    events = posts(sent(opened(written(tmp_path, sample), replay_times="shift")))
+    assert [event.key.decode() for event in events] == list(sample.ids)
+    for event in events:
+        got = read_tweet(event.value, 1_800_000_000_000, TimeBounds())
+        assert isinstance(got, Tweet), got
+        assert got.event_time_ms == event.event_time_ms
+
+
+@pytest.mark.parametrize("sample", REJECTED, ids=titles(REJECTED))
+def test_other_files_are_rejected_with_what_helps(sample: Sample, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        opened(written(tmp_path, sample))
+    assert sample.rejected in str(error.value)
+    assert sample.name in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_everything_sends_what_can_be_read_and_counts_the_rest(tmp_path: Path) -> None:
+    for number, sample in enumerate(SAMPLES):
+        (tmp_path / f"{number:03}-{sample.name}").write_bytes(sample.content)
+    source = opened(tmp_path)
+    assert len(posts(sent(source))) == COUNT * len(READ)
+    check = source.check()
+    for sentence in ("2 × UTF-16", "5 × a list of tweet ids", "1 × CSV (an export of DMI-TCAT)", "-tcat.csv)"):
+        assert sentence in check, check
+    for number, sample in enumerate(SAMPLES):
+        assert sample.rejected or f"{number:03}-{sample.name}," not in check
+
+
+def test_docs_inputs_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m tests.inputs_page`"
+
+
+def test_a_mapped_tweet_keeps_its_original(tmp_path: Path) -> None:
+    by_title = {sample.title: sample for sample in READ}
+    flat = by_title["flat posts (`twarc2 flatten`)"]
+    events = posts(sent(opened(written(tmp_path, flat))))
+    assert [json.loads(event.value)["source_payload"] for event in events] == [
+        json.loads(line) for line in flat.content.splitlines()
+    ]
+    pages = by_title["pages of responses (`twarc2 search`, `hydrate`)"]
+    events = posts(sent(opened(written(tmp_path, pages))))
+    assert [json.loads(event.value)["source_payload"] for event in events] == [
+        {name: found for name, found in page_v2(range(number, number + 1)).items() if name != "meta"}
+        | {"data": page_v2(range(number, number + 1))["data"][0]}
+        for number in range(COUNT)
+    ]
+
+
+def test_everything_a_flat_post_refers_to_is_used(tmp_path: Path) -> None:
+    other = {"id": "1990000000000000999", "text": "the whole original text", "created_at": "2026-11-18T10:00:00.000Z"}
+    post = {
+        "id": IDS[0],
+        "text": "RT @other: the whole ori…",
+        "created_at": "2026-11-18T11:00:00.000Z",
+        "author_id": "42",
+        "author": {"id": "42", "username": "made_up"},
+        "referenced_tweets": [
+            {"type": "retweeted", **other, "author_id": "7", "author": {"id": "7", "username": "other"}}
+        ],
+        "geo": {"place_id": "abc", "full_name": "Springfield", "country_code": "XX"},
+        "in_reply_to_user_id": "8",
+        "in_reply_to_user": {"id": "8", "username": "third"},
+    }
+    path = tmp_path / "flat.jsonl"
+    path.write_bytes(lines([post]))
+    (event,) = sent(opened(path))
+    body = json.loads(event.value)
+    assert body["retweeted_status"]["text"] == "the whole original text"
+    assert body["retweeted_status"]["user"]["screen_name"] == "other"
+    assert body["place"]["full_name"] == "Springfield"
+    assert body["in_reply_to_screen_name"] == "third"
+
+
+def test_retweets_quotes_and_long_texts_of_the_website(tmp_path: Path) -> None:
+    def of(tweet_id: str, text: str, **more: object) -> dict[str, object]:
+        author = {"rest_id": "7", "legacy": {"screen_name": "made_up"}}
+        legacy = {"id_str": tweet_id, "full_text": text, "created_at": "Wed Nov 18 11:00:00 +0000 2026"}
+        return {"rest_id": tweet_id, "core": {"user_results": {"result": author}}, "legacy": legacy} | more
+
+    original = of("1", "short…", note_tweet={"note_tweet_results": {"result": {"text": "all of the long text"}}})
+    retweet = of("2", "RT @made_up: short…")
+    retweet["legacy"]["retweeted_status_result"] = {"result": {"tweet": original}}  # type: ignore[index]
+    quote = of("3", "look", quoted_status_result={"result": of("4", "quoted")})
+    path = tmp_path / "web.ndjson"
+    path.write_bytes(lines([retweet, quote, {"rest_id": "x", "legacy": {"full_text": "no id"}}]))
+    first, second, broken = sent(opened(path))
+    body = json.loads(first.value)
+    assert body["retweeted_status"]["extended_tweet"]["full_text"] == "all of the long text"
+    assert body["retweeted_status"]["user"] == {"screen_name": "made_up", "id": 7, "id_str": "7"}
+    assert json.loads(second.value)["quoted_status"]["full_text"] == "quoted"
+    assert (broken.kind, broken.reason) == ("unreadable", "id: not a number")
+
+
+def test_messages_of_the_stream_are_what_they_are_when_live(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "stream.jsonl"
+    messages = [{"limit": {"track": 7}}, {"limit": {"track": 10}}, {"warning": {"code": "FALLING_BEHIND"}}]
+    withheld = {"status_withheld": {"id": 7, "user_id": 5, "withheld_in_countries": ["DE"]}}
+    path.write_bytes(lines([messages[0], tweet(0), messages[1], withheld, messages[2], {"limit": {"track": 2}}]))
+    context = Context()
+    source = ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path)}), None, context)
+    assert [(event.kind, event.cursor) for event in sent(source)] == [("post", 2), ("notice", 4)]
+    assert context.status.not_delivered == 12
+    assert caplog.text.count("the stream sent a limit message") == 1
+
+
+def test_an_unreadable_member_of_a_page_is_a_dead_letter_and_the_others_are_sent(tmp_path: Path) -> None:
+    body = page_v2(range(COUNT))
+    del body["data"][1]["text"]
+    path = tmp_path / "page.json"
+    path.write_text(json.dumps(body))
+    events = sent(opened(path))
+    assert [(event.kind, event.cursor) for event in events] == [("post", "\t0+1"), ("unreadable", "\t0+2"), ("post", 1)]
+    assert events[1].reason == "text: no text"
+
+
+@pytest.mark.parametrize(
+    ("old", "days", "sentence"),
+    [
+        (0, 30, ""),
+        (
+            1,
+            30,
+            "1 of 3 tweets are older than SPEED_MAX_AGE_DAYS (30) and will be rejected: set SPEED_MAX_AGE_DAYS=92 ",
+        ),
+        (2, 7, "2 of 3 tweets are older than SPEED_MAX_AGE_DAYS (7) and will be rejected: set SPEED_MAX_AGE_DAYS=92 "),
+        (1, 100, ""),
+    ],
+)
+def test_old_tweets_are_counted_before_the_start(tmp_path: Path, old: int, days: int, sentence: str) -> None:
+    now_ms, day_ms = 1_800_000_000_000, 86_400_000
+    times = [now_ms - 90 * day_ms] * old + [now_ms - day_ms] * (COUNT - old)
+    path = tmp_path / "years.jsonl"
+    path.write_bytes(lines([tweet(number) | {"timestamp_ms": str(at)} for number, at in enumerate(times)]))
+    given = Settings({"PRODUCER_REPLAY_FILE": str(path), "SPEED_MAX_AGE_DAYS": str(days)})
+    source = ReplaySource.open(given, None, Context(now_ms=lambda: now_ms))
+    assert sentence in source.check()
+    assert bool(sentence) == ("older" in source.check())
+    shifted = Settings({"PRODUCER_REPLAY_FILE": str(path), "PRODUCER_REPLAY_TIMES": "shift"})
+    assert ("older" in ReplaySource.open(shifted, None, Context(now_ms=lambda: now_ms)).check()) == (0 < old < COUNT)
+
+
+def test_old_tweets_that_come_late_are_reported_when_they_come(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now_ms = TIME_MS + 1_000
+    path = tmp_path / "newest-first.jsonl"
+    path.write_bytes(lines([tweet(0)]) * 2_100 + lines([tweet(1) | {"timestamp_ms": "1000"}]))
+    source = opened(path, now_ms=now_ms)
+    assert "older" not in source.check()
+    sent(source)
+    assert "a tweet of 1970-01-01T00:00:01Z is older than 30 days" in caplog.text
+    assert "1 of the tweets sent are older than SPEED_MAX_AGE_DAYS (30)" in caplog.text
+
+
+def test_the_limit_bounds_what_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "years.jsonl"
+    path.write_bytes(lines([tweet(0) | {"timestamp_ms": "1000"}, tweet(1) | {"timestamp_ms": "2000"}]))
+    assert "1 of 1 tweets are older" in opened(path, limit=1).check()
+
+
+def test_counting_old_tweets_takes_a_bounded_time(tmp_path: Path) -> None:
+    path = tmp_path / "years.jsonl"
+    path.write_bytes(lines([tweet(0) | {"timestamp_ms": "1000"}]) * 5_000)
+    clock = iter(range(0, 10**6, 4))
+    context = Context(monotonic=lambda: next(clock))
+    source = ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path)}), None, context)
+    assert "2,000 of the first 2,000 tweets are older" in source.check()
+
+
+# --- steps
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.recursive(
+            st.none() | st.text() | st.integers() | st.booleans(),
+            lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+            max_leaves=8,
+        ),
+        max_size=5,
+    ),
+    st.sampled_from(["array", "pretty", "joined", "assigned", "commas"]),
+    st.integers(1, 40),
+)
+def test_values_are_the_same_however_the_bytes_arrive(bodies: list[object], form: str, size: int) -> None:
+    bodies = [[body] if form in ("joined", "commas") else body for body in bodies]
+    objects = [{"x": body} for body in bodies]
+    text = {
+        "array": json.dumps(objects),
+        "pretty": json.dumps(objects, indent=2, ensure_ascii=False),
+        "joined": "".join(json.dumps(one) for one in objects),
+        "assigned": f"window.YTD.tweets.part0 = {json.dumps(objects)};\n",
+        "commas": ",\r\n".join(json.dumps(one) for one in objects),
+    }[form]
+    content = text.encode("utf-8", "surrogatepass")
+    pieces = [content[begin : begin + size] for begin in range(0, len(content), size)]
+    found = [line for line in values(pieces, "x") if line is not None]
+    assert [json.loads(line.raw) for line in found] == objects
+    assert [line.number for line in found] == list(range(1, len(objects) + 1))
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.binary(max_size=300) | st.sampled_from(SAMPLES).map(lambda sample: sample.content),
+    st.integers(0, 300),
+    st.binary(max_size=4),
+)
+def test_any_bytes_have_a_format(content: bytes, place: int, added: bytes) -> None:
+    head = content[:place] + added + content[place:]
+    assert recognise(head, complete=True) is not None
+    recognise(head, complete=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(READ).map(lambda sample: sample.content),
+    st.integers(0, 2000),
+    st.integers(0, 3),
+    st.binary(max_size=3),
+)
+def test_damaged_records_never_raise(content: bytes, place: int, removed: int, added: bytes) -> None:
+    place %= len(content) + 1
+    for line in (content[:place] + added + content[place + removed :]).splitlines():
+        list(read_all(line, 1))
+
+
+def test_values_pass_on_that_nothing_has_come_yet() -> None:
+    found = list(values([None, b'[{"a":1}', None, b',{"a":2}]', None], "x"))
+    assert [one and one.raw for one in found] == [None, None, None, b'{"a":1}', b'{"a":2}']
+
+
+def test_an_array_without_an_end_yields_what_it_has() -> None:
+    found: list[Line | None] = []
+    with pytest.raises(TruncatedError, match=r"^x is truncated after record 1$"):
+        found.extend(values([b'[{"a":1},{"a":'], "x"))
+    assert [line and line.raw for line in found] == [b'{"a":1}']
+
+
+def test_containers_wait_for_their_bytes() -> None:
+    for content in (tarred({"a": b"x", "b": b"y"}), zipped({"a": b"x", "b": b"y"})):
+        pieces = [None, content[:100], None, content[100:], None]
+        found = [
+            (text.name, b"".join(chunk for chunk in text.chunks if chunk)) if text else None
+            for text in texts("c", iter(pieces), lambda _: True)
+        ]
+        assert [one for one in found if one] == [("c/a", b"x"), ("c/b", b"y")]
+
+
+def test_a_long_first_record_is_looked_at_whole(tmp_path: Path) -> None:
+    path = tmp_path / "page.json"
+    body = page_v2(range(COUNT))
+    body["data"][0]["context"] = "x" * 500_000
+    path.write_text(json.dumps(body, indent=1))
+    assert [event.key.decode() for event in sent(opened(path))] == IDS
+
+
+def test_a_growing_file_is_recognised_again(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.jsonl"
+    path.write_bytes(lines([tweet(0)]))
+    source = opened(path)
+    saved = after(source, sent(source))
+    with path.open("ab") as file:
+        file.write(lines([tweet(1)]))
+    os.utime(path, (time.time(), time.time()))
+    assert [event.key.decode() for event in sent(opened(path, saved))] == IDS[1:2]
