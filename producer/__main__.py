@@ -6,6 +6,7 @@ import gc
 import logging
 import signal
 import sys
+from collections import Counter
 from contextlib import closing
 
 from producer.feed import Feed
@@ -29,14 +30,7 @@ _log = logging.getLogger("producer")
 def main(arguments: list[str]) -> int:
     """Run until the source ends or SIGTERM arrives; return the exit code."""
     configure_logging()
-    # the sender logs one sentence where the client logs twenty lines for each broker it cannot reach
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    context = Context()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: context.stop.set())
-    # records in flight are not garbage: scanning them at every 700th object costs a tenth of the throughput
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
+    context = prepared()
     try:
         settings = Settings()
         run(settings, chosen(settings.producer, arguments), context)
@@ -47,6 +41,19 @@ def main(arguments: list[str]) -> int:
         _log.error("%s", error)
         return EXIT_FAILED
     return 0
+
+
+def prepared() -> Context:
+    """Prepare this process for a producer; return a context that SIGTERM and SIGINT stop."""
+    # the sender logs one sentence where the client logs twenty lines for each broker it cannot reach
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    context = Context()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: context.stop.set())
+    # records in flight are not garbage: scanning them at every 700th object costs a tenth of the throughput
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
+    return context
 
 
 def chosen(settings: ProducerSettings, arguments: list[str]) -> str:
@@ -62,8 +69,11 @@ def chosen(settings: ProducerSettings, arguments: list[str]) -> str:
     return names[0]
 
 
-def run(settings: Settings, name: str, context: Context) -> None:
-    """Follow the source `name` to its end, or until `context.stop` is set.
+def run(settings: Settings, name: str, context: Context, part: str = "") -> Counter[str]:
+    """Follow the source `name` to its end, or until `context.stop` is set; return the records sent by kind.
+
+    Args:
+        part: name in health and InfluxDB; by default the one in the settings.
 
     Raises:
         TwitterTopicsError: see `ProducerService.run`; also whatever opening the source, the spool and the ports raises.
@@ -72,7 +82,9 @@ def run(settings: Settings, name: str, context: Context) -> None:
     with (
         Feed.open(settings, name, position_file.load(), context) as feed,
         closing(GapLedger.open(settings, name)) as ledger,
-        closing(Progress.open(settings, name, feed.source.start, context.status, feed.buffer.backlog)) as progress,
+        closing(
+            Progress.open(settings, name, feed.source.start, context.status, feed.buffer.backlog, part)
+        ) as progress,
     ):
         ProducerService(
             feed,
@@ -83,6 +95,7 @@ def run(settings: Settings, name: str, context: Context) -> None:
             on_gap=ledger.add,
             limit=settings.producer.limit,
         ).run()
+        return progress.kinds
 
 
 if __name__ == "__main__":

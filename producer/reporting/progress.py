@@ -58,6 +58,7 @@ class Progress:
         write_point: writes a point of `pipeline_health`; called in its own thread, failures are only logged.
         release: called at the end.
         terminal: shows one self-updating line; None logs a line at each report.
+        limit: records after which the run ends; 0 = none.
         now: Unix seconds.
         monotonic: seconds of a clock that never jumps.
     """
@@ -74,6 +75,7 @@ class Progress:
         write_point: Callable[..., None] | None = None,
         release: Callable[[], None] = lambda: None,
         terminal: Console | None = None,
+        limit: int = 0,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -83,6 +85,8 @@ class Progress:
         self._health_dir, self._part = health_dir, part
         self._status = status or Status()
         self._backlog = backlog
+        self._limit = limit
+        self._began: tuple[float, float] | None = None
         self._now, self._monotonic = now, monotonic
         self._event_time_ms = start.event_time_ms or None
         self._confirmed_age = self._age()
@@ -102,11 +106,13 @@ class Progress:
         start: SourcePosition,
         status: Status,
         backlog: Callable[[], tuple[int, int]],
+        part: str = "",
     ) -> Self:
         """Set up what the settings ask for: health in a file and InfluxDB, Prometheus, the terminal line.
 
         Args:
             name: of the source, as in PRODUCER_SOURCE.
+            part: name of the producer; by default the settings' name for the source.
 
         Raises:
             ConfigurationError: the Prometheus port is in use.
@@ -116,13 +122,14 @@ class Progress:
         progress = cls(
             settings.speed.health_dir,
             start,
-            part=settings.producer.part(name),
+            part=part or settings.producer.part(name),
             source=name,
             status=status,
             backlog=backlog,
             write_point=points.write_health,
             release=points.close,
             terminal=terminal if terminal.is_terminal and not terminal.is_dumb_terminal else None,
+            limit=settings.producer.limit,
         )
         if port := settings.producer.metrics_port_of(name):
             try:
@@ -163,6 +170,7 @@ class Progress:
     def snapshot(self) -> Snapshot:
         """Return the producer's current snapshot. Called from any thread."""
         going = self._state == "running"
+        done = self._done()
         sentence = (self._kafka or self._status.sentence) if going else ""
         return Snapshot(
             state="waiting" if sentence else self._state,
@@ -171,8 +179,25 @@ class Progress:
             lag=max(0, round(self._age() if self._backlog()[0] else self._confirmed_age)),
             sentence=sentence,
             backlog=self._backlog(),
+            done=done,
+            remaining_s=None if done is None else self._remaining_s(done),
             status=self._status,
         )
+
+    def _done(self) -> float | None:
+        """Return the share of the source's bytes or of the limit, whichever ends first; None without an end."""
+        status = self._status
+        shares = [min(1.0, status.read_bytes / status.total_bytes)] if status.total_bytes else []
+        shares += [min(1.0, self.total / self._limit)] if self._limit else []
+        return max(shares, default=None)
+
+    def _remaining_s(self, done: float) -> float | None:
+        """Return an estimate from the pace since the first call, None while there is none."""
+        now = self._monotonic()
+        if self._began is None:
+            self._began = now, done
+        at, then = self._began
+        return (1 - done) * (now - at) / (done - then) if done > then else None
 
     def close(self) -> None:
         """End threads and close ports, leaving a moment for the last point. Safe to call more than once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from producer.status import Spend, Status
@@ -14,7 +15,8 @@ class Snapshot:
     """The producer at one moment.
 
     `total`: records acknowledged since the source was first opened; `rate`: of them per second, recently; `lag`:
-    seconds behind post time; `backlog`: records and bytes received and not acknowledged.
+    seconds behind post time; `backlog`: records and bytes received and not acknowledged; `done`: share of what a source
+    with an end has, None without an end; `remaining_s`: estimate of the time to the end, None while there is none.
     """
 
     state: str
@@ -24,18 +26,33 @@ class Snapshot:
     sentence: str = ""
     backlog: tuple[int, int] = (0, 0)
     status: Status = field(default_factory=Status)
+    done: float | None = None
+    remaining_s: float | None = None
 
 
 def log_line(now: Snapshot) -> str:
     """Return `running: 1,234 records, 56.7/s, newest tweet 3 s old, 2 reconnects, …`"""
     first = f"{now.state}: {now.total:,} records, {now.rate:,.1f}/s, newest tweet {duration_text(now.lag)} old"
-    return ", ".join([first, *_details(now)]) + (f"; {now.sentence}" if now.sentence else "")
+    end = _until_the_end(now)
+    return ", ".join([first, *([end] if end else []), *_details(now)]) + (f"; {now.sentence}" if now.sentence else "")
 
 
 def terminal_line(now: Snapshot) -> str:
     """Return the same for one line of a terminal, most important first."""
-    first = [f"{now.state}: {now.total:,}", f"{now.rate:,.1f}/s", f"{duration_text(now.lag)} old"]
+    first = [
+        f"{now.state}: {now.total:,}",
+        f"{now.rate:,.1f}/s",
+        _until_the_end(now) or f"{duration_text(now.lag)} old",
+    ]
     return " · ".join([*first, *([now.sentence] if now.sentence else []), *_details(now)])
+
+
+def _until_the_end(now: Snapshot) -> str:
+    """Return `43 %, about 2 min 5 s left`; empty for a source without an end, and when it has ended."""
+    if now.done is None or now.state not in ("running", "waiting"):
+        return ""
+    left = "" if now.remaining_s is None else f", about {duration_text(round(now.remaining_s))} left"
+    return f"{math.floor(100 * now.done)} %{left}"
 
 
 def details_sentence(now: Snapshot) -> str:

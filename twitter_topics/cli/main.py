@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from twitter_topics.cli import audit, counts, dead_letters, demo, local_stack, models, sources, topics
+from twitter_topics.cli import audit, counts, dead_letters, demo, local_stack, models, replay, sources, topics
 from twitter_topics.cli.screen import say
 from twitter_topics.errors import (
     EXIT_CONFIGURATION,
@@ -72,6 +72,7 @@ def _options(
 for command in (local_stack.up, local_stack.down, local_stack.status, local_stack.doctor, local_stack.logs):
     app.command()(command)
 app.command()(local_stack.clean)
+app.command()(replay.replay)
 app.command("stop", help="Stop everything, like down.")(local_stack.down)
 for command in (demo.demo, topics.topics, models.models, audit.audit):
     app.command()(command)

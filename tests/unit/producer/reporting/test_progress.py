@@ -438,3 +438,32 @@ def test_without_a_terminal_the_line_is_logged(progress: Progress, caplog: pytes
     caplog.set_level(logging.INFO)
     progress.report("running")
     assert "running: 0 records" in caplog.text
+
+
+# --- sources with an end
+
+
+def test_the_time_left_follows_the_pace(tmp_path: Path, world: World) -> None:
+    progress = open_progress(tmp_path, world)
+    assert progress.snapshot().done is None
+    world.status.total_bytes = 1_000
+    assert (progress.snapshot().done, progress.snapshot().remaining_s) == (0, None)
+    world.seconds, world.status.read_bytes = 30, 250
+    now = progress.snapshot()
+    assert (now.done, now.remaining_s) == (0.25, 90)
+    assert words.terminal_line(now) == "running: 0 · 0.0/s · 25 %, about 1 min 30 s left"
+    assert ", 25 %, about 1 min 30 s left" in words.log_line(now)
+    world.seconds, world.status.read_bytes = 60, 2_000
+    progress.report("finished")
+    assert progress.snapshot().done == 1
+    assert "%" not in words.log_line(progress.snapshot())
+    progress.close()
+
+
+def test_a_limit_that_is_reached_first_is_the_end(tmp_path: Path, world: World) -> None:
+    progress = open_progress(tmp_path, world, limit=100)
+    assert progress.snapshot().done == 0
+    world.status.total_bytes, world.status.read_bytes, world.seconds = 1_000, 10, 10
+    progress.add(Acknowledged({"post": 50}))
+    assert (progress.snapshot().done, progress.snapshot().remaining_s) == (0.5, 10)
+    progress.close()
