@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def replay(
-    files: Annotated[list[str], typer.Argument(help="files or folders of tweets, s3://BUCKET/PREFIX, or archive")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="files or folders of tweets, s3://BUCKET/PREFIX, or archive")
+    ],
     speed: Annotated[str, typer.Option("--speed", help="multiple of real time, or max")] = "max",
     times: Annotated[str, typer.Option("--times", help="keep, or shift: the newest tweet happens now")] = "keep",
     limit: Annotated[int, typer.Option("--limit", min=0, help="at most so many records of each file; 0 = all")] = 0,
@@ -28,6 +30,7 @@ def replay(
     SPEED_MAX_AGE_DAYS are rejected by the streaming apps, whatever is set here; how many is shown at the start.
     """
     from producer.__main__ import prepared, run
+    from producer.position import PositionFile
     from producer.sources import open_source
     from twitter_topics.logs import configure_logging
     from twitter_topics.settings import Settings
@@ -45,10 +48,10 @@ def replay(
     configure_logging()
     context = prepared()
     for settings in runs.values():
-        if again:
-            (settings.producer.state_dir / "replay.json").unlink(missing_ok=True)
         open_source(settings, "replay", None, context).close()
     for name, settings in runs.items():
+        if again:
+            PositionFile(settings.producer.state_dir, "replay").path.unlink(missing_ok=True)
         kinds = run(settings, "replay", context, part="replay")
         sent = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items())) or "nothing new"
         say(f"{clean(name)}: {sent}")
