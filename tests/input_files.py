@@ -98,6 +98,14 @@ def web_tweet(number: int) -> dict[str, Any]:
     }
 
 
+def adaptive(number: int) -> dict[str, Any]:
+    """The same, of the website until 2023."""
+    whole = web_tweet(number)
+    user = {"id_str": "42", "screen_name": "made_up", "name": "Made Up"}
+    data = {"id": FIRST_ID + number, "type": "adaptive", "legacy": whole["legacy"], "user": user}
+    return {"source_platform": "twitter.com", "item_id": FIRST_ID + number, "data": data}
+
+
 def zeeschuimer(number: int, platform: str = "twitter.com") -> dict[str, Any]:
     meta = {"nav_index": "1:1:1", "item_id": IDS[number], "timestamp_collected": TIME_MS, "source_platform": platform}
     return meta | {"source_platform_url": "https://x.com/", "data": web_tweet(number)}
@@ -152,6 +160,14 @@ _EXPORT_JS = b"window.YTD.tweets.part0 = " + dumped(_EXPORT, indent=2).encode()
 _LIMIT = b'{"limit":{"track":7,"timestamp_ms":"1794999600000"}}\n'
 _DELETE = b'{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms":"1794999600000"}}\n'
 _GNIP = {"id": f"tag:search.twitter.com,2005:{IDS[0]}", "objectType": "activity", "verb": "post", "body": "text"}
+
+_SNSCRAPE = {
+    "_type": "snscrape.modules.twitter.Tweet",
+    "id": FIRST_ID,
+    "rawContent": "a text",
+    "user": {"username": "x"},
+}
+_TWINT = {"id": FIRST_ID, "created_at": "2021-01-01 12:00:00 UTC", "tweet": "a text", "username": "made_up"}
 
 
 def _read() -> list[Sample]:
@@ -234,6 +250,7 @@ def _read() -> list[Sample]:
             "4cat-x.ndjson",
             lines([web_tweet(number) | {"__import_meta": {}} for number in range(COUNT)]),
         ),
+        Sample(web, "Zeeschuimer's items of the older website", "adaptive.ndjson", lines(each(adaptive))),
         Sample(web, "account export, `data/tweets.js`", "tweets.js", _EXPORT_JS),
         Sample(
             web,
@@ -343,6 +360,10 @@ def _rejected() -> list[Sample]:
             "an Office document",
         ),
         Sample(other, "Gnip activities", "gnip.json", lines([_GNIP]), "Gnip"),
+        Sample(other, "snscrape", "snscrape.jsonl", lines([_SNSCRAPE]), "jq -r .id"),
+        Sample(other, "Twint's JSON", "twint.json", lines([_TWINT]), "jq -r .id"),
+        Sample(other, "Reddit's posts", "reddit.json", lines([{"id": "x", "subreddit": "x", "title": "x"}]), "Reddit"),
+        Sample(other, "CSV in UTF-16 without a mark", "excel.txt", "id,text\n1,x\n".encode("utf-16-le"), "UTF-16LE"),
         Sample(other, "user profiles", "users.jsonl", lines([user_v2()]), "user profiles"),
         Sample(
             other, "counts of API v2", "counts.json", lines([{"data": [{"start": ISO, "tweet_count": 3}]}]), "counts"

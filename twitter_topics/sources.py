@@ -31,7 +31,7 @@ _ALL = (
     SourceInfo("synthetic", "tweets made up from a seed, to try things out", "nothing"),
     SourceInfo(
         "replay",
-        "a file, a folder, an S3 prefix, or the archive",
+        "files of tweets in many formats, an S3 prefix, or the archive",
         "nothing",
         needs=("PRODUCER_REPLAY_FILE",),
         settings=("S3_", "ARCHIVE_"),

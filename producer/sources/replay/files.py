@@ -44,8 +44,9 @@ def local_files(setting: str, context: Context, *, strict: bool = False) -> Repl
 def _names(folder: Path, left_out: LeftOut) -> Iterator[str]:
     for parent, _, files in os.walk(folder, onerror=_raise_unreadable):
         for file in files:
-            name = Path(parent, file).relative_to(folder).as_posix()
-            if why := set_aside(name):
+            path = Path(parent, file)
+            name = path.relative_to(folder).as_posix()
+            if why := set_aside(name) or ("" if path.is_file() else "not a regular file"):
                 left_out.add(name, why)
             else:
                 yield name

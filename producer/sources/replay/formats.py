@@ -70,8 +70,8 @@ _MAGIC = (
 )
 _MAGICS = tuple((re.compile(pattern, re.DOTALL), Format(name, None, advice)) for pattern, name, advice in _MAGIC)
 _WIDE = re.compile(
-    rb"(?P<le32>\xff\xfe\0\0|[\[{]\0\0\0)|(?P<be32>\0\0\xfe\xff|\0\0\0[\[{])"
-    rb"|(?P<le16>\xff\xfe|[\[{\"\d]\0[^\0]\0)|(?P<be16>\xfe\xff|\0[\[{\"\d]\0[^\0])"
+    rb"(?P<le32>\xff\xfe\0\0|[\t-~]\0\0\0[\t-~]\0\0\0)|(?P<be32>\0\0\xfe\xff|\0\0\0[\t-~]\0\0\0[\t-~])"
+    rb"|(?P<le16>\xff\xfe|[\t-~]\0[\t-~]\0)|(?P<be16>\xfe\xff|\0[\t-~]\0[\t-~])"
 )
 _EXPORT = re.compile(rb"\s*window\.YTD\.(\w+)\.part\d+\s*=", re.ASCII)
 _TWEET_PARTS = (b"tweets", b"tweet", b"community_tweet")
@@ -80,6 +80,8 @@ _ADVICE = {
     IDS: f"it has no whole tweets; hydrate them first: {HYDRATE}",
     "Gnip activities": "ask Gnip for the format `original`, or hydrate the ids: "
     f"`jq -r '.id | split(\":\")[-1]' FILE > ids.txt` and {HYDRATE}",
+    "tweets of snscrape": f"it has no whole tweets; hydrate the ids: `jq -r .id FILE > ids.txt` and {HYDRATE}",
+    "tweets of Twint": f"it has no whole tweets; hydrate the ids: `jq -r .id FILE > ids.txt` and {HYDRATE}",
     "user profiles": "it has no tweets; `twarc2 timelines FILE tweets.jsonl` fetches them",
     "counts or users of API v2": "it has no tweets; search with `twarc2 search` instead",
     "Mastodon posts": "follow the server with PRODUCER_SOURCE=mastodon",

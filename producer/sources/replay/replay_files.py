@@ -35,7 +35,7 @@ LOOK_FILES, LOOK_OBJECTS = 300, 20
 LOOK_BYTES = 64 * 1024 * 1024
 """Of a larger archive, members are looked at only up to the first that is read."""
 
-_PACKED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip", ".tar")
+_PACKED = (".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".zip", ".tar")
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _BREATH = 20_000
 """Records skipped before control is handed back."""

@@ -90,6 +90,10 @@ def _object_shape(body: Object, depth: int) -> Shape | None:
 def _v1_shape(body: Object) -> Shape | None:
     if body.get("objectType") == "activity" or {"verb", "actor", "object"} <= body.keys():
         return Shape("Gnip activities")
+    if as_text(body.get("_type")).startswith("snscrape") or {"rawContent", "user"} <= body.keys():
+        return Shape("tweets of snscrape")
+    if isinstance(body.get("tweet"), str) and "username" in body:
+        return Shape("tweets of Twint")
     has_text = any(isinstance(body.get(name), str) for name in ("text", "full_text"))
     if _STREAM_MESSAGES & body.keys() or (
         has_text and (tweet_identity(body) or body.get("id") or "created_at" in body)
@@ -101,6 +105,8 @@ def _v1_shape(body: Object) -> Shape | None:
         return Shape("Mastodon posts")
     if ("did" in body and "commit" in body) or as_text(body.get("uri")).startswith("at://"):
         return Shape("Bluesky posts")
+    if "subreddit" in body:
+        return Shape("Reddit posts")
     return None
 
 

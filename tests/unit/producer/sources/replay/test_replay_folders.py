@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import logging
+import os
 import random
 import tarfile
 from pathlib import Path
@@ -202,6 +203,14 @@ def test_a_failing_disk_is_retryable(folder: Path) -> None:
     with pytest.raises(RetryableError, match=r"day-11.jsonl cannot be read: Input/output error"):
         got.extend(event for event in source.events() if event is not None)
     assert keys(got) == list(range(1, 11))
+
+
+def test_pipes_and_dangling_links_are_set_aside(folder: Path) -> None:
+    os.mkfifo(folder / "day-1" / "pipe.json")
+    (folder / "day-1" / "link.json").symlink_to(folder / "nowhere")
+    source = opened(folder)
+    assert keys(sent(source)) == list(range(1, 11))
+    assert "2 × not a regular file (" in source.check()
 
 
 def test_control_is_handed_back_while_lines_are_skipped(tmp_path: Path) -> None:
