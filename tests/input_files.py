@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
-import json
 import lzma
 import struct
-import tarfile
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import zstandard
 
-FIRST_ID = 1_990_000_000_000_000_301
-COUNT = 3
-IDS = [str(FIRST_ID + number) for number in range(COUNT)]
-CREATED = "Wed Nov 18 11:00:00 +0000 2026"
-ISO = "2026-11-18T11:00:00.000Z"
-TIME_MS = 1_794_999_600_000
+from tests.input_forms import (
+    COUNT,
+    FIRST_ID,
+    IDS,
+    ISO,
+    adaptive,
+    dumped,
+    each,
+    lines,
+    page_v2,
+    post_v2,
+    tarred,
+    tweet,
+    user_v2,
+    web_tweet,
+    zeeschuimer,
+    zipped,
+)
 
 
 @dataclass(frozen=True)
@@ -34,107 +41,6 @@ class Sample:
     content: bytes
     rejected: str = ""
     ids: tuple[str, ...] = tuple(IDS)
-
-
-def dumped(body: Any, **how: Any) -> str:
-    return json.dumps(body, **how)
-
-
-def tweet(number: int) -> dict[str, Any]:
-    """A tweet of v1.1."""
-    return {
-        "created_at": CREATED,
-        "id": FIRST_ID + number,
-        "id_str": IDS[number],
-        "text": f'café number {number} [{{]}} \\ " 😀 http://x.example/{number}',
-        "user": {"id_str": "42", "screen_name": "made_up", "followers_count": 3},
-        "entities": {"hashtags": [{"text": "trains", "indices": [0, 7]}], "urls": [], "user_mentions": []},
-        "lang": "en",
-        "timestamp_ms": str(TIME_MS + number),
-    }
-
-
-def user_v2() -> dict[str, Any]:
-    counts = {"followers_count": 3, "following_count": 2, "tweet_count": 1, "listed_count": 0}
-    return {"id": "42", "username": "made_up", "name": "Made Up", "created_at": ISO, "public_metrics": counts}
-
-
-def post_v2(number: int) -> dict[str, Any]:
-    """A post of API v2."""
-    return {
-        "id": IDS[number],
-        "text": f"post {number} about #trains",
-        "author_id": "42",
-        "created_at": ISO,
-        "lang": "en",
-        "edit_history_tweet_ids": [IDS[number]],
-        "public_metrics": {"retweet_count": 1, "reply_count": 0, "like_count": 2, "quote_count": 0},
-        "entities": {"hashtags": [{"start": 14, "end": 21, "tag": "trains"}]},
-    }
-
-
-def page_v2(numbers: range) -> dict[str, Any]:
-    posts = [post_v2(number) for number in numbers]
-    return {"data": posts, "includes": {"users": [user_v2()]}, "meta": {"result_count": len(posts)}}
-
-
-def web_tweet(number: int) -> dict[str, Any]:
-    """A tweet as X's website receives it."""
-    author = {"rest_id": "42", "core": {"screen_name": "made_up", "name": "Made Up"}, "legacy": {"followers_count": 3}}
-    legacy = {
-        "created_at": CREATED,
-        "id_str": IDS[number],
-        "full_text": f"from the website {number}",
-        "user_id_str": "42",
-        "entities": {"hashtags": [{"text": "trains"}], "urls": [], "user_mentions": []},
-        "lang": "en",
-    }
-    return {
-        "__typename": "Tweet",
-        "rest_id": IDS[number],
-        "core": {"user_results": {"result": author}},
-        "legacy": legacy,
-        "id": FIRST_ID + number,
-    }
-
-
-def adaptive(number: int) -> dict[str, Any]:
-    """The same, of the website until 2023."""
-    whole = web_tweet(number)
-    user = {"id_str": "42", "screen_name": "made_up", "name": "Made Up"}
-    data = {"id": FIRST_ID + number, "type": "adaptive", "legacy": whole["legacy"], "user": user}
-    return {"source_platform": "twitter.com", "item_id": FIRST_ID + number, "data": data}
-
-
-def zeeschuimer(number: int, platform: str = "twitter.com") -> dict[str, Any]:
-    meta = {"nav_index": "1:1:1", "item_id": IDS[number], "timestamp_collected": TIME_MS, "source_platform": platform}
-    return meta | {"source_platform_url": "https://x.com/", "data": web_tweet(number)}
-
-
-def each(make: Any) -> list[Any]:
-    return [make(number) for number in range(COUNT)]
-
-
-def lines(bodies: list[Any]) -> bytes:
-    return "".join(f"{dumped(body)}\n" for body in bodies).encode()
-
-
-def tarred(members: Mapping[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return packed.getvalue()
-
-
-def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return packed.getvalue()
 
 
 def encrypted_zip() -> bytes:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
-from tests.input_files import SAMPLES, TIME_MS, Sample
+from tests.input_files import SAMPLES, Sample
+from tests.input_forms import TIME_MS
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import PROJECT, Settings
 

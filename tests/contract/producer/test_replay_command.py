@@ -15,7 +15,7 @@ import pytest
 
 from producer.position import PositionFile
 from tests.contract.kafka_records import PATIENCE_S, own_topics, read_topic
-from tests.input_files import page_v2, tarred, tweet, zipped
+from tests.input_forms import page_v2, tarred, tweet, zipped
 from tests.waiting import until
 from twitter_topics.errors import EXIT_CONFIGURATION
 from twitter_topics.testing.broker import Broker

@@ -22,7 +22,8 @@ from producer.sources.replay.compression import MAX_PIECE_BYTES, inflated
 from producer.sources.replay.containers import texts
 from producer.sources.replay.material import DamagedError
 from producer.sources.replay.values import values
-from tests.input_files import IDS, V1, lines, tarred, tweet, zipped
+from tests.input_files import V1
+from tests.input_forms import IDS, lines, tarred, tweet, zipped
 from tests.unit.producer.sources.replay.test_replay import after, opened, sent
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.gap import Gap

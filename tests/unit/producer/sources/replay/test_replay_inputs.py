@@ -20,7 +20,8 @@ from producer.sources.replay.lines import Line
 from producer.sources.replay.material import TruncatedError
 from producer.sources.replay.records import read_all
 from producer.sources.replay.values import values
-from tests.input_files import COUNT, IDS, SAMPLES, TIME_MS, Sample, lines, page_v2, tarred, tweet, zipped
+from tests.input_files import SAMPLES, Sample
+from tests.input_forms import COUNT, IDS, TIME_MS, lines, page_v2, tarred, tweet, zipped
 from tests.inputs_page import PAGE, page
 from tests.unit.producer.sources.replay.test_replay import after, opened, sent
 from twitter_topics.errors import ConfigurationError
