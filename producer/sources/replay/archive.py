@@ -34,6 +34,8 @@ POLL_S = 0.5
 _HOUR = timedelta(hours=1)
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _COLUMNS = ("tweet_id", "event_time", "payload", "kafka_partition", "kafka_offset", "kafka_timestamp")
+_EVENT = "event"
+"""Only in younger archives. In older ones every record is a post."""
 
 _KEY = ("kafka_partition", "kafka_offset")
 _NUMBERS = frozenset({"event_time", "kafka_partition", "kafka_offset", "kafka_timestamp"})
@@ -80,7 +82,8 @@ _WHOLE = [_Piece(_LAST, 0, _LAST, "")]
 
 
 class ArchivedTweets:
-    """`Material` of the archive: payloads as received, ordered by (event hour, Kafka partition, offset).
+    """`Material` of the archive: payloads as received, edits as edits, in the order of (event hour, Kafka
+    partition, offset).
 
     Rejected and redacted tweets are left out. The rows come from the snapshot at the first start, so tweets that the
     replay itself adds to the archive are not replayed again. Once that snapshot has expired, the newest is used,
@@ -135,7 +138,9 @@ class ArchivedTweets:
                 pieces = _pieces(keys)
             for piece in pieces:
                 if (hour, piece.partition, piece.last) >= after[:3]:
-                    rows = yield from self._tried(partial(self._read, hour, start.origin, _COLUMNS, piece.condition))
+                    rows = yield from self._tried(
+                        partial(self._read, hour, start.origin, (*_COLUMNS, _EVENT), piece.condition)
+                    )
                     yield from _records(hour, rows, after)
 
     def bytes_after(self, start: SourcePosition) -> int:  # noqa: ARG002 - rows are read by columns
@@ -191,9 +196,10 @@ class ArchivedTweets:
         for _ in range(2):
             table, snapshot_id, asked = self._view(origin)
             within = f"event_time >= '{_text(hour)}' AND event_time < '{_text(hour + _HOUR)}' AND {asked}{further}"
-            scan = table.scan(within, columns, snapshot_id=snapshot_id)
+            scan = table.scan(within, snapshot_id=snapshot_id)
+            known = tuple(name for name in columns if name != _EVENT or name in scan.projection().column_names)
             try:
-                return _columns(scan.to_arrow_batch_reader(), columns)
+                return _columns(scan.select(*known).to_arrow_batch_reader(), known)
             except FileNotFoundError as error:
                 missing = error  # the snapshot may have expired since the table was loaded: retry
             except OSError as error:
@@ -261,13 +267,15 @@ def _columns(batches: Iterable[Any], names: tuple[str, ...]) -> _Rows:
 def _records(hour: datetime, rows: _Rows, after: _RowPosition) -> Iterator[ReplayRecord]:
     """Yield the records of an hour after a position, in order."""
     order = np.lexsort((rows["kafka_timestamp"], rows["kafka_offset"], rows["kafka_partition"]))
-    text = _text(hour)
+    text, events = _text(hour), rows.get(_EVENT)
     for begin in range(0, len(order), _AT_ONCE):
         some = order[begin : begin + _AT_ONCE]
-        for tweet_id, micros, payload, *at in zip(*(rows[name][some].tolist() for name in _COLUMNS), strict=True):
+        kinds = repeat(None, len(some)) if events is None else events[some].tolist()
+        read = zip(kinds, *(rows[name][some].tolist() for name in _COLUMNS), strict=True)
+        for kind, tweet_id, micros, payload, *at in read:
             if payload is not None and (hour, *at) > after:
                 cursor = f"{text}\t{at[0]}\t{at[1]}\t{at[2]}"
-                yield ReplayRecord(payload, cursor, tweet_id, micros // 1000)
+                yield ReplayRecord(payload, cursor, tweet_id, micros // 1000, kind="edit" if kind == "edit" else "post")
 
 
 def _hour(name: str, text: str) -> datetime | None:

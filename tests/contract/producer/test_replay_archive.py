@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.types import StringType
 
 from producer.position import SourcePosition
 from producer.source import Context
 from producer.sources.replay import ReplaySource
-from tests.contract.archive_table import SCHEMA, make_table
+from tests.contract.archive_table import make_table
 from tests.contract.producer.test_replay_sources import NOW, after, keys, ms, sent
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, IntegrityError
@@ -43,6 +44,7 @@ class Row(NamedTuple):
     offset: int = 0
     stamp: datetime = NOW - 10 * HOUR
     reason: str | None = None
+    event: str = "post"
 
 
 class Archive:
@@ -72,11 +74,12 @@ class Archive:
             "kafka_partition": [row.partition for row in rows],
             "kafka_offset": [row.offset for row in rows],
             "kafka_timestamp": [row.stamp for row in rows],
+            "event": [row.event for row in rows],
         }
         path = f"{self.table.location()}/data/{uuid.uuid4()}.parquet"
-        schema = pa.schema([field.remove_metadata() for field in SCHEMA.as_arrow()])
+        schema = pa.schema([field.remove_metadata() for field in self.table.schema().as_arrow()])
         with self.table.io.new_output(path).create() as file:
-            pq.write_table(pa.table(columns, schema=schema), file)
+            pq.write_table(pa.table({name: columns[name] for name in schema.names}, schema=schema), file)
         return path
 
     def opened(
@@ -139,6 +142,14 @@ def test_tweets_of_the_archive_in_order_and_resumed_anywhere(archive: Archive) -
     assert source.check() == "replays the archive: at most 11 tweets of 4 hours from 2026-11-02T12:00:00+00:00"
     for done in range(1, len(whole) + 1):
         assert sent(archive.opened(after(source, whole[:done]))) == whole[done:]
+
+
+def test_an_edit_is_replayed_as_an_edit_also_from_a_table_that_once_had_no_such_column(archive: Archive) -> None:
+    archive.append([Row(1, AT)])
+    with archive.table.update_schema() as change:
+        change.add_column("event", StringType())
+    archive.append([Row(1, AT + MINUTE, offset=1, event="edit"), Row(2, AT, offset=2)])
+    assert [(int(event.key), event.kind) for event in sent(archive.opened())] == [(1, "post"), (1, "edit"), (2, "post")]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
