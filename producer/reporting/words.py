@@ -101,3 +101,8 @@ def size_text(count: int) -> str:
     while value >= _KIBI and len(units) > 1:
         value, units = value / _KIBI, units[1:]
     return f"{value:,.0f} B" if units[0] == "B" else f"{value:,.1f} {units[0]}"
+
+
+def printable(text: str) -> str:
+    """Return the text with `?` for what a terminal or a log cannot show: names of files may have any bytes."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -18,8 +18,6 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib.machinery import PathFinder
 
-from twitter_topics.settings import inherited
-
 MODULES = "TWITTER_TOPICS_WORKER_MODULES"
 """Environment variable with the names of these modules, comma-separated."""
 
@@ -35,9 +33,11 @@ def without_archives(path: Sequence[str]) -> list[str]:
     return folders if found else list(path)
 
 
-def _import_modules(names: str) -> None:
+def _import_modules() -> None:
+    from twitter_topics.settings import inherited  # once the archives are off the path: the jar has a folder `org`
+
     with redirect_stdout(sys.stderr):  # Spark reads the daemon's port from its stdout
-        for name in filter(None, names.split(",")):
+        for name in filter(None, inherited([MODULES]).get(MODULES, "").split(",")):
             importlib.import_module(name)
     gc.freeze()  # a collection in a worker would copy the pages it shares
     gc.set_threshold(YOUNG_OBJECTS, 20, 100)
@@ -46,5 +46,5 @@ def _import_modules(names: str) -> None:
 if __name__ == "__main__":
     sys.path[:] = without_archives(sys.path)
     sys.path_importer_cache.clear()
-    _import_modules(inherited([MODULES]).get(MODULES, ""))
+    _import_modules()
     runpy.run_module("pyspark.daemon", run_name="__main__")

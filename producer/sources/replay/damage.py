@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
+from producer.reporting.words import printable
 from producer.source import Event
 from twitter_topics.records.gap import Gap
 
@@ -25,6 +26,7 @@ class Gaps:
 
     def open(self, damage: str) -> None:
         """Note damage."""
+        damage = printable(damage)
         _log.error("%s: what follows in it is left out", damage)
         self.opened.append(damage)
 
@@ -32,7 +34,6 @@ class Gaps:
         """Yield the gaps that a tweet with this time ends, or the end of everything (None)."""
         known = [one + self._shift_ms for one in (self.last_ms, time_ms) if one is not None] or [self._now_ms()]
         for damage in self.opened:
-            cause = "".join(c if c.isprintable() else "?" for c in f"damaged: {damage}")
-            gap = Gap(self._source, min(known), max(known), cause, 0)
+            gap = Gap(self._source, min(known), max(known), f"damaged: {damage}", 0)
             yield Event("gap", gap.key(), gap.value(), gap.from_ms)
         self.opened.clear()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from producer.reporting.words import printable
+
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp", "~")
 _SHOWN = 3
 
@@ -24,10 +26,11 @@ class LeftOut:
         self._counts: Counter[str] = Counter(others._counts if others else {})
 
     def add(self, name: str, why: str) -> None:
+        why = printable(why)
         names = self._names.setdefault(why, [])
         self._counts[why] += 1
         if len(names) < _SHOWN:
-            names.append(name)
+            names.append(printable(name))
 
     @property
     def only(self) -> str:
