@@ -13,6 +13,8 @@ TwitterTopicsError
 ├── WedgedError            a query makes no progress, even after a restart: end the process, so that it starts again
 ├── ConflictError          another writer was faster: read the new state and decide again
 ├── IntegrityError         data read differs from data written: keep the last good state and report
+│   └── DamagedError       a part of a file cannot be read: note a gap and go on
+│       └── TruncatedError it ends too early
 ├── NotReady               something a query needs does not exist yet: wait, nothing is wrong
 ├── TooFewTweetsError      too few tweets for a training: try later (exit code 75)
 ├── TooLargeError          a frame is larger than allowed: reject it

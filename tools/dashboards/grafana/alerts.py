@@ -19,7 +19,8 @@ from twitter_topics.records import measurements as m
 
 LIMITS = WatchLimits()
 MAX_LAG = 20_000
-"""One full batch of the classifier, as SPEED_MAX_TWEETS_PER_BATCH by default."""
+"""Fewer than a full batch of the classifier. The rule takes the least of a period, so batches that come and go do not
+count."""
 
 FOLDER, GROUP, EVERY = "twitter-topics", "twitter-topics", "1m"
 _FROM_API = ("annotations", "condition", "data", "execErrState", "for", "labels", "noDataState", "title", "uid")
