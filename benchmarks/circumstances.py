@@ -41,6 +41,16 @@ def versions(confluent: str | None) -> dict[str, str]:
     return found
 
 
+def measured(result: dict[str, Any]) -> str:
+    """Return when, where and with what something was measured, as a sentence."""
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(result["versions"].items()))
+    return (
+        f"Measured on {result['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']:.0f} GiB of memory, {machine['system']}; {versions}."
+    )
+
+
 def python_with_confluent(folder: Path) -> str | None:
     """Return the Python of a temporary environment with confluent-kafka; None if it cannot be installed."""
     environment = folder / "venv"

@@ -9,7 +9,6 @@ benchmarks/results/producer.json, and docs/benchmarks.md from it.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import random
@@ -273,12 +272,11 @@ def child(arguments: list[str]) -> None:
     """`--child WAY ADDRESS NUMBER SIZE_OR_RATE`: measure and print one JSON object."""
     import logging
 
-    from producer.__main__ import YOUNG_OBJECTS
+    from twitter_topics.backends.garbage import collect_seldom
 
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     way, address, number, other = arguments
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
+    collect_seldom()
     measure_way = {"ours": ours, "kafka-python": kafka_python, "latency": latency, "outage": outage}[way]
     print(json.dumps(measure_way(address, int(number), int(other))))
 

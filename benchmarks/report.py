@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.circumstances import measured
 from benchmarks.speed.chapter import speed_chapter
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -48,7 +49,7 @@ def _sentiment_chapter(result: dict[str, Any]) -> list[str]:
     differences = result["differences"].values()
     return [
         "## Sentiment",
-        *circumstances(result),
+        measured(result),
         "",
         f"{sum(kind['both'] for kind in differences)} numbers of {sum(kind['texts'] for kind in differences):,} texts "
         "differ from those of the libraries.",
@@ -62,21 +63,11 @@ def _sentiment_chapter(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def circumstances(result: dict[str, Any]) -> list[str]:
-    """Return when, where and with what something was measured."""
-    machine = result["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(result["versions"].items()))
-    return [
-        f"Measured on {result['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']:.0f} GiB of memory, {machine['system']}; {versions}.",
-    ]
-
-
 def _producer_chapter(result: dict[str, Any]) -> list[str]:
     options, load = result["options"], result["load"]
     lines = [
         "## Producer",
-        *circumstances(result),
+        measured(result),
         "",
         f"Load of the machine, broker and clients included: {load['begin']:.1f} at the start, {load['end']:.1f} at "
         "the end. If it exceeds the number of cores, only the ratios are meaningful.",

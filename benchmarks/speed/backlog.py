@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from benchmarks.speed.cpu import used
+
 if TYPE_CHECKING:
     from benchmarks.speed.running import BenchStack
     from benchmarks.speed.tweets import Tweets
@@ -25,18 +27,17 @@ def backlog(stack: BenchStack, tweets: Tweets, number: int, hours: float, ago_ho
     before, held, load = stack.cpu(), stack.produced(), os.getloadavg()[0]
     began = time.monotonic()
     producer = stack.replay(file)
-    used = 0.0
+    producers = 0.0
     while producer.poll() is None:
         times = psutil.Process(producer.pid).cpu_times()
-        used = times.user + times.system
+        producers = times.user + times.system
         time.sleep(0.2)
     if producer.returncode:
         raise SystemExit(f"the producer ended with {producer.returncode}")
     sent = time.monotonic() - began
     seconds = stack.wait_for(held + number, began)
-    after = stack.cpu()
-    cost = {name: (after[name] - before.get(name, 0)) / number * 1e6 for name in sorted(after)}
-    cost["producer"] = used / number * 1e6
+    cost = {name: share / number * 1e6 for name, share in used(before, stack.cpu()).items()}
+    cost["producer"] = producers / number * 1e6
     return {
         "tweets": number,
         "hours": hours,

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.circumstances import measured
+
 
 def speed_chapter(result: dict[str, Any]) -> list[str]:
     """Return its lines of Markdown."""
-    machine, versions = result["machine"], result["versions"]
     idle = " and an idle Airflow" if result["airflow"] else ""
-    changed = f"; with {', '.join(result['settings'])}" if result["settings"] else ""
+    changed = f" Settings: {', '.join(result['settings'])}." if result["settings"] else ""
     lines = [
         "## The whole stack",
-        f"Measured on {result['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']:.0f} GiB of memory, {machine['system']}; Python {versions['Python']}, Kafka "
-        f"{versions['Kafka']}{changed}. Producer, Kafka, archive on S3, Elasticsearch, counts in SQL and "
-        f"InfluxDB{idle} share the cores. Tweets: {result['tweets']}.",
+        f"{measured(result)} Producer, Kafka, archive on S3, Elasticsearch, counts in SQL and InfluxDB{idle} share the "
+        f"cores. Tweets: {result['tweets']}.{changed}",
     ]
     for number, run in enumerate(result["backlog"], 1):
         lines += ["", *_backlog(run, f" {number}" if len(result["backlog"]) > 1 else "")]

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 
 import psutil
 
-Cpu = dict[str, float]
-"""CPU seconds by kind of process."""
+from twitter_topics.local.memory import resident_bytes
 
-_CHILDREN = ("classify-tweets", "aggregate-topics")
+_SPARK_APPS = ("classify-tweets", "aggregate-topics")
 
 
-def processes(roots: dict[str, int]) -> list[tuple[str, psutil.Process]]:
+def cpu_seconds(roots: dict[str, int]) -> dict[str, float]:
+    """Return the CPU seconds of the services so far, by kind of process, with those of children that have ended."""
+    total: defaultdict[str, float] = defaultdict(float)
+    for kind, process in _processes(roots):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total[kind] += times.user + times.system + times.children_user + times.children_system
+    return dict(sorted(total.items()))
+
+
+def used(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """Return what was used between two results of `cpu_seconds`."""
+    return {kind: seconds - before.get(kind, 0.0) for kind, seconds in after.items()}
+
+
+def memory_mb(roots: dict[str, int]) -> dict[str, float]:
+    """Return the memory by kind of process: of a page that n processes share, each has 1/n."""
+    total: defaultdict[str, float] = defaultdict(float)
+    for kind, process in _processes(roots):
+        total[kind] += resident_bytes([process.pid]) / 2**20
+    return dict(total)
+
+
+def _processes(roots: dict[str, int]) -> list[tuple[str, psutil.Process]]:
     """Return every process of the services (name to pid), with its kind."""
     found = []
     for service, pid in roots.items():
@@ -25,31 +49,8 @@ def processes(roots: dict[str, int]) -> list[tuple[str, psutil.Process]]:
     return found
 
 
-def cpu_seconds(roots: dict[str, int]) -> Cpu:
-    """Return the CPU seconds of the services so far, with those of children that have ended."""
-    total: Counter[str] = Counter()
-    for kind, process in processes(roots):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total[kind] += times.user + times.system + times.children_user + times.children_system
-    return dict(total)
-
-
-def memory_mb(roots: dict[str, int]) -> dict[str, float]:
-    """Return the memory by kind of process: of a page that n processes share, each has 1/n (Linux's PSS)."""
-    total: Counter[str] = Counter()
-    for kind, process in processes(roots):
-        try:
-            total[kind] += process.memory_full_info().pss / 2**20
-        except psutil.NoSuchProcess:
-            continue
-    return dict(total)
-
-
 def _kind(service: str, root: psutil.Process, process: psutil.Process) -> str:
-    if service not in _CHILDREN or process == root:
+    if service not in _SPARK_APPS or process == root:
         return service
     try:
         return f"{service}: {'JVM' if process.name() == 'java' else 'Python workers'}"

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.speed.cpu import used
 from twitter_topics.backends.kafka_offsets import open_consumer, topic_ranges
 
 if TYPE_CHECKING:
@@ -28,17 +29,17 @@ def latency(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> dic
     for watcher in watchers:
         watcher.start()
     producer = stack.replay(file, speed="1")
-    cpu, began = stack.cpu(), time.monotonic()
+    before_cpu, began = stack.cpu(), time.monotonic()
     if producer.wait():
         raise SystemExit(f"the producer ended with {producer.returncode}")
-    after, took = stack.cpu(), time.monotonic() - began
+    shares, took = used(before_cpu, stack.cpu()), time.monotonic() - began
     for watcher in watchers:
         watcher.wait_for(number)
     stop.set()
     for watcher in watchers:
         watcher.join()
     sent = sorted(_sent(stack, before))
-    shares = {name: round((after[name] - cpu.get(name, 0)) / took * 100, 1) for name in sorted(after)}
+    shares = {name: round(share / took * 100, 1) for name, share in shares.items()}
     found = {"rate": rate, "tweets": number, "percent_of_a_core": shares, "cpu_total": round(sum(shares.values()), 1)}
     for name, watcher in zip(("searchable", "rolling"), watchers, strict=True):
         waited = watcher.waited(sent)[int(number * _WARM_SHARE) :]

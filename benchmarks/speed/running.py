@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -22,10 +21,9 @@ from twitter_topics.errors import RetryableError
 from twitter_topics.local.stack import Stack
 from twitter_topics.search.store import elasticsearch_client
 from twitter_topics.settings import Settings
+from twitter_topics.testing.models import register_model
 from twitter_topics.testing.services import stack_variables
-from twitter_topics.topic_models.registry.files import GOLDEN
-from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
-from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.scoring.text import content_words
 from twitter_topics.topic_models.training.corpus import build_corpus
 from twitter_topics.topic_models.training.labels import topic_labels
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from twitter_topics.local.services import Service
 
 K = 20
+GOLDEN_TEXTS = 20
 
 
 class Reached(NamedTuple):
@@ -61,7 +60,6 @@ class BenchStack:
     def __init__(self, folder: Path, extra: dict[str, str]) -> None:
         self.folder = folder
         self._stack = _OwnProducers(Settings(stack_variables(folder / "stack") | extra), print)
-        self._sent = 0
 
     @contextmanager
     def running(self, texts: Sequence[str], *, airflow: bool) -> Iterator[BenchStack]:
@@ -82,11 +80,8 @@ class BenchStack:
         corpus = build_corpus(pa.array([content_words(text) for text in texts], pa.list_(pa.string())))
         model = GsdmmTrainer().fit(corpus, k=K, iterations=20, seed=1)
         model = model.with_identity(np.arange(model.k), topic_labels(model))
-        golden = {"texts": texts[:20], "theta": Scorer(model).score(list(texts[:20])).theta.tolist()}
         models, version = ModelStore(self.settings), "20260101T000000Z-bench"
-        models.put_files(version, {ARRAYS: model.to_bytes(), GOLDEN: json.dumps(golden).encode()})
-        topics = [{"topic_id": number, "label": label} for number, label in enumerate(model.labels)]
-        models.register(version, {"documents": len(texts), "metrics": {}, "topics": topics})
+        register_model(models, version, model, list(texts[:GOLDEN_TEXTS]))
         models.promote(version, None, "benchmark", "benchmark")
 
     def replay(self, file: Path, *, speed: str = "max") -> subprocess.Popen[bytes]:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from producer.sources.synthetic.stream import Stream
+from producer.sources.synthetic.themes import load_themes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,5 @@ class Tweets:
 
 
 def _made_up() -> Iterator[dict[str, Any]]:
-    from producer.sources.synthetic.themes import load_themes
-
     stream = Stream(1, 10.0, 1_793_491_200_000, load_themes())
     return (stream.tweet(index)[1] for index in range(500_000))

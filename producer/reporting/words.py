@@ -103,6 +103,6 @@ def size_text(count: int) -> str:
     return f"{value:,.0f} B" if units[0] == "B" else f"{value:,.1f} {units[0]}"
 
 
-def printable(text: str) -> str:
-    """Return the text with `?` for what a terminal or a log cannot show: names of files may have any bytes."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+def printable(text: str, instead: str = "?") -> str:
+    """Replace what a terminal or a log cannot show: names of files and foreign texts may have any characters."""
+    return "".join(character if character.isprintable() else instead for character in text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from spark_apps.job import end_soon, run_app
 from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.backends.query_keeper import QueryKeeper, Times
-from twitter_topics.backends.spark_session import build_session
+from twitter_topics.backends.spark_session import streaming_session
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import aggregator_query
 from twitter_topics.counts.publication import Publisher
@@ -35,13 +35,7 @@ def main(settings: Settings) -> None:
         max_rejected_share=settings.speed.max_dead_letter_share,
         full_batch=settings.speed.max_records_per_aggregation,
     )
-    spark = build_session(
-        settings,
-        "aggregate_topics",
-        driver_memory=settings.speed.driver_memory,
-        streaming=True,
-        worker_modules="twitter_topics.counts.processed_records",
-    )
+    spark = streaming_session(settings, "aggregate_topics", "twitter_topics.counts.processed_records")
     restorer = Restorer(spark, settings, state, aggregation)
     report = Reporter(settings.speed.health_dir, points.write_health)
     query = aggregator_query(spark, settings, aggregation, publisher, restorer)

@@ -14,7 +14,7 @@ from twitter_topics.archive.archiver import archiver_query
 from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.backends.lease import Lease
 from twitter_topics.backends.query_keeper import QueryKeeper, Times
-from twitter_topics.backends.spark_session import build_session
+from twitter_topics.backends.spark_session import streaming_session
 from twitter_topics.classification.classifier import classifier_query
 from twitter_topics.health.points import HealthPoints
 from twitter_topics.health.report import Reporter
@@ -27,13 +27,7 @@ def main(settings: Settings) -> None:
     """Build the archiver and the classifier and keep them running."""
     points = HealthPoints(settings.influx, timeout_s=SHORT_TIMEOUT_S)
     report = Reporter(settings.speed.health_dir, points.write_health)
-    spark = build_session(
-        settings,
-        "classify_tweets",
-        driver_memory=settings.speed.driver_memory,
-        streaming=True,
-        worker_modules="twitter_topics.classification.worker",
-    )
+    spark = streaming_session(settings, "classify_tweets", "twitter_topics.classification.worker")
     lease = Lease.of(settings, "classify-tweets")
     queries = [archiver_query(spark, settings, lease), classifier_query(spark, settings, lease)]
     try:

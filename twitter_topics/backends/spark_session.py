@@ -58,6 +58,17 @@ def build_session(
     return session
 
 
+def streaming_session(settings: Settings, app_name: str, worker_modules: str) -> SparkSession:
+    """Return the session of a streaming app; see `build_session`."""
+    return build_session(
+        settings,
+        app_name,
+        driver_memory=settings.speed.driver_memory,
+        streaming=True,
+        worker_modules=worker_modules,
+    )
+
+
 def jars(folder: Path) -> list[str]:
     """Return the absolute paths of the connector jars.
 

@@ -10,7 +10,6 @@ the lexicons, and so it has them in memory that it shares with the others.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import runpy
 import sys
@@ -18,12 +17,10 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib.machinery import PathFinder
 
+from twitter_topics.backends.garbage import collect_seldom
+
 MODULES = "TWITTER_TOPICS_WORKER_MODULES"
 """Environment variable with the names of these modules, comma-separated."""
-
-YOUNG_OBJECTS = 50_000
-"""Objects between two collections. A batch makes hundreds of thousands and no cycles: by default, Python spends a third
-of its time searching them."""
 
 
 def without_archives(path: Sequence[str]) -> list[str]:
@@ -39,8 +36,7 @@ def _import_modules() -> None:
     with redirect_stdout(sys.stderr):  # Spark reads the daemon's port from its stdout
         for name in filter(None, inherited([MODULES]).get(MODULES, "").split(",")):
             importlib.import_module(name)
-    gc.freeze()  # a collection in a worker would copy the pages it shares
-    gc.set_threshold(YOUNG_OBJECTS, 20, 100)
+    collect_seldom()
 
 
 if __name__ == "__main__":

@@ -40,8 +40,12 @@ def planted_model(
 def register_planted_model(store: ModelStore, version: str) -> None:
     """Register a version that knows WORDS, in two topics."""
     model = planted_model(WORDS, ("weather", "music"))
-    texts = ["storm and final train", "song, game, coffee", "storm game"]
+    register_model(store, version, model, ["storm and final train", "song, game, coffee", "storm game"])
+
+
+def register_model(store: ModelStore, version: str, model: TopicModel, texts: list[str]) -> None:
+    """Register a model, with the texts as its golden sample."""
     golden = json.dumps({"texts": texts, "theta": Scorer(model).score(texts).theta.tolist()})
     store.put_files(version, {ARRAYS: model.to_bytes(), GOLDEN: golden.encode()})
     topics = [{"topic_id": number, "label": label} for number, label in enumerate(model.labels)]
-    store.register(version, {"documents": 20, "metrics": {}, "topics": topics})
+    store.register(version, {"documents": int(model.documents.sum()), "metrics": {}, "topics": topics})

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.reporting.words import printable
 from producer.source import Event, EventKind
 from producer.sources.x_v2.compliance import compliance_event, is_compliance
 from producer.sources.x_v2.fields import Object, as_count, as_list, as_object, as_text, first, objects
@@ -305,4 +306,4 @@ def unreadable(line: bytes, reason: str) -> Event:
 
 def _plain(text: str) -> str:
     """Return the text for a log: one short line without terminal control characters."""
-    return "".join(c if c.isprintable() else " " for c in text[:_REASON_CHARACTERS]).strip()
+    return printable(text[:_REASON_CHARACTERS], " ").strip()

@@ -32,14 +32,6 @@ LATE_S = 90
 """A broker outage is noticed when a delivery times out; reconnects are at most ten seconds apart."""
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("broker"))
-    broker.start()
-    yield broker
-    broker.stop()
-
-
 class Runs:
     """Runs the producer on the live source of numbers, in its own folder and topics."""
 

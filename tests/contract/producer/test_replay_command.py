@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,14 +25,6 @@ pytestmark = pytest.mark.contract
 COUNT = 60_000
 PARTS = 6
 COMMAND = [sys.executable, "-m", "twitter_topics.cli.main", "replay"]
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("broker"))
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 def tweets(begin: int, end: int) -> list[dict[str, object]]:

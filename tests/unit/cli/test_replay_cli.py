@@ -7,7 +7,6 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,7 +28,7 @@ def _somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("LOCAL_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("PRODUCER_STATE_DIR", str(tmp_path / "producer"))
     monkeypatch.setattr("twitter_topics.logs.configure_logging", lambda: None)
-    monkeypatch.setattr(program, "gc", SimpleNamespace(freeze=lambda: None, set_threshold=lambda *_: None))
+    monkeypatch.setattr(program, "collect_seldom", lambda: None)
     monkeypatch.setattr(logging.getLogger("kafka"), "level", logging.WARNING)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
