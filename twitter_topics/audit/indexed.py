@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ RECENT_ENDS = 24
 OLDER_ENDS = 100
 """Up to this many older hours with tweets, drawn at random: the whole hour, and one that overlaps it."""
 
+COUNTED_WITHIN_SECONDS = 15
+"""By then a live tweet that is searchable is counted: three intervals of the aggregator."""
+
 _TRIES = 5
 
 Topics = Mapping[tuple[int, str], int]
@@ -30,6 +34,11 @@ class HourDifference(NamedTuple):
     topic_id: int | None
     counted: int
     indexed: int
+
+    @property
+    def is_surplus(self) -> bool:
+        """Whether there are more documents than counted tweets."""
+        return self.topic_id is None and self.indexed > self.counted
 
     @property
     def text(self) -> str:
@@ -57,12 +66,20 @@ ReadDocuments = Callable[[Sequence[int]], Mapping[int, Topics]]
 """Returns the documents of the hours that end at some times (Unix ms)."""
 
 
-def compare_index(state: CountedTopics, documents: ReadDocuments, *, oldest_ms: int, seed: int = 0) -> IndexComparison:
+def compare_index(
+    state: CountedTopics,
+    documents: ReadDocuments,
+    *,
+    oldest_ms: int,
+    seed: int = 0,
+    pause: Callable[[float], None] = time.sleep,
+) -> IndexComparison:
     """Compare a sample of hours.
 
     Tweets are indexed before they are counted, so more documents than counts may be in flight, and more counts than
-    documents never are. Counts and documents may name different models, because counts that were lost are counted again
-    with the present one: topics are compared where both name the same models.
+    documents never are. Those in flight get `COUNTED_WITHIN_SECONDS` to be counted. Counts and documents may name
+    different models, because counts that were lost are counted again with the present one: topics are compared where
+    both name the same models.
 
     Args:
         documents: reads the index.
@@ -79,7 +96,7 @@ def compare_index(state: CountedTopics, documents: ReadDocuments, *, oldest_ms: 
         now = state.position()
         if now is not None and now.revision == position.revision:
             different = [one for end in ends for one in _differences(end, counted[end], found.get(end, {}))]
-            return IndexComparison(len(ends), tuple(different))
+            return IndexComparison(len(ends), _uncounted(state, different, pause))
     return IndexComparison()
 
 
@@ -133,6 +150,23 @@ def _differences(end: int, counted: Topics, indexed: Topics) -> list[HourDiffere
         return []
     pairs = [(key, counted.get(key, 0), indexed.get(key, 0)) for key in sorted(counted.keys() | indexed.keys())]
     return [HourDifference(end, key[0], one, other) for key, one, other in pairs if one != other]
+
+
+def _uncounted(
+    state: CountedTopics, different: Sequence[HourDifference], pause: Callable[[float], None]
+) -> tuple[HourDifference, ...]:
+    """Return the differences that stay: without hours whose surplus of documents is counted a little later."""
+    left = list(different)
+    for _ in range(COUNTED_WITHIN_SECONDS):
+        if not any(one.is_surplus for one in left):
+            break
+        pause(1)
+        left = [one for one in left if not (one.is_surplus and _tweets(state, one.end_ms) >= one.indexed)]
+    return tuple(left)
+
+
+def _tweets(state: CountedTopics, end_ms: int) -> int:
+    return sum(state.topics(end_ms - WINDOW_MS, end_ms).values())
 
 
 def _by_model(topics: Topics) -> dict[str, int]:

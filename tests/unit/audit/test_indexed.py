@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.unit.audit.test_shown import position
-from twitter_topics.audit.indexed import HourDifference, IndexComparison, answer, compare_index, query
+from twitter_topics.audit.indexed import (
+    COUNTED_WITHIN_SECONDS,
+    HourDifference,
+    IndexComparison,
+    answer,
+    compare_index,
+    query,
+)
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS
 from twitter_topics.counts.position import Position
 
@@ -47,7 +54,7 @@ def compared(counted: list[Tweet], indexed: list[Tweet], revisions: list[int] | 
     def documents(ends: Sequence[int]) -> Mapping[int, Mapping[tuple[int, str], int]]:
         return {end: in_hour(indexed, end) for end in ends}
 
-    return compare_index(Counts(counted, revisions or [5]), documents, oldest_ms=OLDEST)
+    return compare_index(Counts(counted, revisions or [5]), documents, oldest_ms=OLDEST, pause=lambda _: None)
 
 
 def test_equal_hours_are_compared_the_last_two_hours_and_older_ones() -> None:
@@ -96,3 +103,20 @@ def test_the_question_and_the_answer_of_elasticsearch() -> None:
     buckets = {str(end): {"counted": new, "shown": old}}
     assert answer({"ends": {"buckets": buckets}}) == {end: {(3, "m1"): 10, (4, "m1"): 1}}
     assert HourDifference(end, 3, 8, 7).text == "topic 3, hour until 2026-09-21 14:13:30: counted 8, documents 7"
+
+
+def test_documents_that_are_counted_a_little_later_are_no_difference_and_others_stay() -> None:
+    counts, lost, pauses = Counts(made_up()[1:]), (NEWEST - 5 * WINDOW_MS, 0, "m1"), []
+    indexed = [*made_up(), lost]
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        counts.tweets = made_up()
+
+    def documents(ends: Sequence[int]) -> Mapping[int, Mapping[tuple[int, str], int]]:
+        return {end: in_hour(indexed, end) for end in ends}
+
+    found = compare_index(counts, documents, oldest_ms=OLDEST, pause=pause).different
+    assert found
+    assert all(one.end_ms - WINDOW_MS <= lost[0] < one.end_ms for one in found)
+    assert sum(pauses) == COUNTED_WITHIN_SECONDS
