@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.balance import balanced
 from tests.fakes.x_api import FakeX
 from tests.processes import COMMAND_LINE, Watch
 from tests.waiting import until
+from twitter_topics.archive.hours import last_closed
 from twitter_topics.audit.balance import Report
 from twitter_topics.backends.kafka_offsets import end_offsets
 from twitter_topics.counts.restoration import Scope
@@ -178,7 +180,7 @@ def test_a_promoted_model_takes_over_without_a_restart_and_without_a_gap(loop: L
 
 
 def test_hours_are_recounted_exactly_on_demand(loop: Loop) -> None:
-    end = int(time.time()) // 3600 * 3600
+    end = int(last_closed(datetime.now(UTC)).timestamp())
     conf = {"start": _iso(end - 6 * 3600), "end": _iso(end), "model": "champion"}
     loop.run_dag("topic_recount", conf)
     view = CountsView(loop.settings.influx)

@@ -55,7 +55,11 @@ def closed_hours(start: str | datetime, end: str | datetime, *, now: datetime) -
         raise ValueError(msg)
     limit = last_closed(now)
     if last > limit:
-        msg = f"not all hours before {last.isoformat()} have ended; the latest possible end is {limit.isoformat()}"
+        minutes = GRACE // timedelta(minutes=1)
+        msg = (
+            f"{last.isoformat()} is not closed yet: an hour can be counted {minutes} minutes after its end,"
+            f" and the latest possible end now is {limit.isoformat()}"
+        )
         raise ValueError(msg)
     return HourRange(first, last)
 
