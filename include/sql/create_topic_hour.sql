@@ -6,7 +6,8 @@ CREATE TABLE IF NOT EXISTS {catalog}.tweets.topic_hour (
     model_version string    NOT NULL,
     tweets        bigint    NOT NULL,
     mass          double    NOT NULL,
-    sentiment     double    NOT NULL
+    sentiment     double    NOT NULL,
+    scored        bigint
 )
 USING iceberg
 PARTITIONED BY (days(hour))

@@ -182,11 +182,22 @@ function sparkline(counts) {
   return picture;
 }
 
-function mood(sentiment) {
-  if (sentiment === null) return element("span", "mood", "–");
+function mood({ sentiment, scored, tweets }) {
+  if (sentiment === null) {
+    const none = element("span", "mood", "–");
+    none.title = tweets ? "no tweet in a language of SENTIMENT_LANGUAGES" : "no tweet in the last hour";
+    return none;
+  }
   const kind = sentiment >= 0.05 ? "mood good" : sentiment <= -0.05 ? "mood bad" : "mood";
   const sign = sentiment > 0 ? "+" : sentiment < 0 ? "−" : "";
-  return element("span", kind, sign + Math.abs(sentiment).toFixed(2));
+  const shown = element("span", kind, sign + Math.abs(sentiment).toFixed(2));
+  shown.title = `mean of ${whole(scored)} of ${whole(tweets)} tweets: those in a language of SENTIMENT_LANGUAGES`;
+  return shown;
+}
+
+// how many tweets a mean rests on, where it is not all of them
+function basis({ sentiment, scored, tweets }) {
+  return element("span", "basis", sentiment !== null && scored < tweets ? `n ${whole(scored)}` : "");
 }
 
 function topicRow(topic, counted) {
@@ -196,7 +207,7 @@ function topicRow(topic, counted) {
     element("td", "words", topic.top_words.slice(0, WORDS_SHOWN).join(", ")),
     element("td", "number", counted ? whole(topic.tweets) : "–"),
     element("td", "", sparkline(topic.history)),
-    element("td", "number", mood(topic.sentiment)),
+    element("td", "number", basis(topic), mood(topic)),
   );
   return row;
 }

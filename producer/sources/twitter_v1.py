@@ -23,7 +23,8 @@ from producer.status import Status
 from twitter_topics.backends.http_answers import Answer, probe, skew_sentence, user_agent
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.records.notice import Notice
-from twitter_topics.records.tweet import TWITTER, tweet_identity, tweet_time
+from twitter_topics.records.times import post_time
+from twitter_topics.records.tweet import TWITTER, tweet_identity
 from twitter_topics.settings import Settings, TwitterSettings
 
 BAD_CREDENTIALS = "the credentials were rejected: check TWITTER_CONSUMER_* and TWITTER_ACCESS_*"
@@ -230,7 +231,7 @@ def read_message(line: bytes, report: Callable[[str, Any], None] = lambda *_: No
         return unreadable(line, body)
     tweet_id = tweet_identity(body)
     if tweet_id is not None:
-        return Event("post", tweet_id.encode(), line, tweet_time(body))
+        return Event("post", tweet_id.encode(), line, post_time(body))
     try:
         return _read_other(line, body, report)
     except RecursionError:
@@ -255,7 +256,7 @@ def _delete(content: dict[str, Any]) -> Notice | None:
     status = content.get("status")
     if not isinstance(status, dict) or not (tweet_id := _id(status, "id")):
         return None
-    at_ms = tweet_time({"timestamp_ms": content.get("timestamp_ms")}) or 0
+    at_ms = post_time({"timestamp_ms": content.get("timestamp_ms")}) or 0
     return Notice("delete", TWITTER, tweet_id, _id(status, "user_id"), at_ms=at_ms, payload={"delete": content})
 
 

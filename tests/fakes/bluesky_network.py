@@ -57,9 +57,10 @@ class Network:
         """Add a post, with further fields of its record by name."""
         number = len(self.entries)
         words = " ".join(_WORDS[(number * 7 + i * i) % len(_WORDS)] for i in range(6))
+        written = datetime.fromtimestamp(self.next_us // 1_000_000, UTC)
         content = {
             "$type": POSTS,
-            "createdAt": "1999-01-01T00:00:00.000Z",
+            "createdAt": f"{written:%Y-%m-%dT%H:%M:%S}.000Z",
             "langs": ["en"],
             "text": f"{number} {words}" if text is None else text,
         }

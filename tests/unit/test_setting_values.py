@@ -180,3 +180,15 @@ def test_files_for_tls_reach_spark_and_the_address_overrides_them(authority: Aut
     assert key.stat().st_mode & 0o777 == 0o600
     assert key.parent.stat().st_mode & 0o777 == 0o700
     assert not key.read_bytes().startswith(b"-----"), "the JDBC driver reads DER"
+
+
+@pytest.mark.parametrize(("given", "codes"), [("en", {"en"}), (" EN, de ", {"en", "de"}), ("all", {"all"})])
+def test_languages_of_sentiment_are_codes(given: str, codes: set[str]) -> None:
+    assert Settings({"SENTIMENT_LANGUAGES": given}).sentiment.codes == codes
+
+
+@pytest.mark.parametrize("given", ["english", "en,", "e", "en de", "*"])
+def test_a_language_that_is_no_code_is_rejected(given: str) -> None:
+    said = wrong("sentiment", SENTIMENT_LANGUAGES=given)
+    assert "SENTIMENT_LANGUAGES" in said
+    assert "use codes of two or three letters such as en" in said

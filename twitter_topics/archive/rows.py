@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from twitter_topics.archive.schema import NAMESPACE, RAW_SCHEMA, RAW_TABLE
+from twitter_topics.archive.schema import NAMESPACE, RAW_SCHEMA, RAW_TABLE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.spark_kafka import EVENT
 from twitter_topics.backends.sql import statement
 from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LATER_COLUMNS = ((RAW_TABLE, "event", "add_raw_event"), (TOPIC_HOUR_TABLE, "scored", "add_topic_hour_scored"))
+"""Table, column, and the statement that adds it to a table from before it had this column."""
+
 _QUERY, _BATCH = "spark.sql.streaming.queryid", "spark.sql.streaming.epochid"
 
 
@@ -29,8 +32,9 @@ def ensure_tables(spark: SparkSession, settings: Settings) -> None:
     spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {catalog}.{NAMESPACE}")
     for name in ("create_raw", "create_topic_hour"):
         spark.sql(statement(name, catalog=catalog))
-    if "event" not in spark.table(raw_table(settings)).columns:
-        spark.sql(statement("add_raw_event", catalog=catalog))
+    for table, column, addition in _LATER_COLUMNS:
+        if column not in spark.table(f"{catalog}.{NAMESPACE}.{table}").columns:
+            spark.sql(statement(addition, catalog=catalog))
 
 
 def raw_table(settings: Settings) -> str:

@@ -211,6 +211,7 @@ class ModelInUse:
             kafka=settings.kafka,
             elasticsearch=settings.elasticsearch,
             bounds=time_bounds(settings),
+            sentiment_languages=settings.sentiment.codes,
             max_dead_letter_share=settings.speed.max_dead_letter_share,
             quarantined=dict(quarantined),
             recent=recent,

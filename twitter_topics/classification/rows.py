@@ -14,10 +14,11 @@ from twitter_topics.backends.spark_kafka import EVENT
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.flood import Tally
 from twitter_topics.classification.quarantine import HandedBackError, Place
-from twitter_topics.classification.sentiment import sentiment
+from twitter_topics.classification.sentiment import is_scored, sentiment
 from twitter_topics.errors import IntegrityError
+from twitter_topics.records.content import Content
 from twitter_topics.records.processed import dead_letter, dead_letter_key, processed_fields, processed_value
-from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet, tweet_text
+from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet
 from twitter_topics.search.faults import NotWrittenError
 from twitter_topics.search.ownership import Outcome, Written
 from twitter_topics.search.store import SearchStore
@@ -48,6 +49,7 @@ class RecordClassifier:
     kafka: KafkaSettings
     elasticsearch: ElasticsearchSettings
     bounds: TimeBounds
+    sentiment_languages: frozenset[str]
     max_dead_letter_share: float
     quarantined: Mapping[Place, str]
     recent: Tally
@@ -135,17 +137,18 @@ class RecordClassifier:
     ) -> list[dict[str, Any]]:
         """Return a document per valid tweet, in order."""
         good = [(record, tweet) for record, tweet in zip(records, read, strict=True) if isinstance(tweet, Tweet)]
-        texts = [tweet_text(tweet.body) for _, tweet in good]
+        contents = [Content(tweet.body) for _, tweet in good]
+        scored = scorer.score_batch([content.prose for content in contents])
         documents = []
-        for (record, tweet), text, topics in zip(good, texts, scorer.score_batch(texts), strict=True):
-            felt = sentiment(text)
+        for (record, tweet), content, topics in zip(good, contents, scored, strict=True):
+            felt = sentiment(content.text) if is_scored(content, self.sentiment_languages) else None
             counted = processed_fields(
                 tweet_id=tweet.tweet_id,
                 event_time_ms=tweet.event_time_ms,
                 model_version=self.model_version,
                 topics=topics,
                 labels=scorer.labels,
-                sentiment=felt.numbers(),
+                sentiment=None if felt is None else felt.numbers(),
                 raw_topic_id=self.raw_topic_id,
                 raw_partition=record.partition,
                 raw_offset=record.offset,
@@ -153,7 +156,7 @@ class RecordClassifier:
             documents.append(
                 search_document(
                     tweet,
-                    text,
+                    content,
                     topics=topics,
                     labels=scorer.labels,
                     sentiment=felt,

@@ -3,7 +3,8 @@
 VADER: Hutto & Gilbert (2014), "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text".
 TextBlob: the pattern lexicon, without its tokenizers, which need corpora from the network.
 
-`vader` and `pattern` give the libraries' numbers to the last bit. The lexicons are loaded at the first text.
+`vader` and `pattern` give the libraries' numbers to the last bit. The lexicons are loaded at the first text. They are
+English: the German article "die" would make everybody sad. So only posts in SENTIMENT_LANGUAGES have a sentiment.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from twitter_topics.records.content import Content
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from twitter_topics.classification.pattern import Pattern
     from twitter_topics.classification.vader import Vader
 
@@ -42,6 +47,15 @@ class Sentiment:
         if self.compound >= NEUTRAL_BAND:
             return "positive"
         return "negative" if self.compound <= -NEUTRAL_BAND else "neutral"
+
+
+ALL_LANGUAGES = "all"
+"""In SENTIMENT_LANGUAGES: every post has a sentiment, whatever its language."""
+
+
+def is_scored(content: Content, languages: Collection[str]) -> bool:
+    """Return whether a post has a sentiment: it is in one of SENTIMENT_LANGUAGES."""
+    return ALL_LANGUAGES in languages or content.language.code in languages
 
 
 def sentiment(text: str) -> Sentiment:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from twitter_topics.audit.balance import Report
-    from twitter_topics.page.overview import TopicsNow
+    from twitter_topics.page.overview import TopicRow, TopicsNow
     from twitter_topics.settings import Settings
 
 screen = Console(highlight=False, soft_wrap=True)
@@ -48,11 +48,14 @@ def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def topics_table(now: TopicsNow) -> Table:
-    """Return label, top words, tweets in the last hour and mean sentiment of each topic."""
+    """Return label, top words, tweets in the last hour and mean sentiment of each topic.
+
+    A mean that does not rest on all tweets has the number of those it rests on: only some languages have a sentiment.
+    """
     made = table("topic", "top words", "last hour", "sentiment", right=("last hour", "sentiment"))
     for row in now.rows:
         words = ", ".join(row.top_words[:_WORDS_SHOWN])
-        made.add_row(escape(row.label), escape(words), f"{row.tweets:,}", _mood(row.sentiment))
+        made.add_row(escape(row.label), escape(words), f"{row.tweets:,}", _mood(row))
     return made
 
 
@@ -88,8 +91,10 @@ def show_findings(report: Report) -> None:
         say(f"{finding.hop}: {finding.text}", style)
 
 
-def _mood(sentiment: float | None) -> str:
+def _mood(row: TopicRow) -> str:
+    sentiment = row.sentiment
     if sentiment is None:
         return "–"
+    basis = f"n {row.scored:,}  " if row.scored < row.tweets else ""
     color = "green" if sentiment >= _CLEAR_SENTIMENT else "red" if sentiment <= -_CLEAR_SENTIMENT else "default"
-    return f"[{color}]{sentiment:+.2f}[/]"
+    return f"{basis}[{color}]{sentiment:+.2f}[/]"

@@ -17,7 +17,9 @@ from producer.source import Context, Source
 from producer.sources import open_source
 from producer.status import Spend
 from twitter_topics.cli.screen import clean, say, screen, table
-from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet, tweet_text, tweet_time
+from twitter_topics.records.content import Content
+from twitter_topics.records.times import post_time
+from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet
 
 if TYPE_CHECKING:
     from producer.source import Event
@@ -141,9 +143,10 @@ def _post(event: Event) -> Post:
     body = json.loads(event.value)
     user = body.get("user")
     name = user.get("screen_name") if isinstance(user, dict) else ""
-    moment = tweet_time(body)
+    moment = post_time(body)
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment / 1000)) if moment is not None else ""
-    return Post(at, clean(str(name or "")), clean(str(body.get("lang") or "")), _short(tweet_text(body)))
+    content = Content(body)
+    return Post(at, clean(str(name or "")), clean(content.language.code), _short(content.text))
 
 
 def _short(text: str) -> str:

@@ -16,12 +16,12 @@ from twitter_topics.archive.hours import HourRange
 from twitter_topics.archive.rows import raw_table
 from twitter_topics.archive.schema import DELETED
 from twitter_topics.backends.kafka_partitioner import partition_of
-from twitter_topics.classification.sentiment import compound
+from twitter_topics.classification.sentiment import compound, is_scored
 from twitter_topics.counts.aggregator import to_counts
 from twitter_topics.counts.partial_sums import PARTIAL_SCHEMA, RECORD_SCHEMA, sums_of_all
 from twitter_topics.counts.recount import PLACE, first_records, within
+from twitter_topics.records.content import Content
 from twitter_topics.records.processed import processed_fields
-from twitter_topics.records.tweet import tweet_text
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -50,12 +50,14 @@ class ArchivedTweets:
         rejected_by_index: (raw partition, raw offset) of the latter.
         version: of the model that gives the topics.
         arrays: its `arrays.npz`.
+        languages: of SENTIMENT_LANGUAGES.
     """
 
     restoration: Restoration
     rejected_by_index: frozenset[tuple[int, int]]
     version: str
     arrays: Broadcast[bytes]
+    languages: frozenset[str]
 
     def of_day(self, spark: SparkSession, settings: Settings, day: int) -> BatchCounts:
         """Count a day (since 1970-01-01)."""
@@ -88,9 +90,10 @@ class ArchivedTweets:
     def _records(self, batch: pa.RecordBatch, scorer: Scorer) -> pa.RecordBatch:
         """Return the records that the classifier would have written."""
         found = [row for row in batch.to_pylist() if self._is_due(row)]
-        texts = [tweet_text(json.loads(row["payload"])) if row["payload"] else "" for row in found]
+        contents = [Content(json.loads(row["payload"] or "{}")) for row in found]
+        scored = scorer.score_batch([content.prose for content in contents])
         records = []
-        for row, text, topics in zip(found, texts, scorer.score_batch(texts), strict=True):
+        for row, content, topics in zip(found, contents, scored, strict=True):
             fields = processed_fields(
                 tweet_id=row["tweet_id"],
                 event_time_ms=round(row["event_time"].timestamp() * 1000),
@@ -102,7 +105,8 @@ class ArchivedTweets:
                 raw_partition=row["kafka_partition"],
                 raw_offset=row["kafka_offset"],
             )
-            records.append(fields | {"compound": compound(text) if row["payload"] else None})
+            feels = row["payload"] and is_scored(content, self.languages)
+            records.append(fields | {"compound": compound(content.text) if feels else None})
         return pa.RecordBatch.from_pylist(records, RECORD_SCHEMA)
 
     def _is_due(self, row: dict[str, Any]) -> bool:

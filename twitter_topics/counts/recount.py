@@ -17,10 +17,10 @@ from twitter_topics.archive.hours import HOUR, HourRange
 from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import NAMESPACE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.sql import statement
-from twitter_topics.classification.sentiment import compound
+from twitter_topics.classification.sentiment import compound, is_scored
 from twitter_topics.counts.panes import MILLION, WINDOW_MS, HourPoint, Series, Sums
 from twitter_topics.errors import IntegrityError
-from twitter_topics.records.tweet import tweet_text
+from twitter_topics.records.content import Content
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ CHECKS = ("assert_topic_hour_complete", "assert_topic_hour_mass", "assert_topic_
 PLACE = ["kafka_partition", "kafka_offset"]
 """Columns that name a record of the archive."""
 
-_PARTIAL_SCHEMA = "hour timestamp, topic_id int, tweets long, mass double, compound double"
+_PARTIAL_SCHEMA = "hour timestamp, topic_id int, tweets long, mass double, scored long, compound double"
 _HOUR_US = 3_600_000_000
 
 
@@ -44,8 +44,8 @@ _HOUR_US = 3_600_000_000
 class HourCount:
     """One row of `topic_hour`: an hour (Unix ms of its start), a topic, and what the model says of it.
 
-    `tweets` counts the tweets whose largest share is this topic, `mass` sums the shares of all tweets, `sentiment` is
-    the mean VADER compound of those `tweets` (0 where there are none).
+    `tweets` counts the tweets whose largest share is this topic, `mass` sums the shares of all tweets. `scored` of
+    those `tweets` have a sentiment; `sentiment` is the mean of their VADER compounds (0 where there are none).
     """
 
     hour_ms: int
@@ -54,6 +54,7 @@ class HourCount:
     model_version: str
     tweets: int
     mass: float
+    scored: int
     sentiment: float
 
 
@@ -90,7 +91,8 @@ def recount_hours(spark: SparkSession, settings: Settings, hours: HourRange, *, 
         raise IntegrityError(f"{raw_table(settings)} has no snapshot yet: nothing was archived")
     days = archived_days(spark, settings, hours, snapshot_id)
     labels = Scorer.load(arrays).labels
-    counts = topic_hours(spark, owners(days, hours), arrays=arrays, labels=labels, version=version)
+    tweets, languages = owners(days, hours), settings.sentiment.codes
+    counts = topic_hours(spark, tweets, arrays=arrays, labels=labels, version=version, languages=languages)
     _replace(spark, topic_hour_table(settings), counts, hours)
     written = spark.table(topic_hour_table(settings)).where(within("hour", hours))
     _check(spark, days, written, hours)
@@ -126,18 +128,25 @@ def first_records(tweets: DataFrame) -> DataFrame:
 
 
 def topic_hours(
-    spark: SparkSession, tweets: DataFrame, *, arrays: bytes, labels: dict[int, str], version: str
+    spark: SparkSession,
+    tweets: DataFrame,
+    *,
+    arrays: bytes,
+    labels: dict[int, str],
+    version: str,
+    languages: frozenset[str],
 ) -> DataFrame:
-    """Rows of `topic_hour` from tweets (event_time, payload)."""
-    partial = tweets.mapInArrow(_counter(spark.sparkContext.broadcast(arrays)), _PARTIAL_SCHEMA)
+    """Rows of `topic_hour` from tweets (event_time, payload). `languages`: of SENTIMENT_LANGUAGES."""
+    partial = tweets.mapInArrow(_counter(spark.sparkContext.broadcast(arrays), languages), _PARTIAL_SCHEMA)
     label_of = fn.create_map(*[fn.lit(part) for pair in labels.items() for part in pair])
-    total = fn.sum("tweets")
+    scored = fn.sum("scored")
     return (
         partial.groupBy("hour", "topic_id")
         .agg(
-            total.alias("tweets"),
+            fn.sum("tweets").alias("tweets"),
             fn.sum("mass").alias("mass"),
-            fn.when(total > 0, fn.sum("compound") / total).otherwise(0.0).alias("sentiment"),
+            fn.when(scored > 0, fn.sum("compound") / scored).otherwise(0.0).alias("sentiment"),
+            scored.alias("scored"),
         )
         .select(
             "hour",
@@ -147,21 +156,27 @@ def topic_hours(
             "tweets",
             "mass",
             "sentiment",
+            "scored",
         )
     )
 
 
-def count_batch(event_us: list[int], payloads: list[bytes], scorer: Scorer) -> dict[tuple[int, int], list[float]]:
-    """(hour in Unix microseconds, topic_id) → [tweets, mass, sum of compounds] of some tweets."""
-    texts = [tweet_text(json.loads(payload)) for payload in payloads]
-    sums: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
-    for microseconds, text, topics in zip(event_us, texts, scorer.score_batch(texts), strict=True):
+def count_batch(
+    event_us: list[int], payloads: list[bytes], scorer: Scorer, languages: frozenset[str]
+) -> dict[tuple[int, int], list[float]]:
+    """(hour in Unix microseconds, topic_id) → [tweets, mass, scored tweets, sum of compounds] of some tweets."""
+    contents = [Content(json.loads(payload)) for payload in payloads]
+    topics_of = scorer.score_batch([content.prose for content in contents])
+    sums: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0, 0.0, 0, 0.0])
+    for microseconds, content, topics in zip(event_us, contents, topics_of, strict=True):
         hour = microseconds - microseconds % _HOUR_US
         for topic_id, share in topics:
             sums[hour, topic_id][1] += round(share, 6)  # as the stream writes it
         dominant = sums[hour, topics[0][0]]
         dominant[0] += 1
-        dominant[2] += compound(text)
+        if is_scored(content, languages):
+            dominant[2] += 1
+            dominant[3] += compound(content.text)
     return sums
 
 
@@ -171,29 +186,32 @@ def final_points(rows: Iterable[HourCount]) -> list[HourPoint]:
         HourPoint(
             row.hour_ms + WINDOW_MS,
             Series(row.topic_id, row.topic_label, row.model_version),
-            Sums(row.tweets, row.tweets, round(row.mass * MILLION), round(row.sentiment * row.tweets * MILLION)),
+            Sums(row.tweets, row.scored, round(row.mass * MILLION), round(row.sentiment * row.scored * MILLION)),
         )
         for row in rows
     ]
 
 
-def _counter(arrays: Broadcast[bytes]) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _counter(
+    arrays: Broadcast[bytes], languages: frozenset[str]
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     stamp = pa.timestamp("us", tz="UTC")
 
     def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         scorer = Scorer.load(arrays.value)
         for batch in batches:
             event_us = batch.column("event_time").cast(pa.int64()).to_pylist()
-            sums = count_batch(event_us, batch.column("payload").to_pylist(), scorer)
+            sums = count_batch(event_us, batch.column("payload").to_pylist(), scorer, languages)
             yield pa.RecordBatch.from_arrays(
                 [
                     pa.array([hour for hour, _ in sums], stamp),
                     pa.array([topic_id for _, topic_id in sums], pa.int32()),
-                    pa.array([int(tweets) for tweets, _, _ in sums.values()], pa.int64()),
-                    pa.array([mass for _, mass, _ in sums.values()], pa.float64()),
-                    pa.array([total for _, _, total in sums.values()], pa.float64()),
+                    pa.array([int(tweets) for tweets, _, _, _ in sums.values()], pa.int64()),
+                    pa.array([mass for _, mass, _, _ in sums.values()], pa.float64()),
+                    pa.array([int(scored) for _, _, scored, _ in sums.values()], pa.int64()),
+                    pa.array([total for _, _, _, total in sums.values()], pa.float64()),
                 ],
-                names=["hour", "topic_id", "tweets", "mass", "compound"],
+                names=["hour", "topic_id", "tweets", "mass", "scored", "compound"],
             )
 
     return rows
@@ -238,5 +256,6 @@ def _hour_count(row: Any) -> HourCount:
         model_version=row["model_version"],
         tweets=row["tweets"],
         mass=row["mass"],
+        scored=row["tweets"] if row["scored"] is None else row["scored"],
         sentiment=row["sentiment"],
     )

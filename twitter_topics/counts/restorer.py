@@ -121,7 +121,9 @@ class Restorer:
         log.warning("counting %d days of the archive again with model %s", len(due), model.version)
         arrays = self._spark.sparkContext.broadcast(model.arrays)
         try:
-            total = self._count_days(ArchivedTweets(restoration, frozenset(rejected), model.version, arrays), due)
+            languages = self._settings.sentiment.codes
+            tweets = ArchivedTweets(restoration, frozenset(rejected), model.version, arrays, languages)
+            total = self._count_days(tweets, due)
         finally:
             arrays.unpersist()
         log.warning("%d tweets were counted from the archive", total)

@@ -40,12 +40,12 @@ _NOT_FOR_SERVICES = ("secrets", "local")
 _LONGEST_TMPDIR = 60  # Python's multiprocessing creates sockets there, and a socket's path is limited to 108 bytes
 _STREAM_SETTINGS = (
     *("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "COUNTS_", "INFLUXDB_"),
-    *("SPEED_", "SPARK_", "TOPICS_"),
+    *("SPEED_", "SPARK_", "TOPICS_", "SENTIMENT_"),
     "TWITTER_TOPICS_LOG_",
 )
 _PAGE_SETTINGS = (
     *("S3_", "INFLUXDB_URL", "INFLUXDB_DATABASE", "INFLUXDB_READ_", "INFLUXDB_CA_FILE", "INFLUXDB_CLIENT_"),
-    *("SPEED_", "TOPICS_", "TWITTER_TOPICS_LOG_"),
+    *("SPEED_", "TOPICS_", "SENTIMENT_", "TWITTER_TOPICS_LOG_"),
 )
 _PRODUCER_SETTINGS = ("TWITTER_TOPICS_LOG_", "KAFKA_", "INFLUXDB_", "PRODUCER_", "SPEED_")
 SETTINGS_OF = {

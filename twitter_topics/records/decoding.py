@@ -25,13 +25,27 @@ class Hashtag(TypedDict, total=False):
     """One of `entities.hashtags`."""
 
     text: str | None
+    tag: str | None
 
 
 class Url(TypedDict, total=False):
-    """One of `entities.urls`."""
+    """One of `entities.urls`, or of `entities.media`."""
 
     url: str | None
     expanded_url: str | None
+    indices: list[int] | None
+
+
+class Mention(TypedDict, total=False):
+    """One of `entities.user_mentions`."""
+
+    indices: list[int] | None
+
+
+class Emoji(TypedDict, total=False):
+    """One of `entities.emojis`: an emoji of a server's own, written `:shortcode:`."""
+
+    shortcode: str | None
 
 
 class Entities(TypedDict, total=False):
@@ -39,6 +53,9 @@ class Entities(TypedDict, total=False):
 
     hashtags: list[Hashtag] | None
     urls: list[Url] | None
+    media: list[Url] | None
+    user_mentions: list[Mention] | None
+    emojis: list[Emoji] | None
 
 
 class User(TypedDict, total=False):
@@ -55,6 +72,7 @@ class Extended(TypedDict, total=False):
     """The untruncated text of a long tweet."""
 
     full_text: str | None
+    entities: Entities | None
 
 
 class TweetFields(TypedDict, total=False):
@@ -71,6 +89,7 @@ class TweetFields(TypedDict, total=False):
     user: User | None
     entities: Entities | None
     extended_tweet: Extended | None
+    quoted_status_id_str: str | None
     retweeted_status: TweetFields | None
     retweet_count: int | float | None
     favorite_count: int | float | None

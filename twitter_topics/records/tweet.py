@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import calendar
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from twitter_topics.records.decoding import decode
+from twitter_topics.records.times import post_time
 
 MAX_BYTES = 900_000
 """A larger record is rejected: Kafka's default limit is 1 MiB, and Elasticsearch clients time out well below it."""
 
 MAX_ID_LENGTH = 512
 """Elasticsearch's limit for an `_id`, in bytes."""
-
-_CREATED_AT = re.compile(
-    r"^[A-Z][a-z]{2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
-    r"(\d{2}) (\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2}) (\d{4})$",
-    re.ASCII,
-)
-_MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
 
 TWITTER = "twitter"
 """The source of every tweet and notice of Twitter, now X, whichever API brought it."""
@@ -78,10 +70,10 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
         return Rejection(f"json: a {type(body).__name__}, not an object")
     tweet_id = tweet_identity(body)
     if tweet_id is None:
-        return Rejection("id: no id_str")
-    if not isinstance(body.get("full_text", body.get("text")), str):
+        return Rejection(f"id: {_why_no_id(body)}")
+    if own_text(body) is None:
         return Rejection("text: no text")
-    event_time_ms = tweet_time(body)
+    event_time_ms = post_time(body)
     if event_time_ms is None:
         return Rejection("time: no readable timestamp_ms or created_at")
     if event_time_ms > received_ms + bounds.future_ms:
@@ -94,14 +86,30 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
 
 
 def tweet_identity(body: dict[str, Any]) -> str | None:
-    """Return `id_str`, which other networks set to `<source>:<native id>`; else the number `id`; else None."""
-    value = body.get("id_str")
-    if isinstance(value, str) and value.strip():
-        return value if is_utf8(value) and len(value.encode()) <= MAX_ID_LENGTH else None
-    number = body.get("id")
-    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63:
-        return str(number)
+    """Return `id_str`, which other networks set to `<source>:<native id>`, else `id`; None if neither names a tweet.
+
+    Each may be text or a whole number. A float has lost digits, so it names no tweet.
+    """
+    return _identity(body.get("id_str")) or _identity(body.get("id"))
+
+
+def _identity(value: object) -> str | None:
+    if isinstance(value, str):
+        name = value.strip()
+        return name if name and is_utf8(name) and len(name.encode()) <= MAX_ID_LENGTH else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
+        return str(value)
     return None
+
+
+def _why_no_id(body: dict[str, Any]) -> str:
+    for name in ("id_str", "id"):
+        value = body.get(name)
+        if isinstance(value, float):
+            return f"{name} is the float {value!r}, whose last digits are lost"
+        if value not in (None, ""):
+            return f"{name} is neither text of at most {MAX_ID_LENGTH} bytes nor a whole number"
+    return "no id_str and no id"
 
 
 def tweet_key(value: bytes) -> bytes | None:
@@ -123,33 +131,9 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def tweet_time(body: dict[str, Any]) -> int | None:
-    """Return event time in Unix milliseconds from `timestamp_ms`, else from `created_at` (Twitter's date format)."""
-    stamp = body.get("timestamp_ms")
-    if isinstance(stamp, str) and stamp.isascii() and stamp.isdigit() and len(stamp) <= 15:
-        return int(stamp)
-    if isinstance(stamp, int) and not isinstance(stamp, bool) and 0 <= stamp < 10**15:
-        return stamp
-    created = body.get("created_at")
-    match = _CREATED_AT.match(created) if isinstance(created, str) else None
-    if match is None:
-        return None
-    month, day, hour, minute, second, sign, off_h, off_m, year = match.groups()
-    try:
-        seconds = calendar.timegm((int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second)))
-    except (ValueError, OverflowError):
-        return None
-    offset = (int(off_h) * 3600 + int(off_m) * 60) * (1 if sign == "+" else -1)
-    return (seconds - offset) * 1000
-
-
-def tweet_text(body: dict[str, Any]) -> str:
-    """Return the full text: of a long tweet, and of the retweeted tweet where the retweet truncates it."""
-    retweeted = body.get("retweeted_status")
-    while isinstance(retweeted, dict) and isinstance(retweeted.get("full_text", retweeted.get("text")), str):
-        body, retweeted = retweeted, retweeted.get("retweeted_status")  # JSON can nest deeper than Python's stack
-    extended = body.get("extended_tweet")
-    if isinstance(extended, dict) and isinstance(extended.get("full_text"), str):
-        return str(extended["full_text"])
-    text = body.get("full_text", body.get("text"))
-    return text if isinstance(text, str) else ""
+def own_text(body: dict[str, Any]) -> str | None:
+    """Return `full_text`, or `text` where that is missing or empty; None if there is no text at all."""
+    whole, text = body.get("full_text"), body.get("text")
+    if isinstance(whole, str) and (whole or not isinstance(text, str)):
+        return whole
+    return text if isinstance(text, str) else None

@@ -16,9 +16,9 @@ _LARGE_COUNT = {"type": "long"} | _UNINDEXED
 _FLAG = {"type": "boolean"} | _UNINDEXED
 _DAY_MS = 86_400_000
 
-MAPPING_VERSION = 2
+MAPPING_VERSION = 3
 """Raise it with every new field. 2: `topics` (nested) became `topic_ids`; `links`, `link_domains`, `counted`,
-`edited_at`."""
+`edited_at`. 3: `lang_known_from`."""
 
 MIN_TOPIC_SHARE = 0.1
 MAX_TOPICS = 3
@@ -32,6 +32,7 @@ MAPPINGS: dict[str, Any] = {
         "created_at": {"type": "date", "format": "epoch_millis||strict_date_time"},
         "text": {"type": "text", "norms": False},
         "lang": _KEYWORD,
+        "lang_known_from": _KEYWORD,
         "source": _KEYWORD,
         "hashtags": _KEYWORD,
         "links": _KEYWORD,
@@ -75,9 +76,11 @@ MAPPINGS: dict[str, Any] = {
         "edit_offset": _LARGE_COUNT,
     },
 }
-"""`raw_partition` and `raw_offset` name the record that owns the document: the first one with this tweet id. `counted`
-is its value in `processed_tweets`, which never changes; `counted_topic_id` is the dominant topic in it. `edited_at` and
-`edit_offset` belong to the edit that is shown: when Kafka received it, and its offset in the owner's partition."""
+"""`lang_known_from` is `source`, `text` (detected) or `unknown` (`lang` is then `und`). A tweet in a language whose
+sentiment is not measured has no `sentiment`. `raw_partition` and `raw_offset` name the record that owns the document:
+the first one with this tweet id. `counted` is its value in `processed_tweets`, which never changes; `counted_topic_id`
+is the dominant topic in it. `edited_at` and `edit_offset` belong to the edit that is shown: when Kafka received it, and
+its offset in the owner's partition."""
 
 
 def index_name(prefix: str, event_time_ms: int) -> str:

@@ -4,6 +4,7 @@ Every section is frozen and read once. docs/settings.md lists all of them. Nothi
 environment.
 """
 
+from twitter_topics.settings.analysis import SentimentSettings, TopicsSettings
 from twitter_topics.settings.loading import Settings, inherited, provide_defaults
 from twitter_topics.settings.networks import BlueskySettings, MastodonSettings, TwitterSettings, XSettings
 from twitter_topics.settings.paths import PROJECT
@@ -18,7 +19,6 @@ from twitter_topics.settings.sections import (
     S3Settings,
     SparkSettings,
     SpeedSettings,
-    TopicsSettings,
 )
 from twitter_topics.settings.values import masked
 
@@ -34,6 +34,7 @@ __all__ = [
     "MastodonSettings",
     "ProducerSettings",
     "S3Settings",
+    "SentimentSettings",
     "Settings",
     "SparkSettings",
     "SpeedSettings",

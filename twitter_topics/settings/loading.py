@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.settings.analysis import SentimentSettings, TopicsSettings
 from twitter_topics.settings.env_file import env_file
 from twitter_topics.settings.networks import BlueskySettings, MastodonSettings, TwitterSettings, XSettings
 from twitter_topics.settings.sections import (
@@ -26,7 +27,6 @@ from twitter_topics.settings.sections import (
     SecretsSettings,
     SparkSettings,
     SpeedSettings,
-    TopicsSettings,
 )
 from twitter_topics.settings.values import masked
 
@@ -101,6 +101,7 @@ class Settings:
     x = _SectionAttribute(XSettings)
     bluesky = _SectionAttribute(BlueskySettings)
     mastodon = _SectionAttribute(MastodonSettings)
+    sentiment = _SectionAttribute(SentimentSettings)
     speed = _SectionAttribute(SpeedSettings)
     topics = _SectionAttribute(TopicsSettings)
     spark = _SectionAttribute(SparkSettings)

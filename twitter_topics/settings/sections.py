@@ -1,4 +1,4 @@
-"""Every setting, except the networks': its name, type, default and meaning."""
+"""Every setting, except the networks' and those of topics and sentiment: its name, type, default and meaning."""
 
 from __future__ import annotations
 
@@ -321,24 +321,6 @@ class SpeedSettings(Section):
     java_options: str = Field(
         "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         description="for the JVM; the work is done in Python, so a fast compiler and a small collector are enough",
-    )
-
-
-class TopicsSettings(Section):
-    """Training and promotion of topic models."""
-
-    model_config = section_config("TOPICS_")
-
-    trainer: Literal["gsdmm", "spark-lda"] = Field("gsdmm", description="training algorithm; spark-lda is the baseline")
-    k: int = Field(20, ge=2, le=200, description="number of topics")
-    iterations: int = Field(30, ge=1, le=1000, description="passes over the corpus")
-    seed: int = Field(1, description="the same seed and tweets train the same model")
-    window_hours: int = Field(24 * 14, ge=1, le=24 * 3650, description="train on the newest hours of the archive")
-    max_documents: int = Field(1_000_000, ge=1000, description="maximum tweets for a training")
-    min_documents: int = Field(2_000, ge=100, description="minimum tweets for a training")
-    min_new_tweets: int = Field(20_000, ge=1, description="new tweets since the newest model that trigger a retraining")
-    promotion: Literal["automatic", "never"] = Field(
-        "automatic", description="never: only a manual run of model_promotion promotes"
     )
 
 

@@ -21,14 +21,14 @@ def entities(text: str, record: dict[str, Any], did: str, page: str) -> dict[str
     for feature, shown, indices in _features(text, record.get("facets")):
         kind, value = feature.get("$type"), None
         if kind == f"{_FACET}tag" and isinstance(value := feature.get("tag"), str):
-            found["hashtags"].append({"text": value, "indices": indices})
+            found["hashtags"].append({"text": value.lstrip("#＃"), "indices": indices})
         elif kind == f"{_FACET}link" and isinstance(value := feature.get("uri"), str):
             found["urls"].append({"url": shown or value, "expanded_url": value, "indices": indices})
         elif kind == f"{_FACET}mention" and isinstance(value := feature.get("did"), str):
             name = shown.removeprefix("@") or value
             mention = {"id_str": f"bluesky:{value}", "screen_name": name, "name": name, "indices": indices}
             found["user_mentions"].append(mention)
-    found["hashtags"] += [{"text": tag} for tag in _items(record.get("tags"), str)]
+    found["hashtags"] += [{"text": tag.lstrip("#＃")} for tag in _items(record.get("tags"), str)]
     media = _media(record.get("embed"))
     link = _text(_dict(media.get("external")).get("uri"))
     if link and all(url["expanded_url"] != link for url in found["urls"]):

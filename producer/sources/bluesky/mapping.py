@@ -14,6 +14,7 @@ from producer.sources.bluesky.tid import tid_time_us
 from producer.sources.bluesky.wire import JetstreamMessage, read_frame, read_time_us
 from producer.tweets import created_at
 from twitter_topics.records.notice import AccountStatus, Notice
+from twitter_topics.records.times import read_time
 
 NAME = "bluesky"
 POSTS = "app.bsky.feed.post"
@@ -98,7 +99,7 @@ class PostMapper:
         if self._languages and self._languages.isdisjoint(languages):
             return None
         tweet_id = f"{NAME}:{did}/{rkey}"
-        body = self._tweet(tweet_id, message, record, languages, time_us // 1000)
+        body = self._tweet(tweet_id, message, record, languages, written_ms(record, time_us // 1000))
         body["source_payload"] = msgspec.Raw(frame)
         kind: EventKind = "edit" if operation == "update" else "post"
         return Event(kind, tweet_id.encode(), _encode(body), time_us // 1000, cursor)
@@ -162,6 +163,16 @@ def post_time_us(rkey: Any, rev: Any, first_time: bool) -> int | None:
     if made_us > committed_us + NEAR_US or (first_time and made_us < committed_us - NEAR_US):
         return committed_us
     return made_us
+
+
+def written_ms(record: dict[str, Any], posted_ms: int) -> int:
+    """Return when a post was written, in Unix milliseconds.
+
+    A tool that imports posts from elsewhere gives them fresh keys and an old `createdAt`. A `createdAt` close to the
+    key's time, or after it, is the same clock read less exactly, or a wrong one.
+    """
+    said_ms = read_time(record.get("createdAt"))
+    return said_ms if said_ms is not None and said_ms < posted_ms - NEAR_US // 1000 else posted_ms
 
 
 def unreadable(content: bytes, reason: str, cursor: str) -> Event:

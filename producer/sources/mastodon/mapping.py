@@ -108,6 +108,9 @@ class StatusMapper:
                     {"id_str": self._id(one.get("id")), "screen_name": _text(one, "acct")}
                     for one in _objects(status, "mentions")
                 ],
+                "emojis": [
+                    {"shortcode": code} for one in _objects(status, "emojis") if (code := _text(one, "shortcode"))
+                ],
             },
             "in_reply_to_status_id_str": self._id(status.get("in_reply_to_id")) or None,
             "in_reply_to_user_id_str": self._id(status.get("in_reply_to_account_id")) or None,

@@ -13,6 +13,9 @@ _TAG = re.compile(r"<[^>]*>?")
 _SPACE = re.compile(r"[^\S\n]+")
 _BLANK = re.compile(r"\n{3,}")
 _BLOCKS = frozenset({"p", "ul", "ol", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6"})
+_QUOTE = "quote-inline"
+"""Class of the element with `RE: <link>`, for programs that cannot show a quote."""
+
 _OWN_LINKS = frozenset({"mention", "hashtag"})
 
 
@@ -35,8 +38,15 @@ class _TextExtractor(HTMLParser):
         self.fragments: list[str] = []
         self.links: list[str] = []
         self._hidden = 0
+        self._quote: list[str] = []  # the open element of a quote, and those of its kind within it
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _BLOCKS:
+            self._quote.clear()
+        if tag in self._quote or _QUOTE in _classes(dict(attrs)):
+            self._quote.append(tag)
+        if self._quote:
+            return
         if tag in {"script", "style"}:
             self._hidden += 1
         elif tag in {"br", "li"}:
@@ -46,15 +56,23 @@ class _TextExtractor(HTMLParser):
         elif tag == "a":
             given = dict(attrs)
             href = given.get("href") or ""
-            if href.startswith(("http://", "https://")) and _OWN_LINKS.isdisjoint((given.get("class") or "").split()):
+            if href.startswith(("http://", "https://")) and _OWN_LINKS.isdisjoint(_classes(given)):
                 self.links.append(href)
 
     def handle_endtag(self, tag: str) -> None:
+        if tag in _BLOCKS:
+            self._quote.clear()
+        elif tag in self._quote:
+            self._quote.pop()
         if tag in {"script", "style"}:
             self._hidden = max(0, self._hidden - 1)
         elif tag in _BLOCKS:
             self.fragments.append("\n\n")
 
     def handle_data(self, data: str) -> None:
-        if not self._hidden:
+        if not self._hidden and not self._quote:
             self.fragments.append(data.replace("\n", " "))
+
+
+def _classes(attributes: dict[str, str | None]) -> list[str]:
+    return (attributes.get("class") or "").split()

@@ -14,7 +14,8 @@ from producer.source import Cursor, Event, EventKind
 from producer.sources.replay.shapes import loads, unfolded
 from producer.sources.x_v2.mapping import Trouble
 from producer.tweets import created_at
-from twitter_topics.records.tweet import tweet_identity, tweet_time
+from twitter_topics.records.times import post_time
+from twitter_topics.records.tweet import tweet_identity
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -67,7 +68,7 @@ def read_quickly(raw: bytes, cursor: Cursor) -> ReplayRecord | None:
     tweet_id = tweet_identity({"id_str": head.id_str})
     if tweet_id is None:
         return None
-    time_ms = tweet_time({"timestamp_ms": head.timestamp_ms, "created_at": head.created_at})
+    time_ms = post_time({"timestamp_ms": head.timestamp_ms, "created_at": head.created_at})
     return ReplayRecord(raw, cursor, tweet_id, time_ms)
 
 
@@ -102,14 +103,14 @@ def read_line_slowly(raw: bytes, cursor: Cursor, report: Report = lambda *_: Non
         return ReplayRecord(raw, cursor)
     tweet_id = tweet_identity(body)
     if tweet_id is not None:
-        return ReplayRecord(raw, cursor, tweet_id, tweet_time(body))
+        return ReplayRecord(raw, cursor, tweet_id, post_time(body))
     from producer.sources.twitter_v1 import read_message  # imports an HTTP client, which files rarely need
 
     message = read_message(raw, report)
     if message is None:
         return None
     if message.kind != "notice":
-        return ReplayRecord(raw, cursor, None, tweet_time(body))
+        return ReplayRecord(raw, cursor, None, post_time(body))
     return ReplayRecord(raw, cursor, None, message.event_time_ms, message)
 
 

@@ -32,6 +32,7 @@ from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
 from twitter_topics.health.points import HealthPoints
+from twitter_topics.records.content import Content
 from twitter_topics.records.tweet import Tweet
 from twitter_topics.search.index import MAPPINGS
 from twitter_topics.search.store import SearchStore, elasticsearch_client
@@ -223,6 +224,7 @@ def has_link(one: s.Seed) -> bool:
 def _document(one: s.Seed, *, edited_at: int | None = None) -> dict[str, Any]:
     text = f"tweet {one.number}" + (" https://www.example.org/a" if has_link(one) else "")
     body = {
+        "text": text,
         "lang": one.lang,
         "user": {"id_str": str(one.user), "screen_name": f"user{one.user}"},
         "entities": {"hashtags": [{"text": name} for name in hashtags(one)]},
@@ -230,15 +232,12 @@ def _document(one: s.Seed, *, edited_at: int | None = None) -> dict[str, Any]:
     counted = one.processed()
     if edited_at is not None:
         counted |= {"raw_offset": 100_000 + one.number}
-    document = search_document(
+    return search_document(
         Tweet(counted["tweet_id"], one.at_ms, one.source, body),
-        text,
+        Content(body),
         topics=one.shares,
         labels=s.LABELS[one.model],
-        sentiment=Sentiment(**one.felt),
+        sentiment=None if one.compound is None else Sentiment(**one.felt),
         counted=counted,
         edited_at_ms=edited_at,
     )
-    if one.compound is None:
-        del document["sentiment"]
-    return document

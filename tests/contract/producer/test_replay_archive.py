@@ -22,7 +22,7 @@ from tests.contract.archive_table import make_table
 from tests.contract.producer.test_replay_sources import NOW, after, keys, ms, sent
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, IntegrityError
-from twitter_topics.records.tweet import tweet_time
+from twitter_topics.records.times import post_time
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def test_the_newest_accepted_tweet_is_moved_to_now(archive: Archive) -> None:
     assert source.start.origin["shift_ms"] == ms(NOW) - ms(ROWS[-1].at)
     events = sent(source)
     assert [event.event_time_ms for event in events] == [ms(row.at) + 21 * 3_600_000 for row in ROWS]
-    assert [tweet_time(json.loads(event.value)) for event in events] == [event.event_time_ms for event in events]
+    assert [post_time(json.loads(event.value)) for event in events] == [event.event_time_ms for event in events]
     limited = archive.opened(PRODUCER_REPLAY_TIMES="shift", PRODUCER_LIMIT="4")
     assert limited.start.origin["shift_ms"] == ms(NOW) - ms(ROWS[2].at)
 

@@ -11,6 +11,7 @@ import pytest
 
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.sentiment import Sentiment
+from twitter_topics.records.content import Content
 from twitter_topics.records.processed import processed_fields, processed_value
 from twitter_topics.records.tweet import Tweet
 from twitter_topics.search.faults import NotWrittenError
@@ -43,7 +44,7 @@ def document(tweet_id: str, offset: int, *, text: str = "hello", day: int = 0, m
         raw_offset=offset,
     )
     tweet = Tweet(tweet_id, created_at, "twitter", {"text": text})
-    return search_document(tweet, text, topics=topics, labels=labels, sentiment=felt, counted=counted)
+    return search_document(tweet, Content(tweet.body), topics=topics, labels=labels, sentiment=felt, counted=counted)
 
 
 @pytest.fixture(params=["memory", "elasticsearch"])

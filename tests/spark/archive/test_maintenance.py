@@ -155,7 +155,7 @@ def test_clean_up_deletes_only_old_orphan_files(spark: SparkSession, local_archi
     append(spark, local_archive, range(10))
     spark.sql(
         f"INSERT INTO {topic_hour_table(local_archive)} "  # noqa: S608 - a test's own table
-        "VALUES (TIMESTAMP '2026-11-01 10:00:00', 1, 'a', 'v', 1, 1.0, 0.0)"
+        "VALUES (TIMESTAMP '2026-11-01 10:00:00', 1, 'a', 'v', 1, 1.0, 0.0, 1)"
     )
     folder = next((tmp_path / "lake").rglob("*.parquet")).parent
     now = datetime.now(UTC)

@@ -84,6 +84,7 @@ class Bench:
             kafka=self.settings.kafka,
             elasticsearch=self.settings.elasticsearch,
             bounds=TimeBounds(),
+            sentiment_languages=frozenset({"en"}),
             max_dead_letter_share=max_dead_letter_share,
             quarantined=quarantined or {},
             recent=recent or Tally(),

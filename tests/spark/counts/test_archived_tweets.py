@@ -29,6 +29,7 @@ pytestmark = pytest.mark.spark
 PARTITIONS = 2
 RAW = "raw-1"
 ROWS = 600
+ENGLISH = frozenset({"en"})
 FIRST_DAY = int(DAY.timestamp()) // 86_400
 
 
@@ -54,11 +55,12 @@ def by_hand(
         if row[6] >= restoration.limit(row[5], lane):
             continue
         start = int(row[1].timestamp() * 1000) // PANE_MS * PANE_MS
-        text = json.loads(row[3])["text"] if row[3] else ""
+        tweet = json.loads(row[3]) if row[3] else {"text": "", "lang": "de"}
+        text, is_felt = tweet["text"], tweet["lang"] != "de"
         topics = scorer.score_batch([text])[0]
         for at, (topic, share) in enumerate(topics):
-            feeling = round(compound(text) * 1_000_000) if row[3] and at == 0 else 0
-            scored = int(at == 0 and row[3] is not None)
+            feeling = round(compound(text) * 1_000_000) if is_felt and at == 0 else 0
+            scored = int(at == 0 and is_felt)
             key = TopicPane(start, topic, scorer.labels[topic], VERSION)
             sums[key] = sums[key].plus(Sums(int(at == 0), scored, round(round(share, 6) * 1_000_000), feeling))
     return dict(sums)
@@ -90,7 +92,7 @@ def test_a_tweet_counts_once_by_its_first_record_if_its_lane_lacks_it(
     archived = archived_until(spark, local_archive)
     assert archived == {0: 598, 1: 599, 2: 600}
     restoration, rejected = plan(scope, archived), once_and_twice(rows)
-    tweets = ArchivedTweets(restoration, frozenset(rejected), VERSION, spark.sparkContext.broadcast(ARRAYS))
+    tweets = ArchivedTweets(restoration, frozenset(rejected), VERSION, spark.sparkContext.broadcast(ARRAYS), ENGLISH)
     total = 0
     for day in (FIRST_DAY, FIRST_DAY + 1):
         counts = tweets.of_day(spark, local_archive, day)
@@ -107,7 +109,7 @@ def test_a_tweet_counts_once_by_its_first_record_if_its_lane_lacks_it(
 def test_a_day_without_tweets_counts_nothing(spark: SparkSession, local_archive: Settings) -> None:
     append(spark, local_archive, made_up_rows(10))
     restoration = plan(Scope.all, {0: 10, 1: 10, 2: 10})
-    tweets = ArchivedTweets(restoration, frozenset(), VERSION, spark.sparkContext.broadcast(ARRAYS))
+    tweets = ArchivedTweets(restoration, frozenset(), VERSION, spark.sparkContext.broadcast(ARRAYS), ENGLISH)
     day = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) // 86_400
     counts = tweets.of_day(spark, local_archive, day)
     assert counts.sums == {}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from twitter_topics.archive.hours import HourRange
-from twitter_topics.archive.rows import raw_table
+from twitter_topics.archive.rows import ensure_tables, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
 from twitter_topics.classification.sentiment import compound
 from twitter_topics.counts import recount
@@ -53,6 +53,9 @@ def model() -> TopicModel:
 
 ARRAYS = model().to_bytes()
 
+LANGUAGES = ("en", "de", "en-GB")
+"""Of made-up tweets, by their id; a German one has no sentiment."""
+
 Row = tuple[str | None, datetime, str | None, bytes | None, str | None, int, int, datetime]
 
 
@@ -70,7 +73,8 @@ def made_up_rows(count: int) -> list[Row]:
         if chance.random() < 0.3:
             text += " " + chance.choice(WORDS[12].split())
         tweet_id = str(chance.randrange(count // 2))
-        rows.append((tweet_id, moment, "t", json.dumps({"text": text}).encode(), None, offset % 3, offset, moment))
+        value = json.dumps({"text": text, "lang": LANGUAGES[int(tweet_id) % 3]}).encode()
+        rows.append((tweet_id, moment, "t", value, None, offset % 3, offset, moment))
     return rows
 
 
@@ -80,8 +84,8 @@ def append(spark: SparkSession, settings: Settings, rows: list[Row]) -> None:
     ).append()
 
 
-def counted_by_hand(rows: list[Row], hours: HourRange) -> dict[tuple[datetime, int], tuple[int, float, float]]:
-    """(hour, topic) → tweets, mass, mean compound."""
+def counted_by_hand(rows: list[Row], hours: HourRange) -> dict[tuple[datetime, int], tuple[int, float, int, float]]:
+    """(hour, topic) → tweets, mass, scored tweets, mean compound of these."""
     owners: dict[tuple[str, Any], Row] = {}
     for row in sorted(rows, key=lambda row: (row[5], row[6])):
         if row[4] is None and row[0] is not None:
@@ -89,23 +93,32 @@ def counted_by_hand(rows: list[Row], hours: HourRange) -> dict[tuple[datetime, i
     scorer = Scorer.load(ARRAYS)
     tweets: Counter[tuple[datetime, int]] = Counter()
     mass: defaultdict[tuple[datetime, int], float] = defaultdict(float)
-    feeling: defaultdict[tuple[datetime, int], float] = defaultdict(float)
+    feelings: defaultdict[tuple[datetime, int], list[float]] = defaultdict(list)
     for row in owners.values():
         if not hours.start <= row[1] < hours.end:
             continue
         hour = row[1].replace(minute=0, second=0, microsecond=0)
-        text = json.loads(row[3] or b"")["text"]
+        tweet = json.loads(row[3] or b"")
+        text = tweet["text"]
         topics = scorer.score_batch([text])[0]
         for topic, share in topics:
             mass[hour, topic] += share
         tweets[hour, topics[0][0]] += 1
-        feeling[hour, topics[0][0]] += compound(text)
-    return {key: (tweets[key], mass[key], feeling[key] / tweets[key] if tweets[key] else 0.0) for key in mass}
+        if tweet["lang"] != "de":
+            feelings[hour, topics[0][0]].append(compound(text))
+    felt = {key: feelings.get(key, []) for key in mass}
+    return {
+        key: (tweets[key], mass[key], len(felt[key]), sum(felt[key]) / len(felt[key]) if felt[key] else 0.0)
+        for key in mass
+    }
 
 
-def as_dict(rows: tuple[HourCount, ...]) -> dict[tuple[datetime, int], tuple[int, float, float]]:
+def as_dict(rows: tuple[HourCount, ...]) -> dict[tuple[datetime, int], tuple[int, float, int, float]]:
     found = {
-        (datetime.fromtimestamp(row.hour_ms / 1000, UTC), row.topic_id): (row.tweets, row.mass, row.sentiment)
+        (datetime.fromtimestamp(row.hour_ms / 1000, UTC), row.topic_id): (
+            *(row.tweets, row.mass),
+            *(row.scored, row.sentiment),
+        )
         for row in rows
     }
     assert len(found) == len(rows)
@@ -126,8 +139,9 @@ def test_equal_to_a_count_by_hand_and_the_same_again(spark: SparkSession, local_
     assert found.keys() == by_hand.keys()
     for key, expected in by_hand.items():
         assert found[key] == pytest.approx(expected, abs=1e-3), key
-        assert found[key][0] == expected[0], key
-    assert first.tweets == sum(tweets for tweets, _, _ in by_hand.values()) > 100
+        assert (found[key][0], found[key][2]) == (expected[0], expected[2]), key
+    assert first.tweets == sum(tweets for tweets, _, _, _ in by_hand.values()) > 100
+    assert 100 < sum(scored for _, _, scored, _ in by_hand.values()) < first.tweets
     assert {row.topic_label for row in first.rows} == {"football", "storm", "phones", "no topic"}
     assert [(row.hour_ms, row.topic_id, row.tweets) for row in again.rows] == [
         (row.hour_ms, row.topic_id, row.tweets) for row in first.rows
@@ -160,6 +174,19 @@ def test_an_empty_archive_is_an_error(spark: SparkSession, local_archive: Settin
         recount_hours(spark, local_archive, HOURS, version=VERSION, arrays=ARRAYS)
 
 
+def test_an_older_table_gains_the_column_of_scored_tweets(spark: SparkSession, local_archive: Settings) -> None:
+    append(spark, local_archive, made_up_rows(600))
+    table = topic_hour_table(local_archive)
+    spark.sql(f"ALTER TABLE {table} DROP COLUMN scored")
+    spark.sql(f"INSERT INTO {table} VALUES (TIMESTAMP '2026-11-01 00:00:00', 3, 'football', 'v', 5, 5.0, 0.5)")  # noqa: S608
+    for _ in range(2):
+        ensure_tables(spark, local_archive)
+    recount_hours(spark, local_archive, HOURS, version=VERSION, arrays=ARRAYS)
+    rows = spark.table(table).collect()
+    assert [tuple(row)[1:] for row in rows if row["scored"] is None] == [(3, "football", "v", 5, 5.0, 0.5, None)]
+    assert len(rows) > 10
+
+
 def test_a_lost_or_doubled_tweet_is_named(
     spark: SparkSession, local_archive: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +201,6 @@ def test_a_lost_or_doubled_tweet_is_named(
 
 
 def test_points_start_at_the_hour_and_keep_the_mean() -> None:
-    (point,) = final_points([HourCount(int(DAY.timestamp() * 1000), 3, "football", VERSION, 4, 3.5, -0.25)])
+    (point,) = final_points([HourCount(int(DAY.timestamp() * 1000), 3, "football", VERSION, 4, 3.5, 2, -0.25)])
     assert point.end_ms - 3_600_000 == DAY.timestamp() * 1000
-    assert (point.sums.tweets, point.sums.mean_sentiment) == (4, -0.25)
+    assert (point.sums.tweets, point.sums.scored, point.sums.mean_sentiment) == (4, 2, -0.25)

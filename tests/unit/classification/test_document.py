@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twitter_topics.classification.document import search_document
-from twitter_topics.classification.sentiment import Sentiment, sentiment
+from twitter_topics.classification.sentiment import Sentiment, is_scored, sentiment
+from twitter_topics.records.content import Content
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
-from twitter_topics.records.tweet import Tweet, tweet_text
+from twitter_topics.records.tweet import Tweet
 from twitter_topics.search.index import MAPPINGS, index_name
 
 TEXT = "Good #Coffee with @anna ☕ https://example.org/x"
@@ -21,12 +22,13 @@ COUNTED = {"tweet_id": "7", "model_version": "v1", "raw_partition": 2, "raw_offs
 
 
 def document(body: dict[str, Any], topics: list[tuple[int, float]] | None = None) -> dict[str, Any]:
+    content = Content(body)
     return search_document(
         Tweet("7", 1_793_491_203_000, "twitter", body),
-        tweet_text(body),
+        content,
         topics=topics or [(3, 0.75), (1, 0.25)],
         labels={3: "coffee · morning", 1: "trains"},
-        sentiment=Sentiment(0.5, 0.1, 0.2),
+        sentiment=Sentiment(0.5, 0.1, 0.2) if is_scored(content, {"en"}) else None,
         counted=COUNTED,
     )
 
@@ -54,6 +56,42 @@ def test_metrics_are_counted_from_text_and_tweet() -> None:
     }
     assert made["hashtags"] == ["coffee"]
     assert made["user"] == {"id": "5", "screen_name": "bo", "followers": 12, "verified": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "code", "known_from", "has_sentiment"),
+    [
+        ("I am sad", "en", "en", "source", True),
+        ("Die Bahn war heute pünktlich und die Sonne scheint", "de", "de", "source", False),
+        ("Die Bahn war heute pünktlich und die Sonne scheint", None, "de", "text", False),
+        ("no quiero ir al trabajo hoy por la mañana", "und", "es", "text", False),
+        ("I really love this lovely city so much", None, "en", "text", True),
+        ("no", None, "und", "unknown", False),
+    ],
+)
+def test_only_posts_in_the_language_of_the_lexicons_have_a_sentiment(
+    text: str, lang: str | None, code: str, known_from: str, has_sentiment: bool
+) -> None:
+    made = document({"text": text, "lang": lang})
+    assert (made["lang"], made["lang_known_from"], "sentiment" in made) == (code, known_from, has_sentiment)
+
+
+def test_all_languages_can_have_a_sentiment() -> None:
+    assert is_scored(Content({"text": "no", "lang": "es"}), {"all"})
+    assert is_scored(Content({"text": "no", "lang": "es"}), {"en", "es"})
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [("12", 12), (" 7 ", 7), (2.0, 2), (3, 3), (None, 0), ("-1", 0), (-1, 0), ("1e3", 0), (True, 0), (1e300, 0)],
+)
+def test_counts_may_be_text(said: object, counted: int) -> None:
+    made = document({"text": TEXT, "retweet_count": said, "user": {"followers_count": said}})
+    assert (made["metrics"]["retweets"], made["user"]["followers"]) == (counted, counted)
+
+
+def test_a_name_is_as_its_owner_wrote_it() -> None:
+    assert document({"text": TEXT, "user": {"name": "Tom &amp; Ann"}})["user"]["name"] == "Tom & Ann"
 
 
 def test_the_dominant_topic_comes_with_its_label() -> None:

@@ -11,9 +11,10 @@ import pytest
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.sentiment import Sentiment
 from twitter_topics.records import tweet as records
+from twitter_topics.records.content import Content
 from twitter_topics.records.decoding import decode
 from twitter_topics.records.processed import processed_fields
-from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet, tweet_text
+from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet
 
 NOW = 1_795_000_000_000
 MUTATIONS = 4_000
@@ -31,9 +32,18 @@ TWEETS = [
         "entities": {
             "hashtags": [{"text": "Sturm", "indices": [12, 18]}],
             "urls": [{"url": "https://t.co/x", "expanded_url": "https://www.example.org/a?b=1", "indices": [20, 30]}],
-            "user_mentions": [],
+            "user_mentions": [{"screen_name": "b", "id": 5, "indices": [3, 5]}],
+            "media": [{"url": "https://t.co/y", "type": "photo", "sizes": {"small": {"w": 1}}, "indices": [30, 40]}],
         },
-        "retweeted_status": {"id_str": "1", "text": "storm", "extended_tweet": {"full_text": "storm & rain " * 20}},
+        "retweeted_status": {
+            "id_str": "1",
+            "text": "storm",
+            "lang": "en",
+            "extended_tweet": {
+                "full_text": "storm &amp; rain " * 20,
+                "entities": {"hashtags": [{"text": "Ü"}], "urls": [], "user_mentions": [{"indices": [0, 5]}]},
+            },
+        },
         "place": {"bounding_box": {"coordinates": [[[-1.5, 2e3], [0, -0.0]]]}},
         "retweet_count": 3,
         "favorite_count": 0,
@@ -46,6 +56,12 @@ TWEETS = [
         "timestamp_ms": NOW,
         "source_network": "bluesky",
         "lang": None,
+        "entities": {
+            "hashtags": [{"text": "#a", "tag": "a"}],
+            "urls": [{"url": "b", "indices": [0, 1]}],
+            "emojis": [{"shortcode": "x"}],
+            "user_mentions": [{"indices": [2, 3]}],
+        },
     },
     {"id_str": "mastodon:x/1", "text": "x", "created_at": "Fri Nov 20 10:00:00 +0200 2026", "user": None},
 ]
@@ -97,7 +113,7 @@ def outcome(value: bytes) -> object:
     read = read_tweet(value, NOW, TimeBounds())
     if isinstance(read, Rejection):
         return read
-    text = tweet_text(read.body)
+    content = Content(read.body)
     counted = processed_fields(
         tweet_id=read.tweet_id,
         event_time_ms=read.event_time_ms,
@@ -110,9 +126,9 @@ def outcome(value: bytes) -> object:
         raw_offset=0,
     )
     document = search_document(
-        read, text, topics=[(1, 1.0)], labels=LABELS, sentiment=Sentiment(0.0, 0.0, 0.0), counted=counted
+        read, content, topics=[(1, 1.0)], labels=LABELS, sentiment=Sentiment(0.0, 0.0, 0.0), counted=counted
     )
-    return read.tweet_id, read.event_time_ms, read.source, text, repr(document)
+    return read.tweet_id, read.event_time_ms, read.source, content.prose, repr(document)
 
 
 def test_a_record_has_the_outcome_of_a_full_decode(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.records.json_values import json_values
+from twitter_topics.records.content import Content
 from twitter_topics.records.tweet import (
     MAX_BYTES,
     Rejection,
     TimeBounds,
     Tweet,
+    own_text,
     read_tweet,
-    tweet_text,
-    tweet_time,
 )
 
 NOW = 1_795_000_000_000
@@ -46,7 +47,12 @@ def test_a_tweet_keeps_its_identity_and_time() -> None:
         (value(id_str=None), "id: "),
         (value(id_str=" "), "id: "),
         (value(id_str="x" * 600), "id: "),
-        (value(id_str="\ud800"), "id: "),
+        (value(id_str="\ud800"), "id: id_str is neither"),
+        (value(id_str=None, id=1.99e18), "id: id is the float 1.99e+18, whose last digits are lost"),
+        (value(id_str=1.5e18), "id: id_str is the float"),
+        (value(id_str=None, id=True), "id: id is neither"),
+        (value(id_str=None, id=-5), "id: id is neither"),
+        (value(id_str=None, id=[1]), "id: id is neither"),
         (value(text=None), "text: "),
         (value(text=7), "text: "),
         (value(timestamp_ms=None), "time: no readable"),
@@ -80,53 +86,52 @@ def test_any_bytes_give_a_tweet_or_a_reason(raw: bytes) -> None:
     assert isinstance(read_tweet(raw, NOW, BOUNDS), Tweet | Rejection)
 
 
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=8,
-)
-
-
 @given(
     st.fixed_dictionaries(
         {},
         optional=dict.fromkeys(
             ("id", "id_str", "text", "full_text", "timestamp_ms", "created_at", "retweeted_status", "extended_tweet"),
-            _json,
+            json_values(),
         ),
     )
 )
 def test_any_object_gives_a_tweet_or_a_reason(body: dict[str, object]) -> None:
     read = read_tweet(json.dumps(body).encode(), NOW, BOUNDS)
     if isinstance(read, Tweet):
-        assert isinstance(tweet_text(read.body), str)
+        assert isinstance(Content(read.body).text, str)
 
 
 @pytest.mark.parametrize(
-    ("created_at", "expected"),
+    ("ids", "expected"),
     [
-        ("Sun Nov 01 00:00:03 +0000 2026", 1_793_491_203_000),
-        ("Sun Nov 01 02:00:03 +0200 2026", 1_793_491_203_000),
-        ("Sun Nov 31 00:00:03 +0000", None),
-        ("2026-11-01T00:00:03Z", None),
-        (5, None),
+        ({"id_str": "7"}, "7"),
+        ({"id_str": " 7 "}, "7"),
+        ({"id_str": None, "id": 1990000000000000082}, "1990000000000000082"),
+        ({"id_str": None, "id": "1990000000000000083"}, "1990000000000000083"),
+        ({"id_str": 1990000000000000084}, "1990000000000000084"),
+        ({"id_str": "", "id": 5}, "5"),
+        ({"id_str": "7", "id": 7e18}, "7"),
     ],
 )
-def test_created_at_is_read_where_timestamp_ms_is_missing(created_at: object, expected: int | None) -> None:
-    assert tweet_time({"created_at": created_at}) == expected
+def test_an_id_is_text_or_a_whole_number(ids: dict[str, object], expected: str) -> None:
+    read = read_tweet(value(**ids), NOW, BOUNDS)
+    assert isinstance(read, Tweet), read
+    assert read.tweet_id == expected
 
 
-def test_the_whole_text_of_long_tweets_and_of_retweets() -> None:
-    assert tweet_text({"text": "short…", "extended_tweet": {"full_text": "the long one"}}) == "the long one"
-    assert tweet_text({"text": "RT @a: cut…", "retweeted_status": {"text": "not cut"}}) == "not cut"
-    assert tweet_text({"full_text": "whole"}) == "whole"
-
-
-def test_a_retweet_nested_deeper_than_the_stack_has_a_text() -> None:
-    depth = 100_000
-    body: dict[str, object] = {"text": "the innermost"}
-    for _ in range(depth):
-        body = {"text": "RT", "retweeted_status": body}
-    assert tweet_text(body) == "the innermost"
-    while "retweeted_status" in body:  # Python frees nested dictionaries recursively
-        body = body["retweeted_status"]  # type: ignore[assignment]
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ({"full_text": None, "text": "the text is here"}, "the text is here"),
+        ({"full_text": "", "text": "here"}, "here"),
+        ({"full_text": 5, "text": "here"}, "here"),
+        ({"full_text": "whole", "text": "cut"}, "whole"),
+        ({"full_text": "whole"}, "whole"),
+        ({"full_text": ""}, ""),
+        ({"text": ""}, ""),
+        ({"text": None}, None),
+        ({}, None),
+    ],
+)
+def test_an_empty_full_text_does_not_hide_the_text(texts: dict[str, object], expected: str | None) -> None:
+    assert own_text(texts) == expected

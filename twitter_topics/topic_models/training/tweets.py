@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from twitter_topics.archive.rows import raw_table
 from twitter_topics.backends.sql import statement
-from twitter_topics.records.tweet import tweet_text
+from twitter_topics.records.content import Content
 from twitter_topics.topic_models.scoring.text import content_words
 from twitter_topics.topic_models.training.corpus import is_held_out
 
@@ -95,7 +95,7 @@ def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
 
 def _words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        texts = [tweet_text(json.loads(payload)) for payload in batch.column("payload").to_pylist()]
+        texts = [Content(json.loads(payload)).prose for payload in batch.column("payload").to_pylist()]
         # a lone surrogate is legal in JSON and in Python, but not in a column
         texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         ids = batch.column("tweet_id").to_pylist()

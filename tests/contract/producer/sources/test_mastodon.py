@@ -33,9 +33,10 @@ from tests.fakes.script import (
     stormy,
 )
 from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.records.content import Content
 from twitter_topics.records.gap import Gap
 from twitter_topics.records.notice import Notice
-from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet, tweet_text
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 from twitter_topics.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("no_thread_left")
@@ -272,6 +273,15 @@ HTML = [
     ('<a href="javascript:x">no link</a>', "no link", []),
     ("plain   text\nas it is", "plain text as it is", []),
     ("", "", []),
+    ('<p class="quote-inline">RE: <a href="https://m.example/@x/1">m.example/@x/1</a></p><p>mine</p>', "mine", []),
+    (
+        '<p><span class="quote-inline">RE: <a href="https://m.example/1"><span>m.ex</span></a></span>mine '
+        '<a href="https://a.example">a.example</a></p>',
+        "mine a.example",
+        ["https://a.example"],
+    ),
+    ('<div class="quote-inline"><br>RE: x</div>mine', "mine", []),
+    ('<p class="quote-inline">RE: never closed<p>mine', "mine", []),
     ("<p>open <b>and never closed", "open and never closed", []),
 ]
 
@@ -333,6 +343,21 @@ def test_a_status_becomes_a_tweet() -> None:
     assert "retweeted_status" not in tweet
 
 
+def test_own_emoji_far_mentions_and_quotes_leave_no_words() -> None:
+    tweet = body(
+        content='<p class="quote-inline">RE: <a href="https://m.example/@x/1">x</a></p>'
+        "<p>morning @ana@other.example :blobcat: coffee</p>",
+        spoiler_text="about :blobcat:",
+        tags=[],
+        mentions=[{"id": "7", "acct": "ana@other.example"}],
+        emojis=[{"shortcode": "blobcat", "url": "https://m.example/c.png"}],
+    )
+    content = Content(tweet)
+    assert content.text == "about :blobcat:\n\nmorning @ana@other.example :blobcat: coffee"
+    assert content.prose.split() == ["about", "morning", "coffee"]
+    assert (content.url_count, content.mention_count, content.emoji_count) == (0, 1, 2)
+
+
 def test_boosts_and_quotes() -> None:
     other = status_of("5", TIME_MS - 1000, 1) | {"content": "<p>the first</p>"}
     boost = body(reblog=other, content="", language=None)
@@ -340,7 +365,7 @@ def test_boosts_and_quotes() -> None:
     assert boost["lang"] == "en"
     assert boost["retweeted_status"]["id_str"] == "mastodon:made-up.example/5"
     assert boost["retweeted_status"]["timestamp_ms"] == str(TIME_MS - 1000)
-    assert tweet_text(boost) == "the first"
+    assert Content(boost).text == "the first"
     quoting = body(quote={"state": "accepted", "quoted_status": other})
     assert quoting["quoted_status"]["text"] == "the first"
 

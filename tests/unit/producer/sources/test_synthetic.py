@@ -18,7 +18,8 @@ from producer.sources.synthetic.schedule import Schedule
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
 from producer.testing import settings_of
-from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet, tweet_text
+from twitter_topics.records.content import Content
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 
 BEGIN_MS = 1_793_491_200_000  # 2026-11-01T00:00Z
 HOUR_MS = 3_600_000
@@ -93,8 +94,8 @@ def test_every_tweet_passes_the_contract(bodies: list[tuple[int, dict]]) -> None
         read = read_tweet(value, received_ms=time_ms, bounds=TimeBounds(future_ms=0, past_ms=0))
         assert isinstance(read, Tweet), read
         assert read.event_time_ms == time_ms
-        assert 0 < len(tweet_text(body)) <= 280
-        assert "{" not in tweet_text(body)
+        assert 0 < len(Content(body).text) <= 280
+        assert "{" not in Content(body).text
 
 
 def test_entities_point_to_their_text(bodies: list[tuple[int, dict]]) -> None:

@@ -157,6 +157,34 @@ def test_a_post_becomes_a_tweet(network: Network, v2: bool) -> None:
     assert "quoted_status_id_str" not in body
 
 
+@pytest.mark.parametrize(
+    ("said", "expected_ms"),
+    [
+        ("2026-09-01T10:00:00.123Z", 1_788_256_800_123),  # imported: the key is fresh
+        ("2026-09-21T14:08:20.000Z", (START_US - 200_000) // 1000),  # nearly the key's time
+        ("2031-01-01T00:00:00Z", (START_US - 200_000) // 1000),
+        ("yesterday", (START_US - 200_000) // 1000),
+        (None, (START_US - 200_000) // 1000),
+    ],
+)
+def test_an_imported_post_has_the_time_at_which_it_was_written(
+    network: Network, said: object, expected_ms: int
+) -> None:
+    event = read_event(frame(network.post("from elsewhere", createdAt=said)), PostMapper(), "", 0)
+    assert event is not None
+    assert json.loads(event.value)["timestamp_ms"] == str(expected_ms)
+    assert event.event_time_ms == (START_US - 200_000) // 1000, "the progress of the stream"
+
+
+def test_a_tag_has_no_sign(network: Network) -> None:
+    facet = {
+        "index": {"byteStart": 0, "byteEnd": 7},
+        "features": [{"$type": "app.bsky.richtext.facet#tag", "tag": "#garden"}],
+    }
+    body = tweet_of(read_event(frame(network.post("#garden", facets=[facet], tags=["#roses"])), PostMapper(), "", 0))
+    assert [tag["text"] for tag in body["entities"]["hashtags"]] == ["garden", "roses"]
+
+
 def test_a_handle_is_known_from_the_identity_message_on(network: Network) -> None:
     mapper = PostMapper()
     names = []

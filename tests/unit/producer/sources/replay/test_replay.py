@@ -13,7 +13,7 @@ from producer.sources.replay import ReplaySource, lines
 from producer.testing import tweet_lines, write_lines
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.notice import Notice
-from twitter_topics.records.tweet import tweet_time
+from twitter_topics.records.times import post_time
 from twitter_topics.settings import Settings
 
 NOW_MS = 1_800_000_000_000
@@ -147,9 +147,9 @@ def test_shift_moves_the_newest_tweet_to_now_and_keeps_intervals(tmp_path: Path)
     assert [event.event_time_ms for event in events] == [NOW_MS - 8_000, NOW_MS, NOW_MS - 5_000, None]
     for event in events[:3]:
         body = json.loads(event.value)
-        assert tweet_time(body) == event.event_time_ms
+        assert post_time(body) == event.event_time_ms
         del body["timestamp_ms"]
-        assert tweet_time(body) == event.event_time_ms
+        assert post_time(body) == event.event_time_ms
     assert events[3].value == b"no json"
 
 

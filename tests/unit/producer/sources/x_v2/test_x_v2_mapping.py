@@ -13,7 +13,8 @@ from producer.sources.x_v2.mapping import Trouble, billed, parameters, read_line
 from tests.fakes.x_api import OPERATIONAL_DISCONNECT, START_MS, TOO_MANY_CONNECTIONS, made_post, post_id
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.sentiment import Sentiment
-from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet, tweet_text
+from twitter_topics.records.content import Content
+from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 
 TEXT = made_post(3)["data"]["text"]
 ORIGINAL = {"id": post_id(50), "text": "the whole of the original", "author_id": "77", "lang": "de"}
@@ -58,7 +59,7 @@ def test_the_document_shows_the_post() -> None:
     found = tweet(post())
     shown = search_document(
         found,
-        tweet_text(found.body),
+        Content(found.body),
         topics=[(1, 1.0)],
         labels={},
         sentiment=Sentiment(0.0, 0.0, 0.0),
@@ -77,7 +78,7 @@ def test_the_document_shows_the_post() -> None:
 def test_a_long_post_is_complete() -> None:
     note = {"text": "long " * 200, "entities": {"hashtags": [{"start": 900, "end": 905, "tag": "late"}]}}
     body = tweet(post(note_tweet=note)).body
-    assert tweet_text(body) == "long " * 200
+    assert Content(body).text == "long " * 200
     assert body["entities"]["hashtags"] == [{"text": "late", "indices": [900, 905]}]
     assert body["text"] == TEXT
 
@@ -86,7 +87,7 @@ def test_a_retweet_includes_its_original() -> None:
     message = post(text="RT @a: the wh…", referenced_tweets=[{"type": "retweeted", "id": ORIGINAL["id"]}])
     message["includes"]["tweets"] = [ORIGINAL]
     body = tweet(message).body
-    assert tweet_text(body) == "the whole of the original"
+    assert Content(body).text == "the whole of the original"
     assert body["retweeted_status"]["user"]["id_str"] == "77"
     assert body["retweeted_status"]["timestamp_ms"] == str(START_MS + 500)
 
@@ -94,7 +95,7 @@ def test_a_retweet_includes_its_original() -> None:
 def test_a_retweet_of_a_deleted_post_is_still_a_retweet() -> None:
     body = tweet(post(text="RT @a: cut", referenced_tweets=[{"type": "retweeted", "id": ORIGINAL["id"]}])).body
     assert body["retweeted_status"] == {"id_str": ORIGINAL["id"]}
-    assert tweet_text(body) == "RT @a: cut"
+    assert Content(body).text == "RT @a: cut"
 
 
 def test_quotes_and_replies() -> None:

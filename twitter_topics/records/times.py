@@ -1,0 +1,90 @@
+"""When a post was written, from any of the ways in which files and networks say it."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+_TWITTER = re.compile(
+    r"^[A-Z][a-z]{2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
+    r"(\d{2}) (\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2}) (\d{4})$",
+    re.ASCII,
+)
+_MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
+_ISO = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
+_RFC_2822 = re.compile(r"^(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}", re.ASCII)
+_NUMBER = re.compile(r"^\d{1,15}(?:\.\d{1,9})?$", re.ASCII)
+
+_FIRST_MS = 100_000_000_000
+"""A smaller number counts seconds: as milliseconds it would be before 1973; as seconds this one is the year 5138."""
+
+_LAST_MS = 10**15
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING, _MILLISECOND = timedelta(0), timedelta(milliseconds=1)
+
+
+def post_time(body: dict[str, Any]) -> int | None:
+    """Return event time in Unix milliseconds, from `timestamp_ms`, else from `created_at`; None if neither has one."""
+    stamp = _number(body.get("timestamp_ms"))
+    return read_time(body.get("created_at")) if stamp is None else int(stamp)
+
+
+def read_time(value: Any) -> int | None:
+    """Return Unix milliseconds of Twitter's date format, ISO 8601 or RFC 2822 with a time of day, or of a number.
+
+    A time without an offset is UTC. None for anything else, and for what is before 1970.
+    """
+    if not isinstance(value, str):
+        return unix_ms(value)
+    text = value.strip()
+    match = _TWITTER.match(text)  # nearly always
+    if match is not None:
+        return _twitter_ms(match)
+    try:
+        if _ISO.match(text):
+            return _milliseconds(datetime.fromisoformat(text.upper()))
+        if _RFC_2822.match(text):
+            return _milliseconds(parsedate_to_datetime(text))
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return unix_ms(text)
+
+
+def unix_ms(value: Any) -> int | None:
+    """Return Unix milliseconds from a number or its text, which counts seconds or milliseconds."""
+    number = _number(value)
+    if number is None:
+        return None
+    return int(number) if number >= _FIRST_MS else round(number * 1000)
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, str):
+        text = value.strip()
+        if not _NUMBER.match(text):
+            return None
+        value = float(text) if "." in text else int(text)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LAST_MS:
+        return None
+    return value
+
+
+def _twitter_ms(match: re.Match[str]) -> int | None:
+    month, day, hour, minute, second, sign, off_h, off_m, year = match.groups()
+    try:
+        moment = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    except ValueError:
+        return None
+    offset = timedelta(hours=int(off_h), minutes=int(off_m))
+    return _since_1970(moment - _EPOCH + (-offset if sign == "+" else offset))
+
+
+def _milliseconds(moment: datetime) -> int | None:
+    return _since_1970((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH)
+
+
+def _since_1970(elapsed: timedelta) -> int | None:
+    return elapsed // _MILLISECOND if elapsed >= _NOTHING else None

@@ -1,0 +1,53 @@
+"""Settings of topics and sentiment."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from twitter_topics.settings.env_file import Section, section_config
+
+
+class TopicsSettings(Section):
+    """Training and promotion of topic models."""
+
+    model_config = section_config("TOPICS_")
+
+    trainer: Literal["gsdmm", "spark-lda"] = Field("gsdmm", description="training algorithm; spark-lda is the baseline")
+    k: int = Field(20, ge=2, le=200, description="number of topics")
+    iterations: int = Field(30, ge=1, le=1000, description="passes over the corpus")
+    seed: int = Field(1, description="the same seed and tweets train the same model")
+    window_hours: int = Field(24 * 14, ge=1, le=24 * 3650, description="train on the newest hours of the archive")
+    max_documents: int = Field(1_000_000, ge=1000, description="maximum tweets for a training")
+    min_documents: int = Field(2_000, ge=100, description="minimum tweets for a training")
+    min_new_tweets: int = Field(20_000, ge=1, description="new tweets since the newest model that trigger a retraining")
+    promotion: Literal["automatic", "never"] = Field(
+        "automatic", description="never: only a manual run of model_promotion promotes"
+    )
+
+
+class SentimentSettings(Section):
+    """Sentiment of tweets."""
+
+    model_config = section_config("SENTIMENT_")
+
+    languages: str = Field(
+        "en",
+        description="codes of the languages of tweets that have a sentiment, comma-separated, or all; the lexicons are "
+        "English",
+    )
+
+    @field_validator("languages")
+    @classmethod
+    def _are_codes(cls, value: str) -> str:
+        names = [name.strip().lower() for name in value.split(",")]
+        if not all(re.fullmatch(r"[a-z]{2,3}", name) for name in names):
+            raise ValueError("use codes of two or three letters such as en, comma-separated, or all")
+        return ",".join(names)
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The codes, or `all`."""
+        return frozenset(self.languages.split(","))
