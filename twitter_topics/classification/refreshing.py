@@ -33,12 +33,7 @@ class Refreshing:
 
     def note(self, records: int) -> None:
         """Note a finished batch. Without an answer, Elasticsearch is asked again after the next one."""
-        if records >= 0.9 * self._full:
-            wanted = BEHIND_SECONDS
-        elif records < 0.5 * self._full or not self._seconds:
-            wanted = REFRESH_SECONDS
-        else:
-            return
+        wanted = BEHIND_SECONDS if records >= 0.9 * self._full else REFRESH_SECONDS
         if wanted == self._seconds:
             return
         try:

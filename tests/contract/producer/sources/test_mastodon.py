@@ -32,6 +32,7 @@ from tests.fakes.script import (
     status,
     stormy,
 )
+from tests.sound_documents import check_document
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.records.content import Content
 from twitter_topics.records.gap import Gap
@@ -413,7 +414,7 @@ def test_any_message_is_an_event_or_nothing(name: str, data: bytes) -> None:
 
 
 ODD = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8) | st.lists(st.text(), max_size=2)
-FIELDS = (*status_of("1", 1), "quote", "quoted_status")
+FIELDS = (*status_of("1", 1), "quote", "quoted_status", "emojis", "shortcode")
 NESTED = ODD | st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=4)
 
 
@@ -428,6 +429,7 @@ def test_any_field_may_be_odd(changes: dict[str, Any]) -> None:
         assert isinstance(tweet, Tweet)
         assert tweet.tweet_id.encode() == found.key
         assert tweet.event_time_ms == found.event_time_ms
+        check_document(tweet)
     else:
         assert found.kind == "unreadable"
 

@@ -12,6 +12,7 @@ from producer.sources.bluesky.mapping import NEAR_US, PostMapper, post_time_us, 
 from producer.sources.bluesky.tid import make_tid, tid_time_us
 from producer.sources.bluesky.wire import read_frame, read_time_us
 from tests.fakes.bluesky_network import Entry, Network, frame_of
+from tests.sound_documents import check_document
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 
@@ -504,6 +505,7 @@ def test_any_message_is_an_event_or_nothing(message: Any) -> None:
         assert isinstance(tweet, Tweet)
         assert (tweet.tweet_id.encode(), tweet.event_time_ms) == (event.key, event.event_time_ms)
         assert json.loads(event.value)["source_payload"] == message
+        check_document(tweet)
     elif event.kind == "notice":
         assert Notice.from_value(event.value).key() == event.key
     else:

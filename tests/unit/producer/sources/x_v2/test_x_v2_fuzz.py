@@ -13,6 +13,7 @@ from producer.sources.x_v2.mapping import Trouble, billed, read_line
 from producer.tweets import snowflake
 from tests.fakes.x_api import START_MS, made_post, post_id
 from tests.fakes.x_compliance import iso
+from tests.sound_documents import check_document
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 
@@ -58,6 +59,7 @@ def is_sound(line: bytes) -> None:
         assert isinstance(found, Tweet)
         assert (found.tweet_id.encode(), found.event_time_ms) == (read.key, read.event_time_ms)
         assert posts, "a post is always billed"
+        check_document(found)
     elif read.kind == "notice":
         Notice.from_value(read.value)
     else:
