@@ -5,7 +5,7 @@
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
 #   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean
-#   make bench-producer | bench-speed | bench-sentiment
+#   make bench-producer | bench-replay | bench-speed | bench-sentiment
 #   make dashboards                               writes dashboards/; kibana-import URL=… loads Kibana's
 
 SHELL := /bin/sh
@@ -33,7 +33,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-speed bench-sentiment dashboards kibana-import bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-sentiment dashboards kibana-import bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,10s/^# \{0,1\}//p' Makefile
@@ -47,10 +47,10 @@ bootstrap-dev:
 # shift an old file's tweets to now, so that the last hour is not empty
 demo: export PRODUCER_REPLAY_TIMES ?= shift
 demo: bootstrap
-	@$(CLI) demo
+	@$(CLI) demo $(if $(WHOLE_HISTORY),--whole-history)
 
 up: bootstrap
-	@$(CLI) up
+	@$(CLI) up $(if $(WHOLE_HISTORY),--whole-history)
 
 stop:
 	@[ ! -x $(CLI) ] || $(CLI) down
@@ -99,6 +99,10 @@ bench-speed: bootstrap-dev
 # ARGS="--texts tweets.jsonl.gz" times real texts, otherwise generated ones
 bench-sentiment: bootstrap-dev
 	@.venv/bin/python benchmarks/sentiment.py $(ARGS)
+
+# files of every kind through the real producer
+bench-replay: bootstrap-dev
+	@.venv/bin/python benchmarks/replay.py $(ARGS)
 
 lint: bootstrap-dev
 	@.venv/bin/ruff check .

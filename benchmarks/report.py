@@ -15,6 +15,7 @@ from benchmarks.speed.chapter import speed_chapter
 PROJECT = Path(__file__).resolve().parents[1]
 RESULTS = PROJECT / "benchmarks" / "results" / "producer.json"
 SENTIMENT, SPEED = RESULTS.with_name("sentiment.json"), RESULTS.with_name("speed.json")
+REPLAY = RESULTS.with_name("replay.json")
 PAGE = PROJECT / "docs" / "benchmarks.md"
 NAMES = {
     "ours": "ours, spooled with fsync and acknowledged",
@@ -23,26 +24,28 @@ NAMES = {
 }
 
 
-def page(producer: dict[str, Any], sentiment: dict[str, Any], speed: dict[str, Any]) -> str:
+def page(producer: dict[str, Any], sentiment: dict[str, Any], speed: dict[str, Any], replay: dict[str, Any]) -> str:
     """Return the page as Markdown."""
     lines = [
         "# Benchmarks",
-        "`make bench-speed`, `make bench-sentiment` and `make bench-producer` write their chapters of this page from",
-        "their results in `benchmarks/results/`. [benchmarks/README.md](../benchmarks/README.md) describes what is "
-        "measured.",
+        "`make bench-speed`, `bench-sentiment`, `bench-producer` and `bench-replay` write their chapters of this page",
+        "from their results in `benchmarks/results/`. [benchmarks/README.md](../benchmarks/README.md) describes what "
+        "is measured.",
         "",
         *speed_chapter(speed),
         "",
         *_sentiment_chapter(sentiment),
         "",
         *_producer_chapter(producer),
+        "",
+        *_replay_chapter(replay),
     ]
     return "\n".join(lines) + "\n"
 
 
 def write() -> None:
     """Write the page of the results."""
-    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, SENTIMENT, SPEED))))
+    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, SENTIMENT, SPEED, REPLAY))))
 
 
 def _sentiment_chapter(result: dict[str, Any]) -> list[str]:
@@ -87,6 +90,28 @@ def _producer_chapter(result: dict[str, Any]) -> list[str]:
     if "outage" in result:
         lines += ["", "### Memory without the broker", *_outage(result["outage"], options)]
     return lines
+
+
+def _replay_chapter(result: dict[str, Any]) -> list[str]:
+    load, rows = result["load"], result["formats"]
+    base = rows[0]["per_second"]
+    return [
+        "## Replay",
+        measured(result),
+        "",
+        f"Files of generated tweets, read by the real producer and acknowledged by a broker on the same cores; "
+        f"{_count(result['options']['rounds'], 'round')}. The time to start is taken off. Load: {load['begin']:.1f} at "
+        f"the start, {load['end']:.1f} at the end.",
+        "",
+        "| format | posts | file | posts/s, median (min to max) | ratio | CPU per post | memory at most |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+        *(
+            f"| {row['format']} | {row['posts']:,} | {row['megabytes']:,.0f} MB | {row['per_second']:,.0f} "
+            f"({row['least']:,.0f} to {row['most']:,.0f}) | {row['per_second'] / base:.2f} | {row['cpu_us']:.0f} µs "
+            f"| {row['peak_mb']:.0f} MB |"
+            for row in rows
+        ),
+    ]
 
 
 def _speed(row: dict[str, Any]) -> str:

@@ -9,16 +9,16 @@ import pytest
 
 from benchmarks import report
 
-Results = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+Results = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
 @pytest.fixture
 def results() -> Results:
-    """Producer, sentiment, speed."""
-    producer, sentiment, speed = (
-        json.loads(path.read_text()) for path in (report.RESULTS, report.SENTIMENT, report.SPEED)
+    """Producer, sentiment, speed, replay."""
+    producer, sentiment, speed, replay = (
+        json.loads(path.read_text()) for path in (report.RESULTS, report.SENTIMENT, report.SPEED, report.REPLAY)
     )
-    return producer, sentiment, speed
+    return producer, sentiment, speed, replay
 
 
 def test_the_page_is_that_of_the_results(results: Results) -> None:
@@ -26,7 +26,7 @@ def test_the_page_is_that_of_the_results(results: Results) -> None:
 
 
 def test_the_page_names_machine_versions_and_load(results: Results) -> None:
-    producer, _, speed = results
+    producer, _, speed, _ = results
     producer["machine"] |= {"processor": "Abacus 9000", "cores": 3}
     producer["versions"]["Kafka"] = "99.1"
     producer["load"] = {"begin": 1.25, "end": 7.5}
@@ -53,3 +53,11 @@ def test_the_whole_stack_has_its_worst_process_first_and_its_latencies(results: 
     assert "**12,345 tweets/s**" in shown
     assert "| b | 99.5 µs |  |\n| a | 1.5 µs | 7 MB |\n| **sum** | 101 µs | 7 MB |" in shown
     assert "| 7 | 1.1 | 2.2 | 3.3 | 4.4 | 31 % |" in shown
+
+
+def test_formats_are_compared_with_plain_lines(results: Results) -> None:
+    rows = results[3]["formats"]
+    rows[0] |= {"per_second": 20_000}
+    rows[1] |= {"per_second": 5_000, "least": 4_000, "most": 6_000, "cpu_us": 77.2, "peak_mb": 123.4}
+    shown = report.page(*results)
+    assert "| 5,000 (4,000 to 6,000) | 0.25 | 77 µs | 123 MB |" in shown

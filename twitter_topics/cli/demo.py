@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from twitter_topics.cli.local_stack import WholeHistory, bring_up
 from twitter_topics.cli.screen import (
     balance_table,
     hour_sentence,
@@ -26,22 +27,23 @@ if TYPE_CHECKING:
 _GIB = 2**30
 
 
-def demo() -> None:
+def demo(whole_history: WholeHistory = False) -> None:
     """Start everything, train a first model on the first tweets, and show what people talk about.
 
     On a stack with a model it only waits until all numbers agree, and shows them.
     """
-    from twitter_topics.cli import local_stack
+    from twitter_topics.cli.whole_history import run_settings
+    from twitter_topics.local import services
     from twitter_topics.local.memory import PeakMemory
     from twitter_topics.local.stack import Stack
     from twitter_topics.local.tour import Tour
     from twitter_topics.page.overview import RealSources, topics_now
-    from twitter_topics.settings import Settings
 
     began = time.monotonic()
-    stack = Stack(Settings(), say)
+    chosen = run_settings(whole_history)
+    stack = Stack(chosen, say)
     with PeakMemory(stack.supervisor.leftovers) as memory:
-        local_stack.up()
+        bring_up(chosen, services.GROUPS)
         settings = stack_settings()
         tour = Tour(stack, settings, lambda line: say(f"{time.monotonic() - began:6.1f} s  {line}"), _waiting)
         tour.wait_for_tweets()

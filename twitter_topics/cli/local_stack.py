@@ -13,23 +13,40 @@ from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
+    from twitter_topics.local.services import Group
     from twitter_topics.local.status import StackStatus
+
+WholeHistory = Annotated[
+    bool, typer.Option("--whole-history", help="with replay: raise the limits on age to the oldest tweet, for this run")
+]
 
 
 def up(
     no_airflow: Annotated[bool, typer.Option("--no-airflow", help="servers and speed layer only")] = False,
     services_only: Annotated[bool, typer.Option("--services-only", help="servers only")] = False,
+    whole_history: WholeHistory = False,
 ) -> None:
     """Start missing services and return when everything is ready."""
-    from twitter_topics.local import doctor, services
-    from twitter_topics.local.stack import Stack
+    from twitter_topics.cli.whole_history import run_settings
+    from twitter_topics.local import services
 
     groups: tuple[services.Group, ...] = services.GROUPS
     if no_airflow:
         groups = ("services", "speed")
     if services_only:
         groups = ("services",)
-    settings = Settings()
+    bring_up(run_settings(whole_history), groups)
+
+
+def bring_up(settings: Settings, groups: tuple[Group, ...]) -> None:
+    """Start the missing services of some groups.
+
+    Raises:
+        ConfigurationError: there is not enough memory, or a setting is wrong.
+    """
+    from twitter_topics.local import doctor
+    from twitter_topics.local.stack import Stack
+
     stack = Stack(settings, say)
     if not stack.supervisor.is_alive() and not (memory := doctor.memory(settings, groups)).ok:
         raise ConfigurationError(f"not enough memory: {memory.detail}; {memory.fix}")

@@ -150,7 +150,7 @@ class ElasticsearchSettings(Section):
     client_key_file: ClientKeyFile = Field("", description=_KEY_FILE)
     client_certificate_file: ClientCertificateFile = Field("", validate_default=True, description=_CERTIFICATE_FILE)
     index_prefix: Name = Field("tweets", description="the index of a day is PREFIX-YYYY.MM.DD")
-    retention_days: int = Field(14, ge=1, le=3650, description="age in days at which a daily index is deleted")
+    retention_days: int = Field(14, ge=1, le=36500, description="age in days at which a daily index is deleted")
     shards: int = Field(1, ge=1, le=100, description="primary shards of each daily index")
     replicas: int = Field(0, ge=0, le=5, description="replicas of each shard")
 

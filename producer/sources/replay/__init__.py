@@ -86,6 +86,11 @@ class ReplaySource:
         self._announced = bool(old)
         return f"replays {self._material.describe()}{done}" + (f"; {old}" if old else "")
 
+    def oldest_ms(self) -> int | None:
+        """Return the time with which the oldest tweet is sent, in Unix milliseconds. It reads everything."""
+        oldest = min(self._material.tweet_times(self.start), default=None)
+        return None if oldest is None else oldest + self._shift_ms
+
     def events(self) -> Iterator[Event | None]:
         """Yield the records after the start position.
 

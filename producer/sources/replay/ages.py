@@ -56,5 +56,6 @@ class Ages:
         return (
             f"{self.old:,} of {of} are older than SPEED_MAX_AGE_DAYS ({self.max_days}) and will be rejected: set "
             f"SPEED_MAX_AGE_DAYS={days} (and ELASTICSEARCH_RETENTION_DAYS={days}, to keep them in search) and restart "
-            "the stack (`twitter-topics down`, `twitter-topics up`), or set PRODUCER_REPLAY_TIMES=shift"
+            "the stack (`twitter-topics down`, `twitter-topics up`; `--whole-history` sets both for a run), or set "
+            "PRODUCER_REPLAY_TIMES=shift"
         )
