@@ -36,11 +36,22 @@ it with a new run.
   `PRODUCER_REPLAY_STRICT=true` (`--strict`) stops there instead.
 - **Old tweets**: how many are older than `SPEED_MAX_AGE_DAYS`, and what to set, is reported before anything is sent.
   They are counted if one of the first 2,000 is too old, for at most ten seconds. The setting belongs to the streaming
-  apps: change it and restart the stack; a producer cannot change it.
+  apps: change it and restart the stack; a producer cannot change it. `twitter-topics up --whole-history` (or `demo`)
+  starts the apps with limits that reach the oldest tweet, for that run.
 - **Memory is bounded** whatever the file: a line, an object or an element of an array has at most 16 MiB (a longer line
   is a dead letter, a longer value damage); decompression yields at most 32 MiB at once, and zstd windows may have
   128 MiB. A zip inside another file or in a bucket is copied to the disk first.
 - A restart continues after the last acknowledged tweet, in the middle of an array, a page or an archive too.
+
+## Fields of a record
+| field | read | rejected |
+|---|---|---|
+| `id_str`, else `id` | text, or a whole number | a float: its last digits are lost |
+| `full_text`, else `text` | the one that is there; an empty `full_text` gives way; a retweet has the text of the original | neither is text |
+| `timestamp_ms`, else `created_at` | milliseconds; Twitter's format, ISO 8601 and RFC 2822 with a time of day, Unix seconds or milliseconds; without an offset UTC | anything else; older than `SPEED_MAX_AGE_DAYS`, or more than `SPEED_MAX_FUTURE_MINUTES` ahead |
+| counts | numbers, also as text | never: an unusable one counts as 0 |
+| `entities` | those of the text that is read: `extended_tweet`'s, the original's; without them the text is searched | never |
+| `lang` | its code without region; if it names none, the text is read; else `und` | never |
 """
 
 
