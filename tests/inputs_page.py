@@ -52,7 +52,7 @@ it with a new run.
 | counts | numbers, also as text | never: an unusable one counts as 0 |
 | `entities` | those of the text that is read: `extended_tweet`'s, the original's; without them the text is searched | never |
 | `lang` | its code without region; if it names none, the text is read; else `und` | never |
-"""
+"""  # noqa: E501
 
 
 def replayed(sample: Sample, folder: Path, **settings: str) -> tuple[list[Event], str]:
