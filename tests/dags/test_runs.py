@@ -17,9 +17,10 @@ from twitter_topics.archive.reader import ArchiveStore, HourFiles
 from twitter_topics.counts.topic_hours import HourTotal, TopicHourStore
 from twitter_topics.deletions.x_compliance import Job
 from twitter_topics.records.notice import Notice
+from twitter_topics.testing.models import planted_files
 from twitter_topics.topic_models.registry import json_objects
-from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, register_version
-from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+from twitter_topics.topic_models.registry.files import EVALUATION, TOPICS, TRAINING, register_version
+from twitter_topics.topic_models.registry.store import ModelStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,10 +72,8 @@ def trained(store: ModelStore, version: str, *, champion: str | None = None, **m
         "champion": {"version": champion, "etag": "x"} if champion else None,
         "verdict": {"promote": True, "reasons": ["good"]},
     }
-    files: dict[str, dict[str, Any]] = {TRAINING: training, EVALUATION: evaluation, GOLDEN: {}, TOPICS: {"topics": []}}
-    store.put_files(
-        version, {ARRAYS: b"arrays"} | {name: json_objects.encode(content) for name, content in files.items()}
-    )
+    files: dict[str, dict[str, Any]] = {TRAINING: training, EVALUATION: evaluation, TOPICS: {"topics": []}}
+    store.put_files(version, planted_files() | {name: json_objects.encode(content) for name, content in files.items()})
 
 
 @pytest.fixture

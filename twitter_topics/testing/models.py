@@ -45,7 +45,17 @@ def register_planted_model(store: ModelStore, version: str) -> None:
 
 def register_model(store: ModelStore, version: str, model: TopicModel, texts: list[str]) -> None:
     """Register a model, with the texts as its golden sample."""
-    golden = json.dumps({"texts": texts, "theta": Scorer(model).score(texts).theta.tolist()})
-    store.put_files(version, {ARRAYS: model.to_bytes(), GOLDEN: golden.encode()})
+    store.put_files(version, model_files(model, texts))
     topics = [{"topic_id": number, "label": label} for number, label in enumerate(model.labels)]
     store.register(version, {"documents": int(model.documents.sum()), "metrics": {}, "topics": topics})
+
+
+def planted_files() -> dict[str, bytes]:
+    """Return the files of a version that knows WORDS, in two topics: all that the stream needs."""
+    return model_files(planted_model(WORDS, ("weather", "music")), ["storm and final train", "song, game, coffee"])
+
+
+def model_files(model: TopicModel, texts: list[str]) -> dict[str, bytes]:
+    """Return a model's arrays, and its golden sample of these texts."""
+    golden = json.dumps({"texts": texts, "theta": Scorer(model).score(texts).theta.tolist()})
+    return {ARRAYS: model.to_bytes(), GOLDEN: golden.encode()}

@@ -118,13 +118,24 @@ class ServingModel:
 
 
 def load_version(store: ModelStore, version: str) -> LoadedModel:
-    """Return a version that was champion once, checked like a champion.
+    """Return a registered version, checked like a champion.
 
     Raises:
-        IntegrityError: it is damaged or no longer there.
+        IntegrityError: it is damaged or missing.
         RetryableError: S3 is unavailable.
     """
     return _load(store, version, etag="", promoted_at="")
+
+
+def check_version_serves(store: ModelStore, version: str) -> None:
+    """Read every file of a registered version and load it as the stream does.
+
+    Raises:
+        IntegrityError: a file is missing or has changed, or the version cannot be loaded.
+        RetryableError: S3 is unavailable.
+    """
+    store.verify(version)
+    load_version(store, version)
 
 
 def _load(store: ModelStore, version: str, etag: str, promoted_at: str) -> LoadedModel:

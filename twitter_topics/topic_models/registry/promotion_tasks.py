@@ -6,6 +6,7 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from twitter_topics.errors import IntegrityError
 from twitter_topics.topic_models.registry.files import evaluated
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 
@@ -51,7 +52,7 @@ def choose_version(models: ModelStore, request: PromotionRequest, events: Iterab
 
 
 def decide(models: ModelStore, version: str, request: PromotionRequest, *, promotion: str) -> dict[str, Any]:
-    """Judge a version against the current champion.
+    """Judge a version against the current champion. A version that cannot serve is not promoted, not even by force.
 
     Args:
         promotion: TOPICS_PROMOTION, `automatic` or `never`.
@@ -99,6 +100,8 @@ def _verdict(
     manifest = models.manifest(version)
     if champion is not None and champion.version == version:
         return Verdict(False, [f"{version} is already the champion"])
+    if damage := _damage(models, version):
+        return Verdict(False, [f"{version} cannot serve: {damage}"])
     if request.force:
         return Verdict(True, [f"{request.by or 'a person'} bypassed the gate: {request.reason.strip()}"])
     if promotion == "never":
@@ -110,3 +113,14 @@ def _verdict(
         reason = f"compared with {compared_with or 'no model'}, the champion is now {serving or 'none'}: train again"
         return Verdict(False, [reason])
     return judge(*evaluated(evaluation))
+
+
+def _damage(models: ModelStore, version: str) -> str:
+    """Return why the stream would not load a version; empty when it would."""
+    from twitter_topics.topic_models.registry.champion import check_version_serves  # numba; the DAG is parsed often
+
+    try:
+        check_version_serves(models, version)
+    except IntegrityError as error:
+        return str(error)
+    return ""

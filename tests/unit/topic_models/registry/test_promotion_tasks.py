@@ -1,0 +1,99 @@
+"""Decisions of model_promotion about real versions in memory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from twitter_topics.errors import IntegrityError
+from twitter_topics.settings import Settings
+from twitter_topics.testing.models import WORDS, model_files, planted_model
+from twitter_topics.testing.objects import MemoryObjects
+from twitter_topics.topic_models.registry.files import GOLDEN
+from twitter_topics.topic_models.registry.promotion_tasks import PromotionRequest, decide, promote
+from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+
+CHAMPION, CHALLENGER = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2))
+PLANTED = planted_model(WORDS, ("weather", "music"))
+METRICS = {
+    "topics": 8, "vocabulary": 900, "documents": 5000, "held_out": 250, "perplexity": 500.0,
+    "unigram_perplexity": 900.0, "coherence": 0.2, "diversity": 0.8, "coverage": 0.95,
+}  # fmt: skip
+
+
+class Bench:
+    """A store with a champion, and a challenger that the gate would promote."""
+
+    def __init__(self) -> None:
+        self.objects = MemoryObjects()
+        self.models = ModelStore(Settings({}), objects=self.objects)
+        self.register(CHAMPION, compared_with=None)
+        self.models.promote(CHAMPION, None, "first", "tests")
+
+    def register(
+        self, version: str, *, compared_with: str | None = CHAMPION, altered: dict[str, bytes] | None = None
+    ) -> None:
+        comparison = {
+            "challenger_perplexity": 500.0, "champion_perplexity": 510.0, "common_words_share": 0.95,
+            "share_kept": 0.9, "champion": METRICS,
+        }  # fmt: skip
+        evaluation: dict[str, Any] = {
+            "metrics": METRICS,
+            "comparison": comparison if compared_with else None,
+            "champion": {"version": compared_with, "etag": "x"} if compared_with else None,
+            "verdict": {"promote": True, "reasons": ["good"]},
+        }
+        files = model_files(PLANTED, ["storm final", "song"])
+        self.models.put_files(version, files | {"pipeline/metadata": b"spark"} | (altered or {}))
+        self.models.register(version, {"metrics": METRICS, "evaluation": evaluation})
+
+    def decide(self, version: str = CHALLENGER, *, force: bool = False) -> dict[str, Any]:
+        request = PromotionRequest(version, force, "we need it" if force else "", "a person")
+        return decide(self.models, version, request, promotion="automatic")
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_better_version_that_can_serve_is_promoted(bench: Bench) -> None:
+    bench.register(CHALLENGER)
+    assert promote(bench.models, bench.decide())["version"] == CHALLENGER
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("name", [ARRAYS, GOLDEN, "pipeline/metadata"])
+def test_an_altered_file_is_never_promoted(bench: Bench, name: str, force: bool) -> None:
+    bench.register(CHALLENGER)
+    bench.objects.put(f"models/{CHALLENGER}/{name}", replace(PLANTED, eta=0.2).to_bytes())
+    decision = bench.decide(force=force)
+    assert decision["promote"] is False
+    changed = f"{name} of model {CHALLENGER} has changed since registration: its sha256 differs"
+    assert decision["reasons"] == [f"{CHALLENGER} cannot serve: {changed}"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_arrays_that_were_registered_unreadable_are_never_promoted(bench: Bench, force: bool) -> None:
+    bench.register(CHALLENGER, altered={ARRAYS: b"arrays"})
+    decision = bench.decide(force=force)
+    assert decision["promote"] is False
+    assert decision["reasons"] == [f"{CHALLENGER} cannot serve: arrays.npz is unreadable: ValueError"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_version_that_scores_its_golden_sample_differently_is_never_promoted(bench: Bench, force: bool) -> None:
+    golden = json.loads(model_files(PLANTED, ["storm final", "song"])[GOLDEN])
+    golden["theta"][0][0] += 1e-5
+    bench.register(CHALLENGER, altered={GOLDEN: json.dumps(golden).encode()})
+    decision = bench.decide(force=force)
+    assert decision["promote"] is False
+    assert "scores its golden sample differently: off by 1.0e-05" in decision["reasons"][0]
+
+
+def test_a_version_that_was_never_registered_is_an_error(bench: Bench) -> None:
+    with pytest.raises(IntegrityError, match="never registered"):
+        bench.decide(force=True)
