@@ -39,6 +39,7 @@ def align(model: TopicModel, champion: TopicModel, next_topic_id: int) -> Identi
         next_topic_id: the smallest id that no model has used (from the champion's manifest).
     """
     alike = similarity(model, champion)
+    alike[alike < MIN_SIMILARITY] = 0.0  # otherwise the sum may prefer a pair that is no match to one that is
     rows, columns = linear_sum_assignment(-alike)
     topic_ids = np.full(model.k, -1, dtype=np.int64)
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):

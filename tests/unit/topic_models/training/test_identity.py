@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training import alignment
 from twitter_topics.topic_models.training.alignment import align, first_identities
 from twitter_topics.topic_models.training.corpus import build_corpus
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
@@ -64,6 +66,14 @@ def test_models_without_a_common_word_share_no_topic(model: TopicModel) -> None:
     other = replace(model, vocabulary=tuple(f"x{word}" for word in model.vocabulary))
     identities = align(other, model, next_topic_id=8)
     assert identities.topic_ids.tolist() == list(range(8, 8 + model.k))
+
+
+def test_a_match_is_not_given_up_for_a_pair_that_is_not_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = small_model(["storm", "goal"], [[0.9, 0.1], [0.1, 0.9]], [10, 10])
+    monkeypatch.setattr(alignment, "similarity", lambda *_: np.array([[0.90, 0.29], [0.85, 0.0]]))
+    identities = align(pair, pair, next_topic_id=2)
+    assert identities.topic_ids.tolist() == [0, 2]
+    assert identities.kept == (True, False)
 
 
 def test_labels_are_distinctive_and_distinct(model: TopicModel) -> None:
