@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.errors import (
     EXIT_CONFIGURATION,
+    EXIT_CONFLICT,
     EXIT_TOO_FEW_TWEETS,
     ConfigurationError,
+    ConflictError,
     SupersededError,
     TooFewTweetsError,
 )
@@ -36,8 +38,8 @@ or with a setting."""
 def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None) -> int:
     """Run a job in a session of its own. Returns the exit code:
 
-    0 done; 75 too few tweets; 78 a wrong argument or setting, named in one logged sentence. Any other error is raised,
-    so that Python ends with a traceback and 1, and the job may be tried again.
+    0 done; 73 another run was faster; 75 too few tweets; 78 a wrong argument or setting; each with one logged sentence.
+    Any other error is raised, so that Python ends with a traceback and 1, and the job may be tried again.
     """
     configure_logging()
     log = logging.getLogger(name)
@@ -52,6 +54,9 @@ def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None)
     except ConfigurationError as error:
         log.error("%s", error)
         return EXIT_CONFIGURATION
+    except ConflictError as error:
+        log.error("%s", error)
+        return EXIT_CONFLICT
     except TooFewTweetsError as error:
         log.error("%s", error)
         return EXIT_TOO_FEW_TWEETS

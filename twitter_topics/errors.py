@@ -11,7 +11,7 @@ TwitterTopicsError
 │   └── StoppedError       a stop was requested while waiting for a service: end
 ├── SupersededError        another process does this one's work now: end, write nothing more (exit code 78)
 ├── WedgedError            a query makes no progress, even after a restart: end the process, so that it starts again
-├── ConflictError          another writer was faster: read the new state and decide again
+├── ConflictError          another writer was faster: read the new state and decide again (a job: exit code 73)
 ├── IntegrityError         data read differs from data written: keep the last good state and report
 │   └── DamagedError       a part of a file cannot be read: note a gap and go on
 │       └── TruncatedError it ends too early
@@ -28,6 +28,9 @@ EXIT_CONFIGURATION = 78
 
 EXIT_TRY_AGAIN = 75
 """Exit code of a command that may succeed later, unchanged (EX_TEMPFAIL of sysexits.h)."""
+
+EXIT_CONFLICT = 73
+"""Exit code of a job that another run has overtaken (EX_CANTCREAT of sysexits.h): only a new run can succeed."""
 
 EXIT_TOO_FEW_TWEETS = EXIT_TRY_AGAIN
 """Exit code of a training that found too few tweets: nothing is broken, later there may be enough."""

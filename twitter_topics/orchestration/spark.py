@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_TOO_FEW_TWEETS
+from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_CONFLICT, EXIT_TOO_FEW_TWEETS
 from twitter_topics.logs import SPARK_LOGGING
 from twitter_topics.settings import Settings
 
@@ -24,6 +24,7 @@ POOL = "spark"
 
 _FINAL = {
     EXIT_TOO_FEW_TWEETS: "there are too few tweets in the window; wait, lower min_documents, or widen window_hours",
+    EXIT_CONFLICT: "another run was faster; the log above says how; start a new run",
     EXIT_CONFIGURATION: "an argument or a setting is wrong; the log above names it",
 }
 """Exit codes for which a retry would fail in the same way."""

@@ -9,8 +9,10 @@ import pytest
 from spark_apps import job
 from twitter_topics.errors import (
     EXIT_CONFIGURATION,
+    EXIT_CONFLICT,
     EXIT_TOO_FEW_TWEETS,
     ConfigurationError,
+    ConflictError,
     IntegrityError,
     TooFewTweetsError,
 )
@@ -27,7 +29,12 @@ class Session:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(None, 0), (ConfigurationError("X_Y: no"), EXIT_CONFIGURATION), (TooFewTweetsError("3"), EXIT_TOO_FEW_TWEETS)],
+    [
+        (None, 0),
+        (ConflictError("another champion serves"), EXIT_CONFLICT),
+        (ConfigurationError("X_Y: no"), EXIT_CONFIGURATION),
+        (TooFewTweetsError("3"), EXIT_TOO_FEW_TWEETS),
+    ],
 )
 def test_exit_codes(error: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session()

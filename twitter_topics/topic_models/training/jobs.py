@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.archive.rows import current_snapshot
-from twitter_topics.errors import TooFewTweetsError
+from twitter_topics.errors import ConflictError, TooFewTweetsError
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
@@ -101,9 +101,11 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
 
     Raises:
         IntegrityError: the training did not finish, or the scorer and the Spark pipeline disagree.
-        ConflictError: the version is already registered.
+        ConflictError: the version is already registered, or another champion serves than it was aligned to.
     """
     training = read_json(store, version, TRAINING)
+    predecessor = _predecessor(store)
+    _require_aligned(version, training["warm_start_version"], predecessor)
     scorer = Scorer.load(store.read_unregistered(version, ARRAYS))
     pipeline = pipelines.load_pipeline(spark, settings, store, version)
     request = _stored_request(version, training["request"])
@@ -115,7 +117,6 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     difference = pipelines.check_agreement(scorer, [*golden, *sample], theta)
     log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
 
-    predecessor = _predecessor(store)
     metrics = measure(scorer, tweets.words, tweets.to_judge)
     comparison = None
     if predecessor is not None:
@@ -177,6 +178,17 @@ def _predecessor(store: ModelStore) -> _Predecessor | None:
     # after a rollback, ids of newer versions must not be reused
     known = [int(store.manifest(version)["next_topic_id"]) for version in store.versions()]
     return _Predecessor(champion.version, champion.etag, model, max([next_topic_id, *known]))
+
+
+def _require_aligned(version: str, aligned_to: str | None, champion: _Predecessor | None) -> None:
+    """Topic ids mean the same only in a version and the champion that it was aligned to."""
+    serving = champion.version if champion else None
+    if aligned_to != serving:
+        msg = (
+            f"model {version} continues {aligned_to or 'no model'}, but the champion is now {serving or 'none'}: "
+            "nothing was evaluated; train again"
+        )
+        raise ConflictError(msg)
 
 
 def _trainer(spark: SparkSession, request: TrainingRequest) -> Trainer:

@@ -171,6 +171,19 @@ def test_training_is_reproducible(spark: SparkSession, archive: Settings, store:
     assert store.read_unregistered(FIRST, ARRAYS) == store.read_unregistered(SECOND, ARRAYS)
 
 
+def test_a_version_is_evaluated_only_against_the_champion_that_it_was_aligned_to(
+    spark: SparkSession, archive: Settings, store: ModelStore
+) -> None:
+    train(spark, archive, store, request(FIRST))
+    train(spark, archive, store, request(SECOND))
+    evaluate(spark, archive, store, FIRST)
+    register_version(store, FIRST)
+    store.promote(FIRST, None, "meanwhile", "tests")
+    with pytest.raises(ConflictError, match=f"{SECOND} continues no model, but the champion is now {FIRST}"):
+        evaluate(spark, archive, store, SECOND)
+    assert EVALUATION not in store.files(SECOND)
+
+
 def test_too_few_tweets_train_nothing(spark: SparkSession, local_archive: Settings, store: ModelStore) -> None:
     with pytest.raises(TooFewTweetsError, match="empty"):
         train(spark, local_archive, store, request(FIRST))
