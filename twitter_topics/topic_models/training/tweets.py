@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from twitter_topics.settings import Settings
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SOURCE = "training_source"
 _SCHEMA = (
     "tweet_id string, event_time_ms long, kafka_partition int, kafka_offset long, "
@@ -66,8 +67,8 @@ def read_tweets(
     total = int(spark.sql(statement("count_training_tweets", source=_SOURCE), args=span).collect()[0]["tweets"])
     if total > max_tweets:
         arguments = {**span, "share": max_tweets / total}
-        found = spark.sql(statement("find_training_start", source=_SOURCE), args=arguments).collect()[0]["start"]
-        span["start"] = found.replace(tzinfo=start.tzinfo) if found.tzinfo is None else found
+        found = spark.sql(statement("find_training_start", source=_SOURCE), args=arguments).collect()[0]
+        span["start"] = _EPOCH + timedelta(microseconds=found["start_us"])
     rows = spark.sql(statement("select_training_tweets", source=_SOURCE), args=span)
     return distinct_tweets(word_rows(rows).toArrow(), max_tweets)
 

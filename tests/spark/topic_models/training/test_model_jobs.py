@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -103,6 +105,17 @@ def test_reading_gives_each_tweet_once_in_a_fixed_order(spark: SparkSession, arc
     assert read_tweets(spark, archive, snapshot=snapshot, **window).words.equals(before.words)
 
 
+@pytest.fixture(params=["UTC", "Asia/Tokyo"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run the test on a machine of this time zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone")
 def test_newest_tweets_are_read_when_there_are_too_many(spark: SparkSession, archive: Settings) -> None:
     snapshot = current_snapshot(spark, archive)
     assert snapshot is not None
