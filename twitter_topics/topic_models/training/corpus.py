@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 HELD_OUT_ONE_IN = 20
-"""One tweet in twenty, by a hash of its id, is never used for training: models are compared on these."""
+"""One tweet in twenty, by a hash of its id, is never used for training: models are compared on these. For a retweet it
+is the id of the original, because both have the same text."""
 
 MIN_DOCUMENTS_OF_WORD = 5
 MAX_SHARE_OF_WORD = 0.25

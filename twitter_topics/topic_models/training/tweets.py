@@ -14,6 +14,7 @@ import pyarrow as pa
 from twitter_topics.archive.rows import raw_table
 from twitter_topics.backends.sql import statement
 from twitter_topics.records.content import Content
+from twitter_topics.records.tweet import tweet_identity
 from twitter_topics.topic_models.scoring.text import content_words
 from twitter_topics.topic_models.training.corpus import is_held_out
 
@@ -78,6 +79,14 @@ def word_rows(rows: DataFrame) -> DataFrame:
     return rows.mapInArrow(_words_of_batches, _SCHEMA)
 
 
+def original_id(body: dict[str, Any], tweet_id: str) -> str:
+    """Return the id of the tweet whose text this is: the retweeted one's, if it has an id, else `tweet_id`."""
+    retweeted = body.get("retweeted_status")
+    while isinstance(retweeted, dict) and (found := tweet_identity(retweeted)):
+        tweet_id, retweeted = found, retweeted.get("retweeted_status")
+    return tweet_id
+
+
 def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
     """Return one row per tweet, at most the newest `max_tweets`, in an order independent of Spark's partitions."""
     keys = [(name, "ascending") for name in ("tweet_id", "kafka_partition", "kafka_offset")]
@@ -96,10 +105,11 @@ def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
 
 def _words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        texts = [Content(json.loads(payload)).prose for payload in batch.column("payload").to_pylist()]
+        bodies = [json.loads(payload) for payload in batch.column("payload").to_pylist()]
+        texts = [Content(body).prose for body in bodies]
         # a lone surrogate is legal in JSON and in Python, but not in a column
         texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        ids = batch.column("tweet_id").to_pylist()
+        ids = [original_id(*pair) for pair in zip(bodies, batch.column("tweet_id").to_pylist(), strict=True)]
         kept = [text if is_held_out(tweet_id) else None for tweet_id, text in zip(ids, texts, strict=True)]
         yield pa.RecordBatch.from_arrays(
             [

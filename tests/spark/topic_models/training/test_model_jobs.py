@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -103,6 +104,27 @@ def test_reading_gives_each_tweet_once_in_a_fixed_order(spark: SparkSession, arc
     after = read_tweets(spark, archive, snapshot=newer, **window)
     assert after.words.equals(before.words), "the first record of a tweet counts, rejects and other hours do not"
     assert read_tweets(spark, archive, snapshot=snapshot, **window).words.equals(before.words)
+
+
+def test_a_retweet_is_held_out_exactly_if_its_original_is(spark: SparkSession, local_archive: Settings) -> None:
+    originals = [tweet(i, [f"word{i}"], START) for i in range(200)]
+    retweets = []
+    for i, original in enumerate(originals):
+        retweet = json.loads(tweet(500 + i, ["RT"], START))
+        nested = json.loads(original)
+        if i % 2:  # as a search returns a retweet of a retweet
+            nested = json.loads(tweet(800 + i, ["RT"], START)) | {"retweeted_status": nested}
+        retweets.append(json.dumps(retweet | {"retweeted_status": nested}).encode())
+    append(spark, local_archive, [*originals, *retweets])
+    snapshot = current_snapshot(spark, local_archive)
+    assert snapshot is not None
+    read = read_tweets(
+        spark, local_archive, snapshot=snapshot, start=START, end=START + timedelta(hours=1), max_tweets=1000
+    )
+    assert read.count == 400
+    held_out = Counter(word for (word,) in read.to_judge.to_pylist())
+    assert len(held_out) > 5
+    assert set(held_out.values()) == {2}
 
 
 @pytest.fixture(params=["UTC", "Asia/Tokyo"])
