@@ -103,7 +103,9 @@ function showChampion(data) {
   const list = element("dl", "");
   list.append(metric("Trained on", `${whole(champion.documents)} tweets`));
   if (figures.topics !== undefined) list.append(metric("Topics", whole(figures.topics)));
-  if (figures.coherence !== undefined) {
+  if (figures.coherence === null) {
+    list.append(metric("Coherence", "not measured", "needs 20,000 held-out tweets"));
+  } else if (figures.coherence !== undefined) {
     list.append(metric("Coherence", figures.coherence.toFixed(3), "NPMI of the top words; higher is better"));
   }
   if (figures.diversity !== undefined) {

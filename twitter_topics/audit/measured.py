@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from twitter_topics.topic_models.registry.store import Champion, Promotion
 
 _METRICS = ("perplexity", "unigram_perplexity", "coherence", "diversity", "coverage")
+"""Those that are None, because they could not be measured, are left out."""
 
 
 def dead_letter_lines(letters: Iterable[Letter], raw_records: int, now_ms: int) -> list[str]:
@@ -87,7 +88,7 @@ def gate_line(manifest: Mapping[str, Any]) -> str:
         "passed": bool(verdict["promote"]),
         "documents": int(metrics["documents"]),
         "topics": int(metrics["topics"]),
-        **{name: float(metrics[name]) for name in _METRICS},
+        **{name: float(metrics[name]) for name in _METRICS if metrics[name] is not None},
         "reasons": "; ".join(verdict["reasons"]),
     }
     at_ms = int(created_at(version).timestamp() * 1000)

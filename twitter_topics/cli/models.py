@@ -34,13 +34,17 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
             escape(row["version"]),
             f"{row['documents']:,}",
             str(metrics.get("topics", "")),
-            *(f"{metrics[name]:.3f}" if name in metrics else "" for name in ("coherence", "diversity")),
-            f"{metrics['perplexity']:,.1f}" if "perplexity" in metrics else "",
+            *(_number(metrics.get(name), 3) for name in ("coherence", "diversity")),
+            _number(metrics.get("perplexity"), 1),
         )
     screen.print(made)
     if champion:
         since = f"{champion.promoted_at[:19]} UTC"
         say(f"\n* {champion.version} is champion since {since}, by {champion.by}: {champion.reason}")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
 
 
 def _row(manifest: dict[str, Any], champion: bool) -> dict[str, Any]:

@@ -7,7 +7,14 @@ import re
 import pytest
 
 from twitter_topics.audit.balance import Facts, Finding, Report
-from twitter_topics.audit.measured import audit_lines, champion_lines, dead_letter_lines, promotion_line, view_line
+from twitter_topics.audit.measured import (
+    audit_lines,
+    champion_lines,
+    dead_letter_lines,
+    gate_line,
+    promotion_line,
+    view_line,
+)
 from twitter_topics.backends.dead_letters import Letter
 from twitter_topics.topic_models.registry.store import Champion
 
@@ -48,6 +55,16 @@ def test_a_promotion_is_the_same_point_each_time() -> None:
     assert first[1] == second[1] == promotion_line(CHAMPION) == f"{promoted} 1789880400250000000"
     ages = [float(re.search(r"age_seconds=([\d.]+)", lines[0])[1]) for lines in (first, second)]  # type: ignore[index]
     assert ages == pytest.approx([119_599.8, 119_659.8], abs=0.1)
+
+
+def test_a_measure_that_was_not_taken_is_left_out() -> None:
+    metrics = {
+        "documents": 5_000, "topics": 8, "perplexity": 500.0, "unigram_perplexity": 900.0, "coherence": None,
+        "diversity": 0.8, "coverage": 0.9,
+    }  # fmt: skip
+    verdict = {"promote": True, "reasons": ["good"]}
+    manifest = {"version": CHAMPION.version, "metrics": metrics, "evaluation": {"verdict": verdict}}
+    assert "unigram_perplexity=900.0,diversity=0.8," in gate_line(manifest)
 
 
 def test_findings_of_one_kind_are_one_point_and_notes_are_none() -> None:

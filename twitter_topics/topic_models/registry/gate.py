@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Metrics:
-    """One model on the held-out tweets. Lower perplexity is better. The measures are in training/topic_quality.py."""
+    """One model on the held-out tweets. Lower perplexity is better. The measures are in training/topic_quality.py.
+
+    `coherence` is None where the held-out tweets are too few to measure it.
+    """
 
     topics: int
     vocabulary: int
@@ -18,7 +21,7 @@ class Metrics:
     held_out: int
     perplexity: float
     unigram_perplexity: float
-    coherence: float
+    coherence: float | None
     diversity: float
     coverage: float
 
@@ -108,19 +111,21 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
     if not _comparable(comparison, limits):
         return
     mine, theirs = comparison.challenger_perplexity, comparison.champion_perplexity
-    if not mine <= limits.max_perplexity_ratio * theirs:
+    if not theirs > 0:
+        yield "no held-out tweet has two words that both models know"
+    elif not mine <= limits.max_perplexity_ratio * theirs:
         yield (
             f"perplexity {mine:.1f} is {mine / theirs - 1:.1%} above the champion's {theirs:.1f}; "
             f"at most {limits.max_perplexity_ratio - 1:.0%} is allowed"
         )
     # collapsed topics are coherent and scattered ones diverse: only both together are meaningful
-    coherence_drop = champion.coherence - challenger.coherence
-    if coherence_drop > limits.max_coherence_drop:
-        yield (
-            f"coherence {challenger.coherence:.3f} is {coherence_drop:.3f} below the champion's "
-            f"{champion.coherence:.3f}; "
-            f"at most {limits.max_coherence_drop:.3f} is allowed"
-        )
+    if challenger.coherence is not None and champion.coherence is not None:
+        drop = champion.coherence - challenger.coherence
+        if drop > limits.max_coherence_drop:
+            yield (
+                f"coherence {challenger.coherence:.3f} is {drop:.3f} below the champion's {champion.coherence:.3f}; "
+                f"at most {limits.max_coherence_drop:.3f} is allowed"
+            )
     if champion.diversity - challenger.diversity > limits.max_diversity_drop:
         yield (
             f"diversity {challenger.diversity:.2f} is below the champion's {champion.diversity:.2f} "

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     import scipy.sparse as sparse
 
 
-def measure(scorer: Scorer, all_words: pa.ListArray, held_out_words: pa.ListArray) -> Metrics:
-    """Measure one model. Coherence uses all tweets of the window: the held-out ones are too few for word pairs."""
+MIN_REFERENCE = 20_000
+"""Coherence is measured on at least so many tweets. On fewer, most pairs of words never meet, and their number decides:
+the same topics reach -0.89, -0.60 and -0.31 on the held-out slices of 3,000, 20,000 and 95,000 tweets."""
+
+
+def measure(scorer: Scorer, held_out_words: pa.ListArray) -> Metrics:
+    """Measure one model on tweets that it was not trained on."""
     model = scorer.model
     judged = count_known(held_out_words, model.vocabulary)
     return Metrics(
@@ -29,13 +34,13 @@ def measure(scorer: Scorer, all_words: pa.ListArray, held_out_words: pa.ListArra
         held_out=len(held_out_words),
         perplexity=_finite(quality.completion_perplexity(scorer, judged)),
         unigram_perplexity=_finite(quality.unigram_perplexity(model, judged)),
-        coherence=quality.coherence(model, count_known(all_words, model.vocabulary)),
+        coherence=quality.coherence(model, judged) if len(held_out_words) >= MIN_REFERENCE else None,
         diversity=quality.diversity(model),
         coverage=quality.coverage(judged),
     )
 
 
-def compare(challenger: Scorer, champion: Scorer, all_words: pa.ListArray, held_out_words: pa.ListArray) -> Comparison:
+def compare(challenger: Scorer, champion: Scorer, held_out_words: pa.ListArray) -> Comparison:
     """Compare two models, with perplexities on the words that both know. Requires aligned topic ids."""
     mine = count_known(held_out_words, challenger.model.vocabulary)
     theirs = count_known(held_out_words, champion.model.vocabulary)
@@ -46,7 +51,7 @@ def compare(challenger: Scorer, champion: Scorer, all_words: pa.ListArray, held_
         champion_perplexity=_finite(quality.completion_perplexity(champion, theirs, common_there)),
         common_words_share=float(mine[:, here].sum() / max(mine.sum(), 1)),
         share_kept=quality.share_kept(_topics(challenger, mine), _topics(champion, theirs), NO_TOPIC),
-        champion=measure(champion, all_words, held_out_words),
+        champion=measure(champion, held_out_words),
     )
 
 

@@ -117,10 +117,10 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     difference = pipelines.check_agreement(scorer, [*golden, *sample], theta)
     log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
 
-    metrics = measure(scorer, tweets.words, tweets.to_judge)
+    metrics = measure(scorer, tweets.to_judge)
     comparison = None
     if predecessor is not None:
-        comparison = compare(scorer, Scorer(predecessor.model), tweets.words, tweets.to_judge)
+        comparison = compare(scorer, Scorer(predecessor.model), tweets.to_judge)
     verdict = judge(metrics, comparison)
     evaluation = {
         "metrics": asdict(metrics),

@@ -9,6 +9,7 @@ from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicMod
 
 WORDS_IN_LABEL = 3
 _CANDIDATES = 40
+_ENDINGS = ("", "s", "es", "ed", "ing")
 
 
 def top_words(model: TopicModel, count: int = 15) -> list[list[str]]:
@@ -21,8 +22,8 @@ def topic_labels(model: TopicModel) -> tuple[str, ...]:
     """Return a distinct label for each topic: its three most distinctive words, such as `storm · flood · wind`.
 
     Words are ranked by p(w|k) log(p(w|k) / p(w)), their share of the topic's divergence from all tweets: frequent in
-    the topic and rare elsewhere. A word that contains one already chosen (a plural, its own hashtag) is skipped, as are
-    emoji; further hashtags come after all words. A label that a larger topic already has is extended by one word.
+    the topic and rare elsewhere. A form of a word already chosen (a plural, its own hashtag) is skipped, as are emoji;
+    further hashtags come after all words. A label that a larger topic already has is extended by one word.
     """
     shares = model.word_shares
     overall = model.word_counts / model.word_counts.sum()
@@ -52,5 +53,7 @@ def _label_words(telling: FloatArray, vocabulary: tuple[str, ...]) -> list[str]:
 
 
 def _repeats(spelling: str, taken: list[str]) -> bool:
-    bare = spelling.lstrip("#")
-    return any(bare in other.lstrip("#") or other.lstrip("#") in bare for other in taken)
+    """Return whether it is a form of a chosen word, or a hashtag of two of them. `rain` is no form of `train`."""
+    bare, others = spelling.lstrip("#"), [other.lstrip("#") for other in taken]
+    same = any(bare == other + ending or other == bare + ending for other in others for ending in _ENDINGS)
+    return same or any(bare == first + second for first in others for second in others)

@@ -61,6 +61,18 @@ def test_a_challenger_must_not_be_worse(metrics: dict[str, Any], comparison: dic
     assert verdict.reasons[0].startswith(reason)
 
 
+def test_coherence_that_was_not_measured_is_not_compared() -> None:
+    unknown = replace(GOOD, coherence=None)
+    assert judge(unknown, SAME).promote
+    assert judge(GOOD, replace(SAME, champion=unknown)).promote
+
+
+def test_nothing_to_compare_is_a_sentence() -> None:
+    verdict = judge(GOOD, replace(SAME, challenger_perplexity=0.0, champion_perplexity=0.0))
+    assert not verdict.promote
+    assert verdict.reasons == ["no held-out tweet has two words that both models know"]
+
+
 def test_one_percent_worse_is_noise() -> None:
     verdict = judge(GOOD, replace(SAME, challenger_perplexity=787.1 * 1.0099))
     assert verdict.promote

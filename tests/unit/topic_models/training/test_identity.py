@@ -93,6 +93,22 @@ def test_labels_skip_repeats_and_emoji_and_put_a_second_hashtag_last() -> None:
     assert labels == ("goal · #final · match", "love")
 
 
+@pytest.mark.parametrize("longer", ["train", "ukraine", "#train"])
+def test_a_word_inside_another_one_is_not_a_form_of_it(longer: str) -> None:
+    words = [longer, "rain", "rains", "#rain", "storm", "love"]
+    first = [0.3, 0.25, 0.2, 0.13, 0.1199, 0.0001]
+    second = [0.0001] * 5 + [0.9995]
+    labels = topic_labels(small_model(words, [first, second], [50, 50]))
+    assert labels == (f"{longer} · rain · storm", "love")
+
+
+def test_a_hashtag_of_chosen_words_is_skipped() -> None:
+    words = ["san", "#sanfrancisco", "francisco", "bay", "love"]
+    first = [0.35, 0.1, 0.3, 0.2499, 0.0001]
+    labels = topic_labels(small_model(words, [first, [0.0001] * 4 + [0.9996]], [50, 50]))
+    assert labels[0] == "san · francisco · bay"
+
+
 def test_equal_labels_are_made_distinct() -> None:
     words = ["storm", "wind", "rain", "flood", "love"]
     one = [0.3, 0.29, 0.25, 0.159, 0.001]

@@ -9,6 +9,7 @@ from twitter_topics.records.processed import NO_TOPIC
 from twitter_topics.testing.corpora import as_lists, planted_documents
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training import evaluation
 from twitter_topics.topic_models.training import topic_quality as quality
 from twitter_topics.topic_models.training.corpus import build_corpus, count_known
 from twitter_topics.topic_models.training.evaluation import compare, measure
@@ -83,6 +84,16 @@ def test_coherence_of_known_pairs() -> None:
     assert quality.coherence(pair, documents) == pytest.approx((1 - 1 - 1) / 3)
 
 
+def test_coherence_is_measured_on_enough_held_out_tweets_only(
+    model: TopicModel, unseen: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = as_lists(unseen)
+    assert measure(Scorer(model), words).coherence is None
+    monkeypatch.setattr(evaluation, "MIN_REFERENCE", len(unseen))
+    held_out = count_known(words, model.vocabulary)
+    assert measure(Scorer(model), words).coherence == quality.coherence(model, held_out)
+
+
 def test_share_kept_counts_only_documents_with_two_topics() -> None:
     first, second = np.array([1, 2, NO_TOPIC, 4]), np.array([1, 3, 3, NO_TOPIC])
     assert quality.share_kept(first, second, NO_TOPIC) == 0.5
@@ -91,11 +102,11 @@ def test_share_kept_counts_only_documents_with_two_topics() -> None:
 
 def test_a_model_compared_with_itself(model: TopicModel, unseen: list[list[str]]) -> None:
     words = as_lists(unseen)
-    comparison = compare(Scorer(model), Scorer(model), words, words)
+    comparison = compare(Scorer(model), Scorer(model), words)
     assert comparison.challenger_perplexity == comparison.champion_perplexity
     assert comparison.share_kept == 1.0
     assert comparison.common_words_share == 1.0
-    assert comparison.champion == measure(Scorer(model), words, words)
+    assert comparison.champion == measure(Scorer(model), words)
 
 
 def test_comparison_is_on_common_words_only(model: TopicModel, unseen: list[list[str]]) -> None:
@@ -108,15 +119,15 @@ def test_comparison_is_on_common_words_only(model: TopicModel, unseen: list[list
         word_counts=model.word_counts[:half],
     )
     words = as_lists(unseen)
-    comparison = compare(Scorer(model), Scorer(smaller), words, words)
+    comparison = compare(Scorer(model), Scorer(smaller), words)
     assert comparison.challenger_perplexity == pytest.approx(comparison.champion_perplexity, rel=0.06)
-    assert measure(Scorer(model), words, words).perplexity > 1.2 * comparison.challenger_perplexity
+    assert measure(Scorer(model), words).perplexity > 1.2 * comparison.challenger_perplexity
     assert 0.3 < comparison.common_words_share < 0.9
 
 
 def test_comparison_with_a_model_of_other_words(model: TopicModel, unseen: list[list[str]]) -> None:
     stranger = replace(model, vocabulary=tuple(f"x{word}" for word in model.vocabulary))
-    comparison = compare(Scorer(model), Scorer(stranger), as_lists(unseen), as_lists(unseen))
+    comparison = compare(Scorer(model), Scorer(stranger), as_lists(unseen))
     assert comparison.common_words_share == 0.0
     assert comparison.champion.coverage == 0.0
     assert comparison.champion_perplexity == 0.0
