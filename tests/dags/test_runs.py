@@ -65,7 +65,7 @@ def returned(dag_run: Any, task_id: str) -> Any:
 def trained(store: ModelStore, version: str, *, champion: str | None = None, **metrics: float) -> None:
     """Write the files that training and evaluation leave for a version."""
     request = {"trainer": "gsdmm", "k": 8}
-    training = {"request": request, "snapshot": 1, "documents": 5000, "next_topic_id": 8}
+    training = {"request": request, "snapshot": 1, "tweets": 6000, "documents": 5000, "next_topic_id": 8}
     evaluation = {
         "metrics": METRICS | metrics,
         "comparison": None,

@@ -163,7 +163,13 @@ def _register(models: ModelStore, version: str) -> None:
         "champion": None,
         "verdict": {"promote": True, "reasons": [s.REASONS[version]]},
     }
-    training = {"request": {"trainer": "gsdmm"}, "snapshot": 1, "documents": s.DOCUMENTS, "next_topic_id": s.TOPICS}
+    training = {
+        "request": {"trainer": "gsdmm"},
+        "snapshot": 1,
+        "tweets": s.DOCUMENTS,
+        "documents": s.DOCUMENTS,
+        "next_topic_id": s.TOPICS,
+    }
     files: dict[str, dict[str, Any]] = {TRAINING: training, EVALUATION: evaluation, GOLDEN: {}, TOPICS: {"topics": []}}
     models.put_files(version, {ARRAYS: b"-"} | {name: json_objects.encode(value) for name, value in files.items()})
     register_version(models, version)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from twitter_topics.topic_models.registry import json_objects
-from twitter_topics.topic_models.registry.gate import Comparison, Metrics
+from twitter_topics.topic_models.registry.gate import Comparison, Interval, Metrics, State
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import created_at
 
@@ -17,10 +18,12 @@ TOPICS = "topics.json"
 `kept`."""
 
 TRAINING = "training.json"
-"""{request, snapshot, tweets, documents, vocabulary, topics, next_topic_id, warm_start_version, seconds}."""
+"""{request, snapshot, tweets, held_out_one_in, documents, vocabulary, topics, next_topic_id, warm_start_version,
+seconds}."""
 
 EVALUATION = "evaluation.json"
-"""{metrics, comparison, champion: {version, etag} or null, verdict: {promote, reasons}}."""
+"""{metrics, comparison, champion: {version, etag} or null, verdict: {state, promote, reasons}}. Versions from before
+the gate had an interval lack `comparison.ratio` and `verdict.state`."""
 
 GOLDEN = "golden.json"
 """{texts, theta}: synthetic texts and the topic shares that Spark's pipeline computed, for the loader's check."""
@@ -41,6 +44,8 @@ def register_version(store: ModelStore, version: str) -> dict[str, Any]:
         "trainer": training["request"]["trainer"],
         "parameters": training["request"],
         "snapshot": training["snapshot"],
+        "tweets": training["tweets"],
+        "held_out_one_in": held_out_one_in(training),
         "documents": training["documents"],
         "next_topic_id": training["next_topic_id"],
         "metrics": evaluation["metrics"],
@@ -55,8 +60,22 @@ def evaluated(content: dict[str, Any]) -> tuple[Metrics, Comparison | None]:
     compared = content["comparison"]
     comparison = None
     if compared is not None:
-        comparison = Comparison(**{**compared, "champion": Metrics(**compared["champion"])})
+        interval = compared.get("ratio")
+        parts = {"champion": Metrics(**compared["champion"]), "ratio": Interval(**interval) if interval else None}
+        comparison = Comparison(**{**compared, **parts})
     return Metrics(**content["metrics"]), comparison
+
+
+def held_out_one_in(training: Mapping[str, Any]) -> int:
+    """Return the n of "one tweet in n was held out" from training.json or a manifest; older ones do not name it."""
+    return int(training.get("held_out_one_in", 20))
+
+
+def verdict_state(manifest: Mapping[str, Any]) -> State:
+    """Return what the gate decided when the version was evaluated."""
+    verdict = manifest["evaluation"]["verdict"]
+    state: State = verdict.get("state") or ("promote" if verdict["promote"] else "refuse")
+    return state
 
 
 def read_json(store: ModelStore, version: str, name: str) -> dict[str, Any]:

@@ -1,11 +1,27 @@
-"""The promotion gate: numbers in, verdict and reasons out. Pure functions."""
+"""The promotion gate: numbers in, verdict and reasons out. Pure functions.
+
+A challenger's perplexity on held-out tweets is noisy, so the gate decides by the interval of its ratio to the
+champion's: promote what is certainly not much worse, refuse what is certainly worse, and say so if neither is certain.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+State = Literal["promote", "refuse", "cannot_tell", "person"]
+"""`cannot_tell`: the champion stays until there are more tweets. `person`: the numbers mean nothing, so a person has to
+decide. Only `promote` promotes."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -33,23 +49,25 @@ class Comparison:
     challenger_perplexity: float
     champion_perplexity: float
     common_words_share: float
-    """Share of the challenger's held-out words that the champion also knows."""
+    """Share of the challenger's frequent words on held-out tweets that the champion also knows."""
     share_kept: float
     """Share of tweets that keep their topic id."""
     champion: Metrics
+    ratio: Interval | None = None
+    """Of challenger's perplexity / champion's. None for too few tweets, and in evaluations from before it was kept."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """Limits that a model must meet."""
 
-    min_documents: int = 1_000
+    min_documents: int = 500
     min_held_out: int = 30
     min_topics: int = 3
     min_coverage: float = 0.5
     min_diversity: float = 0.2
-    max_perplexity_ratio: float = 1.02
-    """Two seeds on the same window differ by 1.4 %: a tighter limit would reject a model for bad luck."""
+    max_perplexity_ratio: float = 1.05
+    """The upper end of the interval must be below it."""
     max_coherence_drop: float = 0.05
     max_diversity_drop: float = 0.10
     max_coverage_drop: float = 0.02
@@ -62,11 +80,21 @@ class Limits:
 class Verdict:
     """`reasons` are sentences for people: why not, or what was compared."""
 
-    promote: bool
+    state: State
     reasons: list[str]
 
+    @property
+    def promote(self) -> bool:
+        return self.state == "promote"
+
     def as_dict(self) -> dict[str, Any]:
-        return {"promote": self.promote, "reasons": list(self.reasons)}
+        return {"state": self.state, "promote": self.promote, "reasons": list(self.reasons)}
+
+
+_NO_INTERVAL = (
+    "the perplexities have no interval, because too few held-out tweets have two words that both models know, or "
+    "because the version is from before there was one: train again, or promote it with force and a reason"
+)
 
 
 def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | None = None) -> Verdict:
@@ -76,8 +104,21 @@ def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | N
     if comparison is not None:
         failures += _losses_to_champion(challenger, comparison, limits)
     if failures:
-        return Verdict(False, failures)
-    return Verdict(True, _reasons_to_promote(challenger, comparison, limits))
+        return Verdict("refuse", failures)
+    if comparison is None:
+        return Verdict("promote", [_praise(challenger), "there is no champion yet"])
+    if not _comparable(comparison, limits):
+        return Verdict("person", [_praise(challenger), _stranger(comparison)])
+    if comparison.ratio is None:
+        return Verdict("cannot_tell", [_NO_INTERVAL])
+    compared = _compared(comparison, comparison.ratio)
+    if not comparison.ratio.high < limits.max_perplexity_ratio:
+        limit = f"{limits.max_perplexity_ratio - 1:.0%}"
+        doubt = f"{challenger.held_out:,} held-out tweets are too few to tell whether it is less than {limit} worse"
+        return Verdict("cannot_tell", [compared, doubt])
+    return Verdict(
+        "promote", [_praise(challenger), f"{compared}; {comparison.share_kept:.0%} of them keep their topic"]
+    )
 
 
 def _missed_limits(model: Metrics, limits: Limits) -> Iterator[str]:
@@ -102,7 +143,7 @@ def _missed_limits(model: Metrics, limits: Limits) -> Iterator[str]:
 
 
 def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Limits) -> Iterator[str]:
-    champion = comparison.champion
+    champion, ratio = comparison.champion, comparison.ratio
     if champion.coverage - challenger.coverage > limits.max_coverage_drop:
         yield (
             f"knows a word of {challenger.coverage:.1%} of the tweets, the champion of {champion.coverage:.1%}; "
@@ -110,14 +151,8 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
         )
     if not _comparable(comparison, limits):
         return
-    mine, theirs = comparison.challenger_perplexity, comparison.champion_perplexity
-    if not theirs > 0:
-        yield "no held-out tweet has two words that both models know"
-    elif not mine <= limits.max_perplexity_ratio * theirs:
-        yield (
-            f"perplexity {mine:.1f} is {mine / theirs - 1:.1%} above the champion's {theirs:.1f}; "
-            f"at most {limits.max_perplexity_ratio - 1:.0%} is allowed"
-        )
+    if ratio is not None and ratio.low > 1 and not ratio.high < limits.max_perplexity_ratio:
+        yield f"{_compared(comparison, ratio)}: certainly worse"
     # collapsed topics are coherent and scattered ones diverse: only both together are meaningful
     if challenger.coherence is not None and champion.coherence is not None:
         drop = champion.coherence - challenger.coherence
@@ -138,26 +173,30 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
         )
 
 
-def _reasons_to_promote(challenger: Metrics, comparison: Comparison | None, limits: Limits) -> list[str]:
-    gain = 1 - challenger.perplexity / challenger.unigram_perplexity
-    reasons = [
-        f"{challenger.topics} topics from {challenger.documents:,} tweets; perplexity {challenger.perplexity:.1f} is "
+def _praise(model: Metrics) -> str:
+    gain = 1 - model.perplexity / model.unigram_perplexity  # judged to be below it, so it is not 0
+    return (
+        f"{model.topics} topics from {model.documents:,} tweets; perplexity {model.perplexity:.1f} is "
         f"{gain:.1%} below that of a model without topics"
-    ]
-    if comparison is None:
-        return [*reasons, "there is no champion yet"]
-    if not _comparable(comparison, limits):
-        share = comparison.common_words_share
-        share_text = "unknown" if math.isnan(share) else f"{share:.0%}"
-        return [*reasons, f"the tweets have changed: the champion knows only {share_text} of their words"]
+    )
+
+
+def _compared(comparison: Comparison, ratio: Interval) -> str:
     mine, theirs = comparison.challenger_perplexity, comparison.champion_perplexity
     change = "above" if mine > theirs else "below"
-    return [
-        *reasons,
-        f"perplexity {mine:.1f} is {abs(mine / theirs - 1):.1%} {change} the champion's {theirs:.1f} "
-        "on the same tweets; "
-        f"{comparison.share_kept:.0%} of the tweets keep their topic",
-    ]
+    return (
+        f"perplexity {mine:.1f} is {abs(mine / theirs - 1):.1%} {change} the champion's {theirs:.1f} on the same "
+        f"tweets (95 % interval: {ratio.low - 1:+.1%} to {ratio.high - 1:+.1%})"
+    )
+
+
+def _stranger(comparison: Comparison) -> str:
+    share = comparison.common_words_share
+    known = "an unknown share" if math.isnan(share) else f"only {share:.0%}"
+    return (
+        f"the champion knows {known} of their words, so the two cannot be compared: "
+        "a person decides, with force and a reason"
+    )
 
 
 def _comparable(comparison: Comparison, limits: Limits) -> bool:

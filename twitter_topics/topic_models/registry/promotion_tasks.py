@@ -58,7 +58,7 @@ def decide(models: ModelStore, version: str, request: PromotionRequest, *, promo
         promotion: TOPICS_PROMOTION, `automatic` or `never`.
 
     Returns:
-        {version, promote, reasons, expected_etag, reason, by}: plain values for the next task.
+        {version, state, promote, reasons, expected_etag, reason, by}: plain values for the next task.
 
     Raises:
         IntegrityError: the version is not registered.
@@ -68,9 +68,10 @@ def decide(models: ModelStore, version: str, request: PromotionRequest, *, promo
     champion = models.champion()
     verdict = _verdict(models, version, champion, request, promotion)
     for reason in verdict.reasons:
-        log.info("%s: %s", "promote" if verdict.promote else "rejected", reason)
+        log.info("%s: %s", verdict.state, reason)
     return {
         "version": version,
+        "state": verdict.state,
         "promote": verdict.promote,
         "reasons": verdict.reasons,
         "expected_etag": champion.etag if champion else None,
@@ -99,19 +100,19 @@ def _verdict(
 ) -> Verdict:
     manifest = models.manifest(version)
     if champion is not None and champion.version == version:
-        return Verdict(False, [f"{version} is already the champion"])
+        return Verdict("refuse", [f"{version} is already the champion"])
     if damage := _damage(models, version):
-        return Verdict(False, [f"{version} cannot serve: {damage}"])
+        return Verdict("refuse", [f"{version} cannot serve: {damage}"])
     if request.force:
-        return Verdict(True, [f"{request.by or 'a person'} bypassed the gate: {request.reason.strip()}"])
+        return Verdict("promote", [f"{request.by or 'a person'} bypassed the gate: {request.reason.strip()}"])
     if promotion == "never":
-        return Verdict(False, ["TOPICS_PROMOTION=never: only a person can promote, with force and a reason"])
+        return Verdict("person", ["TOPICS_PROMOTION=never: only a person can promote, with force and a reason"])
     evaluation = manifest["evaluation"]
     compared_with = evaluation["champion"]["version"] if evaluation["champion"] else None
     serving = champion.version if champion else None
     if compared_with != serving:
         reason = f"compared with {compared_with or 'no model'}, the champion is now {serving or 'none'}: train again"
-        return Verdict(False, [reason])
+        return Verdict("cannot_tell", [reason])
     return judge(*evaluated(evaluation))
 
 

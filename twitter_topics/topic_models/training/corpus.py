@@ -12,18 +12,26 @@ import scipy.sparse as sparse
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HELD_OUT_ONE_IN = 20
-"""One tweet in twenty, by a hash of its id, is never used for training: models are compared on these. For a retweet it
-is the id of the original, because both have the same text."""
+SLICES = 20
+"""Tweets are divided into so many slices by a hash of their id; of a retweet it is the id of the original, because both
+have the same text. Held-out tweets, on which models are judged, are whole slices."""
+
+FEW_TWEETS = 20_000
+"""Below, one tweet in five is held out, else one in twenty: the larger share contains the smaller one."""
 
 MIN_DOCUMENTS_OF_WORD = 5
 MAX_SHARE_OF_WORD = 0.25
 """A word in fewer documents is too rare to learn from; a word in more of them does not separate topics."""
 
 
-def is_held_out(tweet_id: str) -> bool:
-    """Return whether a tweet belongs to the evaluation slice. The answer never changes."""
-    return zlib.crc32(tweet_id.encode("utf-8", "replace")) % HELD_OUT_ONE_IN == 0
+def slice_of(tweet_id: str) -> int:
+    """Return the slice of a tweet, from 0 to SLICES - 1. The answer never changes."""
+    return zlib.crc32(tweet_id.encode("utf-8", "replace")) % SLICES
+
+
+def held_out_one_in(tweets: int) -> int:
+    """Return the n of "one in n", a divisor of SLICES, for a window of so many tweets."""
+    return 5 if tweets < FEW_TWEETS else SLICES
 
 
 @dataclass(frozen=True)

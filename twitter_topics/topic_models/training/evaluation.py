@@ -12,10 +12,13 @@ from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.training import topic_quality as quality
 from twitter_topics.topic_models.training.alignment import shared_words
 from twitter_topics.topic_models.training.corpus import count_known
+from twitter_topics.topic_models.training.paired import complete, restricted
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import scipy.sparse as sparse
+
+    from twitter_topics.topic_models.scoring.topic_model import IntArray, TopicModel
 
 
 MIN_REFERENCE = 20_000
@@ -41,28 +44,37 @@ def measure(scorer: Scorer, held_out_words: pa.ListArray) -> Metrics:
 
 
 def compare(challenger: Scorer, champion: Scorer, held_out_words: pa.ListArray) -> Comparison:
-    """Compare two models, with perplexities on the words that both know. Requires aligned topic ids."""
+    """Compare two models on tweets that neither was trained on, with perplexities on the words that both know.
+
+    Requires aligned topic ids.
+    """
     mine = count_known(held_out_words, challenger.model.vocabulary)
     theirs = count_known(held_out_words, champion.model.vocabulary)
     here, there = shared_words(challenger.model, champion.model)
-    common_here, common_there = _mask(mine.shape[1], here), _mask(theirs.shape[1], there)
+    paired = complete(restricted(challenger.model, here), restricted(champion.model, there), mine[:, here])
+    challenger_perplexity, champion_perplexity = paired.perplexities
     return Comparison(
-        challenger_perplexity=_finite(quality.completion_perplexity(challenger, mine, common_here)),
-        champion_perplexity=_finite(quality.completion_perplexity(champion, theirs, common_there)),
-        common_words_share=float(mine[:, here].sum() / max(mine.sum(), 1)),
+        challenger_perplexity=_finite(challenger_perplexity),
+        champion_perplexity=_finite(champion_perplexity),
+        common_words_share=_common_words_share(challenger.model, champion.model, mine, here),
         share_kept=quality.share_kept(_topics(challenger, mine), _topics(champion, theirs), NO_TOPIC),
         champion=measure(champion, held_out_words),
+        ratio=paired.ratio_interval(),
     )
+
+
+def _common_words_share(
+    challenger: TopicModel, champion: TopicModel, counts: sparse.csr_matrix, common: IntArray
+) -> float:
+    """Only the challenger's most frequent words count, as many as the champion has: a champion of few tweets knows few
+    words, which does not mean that the tweets have changed."""
+    frequent = np.argsort(-challenger.word_counts, kind="stable")[: len(champion.vocabulary)]
+    known = np.intersect1d(frequent, common)
+    return float(counts[:, known].sum() / max(counts[:, frequent].sum(), 1))
 
 
 def _topics(scorer: Scorer, counts: sparse.csr_matrix) -> np.ndarray[Any, np.dtype[Any]]:
     return scorer.dominant(scorer.theta(counts.indptr, counts.indices, counts.data))
-
-
-def _mask(length: int, positions: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    mask = np.zeros(length, dtype=bool)
-    mask[positions] = True
-    return mask
 
 
 def _finite(perplexity: float) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twitter_topics.archive.rows import current_snapshot
 from twitter_topics.errors import ConflictError, TooFewTweetsError
-from twitter_topics.topic_models.registry import json_objects
+from twitter_topics.topic_models.registry import files, json_objects
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
@@ -18,7 +18,7 @@ from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import pipelines
 from twitter_topics.topic_models.training.alignment import Identities, align, first_identities
-from twitter_topics.topic_models.training.corpus import build_corpus
+from twitter_topics.topic_models.training.corpus import build_corpus, held_out_one_in
 from twitter_topics.topic_models.training.evaluation import compare, measure
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.request import TrainingRequest
@@ -45,6 +45,7 @@ class _Predecessor:
     etag: str
     model: TopicModel
     next_topic_id: int
+    held_out_one_in: int
 
 
 def train(spark: SparkSession, settings: Settings, store: ModelStore, request: TrainingRequest) -> None:
@@ -59,9 +60,10 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     predecessor = _predecessor(store)
     snapshot = current_snapshot(spark, settings)
     tweets = _read_window(spark, settings, request, snapshot)
-    corpus = build_corpus(tweets.to_train)
+    one_in = held_out_one_in(tweets.count)
+    corpus = build_corpus(tweets.to_train(one_in))
     log.info("%s tweets, %s for training, %s words", tweets.count, corpus.documents, len(corpus.vocabulary))
-    if corpus.documents < request.min_documents // 2:
+    if corpus.documents < request.min_documents // 4:  # half of the tweets in the window, less a fifth held out
         msg = f"only {corpus.documents} of {tweets.count} tweets share two or more words with other tweets"
         raise TooFewTweetsError(msg)
     model = _trainer(spark, request).fit(
@@ -79,6 +81,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         "request": request.as_dict(),
         "snapshot": snapshot,
         "tweets": tweets.count,
+        "held_out_one_in": one_in,
         "documents": corpus.documents,
         "vocabulary": len(corpus.vocabulary),
         "topics": model.k,
@@ -86,11 +89,11 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         "warm_start_version": predecessor.version if predecessor else None,
         "seconds": round(time.monotonic() - started, 1),
     }
-    files = {
+    tables = {
         TOPICS: json_objects.encode({"topics": topic_table(model, identities)}),
         TRAINING: json_objects.encode(training),
     }
-    store.put_files(request.version, {ARRAYS: model.to_bytes(), **files})
+    store.put_files(request.version, {ARRAYS: model.to_bytes(), **tables})
     log.info("model %s: %s topics in %s s", request.version, model.k, training["seconds"])
 
 
@@ -111,16 +114,18 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     request = _stored_request(version, training["request"])
     tweets = _read_window(spark, settings, request, training["snapshot"])
 
-    sample = tweets.held_out_texts[:_AGREEMENT_TEXTS]
+    sample = tweets.sample_texts[:_AGREEMENT_TEXTS]
     golden = pipelines.golden_texts(scorer)
     theta = pipelines.pipeline_theta(spark, pipeline, [*golden, *sample])
     difference = pipelines.check_agreement(scorer, [*golden, *sample], theta)
     log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
 
-    metrics = measure(scorer, tweets.to_judge)
-    comparison = None
+    one_in = files.held_out_one_in(training)
     if predecessor is not None:
-        comparison = compare(scorer, Scorer(predecessor.model), tweets.to_judge)
+        one_in = max(one_in, predecessor.held_out_one_in)  # neither was trained on these
+    judged = tweets.to_judge(one_in)
+    metrics = measure(scorer, judged)
+    comparison = compare(scorer, Scorer(predecessor.model), judged) if predecessor else None
     verdict = judge(metrics, comparison)
     evaluation = {
         "metrics": asdict(metrics),
@@ -132,7 +137,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     recorded = {"texts": golden, "theta": theta[: len(golden)].tolist()}
     store.put_files(version, {GOLDEN: json_objects.encode(recorded), EVALUATION: json_objects.encode(evaluation)})
     for reason in verdict.reasons:
-        log.info("%s: %s", "promote" if verdict.promote else "keep the champion", reason)
+        log.info("%s: %s", verdict.state, reason)
     return verdict
 
 
@@ -174,10 +179,12 @@ def _predecessor(store: ModelStore) -> _Predecessor | None:
     if champion is None:
         return None
     model = TopicModel.from_bytes(store.load_arrays(champion.version))
-    next_topic_id = int(store.manifest(champion.version)["next_topic_id"])
+    manifest = store.manifest(champion.version)
+    next_topic_id = int(manifest["next_topic_id"])
     # after a rollback, ids of newer versions must not be reused
     known = [int(store.manifest(version)["next_topic_id"]) for version in store.versions()]
-    return _Predecessor(champion.version, champion.etag, model, max([next_topic_id, *known]))
+    one_in = files.held_out_one_in(manifest)
+    return _Predecessor(champion.version, champion.etag, model, max([next_topic_id, *known]), one_in)
 
 
 def _require_aligned(version: str, aligned_to: str | None, champion: _Predecessor | None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.archive.reader import ArchiveStore
-from twitter_topics.topic_models.registry.files import register_version
+from twitter_topics.topic_models.registry.files import register_version, verdict_state
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.training.when_to_retrain import Decision, TrainingNeed, decide_retraining
 
@@ -21,7 +22,13 @@ def decide(
     settings: Settings, *, asked_by_person: bool, min_documents: int, models: ModelStore, archive: ArchiveStore
 ) -> Decision:
     """Compare the archive with the newest registered version."""
-    need = TrainingNeed(archive.rows(), _new_tweets(models, archive), asked_by_person)
+    newest = _newest(models)
+    need = TrainingNeed(
+        archive.rows(),
+        None if newest is None else _new_tweets(newest, archive),
+        None if newest is None else _undecided_tweets(newest),
+        asked_by_person,
+    )
     decision = decide_retraining(need, min_documents=min_documents, min_new_tweets=settings.topics.min_new_tweets)
     log.info("%s: %s", "training" if decision.train else "no training", decision.reason)
     return decision
@@ -31,7 +38,7 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
     """Finish a trained and evaluated version. A repeat for a registered version changes nothing.
 
     Returns:
-        Extra of the asset event: {version, metrics, passes (the gate's verdict at evaluation)}.
+        Extra of the asset event: {version, metrics, state, passes (the gate's verdict at evaluation)}.
 
     Raises:
         IntegrityError: training or evaluation did not finish.
@@ -40,14 +47,22 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
     manifest = models.manifest(version) if registered else register_version(models, version)
     verdict = manifest["evaluation"]["verdict"]
     log.info("%s registered; verdict of the gate: %s", version, "; ".join(verdict["reasons"]))
-    return {"version": version, "metrics": manifest["metrics"], "passes": verdict["promote"]}
+    state = verdict_state(manifest)
+    return {"version": version, "metrics": manifest["metrics"], "state": state, "passes": verdict["promote"]}
 
 
-def _new_tweets(models: ModelStore, archive: ArchiveStore) -> int | None:
+def _newest(models: ModelStore) -> dict[str, Any] | None:
     versions = models.versions()
-    if not versions:
+    return models.manifest(versions[-1]) if versions else None
+
+
+def _undecided_tweets(manifest: Mapping[str, Any]) -> int | None:
+    if verdict_state(manifest) != "cannot_tell":
         return None
-    manifest = models.manifest(versions[-1])
+    return int(manifest["tweets"])
+
+
+def _new_tweets(manifest: Mapping[str, Any], archive: ArchiveStore) -> int:
     since = archive.rows_since(manifest["snapshot"])
     if since is not None:
         return since

@@ -14,38 +14,34 @@ import scipy.sparse as sparse
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
 
-BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
-
 _COHERENCE_WORDS = 10
 _DIVERSITY_WORDS = 25
 _SMOOTHING = 0.1
 _SPLIT_SEED = 3
 
 
-def completion_perplexity(scorer: Scorer, held_out: sparse.csr_matrix, judged: BoolArray | None = None) -> float:
+def completion_perplexity(scorer: Scorer, held_out: sparse.csr_matrix) -> float:
     """Return how surprising half of each tweet's words are after the model has seen the other half; lower is better.
 
     Args:
         held_out: documents × the model's vocabulary.
-        judged: words to evaluate on (V booleans), all when None. The model's distributions are rescaled to these
-            words, so that models with different vocabularies can be compared on the words that both know.
 
     Returns:
-        NaN when no document has two judged words.
+        NaN when no document has two known words.
     """
-    seen, hidden = _halves(_only(held_out, judged))
+    seen, hidden = halves(held_out)
     theta = scorer.theta(seen.indptr, seen.indices, seen.data)
-    shares = _rescaled(scorer.model.word_shares, judged)
+    shares = scorer.model.word_shares
     rows = np.repeat(np.arange(hidden.shape[0]), np.diff(hidden.indptr))
     probability = np.einsum("ik,ki->i", theta[rows], shares[:, hidden.indices]) if len(rows) else np.empty(0)
-    return _perplexity(probability, hidden.data)
+    return perplexity(_weighted_logs(probability, hidden.data), hidden.data)
 
 
 def unigram_perplexity(model: TopicModel, held_out: sparse.csr_matrix) -> float:
     """Return the same for a model that knows only word frequencies: the baseline that topics must beat."""
-    _, hidden = _halves(held_out)
+    _, hidden = halves(held_out)
     frequency = (model.word_counts + _SMOOTHING) / (model.word_counts + _SMOOTHING).sum()
-    return _perplexity(frequency[hidden.indices], hidden.data)
+    return perplexity(_weighted_logs(frequency[hidden.indices], hidden.data), hidden.data)
 
 
 def coherence(model: TopicModel, documents: sparse.csr_matrix) -> float:
@@ -91,7 +87,7 @@ def _top(model: TopicModel, count: int) -> np.ndarray[Any, np.dtype[Any]]:
     return np.argsort(-model.word_shares, axis=1, kind="stable")[:, :count]
 
 
-def _halves(documents: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+def halves(documents: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """Split the words of each document of two or more words into two halves, by a fixed random seed."""
     enough = np.asarray(documents.sum(axis=1)).ravel() >= 2
     documents = documents[enough]
@@ -112,23 +108,11 @@ def _counted(
     return sparse.coo_matrix((np.ones(len(rows)), (rows, words)), shape=shape).tocsr()
 
 
-def _only(documents: sparse.csr_matrix, judged: BoolArray | None) -> sparse.csr_matrix:
-    if judged is None:
-        return documents
-    chosen = (documents @ sparse.diags(judged.astype(np.float32))).tocsr()
-    chosen.eliminate_zeros()
-    return chosen
+def perplexity(logs: FloatArray, words: FloatArray) -> float:
+    """Return exp(-sum of log probabilities / number of words); NaN without words."""
+    return float(np.exp(-logs.sum() / words.sum())) if len(words) else float("nan")
 
 
-def _rescaled(shares: FloatArray, judged: BoolArray | None) -> FloatArray:
-    if judged is None:
-        return shares
-    chosen = shares * judged
-    rescaled: FloatArray = chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1e-300)
-    return rescaled
-
-
-def _perplexity(probability: FloatArray, counts: FloatArray) -> float:
-    if not len(counts):
-        return float("nan")
-    return float(np.exp(-(counts * np.log(np.maximum(probability, 1e-300))).sum() / counts.sum()))
+def _weighted_logs(probability: FloatArray, counts: FloatArray) -> FloatArray:
+    logs: FloatArray = counts * np.log(np.maximum(probability, 1e-300))
+    return logs

@@ -16,7 +16,7 @@ from twitter_topics.backends.sql import statement
 from twitter_topics.records.content import Content
 from twitter_topics.records.tweet import tweet_identity
 from twitter_topics.topic_models.scoring.text import content_words
-from twitter_topics.topic_models.training.corpus import is_held_out
+from twitter_topics.topic_models.training.corpus import slice_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SOURCE = "training_source"
 _SCHEMA = (
     "tweet_id string, event_time_ms long, kafka_partition int, kafka_offset long, "
-    "words array<string>, held_out_text string"
+    "words array<string>, slice int, sample_text string"
 )
 
 
@@ -35,24 +35,23 @@ _SCHEMA = (
 class TrainingTweets:
     """Words of tweets, ordered by tweet id.
 
-    words: list<string>, one list per tweet. held_out: tweets for evaluation only. held_out_texts: their texts.
+    words: list<string>, one list per tweet. slices: the slice of each (corpus.slice_of). sample_texts: texts of slice
+    0, which is always held out.
     """
 
     words: pa.ListArray
-    held_out: np.ndarray[Any, np.dtype[np.bool_]]
-    held_out_texts: list[str]
+    slices: np.ndarray[Any, np.dtype[Any]]
+    sample_texts: list[str]
 
     @property
     def count(self) -> int:
         return len(self.words)
 
-    @property
-    def to_train(self) -> pa.ListArray:
-        return self.words.filter(pa.array(~self.held_out))
+    def to_train(self, held_out_one_in: int) -> pa.ListArray:
+        return self.words.filter(pa.array(self.slices % held_out_one_in != 0))
 
-    @property
-    def to_judge(self) -> pa.ListArray:
-        return self.words.filter(pa.array(self.held_out))
+    def to_judge(self, held_out_one_in: int) -> pa.ListArray:
+        return self.words.filter(pa.array(self.slices % held_out_one_in == 0))
 
 
 def read_tweets(
@@ -75,7 +74,7 @@ def read_tweets(
 
 
 def word_rows(rows: DataFrame) -> DataFrame:
-    """Replace each row's payload by its words. Only held-out tweets keep their text."""
+    """Replace each row's payload by its words. Only tweets of slice 0 keep their text."""
     return rows.mapInArrow(_words_of_batches, _SCHEMA)
 
 
@@ -98,9 +97,7 @@ def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
         newest = np.argsort(-table["event_time_ms"].to_numpy(), kind="stable")[:max_tweets]
         table = table.take(pa.array(np.sort(newest)))
     words = table["words"].combine_chunks()
-    texts = table["held_out_text"]
-    held_out = np.asarray(texts.is_valid())
-    return TrainingTweets(words, held_out, texts.drop_null().to_pylist())
+    return TrainingTweets(words, table["slice"].to_numpy(), table["sample_text"].drop_null().to_pylist())
 
 
 def _words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -110,12 +107,14 @@ def _words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBa
         # a lone surrogate is legal in JSON and in Python, but not in a column
         texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         ids = [original_id(*pair) for pair in zip(bodies, batch.column("tweet_id").to_pylist(), strict=True)]
-        kept = [text if is_held_out(tweet_id) else None for tweet_id, text in zip(ids, texts, strict=True)]
+        slices = [slice_of(tweet_id) for tweet_id in ids]
+        samples = [text if part == 0 else None for part, text in zip(slices, texts, strict=True)]
         yield pa.RecordBatch.from_arrays(
             [
                 *(batch.column(name) for name in ("tweet_id", "event_time_ms", "kafka_partition", "kafka_offset")),
                 pa.array([content_words(text) for text in texts], pa.list_(pa.string())),
-                pa.array(kept, pa.string()),
+                pa.array(slices, pa.int32()),
+                pa.array(samples, pa.string()),
             ],
             names=[field.split()[0] for field in _SCHEMA.split(", ")],
         )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+RETRY_GROWTH = 1.5
+"""The gate's interval is about 18 % narrower with so many more tweets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,10 +15,12 @@ class TrainingNeed:
 
     `new_tweets`: tweets archived since the newest registered version was trained, promoted or not: a version that the
     gate rejected must not be retrained every hour on the same tweets. `None`: there is no version yet.
+    `undecided_tweets`: tweets of the newest version if more tweets may change the gate's verdict about it, else None.
     """
 
     archived_tweets: int
     new_tweets: int | None
+    undecided_tweets: int | None = None
     asked_by_person: bool = False
 
 
@@ -27,13 +33,20 @@ class Decision:
 
 
 def decide_retraining(need: TrainingNeed, *, min_documents: int, min_new_tweets: int) -> Decision:
-    """Decide. A manual run always trains (the job itself rejects too few tweets); other runs need enough new tweets."""
+    """Decide. A manual run always trains (the job itself rejects too few tweets); other runs need enough new tweets,
+    or RETRY_GROWTH times the tweets of a version about which the gate could not tell."""
     if need.asked_by_person:
         return Decision(True, "requested by a person")
     if need.archived_tweets < min_documents:
         return Decision(False, f"{need.archived_tweets:,} tweets are archived; {min_documents:,} are required")
     if need.new_tweets is None:
         return Decision(True, f"no model yet; {need.archived_tweets:,} tweets are available for training")
-    if need.new_tweets < min_new_tweets:
-        return Decision(False, f"{need.new_tweets:,} new tweets since the newest model; {min_new_tweets:,} required")
-    return Decision(True, f"{need.new_tweets:,} new tweets since the newest model")
+    if need.new_tweets >= min_new_tweets:
+        return Decision(True, f"{need.new_tweets:,} new tweets since the newest model")
+    missing = f"{need.new_tweets:,} new tweets since the newest model; {min_new_tweets:,} required"
+    if need.undecided_tweets is None:
+        return Decision(False, missing)
+    retry_at = math.ceil(RETRY_GROWTH * need.undecided_tweets)
+    if need.archived_tweets >= retry_at:
+        return Decision(True, f"{need.archived_tweets:,} tweets, the newest model was not decided on fewer")
+    return Decision(False, f"{missing}, or {retry_at:,} in all ({need.archived_tweets:,} now), to decide again")

@@ -19,6 +19,7 @@ from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityEr
 from twitter_topics.settings import Settings
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, evaluated, register_version
+from twitter_topics.topic_models.registry.gate import Interval
 from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, HISTORY, ModelStore
 
 pytestmark = pytest.mark.contract
@@ -286,7 +287,13 @@ def test_registration_gathers_the_files_of_the_jobs(store: ModelStore) -> None:
         "champion": metrics,
     }  # fmt: skip
     files = {
-        TRAINING: {"request": {"trainer": "gsdmm", "k": 3}, "snapshot": 7, "documents": 10, "next_topic_id": 4},
+        TRAINING: {
+            "request": {"trainer": "gsdmm", "k": 3},
+            "snapshot": 7,
+            "tweets": 20,
+            "documents": 10,
+            "next_topic_id": 4,
+        },
         TOPICS: {"topics": [{"topic_id": 3, "label": "goal · match"}]},
         EVALUATION: {"metrics": metrics, "comparison": compared, "champion": None, "verdict": {"promote": True}},
     }
@@ -299,10 +306,16 @@ def test_registration_gathers_the_files_of_the_jobs(store: ModelStore) -> None:
     assert manifest["created_at"] == "2026-11-01T00:00:00+00:00"
     assert manifest["topics"][0]["label"] == "goal · match"
     assert (manifest["snapshot"], manifest["next_topic_id"], manifest["version"]) == (7, 4, V1)
+    assert (manifest["tweets"], manifest["held_out_one_in"]) == (20, 20)
     judged, comparison = evaluated(manifest["evaluation"])
     assert judged.perplexity == 1.0
     assert comparison is not None
     assert comparison.champion == judged
+    assert comparison.ratio is None, "as in versions from before it was kept"
+    with_interval = {**compared, "ratio": {"low": 0.9, "high": 1.1}}
+    _, comparison = evaluated({**manifest["evaluation"], "comparison": with_interval})
+    assert comparison is not None
+    assert comparison.ratio == Interval(0.9, 1.1)
 
 
 # --- S3 alone

@@ -23,7 +23,7 @@ from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.champion import load_champion
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json, register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
-from twitter_topics.topic_models.training.corpus import is_held_out
+from twitter_topics.topic_models.training.corpus import slice_of
 from twitter_topics.topic_models.training.jobs import evaluate, train
 from twitter_topics.topic_models.training.request import TrainingRequest
 from twitter_topics.topic_models.training.tweets import read_tweets
@@ -90,10 +90,9 @@ def test_reading_gives_each_tweet_once_in_a_fixed_order(spark: SparkSession, arc
     window: dict[str, Any] = {"start": START, "end": START + timedelta(hours=20), "max_tweets": 100_000}
     before = read_tweets(spark, archive, snapshot=snapshot, **window)
     assert before.count == 2400
-    held_out = [is_held_out(str(10_000_000 + i)) for i in range(2400)]
-    assert before.held_out.tolist() == held_out
-    assert len(before.held_out_texts) == len(before.to_judge) == sum(held_out) > 60
-    assert len(before.to_train) == 2400 - sum(held_out)
+    slices = [slice_of(str(10_000_000 + i)) for i in range(2400)]
+    assert before.slices.tolist() == slices
+    assert len(before.sample_texts) == len(before.to_judge(20)) == slices.count(0) > 60
 
     again = [tweet(i, ["changed"], START + timedelta(hours=1)) for i in range(500)]
     outside = [tweet(5000, ["early"], START - timedelta(seconds=1)), tweet(5001, ["late"], START + timedelta(hours=20))]
@@ -122,7 +121,7 @@ def test_a_retweet_is_held_out_exactly_if_its_original_is(spark: SparkSession, l
         spark, local_archive, snapshot=snapshot, start=START, end=START + timedelta(hours=1), max_tweets=1000
     )
     assert read.count == 400
-    held_out = Counter(word for (word,) in read.to_judge.to_pylist())
+    held_out = Counter(word for (word,) in read.to_judge(20).to_pylist())
     assert len(held_out) > 5
     assert set(held_out.values()) == {2}
 
@@ -164,7 +163,7 @@ def test_from_archive_to_champion_and_to_its_successor(
     store.verify(FIRST)
     assert manifest["snapshot"] == current_snapshot(spark, archive)
     assert {ARRAYS, TOPICS, TRAINING, EVALUATION, GOLDEN} <= set(manifest["files"])
-    assert sum(topic["documents"] for topic in manifest["topics"]) > 2000
+    assert sum(topic["documents"] for topic in manifest["topics"]) > 1800
 
     loaded = load_champion(store)
     assert loaded is not None
@@ -185,8 +184,12 @@ def test_from_archive_to_champion_and_to_its_successor(
     verdict = evaluate(spark, archive, store, SECOND)
     assert verdict.promote, verdict.reasons
     evaluation = read_json(store, SECOND, EVALUATION)
+    assert 0.8 < evaluation["comparison"]["ratio"]["low"] < evaluation["comparison"]["ratio"]["high"] < 1.05
+    assert store.manifest(FIRST)["held_out_one_in"] == 5
+    assert 400 < evaluation["metrics"]["held_out"] < 1100
     assert evaluation["champion"] == {"version": FIRST, "etag": champion.etag}
     assert evaluation["comparison"]["share_kept"] > 0.9
+    assert evaluated_with_an_older_champion(spark, archive, store) < evaluation["metrics"]["held_out"] / 3
     second = register_version(store, SECOND)
     kept = [topic for topic in second["topics"] if topic["status"] == "kept"]
     assert len(kept) >= 4
@@ -198,6 +201,15 @@ def test_from_archive_to_champion_and_to_its_successor(
     assert successor is not None
     assert successor.version == SECOND
     assert store.read(SECOND, ARRAYS) == successor.arrays
+
+
+def evaluated_with_an_older_champion(spark: SparkSession, settings: Settings, store: ModelStore) -> int:
+    """Return the tweets on which SECOND is judged if an older release trained FIRST on all but one in twenty."""
+    manifest = store.manifest(FIRST)
+    del manifest["held_out_one_in"]
+    store._objects.put(f"models/{FIRST}/manifest.json", json.dumps(manifest).encode())
+    evaluate(spark, settings, store, SECOND)
+    return int(read_json(store, SECOND, EVALUATION)["metrics"]["held_out"])
 
 
 def test_training_is_reproducible(spark: SparkSession, archive: Settings, store: ModelStore) -> None:

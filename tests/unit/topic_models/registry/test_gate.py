@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from twitter_topics.topic_models.registry.gate import Comparison, Metrics, judge
+from twitter_topics.topic_models.registry.gate import Comparison, Interval, Metrics, judge
 
 GOOD = Metrics(
     topics=20, vocabulary=9000, documents=80_000, held_out=4_000, perplexity=790.0, unigram_perplexity=1200.0,
     coherence=0.02, diversity=0.55, coverage=0.99,
 )  # fmt: skip
 SAME = Comparison(
-    challenger_perplexity=790.0, champion_perplexity=787.1, common_words_share=0.95, share_kept=0.7, champion=GOOD
-)
+    challenger_perplexity=790.0, champion_perplexity=787.1, common_words_share=0.95, share_kept=0.7, champion=GOOD,
+    ratio=Interval(0.99, 1.02),
+)  # fmt: skip
 
 
 def test_a_good_first_model_is_promoted() -> None:
@@ -28,7 +29,7 @@ def test_a_good_first_model_is_promoted() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"documents": 999}, "trained on 999 tweets; at least 1,000 are required"),
+        ({"documents": 499}, "trained on 499 tweets; at least 500 are required"),
         ({"held_out": 12}, "only 12 held-out tweets to evaluate on"),
         ({"topics": 2}, "2 topics; at least 3 are required"),
         ({"perplexity": 1200.0}, "perplexity 1200.0 is not below 1200.0"),
@@ -40,14 +41,19 @@ def test_a_good_first_model_is_promoted() -> None:
 def test_absolute_limits_hold_for_every_model(change: dict[str, Any], reason: str) -> None:
     for comparison in (None, SAME):
         verdict = judge(replace(GOOD, **change), comparison)
-        assert not verdict.promote
+        assert verdict.state == "refuse"
         assert any(text.startswith(reason) for text in verdict.reasons), verdict.reasons
 
 
 @pytest.mark.parametrize(
     ("metrics", "comparison", "reason"),
     [
-        ({}, {"challenger_perplexity": 812.4}, "perplexity 812.4 is 3.2% above the champion's 787.1; at most 2%"),
+        (
+            {},
+            {"challenger_perplexity": 812.4, "ratio": Interval(1.004, 1.06)},
+            "perplexity 812.4 is 3.2% above the champion's 787.1 on the same tweets "
+            "(95 % interval: +0.4% to +6.0%): certainly worse",
+        ),
         ({"coherence": -0.04}, {}, "coherence -0.040 is 0.060 below the champion's 0.020"),
         ({"diversity": 0.44}, {}, "diversity 0.44 is below the champion's 0.55"),
         ({"coverage": 0.96}, {}, "knows a word of 96.0% of the tweets, the champion of 99.0%"),
@@ -56,7 +62,7 @@ def test_absolute_limits_hold_for_every_model(change: dict[str, Any], reason: st
 )
 def test_a_challenger_must_not_be_worse(metrics: dict[str, Any], comparison: dict[str, Any], reason: str) -> None:
     verdict = judge(replace(GOOD, **metrics), replace(SAME, **comparison))
-    assert not verdict.promote
+    assert verdict.state == "refuse"
     assert len(verdict.reasons) == 1
     assert verdict.reasons[0].startswith(reason)
 
@@ -68,19 +74,44 @@ def test_coherence_that_was_not_measured_is_not_compared() -> None:
 
 
 def test_nothing_to_compare_is_a_sentence() -> None:
-    verdict = judge(GOOD, replace(SAME, challenger_perplexity=0.0, champion_perplexity=0.0))
-    assert not verdict.promote
-    assert verdict.reasons == ["no held-out tweet has two words that both models know"]
+    verdict = judge(GOOD, replace(SAME, challenger_perplexity=0.0, champion_perplexity=0.0, ratio=None))
+    assert verdict.state == "cannot_tell"
+    assert "too few held-out tweets have two words that both models know" in verdict.reasons[0]
 
 
-def test_one_percent_worse_is_noise() -> None:
-    verdict = judge(GOOD, replace(SAME, challenger_perplexity=787.1 * 1.0099))
-    assert verdict.promote
-    assert "1.0% above the champion's 787.1 on the same tweets; 70% of the tweets keep" in verdict.reasons[-1]
+@pytest.mark.parametrize(
+    ("low", "high", "state"),
+    [
+        (0.90, 0.95, "promote"),
+        (0.97, 1.0499, "promote"),
+        (1.01, 1.0499, "promote"),  # certainly worse, and certainly by less than 5 %
+        (0.97, 1.05, "cannot_tell"),
+        (0.76, 1.24, "cannot_tell"),
+        (1.0, 1.30, "cannot_tell"),
+        (1.001, 1.05, "refuse"),
+        (1.2, 1.4, "refuse"),
+    ],
+)
+def test_the_interval_decides(low: float, high: float, state: str) -> None:
+    verdict = judge(GOOD, replace(SAME, ratio=Interval(low, high)))
+    assert verdict.state == state
+    assert verdict.promote is (state == "promote")
+    assert f"(95 % interval: {low - 1:+.1%} to {high - 1:+.1%})" in " ".join(verdict.reasons)
+
+
+def test_sentences_of_a_promotion_and_of_doubt() -> None:
+    compared = "perplexity 790.0 is 0.4% above the champion's 787.1 on the same tweets (95 % interval: -1.0% to "
+    assert judge(GOOD, SAME).reasons[-1] == f"{compared}+2.0%); 70% of them keep their topic"
+    doubt = judge(GOOD, replace(SAME, ratio=Interval(0.99, 1.08)))
+    assert doubt.reasons == [
+        f"{compared}+8.0%)",
+        "4,000 held-out tweets are too few to tell whether it is less than 5% worse",
+    ]
 
 
 def test_all_failures_are_reported_at_once() -> None:
-    assert len(judge(replace(GOOD, topics=1, documents=5), replace(SAME, challenger_perplexity=900.0)).reasons) == 3
+    worse = replace(SAME, challenger_perplexity=900.0, ratio=Interval(1.1, 1.2))
+    assert len(judge(replace(GOOD, topics=1, documents=5), worse).reasons) == 3
 
 
 def test_a_champion_of_other_tweets_is_not_a_yardstick() -> None:
@@ -88,5 +119,14 @@ def test_a_champion_of_other_tweets_is_not_a_yardstick() -> None:
         SAME, common_words_share=0.1, champion_perplexity=0.0, share_kept=0.0, champion=replace(GOOD, coverage=0.2)
     )
     verdict = judge(GOOD, stale)
-    assert verdict.promote
-    assert verdict.reasons[-1] == "the tweets have changed: the champion knows only 10% of their words"
+    assert verdict.state == "person"
+    assert not verdict.promote
+    assert verdict.reasons[-1] == (
+        "the champion knows only 10% of their words, so the two cannot be compared: "
+        "a person decides, with force and a reason"
+    )
+
+
+def test_a_challenger_of_other_tweets_is_not_promoted_whatever_its_perplexity() -> None:
+    made_up = replace(SAME, common_words_share=0.4, challenger_perplexity=5000.0, champion_perplexity=100.0)
+    assert judge(GOOD, made_up).state == "person"

@@ -34,12 +34,19 @@ class Bench:
         self.models.promote(CHAMPION, None, "first", "tests")
 
     def register(
-        self, version: str, *, compared_with: str | None = CHAMPION, altered: dict[str, bytes] | None = None
+        self,
+        version: str,
+        *,
+        compared_with: str | None = CHAMPION,
+        altered: dict[str, bytes] | None = None,
+        with_interval: bool = True,
     ) -> None:
         comparison = {
             "challenger_perplexity": 500.0, "champion_perplexity": 510.0, "common_words_share": 0.95,
-            "share_kept": 0.9, "champion": METRICS,
+            "share_kept": 0.9, "champion": METRICS, "ratio": {"low": 0.95, "high": 1.01},
         }  # fmt: skip
+        if not with_interval:
+            del comparison["ratio"]
         evaluation: dict[str, Any] = {
             "metrics": METRICS,
             "comparison": comparison if compared_with else None,
@@ -92,6 +99,14 @@ def test_a_version_that_scores_its_golden_sample_differently_is_never_promoted(b
     decision = bench.decide(force=force)
     assert decision["promote"] is False
     assert "scores its golden sample differently: off by 1.0e-05" in decision["reasons"][0]
+
+
+def test_a_version_from_before_intervals_is_promoted_only_by_a_person(bench: Bench) -> None:
+    bench.register(CHALLENGER, with_interval=False)
+    decision = bench.decide()
+    assert (decision["state"], decision["promote"]) == ("cannot_tell", False)
+    assert "from before there was one: train again, or promote it with force" in decision["reasons"][0]
+    assert promote(bench.models, bench.decide(force=True))["version"] == CHALLENGER
 
 
 def test_a_version_that_was_never_registered_is_an_error(bench: Bench) -> None:

@@ -7,12 +7,15 @@ import pytest
 
 from twitter_topics.records.processed import NO_TOPIC
 from twitter_topics.testing.corpora import as_lists, planted_documents
+from twitter_topics.topic_models.registry.gate import Interval, Limits
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import evaluation
 from twitter_topics.topic_models.training import topic_quality as quality
 from twitter_topics.topic_models.training.corpus import build_corpus, count_known
 from twitter_topics.topic_models.training.evaluation import compare, measure
+from twitter_topics.topic_models.training.paired import Paired
+from twitter_topics.topic_models.training.trainers import GsdmmTrainer
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,7 @@ def test_a_model_compared_with_itself(model: TopicModel, unseen: list[list[str]]
     assert comparison.share_kept == 1.0
     assert comparison.common_words_share == 1.0
     assert comparison.champion == measure(Scorer(model), words)
+    assert comparison.ratio == Interval(1.0, 1.0)
 
 
 def test_comparison_is_on_common_words_only(model: TopicModel, unseen: list[list[str]]) -> None:
@@ -120,9 +124,9 @@ def test_comparison_is_on_common_words_only(model: TopicModel, unseen: list[list
     )
     words = as_lists(unseen)
     comparison = compare(Scorer(model), Scorer(smaller), words)
-    assert comparison.challenger_perplexity == pytest.approx(comparison.champion_perplexity, rel=0.06)
+    assert comparison.challenger_perplexity == pytest.approx(comparison.champion_perplexity, rel=1e-6)
     assert measure(Scorer(model), words).perplexity > 1.2 * comparison.challenger_perplexity
-    assert 0.3 < comparison.common_words_share < 0.9
+    assert comparison.common_words_share > 0.9, "it knows the frequent words, as a model of few tweets does"
 
 
 def test_comparison_with_a_model_of_other_words(model: TopicModel, unseen: list[list[str]]) -> None:
@@ -131,11 +135,56 @@ def test_comparison_with_a_model_of_other_words(model: TopicModel, unseen: list[
     assert comparison.common_words_share == 0.0
     assert comparison.champion.coverage == 0.0
     assert comparison.champion_perplexity == 0.0
+    assert comparison.ratio is None
+
+
+def test_tweets_in_another_language_are_words_that_the_champion_does_not_know(
+    planted: tuple[list[list[str]], np.ndarray], model: TopicModel
+) -> None:
+    documents, limit = planted[0], Limits().min_common_words
+    for foreign, comparable in ((900, True), (1800, False)):
+        flood = [[f"x{word}" for word in words] for words in documents[:foreign]]
+        window = as_lists(documents[foreign:] + flood)
+        challenger = GsdmmTrainer().fit(build_corpus(window), k=8, iterations=10, seed=1)
+        comparison = compare(Scorer(challenger), Scorer(model), window)
+        assert (comparison.common_words_share > limit) is comparable
+
+
+def test_the_interval_of_the_ratio_covers_it_and_shrinks_with_more_tweets(model: TopicModel) -> None:
+    documents = planted_documents(4000, seed=98)[0]
+    undecided = Scorer(replace(model, alpha=model.alpha * 20))
+    few, many = (compare(undecided, Scorer(model), as_lists(documents[:size])) for size in (200, 3200))
+    widths = []
+    for comparison in (few, many):
+        assert comparison.ratio is not None
+        ratio = comparison.challenger_perplexity / comparison.champion_perplexity
+        assert comparison.ratio.low < ratio < comparison.ratio.high
+        widths.append(comparison.ratio.high - comparison.ratio.low)
+    assert 2.5 < widths[0] / widths[1] < 6.5  # four times narrower with sixteen times as many
+
+
+def test_the_interval_covers_the_truth_in_nineteen_of_twenty_draws() -> None:
+    draw = np.random.default_rng(1)
+    truth, hits = 0.1, 0
+    for _ in range(200):
+        words = draw.integers(1, 6, 150).astype(float)
+        hard = draw.normal(0, 3, 150) * words  # what both find hard cancels out
+        lost = draw.normal(truth, 0.5, 150) * words
+        interval = Paired(words, hard - lost, hard).ratio_interval()
+        assert interval is not None
+        hits += interval.low < np.exp(truth) < interval.high
+    assert 180 <= hits <= 198
+
+
+def test_too_few_tweets_have_no_interval() -> None:
+    words = np.ones(29)
+    assert Paired(words, -words, -words).ratio_interval() is None
 
 
 def test_quality_measures_do_not_change_their_input(model: TopicModel, unseen: list[list[str]]) -> None:
     counts = count_known(as_lists(unseen), model.vocabulary)
     before = counts.copy()
-    quality.completion_perplexity(Scorer(model), counts, np.zeros(len(model.vocabulary), dtype=bool))
+    quality.completion_perplexity(Scorer(model), counts)
+    compare(Scorer(model), Scorer(model), as_lists(unseen))
     assert (counts != before).nnz == 0
     assert build_corpus(as_lists(unseen)).documents > 0

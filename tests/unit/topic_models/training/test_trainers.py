@@ -16,9 +16,17 @@ from twitter_topics.testing.corpora import (
     purity,
 )
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
-from twitter_topics.topic_models.training.corpus import Corpus, build_corpus, count_known, is_held_out
+from twitter_topics.topic_models.training.corpus import (
+    SLICES,
+    Corpus,
+    build_corpus,
+    count_known,
+    held_out_one_in,
+    slice_of,
+)
 from twitter_topics.topic_models.training.gsdmm import sample_clusters
 from twitter_topics.topic_models.training.trainers import MIN_TOPIC_SHARE, GsdmmTrainer, starting_topics
+from twitter_topics.topic_models.training.tweets import TrainingTweets
 
 SNIPPETS = Path(__file__).resolve().parents[5] / "shared" / "data" / "SearchSnippets.txt.gz"
 
@@ -39,12 +47,24 @@ def test_counts_keep_repeated_words_and_documents_without_a_known_word() -> None
     assert counts.toarray().tolist() == [[1, 2, 0], [0, 0, 0], [0, 0, 0]]
 
 
-def test_held_out_slice_is_a_twentieth_and_never_changes() -> None:
-    ids = [str(1_500_000_000_000_000_000 + number) for number in range(20_000)]
-    assert 900 < sum(map(is_held_out, ids)) < 1100
-    assert [i for i in range(60) if is_held_out(str(i))] == [i for i in range(60) if is_held_out(str(i))]
-    assert is_held_out("9") is False
-    assert is_held_out("at:\ud800") in (True, False)  # any text is an id
+def test_slices_are_equally_large_and_never_change() -> None:
+    sizes = np.bincount([slice_of(str(1_500_000_000_000_000_000 + number)) for number in range(20_000)])
+    assert len(sizes) == SLICES
+    assert 900 < sizes.min() <= sizes.max() < 1100
+    assert [slice_of(text) for text in ("9", "21", "bluesky:a")] == [9, 12, 12]
+    assert slice_of("at:\ud800") < SLICES  # any text is an id
+
+
+def test_a_small_window_holds_out_more_and_all_that_a_large_one_does() -> None:
+    assert [held_out_one_in(tweets) for tweets in (2_000, 19_999, 20_000, 1_000_000)] == [5, 5, 20, 20]
+    words, slices = as_lists([[f"w{i}"] for i in range(SLICES)]), np.arange(SLICES)
+    tweets = TrainingTweets(words, slices, [])
+    fifth, twentieth = (tweets.to_judge(one_in).to_pylist() for one_in in (5, 20))
+    assert (len(fifth), twentieth) == (4, [["w0"]])
+    assert twentieth[0] in fifth
+    for one_in in (5, 20):
+        both = tweets.to_train(one_in).to_pylist() + tweets.to_judge(one_in).to_pylist()
+        assert sorted(both) == sorted(words.to_pylist())
 
 
 def test_sampler_finds_planted_topics(planted: tuple[list[list[str]], np.ndarray]) -> None:

@@ -14,6 +14,13 @@ from twitter_topics.topic_models.training.when_to_retrain import TrainingNeed, d
         (TrainingNeed(100_000, 20_000), True, "20,000 new tweets"),
         (TrainingNeed(1_000, 50_000), False, "1,000 tweets are archived"),
         (TrainingNeed(0, 0, asked_by_person=True), True, "requested by a person"),
+        (
+            TrainingNeed(3_100, 1_100, undecided_tweets=2_001),
+            True,
+            "3,100 tweets, the newest model was not decided on fewer",
+        ),
+        (TrainingNeed(3_001, 1_000, undecided_tweets=2_001), False, "or 3,002 in all (3,001 now), to decide again"),
+        (TrainingNeed(90_000, 20_000, undecided_tweets=70_000), True, "20,000 new tweets"),
     ],
 )
 def test_decision(need: TrainingNeed, train: bool, reason: str) -> None:
