@@ -119,7 +119,11 @@ function showChampion(data) {
   }
   const since = Date.parse(champion.promoted_at);
   const about = `${champion.trainer}, serving for ${duration((data.now_ms - since) / 1000)} (since ${utcMinute(since)})`;
-  fill("champion", element("p", "version", champion.version), element("p", "quiet", about), list);
+  const lines = [element("p", "version", champion.version), element("p", "quiet", about), list];
+  if (champion.provisional) {
+    lines.splice(1, 0, element("p", "quiet", "Provisional: the first model, compared with no other one."));
+  }
+  fill("champion", ...lines);
 }
 
 function showParts(data) {

@@ -99,7 +99,15 @@ class FakeSources:
             {"topic_id": 8, "label": "brunch", "top_words": ["brunch"]},
         ]
         metrics = {"topics": 3, "coherence": 0.21, "diversity": 0.9, "perplexity": 812.4, "coverage": 0.98}
-        return {"version": version, "trainer": "gsdmm", "documents": 5_000, "metrics": metrics, "topics": topics}
+        evaluation = {"champion": None}
+        return {
+            "version": version,
+            "trainer": "gsdmm",
+            "documents": 5_000,
+            "metrics": metrics,
+            "topics": topics,
+            "evaluation": evaluation,
+        }
 
     def promotions(self) -> Sequence[Promotion]:
         stamps = [f"2027-01-{day:02}T00:10:00+00:00" for day in range(1, 9)]
@@ -172,6 +180,7 @@ def test_overview_of_a_healthy_system(reader: Client) -> None:
     data = reader.get("/api/overview").json()
     assert data["unavailable"] == []
     assert data["champion"]["version"] == "20270114T000000Z-gsdmm"
+    assert data["champion"]["provisional"] is True
     assert [(row["topic_id"], row["tweets"], row["sentiment"]) for row in data["topics"]] == [
         (5, 40, 0.3),
         (3, 7, -0.4),

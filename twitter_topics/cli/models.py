@@ -26,7 +26,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
     if not rows:
         say("no model yet; the DAG topic_retraining trains the first one")
         return
-    made = table("", "version", *_NUMBERS, right=_NUMBERS)
+    made = table("", "version", *_NUMBERS, "gate", right=_NUMBERS)
     for row in rows:
         metrics = row["metrics"]
         made.add_row(
@@ -36,11 +36,14 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
             str(metrics.get("topics", "")),
             *(_number(metrics.get(name), 3) for name in ("coherence", "diversity")),
             _number(metrics.get("perplexity"), 1),
+            "provisional" if row["provisional"] and row["gate"] == "promote" else row["gate"].replace("_", " "),
         )
     screen.print(made)
     if champion:
         since = f"{champion.promoted_at[:19]} UTC"
-        say(f"\n* {champion.version} is champion since {since}, by {champion.by}: {champion.reason}")
+        provisional = any(row["champion"] and row["provisional"] for row in rows)
+        title = "provisional champion" if provisional else "champion"
+        say(f"\n* {champion.version} is {title} since {since}, by {champion.by}: {champion.reason}")
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -48,9 +51,13 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _row(manifest: dict[str, Any], champion: bool) -> dict[str, Any]:
+    from twitter_topics.topic_models.registry.files import is_provisional, verdict_state
+
     return {
         "version": manifest["version"],
         "champion": champion,
+        "provisional": is_provisional(manifest),
+        "gate": verdict_state(manifest) if "evaluation" in manifest else "",
         "created_at": manifest.get("created_at", ""),
         "trainer": manifest.get("trainer", ""),
         "documents": manifest.get("documents", 0),

@@ -13,6 +13,7 @@ from twitter_topics.counts.view import CountsView, LastHour, TopicCount
 from twitter_topics.errors import IntegrityError, TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
+from twitter_topics.topic_models.registry.files import is_provisional
 from twitter_topics.topic_models.registry.store import CHAMPION_KEY, Champion, ModelStore, Promotion
 
 if TYPE_CHECKING:
@@ -120,9 +121,9 @@ def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, 
         min_documents: tweets required for the first training.
 
     Returns:
-        `now_ms`, `min_documents`, `unavailable` [{name, reason}], `champion` {version, promoted_at, by, reason,
-        trainer, documents, metrics} or None, `topics` (fields of TopicRow), `end_ms`, `parts` (fields of Health and
-        `age_seconds`), `promotions`.
+        `now_ms`, `min_documents`, `unavailable` [{name, reason}], `champion` {version, provisional, promoted_at, by,
+        reason, trainer, documents, metrics} or None, `topics` (fields of TopicRow), `end_ms`, `parts` (fields of Health
+        and `age_seconds`), `promotions`.
     """
     reader = _Reader()
     models = reader.start("Models on S3", lambda: _model_part(sources))
@@ -180,6 +181,7 @@ def _model_part(sources: Sources) -> tuple[dict[str, Any] | None, list[dict[str,
     manifest = sources.manifest(champion.version)
     card = {
         "version": champion.version,
+        "provisional": is_provisional(manifest),
         "promoted_at": champion.promoted_at,
         "by": champion.by,
         "reason": champion.reason,

@@ -78,6 +78,12 @@ def verdict_state(manifest: Mapping[str, Any]) -> State:
     return state
 
 
+def is_provisional(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a version was evaluated while there was no champion: it was compared with no other model."""
+    evaluation = manifest.get("evaluation")
+    return evaluation is not None and evaluation.get("champion") is None
+
+
 def read_json(store: ModelStore, version: str, name: str) -> dict[str, Any]:
     """Return a JSON object of a version, registered or not.
 

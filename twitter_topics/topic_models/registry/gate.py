@@ -106,7 +106,7 @@ def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | N
     if failures:
         return Verdict("refuse", failures)
     if comparison is None:
-        return Verdict("promote", [_praise(challenger), "there is no champion yet"])
+        return Verdict("promote", [_praise(challenger), "there is no champion yet, so it serves provisionally"])
     if not _comparable(comparison, limits):
         return Verdict("person", [_praise(challenger), _stranger(comparison)])
     if comparison.ratio is None:

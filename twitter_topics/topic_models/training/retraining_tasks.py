@@ -26,7 +26,7 @@ def decide(
     need = TrainingNeed(
         archive.rows(),
         None if newest is None else _new_tweets(newest, archive),
-        None if newest is None else _undecided_tweets(newest),
+        None if newest is None else _undecided_tweets(newest, is_first=models.champion() is None),
         asked_by_person,
     )
     decision = decide_retraining(need, min_documents=min_documents, min_new_tweets=settings.topics.min_new_tweets)
@@ -56,10 +56,11 @@ def _newest(models: ModelStore) -> dict[str, Any] | None:
     return models.manifest(versions[-1]) if versions else None
 
 
-def _undecided_tweets(manifest: Mapping[str, Any]) -> int | None:
-    if verdict_state(manifest) != "cannot_tell":
-        return None
-    return int(manifest["tweets"])
+def _undecided_tweets(manifest: Mapping[str, Any], *, is_first: bool) -> int | None:
+    """While there is no champion, more tweets may also help a version that was refused."""
+    if verdict_state(manifest) in (("cannot_tell", "refuse") if is_first else ("cannot_tell",)):
+        return int(manifest.get("tweets", manifest["documents"]))  # older manifests have only the second
+    return None
 
 
 def _new_tweets(manifest: Mapping[str, Any], archive: ArchiveStore) -> int:

@@ -17,6 +17,12 @@ MIN_TOPIC_SHARE = 0.002
 _CONCENTRATION = 1e6
 _ALPHA_SCALE = 0.05
 
+_FEW_DOCUMENTS = 20_000
+_PRIOR_OF_FEW = 2.5
+"""In words: the least weight of a tweet's prior while documents are few. Topics of few documents are uncertain, and a
+lighter prior takes them for certain: with one word (20 topics), 5 of 16 models of 2,000 real tweets and 9 of 12 of
+3,000 predict worse than word frequencies alone; with 2.5, none does."""
+
 
 class Trainer(Protocol):
     """Trains topics. The same arguments give the same result."""
@@ -77,6 +83,7 @@ def _as_model(corpus: Corpus, clusters: Clusters) -> TopicModel:
     mixture's, and a prior proportional to each topic's size replaces the mixture's weights. Chosen from 17 variants by
     the perplexity of held-out tweets; a flat prior of 1, Spark's usual advice, makes a tweet's shares almost uniform.
     """
+    few = corpus.documents < _FEW_DOCUMENTS
     large = clusters.documents >= MIN_TOPIC_SHARE * corpus.documents
     order = np.argsort(-clusters.documents, kind="stable")
     order = order[large[order]]
@@ -85,7 +92,7 @@ def _as_model(corpus: Corpus, clusters: Clusters) -> TopicModel:
     return TopicModel(
         vocabulary=corpus.vocabulary,
         topics_matrix=np.ascontiguousarray(clusters.word_shares[order] * _CONCENTRATION),
-        alpha=_ALPHA_SCALE * len(order) * weights,
+        alpha=max(_ALPHA_SCALE * len(order), _PRIOR_OF_FEW if few else 0.0) * weights,
         eta=WORD_PRIOR,
         documents=documents,
         word_counts=corpus.word_counts,

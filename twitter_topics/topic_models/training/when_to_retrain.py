@@ -34,7 +34,7 @@ class Decision:
 
 def decide_retraining(need: TrainingNeed, *, min_documents: int, min_new_tweets: int) -> Decision:
     """Decide. A manual run always trains (the job itself rejects too few tweets); other runs need enough new tweets,
-    or RETRY_GROWTH times the tweets of a version about which the gate could not tell."""
+    or RETRY_GROWTH times the tweets of a version about which the gate could not tell, or of a refused first one."""
     if need.asked_by_person:
         return Decision(True, "requested by a person")
     if need.archived_tweets < min_documents:
@@ -48,5 +48,5 @@ def decide_retraining(need: TrainingNeed, *, min_documents: int, min_new_tweets:
         return Decision(False, missing)
     retry_at = math.ceil(RETRY_GROWTH * need.undecided_tweets)
     if need.archived_tweets >= retry_at:
-        return Decision(True, f"{need.archived_tweets:,} tweets, the newest model was not decided on fewer")
-    return Decision(False, f"{missing}, or {retry_at:,} in all ({need.archived_tweets:,} now), to decide again")
+        return Decision(True, f"{need.archived_tweets:,} tweets; the newest model, of fewer, was not promoted")
+    return Decision(False, f"{missing}, or {retry_at:,} in all ({need.archived_tweets:,} now)")

@@ -22,7 +22,7 @@ def test_a_good_first_model_is_promoted() -> None:
     assert verdict.promote
     assert verdict.reasons == [
         "20 topics from 80,000 tweets; perplexity 790.0 is 34.2% below that of a model without topics",
-        "there is no champion yet",
+        "there is no champion yet, so it serves provisionally",
     ]
 
 

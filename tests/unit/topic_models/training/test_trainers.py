@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,11 @@ from twitter_topics.testing.corpora import (
     planted_documents,
     purity,
 )
+from twitter_topics.topic_models.registry.gate import judge
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.text import content_words
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training import trainers
 from twitter_topics.topic_models.training.corpus import (
     SLICES,
     Corpus,
@@ -24,10 +30,12 @@ from twitter_topics.topic_models.training.corpus import (
     held_out_one_in,
     slice_of,
 )
+from twitter_topics.topic_models.training.evaluation import measure
 from twitter_topics.topic_models.training.gsdmm import sample_clusters
 from twitter_topics.topic_models.training.trainers import MIN_TOPIC_SHARE, GsdmmTrainer, starting_topics
 from twitter_topics.topic_models.training.tweets import TrainingTweets
 
+TWEETS = Path(__file__).resolve().parents[5] / "shared" / "data" / "tweets_72h.jsonl.gz"
 SNIPPETS = Path(__file__).resolve().parents[5] / "shared" / "data" / "SearchSnippets.txt.gz"
 
 
@@ -96,7 +104,15 @@ def test_topics_are_sorted_and_none_is_noise(model: TopicModel, corpus: Corpus) 
     model.check()
     assert np.all(np.diff(model.documents) <= 0)
     assert model.documents.min() >= MIN_TOPIC_SHARE * corpus.documents
-    assert np.isclose(model.alpha.sum(), 0.05 * model.k)
+    assert np.allclose(model.alpha / model.alpha.sum(), model.topic_shares, atol=1e-3)
+
+
+def test_the_prior_of_few_documents_is_heavier(monkeypatch: pytest.MonkeyPatch, corpus: Corpus) -> None:
+    few = GsdmmTrainer().fit(corpus, k=8, iterations=2, seed=1)
+    monkeypatch.setattr(trainers, "_FEW_DOCUMENTS", corpus.documents)
+    many = GsdmmTrainer().fit(corpus, k=8, iterations=2, seed=1)
+    assert few.alpha.sum() == pytest.approx(2.5)
+    assert many.alpha.sum() == pytest.approx(0.05 * many.k)
 
 
 def test_warm_start_continues_and_leaves_room_for_new_themes() -> None:
@@ -116,6 +132,19 @@ def test_warm_start_continues_and_leaves_room_for_new_themes() -> None:
 def test_warm_start_with_nothing_in_common_starts_anywhere(model: TopicModel) -> None:
     corpus = build_corpus(as_lists([["alpha", "beta"], ["gamma", "delta"]] * 30), max_share=1.0)
     assert set(starting_topics(corpus, model, 4, seed=1)) == {-1}
+
+
+@pytest.mark.skipif(not TWEETS.exists(), reason="the tweets are not beside the checkout")
+def test_first_models_of_few_real_tweets_predict_better_than_word_frequencies() -> None:
+    with gzip.open(TWEETS, "rt") as lines:
+        bodies = [json.loads(line) for line in islice(lines, 24_000)]
+    for start in range(0, 24_000, 3_000):
+        window = bodies[start : start + 3_000]
+        words = as_lists([content_words(body["text"]) for body in window])
+        tweets = TrainingTweets(words, np.array([slice_of(body["id_str"]) for body in window]), [])
+        model = GsdmmTrainer().fit(build_corpus(tweets.to_train(5)), k=20, iterations=30, seed=1)
+        verdict = judge(measure(Scorer(model), tweets.to_judge(5)), None)
+        assert verdict.promote, verdict.reasons
 
 
 @pytest.mark.skipif(not SNIPPETS.exists(), reason="SearchSnippets is not beside the checkout")

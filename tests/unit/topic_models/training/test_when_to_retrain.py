@@ -17,9 +17,9 @@ from twitter_topics.topic_models.training.when_to_retrain import TrainingNeed, d
         (
             TrainingNeed(3_100, 1_100, undecided_tweets=2_001),
             True,
-            "3,100 tweets, the newest model was not decided on fewer",
+            "3,100 tweets; the newest model, of fewer, was not promoted",
         ),
-        (TrainingNeed(3_001, 1_000, undecided_tweets=2_001), False, "or 3,002 in all (3,001 now), to decide again"),
+        (TrainingNeed(3_001, 1_000, undecided_tweets=2_001), False, "20,000 required, or 3,002 in all (3,001 now)"),
         (TrainingNeed(90_000, 20_000, undecided_tweets=70_000), True, "20,000 new tweets"),
     ],
 )

@@ -1,0 +1,69 @@
+"""`twitter-topics models`, with versions of this release and of older ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from twitter_topics.cli.main import app
+from twitter_topics.settings import Settings
+from twitter_topics.testing.models import planted_files
+from twitter_topics.testing.objects import MemoryObjects
+from twitter_topics.topic_models.registry.store import ModelStore
+
+OLDEST, OLD, FIRST, NEXT = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2, 3, 4))
+METRICS = {"topics": 8, "coherence": None, "diversity": 0.8, "perplexity": 1500.0}
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelStore:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOCAL_STATE_DIR", str(tmp_path / "state"))
+    objects = MemoryObjects()
+    monkeypatch.setattr("twitter_topics.topic_models.registry.store.S3Objects", lambda _settings: objects)
+    return ModelStore(Settings({}), objects=objects)
+
+
+def register(models: ModelStore, version: str, **manifest: Any) -> None:
+    models.put_files(version, planted_files())
+    models.register(version, {"documents": 5_000, "metrics": METRICS, **manifest})
+
+
+def listed(*options: str) -> str:
+    shown = CliRunner().invoke(app, ["models", *options])
+    assert shown.exit_code == 0, shown.output
+    return shown.output
+
+
+def test_a_first_model_is_labelled_provisional_until_another_one_serves(models: ModelStore) -> None:
+    verdict = {"state": "promote", "promote": True, "reasons": ["good"]}
+    register(models, FIRST, evaluation={"champion": None, "verdict": verdict})
+    first = models.promote(FIRST, None, "good", "a test")
+    assert "provisional" in next(line for line in listed().splitlines() if FIRST in line)
+    assert f"{FIRST} is provisional champion since" in listed()
+    assert [(row["provisional"], row["gate"]) for row in json.loads(listed("--json"))] == [(True, "promote")]
+
+    register(models, NEXT, evaluation={"champion": {"version": FIRST, "etag": "x"}, "verdict": verdict})
+    models.promote(NEXT, first.etag, "better", "a test")
+    assert f"{NEXT} is champion since" in listed()
+    assert [row["provisional"] for row in json.loads(listed("--json"))] == [True, False]
+
+
+def test_versions_of_older_releases_are_listed(models: ModelStore) -> None:
+    register(models, OLDEST)
+    verdict = {"promote": False, "reasons": ["worse"]}
+    register(models, OLD, evaluation={"champion": {"version": OLDEST, "etag": "x"}, "verdict": verdict})
+    undecided = {"state": "cannot_tell", "promote": False, "reasons": ["too few"]}
+    register(models, NEXT, evaluation={"champion": {"version": OLDEST, "etag": "x"}, "verdict": undecided})
+    models.promote(OLDEST, None, "by hand", "a person")
+    assert [(row["provisional"], row["gate"]) for row in json.loads(listed("--json"))] == [
+        (False, ""),
+        (False, "refuse"),
+        (False, "cannot_tell"),
+    ]
+    assert "cannot tell" in listed()
+    assert f"{OLDEST} is champion since" in listed()
