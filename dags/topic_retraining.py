@@ -31,6 +31,7 @@ from twitter_topics.topic_models.registry.version import TRAINERS, version_name
 from twitter_topics.topic_models.training import retraining_tasks
 
 DEFAULTS = Settings().topics
+BY_PERSON = ("manual", "asset_materialization")  # the second is "Materialize" on the asset topic_model
 VERSION = "{{ ti.xcom_pull(task_ids='name_version') }}"
 
 
@@ -57,7 +58,9 @@ def topic_retraining():
         settings = Settings()
         return retraining_tasks.decide(
             settings,
-            asked_by_person=dag_run.run_type == "manual",
+            asked_by_person=dag_run.run_type in BY_PERSON,
+            at=dag_run.run_after,  # as in the version's name
+            window_hours=params["window_hours"],
             min_documents=params["min_documents"],
             models=ModelStore(settings),
             archive=ArchiveStore(settings),

@@ -32,7 +32,8 @@ BY_HOUR = PartitionSpec(PartitionField(2, 1000, HourTransform(), "event_time_hou
 
 
 class Record(NamedTuple):
-    """One row; without a tweet id it is a reject, and a deleted one has no text."""
+    """One row; without a tweet id it is a reject, and a deleted one has no text. Kafka receives it at its event time if
+    not told otherwise."""
 
     partition: int
     offset: int
@@ -41,6 +42,7 @@ class Record(NamedTuple):
     deleted: bool = False
     source: str = "twitter"
     payload: bytes = b"{}"
+    received: datetime | None = None
 
 
 def make_table(settings: Settings, warehouse: str) -> Table:
@@ -91,7 +93,7 @@ def _data_file(table: Table, records: list[Record]) -> str:
         "reject_reason": [_reason(record) for record in records],
         "kafka_partition": [record.partition for record in records],
         "kafka_offset": [record.offset for record in records],
-        "kafka_timestamp": [record.at for record in records],
+        "kafka_timestamp": [record.received or record.at for record in records],
     }
     path = f"{table.location()}/data/{uuid.uuid4()}.parquet"
     schema = pa.schema([field.remove_metadata() for field in SCHEMA.as_arrow()])

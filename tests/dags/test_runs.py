@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -104,8 +105,6 @@ def test_retraining_gives_train_evaluate_and_register_one_version(
             trained(models, value_of(submitted[-1], "--version"))
 
     monkeypatch.setattr(SparkSubmitHook, "submit", train_for_real)
-    monkeypatch.setattr(ArchiveStore, "rows", lambda _self: 0)
-
     done = run(dagbag, "topic_retraining", trainer="spark-lda", k=7)
 
     assert done.state == "success", states(done)
@@ -119,19 +118,33 @@ def test_retraining_gives_train_evaluate_and_register_one_version(
 def test_no_scheduled_run_trains_without_enough_tweets(
     dagbag: DagBag, models: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    monkeypatch.setattr(ArchiveStore, "rows", lambda _self: settings.topics.min_documents - 1)
+    asked: list[tuple[Any, ...]] = []
+
+    def usable_tweets(_self: Any, *window: datetime, enough: int, received_since: datetime | None = None) -> int:
+        asked.append((*window, enough, received_since))
+        return enough - 1
+
+    monkeypatch.setattr(ArchiveStore, "usable_tweets", usable_tweets)
     decide = dagbag.dags["topic_retraining"].get_task("enough_new_tweets").python_callable
-    params = {"min_documents": settings.topics.min_documents}
+    params = {"min_documents": settings.topics.min_documents, "window_hours": 48}
+    now = datetime(2026, 11, 5, 4, tzinfo=UTC)
 
-    class ByClock:
-        run_type = "scheduled"
+    def by(run_type: str) -> Any:
+        return SimpleNamespace(run_type=run_type, run_after=now)
 
-    class ByPerson:
-        run_type = "manual"
-
-    assert decide(params=params, dag_run=ByClock()) is False
-    assert decide(params=params, dag_run=ByPerson()) is True
+    assert decide(params=params, dag_run=by("scheduled")) is False
+    assert decide(params=params, dag_run=by("asset_triggered")) is False
+    assert asked == [(now - timedelta(hours=48), now, settings.topics.min_documents, None)] * 2
+    assert decide(params=params, dag_run=by("manual")) is True
     assert submitted == []
+
+
+def test_materialize_on_the_asset_trains(dagbag: DagBag, models: ModelStore) -> None:
+    from airflow.utils.types import DagRunType
+
+    decide = dagbag.dags["topic_retraining"].get_task("enough_new_tweets").python_callable
+    asked = SimpleNamespace(run_type=DagRunType.ASSET_MATERIALIZATION, run_after=datetime(2026, 11, 5, tzinfo=UTC))
+    assert decide(params={"min_documents": 2_000, "window_hours": 48}, dag_run=asked) is True
 
 
 # --- model_promotion

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from twitter_topics.settings import Settings
 
+_HOUR = timedelta(hours=1)
 _DAY_MICROS = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
 _TWITTER_ID = "^[0-9]{1,19}$"
@@ -155,13 +156,42 @@ class ArchiveStore:
         snapshot = table.current_snapshot() if table else None
         return snapshot.snapshot_id if snapshot else None
 
-    def rows_since(self, snapshot_id: int) -> int | None:
-        """Return the rows added minus the rows deleted after a snapshot; None if that snapshot has expired."""
+    def usable_tweets(
+        self, start: datetime, end: datetime, *, enough: int, received_since: datetime | None = None
+    ) -> int:
+        """Return the number of distinct readable tweets with `start` <= event time < `end`, exact up to `enough`.
+
+        Reads ids of the newest hours first, and no more once there are `enough`, so that the cost does not grow with
+        the archive.
+
+        Args:
+            received_since: count only tweets that Kafka received at this time or later.
+        """
         table = self._table()
-        before = table.snapshot_by_id(snapshot_id) if table else None
-        if table is None or before is None:
-            return None
-        return _total_rows(table.current_snapshot()) - _total_rows(before)
+        hours = [(hour, held.rows) for hour, held in self.files_per_hour().items() if start - _HOUR < hour < end]
+        found, until, wanted = 0, end, enough
+        while table is not None and hours and found < enough:
+            rows, since = 0, end
+            while hours and rows < wanted:
+                since, held = hours.pop()
+                rows += held
+            since = max(since, start)
+            found += self._usable_tweets(table, since, until, received_since)
+            until, wanted = since, 2 * wanted  # rejects are rows too
+        return found
+
+    def _usable_tweets(self, table: Table, start: datetime, end: datetime, received_since: datetime | None) -> int:
+        usable = (
+            "reject_reason IS NULL AND tweet_id IS NOT NULL"
+            f" AND event_time >= '{start.isoformat()}' AND event_time < '{end.isoformat()}'"
+        )
+        if received_since is not None:
+            usable += f" AND kafka_timestamp >= '{received_since.isoformat()}'"
+        try:
+            ids = table.scan(row_filter=usable, selected_fields=("tweet_id",)).to_arrow_batch_reader().read_all()
+        except OSError as error:
+            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+        return len(pc.unique(ids["tweet_id"].cast(pa.large_string())))
 
     def rows(self) -> int:
         """Return the number of rows from the table's metadata; reads no data files."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +19,8 @@ from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
     from tests.conftest import Services
 
 pytestmark = pytest.mark.contract
@@ -43,7 +47,7 @@ def test_an_archive_that_does_not_exist_is_empty(place: tuple[Settings, str], tm
     for _ in range(2):
         assert store.counts() == ArchiveCounts(tweets_per_day={})
         assert (store.rows(), store.files_per_hour(), store.current_snapshot_id()) == (0, {}, None)
-        assert store.rows_since(7) is None
+        assert store.usable_tweets(NOON, NOON + DAY, enough=9) == 0
         assert not (tmp_path / "catalog.db").exists()  # a reader creates nothing
     make_table(settings, warehouse)
     store = ArchiveStore(settings)
@@ -108,15 +112,66 @@ def test_snapshots_and_files(place: tuple[Settings, str]) -> None:
     table = make_table(settings, warehouse)
     store = ArchiveStore(settings)
     append(table, [Record(0, offset, str(offset), NOON) for offset in range(10)])
-    first = store.current_snapshot_id()
-    assert first is not None
-    assert store.rows_since(first) == 0
     append(table, [Record(0, offset, str(offset), NOON + HOUR) for offset in range(10, 15)])
     append(table, [Record(0, offset, str(offset), NOON) for offset in range(15, 17)])
-    assert store.rows_since(first) == 7
-    assert store.rows_since(first + 1) is None
     assert store.files_per_hour() == {NOON: HourFiles(2, 12), NOON + HOUR: HourFiles(1, 5)}
     assert list(store.files_per_hour()) == [NOON, NOON + HOUR]
+
+
+@pytest.fixture(params=["UTC", "Asia/Tokyo"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run the test on a machine of this time zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone")
+def test_usable_tweets_are_distinct_readable_and_in_the_window(place: tuple[Settings, str]) -> None:
+    settings, warehouse = place
+    table, store, minute = make_table(settings, warehouse), ArchiveStore(settings), timedelta(minutes=1)
+    append(table, [Record(0, at, f"a{at}", NOON + at * minute) for at in range(60)])
+    append(table, [Record(1, at, None, NOON) for at in range(500)])
+    append(table, [Record(2, at, f"a{at}", NOON + at * minute) for at in range(20)])
+    append(table, [Record(3, at, f"old{at}", NOON - 20 * DAY, received=NOON + HOUR) for at in range(300)])
+    append(table, [Record(4, at, f"b{at}", NOON + 2 * HOUR) for at in range(7)])
+    redact(table, "a30", "a31")
+    window = (NOON + 10 * minute, NOON + 3 * HOUR)
+    assert store.usable_tweets(*window, enough=1000) == 55
+    assert store.usable_tweets(NOON, NOON + 59 * minute, enough=1000) == 57
+    assert store.usable_tweets(NOON - HOUR, NOON, enough=1000) == 0
+    assert 40 <= store.usable_tweets(*window, enough=40) <= 55
+
+
+@pytest.mark.usefixtures("zone")
+def test_new_tweets_are_those_that_kafka_received_since(place: tuple[Settings, str]) -> None:
+    settings, warehouse = place
+    table, store = make_table(settings, warehouse), ArchiveStore(settings)
+    append(table, [Record(0, at, f"a{at}", NOON) for at in range(5)])
+    append(table, [Record(0, 5 + at, f"b{at}", NOON, received=NOON + HOUR) for at in range(3)])
+    since: dict[str, Any] = {"start": NOON, "end": NOON + HOUR, "enough": 10}
+    assert store.usable_tweets(**since) == 8
+    assert store.usable_tweets(**since, received_since=NOON + HOUR) == 3
+    assert store.usable_tweets(**since, received_since=NOON + HOUR + timedelta(microseconds=1)) == 0
+
+
+def test_no_more_is_read_than_enough(place: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, warehouse = place
+    table, store = make_table(settings, warehouse), ArchiveStore(settings)
+    for hour in range(6):
+        append(table, [Record(hour, at, f"{hour}-{at}", NOON + hour * HOUR) for at in range(10)])
+    read: list[tuple[datetime, datetime]] = []
+    real = ArchiveStore._usable_tweets
+
+    def spied(self: ArchiveStore, table: Table, start: datetime, end: datetime, received: datetime | None) -> int:
+        read.append((start, end))
+        return real(self, table, start, end, received)
+
+    monkeypatch.setattr(ArchiveStore, "_usable_tweets", spied)
+    assert store.usable_tweets(NOON, NOON + DAY, enough=15) == 20
+    assert read == [(NOON + 4 * HOUR, NOON + DAY)]
 
 
 def shown(settings: Settings) -> str:

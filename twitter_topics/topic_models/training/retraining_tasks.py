@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.topic_models.registry.files import register_version, verdict_state
 from twitter_topics.topic_models.registry.store import ModelStore
-from twitter_topics.topic_models.training.when_to_retrain import Decision, TrainingNeed, decide_retraining
+from twitter_topics.topic_models.training.when_to_retrain import Decision, TrainingNeed, decide_retraining, retry_at
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
@@ -19,17 +19,27 @@ log = logging.getLogger(__name__)
 
 
 def decide(
-    settings: Settings, *, asked_by_person: bool, min_documents: int, models: ModelStore, archive: ArchiveStore
+    settings: Settings,
+    *,
+    asked_by_person: bool,
+    at: datetime,
+    window_hours: int,
+    min_documents: int,
+    models: ModelStore,
+    archive: ArchiveStore,
 ) -> Decision:
-    """Compare the archive with the newest registered version."""
-    newest = _newest(models)
-    need = TrainingNeed(
-        archive.rows(),
-        None if newest is None else _new_tweets(newest, archive),
-        None if newest is None else _undecided_tweets(newest, is_first=models.champion() is None),
-        asked_by_person,
-    )
-    decision = decide_retraining(need, min_documents=min_documents, min_new_tweets=settings.topics.min_new_tweets)
+    """Compare the window of a training with the newest registered version. A person's request is always granted: the
+    job itself rejects too few tweets.
+
+    Args:
+        at: end of the window.
+    """
+    if asked_by_person:
+        decision = Decision(True, "requested by a person")
+    else:
+        window = (at - timedelta(hours=window_hours), at)
+        need = _need(window, min_documents, settings.topics.min_new_tweets, models, archive)
+        decision = decide_retraining(need, min_documents=min_documents, min_new_tweets=settings.topics.min_new_tweets)
     log.info("%s: %s", "training" if decision.train else "no training", decision.reason)
     return decision
 
@@ -51,9 +61,25 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
     return {"version": version, "metrics": manifest["metrics"], "state": state, "passes": verdict["promote"]}
 
 
-def _newest(models: ModelStore) -> dict[str, Any] | None:
+def _need(
+    window: tuple[datetime, datetime],
+    min_documents: int,
+    min_new_tweets: int,
+    models: ModelStore,
+    archive: ArchiveStore,
+) -> TrainingNeed:
     versions = models.versions()
-    return models.manifest(versions[-1]) if versions else None
+    if not versions:
+        return TrainingNeed(archive.usable_tweets(*window, enough=min_documents), None)
+    newest = models.manifest(versions[-1])
+    undecided = _undecided_tweets(newest, is_first=models.champion() is None)
+    enough = max(min_documents, retry_at(undecided or 0))
+    trained = datetime.fromisoformat(newest["created_at"])
+    return TrainingNeed(
+        archive.usable_tweets(*window, enough=enough),
+        archive.usable_tweets(*window, enough=min_new_tweets, received_since=trained),
+        undecided,
+    )
 
 
 def _undecided_tweets(manifest: Mapping[str, Any], *, is_first: bool) -> int | None:
@@ -61,12 +87,3 @@ def _undecided_tweets(manifest: Mapping[str, Any], *, is_first: bool) -> int | N
     if verdict_state(manifest) in (("cannot_tell", "refuse") if is_first else ("cannot_tell",)):
         return int(manifest.get("tweets", manifest["documents"]))  # older manifests have only the second
     return None
-
-
-def _new_tweets(manifest: Mapping[str, Any], archive: ArchiveStore) -> int:
-    since = archive.rows_since(manifest["snapshot"])
-    if since is not None:
-        return since
-    # the snapshot has expired: count whole hours since then, nearly the same and without reading data
-    trained = datetime.fromisoformat(manifest["created_at"])
-    return sum(held.rows for hour, held in archive.files_per_hour().items() if hour >= trained)

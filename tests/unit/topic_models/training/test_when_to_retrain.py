@@ -8,12 +8,11 @@ from twitter_topics.topic_models.training.when_to_retrain import TrainingNeed, d
 @pytest.mark.parametrize(
     ("need", "train", "reason"),
     [
-        (TrainingNeed(1_999, None), False, "1,999 tweets are archived; 2,000 are required"),
+        (TrainingNeed(1_999, None), False, "1,999 tweets in the window; 2,000 are required"),
         (TrainingNeed(2_000, None), True, "no model yet"),
         (TrainingNeed(100_000, 19_999), False, "19,999 new tweets since the newest model; 20,000 required"),
         (TrainingNeed(100_000, 20_000), True, "20,000 new tweets"),
-        (TrainingNeed(1_000, 50_000), False, "1,000 tweets are archived"),
-        (TrainingNeed(0, 0, asked_by_person=True), True, "requested by a person"),
+        (TrainingNeed(1_000, 50_000), False, "1,000 tweets in the window"),
         (
             TrainingNeed(3_100, 1_100, undecided_tweets=2_001),
             True,
