@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 RESULTS = PROJECT / "benchmarks" / "results" / "producer.json"
 SENTIMENT, SPEED = RESULTS.with_name("sentiment.json"), RESULTS.with_name("speed.json")
 REPLAY = RESULTS.with_name("replay.json")
+GATE = RESULTS.with_name("gate.json")
 PAGE = PROJECT / "docs" / "benchmarks.md"
 NAMES = {
     "ours": "ours, spooled with fsync and acknowledged",
@@ -24,17 +25,25 @@ NAMES = {
 }
 
 
-def page(producer: dict[str, Any], sentiment: dict[str, Any], speed: dict[str, Any], replay: dict[str, Any]) -> str:
+def page(
+    producer: dict[str, Any],
+    sentiment: dict[str, Any],
+    speed: dict[str, Any],
+    replay: dict[str, Any],
+    gate: dict[str, Any],
+) -> str:
     """Return the page as Markdown."""
     lines = [
         "# Benchmarks",
-        "`make bench-speed`, `bench-sentiment`, `bench-producer` and `bench-replay` write their chapters of this page",
-        "from their results in `benchmarks/results/`. [benchmarks/README.md](../benchmarks/README.md) describes what "
-        "is measured.",
+        "`make bench-speed`, `bench-sentiment`, `bench-gate`, `bench-producer` and `bench-replay` write their chapters",
+        "of this page from their results in `benchmarks/results/`. [benchmarks/README.md](../benchmarks/README.md) "
+        "describes what is measured.",
         "",
         *speed_chapter(speed),
         "",
         *_sentiment_chapter(sentiment),
+        "",
+        *_gate_chapter(gate),
         "",
         *_producer_chapter(producer),
         "",
@@ -45,7 +54,7 @@ def page(producer: dict[str, Any], sentiment: dict[str, Any], speed: dict[str, A
 
 def write() -> None:
     """Write the page of the results."""
-    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, SENTIMENT, SPEED, REPLAY))))
+    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, SENTIMENT, SPEED, REPLAY, GATE))))
 
 
 def _sentiment_chapter(result: dict[str, Any]) -> list[str]:
@@ -64,6 +73,30 @@ def _sentiment_chapter(result: dict[str, Any]) -> list[str]:
             for name, one in result["cpu_us_per_text"].items()
         ),
     ]
+
+
+def _gate_chapter(result: dict[str, Any]) -> list[str]:
+    bad, good = result["bad_promoted"], result["good_promoted"]
+    return [
+        "## Promotion gate",
+        measured(result),
+        "",
+        f"{result['windows']} windows of {result['tweets']:,} tweets. Promoted: {bad[0]} of {bad[1]} bad challengers; "
+        f"from {result['good_from']:,} tweets on, {good[0]} of {good[1]} good ones. The ratio is challenger's "
+        "perplexity / champion's, of a first model its perplexity / that of word frequencies alone; medians, ± half "
+        "the width of the 95 % interval.",
+        "",
+        "| tweets | challenger | | promoted | cannot tell | refused | a person decides | ratio |",
+        "|--:|---|---|--:|--:|--:|--:|--:|",
+        *(_verdicts(row) for row in result["kinds"]),
+    ]
+
+
+def _verdicts(row: dict[str, Any]) -> str:
+    counts = " | ".join(str(row["states"].get(state, "")) for state in ("promote", "cannot_tell", "refuse", "person"))
+    width = "" if row["half_width"] is None else f" ± {row['half_width']:.3f}"
+    ratio = f"{row['ratio']:.3f}{width}" if row["ratio"] else ""
+    return f"| {row['tweets']:,} | {row['kind']} | {'good' if row['good'] else 'bad'} | {counts} | {ratio} |"
 
 
 def _producer_chapter(result: dict[str, Any]) -> list[str]:

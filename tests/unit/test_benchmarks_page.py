@@ -9,16 +9,15 @@ import pytest
 
 from benchmarks import report
 
-Results = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
+Results = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
 @pytest.fixture
 def results() -> Results:
-    """Producer, sentiment, speed, replay."""
-    producer, sentiment, speed, replay = (
-        json.loads(path.read_text()) for path in (report.RESULTS, report.SENTIMENT, report.SPEED, report.REPLAY)
-    )
-    return producer, sentiment, speed, replay
+    """Producer, sentiment, speed, replay, gate."""
+    paths = (report.RESULTS, report.SENTIMENT, report.SPEED, report.REPLAY, report.GATE)
+    producer, sentiment, speed, replay, gate = (json.loads(path.read_text()) for path in paths)
+    return producer, sentiment, speed, replay, gate
 
 
 def test_the_page_is_that_of_the_results(results: Results) -> None:
@@ -26,7 +25,7 @@ def test_the_page_is_that_of_the_results(results: Results) -> None:
 
 
 def test_the_page_names_machine_versions_and_load(results: Results) -> None:
-    producer, _, speed, _ = results
+    producer, _, speed, *_ = results
     producer["machine"] |= {"processor": "Abacus 9000", "cores": 3}
     producer["versions"]["Kafka"] = "99.1"
     producer["load"] = {"begin": 1.25, "end": 7.5}
@@ -61,3 +60,14 @@ def test_formats_are_compared_with_plain_lines(results: Results) -> None:
     rows[1] |= {"per_second": 5_000, "least": 4_000, "most": 6_000, "cpu_us": 77.2, "peak_mb": 123.4}
     shown = report.page(*results)
     assert "| 5,000 (4,000 to 6,000) | 0.25 | 77 µs | 123 MB |" in shown
+
+
+def test_the_gate_shows_each_verdict_and_the_share_of_the_bad(results: Results) -> None:
+    gate = results[4]
+    row = {"tweets": 7_000, "kind": "a flood", "good": False, "ratio": 1.5, "half_width": 0.25}
+    gate |= {"bad_promoted": [3, 99], "kinds": [row | {"states": {"promote": 3, "person": 9}}]}
+    gate["kinds"].append(row | {"kind": "strangers", "states": {"person": 12}, "ratio": 0.0, "half_width": None})
+    shown = report.page(*results)
+    assert "Promoted: 3 of 99 bad challengers" in shown
+    assert "| 7,000 | a flood | bad | 3 |  |  | 9 | 1.500 ± 0.250 |" in shown
+    assert "| 7,000 | strangers | bad |  |  |  | 12 |  |" in shown
