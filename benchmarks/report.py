@@ -81,10 +81,10 @@ def _gate_chapter(result: dict[str, Any]) -> list[str]:
         "## Promotion gate",
         measured(result),
         "",
-        f"{result['windows']} windows of {result['tweets']:,} tweets. Promoted: {bad[0]} of {bad[1]} bad challengers; "
-        f"from {result['good_from']:,} tweets on, {good[0]} of {good[1]} good ones. The ratio is challenger's "
-        "perplexity / champion's, of a first model its perplexity / that of word frequencies alone; medians, ± half "
-        "the width of the 95 % interval.",
+        f"{result['windows']} windows out of {result['tweets']:,} tweets. Promoted: {bad[0]} of {bad[1]} bad "
+        f"challengers; from {result['good_from']:,} tweets on, {good[0]} of {good[1]} good ones. The ratio is "
+        "challenger's perplexity / champion's, of a first model its perplexity / that of word frequencies alone; "
+        "medians, ± half the width of the 95 % interval.",
         "",
         "| tweets | challenger | | promoted | cannot tell | refused | a person decides | ratio |",
         "|--:|---|---|--:|--:|--:|--:|--:|",

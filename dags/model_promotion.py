@@ -1,20 +1,30 @@
 """# model_promotion: promote a better model
 
-**What it does.** After each registered version it compares that version with the champion: perplexity on the same
-held-out tweets, coherence together with diversity, share of tweets that keep their topic, and enough data. If the
-version passes, one object on S3 is replaced, and the classifier loads the new model between two batches. If not, the
-task **rejected** gives the reasons in its log and return value, `promote` is skipped, and the champion stays.
+**What it does.** After each registered version it reads all its files and loads it as the stream does, then compares it
+with the champion on tweets that neither was trained on. By the 95 % interval of the ratio of their perplexities:
+
+| the interval | verdict |
+|---|---|
+| ends below +5 %, and coherence, diversity, coverage and kept topics are within their limits | *promote* |
+| begins above 0 %, or one of these is not | *refuse* |
+| anything else | *cannot_tell*: the champion stays, the next training comes at 1.5 times the tweets |
+| the champion knows less than half of the frequent words | *person*: run it with `force` if the new topics make sense |
+
+A first model has to beat a model without topics; it serves as *provisional*. To promote, one object on S3 is replaced,
+and the classifier loads the new model between two batches. If not, the task **rejected** gives the reasons in its log
+and return value, `promote` is skipped, and the champion stays.
 
 **What it does not do.** It trains nothing and deletes nothing. With `TOPICS_PROMOTION=never` it promotes only with
-`force`. It never overwrites a champion that changed after the decision.
+`force`. It never promotes a damaged version, and never overwrites a champion that changed after the decision.
 
-**Parameters.** `version`: empty means the newest. `force`: skip the gate; needs `version` and `reason`. Also use it to
-roll back to an older version.
+**Parameters.** `version`: empty means the newest. `force`: skip the gate, but not the check that it can serve; needs
+`version` and `reason`. Also use it to roll back to an older version.
 
 **Example.** `{"version": "20261101T040000Z-gsdmm", "force": true, "reason": "the new one mixes storm and football"}`
 
 **When it fails.** *the champion has changed since*: somebody promoted another version meanwhile; start a new run.
-*has no manifest.json*: the version was never registered; choose one from `twitter-topics models`.
+*has no manifest.json*: the version was never registered; choose one from `twitter-topics models`. *cannot serve* (in
+**rejected**): its files have changed or cannot be loaded; train again.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """# topic_retraining: train a new topic model
 
-**What it does.** Every day at 04:00 UTC and after each compaction it checks whether enough tweets have arrived since
-the newest model (`TOPICS_MIN_NEW_TWEETS`) or, before the first model, whether there are enough in total
-(`TOPICS_MIN_DOCUMENTS`). If so, it trains a new version on the newest `window_hours`, evaluates it against the champion
-on held-out tweets, and registers it. That triggers **model_promotion**. A manual run skips the check.
+**What it does.** Every day at 04:00 UTC and after each compaction it counts the tweets that a training would read:
+distinct, not rejected, in the newest `window_hours`. It trains if Kafka has received `TOPICS_MIN_NEW_TWEETS` of them
+since the newest model, or if there are 1.5 times as many as for that model and the gate could not tell about it, or
+rejected it as a first one; before the first model, if there are `min_documents`. It evaluates the new version against
+the champion on held-out tweets, one in five below 20,000 tweets, else one in twenty, and registers it. That triggers
+**model_promotion**. A manual run, and *Materialize* on the asset `topic_model`, skip the count.
 
 **What it does not do.** It never changes the champion or a registered version: retraining a registered version fails.
 
@@ -13,8 +15,9 @@ are dropped.
 **Example.** `{"trainer": "spark-lda", "k": 30, "iterations": 60}`
 
 **When it fails.** *there are too few tweets*: wait, lower `min_documents`, or widen `window_hours`. *scorer and Spark
-pipeline differ* (evaluate): this is a bug and the version is not registered; keep the log. Clear a killed task to
-retry it: an unregistered version is trained again from scratch. To train again after a success, start a new run.
+pipeline differ* (evaluate): this is a bug and the version is not registered; keep the log. *continues …, but the
+champion is now …* (evaluate): another model was promoted meanwhile; start a new run. Clear a killed task to retry it:
+an unregistered version is trained again from scratch. To train again after a success, start a new run.
 """
 
 from __future__ import annotations

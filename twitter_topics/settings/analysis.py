@@ -21,8 +21,13 @@ class TopicsSettings(Section):
     seed: int = Field(1, description="the same seed and tweets train the same model")
     window_hours: int = Field(24 * 14, ge=1, le=24 * 3650, description="train on the newest hours of the archive")
     max_documents: int = Field(1_000_000, ge=1000, description="maximum tweets for a training")
-    min_documents: int = Field(2_000, ge=100, description="minimum tweets for a training")
-    min_new_tweets: int = Field(20_000, ge=1, description="new tweets since the newest model that trigger a retraining")
+    min_documents: int = Field(2_000, ge=100, description="minimum usable tweets in the window for a training")
+    min_new_tweets: int = Field(
+        20_000,
+        ge=1,
+        description="new tweets since the newest model that trigger a retraining; 1.5 times its tweets also do if the "
+        "gate could not decide about it",
+    )
     promotion: Literal["automatic", "never"] = Field(
         "automatic", description="never: only a manual run of model_promotion promotes"
     )
