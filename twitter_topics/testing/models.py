@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,15 @@ def planted_model(
     )
 
 
+def in_format_1(model: TopicModel) -> bytes:
+    """Return `arrays.npz` as it was written before models named their text rules."""
+    with np.load(io.BytesIO(model.to_bytes())) as arrays:
+        older = {name: array for name, array in arrays.items() if name != "text_rules"}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **(older | {"format": np.int64(1)}))
+    return buffer.getvalue()
+
+
 def register_planted_model(store: ModelStore, version: str) -> None:
     """Register a version that knows WORDS, in two topics."""
     model = planted_model(WORDS, ("weather", "music"))
@@ -47,7 +57,8 @@ def register_model(store: ModelStore, version: str, model: TopicModel, texts: li
     """Register a model, with the texts as its golden sample."""
     store.put_files(version, model_files(model, texts))
     topics = [{"topic_id": number, "label": label} for number, label in enumerate(model.labels)]
-    store.register(version, {"documents": int(model.documents.sum()), "metrics": {}, "topics": topics})
+    numbers = {"documents": int(model.documents.sum()), "text_rules": model.text_rules}
+    store.register(version, {**numbers, "metrics": {}, "topics": topics})
 
 
 def planted_files() -> dict[str, bytes]:

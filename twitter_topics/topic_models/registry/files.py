@@ -11,22 +11,23 @@ from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import created_at
 
 PIPELINE = "pipeline"
-"""Folder of the standard Spark PipelineModel."""
+"""Folder of the standard Spark PipelineModel. Its column `text` must be in NFKC, unless the model has text rules 1."""
 
 TOPICS = "topics.json"
 """{topics: list of {topic_id, label, top_words, documents, share, status}}, largest topic first; status is `new` or
 `kept`."""
 
 TRAINING = "training.json"
-"""{request, snapshot, tweets, held_out_one_in, documents, vocabulary, topics, next_topic_id, warm_start_version,
-seconds}."""
+"""{request, text_rules, snapshot, tweets, held_out_one_in, documents, vocabulary, topics, next_topic_id,
+warm_start_version, seconds}. Without `text_rules` it has rules 1."""
 
 EVALUATION = "evaluation.json"
 """{metrics, comparison, champion: {version, etag} or null, verdict: {state, promote, reasons}}. Versions from before
 the gate had an interval lack `comparison.ratio` and `verdict.state`."""
 
 GOLDEN = "golden.json"
-"""{texts, theta}: synthetic texts and the topic shares that Spark's pipeline computed, for the loader's check."""
+"""{texts, theta}: synthetic texts, not yet in NFKC, and their topic shares that Spark's pipeline computed. For the
+loader's check."""
 
 
 def register_version(store: ModelStore, version: str) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def register_version(store: ModelStore, version: str) -> dict[str, Any]:
         "created_at": created_at(version).isoformat(),
         "trainer": training["request"]["trainer"],
         "parameters": training["request"],
+        "text_rules": training.get("text_rules", 1),
         "snapshot": training["snapshot"],
         "tweets": training["tweets"],
         "held_out_one_in": held_out_one_in(training),

@@ -11,7 +11,7 @@ from scipy.special import digamma
 from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.topic_models.scoring.inference import infer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
-from twitter_topics.topic_models.scoring.text import tokens
+from twitter_topics.topic_models.scoring.text import TEXT_RULES
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
 
 Float32Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -32,6 +32,7 @@ class Scorer:
 
     def __init__(self, model: TopicModel) -> None:
         self.model = model
+        self.rules = TEXT_RULES[model.text_rules]
         self.labels: dict[int, str] = {NO_TOPIC: NO_TOPIC_LABEL}
         self.labels |= {int(i): label for i, label in zip(model.topic_ids, model.labels, strict=False)}
         self._topic_ids = model.topic_ids.astype(np.int32)
@@ -102,7 +103,7 @@ class Scorer:
         return np.where(theta.any(axis=1), ids, np.int32(NO_TOPIC))
 
     def _word_indices(self, texts: list[str]) -> tuple[IndexArray, IndexArray]:
-        position = self._position.get
+        position, tokens = self._position.get, self.rules.tokens
         indices: list[int] = []
         starts = [0]
         for text in texts:

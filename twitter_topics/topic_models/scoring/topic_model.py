@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from twitter_topics.errors import IntegrityError
+from twitter_topics.topic_models.scoring.text import NEWEST, TEXT_RULES
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 did not name its text rules, which were rules 1."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class TopicModel:
     documents: K int64, training documents of each topic.
     word_counts: V int64, occurrences of each word in training.
     topic_ids: K int64, stable across models (training/alignment.py). labels: K strings for people.
+    text_rules: number of the rules that make its words (scoring/text.py).
     """
 
     vocabulary: tuple[str, ...]
@@ -37,6 +40,7 @@ class TopicModel:
     word_counts: IntArray
     topic_ids: IntArray
     labels: tuple[str, ...] = ()
+    text_rules: int = NEWEST.number
 
     @property
     def k(self) -> int:
@@ -72,6 +76,7 @@ class TopicModel:
             word_counts=self.word_counts,
             topic_ids=self.topic_ids,
             labels=np.array(self.labels, dtype=np.str_),
+            text_rules=np.int64(self.text_rules),
         )
         return buffer.getvalue()
 
@@ -80,12 +85,13 @@ class TopicModel:
         """Read `arrays.npz`.
 
         Raises:
-            IntegrityError: not an npz file, another format, or inconsistent arrays.
+            IntegrityError: not an npz file, an unknown format, unknown text rules, or inconsistent arrays.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                if int(arrays["format"]) != FORMAT:
-                    msg = f"arrays.npz has format {int(arrays['format'])}; this version reads format {FORMAT}"
+                written_in = int(arrays["format"])
+                if not 1 <= written_in <= FORMAT:
+                    msg = f"arrays.npz has format {written_in}; this version reads formats 1 to {FORMAT}"
                     raise IntegrityError(msg)
                 model = cls(
                     vocabulary=tuple(arrays["vocabulary"].tolist()),
@@ -96,6 +102,7 @@ class TopicModel:
                     word_counts=arrays["word_counts"].astype(np.int64),
                     topic_ids=arrays["topic_ids"].astype(np.int64),
                     labels=tuple(arrays["labels"].tolist()),
+                    text_rules=1 if written_in == 1 else int(arrays["text_rules"]),
                 )
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             msg = f"arrays.npz is unreadable: {type(error).__name__}"
@@ -107,8 +114,12 @@ class TopicModel:
         """Check that shapes and values are consistent.
 
         Raises:
-            IntegrityError: names the inconsistent arrays.
+            IntegrityError: names the inconsistent arrays, or the unknown text rules.
         """
+        if self.text_rules not in TEXT_RULES:
+            known = ", ".join(map(str, TEXT_RULES))
+            msg = f"the topic model needs text rules {self.text_rules}; this version has {known}"
+            raise IntegrityError(msg)
         k, words = self.topics_matrix.shape
         fits = {
             "vocabulary": len(self.vocabulary) == words == len(set(self.vocabulary)),

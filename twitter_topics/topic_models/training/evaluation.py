@@ -43,13 +43,23 @@ def measure(scorer: Scorer, held_out_words: pa.ListArray) -> Metrics:
     )
 
 
-def compare(challenger: Scorer, champion: Scorer, held_out_words: pa.ListArray) -> Comparison:
+def compare(
+    challenger: Scorer,
+    champion: Scorer,
+    held_out_words: pa.ListArray,
+    champion_words: pa.ListArray | None = None,
+) -> Comparison:
     """Compare two models on tweets that neither was trained on, with perplexities on the words that both know.
 
     Requires aligned topic ids.
+
+    Args:
+        champion_words: of the same tweets by the champion's text rules, if these differ. The perplexities of both are on
+            the challenger's words.
     """
+    champions_held_out = held_out_words if champion_words is None else champion_words
     mine = count_known(held_out_words, challenger.model.vocabulary)
-    theirs = count_known(held_out_words, champion.model.vocabulary)
+    theirs = count_known(champions_held_out, champion.model.vocabulary)
     here, there = shared_words(challenger.model, champion.model)
     paired = complete(restricted(challenger.model, here), restricted(champion.model, there), mine[:, here])
     challenger_perplexity, champion_perplexity = paired.perplexities
@@ -58,7 +68,7 @@ def compare(challenger: Scorer, champion: Scorer, held_out_words: pa.ListArray) 
         champion_perplexity=_finite(champion_perplexity),
         common_words_share=_common_words_share(challenger.model, champion.model, mine, here),
         share_kept=quality.share_kept(_topics(challenger, mine), _topics(champion, theirs), NO_TOPIC),
-        champion=measure(champion, held_out_words),
+        champion=measure(champion, champions_held_out),
         ratio=paired.ratio_interval(),
     )
 

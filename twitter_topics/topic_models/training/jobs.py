@@ -15,6 +15,8 @@ from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPIC
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.text import NEWEST
+from twitter_topics.topic_models.scoring.text_rules import TextRules
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import pipelines
 from twitter_topics.topic_models.training.alignment import Identities, align, first_identities
@@ -79,6 +81,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     pipelines.save_pipeline(spark, settings, store, request.version, pipeline_model(spark, model))
     training = {
         "request": request.as_dict(),
+        "text_rules": model.text_rules,
         "snapshot": snapshot,
         "tweets": tweets.count,
         "held_out_one_in": one_in,
@@ -112,11 +115,11 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     scorer = Scorer.load(store.read_unregistered(version, ARRAYS))
     pipeline = pipelines.load_pipeline(spark, settings, store, version)
     request = _stored_request(version, training["request"])
-    tweets = _read_window(spark, settings, request, training["snapshot"])
+    tweets = _read_window(spark, settings, request, training["snapshot"], scorer.rules)
 
     sample = tweets.sample_texts[:_AGREEMENT_TEXTS]
     golden = pipelines.golden_texts(scorer)
-    theta = pipelines.pipeline_theta(spark, pipeline, [*golden, *sample])
+    theta = pipelines.pipeline_theta(spark, pipeline, [*golden, *sample], scorer.rules)
     difference = pipelines.check_agreement(scorer, [*golden, *sample], theta)
     log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
 
@@ -125,7 +128,12 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
         one_in = max(one_in, predecessor.held_out_one_in)  # neither was trained on these
     judged = tweets.to_judge(one_in)
     metrics = measure(scorer, judged)
-    comparison = compare(scorer, Scorer(predecessor.model), judged) if predecessor else None
+    comparison = None
+    if predecessor is not None:
+        champion, theirs = Scorer(predecessor.model), tweets
+        if champion.rules != scorer.rules:
+            theirs = _read_window(spark, settings, request, training["snapshot"], champion.rules)
+        comparison = compare(scorer, champion, judged, theirs.to_judge(one_in))
     verdict = judge(metrics, comparison)
     evaluation = {
         "metrics": asdict(metrics),
@@ -157,13 +165,23 @@ def topic_table(model: TopicModel, identities: Identities) -> list[dict[str, Any
 
 
 def _read_window(
-    spark: SparkSession, settings: Settings, request: TrainingRequest, snapshot: int | None
+    spark: SparkSession,
+    settings: Settings,
+    request: TrainingRequest,
+    snapshot: int | None,
+    rules: TextRules = NEWEST,
 ) -> TrainingTweets:
     if snapshot is None:
         msg = "the archive is empty"
         raise TooFewTweetsError(msg)
     tweets = read_tweets(
-        spark, settings, snapshot=snapshot, start=request.start, end=request.end, max_tweets=request.max_documents
+        spark,
+        settings,
+        snapshot=snapshot,
+        start=request.start,
+        end=request.end,
+        max_tweets=request.max_documents,
+        rules=rules,
     )
     if tweets.count < request.min_documents:
         msg = (

@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from twitter_topics.settings import Settings
+    from twitter_topics.topic_models.scoring.text_rules import TextRules
 
 TOLERANCE = 1e-6
 _GOLDEN_TEXTS = 64
 _GOLDEN_WORDS = 9
+_FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 
 
 def save_pipeline(
@@ -57,10 +59,11 @@ def load_pipeline(spark: SparkSession, settings: Settings, store: ModelStore, ve
 
 
 def pipeline_theta(
-    spark: SparkSession, pipeline: PipelineModel, texts: list[str]
+    spark: SparkSession, pipeline: PipelineModel, texts: list[str], rules: TextRules
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return Spark's topic shares of texts (n × K), in their order."""
-    rows = pa.table({"position": pa.array(range(len(texts))), TEXT: pa.array(texts, pa.string())})
+    prepared = pa.array([rules.prepared(text) for text in texts], pa.string())
+    rows = pa.table({"position": pa.array(range(len(texts))), TEXT: prepared})
     scored = pipeline.transform(spark.createDataFrame(rows))
     table = scored.select("position", vector_to_array(TOPICS).alias("theta")).toArrow().sort_by("position")
     return np.array(table["theta"].to_pylist(), dtype=np.float64)
@@ -82,16 +85,17 @@ def check_agreement(scorer: Scorer, texts: list[str], theta: np.ndarray[Any, np.
 
 
 def golden_texts(scorer: Scorer) -> list[str]:
-    """Return synthetic texts of words that the model knows, and one of words that it does not know.
+    """Return synthetic texts of words that the model knows, some in full width or without spaces, and one of words that
+    it does not know.
 
-    They are stored as long as the model, so they must not be real tweets.
+    They are stored as long as the model, so they must not be real tweets. Other text rules would find other words.
     """
     draw = np.random.default_rng(len(scorer.model.vocabulary))
     vocabulary = scorer.model.vocabulary
     picks = draw.integers(0, len(vocabulary), size=(_GOLDEN_TEXTS, _GOLDEN_WORDS))
     lengths = draw.integers(1, _GOLDEN_WORDS + 1, size=_GOLDEN_TEXTS)
     made_up = [" ".join(vocabulary[word] for word in row[:length]) for row, length in zip(picks, lengths, strict=True)]
-    return [*made_up, "", "the of and"]
+    return [*made_up, made_up[0].translate(_FULL_WIDTH), made_up[0].replace(" ", ""), "", "the of and"]
 
 
 def _shares_disk(spark: SparkSession) -> bool:

@@ -10,26 +10,28 @@ from pyspark.ml.feature import CountVectorizerModel, RegexTokenizer, SQLTransfor
 from pyspark.mllib.common import _py2java
 from pyspark.mllib.linalg import Matrices, Vectors
 
-from twitter_topics.topic_models.scoring import text as rules
+from twitter_topics.topic_models.scoring.text import TEXT_RULES
+from twitter_topics.topic_models.scoring.text_rules import stop_word_set
 
 if TYPE_CHECKING:
     from pyspark.ml import Transformer
     from pyspark.sql import SparkSession
 
+    from twitter_topics.topic_models.scoring.text_rules import TextRules
     from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 TEXT, WORDS, FEATURES, TOPICS = "text", "words", "features", "topicDistribution"
 """Columns: the input, two intermediate ones, and the output of the pipeline."""
 
 
-def text_stages() -> list[Transformer]:
-    """`text` → `words`, equal to `text.content_words` for every string."""
+def text_stages(rules: TextRules) -> list[Transformer]:
+    """`text` → `words`, equal to `rules.content_words` for every string; `text` must be `rules.prepared`."""
     return [
-        SQLTransformer(statement=_cleaning_statement()),
+        SQLTransformer(statement=_cleaning_statement(rules)),
         RegexTokenizer(
             inputCol="clean",
             outputCol="tokens",
-            pattern=rules.TOKEN_PATTERN,
+            pattern=rules.token,
             gaps=False,
             minTokenLength=1,  # Java counts UTF-16 units, so the pattern sets the length
             toLowercase=False,  # Java would use the machine's locale
@@ -37,7 +39,7 @@ def text_stages() -> list[Transformer]:
         StopWordsRemover(
             inputCol="tokens",
             outputCol=WORDS,
-            stopWords=sorted(rules.stop_word_set()),
+            stopWords=sorted(stop_word_set()),
             caseSensitive=True,  # the text is already folded
             locale="en_US",  # otherwise the stage fails on machines without a locale
         ),
@@ -45,9 +47,12 @@ def text_stages() -> list[Transformer]:
 
 
 def pipeline_model(spark: SparkSession, model: TopicModel) -> PipelineModel:
-    """Return a topic model as a standard PipelineModel that Spark saves, loads and runs without this project."""
+    """Return a topic model as a standard PipelineModel that Spark saves, loads and runs without this project.
+
+    Its column `text` must be in NFKC, unless the model has text rules 1.
+    """
     counting = CountVectorizerModel.from_vocabulary(list(model.vocabulary), inputCol=WORDS, outputCol=FEATURES)
-    return PipelineModel([*text_stages(), counting, _local_lda(spark, model)])
+    return PipelineModel([*text_stages(TEXT_RULES[model.text_rules]), counting, _local_lda(spark, model)])
 
 
 def _local_lda(spark: SparkSession, model: TopicModel) -> LocalLDAModel:
@@ -68,11 +73,13 @@ def _local_lda(spark: SparkSession, model: TopicModel) -> LocalLDAModel:
     return lda
 
 
-def _cleaning_statement() -> str:
-    fold_from, fold_to = _quoted(rules.FOLD_FROM), _quoted(rules.FOLD_TO)
-    cleaned = f"regexp_replace(translate({TEXT}, '{fold_from}', '{fold_to}'), r'{rules.DROP_PATTERN}', ' ')"
-    return f"SELECT *, regexp_replace({cleaned}, r'{rules.STRETCHED_PATTERN}', '$1$1') AS clean FROM __THIS__"  # noqa: S608
+def _cleaning_statement(rules: TextRules) -> str:
+    clean = f"translate({TEXT}, {_literal(rules.fold_from)}, {_literal(rules.fold_to)})"
+    for one in rules.replacements:
+        pattern = one.pattern.replace("'", r"\x27")  # in a raw literal a quote cannot be escaped
+        clean = f"regexp_replace({clean}, r'{pattern}', {_literal(one.by)})"
+    return f"SELECT *, {clean} AS clean FROM __THIS__"  # noqa: S608
 
 
-def _quoted(literal: str) -> str:
-    return literal.replace("'", "\\'")
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "\\'") + "'"

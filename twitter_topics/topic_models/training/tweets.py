@@ -15,13 +15,14 @@ from twitter_topics.archive.rows import raw_table
 from twitter_topics.backends.sql import statement
 from twitter_topics.records.content import Content
 from twitter_topics.records.tweet import tweet_identity
-from twitter_topics.topic_models.scoring.text import content_words
+from twitter_topics.topic_models.scoring.text import NEWEST, TEXT_RULES
 from twitter_topics.topic_models.training.corpus import slice_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from twitter_topics.settings import Settings
+    from twitter_topics.topic_models.scoring.text_rules import TextRules
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SOURCE = "training_source"
@@ -55,7 +56,14 @@ class TrainingTweets:
 
 
 def read_tweets(
-    spark: SparkSession, settings: Settings, *, snapshot: int, start: datetime, end: datetime, max_tweets: int
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    snapshot: int,
+    start: datetime,
+    end: datetime,
+    max_tweets: int,
+    rules: TextRules = NEWEST,
 ) -> TrainingTweets:
     """Return the newest `max_tweets` readable tweets with `start` <= event time < `end`, in the snapshot.
 
@@ -70,12 +78,17 @@ def read_tweets(
         found = spark.sql(statement("find_training_start", source=_SOURCE), args=arguments).collect()[0]
         span["start"] = _EPOCH + timedelta(microseconds=found["start_us"])
     rows = spark.sql(statement("select_training_tweets", source=_SOURCE), args=span)
-    return distinct_tweets(word_rows(rows).toArrow(), max_tweets)
+    return distinct_tweets(word_rows(rows, rules).toArrow(), max_tweets)
 
 
-def word_rows(rows: DataFrame) -> DataFrame:
+def word_rows(rows: DataFrame, rules: TextRules) -> DataFrame:
     """Replace each row's payload by its words. Only tweets of slice 0 keep their text."""
-    return rows.mapInArrow(_words_of_batches, _SCHEMA)
+    number = rules.number
+
+    def words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return _words_of_batches(batches, TEXT_RULES[number])
+
+    return rows.mapInArrow(words_of_batches, _SCHEMA)
 
 
 def original_id(body: dict[str, Any], tweet_id: str) -> str:
@@ -100,7 +113,7 @@ def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
     return TrainingTweets(words, table["slice"].to_numpy(), table["sample_text"].drop_null().to_pylist())
 
 
-def _words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _words_of_batches(batches: Iterable[pa.RecordBatch], rules: TextRules) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         bodies = [json.loads(payload) for payload in batch.column("payload").to_pylist()]
         texts = [Content(body).prose for body in bodies]
@@ -112,7 +125,7 @@ def _words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBa
         yield pa.RecordBatch.from_arrays(
             [
                 *(batch.column(name) for name in ("tweet_id", "event_time_ms", "kafka_partition", "kafka_offset")),
-                pa.array([content_words(text) for text in texts], pa.list_(pa.string())),
+                pa.array([rules.content_words(text) for text in texts], pa.list_(pa.string())),
                 pa.array(slices, pa.int32()),
                 pa.array(samples, pa.string()),
             ],

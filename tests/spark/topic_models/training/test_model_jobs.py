@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,11 +19,15 @@ from twitter_topics.archive.rows import archive_rows, current_snapshot, raw_tabl
 from twitter_topics.errors import ConflictError, IntegrityError, TooFewTweetsError
 from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.settings import Settings
-from twitter_topics.testing.corpora import planted_documents
+from twitter_topics.testing.corpora import planted_documents, purity
+from twitter_topics.testing.models import in_format_1
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.champion import load_champion
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json, register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.text import TEXT_RULES
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.corpus import slice_of
 from twitter_topics.topic_models.training.jobs import evaluate, train
 from twitter_topics.topic_models.training.request import TrainingRequest
@@ -36,6 +41,13 @@ pytestmark = pytest.mark.spark
 START = datetime(2026, 11, 1, tzinfo=UTC)
 BOUNDS = TimeBounds()
 FIRST, SECOND = "20261102T000000Z-gsdmm", "20261103T000000Z-gsdmm"
+
+
+_JAPANESE = """台風 大雨 洪水 警報 避難 停電 堤防 雷雨 暴風 高潮
+試合 得点 監督 選手 優勝 決勝 審判 観客 サッカー ゴール
+料理 醤油 玉葱 鍋物 味噌汁 レシピ 砂糖 弁当 朝食 パスタ
+宇宙 衛星 打上 火星 月面 飛行士 ロケット 望遠鏡 銀河 探査機"""
+JAPANESE = [line.split() for line in _JAPANESE.splitlines()]
 
 
 def tweet(number: int, words: list[str], at: datetime) -> bytes:
@@ -210,6 +222,60 @@ def evaluated_with_an_older_champion(spark: SparkSession, settings: Settings, st
     store._objects.put(f"models/{FIRST}/manifest.json", json.dumps(manifest).encode())
     evaluate(spark, settings, store, SECOND)
     return int(read_json(store, SECOND, EVALUATION)["metrics"]["held_out"])
+
+
+def test_a_champion_of_the_first_text_rules_has_a_successor(
+    spark: SparkSession, archive: Settings, store: ModelStore
+) -> None:
+    train(spark, archive, store, request(FIRST))
+    old = replace(TopicModel.from_bytes(store.read_unregistered(FIRST, ARRAYS)), text_rules=1)
+    training = read_json(store, FIRST, TRAINING)
+    assert training.pop("text_rules") == 2
+    store.put_files(FIRST, {ARRAYS: in_format_1(old), TRAINING: json.dumps(training).encode()})
+    evaluate(spark, archive, store, FIRST)  # these words are the same by all rules, so the pipeline still fits
+    assert register_version(store, FIRST)["text_rules"] == 1
+    store.promote(FIRST, None, "first", "tests")
+
+    documents, _ = planted_documents(400, seed=22)
+    wide = [[word.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)}) for word in one] for one in documents]
+    append(
+        spark,
+        archive,
+        [tweet(9000 + i, words, START + timedelta(hours=3, seconds=20 * i)) for i, words in enumerate(wide)],
+        first_offset=10_000,
+    )
+    train(spark, archive, store, request(SECOND))
+    verdict = evaluate(spark, archive, store, SECOND)
+    assert verdict.promote, verdict.reasons
+    successor = register_version(store, SECOND)
+    assert successor["text_rules"] == 2
+    assert successor["parameters"]["trainer"] == "gsdmm"
+    assert read_json(store, SECOND, TRAINING)["warm_start_version"] == FIRST
+    assert len([topic for topic in successor["topics"] if topic["status"] == "kept"]) >= 4
+    evaluation = read_json(store, SECOND, EVALUATION)
+    assert evaluation["metrics"]["coverage"] > 0.99
+    assert 0.8 < evaluation["comparison"]["champion"]["coverage"] < 0.9, "the champion cannot read full width"
+    assert evaluation["comparison"]["share_kept"] > 0.9
+
+
+def test_a_stream_of_japanese_alone_gets_a_model(
+    spark: SparkSession, local_archive: Settings, store: ModelStore
+) -> None:
+    draw = random.Random(3)
+    truth = [draw.randrange(len(JAPANESE)) for _ in range(2400)]
+    texts = [
+        "".join(word + draw.choice("がのをにでと") for word in draw.sample(JAPANESE[theme], 5)) + "！"
+        for theme in truth
+    ]
+    values = [tweet(i, [text], START + timedelta(seconds=20 * i)) for i, text in enumerate(texts)]
+    append(spark, local_archive, values)
+    train(spark, local_archive, store, request(FIRST))
+    verdict = evaluate(spark, local_archive, store, FIRST)
+    assert verdict.promote, verdict.reasons
+    scorer = Scorer.load(store.read_unregistered(FIRST, ARRAYS))
+    found = scorer.score(texts).theta.argmax(axis=1)
+    assert purity(found, np.array(truth)) > 0.95
+    assert len(TEXT_RULES[1].content_words(texts[0])) == 1, "a sentence was one word, which no other tweet shared"
 
 
 def test_training_is_reproducible(spark: SparkSession, archive: Settings, store: ModelStore) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import unicodedata
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,19 +15,25 @@ import pytest
 from pyspark.ml import PipelineModel
 
 from twitter_topics.testing.hostile import TEXTS
-from twitter_topics.topic_models.scoring.text import content_words
+from twitter_topics.topic_models.scoring.text import NEWEST, TEXT_RULES
 from twitter_topics.topic_models.training.spark_text import TEXT, WORDS, text_stages
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from twitter_topics.topic_models.scoring.text_rules import TextRules
+
 pytestmark = pytest.mark.spark
 
 TWEETS = Path(__file__).resolve().parents[5] / "shared" / "data" / "tweets_72h.jsonl.gz"
-SURROGATES = range(0xD800, 0xE000)
-CODE_POINTS = [
-    code for code in (*range(1, 0x3100), *range(0xA000, 0xAC10), *range(0x1F000, 0x1FB00)) if code not in SURROGATES
-]
+EVERY = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+IN_USE = [one for one in EVERY if unicodedata.category(one) not in ("Cn", "Co")]
+SCRIPTS = [
+    "ａｂＡ１＃＠．／", "がギ々ーｶﾞ゛", "東京都北区", "ไทยนำ้เ็ะ", "ລາວນຳເະ", "ខ្មែរៗ", "မြန်မာ္", "한국어ㅋㅎ", "Σσςάη",
+    "İIıi\u0307\u0301", "سـلام\u064b\u200c", "क्ष\u200dहिं", "𝐁𝓸ﬁ½…´", "\u00ad\u2060\ufeff\u200c\u200d\ufe0f",
+    "aA'#@& sSzZ.é/-_9",
+]  # fmt: skip
+MIXES = 100_000
 
 NASTY = [
     "",
@@ -51,64 +59,87 @@ NASTY = [
     "a\x00b\x1cc\x1fd\x0bword\\u0041 \\'quoted\\' $1 \\1",
     "ǅ ǈ Ǆ ⅷ Ⅷ ⓐ Ⓐ Ꙁꙁ ᲐᲑ აბ Ა",
     "@@x@y.com me@mail.com &lt;3 &amp;amp; AT&T;",
+    "東京都abc行く #東京タワー#東 雨 雨abc ｶﾞｷﾞ あ゛",
+    "ประเทศไทย น้ำ ไป เ ็ก็ ไทย東京 #ประเทศไทย ລາວ កម្ពុជា မြန်မာ",
+    "σ'αγαπώ ΟΔΟΣ_1 ΟΔΟΣ's #ΟΔΟΣ Σ' i\u0307i\u0307 I\u0307",
+    "＠ｕｓｅｒ ＃ｔａｇ ｈｔｔｐｓ：／／ｔ．ｃｏ／ａ @made-up.bsky.social @a@b.c-d ex.org/2026... u.s./uk a.b/c",
+    "inter\u00adnational سـلام می\u200cخواهم क\u094d\u200dष x\u200c y\u200c\u200dz",
 ]
 
 
-@pytest.fixture(scope="module")
-def stages(spark: SparkSession) -> PipelineModel:
-    return PipelineModel(text_stages())
+@dataclass(frozen=True)
+class Stages:
+    """The Spark stages of some rules."""
+
+    spark: SparkSession
+    rules: TextRules
+    pipeline: PipelineModel
+
+    def words(self, texts: list[str]) -> list[list[str]]:
+        prepared = [self.rules.prepared(text) for text in texts]
+        frame = self.spark.createDataFrame(pa.table({"position": list(range(len(texts))), TEXT: prepared}))
+        table = self.pipeline.transform(frame).select("position", WORDS).toArrow().sort_by("position")
+        assert table["position"].to_pylist() == list(range(len(texts)))
+        words: list[list[str]] = table[WORDS].to_pylist()
+        return words
+
+    def assert_equal(self, texts: list[str]) -> None:
+        expected = [self.rules.content_words(text) for text in texts]
+        differing = [
+            (ascii(text), words, mine)
+            for text, words, mine in zip(texts, self.words(texts), expected, strict=True)
+            if words != mine
+        ]
+        assert differing[:20] == []
+        assert any(expected), "texts without a single word would agree about nothing"
 
 
-def spark_words(spark: SparkSession, stages: PipelineModel, texts: list[str]) -> list[list[str]]:
-    frame = spark.createDataFrame(pa.table({"position": list(range(len(texts))), TEXT: texts}))
-    table = stages.transform(frame).select("position", WORDS).toArrow().sort_by("position")
-    assert table["position"].to_pylist() == list(range(len(texts)))
-    words: list[list[str]] = table[WORDS].to_pylist()
-    return words
+@pytest.fixture(scope="module", params=TEXT_RULES.values(), ids=lambda rules: f"rules {rules.number}")
+def stages(spark: SparkSession, request: pytest.FixtureRequest) -> Stages:
+    return Stages(spark, request.param, PipelineModel(text_stages(request.param)))
 
 
-def assert_equal(spark: SparkSession, stages: PipelineModel, texts: list[str]) -> None:
-    expected = [content_words(text) for text in texts]
-    differing = [
-        (ascii(text), words, mine)
-        for text, words, mine in zip(texts, spark_words(spark, stages, texts), expected, strict=True)
-        if words != mine
-    ]
-    assert differing == []
-    assert any(expected), "texts without a single word would agree about nothing"
+def test_nasty_texts(stages: Stages) -> None:
+    stages.assert_equal(NASTY)
 
 
-def test_nasty_texts(spark: SparkSession, stages: PipelineModel) -> None:
-    assert_equal(spark, stages, NASTY)
+def test_every_code_point_in_every_position(stages: Stages) -> None:
+    many = [c for c in IN_USE if not unicodedata.name(c, "").startswith(("CJK UNI", "HANGUL SYL"))]
+    lines = [f"aa{c}bb {c}x'{c}y #{c}q {c * 4} 東{c}京 ไท{c}ย σ{c} {c}.a/b" for c in many]
+    lines += [f"aa{c}bb {c}cc" for c in sorted(set(EVERY) - set(many))]
+    stages.assert_equal(["\n".join(lines[start : start + 64]) for start in range(0, len(lines), 64)])
 
 
-def test_code_points_in_every_position(spark: SparkSession, stages: PipelineModel) -> None:
-    characters = [chr(code) for code in CODE_POINTS]
-    assert_equal(spark, stages, [f"aa{c}bb {c}x'{c}y #{c}q {c * 4}" for c in characters])
-
-
-def test_random_mixtures(spark: SparkSession, stages: PipelineModel) -> None:
+def test_random_mixes(stages: Stages) -> None:
     draw = random.Random(5)
     pieces = [*"aA'#@& sSzZ.é", "👍", "http://", "www.", "'s ", "&amp;"]
-    texts = [
-        "".join(draw.choice(pieces) if draw.random() < 0.6 else chr(draw.choice(CODE_POINTS)) for _ in range(50))
-        for _ in range(5000)
-    ]
-    assert_equal(spark, stages, texts)
+    texts = []
+    for _ in range(MIXES):
+        script = draw.choice(SCRIPTS)
+        sources = (pieces, script, script, IN_USE)
+        texts.append("".join(draw.choice(draw.choice(sources)) for _ in range(24)))
+    stages.assert_equal(texts)
 
 
-def test_hostile_texts(spark: SparkSession, stages: PipelineModel) -> None:
-    texts = [text for name, text in TEXTS.items() if name != "lone surrogates"]  # Spark's strings cannot hold them
-    assert_equal(spark, stages, texts)
+def test_hostile_texts(stages: Stages) -> None:
+    # Spark's strings cannot hold lone surrogates
+    stages.assert_equal([text for name, text in TEXTS.items() if name != "lone surrogates"])
 
 
 @pytest.mark.skipif(not TWEETS.exists(), reason="the tweets are not next to the checkout")
-def test_real_tweets(spark: SparkSession, stages: PipelineModel) -> None:
+def test_real_tweets(stages: Stages) -> None:
     with gzip.open(TWEETS, "rt", encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for _, line in zip(range(2000), lines, strict=False)]
-    assert_equal(spark, stages, texts)
+    stages.assert_equal(texts)
 
 
-def test_saved_stages_do_the_same(spark: SparkSession, stages: PipelineModel, tmp_path: Path) -> None:
-    stages.save(f"file://{tmp_path}/stages")
-    assert_equal(spark, PipelineModel.load(f"file://{tmp_path}/stages"), NASTY)
+def test_saved_stages_do_the_same(stages: Stages, tmp_path: Path) -> None:
+    stages.pipeline.save(f"file://{tmp_path}/stages")
+    replace(stages, pipeline=PipelineModel.load(f"file://{tmp_path}/stages")).assert_equal(NASTY)
+
+
+def test_spark_alone_does_not_prepare_texts(spark: SparkSession) -> None:
+    raw = replace(TEXT_RULES[1], number=0)
+    stages = Stages(spark, raw, PipelineModel(text_stages(NEWEST)))
+    assert stages.words(["ｗｉｄｅ wide"]) == [["wide"]]
+    assert NEWEST.content_words("ｗｉｄｅ wide") == ["wide", "wide"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +15,14 @@ from twitter_topics.errors import ConfigurationError, DeniedError, IntegrityErro
 from twitter_topics.settings import Settings
 from twitter_topics.testing.models import planted_model
 from twitter_topics.testing.objects import MemoryObjects
-from twitter_topics.topic_models.registry.champion import RETRY_SECONDS, ServingModel
+from twitter_topics.topic_models.registry.champion import RETRY_SECONDS, ServingModel, check_golden
 from twitter_topics.topic_models.registry.files import GOLDEN
 from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, HISTORY, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
+
+MODEL_OF_RULES_1 = Path(__file__).parent / "model_of_rules_1"
+"""Written by the last version that had no other text rules. It knows words, and has golden texts, of which rules 2 make
+something else."""
 
 V1, V2, V3 = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2, 3))
 DAMAGED = {
@@ -179,3 +185,17 @@ def test_nothing_loadable_is_an_error() -> None:
     bench.objects.put(f"models/{V1}/{GOLDEN}", b"{}")
     with pytest.raises(IntegrityError, match="sha256"):
         bench.serving.refresh()
+
+
+def test_a_champion_of_the_first_text_rules_goes_on() -> None:
+    bench = Bench()
+    files = {name: (MODEL_OF_RULES_1 / name).read_bytes() for name in (ARRAYS, GOLDEN)}
+    bench.store.put_files(V1, files)
+    bench.store.register(V1, {})
+    bench.store.promote(V1, None, "first", "tests")
+    loaded = bench.serving.refresh()
+    assert loaded
+    assert (loaded.version, loaded.scorer.rules.number, bench.serving.fault) == (V1, 1, "")
+    scorer = Scorer(replace(loaded.scorer.model, text_rules=2))
+    with pytest.raises(IntegrityError, match="scores its golden sample differently"):
+        check_golden(scorer, files[GOLDEN], V1)

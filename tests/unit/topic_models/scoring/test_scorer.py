@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from scipy.special import digamma
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.testing.corpora import THEMES
+from twitter_topics.testing.models import in_format_1
 from twitter_topics.topic_models.scoring.inference import _exp_digamma
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
+from twitter_topics.topic_models.scoring.text import NEWEST
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 TEXTS = [
@@ -119,6 +122,24 @@ def test_damaged_arrays_are_rejected(model: TopicModel) -> None:
 def test_arrays_survive_a_round_trip(model: TopicModel) -> None:
     back = TopicModel.from_bytes(model.to_bytes())
     assert back.vocabulary == model.vocabulary
-    assert back.labels == model.labels
+    assert (back.labels, back.text_rules) == (model.labels, NEWEST.number)
     for name in ("topics_matrix", "alpha", "documents", "word_counts", "topic_ids"):
         assert np.array_equal(getattr(back, name), getattr(model, name)), name
+
+
+def test_a_model_scores_by_its_own_text_rules(model: TopicModel) -> None:
+    wide = ["ｓｔｏｒｍ ｆｌｏｏｄ"]
+    old = Scorer.load(replace(model, text_rules=1).to_bytes())
+    assert old.score_batch(wide) == [[(NO_TOPIC, 1.0)]]
+    new = Scorer.load(model.to_bytes())
+    assert new.score_batch(wide) == new.score_batch(["storm flood"]) == old.score_batch(["storm flood"])
+
+
+def test_arrays_without_text_rules_have_rules_1(model: TopicModel) -> None:
+    assert TopicModel.from_bytes(in_format_1(model)).text_rules == 1
+    assert np.array_equal(TopicModel.from_bytes(in_format_1(model)).topics_matrix, model.topics_matrix)
+
+
+def test_unknown_text_rules_are_named(model: TopicModel) -> None:
+    with pytest.raises(IntegrityError, match="needs text rules 99; this version has 1, 2"):
+        Scorer.load(replace(model, text_rules=99).to_bytes())
