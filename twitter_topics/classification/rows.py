@@ -138,7 +138,9 @@ class RecordClassifier:
         """Return a document per valid tweet, in order."""
         good = [(record, tweet) for record, tweet in zip(records, read, strict=True) if isinstance(tweet, Tweet)]
         contents = [Content(tweet.body) for _, tweet in good]
-        scored = scorer.score_batch([content.prose for content in contents])
+        scored = scorer.score_batch(
+            [content.prose for content in contents], [content.language.code for content in contents]
+        )
         documents = []
         for (record, tweet), content, topics in zip(good, contents, scored, strict=True):
             felt = sentiment(content.text) if is_scored(content, self.sentiment_languages) else None

@@ -91,7 +91,9 @@ class ArchivedTweets:
         """Return the records that the classifier would have written."""
         found = [row for row in batch.to_pylist() if self._is_due(row)]
         contents = [Content(json.loads(row["payload"] or "{}")) for row in found]
-        scored = scorer.score_batch([content.prose for content in contents])
+        scored = scorer.score_batch(
+            [content.prose for content in contents], [content.language.code for content in contents]
+        )
         records = []
         for row, content, topics in zip(found, contents, scored, strict=True):
             fields = processed_fields(

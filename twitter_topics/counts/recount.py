@@ -166,7 +166,9 @@ def count_batch(
 ) -> dict[tuple[int, int], list[float]]:
     """(hour in Unix microseconds, topic_id) → [tweets, mass, scored tweets, sum of compounds] of some tweets."""
     contents = [Content(json.loads(payload)) for payload in payloads]
-    topics_of = scorer.score_batch([content.prose for content in contents])
+    topics_of = scorer.score_batch(
+        [content.prose for content in contents], [content.language.code for content in contents]
+    )
     sums: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0, 0.0, 0, 0.0])
     for microseconds, content, topics in zip(event_us, contents, topics_of, strict=True):
         hour = microseconds - microseconds % _HOUR_US

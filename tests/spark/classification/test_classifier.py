@@ -20,6 +20,7 @@ from twitter_topics.classification.classifier import tally_accumulator
 from twitter_topics.classification.flood import Tally
 from twitter_topics.classification.rows import RecordClassifier
 from twitter_topics.errors import IntegrityError
+from twitter_topics.records.processed import NO_TOPIC_LABEL
 from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.search.store import SearchStore, elasticsearch_client
 from twitter_topics.testing.hostile import hostile_values
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
-WORDS = ("goal", "match", "team", "rain", "storm", "wind")
+WORDS = ("goal", "match", "team", "rain", "storm", "die")
 
 
 def model() -> TopicModel:
@@ -152,6 +153,16 @@ def test_each_tweet_is_indexed_and_passed_on_once_and_the_rest_is_a_dead_letter(
     dead = [value for _, value in bench.read(bench.settings.kafka.dead_letter_topic)]
     assert sorted(value["reason"].split(":")[0] for value in dead) == ["encoding", "json", "text"]
     assert {value["stage"] for value in dead} == {"parse"}
+
+
+def test_a_stop_word_of_the_language_gives_no_topic(bench: Bench) -> None:
+    said = {"en": "they die", "de": "die da"}
+    moment = str(int(time.time() * 1000))
+    bodies = [{"id_str": code, "lang": code, "text": text, "timestamp_ms": moment} for code, text in said.items()]
+    bench.send([(body["id_str"], json.dumps(body).encode()) for body in bodies])
+    spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
+    processed = [value for _, value in bench.read(bench.settings.kafka.processed_topic)]
+    assert {value["tweet_id"]: value["topic_label"] for value in processed} == {"en": "weather", "de": NO_TOPIC_LABEL}
 
 
 def test_a_repeated_batch_indexes_nothing_twice_and_repeats_each_lane_in_order(bench: Bench) -> None:

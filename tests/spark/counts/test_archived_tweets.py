@@ -57,7 +57,7 @@ def by_hand(
         start = int(row[1].timestamp() * 1000) // PANE_MS * PANE_MS
         tweet = json.loads(row[3]) if row[3] else {"text": "", "lang": "de"}
         text, is_felt = tweet["text"], tweet["lang"] != "de"
-        topics = scorer.score_batch([text])[0]
+        topics = scorer.score_batch([text], ["en" if is_felt else "de"])[0]
         for at, (topic, share) in enumerate(topics):
             feeling = round(compound(text) * 1_000_000) if is_felt and at == 0 else 0
             scored = int(at == 0 and is_felt)

@@ -30,7 +30,8 @@ pytestmark = pytest.mark.spark
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 HOURS = HourRange(DAY + timedelta(hours=10), DAY + timedelta(hours=13))
-WORDS = {3: "goal match team striker", 7: "storm rain flood wind", 12: "phone camera battery screen"}
+WORDS = {3: "goal match team striker", 7: "storm rain flood wind", 12: "phone camera die screen"}
+"""The last topic has a word that is none in German."""
 VERSION = "20261101T040000Z-gsdmm"
 
 
@@ -100,7 +101,7 @@ def counted_by_hand(rows: list[Row], hours: HourRange) -> dict[tuple[datetime, i
         hour = row[1].replace(minute=0, second=0, microsecond=0)
         tweet = json.loads(row[3] or b"")
         text = tweet["text"]
-        topics = scorer.score_batch([text])[0]
+        topics = scorer.score_batch([text], ["de" if tweet["lang"] == "de" else "en"])[0]
         for topic, share in topics:
             mass[hour, topic] += share
         tweets[hour, topics[0][0]] += 1

@@ -11,7 +11,8 @@ from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import created_at
 
 PIPELINE = "pipeline"
-"""Folder of the standard Spark PipelineModel. Its column `text` must be in NFKC, unless the model has text rules 1."""
+"""Folder of the standard Spark PipelineModel. Its columns are `text`, which must be in NFKC, and `language`, a code of
+ISO 639; a model with text rules 1 needs only `text`, as it is."""
 
 TOPICS = "topics.json"
 """{topics: list of {topic_id, label, top_words, documents, share, status}}, largest topic first; status is `new` or
@@ -26,8 +27,8 @@ EVALUATION = "evaluation.json"
 the gate had an interval lack `comparison.ratio` and `verdict.state`."""
 
 GOLDEN = "golden.json"
-"""{texts, theta}: synthetic texts, not yet in NFKC, and their topic shares that Spark's pipeline computed. For the
-loader's check."""
+"""{texts, theta}: synthetic texts, neither in NFKC nor of a language, and their topic shares that Spark's pipeline
+computed. For the loader's check."""
 
 
 def register_version(store: ModelStore, version: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import digamma
 
+from twitter_topics.records.language import UNKNOWN
 from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.topic_models.scoring.inference import infer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
@@ -37,6 +38,7 @@ class Scorer:
         self.labels |= {int(i): label for i, label in zip(model.topic_ids, model.labels, strict=False)}
         self._topic_ids = model.topic_ids.astype(np.int32)
         self._position = {word: index for index, word in enumerate(model.vocabulary)}
+        self._stop_indices = self._find_stop_words()
         expected_log = digamma(model.topics_matrix) - digamma(model.topics_matrix.sum(axis=1, keepdims=True))
         self._word_weights = np.ascontiguousarray(np.exp(expected_log).T)
         self._start = spark_start_vector(model.k)
@@ -50,9 +52,9 @@ class Scorer:
         """
         return cls(TopicModel.from_bytes(arrays))
 
-    def score(self, texts: list[str]) -> Scores:
-        """Return the topic shares of texts, in their order."""
-        starts, indices = self._word_indices(texts)
+    def score(self, texts: list[str], languages: list[str] | None = None) -> Scores:
+        """Return the topic shares of texts, in their order. `languages` are `und` if they are missing."""
+        starts, indices = self._word_indices(texts, languages or [UNKNOWN] * len(texts))
         theta = self.theta(starts, indices, np.ones(len(indices)))
         return Scores(theta.astype(np.float32), np.diff(starts).astype(np.int32))
 
@@ -72,10 +74,10 @@ class Scorer:
         gamma[np.diff(starts) == 0] = 0.0
         return gamma
 
-    def score_batch(self, texts: list[str]) -> list[list[tuple[int, float]]]:
+    def score_batch(self, texts: list[str], languages: list[str] | None = None) -> list[list[tuple[int, float]]]:
         """Return the topics of each text as (topic_id, share), dominant first. Shares below MIN_PROBABILITY are dropped
         and the rest scaled to sum to 1. `[(NO_TOPIC, 1.0)]` for a text without a known word."""
-        return self.topics_of(self.score(texts).theta)
+        return self.topics_of(self.score(texts, languages).theta)
 
     def topics(self, theta_row: Float32Array) -> list[tuple[int, float]]:
         """`topics_of` for one row."""
@@ -102,12 +104,23 @@ class Scorer:
         ids = self._topic_ids[np.argmax(theta, axis=1)]
         return np.where(theta.any(axis=1), ids, np.int32(NO_TOPIC))
 
-    def _word_indices(self, texts: list[str]) -> tuple[IndexArray, IndexArray]:
+    def _word_indices(self, texts: list[str], languages: list[str]) -> tuple[IndexArray, IndexArray]:
         position, tokens = self._position.get, self.rules.tokens
         indices: list[int] = []
         starts = [0]
-        for text in texts:
-            # stop words need no check: no vocabulary contains them
-            indices += [index for index in map(position, tokens(text)) if index is not None]
+        anywhere = self._stop_indices[UNKNOWN]
+        for text, language in zip(texts, languages, strict=True):
+            stop = self._stop_indices.get(language, anywhere)
+            indices += [index for index in map(position, tokens(text)) if index is not None and index not in stop]
             starts.append(len(indices))
         return np.array(starts, dtype=np.int64), np.array(indices, dtype=np.int32)
+
+    def _find_stop_words(self) -> dict[str, frozenset[int]]:
+        """Return the words of the model that are stop words of a language, by language."""
+        lists = self.rules.stop_words()
+        if len(lists) == 1:  # one list for all languages: no vocabulary contains its words
+            return {UNKNOWN: frozenset()}
+        known = self._position
+        return {
+            language: frozenset(known[word] for word in words if word in known) for language, words in lists.items()
+        }

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
-from importlib.resources import files
+from functools import cached_property, partial
 from unicodedata import normalize
+
+from twitter_topics.records.language import UNKNOWN
+from twitter_topics.topic_models.scoring.stop_words import StopWords
 
 _PIECE = 1_000
 
@@ -60,6 +62,7 @@ class TextRules:
     fold_from, fold_to: as of SQL's `translate`: characters of `fold_from` beyond the length of `fold_to` are removed.
     replacements: applied in turn.
     token: pattern of a word.
+    stop_words: words to leave out.
 
     Patterns are valid in Python and Java and mean the same. Quantifiers of groups are possessive: for others Java
     recurses once per repetition and overflows its stack.
@@ -71,6 +74,7 @@ class TextRules:
     fold_to: str
     replacements: tuple[Replacement, ...]
     token: str
+    stop_words: Callable[[], StopWords]
 
     def prepared(self, text: str) -> str:
         """Return the text as Spark's stages must get it: in NFKC, if these rules want that.
@@ -96,10 +100,15 @@ class TextRules:
                 text = replace(text)
         return self._find(text)
 
-    def content_words(self, text: str) -> list[str]:
-        """Return `tokens` without stop words: the input of a topic model."""
-        stop = stop_word_set()
+    def content_words(self, text: str, language: str = UNKNOWN) -> list[str]:
+        """Return `tokens` without the stop words of the language: the input of a topic model."""
+        stop = self.stop_words_of(language)
         return [token for token in self.tokens(text) if token not in stop]
+
+    def stop_words_of(self, language: str) -> frozenset[str]:
+        """Return the stop words that texts of a language are read without."""
+        lists = self.stop_words()
+        return lists.get(language, lists[UNKNOWN])
 
     @cached_property
     def _steps(self) -> list[_Step]:
@@ -127,12 +136,3 @@ def _replacing(pattern: str, by: str) -> Callable[[str], str]:
     if by == SPACED:  # before Python 3.12, `sub` calls Python code for each match
         return lambda text: " ".join(filter(None, compiled.split(text)))
     return partial(compiled.sub, by.replace("$", "\\"))
-
-
-@cache
-def stop_word_set() -> frozenset[str]:
-    """Return the stop words of English, Spanish, Portuguese, French and of tweets in general."""
-    lines = (
-        files("twitter_topics.topic_models.scoring").joinpath("stop_words.txt").read_text(encoding="utf-8").splitlines()
-    )
-    return frozenset(line for line in lines if line and not line.startswith("#"))

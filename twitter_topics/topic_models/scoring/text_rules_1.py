@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from twitter_topics.topic_models.scoring.stop_words import of_four_languages
 from twitter_topics.topic_models.scoring.text_rules import EMOJI, Replacement, TextRules, capitals, ranges
 
 _LETTERS = "a-z" + ranges(
@@ -50,4 +51,5 @@ RULES = TextRules(
     ),
     # a word or hashtag of two or more letters (contractions kept, possessive 's removed), or one emoji
     token=f"#?[{_LETTERS}][{_WORD}]++(?:'(?!s(?![{_WORD}]))[{_WORD}]++)*+|[{EMOJI}]",
+    stop_words=of_four_languages,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from twitter_topics.topic_models.scoring.stop_words import of_each_language
 from twitter_topics.topic_models.scoring.text_rules import EMOJI, SPACED, Replacement, TextRules, capitals, ranges
 
 _HAN_AND_KANA = ranges(
@@ -129,4 +130,5 @@ RULES = TextRules(
     ),
     # a word or hashtag of two or more letters (contractions kept, possessive 's removed), or one emoji
     token=f"#?{_LONG_WORD}|[{EMOJI}]",
+    stop_words=of_each_language,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twitter_topics.archive.rows import current_snapshot
 from twitter_topics.errors import ConflictError, TooFewTweetsError
+from twitter_topics.records.language import UNKNOWN
 from twitter_topics.topic_models.registry import files, json_objects
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
@@ -119,8 +120,10 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
 
     sample = tweets.sample_texts[:_AGREEMENT_TEXTS]
     golden = pipelines.golden_texts(scorer)
-    theta = pipelines.pipeline_theta(spark, pipeline, [*golden, *sample], scorer.rules)
-    difference = pipelines.check_agreement(scorer, [*golden, *sample], theta)
+    texts = [*golden, *sample]
+    languages = [*[UNKNOWN] * len(golden), *tweets.sample_languages[:_AGREEMENT_TEXTS]]
+    theta = pipelines.pipeline_theta(spark, pipeline, texts, scorer.rules, languages)
+    difference = pipelines.check_agreement(scorer, texts, theta, languages)
     log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
 
     one_in = files.held_out_one_in(training)

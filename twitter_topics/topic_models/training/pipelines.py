@@ -16,10 +16,11 @@ from pyspark.ml import PipelineModel
 from pyspark.ml.functions import vector_to_array
 
 from twitter_topics.errors import IntegrityError
+from twitter_topics.records.language import UNKNOWN
 from twitter_topics.topic_models.registry.files import PIPELINE
 from twitter_topics.topic_models.registry.store import ROOT, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
-from twitter_topics.topic_models.training.spark_text import TEXT, TOPICS
+from twitter_topics.topic_models.training.spark_text import LANGUAGE, TEXT, TOPICS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -59,23 +60,33 @@ def load_pipeline(spark: SparkSession, settings: Settings, store: ModelStore, ve
 
 
 def pipeline_theta(
-    spark: SparkSession, pipeline: PipelineModel, texts: list[str], rules: TextRules
+    spark: SparkSession,
+    pipeline: PipelineModel,
+    texts: list[str],
+    rules: TextRules,
+    languages: list[str] | None = None,
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return Spark's topic shares of texts (n × K), in their order."""
+    """Return Spark's topic shares of texts (n × K), in their order. `languages` are `und` if they are missing."""
     prepared = pa.array([rules.prepared(text) for text in texts], pa.string())
-    rows = pa.table({"position": pa.array(range(len(texts))), TEXT: prepared})
+    languages = languages or [UNKNOWN] * len(texts)
+    rows = pa.table({"position": pa.array(range(len(texts))), TEXT: prepared, LANGUAGE: languages})
     scored = pipeline.transform(spark.createDataFrame(rows))
     table = scored.select("position", vector_to_array(TOPICS).alias("theta")).toArrow().sort_by("position")
     return np.array(table["theta"].to_pylist(), dtype=np.float64)
 
 
-def check_agreement(scorer: Scorer, texts: list[str], theta: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+def check_agreement(
+    scorer: Scorer,
+    texts: list[str],
+    theta: np.ndarray[Any, np.dtype[np.float64]],
+    languages: list[str] | None = None,
+) -> float:
     """Return the largest difference between Spark's shares and the scorer's.
 
     Raises:
         IntegrityError: it is above TOLERANCE: arrays and pipeline are not the same model.
     """
-    mine = scorer.score(texts).theta
+    mine = scorer.score(texts, languages).theta
     difference = float(np.abs(mine - theta).max()) if len(texts) else 0.0
     others = int((mine.argmax(axis=1) != theta.argmax(axis=1)).sum()) if difference > TOLERANCE else 0
     if not difference <= TOLERANCE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pyspark.ml import PipelineModel
@@ -10,22 +11,26 @@ from pyspark.ml.feature import CountVectorizerModel, RegexTokenizer, SQLTransfor
 from pyspark.mllib.common import _py2java
 from pyspark.mllib.linalg import Matrices, Vectors
 
+from twitter_topics.records.language import UNKNOWN
 from twitter_topics.topic_models.scoring.text import TEXT_RULES
-from twitter_topics.topic_models.scoring.text_rules import stop_word_set
 
 if TYPE_CHECKING:
     from pyspark.ml import Transformer
     from pyspark.sql import SparkSession
 
+    from twitter_topics.topic_models.scoring.stop_words import StopWords
     from twitter_topics.topic_models.scoring.text_rules import TextRules
     from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
-TEXT, WORDS, FEATURES, TOPICS = "text", "words", "features", "topicDistribution"
-"""Columns: the input, two intermediate ones, and the output of the pipeline."""
+TEXT, LANGUAGE, WORDS, FEATURES, TOPICS = "text", "language", "words", "features", "topicDistribution"
+"""Columns: the inputs, two intermediate ones, and the output of the pipeline."""
 
 
 def text_stages(rules: TextRules) -> list[Transformer]:
-    """`text` → `words`, equal to `rules.content_words` for every string; `text` must be `rules.prepared`."""
+    """`text` and `language` → `words`, equal to `rules.content_words` for every string.
+
+    `text` must be `rules.prepared`. Rules with one list of stop words do not read `language`.
+    """
     return [
         SQLTransformer(statement=_cleaning_statement(rules)),
         RegexTokenizer(
@@ -36,20 +41,14 @@ def text_stages(rules: TextRules) -> list[Transformer]:
             minTokenLength=1,  # Java counts UTF-16 units, so the pattern sets the length
             toLowercase=False,  # Java would use the machine's locale
         ),
-        StopWordsRemover(
-            inputCol="tokens",
-            outputCol=WORDS,
-            stopWords=sorted(stop_word_set()),
-            caseSensitive=True,  # the text is already folded
-            locale="en_US",  # otherwise the stage fails on machines without a locale
-        ),
+        *_stop_word_stages(rules.stop_words()),
     ]
 
 
 def pipeline_model(spark: SparkSession, model: TopicModel) -> PipelineModel:
     """Return a topic model as a standard PipelineModel that Spark saves, loads and runs without this project.
 
-    Its column `text` must be in NFKC, unless the model has text rules 1.
+    Its column `text` must be in NFKC, and `language` a code of ISO 639, unless the model has text rules 1.
     """
     counting = CountVectorizerModel.from_vocabulary(list(model.vocabulary), inputCol=WORDS, outputCol=FEATURES)
     return PipelineModel([*text_stages(TEXT_RULES[model.text_rules]), counting, _local_lda(spark, model)])
@@ -79,6 +78,31 @@ def _cleaning_statement(rules: TextRules) -> str:
         pattern = one.pattern.replace("'", r"\x27")  # in a raw literal a quote cannot be escaped
         clean = f"regexp_replace({clean}, r'{pattern}', {_literal(one.by)})"
     return f"SELECT *, {clean} AS clean FROM __THIS__"  # noqa: S608
+
+
+def _stop_word_stages(lists: StopWords) -> list[Transformer]:
+    if len(lists) == 1:
+        return [_remover("tokens", WORDS, lists[UNKNOWN])]
+    # Spark's stage has one list for all rows, so a word carries its language there: `de:die`
+    known = ", ".join(f"'{language}'" for language in sorted(lists))
+    spoken = f"concat(CASE WHEN {LANGUAGE} IN ({known}) THEN {LANGUAGE} ELSE '{UNKNOWN}' END, ':', word)"
+    stop = [f"{language}:{word}" for language, words in lists.items() for word in words]
+    bare = "substring(word, instr(word, ':') + 1)"
+    return [
+        SQLTransformer(statement=f"SELECT *, transform(tokens, word -> {spoken}) AS spoken FROM __THIS__"),  # noqa: S608
+        _remover("spoken", "kept", stop),
+        SQLTransformer(statement=f"SELECT *, transform(kept, word -> {bare}) AS {WORDS} FROM __THIS__"),  # noqa: S608
+    ]
+
+
+def _remover(source: str, target: str, words: Iterable[str]) -> StopWordsRemover:
+    return StopWordsRemover(
+        inputCol=source,
+        outputCol=target,
+        stopWords=sorted(words),
+        caseSensitive=True,  # the text is already folded
+        locale="en_US",  # otherwise the stage fails on machines without a locale
+    )
 
 
 def _literal(text: str) -> str:

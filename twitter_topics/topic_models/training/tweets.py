@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SOURCE = "training_source"
 _SCHEMA = (
     "tweet_id string, event_time_ms long, kafka_partition int, kafka_offset long, "
-    "words array<string>, slice int, sample_text string"
+    "words array<string>, slice int, sample_text string, sample_language string"
 )
 
 
@@ -36,13 +36,14 @@ _SCHEMA = (
 class TrainingTweets:
     """Words of tweets, ordered by tweet id.
 
-    words: list<string>, one list per tweet. slices: the slice of each (corpus.slice_of). sample_texts: texts of slice
-    0, which is always held out.
+    words: list<string>, one list per tweet. slices: the slice of each (corpus.slice_of). sample_texts, sample_languages:
+    texts of slice 0, which is always held out, and their languages.
     """
 
     words: pa.ListArray
     slices: np.ndarray[Any, np.dtype[Any]]
     sample_texts: list[str]
+    sample_languages: list[str]
 
     @property
     def count(self) -> int:
@@ -110,24 +111,29 @@ def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
         newest = np.argsort(-table["event_time_ms"].to_numpy(), kind="stable")[:max_tweets]
         table = table.take(pa.array(np.sort(newest)))
     words = table["words"].combine_chunks()
-    return TrainingTweets(words, table["slice"].to_numpy(), table["sample_text"].drop_null().to_pylist())
+    samples = (table[name].drop_null().to_pylist() for name in ("sample_text", "sample_language"))
+    return TrainingTweets(words, table["slice"].to_numpy(), *samples)
 
 
 def _words_of_batches(batches: Iterable[pa.RecordBatch], rules: TextRules) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         bodies = [json.loads(payload) for payload in batch.column("payload").to_pylist()]
-        texts = [Content(body).prose for body in bodies]
+        contents = [Content(body) for body in bodies]
         # a lone surrogate is legal in JSON and in Python, but not in a column
-        texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        texts = [content.prose.encode("utf-8", "replace").decode("utf-8") for content in contents]
+        languages = [content.language.code for content in contents]
         ids = [original_id(*pair) for pair in zip(bodies, batch.column("tweet_id").to_pylist(), strict=True)]
         slices = [slice_of(tweet_id) for tweet_id in ids]
-        samples = [text if part == 0 else None for part, text in zip(slices, texts, strict=True)]
+        samples = [
+            [value if part == 0 else None for part, value in zip(slices, values, strict=True)]
+            for values in (texts, languages)
+        ]
         yield pa.RecordBatch.from_arrays(
             [
                 *(batch.column(name) for name in ("tweet_id", "event_time_ms", "kafka_partition", "kafka_offset")),
-                pa.array([rules.content_words(text) for text in texts], pa.list_(pa.string())),
+                pa.array(map(rules.content_words, texts, languages), pa.list_(pa.string())),
                 pa.array(slices, pa.int32()),
-                pa.array(samples, pa.string()),
+                *(pa.array(values, pa.string()) for values in samples),
             ],
             names=[field.split()[0] for field in _SCHEMA.split(", ")],
         )

@@ -104,7 +104,7 @@ def test_reading_gives_each_tweet_once_in_a_fixed_order(spark: SparkSession, arc
     assert before.count == 2400
     slices = [slice_of(str(10_000_000 + i)) for i in range(2400)]
     assert before.slices.tolist() == slices
-    assert len(before.sample_texts) == len(before.to_judge(20)) == slices.count(0) > 60
+    assert len(before.sample_texts) == len(before.sample_languages) == len(before.to_judge(20)) == slices.count(0) > 60
 
     again = [tweet(i, ["changed"], START + timedelta(hours=1)) for i in range(500)]
     outside = [tweet(5000, ["early"], START - timedelta(seconds=1)), tweet(5001, ["late"], START + timedelta(hours=20))]

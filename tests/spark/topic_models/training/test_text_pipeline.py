@@ -14,9 +14,10 @@ import pyarrow as pa
 import pytest
 from pyspark.ml import PipelineModel
 
+from twitter_topics.records.language import UNKNOWN
 from twitter_topics.testing.hostile import TEXTS
 from twitter_topics.topic_models.scoring.text import NEWEST, TEXT_RULES
-from twitter_topics.topic_models.training.spark_text import TEXT, WORDS, text_stages
+from twitter_topics.topic_models.training.spark_text import LANGUAGE, TEXT, WORDS, text_stages
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -75,19 +76,21 @@ class Stages:
     rules: TextRules
     pipeline: PipelineModel
 
-    def words(self, texts: list[str]) -> list[list[str]]:
+    def words(self, texts: list[str], languages: list[str]) -> list[list[str]]:
         prepared = [self.rules.prepared(text) for text in texts]
-        frame = self.spark.createDataFrame(pa.table({"position": list(range(len(texts))), TEXT: prepared}))
+        columns = {"position": list(range(len(texts))), TEXT: prepared, LANGUAGE: languages}
+        frame = self.spark.createDataFrame(pa.table(columns))
         table = self.pipeline.transform(frame).select("position", WORDS).toArrow().sort_by("position")
         assert table["position"].to_pylist() == list(range(len(texts)))
         words: list[list[str]] = table[WORDS].to_pylist()
         return words
 
-    def assert_equal(self, texts: list[str]) -> None:
-        expected = [self.rules.content_words(text) for text in texts]
+    def assert_equal(self, texts: list[str], languages: list[str] | None = None) -> None:
+        languages = languages or [UNKNOWN] * len(texts)
+        expected = list(map(self.rules.content_words, texts, languages))
         differing = [
             (ascii(text), words, mine)
-            for text, words, mine in zip(texts, self.words(texts), expected, strict=True)
+            for text, words, mine in zip(texts, self.words(texts, languages), expected, strict=True)
             if words != mine
         ]
         assert differing[:20] == []
@@ -121,6 +124,13 @@ def test_random_mixes(stages: Stages) -> None:
     stages.assert_equal(texts)
 
 
+def test_every_stop_word_in_every_language(stages: Stages) -> None:
+    lists = TEXT_RULES[2].stop_words()
+    everything = " ".join(sorted(frozenset().union(*lists.values())))
+    languages = [*lists, "xx", ""]
+    stages.assert_equal([everything] * len(languages), languages)
+
+
 def test_hostile_texts(stages: Stages) -> None:
     # Spark's strings cannot hold lone surrogates
     stages.assert_equal([text for name, text in TEXTS.items() if name != "lone surrogates"])
@@ -141,5 +151,5 @@ def test_saved_stages_do_the_same(stages: Stages, tmp_path: Path) -> None:
 def test_spark_alone_does_not_prepare_texts(spark: SparkSession) -> None:
     raw = replace(TEXT_RULES[1], number=0)
     stages = Stages(spark, raw, PipelineModel(text_stages(NEWEST)))
-    assert stages.words(["ｗｉｄｅ wide"]) == [["wide"]]
+    assert stages.words(["ｗｉｄｅ wide"], ["en"]) == [["wide"]]
     assert NEWEST.content_words("ｗｉｄｅ wide") == ["wide", "wide"]

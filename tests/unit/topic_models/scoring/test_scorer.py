@@ -10,7 +10,7 @@ from scipy.special import digamma
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.testing.corpora import THEMES
-from twitter_topics.testing.models import in_format_1
+from twitter_topics.testing.models import in_format_1, planted_model
 from twitter_topics.topic_models.scoring.inference import _exp_digamma
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
@@ -143,3 +143,13 @@ def test_arrays_without_text_rules_have_rules_1(model: TopicModel) -> None:
 def test_unknown_text_rules_are_named(model: TopicModel) -> None:
     with pytest.raises(IntegrityError, match="needs text rules 99; this version has 1, 2"):
         Scorer.load(replace(model, text_rules=99).to_bytes())
+
+
+def test_a_stop_word_of_one_language_has_a_topic_in_another() -> None:
+    model = planted_model(("die", "storm", "flood", "goal", "match", "team"), ("weather", "football"))
+    scorer = Scorer.load(model.to_bytes())
+    texts = ["die", "die goal", "die"]
+    assert scorer.score(texts, ["en", "en", "de"]).known_words.tolist() == [1, 2, 0]
+    assert scorer.score_batch(texts, ["en", "de", "de"])[1:] == [*scorer.score_batch(["goal"]), [(NO_TOPIC, 1.0)]]
+    old = Scorer(replace(model, text_rules=1))
+    assert old.score(texts, ["en", "en", "de"]).known_words.tolist() == [1, 2, 1]

@@ -11,7 +11,7 @@ import pytest
 
 from twitter_topics.testing.hostile import TEXTS
 from twitter_topics.topic_models.scoring.text import NEWEST, TEXT_RULES, is_emoji
-from twitter_topics.topic_models.scoring.text_rules import TextRules, stop_word_set
+from twitter_topics.topic_models.scoring.text_rules import TextRules
 
 EVERY = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 BOTH = pytest.mark.parametrize("rules", TEXT_RULES.values(), ids=lambda rules: f"rules {rules.number}")
@@ -78,12 +78,21 @@ def test_tokens_of_rules_2(text: str, expected: list[str]) -> None:
     assert TEXT_RULES[1].tokens(text) != expected, "nothing that rules 2 had to change"
 
 
-def test_rules_1_never_change() -> None:
-    rules = TEXT_RULES[1]
+@pytest.mark.parametrize(
+    ("number", "digest"),
+    [
+        (1, "bb9c03d5f6dcbb0ed99ce8f45a625175622a61b3b5f6dfaf447bf03d06303e91"),
+        (2, "3f64c894acdabdbbae017684dbddcc2b26c54f90610bfb5a726df1b1d8b9d452"),
+    ],
+)
+def test_rules_never_change(number: int, digest: str) -> None:
+    rules = TEXT_RULES[number]
     patterns = [(one.pattern, one.by) for one in rules.replacements]
-    fields = json.dumps([rules.compatible, rules.fold_from, rules.fold_to, patterns, rules.token])
-    digest = hashlib.sha256(fields.encode()).hexdigest()
-    assert digest == "10e0e45bbbc74e628a026eabe980fdc6727bcf0228ea20fb38b155715a38885d", "models need their rules"
+    stop_words = {language: sorted(words) for language, words in rules.stop_words().items()}
+    fields = json.dumps(
+        [rules.compatible, rules.fold_from, rules.fold_to, patterns, rules.token, stop_words], sort_keys=True
+    )
+    assert hashlib.sha256(fields.encode()).hexdigest() == digest, "models need their rules"
 
 
 @BOTH
@@ -153,11 +162,41 @@ def test_no_text_makes_the_rules_slow_or_fail(rules: TextRules, name: str) -> No
 
 
 @BOTH
-def test_stop_words_are_folded_tokens_of_four_languages(rules: TextRules) -> None:
-    words = stop_word_set()
+def test_a_text_without_a_language_has_the_stop_words_of_four(rules: TextRules) -> None:
+    words = rules.stop_words_of("und")
     assert {"the", "para", "não", "avec", "rt"} <= words
     assert all(word == word.lower() for word in words)
     assert rules.content_words("The storm is NOT para the coast") == ["storm", "coast"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        (
+            "de",
+            "RT Die Bahn war heute pünktlich und die Sonne scheint",
+            ["bahn", "heute", "pünktlich", "sonne", "scheint"],
+        ),
+        ("en", "they die of a sin in LA", ["die", "sin", "la"]),
+        ("es", "la mesa off", ["mesa", "off"]),
+        ("ja", "これは東京です", ["れは", "は東", "東京", "京で"]),
+        ("th", "ของจาก กับ", ["อง", "งจา"]),
+        ("ru", "он был дома", ["дома"]),
+        ("xx", "the storm para mí", ["storm"]),
+    ],
+)
+def test_stop_words_are_those_of_the_language(language: str, text: str, expected: list[str]) -> None:
+    assert TEXT_RULES[2].content_words(text, language) == expected
+    if language != "xx":
+        assert TEXT_RULES[1].content_words(text, language) != expected
+
+
+def test_stop_words_of_each_language_are_tokens() -> None:
+    lists = TEXT_RULES[2].stop_words()
+    assert len(lists) > 40
+    assert {language for language, words in lists.items() if len(words) < 50} == set()
+    for words in lists.values():
+        assert [word for word in words if len(word) > 2 and not word.isascii() and NEWEST.tokens(word) != [word]] == []
 
 
 def test_emoji_are_known() -> None:
