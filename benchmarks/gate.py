@@ -92,13 +92,13 @@ def read(file: Path) -> TrainingTweets:
             body = json.loads(line)
             words.append(content_words(Content(body).prose))
             slices.append(slice_of(body["id_str"]))
-    return TrainingTweets(pa.array(words, pa.list_(pa.string())), np.array(slices), [])
+    return TrainingTweets(pa.array(words, pa.list_(pa.string())), np.array(slices), [], [])
 
 
 def window(tweets: TrainingTweets, start: int, size: int) -> TrainingTweets:
     """Return consecutive tweets."""
     chosen = np.arange(start, start + size)
-    return TrainingTweets(tweets.words.take(pa.array(chosen)), tweets.slices[chosen], [])
+    return TrainingTweets(tweets.words.take(pa.array(chosen)), tweets.slices[chosen], [], [])
 
 
 def train(words: pa.ListArray, recipe: Challenger, champion: TopicModel | None) -> TopicModel:
@@ -119,7 +119,7 @@ def run(tweets: TrainingTweets, size: int, number: int) -> list[dict[str, Any]]:
         verdict, gain = judge(metrics, None), metrics.perplexity / metrics.unigram_perplexity
         found.append(_row(size, "first model", verdict, gain, None))
         for name, one in CHALLENGERS.items():
-            distorted = TrainingTweets(one.distort(second.words), second.slices, [])
+            distorted = TrainingTweets(one.distort(second.words), second.slices, [], [])
             judged = (second if one.in_training_only else distorted).to_judge(one_in)
             model = Scorer(train(distorted.to_train(one_in), one, champion))
             comparison = compare(model, Scorer(champion), judged)

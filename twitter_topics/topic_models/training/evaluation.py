@@ -54,8 +54,8 @@ def compare(
     Requires aligned topic ids.
 
     Args:
-        champion_words: of the same tweets by the champion's text rules, if these differ. The perplexities of both are on
-            the challenger's words.
+        champion_words: of the same tweets by the champion's text rules, if these differ. Both perplexities are on the
+            challenger's words.
     """
     champions_held_out = held_out_words if champion_words is None else champion_words
     mine = count_known(held_out_words, challenger.model.vocabulary)

@@ -36,8 +36,8 @@ _SCHEMA = (
 class TrainingTweets:
     """Words of tweets, ordered by tweet id.
 
-    words: list<string>, one list per tweet. slices: the slice of each (corpus.slice_of). sample_texts, sample_languages:
-    texts of slice 0, which is always held out, and their languages.
+    words: list<string>, one list per tweet. slices: the slice of each (corpus.slice_of). sample_texts,
+    sample_languages: of slice 0, which is always held out.
     """
 
     words: pa.ListArray

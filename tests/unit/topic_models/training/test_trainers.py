@@ -66,7 +66,7 @@ def test_slices_are_equally_large_and_never_change() -> None:
 def test_a_small_window_holds_out_more_and_all_that_a_large_one_does() -> None:
     assert [held_out_one_in(tweets) for tweets in (2_000, 19_999, 20_000, 1_000_000)] == [5, 5, 20, 20]
     words, slices = as_lists([[f"w{i}"] for i in range(SLICES)]), np.arange(SLICES)
-    tweets = TrainingTweets(words, slices, [])
+    tweets = TrainingTweets(words, slices, [], [])
     fifth, twentieth = (tweets.to_judge(one_in).to_pylist() for one_in in (5, 20))
     assert (len(fifth), twentieth) == (4, [["w0"]])
     assert twentieth[0] in fifth
@@ -141,7 +141,7 @@ def test_first_models_of_few_real_tweets_predict_better_than_word_frequencies() 
     for start in range(0, 24_000, 3_000):
         window = bodies[start : start + 3_000]
         words = as_lists([content_words(body["text"]) for body in window])
-        tweets = TrainingTweets(words, np.array([slice_of(body["id_str"]) for body in window]), [])
+        tweets = TrainingTweets(words, np.array([slice_of(body["id_str"]) for body in window]), [], [])
         model = GsdmmTrainer().fit(build_corpus(tweets.to_train(5)), k=20, iterations=30, seed=1)
         verdict = judge(measure(Scorer(model), tweets.to_judge(5)), None)
         assert verdict.promote, verdict.reasons
