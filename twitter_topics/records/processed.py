@@ -14,8 +14,9 @@ NO_TOPIC = -1
 
 NO_TOPIC_LABEL = "no topic"
 
-MIN_PROBABILITY = 0.01
-"""Topics below this share are dropped; the rest is scaled so that the shares of a tweet sum to 1."""
+MIN_PROBABILITY = 0.05
+"""Topics below this share are dropped, unless none has more; the rest is scaled so that the shares of a tweet sum to 1.
+A smaller share is the model's prior and not the tweet's words, and each costs the counts as much as a large one."""
 
 
 def processed_fields(

@@ -76,7 +76,7 @@ class Scorer:
 
     def score_batch(self, texts: list[str], languages: list[str] | None = None) -> list[list[tuple[int, float]]]:
         """Return the topics of each text as (topic_id, share), dominant first. Shares below MIN_PROBABILITY are dropped
-        and the rest scaled to sum to 1. `[(NO_TOPIC, 1.0)]` for a text without a known word."""
+        (never the largest) and the rest scaled to sum to 1. `[(NO_TOPIC, 1.0)]` for a text without a known word."""
         return self.topics_of(self.score(texts, languages).theta)
 
     def topics(self, theta_row: Float32Array) -> list[tuple[int, float]]:
@@ -85,7 +85,8 @@ class Scorer:
 
     def topics_of(self, theta: Float32Array) -> list[list[tuple[int, float]]]:
         """Return rows of topic shares as lists of (topic_id, share); see `score_batch`."""
-        kept = np.where(theta >= MIN_PROBABILITY, theta, 0.0).astype(np.float64)
+        least = np.minimum(theta.max(axis=1, keepdims=True, initial=0.0), MIN_PROBABILITY)
+        kept = np.where(theta >= least, theta, 0.0).astype(np.float64)
         lengths = np.count_nonzero(kept, axis=1)
         kept /= np.maximum(kept.sum(axis=1, keepdims=True), 1e-12)
         order = np.argsort(-kept, axis=1, kind="stable")

@@ -86,11 +86,17 @@ def test_topics_are_ordered_scaled_and_without_tiny_shares(scorer: Scorer) -> No
 
 def test_small_shares_are_dropped_and_the_rest_scaled(scorer: Scorer) -> None:
     theta = np.zeros(scorer.model.k, dtype=np.float32)
-    theta[:4] = (0.2, 0.785, 0.0099, 0.0051)
+    theta[:4] = (0.2, 0.785, 0.0101, 0.0049)
     ids = scorer.model.topic_ids.tolist()
     topics = scorer.topics(theta)
     assert [topic for topic, _ in topics] == [ids[1], ids[0]]
     assert topics[1][1] == pytest.approx(0.2 / 0.985, rel=1e-6)
+
+
+def test_the_largest_share_counts_however_small_it_is(scorer: Scorer) -> None:
+    theta = np.full(scorer.model.k, 0.03, dtype=np.float32)
+    theta[2] = 0.04
+    assert scorer.topics(theta) == [(int(scorer.model.topic_ids[2]), 1.0)], "of many topics, none may reach the limit"
 
 
 def test_batch_and_single_scores_are_equal(scorer: Scorer) -> None:
