@@ -27,6 +27,7 @@ from twitter_topics.counts.recount import archived_days, owners
 from twitter_topics.deletions import apply
 from twitter_topics.deletions.apply import Applied, apply_deletions
 from twitter_topics.errors import IntegrityError
+from twitter_topics.records.content import Content
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import Tweet
 from twitter_topics.search.store import SearchStore
@@ -81,7 +82,7 @@ class Bench:
         counted = {"model_version": "v", "raw_partition": 0, "raw_offset": offset}
         mood = Sentiment(0.0, 0.0, 0.0)
         document = search_document(
-            one, body["text"], topics=[(0, 1.0)], labels={0: "x"}, sentiment=mood, counted=counted
+            one, Content(body), topics=[(0, 1.0)], labels={0: "x"}, sentiment=mood, counted=counted
         )
         self.search.create([document])
 
