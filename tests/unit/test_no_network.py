@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+from collections import deque
 
 import pytest
+from py4j.clientserver import SHUTDOWN_FINALIZER_WORKER, FinalizerWorker
 
 
 @pytest.mark.parametrize(
@@ -24,4 +26,21 @@ def test_sockets_within_this_machine_are_not_meant(network_calls: list[str]) -> 
     with one, other:
         one.sendall(b"x")
         assert other.recv(1) == b"x"
+    assert network_calls == []
+
+
+def test_java_objects_of_other_tests_may_be_released(network_calls: list[str]) -> None:
+    released: list[int] = []
+
+    class Release:
+        """A collected Java object's client."""
+
+        def garbage_collect_object(self, target_id: int, enqueue: bool) -> None:
+            with socket.socket() as one:
+                released.append(one.connect_ex(("127.0.0.1", 9)))
+
+    worker = FinalizerWorker(deque([SHUTDOWN_FINALIZER_WORKER, (Release(), 1)]))  # it works from the end
+    worker.start()
+    worker.join()
+    assert len(released) == 1
     assert network_calls == []
