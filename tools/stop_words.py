@@ -27,6 +27,7 @@ SPARK = {
 }  # fmt: skip
 HEADER = """\
 # Words without a topic, by language: of Spark (Snowball; BSD) and, for other languages, of stopwords-iso (MIT).
+# https://snowballstem.org and https://github.com/stopwords-iso/stopwords-iso
 # Written by tools/stop_words.py. A line with # is the code of a language or a comment; other lines are words.
 """
 _HIRAGANA = re.compile("[ぁ-ゖー]+").fullmatch
