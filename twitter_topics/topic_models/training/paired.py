@@ -9,7 +9,7 @@ import numpy as np
 
 from twitter_topics.topic_models.registry.gate import Interval
 from twitter_topics.topic_models.scoring.scorer import Scorer
-from twitter_topics.topic_models.training.topic_quality import halves, perplexity
+from twitter_topics.topic_models.training.topic_quality import documents_of, halves, hidden_logs, perplexity
 
 if TYPE_CHECKING:
     import scipy.sparse as sparse
@@ -81,10 +81,6 @@ def complete(challenger: TopicModel, champion: TopicModel, documents: sparse.csr
 def _log_probabilities(model: TopicModel, seen: sparse.csr_matrix, hidden: sparse.csr_matrix) -> FloatArray:
     if not hidden.shape[0]:
         return np.empty(0)
-    theta = Scorer(model).theta(seen.indptr, seen.indices, seen.data)
-    shares = model.word_shares
-    rows = np.repeat(np.arange(hidden.shape[0]), np.diff(hidden.indptr))
-    probability = np.einsum("ik,ki->i", theta[rows], shares[:, hidden.indices])
-    logs = hidden.data * np.log(np.maximum(probability, 1e-300))
-    sums: FloatArray = np.bincount(rows, weights=logs, minlength=hidden.shape[0]).astype(np.float64)
+    logs = hidden_logs(Scorer(model), seen, hidden)
+    sums: FloatArray = np.bincount(documents_of(hidden), weights=logs, minlength=hidden.shape[0]).astype(np.float64)
     return sums

@@ -30,11 +30,7 @@ def completion_perplexity(scorer: Scorer, held_out: sparse.csr_matrix) -> float:
         NaN when no document has two known words.
     """
     seen, hidden = halves(held_out)
-    theta = scorer.theta(seen.indptr, seen.indices, seen.data)
-    shares = scorer.model.word_shares
-    rows = np.repeat(np.arange(hidden.shape[0]), np.diff(hidden.indptr))
-    probability = np.einsum("ik,ki->i", theta[rows], shares[:, hidden.indices]) if len(rows) else np.empty(0)
-    return perplexity(_weighted_logs(probability, hidden.data), hidden.data)
+    return perplexity(hidden_logs(scorer, seen, hidden), hidden.data)
 
 
 def unigram_perplexity(model: TopicModel, held_out: sparse.csr_matrix) -> float:
@@ -100,6 +96,21 @@ def halves(documents: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_
     rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
     seen = rank % 2 == 0
     return _counted(rows[seen], words[seen], documents.shape), _counted(rows[~seen], words[~seen], documents.shape)
+
+
+def hidden_logs(scorer: Scorer, seen: sparse.csr_matrix, hidden: sparse.csr_matrix) -> FloatArray:
+    """Return, for each entry of `hidden`, its count times the log probability of its word, after the model has seen the
+    other half of its document."""
+    theta = scorer.theta(seen.indptr, seen.indices, seen.data)
+    shares = scorer.model.word_shares
+    rows = documents_of(hidden)
+    probability = np.einsum("ik,ki->i", theta[rows], shares[:, hidden.indices]) if len(rows) else np.empty(0)
+    return _weighted_logs(probability, hidden.data)
+
+
+def documents_of(counts: sparse.csr_matrix) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return the document of each entry."""
+    return np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
 
 
 def _counted(
