@@ -35,6 +35,13 @@ Prepare = Callable[[Settings, Sequence[str] | None], Work]
 or with a setting."""
 
 
+_EXIT_CODES: dict[type[Exception], int] = {
+    ConfigurationError: EXIT_CONFIGURATION,
+    ConflictError: EXIT_CONFLICT,
+    TooFewTweetsError: EXIT_TOO_FEW_TWEETS,
+}
+
+
 def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None) -> int:
     """Run a job in a session of its own. Returns the exit code:
 
@@ -51,15 +58,9 @@ def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None)
             work(spark)
         finally:
             spark.stop()
-    except ConfigurationError as error:
+    except tuple(_EXIT_CODES) as error:
         log.error("%s", error)
-        return EXIT_CONFIGURATION
-    except ConflictError as error:
-        log.error("%s", error)
-        return EXIT_CONFLICT
-    except TooFewTweetsError as error:
-        log.error("%s", error)
-        return EXIT_TOO_FEW_TWEETS
+        return next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
     return 0
 
 
