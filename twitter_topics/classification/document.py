@@ -6,12 +6,11 @@ A malformed field never rejects a tweet: it is left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
 from twitter_topics.classification.sentiment import Sentiment
-from twitter_topics.records.content import Content
+from twitter_topics.records.content import Content, as_read
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.records.tweet import TWITTER, Tweet
 from twitter_topics.search.index import MAX_TOPICS, MIN_TOPIC_SHARE
@@ -98,7 +97,7 @@ def _user(user: Any, *, escaped: bool) -> dict[str, Any]:
     shown = {
         "id": _keyword(user.get("id_str")),
         "screen_name": _keyword(user.get("screen_name")),
-        "name": unescape(name) if escaped and "&" in name else name,
+        "name": as_read(name) if escaped else name,
     }
     return {key: value for key, value in shown.items() if value} | {
         "followers": _count(user.get("followers_count")),

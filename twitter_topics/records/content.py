@@ -35,7 +35,7 @@ class Content:
         self._speaking = _speaking(body)
         text, self._entities = _text_and_entities(self._speaking)
         if self._network == TWITTER:
-            self.text = _as_read(text) if "&" in text else text
+            self.text = as_read(text)
             self.prose = self.text  # the rules of words drop its links and mentions
         else:
             self.text = text
@@ -151,8 +151,10 @@ def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _as_read(text: str) -> str:
+def as_read(text: str) -> str:
     """Decode HTML entities, once: Twitter's APIs send `&`, `<` and `>` as such."""
+    if "&" not in text:
+        return text
     return _HTML_ENTITY.sub(lambda match: unescape(match[0]), text)
 
 
