@@ -6,10 +6,6 @@ from twitter_topics.cli.screen import say
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings
 
-_DAY_MS = 86_400_000
-_SPARE_DAYS = 2
-"""Retention counts whole UTC days, and the replay takes a while."""
-
 
 def run_settings(whole_history: bool) -> Settings:
     """Return the settings of a run of the stack: those of the environment, and with `whole_history` raised limits.
@@ -24,8 +20,7 @@ def run_settings(whole_history: bool) -> Settings:
     if settings.producer.sources != ("replay",):
         raise ConfigurationError("--whole-history is about PRODUCER_SOURCE=replay; a live source has no old tweets")
     _require_stopped(settings)
-    oldest_ms, now_ms = _oldest(settings)
-    days = 0 if oldest_ms is None else max(0, now_ms - oldest_ms) // _DAY_MS + _SPARE_DAYS
+    days = _days(settings)
     age = max(days, settings.speed.max_age_days)
     retention = max(days, settings.elasticsearch.retention_days)
     say(f"for this run SPEED_MAX_AGE_DAYS={age} and ELASTICSEARCH_RETENTION_DAYS={retention}")
@@ -39,14 +34,16 @@ def _require_stopped(settings: Settings) -> None:
         raise ConfigurationError("--whole-history: the stack is running with its limits; stop it first (`make stop`)")
 
 
-def _oldest(settings: Settings) -> tuple[int | None, int]:
-    """Return the time of the oldest tweet as it will be sent, and now, in Unix milliseconds."""
+def _days(settings: Settings) -> int:
+    """Return how many days the limits have to reach back from now."""
     from producer.source import Context
     from producer.sources.replay import ReplaySource
+    from producer.sources.replay.ages import days_for
 
     context = Context()
     source = ReplaySource.open(settings, None, context)
     try:
-        return source.oldest_ms(), context.now_ms()
+        oldest_ms, now_ms = source.oldest_ms(), context.now_ms()
     finally:
         source.close()
+    return 0 if oldest_ms is None else days_for(oldest_ms, now_ms)

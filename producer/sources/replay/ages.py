@@ -12,7 +12,14 @@ COUNT_SECONDS = 10.0
 """How long counting may take."""
 
 _DAY_MS = 86_400_000
+_SPARE_DAYS = 2
 _CHECK_EVERY = 1_000
+
+
+def days_for(oldest_ms: int, now_ms: int) -> int:
+    """Return the limit on age at which the oldest tweet is not too old, with days to spare: retention counts whole UTC
+    days, and a replay takes a while."""
+    return (now_ms - oldest_ms) // _DAY_MS + _SPARE_DAYS
 
 
 @dataclass
@@ -52,7 +59,7 @@ class Ages:
         """Return how many of the tweets are too old and what to do; empty when none is."""
         if not self.old:
             return ""
-        days = self.max_days + (self.cutoff_ms - self.oldest_ms) // _DAY_MS + 2
+        days = days_for(self.oldest_ms, self.cutoff_ms + self.max_days * _DAY_MS)
         return (
             f"{self.old:,} of {of} are older than SPEED_MAX_AGE_DAYS ({self.max_days}) and will be rejected: set "
             f"SPEED_MAX_AGE_DAYS={days} (and ELASTICSEARCH_RETENTION_DAYS={days}, to keep them in search) and restart "
