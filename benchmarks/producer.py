@@ -335,21 +335,13 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=500, help="posts a second during the outage")
     options = parser.parse_args()
 
-    from kafka import KafkaAdminClient
-    from kafka.admin import NewTopic
-
     from benchmarks import report
     from benchmarks.circumstances import machine, python_with_confluent, versions
-    from twitter_topics.testing.broker import Broker
+    from benchmarks.own_broker import broker_with
 
     with tempfile.TemporaryDirectory(prefix="bench-producer-") as name:
         os.environ["BENCH_DIR"] = name
-        broker = Broker(Path(name) / "kafka")
-        broker.start()
-        try:
-            admin = KafkaAdminClient(bootstrap_servers=broker.address)
-            admin.create_topics([NewTopic(topic, 4, 1) for topic in TOPICS.values()])
-            admin.close()
+        with broker_with(TOPICS.values(), Path(name)) as broker:
             confluent = python_with_confluent(Path(name))
             load = {"begin": os.getloadavg()[0]}
             result: dict[str, Any] = {
@@ -367,8 +359,6 @@ def main() -> None:
             if options.minutes:
                 result["outage"] = _outage(broker, options)
             load["end"] = os.getloadavg()[0]
-        finally:
-            broker.stop()
     report.RESULTS.parent.mkdir(exist_ok=True)
     report.RESULTS.write_text(json.dumps(result, indent=1) + "\n")
     report.write()

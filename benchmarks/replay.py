@@ -209,25 +209,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
 
-    from kafka import KafkaAdminClient
-    from kafka.admin import NewTopic
-
     from benchmarks import report
     from benchmarks.circumstances import machine
-    from twitter_topics.testing.broker import Broker
+    from benchmarks.own_broker import broker_with
 
-    with tempfile.TemporaryDirectory(prefix="bench-replay-") as name:
-        broker = Broker(Path(name) / "kafka")
-        broker.start()
-        try:
-            admin = KafkaAdminClient(bootstrap_servers=broker.address)
-            admin.create_topics([NewTopic(topic, 4, 1) for topic in TOPICS.values()])
-            admin.close()
-            load = {"begin": os.getloadavg()[0]}
-            rows = measure(options, broker.address, Path(name))
-            load["end"] = os.getloadavg()[0]
-        finally:
-            broker.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-replay-") as name,
+        broker_with(TOPICS.values(), Path(name)) as broker,
+    ):
+        load = {"begin": os.getloadavg()[0]}
+        rows = measure(options, broker.address, Path(name))
+        load["end"] = os.getloadavg()[0]
     result = {
         "measured_on": datetime.now(UTC).date().isoformat(),
         "options": vars(options),
