@@ -45,12 +45,21 @@ def read_time(value: Any) -> int | None:
         return _twitter_ms(match)
     try:
         if _ISO.match(text):
-            return _milliseconds(datetime.fromisoformat(text.upper()))
+            return iso_ms(text.upper())
         if _RFC_2822.match(text):
             return _milliseconds(parsedate_to_datetime(text))
     except (ValueError, OverflowError, TypeError):
         return None
     return unix_ms(text)
+
+
+def iso_ms(text: Any) -> int | None:
+    """Return Unix milliseconds of an ISO 8601 time; without an offset it is UTC. None for anything else, and before
+    1970."""
+    try:
+        return _milliseconds(datetime.fromisoformat(text))
+    except (TypeError, ValueError):
+        return None
 
 
 def unix_ms(value: Any) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from producer.receiving.lines import json_object, too_long, unreadable
@@ -12,6 +11,7 @@ from producer.sources.mastodon.sse import ServerEvent
 from producer.sources.mastodon.text import plain_text
 from producer.tweets import created_at
 from twitter_topics.records.notice import Notice
+from twitter_topics.records.times import iso_ms
 from twitter_topics.records.tweet import tweet_identity
 
 NAME = "mastodon"
@@ -65,7 +65,7 @@ class StatusMapper:
         tweet_id = self._id(status.get("id"))
         if not tweet_id:
             return unreadable(data, "id: a status without an id")
-        time_ms = unix_ms(status.get("created_at"))
+        time_ms = iso_ms(status.get("created_at"))
         if time_ms is None:
             return unreadable(data, "time: no readable created_at")
         tweet = self._tweet(status, time_ms) | {"source_network": NAME, "source_payload": status}
@@ -89,7 +89,7 @@ class StatusMapper:
         return tweet
 
     def _nested(self, status: dict[str, Any]) -> dict[str, Any]:
-        return self._flat(status, unix_ms(status.get("created_at")))
+        return self._flat(status, iso_ms(status.get("created_at")))
 
     def _flat(self, status: dict[str, Any], time_ms: int | None) -> dict[str, Any]:
         content, links = plain_text(_text(status, "content"))
@@ -135,18 +135,6 @@ class StatusMapper:
         """Return the id prefixed with network and host; empty where there is no usable one."""
         known = tweet_identity({"id_str": native, "id": native})
         return tweet_identity({"id_str": f"{self._prefix}{known}"}) or "" if known else ""
-
-
-def unix_ms(text: Any) -> int | None:
-    """Return the Unix milliseconds of an ISO time; without a zone it is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    known = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    elapsed = known - datetime(1970, 1, 1, tzinfo=UTC)
-    time_ms = elapsed.days * 86_400_000 + elapsed.seconds * 1000 + elapsed.microseconds // 1000
-    return time_ms if time_ms >= 0 else None
 
 
 def _language(status: dict[str, Any]) -> str:

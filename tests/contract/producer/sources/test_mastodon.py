@@ -14,7 +14,7 @@ from producer.position import SourcePosition
 from producer.receiving.rules import MASTODON
 from producer.source import Context, Event
 from producer.sources.mastodon import MastodonSource
-from producer.sources.mastodon.mapping import StatusMapper, unix_ms
+from producer.sources.mastodon.mapping import StatusMapper
 from producer.sources.mastodon.sse import Assembler, ServerEvent
 from producer.sources.mastodon.text import plain_text
 from tests.fakes.following import follow, keys
@@ -37,6 +37,7 @@ from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.records.content import Content
 from twitter_topics.records.gap import Gap
 from twitter_topics.records.notice import Notice
+from twitter_topics.records.times import iso_ms
 from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 from twitter_topics.settings import Settings
 
@@ -398,12 +399,12 @@ def test_a_status_without_identity_or_time_is_a_dead_letter(changes: dict[str, A
 
 
 def test_times() -> None:
-    assert unix_ms("2026-09-21T14:13:20.123Z") == TIME_MS
-    assert unix_ms("2026-09-21T16:13:20.123+02:00") == TIME_MS
-    assert unix_ms("2026-09-21T14:13:20.123999") == TIME_MS
+    assert iso_ms("2026-09-21T14:13:20.123Z") == TIME_MS
+    assert iso_ms("2026-09-21T16:13:20.123+02:00") == TIME_MS
+    assert iso_ms("2026-09-21T14:13:20.123999") == TIME_MS
     wrong: list[Any] = ["1969-12-31T23:59:59Z", "soon", "", None, 7, []]
-    assert [unix_ms(text) for text in wrong] == [None] * 6
-    assert unix_ms("9999-12-31T23:59:59-23:59") is not None
+    assert [iso_ms(text) for text in wrong] == [None] * 6
+    assert iso_ms("9999-12-31T23:59:59-23:59") is not None
 
 
 @given(st.sampled_from(["update", "status.update", "delete", "other"]), st.binary(max_size=80))
