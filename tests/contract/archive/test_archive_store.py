@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,16 +114,6 @@ def test_snapshots_and_files(place: tuple[Settings, str]) -> None:
     append(table, [Record(0, offset, str(offset), NOON) for offset in range(15, 17)])
     assert store.files_per_hour() == {NOON: HourFiles(2, 12), NOON + HOUR: HourFiles(1, 5)}
     assert list(store.files_per_hour()) == [NOON, NOON + HOUR]
-
-
-@pytest.fixture(params=["UTC", "Asia/Tokyo"])
-def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run the test on a machine of this time zone."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", request.param)
-        time.tzset()
-        yield
-    time.tzset()
 
 
 @pytest.mark.usefixtures("zone")

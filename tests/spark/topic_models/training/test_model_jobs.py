@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -136,16 +134,6 @@ def test_a_retweet_is_held_out_exactly_if_its_original_is(spark: SparkSession, l
     held_out = Counter(word for (word,) in read.to_judge(20).to_pylist())
     assert len(held_out) > 5
     assert set(held_out.values()) == {2}
-
-
-@pytest.fixture(params=["UTC", "Asia/Tokyo"])
-def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run the test on a machine of this time zone."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", request.param)
-        time.tzset()
-        yield
-    time.tzset()
 
 
 @pytest.mark.usefixtures("zone")
