@@ -98,6 +98,13 @@ def test_a_locked_index_is_waited_for(server: Server, setting: str, helps: str) 
     assert server.store.count() == 3
 
 
+def test_merges_wait_only_for_the_last_gigabyte_of_the_disk(server: Server) -> None:
+    """By default they stop at 95 % used, where indexing gets slower with every segment and nothing says why."""
+    settings = server.client.cluster.get_settings(include_defaults=True, flat_settings=True)
+    effective = {**settings["defaults"], **settings["persistent"], **settings["transient"]}
+    assert effective["indices.merge.disk.watermark.high"] == "1gb"
+
+
 def test_a_full_disk_is_waited_for(server: Server) -> None:
     server.write(document("a", 0))
     full = dict.fromkeys(("low", "high", "flood_stage"), "0.1%")
