@@ -157,7 +157,7 @@ def test_the_first_model_is_promoted(dagbag: DagBag, models: ModelStore) -> None
     done = run(dagbag, "model_promotion")
 
     assert done.state == "success", states(done)
-    assert states(done)["rejected"] == "skipped"
+    assert states(done)["not_promoted"] == "skipped"
     champion = models.champion()
     assert champion is not None
     assert (champion.version, champion.previous) == (OLD, None)
@@ -171,8 +171,8 @@ def test_a_bad_model_is_rejected_visibly(dagbag: DagBag, models: ModelStore) -> 
     done = run(dagbag, "model_promotion")
 
     assert done.state == "success"
-    assert (states(done)["promote"], states(done)["rejected"]) == ("skipped", "success")
-    assert "perplexity 1000.0 is not below 900.0" in returned(done, "rejected")["reasons"][0]
+    assert (states(done)["promote"], states(done)["not_promoted"]) == ("skipped", "success")
+    assert "perplexity 1000.0 is not below 900.0" in returned(done, "not_promoted")["reasons"][0]
     assert models.champion() is None
 
 
@@ -183,7 +183,7 @@ def test_never_means_only_by_a_person_with_a_reason(
     register_version(models, OLD)
     monkeypatch.setenv("TOPICS_PROMOTION", "never")
 
-    assert states(run(dagbag, "model_promotion"))["rejected"] == "success"
+    assert states(run(dagbag, "model_promotion"))["not_promoted"] == "success"
     assert models.champion() is None
     without_reason = run(dagbag, "model_promotion", version=OLD, force=True)
     assert states(without_reason)["judge"] == "failed"
@@ -196,6 +196,17 @@ def test_never_means_only_by_a_person_with_a_reason(
     assert champion.reason == "to look at it"
 
 
+def test_a_dry_run_promotes_nothing(dagbag: DagBag, models: ModelStore) -> None:
+    trained(models, OLD)
+    register_version(models, OLD)
+
+    done = run(dagbag, "model_promotion", dry_run=True)
+
+    assert states(done)["promote"] == "skipped"
+    assert (returned(done, "not_promoted")["state"], returned(done, "not_promoted")["dry_run"]) == ("promote", True)
+    assert models.champion() is None
+
+
 def test_rollback_to_an_older_version(dagbag: DagBag, models: ModelStore) -> None:
     for version in (OLD, NEW):
         trained(models, version)
@@ -203,7 +214,7 @@ def test_rollback_to_an_older_version(dagbag: DagBag, models: ModelStore) -> Non
         current = models.champion()
         models.promote(version, current.etag if current else None, "first", "test")
 
-    assert states(run(dagbag, "model_promotion", version=OLD))["rejected"] == "success", "compared with no model"
+    assert states(run(dagbag, "model_promotion", version=OLD))["not_promoted"] == "success", "compared with no model"
     run(dagbag, "model_promotion", version=OLD, force=True, reason="the new one is worse")
 
     champion = models.champion()

@@ -70,7 +70,7 @@ def test_serializes(dagbag: DagBag, dag_id: str) -> None:
         ("topic_retraining", "evaluate", "register"),
         ("model_promotion", "judge", "gate"),
         ("model_promotion", "gate", "promote"),
-        ("model_promotion", "gate", "rejected"),
+        ("model_promotion", "gate", "not_promoted"),
         ("elasticsearch_retention", "plan", "apply"),
         ("topic_recount", "check_range", "recount"),
         ("topic_recount", "recount", "report"),

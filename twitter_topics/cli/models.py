@@ -14,12 +14,14 @@ _NUMBERS = ("tweets", "topics", "coherence", "diversity", "perplexity")
 
 def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """List the registered model versions, oldest first."""
+    from twitter_topics.topic_models.registry.promotion_tasks import awaits_approval, needs_approval
     from twitter_topics.topic_models.registry.store import ModelStore
 
-    store = ModelStore(stack_settings())
-    champion = store.champion()
+    settings = stack_settings()
+    store = ModelStore(settings)
+    champion, versions = store.champion(), store.versions()
     serving = champion.version if champion else ""
-    rows = [_row(store.manifest(version), version == serving) for version in store.versions()]
+    rows = [_row(store.manifest(version), version == serving) for version in versions]
     if as_json:
         screen.print_json(data=rows)
         return
@@ -44,6 +46,8 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         provisional = any(row["champion"] and row["provisional"] for row in rows)
         title = "provisional champion" if provisional else "champion"
         say(f"\n* {champion.version} is {title} since {since}, by {champion.by}: {champion.reason}")
+    if settings.topics.promotion == "approval" and (waiting := awaits_approval(store, versions)):
+        say(f"\n{waiting} has passed the gate. {needs_approval(waiting)}")
 
 
 def _number(value: float | None, digits: int) -> str:

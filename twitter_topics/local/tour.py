@@ -185,7 +185,7 @@ class Tour:
                 if run and run.state == "failed":
                     self._fail(run, self._airflow.tasks(run))
                 if run and run.state == "success" and self._models.champion() is None:
-                    rejected = self._airflow.result(run, "rejected") or {}
+                    rejected = self._airflow.result(run, "not_promoted") or {}
                     raise StepFailedError(
                         PROMOTION,
                         "the first model was rejected: " + "; ".join(map(str, rejected.get("reasons", []))),

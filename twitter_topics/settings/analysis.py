@@ -28,8 +28,10 @@ class TopicsSettings(Section):
         description="new tweets since the newest model that trigger a retraining; 1.5 times its tweets also do if the "
         "gate could not decide about it",
     )
-    promotion: Literal["automatic", "never"] = Field(
-        "automatic", description="never: only a manual run of model_promotion promotes"
+    promotion: Literal["automatic", "approval", "never"] = Field(
+        "automatic",
+        description="approval: what the gate would promote waits for a manual run of model_promotion with version and "
+        "reason; never: only such a run with force promotes",
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import IntegrityError
-from twitter_topics.topic_models.registry.files import evaluated
+from twitter_topics.topic_models.registry.files import evaluated, verdict_state
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from twitter_topics.topic_models.registry.store import Champion, ModelStore
 
@@ -20,16 +20,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PromotionRequest:
-    """The form of a manual run; empty for a run that an asset event triggered."""
+    """The form of a manual run; empty for a run that an asset event triggered. `dry_run`: change nothing."""
 
     version: str = ""
     force: bool = False
     reason: str = ""
     by: str = ""
+    dry_run: bool = False
+
+    @property
+    def is_approval(self) -> bool:
+        """Whether a person names a version and says why it should serve."""
+        return bool(self.version and self.reason.strip())
 
     def check(self) -> None:
         """Raise ValueError when `force` comes without a version and a reason."""
-        if self.force and not (self.version and self.reason.strip()):
+        if self.force and not self.is_approval:
             msg = "force requires a version and a reason: both are kept in the promotion history"
             raise ValueError(msg)
 
@@ -55,10 +61,11 @@ def decide(models: ModelStore, version: str, request: PromotionRequest, *, promo
     """Judge a version against the current champion. A version that cannot serve is not promoted, not even by force.
 
     Args:
-        promotion: TOPICS_PROMOTION, `automatic` or `never`.
+        promotion: TOPICS_PROMOTION, `automatic`, `approval` or `never`.
 
     Returns:
-        {version, state, promote, reasons, expected_etag, reason, by}: plain values for the next task.
+        {version, state, promote, reasons, dry_run, expected_etag, reason, by}: plain values for the next task. In a dry
+        run `promote` is False whatever the state.
 
     Raises:
         IntegrityError: the version is not registered.
@@ -72,8 +79,9 @@ def decide(models: ModelStore, version: str, request: PromotionRequest, *, promo
     return {
         "version": version,
         "state": verdict.state,
-        "promote": verdict.promote,
+        "promote": verdict.promote and not request.dry_run,
         "reasons": verdict.reasons,
+        "dry_run": request.dry_run,
         "expected_etag": champion.etag if champion else None,
         "reason": request.reason.strip() or "; ".join(verdict.reasons),
         "by": request.by or "model_promotion",
@@ -113,7 +121,28 @@ def _verdict(
     if compared_with != serving:
         reason = f"compared with {compared_with or 'no model'}, the champion is now {serving or 'none'}: train again"
         return Verdict("cannot_tell", [reason])
-    return judge(*evaluated(evaluation))
+    verdict = judge(*evaluated(evaluation))
+    if verdict.promote and promotion == "approval" and not request.is_approval:
+        return Verdict("person", [*verdict.reasons, needs_approval(version)])
+    return verdict
+
+
+def needs_approval(version: str) -> str:
+    """Return what a person does so that a version that the gate would promote serves."""
+    return f"TOPICS_PROMOTION=approval: to promote it, run model_promotion with version {version} and a reason"
+
+
+def awaits_approval(models: ModelStore, versions: Sequence[str]) -> str | None:
+    """Return the newest of these versions, if it passed the gate against the champion that serves."""
+    champion = models.champion()
+    if not versions or (champion is not None and champion.version == versions[-1]):
+        return None
+    manifest = models.manifest(versions[-1])
+    if "evaluation" not in manifest or verdict_state(manifest) != "promote":
+        return None
+    compared_with = manifest["evaluation"]["champion"]
+    serving = champion.version if champion else None
+    return versions[-1] if (compared_with["version"] if compared_with else None) == serving else None
 
 
 def _damage(models: ModelStore, version: str) -> str:

@@ -13,7 +13,7 @@ from twitter_topics.settings import Settings
 from twitter_topics.testing.models import WORDS, model_files, planted_model
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.files import GOLDEN
-from twitter_topics.topic_models.registry.promotion_tasks import PromotionRequest, decide, promote
+from twitter_topics.topic_models.registry.promotion_tasks import PromotionRequest, awaits_approval, decide, promote
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 
 CHAMPION, CHALLENGER = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2))
@@ -57,9 +57,17 @@ class Bench:
         self.models.put_files(version, files | {"pipeline/metadata": b"spark"} | (altered or {}))
         self.models.register(version, {"metrics": METRICS, "evaluation": evaluation})
 
-    def decide(self, version: str = CHALLENGER, *, force: bool = False) -> dict[str, Any]:
-        request = PromotionRequest(version, force, "we need it" if force else "", "a person")
-        return decide(self.models, version, request, promotion="automatic")
+    def decide(
+        self,
+        version: str = CHALLENGER,
+        *,
+        force: bool = False,
+        reason: str = "",
+        promotion: str = "automatic",
+        **form: Any,
+    ) -> dict[str, Any]:
+        request = PromotionRequest(version, force, "we need it" if force else reason, "a person", **form)
+        return decide(self.models, version, request, promotion=promotion)
 
 
 @pytest.fixture
@@ -107,6 +115,31 @@ def test_a_version_from_before_intervals_is_promoted_only_by_a_person(bench: Ben
     assert (decision["state"], decision["promote"]) == ("cannot_tell", False)
     assert "from before there was one: train again, or promote it with force" in decision["reasons"][0]
     assert promote(bench.models, bench.decide(force=True))["version"] == CHALLENGER
+
+
+def test_approval_takes_a_version_and_a_reason(bench: Bench) -> None:
+    bench.register(CHALLENGER)
+    waiting = bench.decide(promotion="approval")
+    assert (waiting["state"], waiting["promote"]) == ("person", False)
+    assert waiting["reasons"][-1].endswith(f"run model_promotion with version {CHALLENGER} and a reason")
+    assert awaits_approval(bench.models, bench.models.versions()) == CHALLENGER
+    decision = bench.decide(promotion="approval", reason="its topics read well")
+    assert promote(bench.models, decision)["reason"] == "its topics read well"
+    assert awaits_approval(bench.models, bench.models.versions()) is None
+
+
+def test_approval_does_not_replace_the_gate(bench: Bench) -> None:
+    bench.register(CHALLENGER, with_interval=False)
+    decision = bench.decide(promotion="approval", reason="its topics read well")
+    assert (decision["state"], decision["promote"]) == ("cannot_tell", False)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(bench: Bench, force: bool) -> None:
+    bench.register(CHALLENGER)
+    decision = bench.decide(force=force, dry_run=True)
+    assert (decision["state"], decision["promote"], decision["dry_run"]) == ("promote", False, True)
+    assert decision["reasons"] == bench.decide(force=force)["reasons"]
 
 
 def test_a_version_that_was_never_registered_is_an_error(bench: Bench) -> None:
