@@ -19,6 +19,7 @@ from benchmarks.circumstances import machine, versions
 from benchmarks.speed.backlog import backlog
 from benchmarks.speed.live import latency
 from benchmarks.speed.running import BenchStack
+from benchmarks.speed.sustained import sustained
 from benchmarks.speed.tweets import Tweets
 
 WARM_UP = 5_000
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=1, help="period over which their times are spread")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--live", type=_rate, action="append", metavar="RATE:SECONDS", help="a live stream")
+    parser.add_argument("--sustained", type=_rate, metavar="RATE:SECONDS", help="a steady rate, with memory over time")
     parser.add_argument("--no-airflow", action="store_true", help="without Airflow, which is idle otherwise")
     parser.add_argument("--quick", action="store_true", help="less than five minutes")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the stack")
@@ -61,6 +63,8 @@ def main() -> None:
         with stack.running(tweets.texts(TRAINED_ON), airflow=not options.no_airflow):
             backlog(stack, tweets, WARM_UP, 1, ago_hours=2)
             result["live"] = [_shown(latency(stack, tweets, rate, seconds)) for rate, seconds in live]
+            if options.sustained:
+                result["sustained"] = _shown(sustained(stack, tweets, *options.sustained))
             result["backlog"] = [_shown(backlog(stack, tweets, number, options.hours)) for _ in range(options.rounds)]
     report.SPEED.write_text(json.dumps(result, indent=1) + "\n")
     report.write()

@@ -20,6 +20,8 @@ def speed_chapter(result: dict[str, Any]) -> list[str]:
         lines += ["", *_backlog(run, f" {number}" if len(result["backlog"]) > 1 else "")]
     if result["live"]:
         lines += ["", *_live(result["live"])]
+    if result.get("sustained"):
+        lines += ["", *_sustained(result["sustained"])]
     return lines
 
 
@@ -56,4 +58,25 @@ def _live(runs: list[dict[str, Any]]) -> list[str]:
             f"| {run['rate']:,} | {found['p50_s']:.1f} | {found['p95_s']:.1f} | {rolling['p50_s']:.1f} | "
             f"{rolling['p95_s']:.1f} | {run['cpu_total']:.0f} % |"
         )
+    return lines
+
+
+def _sustained(run: dict[str, Any]) -> list[str]:
+    cost = sum(run["cpu_us"].values())
+    lines = [
+        "### A steady rate",
+        f"{run['rate']:,} tweets/s for {run['sent_after'] / 60:.0f} minutes, {run['tweets']:,} tweets; "
+        f"{run['drained_after']:.0f} s after the last was sent every store had all of them. {cost:.0f} µs of CPU each, "
+        "without the producer's.",
+        "",
+        "| store | tweets behind, median | max | at the end |",
+        "|---|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {store} | {seen['median']:,} | {seen['max']:,} | {seen['last']:,} |"
+        for store, seen in run["behind"].items()
+    ]
+    lines += ["", "| process | memory after a third | at the end | max |", "|---|--:|--:|--:|"]
+    for name, seen in sorted(run["memory_mb"].items(), key=lambda one: -one[1]["max"]):
+        lines.append(f"| {name} | {seen['third']:,} MB | {seen['end']:,} MB | {seen['max']:,} MB |")
     return lines

@@ -46,6 +46,10 @@ class Reached(NamedTuple):
     indexed: int
     counted: int
 
+    def behind(self, produced: int) -> Reached:
+        """Return how many of the produced tweets each store lacks."""
+        return Reached(*(max(0, produced - held) for held in self))
+
 
 class _OwnProducers(Stack):
     @cached_property

@@ -48,7 +48,15 @@ def test_the_whole_stack_has_its_worst_process_first_and_its_latencies(results: 
     run |= {"per_second": 12_345, "cpu_us": {"a": 1.5, "b": 99.5}, "cpu_us_total": 101, "memory_mb": {"a": 7}}
     searchable, rolling = {"p50_s": 1.1, "p95_s": 2.2}, {"p50_s": 3.3, "p95_s": 4.4}
     speed["live"] = [{"rate": 7, "cpu_total": 31.4, "searchable": searchable, "rolling": rolling}]
+    store, memory = {"median": 5, "max": 6_000, "last": 7}, {"third": 1, "end": 2_000, "max": 3}
+    speed["sustained"] = {
+        "rate": 5_700, "tweets": 42, "sent_after": 600.0, "drained_after": 8.2, "cpu_us": {"a": 1.4, "b": 2.0},
+        "behind": {"indexed": store}, "memory_mb": {"kafka": memory},
+    }  # fmt: skip
     shown = report.page(*results)
+    assert "5,700 tweets/s for 10 minutes, 42 tweets; 8 s after the last was sent" in shown
+    assert "| indexed | 5 | 6,000 | 7 |" in shown
+    assert "| kafka | 1 MB | 2,000 MB | 3 MB |" in shown
     assert "**12,345 tweets/s**" in shown
     assert "| b | 99.5 µs |  |\n| a | 1.5 µs | 7 MB |\n| **sum** | 101 µs | 7 MB |" in shown
     assert "| 7 | 1.1 | 2.2 | 3.3 | 4.4 | 31 % |" in shown
