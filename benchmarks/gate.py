@@ -31,10 +31,10 @@ from twitter_topics.topic_models.registry.gate import Interval, Verdict, judge
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.text import content_words
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
-from twitter_topics.topic_models.training.alignment import align
+from twitter_topics.topic_models.training.alignment import Predecessor
 from twitter_topics.topic_models.training.corpus import build_corpus, held_out_one_in, slice_of
 from twitter_topics.topic_models.training.evaluation import compare, measure
-from twitter_topics.topic_models.training.trainers import GsdmmTrainer
+from twitter_topics.topic_models.training.trainers import GsdmmTrainer, aligned
 from twitter_topics.topic_models.training.tweets import TrainingTweets
 
 WINDOWS = {2_000: 16, 3_000: 12, 5_000: 8, 10_000: 6, 20_000: 4}
@@ -104,9 +104,10 @@ def window(tweets: TrainingTweets, start: int, size: int) -> TrainingTweets:
 def train(words: pa.ListArray, recipe: Challenger, champion: TopicModel | None) -> TopicModel:
     """Train as the job does: topics keep the champion's ids."""
     corpus = build_corpus(words)
-    warm = champion if recipe.warm else None
-    model = GsdmmTrainer().fit(corpus, k=recipe.k, iterations=recipe.iterations, seed=recipe.seed, warm_start=warm)
-    return model if champion is None else model.with_identity(align(model, champion, 1000).topic_ids, ())
+    before = None if champion is None else Predecessor(champion, 1000)
+    warm = before if recipe.warm else None
+    trained = GsdmmTrainer().fit(corpus, k=recipe.k, iterations=recipe.iterations, seed=recipe.seed, champion=warm)
+    return trained.model if recipe.warm else aligned(trained.model, before).model
 
 
 def run(tweets: TrainingTweets, size: int, number: int) -> list[dict[str, Any]]:

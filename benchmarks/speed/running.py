@@ -82,7 +82,7 @@ class BenchStack:
 
     def _promote(self, texts: Sequence[str]) -> None:
         corpus = build_corpus(pa.array([content_words(text) for text in texts], pa.list_(pa.string())))
-        model = GsdmmTrainer().fit(corpus, k=K, iterations=20, seed=1)
+        model = GsdmmTrainer().fit(corpus, k=K, iterations=20, seed=1).model
         model = model.with_identity(np.arange(model.k), topic_labels(model))
         models, version = ModelStore(self.settings), "20260101T000000Z-bench"
         register_model(models, version, model, list(texts[:GOLDEN_TEXTS]))

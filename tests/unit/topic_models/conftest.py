@@ -23,5 +23,5 @@ def corpus(planted: tuple[list[list[str]], np.ndarray]) -> Corpus:
 @pytest.fixture(scope="session")
 def model(corpus: Corpus) -> TopicModel:
     """A model trained with up to eight topics on four themes."""
-    found = GsdmmTrainer().fit(corpus, k=8, iterations=20, seed=1)
+    found = GsdmmTrainer().fit(corpus, k=8, iterations=20, seed=1).model
     return found.with_identity(found.topic_ids, topic_labels(found))

@@ -27,28 +27,35 @@ class Identities:
     next_topic_id: int
 
 
+@dataclass(frozen=True)
+class Predecessor:
+    """The topics that a training continues: all of the champion's, or those of one of its languages.
+
+    next_topic_id: the smallest id that no model has used.
+    """
+
+    model: TopicModel
+    next_topic_id: int
+
+
 def first_identities(model: TopicModel) -> Identities:
     """Return ids 0, 1, 2… for the very first model."""
     return Identities(np.arange(model.k, dtype=np.int64), (False,) * model.k, model.k)
 
 
-def align(model: TopicModel, champion: TopicModel, next_topic_id: int) -> Identities:
-    """Give each topic of `model` the id of the champion's topic that it continues, and new ids to the rest.
-
-    Args:
-        next_topic_id: the smallest id that no model has used (from the champion's manifest).
-    """
-    alike = similarity(model, champion)
+def align(model: TopicModel, champion: Predecessor) -> Identities:
+    """Give each topic of `model` the id of the champion's topic that it continues, and new ids to the rest."""
+    alike = similarity(model, champion.model)
     alike[alike < MIN_SIMILARITY] = 0.0  # otherwise the sum may prefer a pair that is no match to one that is
     rows, columns = linear_sum_assignment(-alike)
     topic_ids = np.full(model.k, -1, dtype=np.int64)
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         if alike[row, column] >= MIN_SIMILARITY:
-            topic_ids[row] = champion.topic_ids[column]
+            topic_ids[row] = champion.model.topic_ids[column]
     kept = topic_ids >= 0
     new = int((~kept).sum())
-    topic_ids[~kept] = np.arange(next_topic_id, next_topic_id + new)
-    return Identities(topic_ids, tuple(kept.tolist()), next_topic_id + new)
+    topic_ids[~kept] = np.arange(champion.next_topic_id, champion.next_topic_id + new)
+    return Identities(topic_ids, tuple(kept.tolist()), champion.next_topic_id + new)
 
 
 def similarity(first: TopicModel, second: TopicModel) -> FloatArray:

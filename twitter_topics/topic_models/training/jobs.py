@@ -20,7 +20,7 @@ from twitter_topics.topic_models.scoring.text import NEWEST
 from twitter_topics.topic_models.scoring.text_rules import TextRules
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import pipelines
-from twitter_topics.topic_models.training.alignment import Identities, align, first_identities
+from twitter_topics.topic_models.training.alignment import Identities, Predecessor
 from twitter_topics.topic_models.training.corpus import build_corpus, held_out_one_in
 from twitter_topics.topic_models.training.evaluation import compare, measure
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
@@ -41,13 +41,12 @@ _AGREEMENT_TEXTS = 200
 
 
 @dataclass(frozen=True)
-class _Predecessor:
+class _Champion:
     """The champion that the training continues."""
 
     version: str
     etag: str
-    model: TopicModel
-    next_topic_id: int
+    topics: Predecessor
     held_out_one_in: int
 
 
@@ -60,7 +59,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     """
     started = time.monotonic()
     store.discard(request.version)
-    predecessor = _predecessor(store)
+    champion = _champion(store)
     snapshot = current_snapshot(spark, settings)
     tweets = _read_window(spark, settings, request, snapshot)
     one_in = held_out_one_in(tweets.count)
@@ -69,16 +68,14 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     if corpus.documents < request.min_documents // 4:  # half of the tweets in the window, less a fifth held out
         msg = f"only {corpus.documents} of {tweets.count} tweets share two or more words with other tweets"
         raise TooFewTweetsError(msg)
-    model = _trainer(spark, request).fit(
+    trained = _trainer(spark, request).fit(
         corpus,
         k=request.k,
         iterations=request.iterations,
         seed=request.seed,
-        warm_start=predecessor.model if predecessor else None,
+        champion=champion.topics if champion else None,
     )
-    identities = align(model, predecessor.model, predecessor.next_topic_id) if predecessor else first_identities(model)
-    model = model.with_identity(identities.topic_ids, ())
-    model = model.with_identity(identities.topic_ids, topic_labels(model))
+    model = trained.model.with_identity(trained.model.topic_ids, topic_labels(trained.model))
     pipelines.save_pipeline(spark, settings, store, request.version, pipeline_model(spark, model))
     training = {
         "request": request.as_dict(),
@@ -89,12 +86,12 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         "documents": corpus.documents,
         "vocabulary": len(corpus.vocabulary),
         "topics": model.k,
-        "next_topic_id": identities.next_topic_id,
-        "warm_start_version": predecessor.version if predecessor else None,
+        "next_topic_id": trained.identities.next_topic_id,
+        "warm_start_version": champion.version if champion else None,
         "seconds": round(time.monotonic() - started, 1),
     }
     tables = {
-        TOPICS: json_objects.encode({"topics": topic_table(model, identities)}),
+        TOPICS: json_objects.encode({"topics": topic_table(model, trained.identities)}),
         TRAINING: json_objects.encode(training),
     }
     store.put_files(request.version, {ARRAYS: model.to_bytes(), **tables})
@@ -111,8 +108,8 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
         ConflictError: the version is already registered, or another champion serves than it was aligned to.
     """
     training = read_json(store, version, TRAINING)
-    predecessor = _predecessor(store)
-    _require_aligned(version, training["warm_start_version"], predecessor)
+    champion = _champion(store)
+    _require_aligned(version, training["warm_start_version"], champion)
     scorer = Scorer.load(store.read_unregistered(version, ARRAYS))
     pipeline = pipelines.load_pipeline(spark, settings, store, version)
     request = _stored_request(version, training["request"])
@@ -127,21 +124,21 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
 
     one_in = files.held_out_one_in(training)
-    if predecessor is not None:
-        one_in = max(one_in, predecessor.held_out_one_in)  # neither was trained on these
+    if champion is not None:
+        one_in = max(one_in, champion.held_out_one_in)  # neither was trained on these
     judged = tweets.to_judge(one_in)
     metrics = measure(scorer, judged)
     comparison = None
-    if predecessor is not None:
-        champion, theirs = Scorer(predecessor.model), tweets
-        if champion.rules != scorer.rules:
-            theirs = _read_window(spark, settings, request, training["snapshot"], champion.rules)
-        comparison = compare(scorer, champion, judged, theirs.to_judge(one_in))
+    if champion is not None:
+        serving, theirs = Scorer(champion.topics.model), tweets
+        if serving.rules != scorer.rules:
+            theirs = _read_window(spark, settings, request, training["snapshot"], serving.rules)
+        comparison = compare(scorer, serving, judged, theirs.to_judge(one_in))
     verdict = judge(metrics, comparison)
     evaluation = {
         "metrics": asdict(metrics),
         "comparison": asdict(comparison) if comparison else None,
-        "champion": {"version": predecessor.version, "etag": predecessor.etag} if predecessor else None,
+        "champion": {"version": champion.version, "etag": champion.etag} if champion else None,
         "agreement": {"texts": len(theta), "largest_difference": difference},
         "verdict": verdict.as_dict(),
     }
@@ -195,7 +192,7 @@ def _read_window(
     return tweets
 
 
-def _predecessor(store: ModelStore) -> _Predecessor | None:
+def _champion(store: ModelStore) -> _Champion | None:
     champion = store.champion()
     if champion is None:
         return None
@@ -204,11 +201,11 @@ def _predecessor(store: ModelStore) -> _Predecessor | None:
     next_topic_id = int(manifest["next_topic_id"])
     # after a rollback, ids of newer versions must not be reused
     known = [int(store.manifest(version)["next_topic_id"]) for version in store.versions()]
-    one_in = files.held_out_one_in(manifest)
-    return _Predecessor(champion.version, champion.etag, model, max([next_topic_id, *known]), one_in)
+    topics = Predecessor(model, max([next_topic_id, *known]))
+    return _Champion(champion.version, champion.etag, topics, files.held_out_one_in(manifest))
 
 
-def _require_aligned(version: str, aligned_to: str | None, champion: _Predecessor | None) -> None:
+def _require_aligned(version: str, aligned_to: str | None, champion: _Champion | None) -> None:
     """Topic ids mean the same only in a version and the champion that it was aligned to."""
     serving = champion.version if champion else None
     if aligned_to != serving:

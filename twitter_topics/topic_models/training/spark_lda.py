@@ -12,9 +12,10 @@ from pyspark.ml.feature import CountVectorizerModel
 
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training.alignment import Predecessor
 from twitter_topics.topic_models.training.corpus import Corpus
 from twitter_topics.topic_models.training.spark_text import FEATURES, WORDS
-from twitter_topics.topic_models.training.trainers import MIN_TOPIC_SHARE
+from twitter_topics.topic_models.training.trainers import MIN_TOPIC_SHARE, Trained, aligned
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,10 +35,9 @@ class SparkLdaTrainer:
     spark: SparkSession
 
     def fit(
-        self, corpus: Corpus, *, k: int, iterations: int, seed: int, warm_start: TopicModel | None = None
-    ) -> TopicModel:
-        """See `Trainer.fit`. Spark's LDA cannot start from given topics, so `warm_start` is ignored."""
-        del warm_start
+        self, corpus: Corpus, *, k: int, iterations: int, seed: int, champion: Predecessor | None = None
+    ) -> Trained:
+        """See `Trainer.fit`. Spark's LDA cannot start from given topics, so the topics are only aligned afterwards."""
         counting = CountVectorizerModel.from_vocabulary(list(corpus.vocabulary), inputCol=WORDS, outputCol=FEATURES)
         documents = self.spark.createDataFrame(pa.table({WORDS: _as_words(corpus)}))
         features = counting.transform(documents).select(FEATURES).cache()
@@ -58,7 +58,7 @@ class SparkLdaTrainer:
         finally:
             features.unpersist()
         matrix = np.ascontiguousarray(fitted.topicsMatrix().toArray().T)
-        return _largest_first(corpus, matrix, np.full(k, _DOCUMENT_PRIOR))
+        return aligned(_largest_first(corpus, matrix, np.full(k, _DOCUMENT_PRIOR)), champion)
 
 
 def _as_words(corpus: Corpus) -> pa.ListArray:

@@ -1,4 +1,4 @@
-"""Trainers with one interface: word counts in, a topic model out."""
+"""Trainers with one interface: word counts in, topics with their ids out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from twitter_topics.topic_models.scoring.topic_model import IntArray, TopicModel
+from twitter_topics.topic_models.training.alignment import Identities, Predecessor, align, first_identities
 from twitter_topics.topic_models.training.corpus import Corpus, recolumn
 from twitter_topics.topic_models.training.gsdmm import CLUSTER_PRIOR, WORD_PRIOR, Clusters, sample_clusters
 
@@ -24,16 +25,24 @@ lighter prior takes them for certain: with one word (20 topics), 5 of 16 models 
 3,000 predict worse than word frequencies alone; with 2.5, none does."""
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A model without labels, and where its topic ids come from."""
+
+    model: TopicModel
+    identities: Identities
+
+
 class Trainer(Protocol):
     """Trains topics. The same arguments give the same result."""
 
     def fit(
-        self, corpus: Corpus, *, k: int, iterations: int, seed: int, warm_start: TopicModel | None = None
-    ) -> TopicModel:
-        """Return the topics of a corpus, at most `k`, largest first, with ids 0, 1, 2… and no labels.
+        self, corpus: Corpus, *, k: int, iterations: int, seed: int, champion: Predecessor | None = None
+    ) -> Trained:
+        """Return the topics of a corpus, at most `k`, largest first.
 
         Args:
-            warm_start: a model whose topics the training starts from; ignored by a trainer that cannot.
+            champion: the topics whose ids the new ones keep where they continue them; without it ids are 0, 1, 2…
         """
         ...
 
@@ -43,11 +52,17 @@ class GsdmmTrainer:
     """GSDMM, sampled in this process: the best topics for tweets, and the fastest training."""
 
     def fit(
-        self, corpus: Corpus, *, k: int, iterations: int, seed: int, warm_start: TopicModel | None = None
-    ) -> TopicModel:
-        start = None if warm_start is None else starting_topics(corpus, warm_start, k, seed)
+        self, corpus: Corpus, *, k: int, iterations: int, seed: int, champion: Predecessor | None = None
+    ) -> Trained:
+        start = None if champion is None else starting_topics(corpus, champion.model, k, seed)
         clusters = sample_clusters(corpus.counts, k, sweeps=iterations, seed=seed, start=start)
-        return _as_model(corpus, clusters)
+        return aligned(_as_model(corpus, clusters), champion)
+
+
+def aligned(model: TopicModel, champion: Predecessor | None) -> Trained:
+    """Give a model that was trained from a random start the champion's ids, by the Hungarian method."""
+    identities = first_identities(model) if champion is None else align(model, champion)
+    return Trained(model.with_identity(identities.topic_ids, ()), identities)
 
 
 def starting_topics(corpus: Corpus, model: TopicModel, k: int, seed: int) -> IntArray:

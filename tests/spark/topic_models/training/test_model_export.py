@@ -45,7 +45,7 @@ def corpus() -> Corpus:
 
 @pytest.fixture(scope="module")
 def model(corpus: Corpus) -> TopicModel:
-    return GsdmmTrainer().fit(corpus, k=12, iterations=4, seed=1)  # few sweeps: blurred topics are the harder ones
+    return GsdmmTrainer().fit(corpus, k=12, iterations=4, seed=1).model  # few sweeps: blurred topics are harder
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_standard_model_has_the_arrays(pipeline: PipelineModel, model: TopicMode
 def test_spark_lda_trainer_learns_and_exports(spark: SparkSession, texts: list[str]) -> None:
     documents, truth = planted_documents(2000, seed=5)
     corpus = build_corpus(as_lists(documents))
-    model = SparkLdaTrainer(spark).fit(corpus, k=len(THEMES), iterations=30, seed=1)
+    model = SparkLdaTrainer(spark).fit(corpus, k=len(THEMES), iterations=30, seed=1).model
     model.check()
     assert model.documents.sum() <= corpus.documents
     assert np.all(np.diff(model.documents) <= 0)

@@ -10,7 +10,7 @@ import pytest
 from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import alignment
-from twitter_topics.topic_models.training.alignment import align, first_identities
+from twitter_topics.topic_models.training.alignment import Predecessor, align, first_identities
 from twitter_topics.topic_models.training.corpus import build_corpus
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer
@@ -39,7 +39,7 @@ def test_first_model_counts_from_zero(model: TopicModel) -> None:
 
 def test_the_same_topics_in_another_order_keep_their_ids(model: TopicModel) -> None:
     order = np.random.default_rng(1).permutation(model.k)
-    identities = align(shuffled(model, order), model, next_topic_id=40)
+    identities = align(shuffled(model, order), Predecessor(model, next_topic_id=40))
     assert identities.topic_ids.tolist() == model.topic_ids[order].tolist()
     assert all(identities.kept)
     assert identities.next_topic_id == 40
@@ -49,7 +49,7 @@ def test_new_topics_get_ids_that_were_never_used() -> None:
     names = list(THEMES)
     champion = _fitted(names[:3], seed=1)
     challenger = _fitted(names[1:], seed=2)
-    identities = align(challenger, champion, next_topic_id=7)
+    identities = align(challenger, Predecessor(champion, next_topic_id=7))
     tops = [set(words) for words in top_words(challenger, 8)]
     old_tops = [set(words) for words in top_words(champion, 8)]
     for topic, topic_id, kept in zip(tops, identities.topic_ids.tolist(), identities.kept, strict=True):
@@ -64,14 +64,14 @@ def test_new_topics_get_ids_that_were_never_used() -> None:
 
 def test_models_without_a_common_word_share_no_topic(model: TopicModel) -> None:
     other = replace(model, vocabulary=tuple(f"x{word}" for word in model.vocabulary))
-    identities = align(other, model, next_topic_id=8)
+    identities = align(other, Predecessor(model, next_topic_id=8))
     assert identities.topic_ids.tolist() == list(range(8, 8 + model.k))
 
 
 def test_a_match_is_not_given_up_for_a_pair_that_is_not_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = small_model(["storm", "goal"], [[0.9, 0.1], [0.1, 0.9]], [10, 10])
     monkeypatch.setattr(alignment, "similarity", lambda *_: np.array([[0.90, 0.29], [0.85, 0.0]]))
-    identities = align(pair, pair, next_topic_id=2)
+    identities = align(pair, Predecessor(pair, next_topic_id=2))
     assert identities.topic_ids.tolist() == [0, 2]
     assert identities.kept == (True, False)
 
@@ -121,4 +121,4 @@ def test_equal_labels_are_made_distinct() -> None:
 
 def _fitted(names: list[str], seed: int) -> TopicModel:
     documents, _ = planted_documents(1500, seed=seed, themes=names)
-    return GsdmmTrainer().fit(build_corpus(as_lists(documents)), k=len(names), iterations=15, seed=seed)
+    return GsdmmTrainer().fit(build_corpus(as_lists(documents)), k=len(names), iterations=15, seed=seed).model

@@ -145,7 +145,7 @@ def test_tweets_in_another_language_are_words_that_the_champion_does_not_know(
     for foreign, comparable in ((900, True), (1800, False)):
         flood = [[f"x{word}" for word in words] for words in documents[:foreign]]
         window = as_lists(documents[foreign:] + flood)
-        challenger = GsdmmTrainer().fit(build_corpus(window), k=8, iterations=10, seed=1)
+        challenger = GsdmmTrainer().fit(build_corpus(window), k=8, iterations=10, seed=1).model
         comparison = compare(Scorer(challenger), Scorer(model), window)
         assert (comparison.common_words_share > limit) is comparable
 

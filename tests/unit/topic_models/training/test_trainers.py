@@ -22,6 +22,7 @@ from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.text import content_words
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import trainers
+from twitter_topics.topic_models.training.alignment import Predecessor
 from twitter_topics.topic_models.training.corpus import (
     SLICES,
     Corpus,
@@ -94,8 +95,8 @@ def test_training_finds_the_planted_words(model: TopicModel, corpus: Corpus) -> 
 
 
 def test_training_is_deterministic_and_seeds_differ(corpus: Corpus) -> None:
-    first, again = (GsdmmTrainer().fit(corpus, k=8, iterations=5, seed=4) for _ in range(2))
-    other = GsdmmTrainer().fit(corpus, k=8, iterations=5, seed=5)
+    first, again = (GsdmmTrainer().fit(corpus, k=8, iterations=5, seed=4).model for _ in range(2))
+    other = GsdmmTrainer().fit(corpus, k=8, iterations=5, seed=5).model
     assert first.to_bytes() == again.to_bytes()
     assert first.to_bytes() != other.to_bytes()
 
@@ -108,9 +109,9 @@ def test_topics_are_sorted_and_none_is_noise(model: TopicModel, corpus: Corpus) 
 
 
 def test_the_prior_of_few_documents_is_heavier(monkeypatch: pytest.MonkeyPatch, corpus: Corpus) -> None:
-    few = GsdmmTrainer().fit(corpus, k=8, iterations=2, seed=1)
+    few = GsdmmTrainer().fit(corpus, k=8, iterations=2, seed=1).model
     monkeypatch.setattr(trainers, "_FEW_DOCUMENTS", corpus.documents)
-    many = GsdmmTrainer().fit(corpus, k=8, iterations=2, seed=1)
+    many = GsdmmTrainer().fit(corpus, k=8, iterations=2, seed=1).model
     assert few.alpha.sum() == pytest.approx(2.5)
     assert many.alpha.sum() == pytest.approx(0.05 * many.k)
 
@@ -118,13 +119,13 @@ def test_the_prior_of_few_documents_is_heavier(monkeypatch: pytest.MonkeyPatch, 
 def test_warm_start_continues_and_leaves_room_for_new_themes() -> None:
     names = list(THEMES)
     old_documents, _ = planted_documents(2000, seed=1, themes=names[:3])
-    old = GsdmmTrainer().fit(build_corpus(as_lists(old_documents)), k=3, iterations=15, seed=1)
+    old = GsdmmTrainer().fit(build_corpus(as_lists(old_documents)), k=3, iterations=15, seed=1).model
     new_documents, _ = planted_documents(2000, seed=2, themes=names)
     corpus = build_corpus(as_lists(new_documents))
     start = starting_topics(corpus, old, 6, seed=1)
     assert set(np.unique(start)) >= {0, 1, 2}
     assert (start >= 3).any(), "the worst explained documents start in free topics"
-    warm = GsdmmTrainer().fit(corpus, k=6, iterations=15, seed=1, warm_start=old)
+    warm = GsdmmTrainer().fit(corpus, k=6, iterations=15, seed=1, champion=Predecessor(old, 3)).model
     tops = [{warm.vocabulary[word] for word in np.argsort(-row)[:10]} for row in warm.word_shares]
     assert any(words <= set(THEMES[names[3]]) for words in tops), "the theme that is new was found"
 
@@ -142,7 +143,7 @@ def test_first_models_of_few_real_tweets_predict_better_than_word_frequencies() 
         window = bodies[start : start + 3_000]
         words = as_lists([content_words(body["text"]) for body in window])
         tweets = TrainingTweets(words, np.array([slice_of(body["id_str"]) for body in window]), [], [])
-        model = GsdmmTrainer().fit(build_corpus(tweets.to_train(5)), k=20, iterations=30, seed=1)
+        model = GsdmmTrainer().fit(build_corpus(tweets.to_train(5)), k=20, iterations=30, seed=1).model
         verdict = judge(measure(Scorer(model), tweets.to_judge(5)), None)
         assert verdict.promote, verdict.reasons
 
