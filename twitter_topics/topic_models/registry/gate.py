@@ -55,6 +55,9 @@ class Comparison:
     champion: Metrics
     ratio: Interval | None = None
     """Of challenger's perplexity / champion's. None for too few tweets, and in evaluations from before it was kept."""
+    share_kept_confident: float | None = None
+    """Share of those tweets that keep their topic id about which the champion is confident. None in evaluations from
+    before it was kept."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Limits:
     max_perplexity_ratio: float = 1.05
     """The upper end of the interval must be below it."""
     max_coherence_drop: float = 0.05
-    max_diversity_drop: float = 0.10
+    max_diversity_drop: float = 0.05
     max_coverage_drop: float = 0.02
     min_share_kept: float = 0.2
     min_common_words: float = 0.5
@@ -116,9 +119,7 @@ def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | N
         limit = f"{limits.max_perplexity_ratio - 1:.0%}"
         doubt = f"{challenger.held_out:,} held-out tweets are too few to tell whether it is less than {limit} worse"
         return Verdict("cannot_tell", [compared, doubt])
-    return Verdict(
-        "promote", [_praise(challenger), f"{compared}; {comparison.share_kept:.0%} of them keep their topic"]
-    )
+    return Verdict("promote", [_praise(challenger), f"{compared}; {_kept(comparison)}"])
 
 
 def _missed_limits(model: Metrics, limits: Limits) -> Iterator[str]:
@@ -188,6 +189,12 @@ def _compared(comparison: Comparison, ratio: Interval) -> str:
         f"perplexity {mine:.1f} is {abs(mine / theirs - 1):.1%} {change} the champion's {theirs:.1f} on the same "
         f"tweets (95 % interval: {ratio.low - 1:+.1%} to {ratio.high - 1:+.1%})"
     )
+
+
+def _kept(comparison: Comparison) -> str:
+    confident = comparison.share_kept_confident
+    of_confident = "" if confident is None else f", {confident:.0%} of those that had a clear one"
+    return f"{comparison.share_kept:.0%} of them keep their topic{of_confident}"
 
 
 def _stranger(comparison: Comparison) -> str:

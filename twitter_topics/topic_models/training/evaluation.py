@@ -25,6 +25,9 @@ MIN_REFERENCE = 20_000
 """Coherence is measured on at least so many tweets. On fewer, most pairs of words never meet, and their number decides:
 the same topics reach -0.89, -0.60 and -0.31 on the held-out slices of 3,000, 20,000 and 95,000 tweets."""
 
+CONFIDENT = 0.95
+"""The champion is confident about a document if one of its topics has so much of the posterior probability."""
+
 
 def measure(scorer: Scorer, held_out_words: pa.ListArray) -> Metrics:
     """Measure one model on tweets that it was not trained on."""
@@ -61,13 +64,18 @@ def compare(
     mine = count_known(held_out_words, challenger.model.vocabulary)
     theirs = count_known(champions_held_out, champion.model.vocabulary)
     here, there = shared_words(challenger.model, champion.model)
+    topics, champions_topics = _topics(challenger, mine), _topics(champion, theirs)
+    confident = quality.confidence(champion.model, theirs) >= CONFIDENT
     paired = complete(restricted(challenger.model, here), restricted(champion.model, there), mine[:, here])
     challenger_perplexity, champion_perplexity = paired.perplexities
     return Comparison(
         challenger_perplexity=_finite(challenger_perplexity),
         champion_perplexity=_finite(champion_perplexity),
         common_words_share=_common_words_share(challenger.model, champion.model, mine, here),
-        share_kept=quality.share_kept(_topics(challenger, mine), _topics(champion, theirs), NO_TOPIC),
+        share_kept=quality.share_kept(topics, champions_topics, NO_TOPIC),
+        share_kept_confident=quality.share_kept(topics[confident], champions_topics[confident], NO_TOPIC)
+        if confident.any()
+        else None,
         champion=measure(champion, champions_held_out),
         ratio=paired.ratio_interval(),
     )

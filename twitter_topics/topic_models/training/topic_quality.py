@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sparse
+from scipy.special import logsumexp
 
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
@@ -63,6 +64,13 @@ def share_kept(first: np.ndarray[Any, np.dtype[Any]], second: np.ndarray[Any, np
     """Return the share of documents with the same topic id in both models, among those with a topic in both."""
     both = (first != no_topic) & (second != no_topic)
     return float(np.mean(first[both] == second[both])) if both.any() else 0.0
+
+
+def confidence(model: TopicModel, documents: sparse.csr_matrix) -> FloatArray:
+    """Return, for each document, the posterior probability of its most probable topic, if it has exactly one."""
+    logs = documents @ np.log(model.word_shares).T + np.log(model.documents + _SMOOTHING)
+    highest: FloatArray = np.exp(logs.max(axis=1) - logsumexp(logs, axis=1))
+    return highest
 
 
 def _topic_coherence(present: sparse.csc_matrix, words: np.ndarray[Any, np.dtype[Any]], total: int) -> float:

@@ -55,7 +55,7 @@ def test_absolute_limits_hold_for_every_model(change: dict[str, Any], reason: st
             "(95 % interval: +0.4% to +6.0%): certainly worse",
         ),
         ({"coherence": -0.04}, {}, "coherence -0.040 is 0.060 below the champion's 0.020"),
-        ({"diversity": 0.44}, {}, "diversity 0.44 is below the champion's 0.55"),
+        ({"diversity": 0.49}, {}, "diversity 0.49 is below the champion's 0.55"),
         ({"coverage": 0.96}, {}, "knows a word of 96.0% of the tweets, the champion of 99.0%"),
         ({}, {"share_kept": 0.19}, "only 19% of the tweets keep their topic"),
     ],
@@ -102,6 +102,8 @@ def test_the_interval_decides(low: float, high: float, state: str) -> None:
 def test_sentences_of_a_promotion_and_of_doubt() -> None:
     compared = "perplexity 790.0 is 0.4% above the champion's 787.1 on the same tweets (95 % interval: -1.0% to "
     assert judge(GOOD, SAME).reasons[-1] == f"{compared}+2.0%); 70% of them keep their topic"
+    clear = judge(GOOD, replace(SAME, share_kept_confident=0.96))
+    assert clear.reasons[-1] == f"{compared}+2.0%); 70% of them keep their topic, 96% of those that had a clear one"
     doubt = judge(GOOD, replace(SAME, ratio=Interval(0.99, 1.08)))
     assert doubt.reasons == [
         f"{compared}+8.0%)",

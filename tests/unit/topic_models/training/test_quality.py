@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from twitter_topics.records.processed import NO_TOPIC
-from twitter_topics.testing.corpora import as_lists, planted_documents
+from twitter_topics.testing.corpora import COMMON, as_lists, planted_documents
 from twitter_topics.topic_models.registry.gate import Interval, Limits
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
@@ -111,6 +111,30 @@ def test_a_model_compared_with_itself(model: TopicModel, unseen: list[list[str]]
     assert comparison.common_words_share == 1.0
     assert comparison.champion == measure(Scorer(model), words)
     assert comparison.ratio == Interval(1.0, 1.0)
+
+
+def test_tweets_that_the_champion_is_sure_about_are_counted_on_their_own(
+    model: TopicModel, unseen: list[list[str]]
+) -> None:
+    """The challenger has lost the ids of all tweets that only say what every topic says."""
+    sure, unsure = [words for words in unseen if len(set(words) & set(COMMON)) <= 1], [["love", "good"]] * 50
+    counts = count_known(as_lists([*sure, *unsure]), model.vocabulary)
+    confidence = quality.confidence(model, counts)
+    assert confidence[: len(sure)].min() >= 0.95
+    assert 1 / model.k < confidence[len(sure) :].max() < 0.95
+    lost = int(Scorer(model).dominant(Scorer(model).theta(counts.indptr, counts.indices, counts.data))[-1])
+    renamed = replace(model, topic_ids=np.where(model.topic_ids == lost, 77, model.topic_ids))
+    theme = [words for words, topic in zip(sure, _served(model, sure), strict=True) if topic != lost]
+    comparison = compare(Scorer(renamed), Scorer(model), as_lists([*theme, *unsure]))
+    assert comparison.share_kept == pytest.approx(len(theme) / (len(theme) + 50))
+    assert comparison.share_kept_confident == 1.0
+    assert compare(Scorer(model), Scorer(model), as_lists(unsure)).share_kept_confident is None
+
+
+def _served(model: TopicModel, documents: list[list[str]]) -> list[int]:
+    counts = count_known(as_lists(documents), model.vocabulary)
+    found: list[int] = Scorer(model).dominant(Scorer(model).theta(counts.indptr, counts.indices, counts.data)).tolist()
+    return found
 
 
 def test_comparison_is_on_common_words_only(model: TopicModel, unseen: list[list[str]]) -> None:
