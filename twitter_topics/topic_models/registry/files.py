@@ -18,6 +18,10 @@ TOPICS = "topics.json"
 """{topics: list of {topic_id, label, top_words, documents, share, status}}, largest topic first; status is `new` or
 `kept`."""
 
+BIRTHS = "births.json"
+"""{births: list of {topic_id, version, label, words, shares, small_trainings, retired}}: all topics of this version and
+of those before it, as they were when they got their id. Versions from before topics were anchored lack it."""
+
 TRAINING = "training.json"
 """{request, text_rules, snapshot, tweets, held_out_one_in, documents, vocabulary, topics, next_topic_id,
 warm_start_version, seconds}. Without `text_rules` it has rules 1."""

@@ -1,7 +1,7 @@
-"""Stable topic ids from one model to the next.
+"""Topic ids from one model to the next, and for a trainer that cannot continue given topics, their alignment.
 
-A topic's index in an LDA model is arbitrary: the next training shuffles it. So each new topic is matched to at most
-one topic of the champion by the assignment that maximizes the sum of similarities (Hungarian method; Kuhn, 1955).
+The index of a topic that was trained from a random start is arbitrary. So each new topic is matched to at most one
+topic of the champion by the assignment that maximizes the sum of similarities (Hungarian method; Kuhn, 1955).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, IntArray, TopicModel
+from twitter_topics.topic_models.training.births import Birth
+from twitter_topics.topic_models.training.corpus import common_words
 
 MIN_SIMILARITY = 0.3
 """A less similar pair is not a match: the new topic gets a new id."""
@@ -19,7 +21,7 @@ MIN_SIMILARITY = 0.3
 
 @dataclass(frozen=True)
 class Identities:
-    """topic_ids: one id per topic of the new model. kept: whether the champion had it. next_topic_id: greater than
+    """topic_ids: one id per topic of the new model. kept: whether an earlier model had it. next_topic_id: greater than
     every id ever used."""
 
     topic_ids: IntArray
@@ -31,11 +33,19 @@ class Identities:
 class Predecessor:
     """The topics that a training continues: all of the champion's, or those of one of its languages.
 
-    next_topic_id: the smallest id that no model has used.
+    model: with labels, if there are any. next_topic_id: the smallest id that no model has used. births: of its topics
+    and of those retired before; empty for a model from before they were kept.
     """
 
     model: TopicModel
     next_topic_id: int
+    births: tuple[Birth, ...] = ()
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """The model's labels by topic id; of retired topics, those at their birth."""
+        now = dict(zip(self.model.topic_ids.tolist(), self.model.labels, strict=False))
+        return {birth.topic_id: birth.label for birth in self.births} | now
 
 
 def first_identities(model: TopicModel) -> Identities:
@@ -45,17 +55,21 @@ def first_identities(model: TopicModel) -> Identities:
 
 def align(model: TopicModel, champion: Predecessor) -> Identities:
     """Give each topic of `model` the id of the champion's topic that it continues, and new ids to the rest."""
-    alike = similarity(model, champion.model)
-    alike[alike < MIN_SIMILARITY] = 0.0  # otherwise the sum may prefer a pair that is no match to one that is
-    rows, columns = linear_sum_assignment(-alike)
     topic_ids = np.full(model.k, -1, dtype=np.int64)
-    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-        if alike[row, column] >= MIN_SIMILARITY:
-            topic_ids[row] = champion.model.topic_ids[column]
+    for row, column in matches(similarity(model, champion.model), MIN_SIMILARITY):
+        topic_ids[row] = champion.model.topic_ids[column]
     kept = topic_ids >= 0
     new = int((~kept).sum())
     topic_ids[~kept] = np.arange(champion.next_topic_id, champion.next_topic_id + new)
     return Identities(topic_ids, tuple(kept.tolist()), champion.next_topic_id + new)
+
+
+def matches(alike: FloatArray, least: float) -> list[tuple[int, int]]:
+    """Return the pairs (row, column) of the assignment with the largest sum of similarities, without those below
+    `least`."""
+    counted = np.where(alike < least, 0.0, alike)  # otherwise the sum may prefer a pair that is no match to one that is
+    pairs = zip(*linear_sum_assignment(-counted), strict=True)
+    return [(int(row), int(column)) for row, column in pairs if counted[row, column] > 0]
 
 
 def similarity(first: TopicModel, second: TopicModel) -> FloatArray:
@@ -70,9 +84,4 @@ def similarity(first: TopicModel, second: TopicModel) -> FloatArray:
 
 def shared_words(first: TopicModel, second: TopicModel) -> tuple[IntArray, IntArray]:
     """Return the indices of the words that both models know, in the first and the second vocabulary."""
-    position = {word: index for index, word in enumerate(second.vocabulary)}
-    pairs = [(index, position[word]) for index, word in enumerate(first.vocabulary) if word in position]
-    if not pairs:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    here, there = np.array(pairs, dtype=np.int64).T
-    return here, there
+    return common_words(first.vocabulary, second.vocabulary)

@@ -82,6 +82,16 @@ def count_known(words: pa.ListArray, vocabulary: tuple[str, ...]) -> sparse.csr_
     return recolumn(counts, known, target[known], len(vocabulary))
 
 
+def common_words(
+    first: tuple[str, ...], second: tuple[str, ...]
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Return the indices of the words that both vocabularies have, in the first and in the second one."""
+    position = {word: index for index, word in enumerate(second)}
+    pairs = [(index, position[word]) for index, word in enumerate(first) if word in position]
+    here, there = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return here, there
+
+
 def recolumn(
     counts: sparse.csr_matrix,
     source: np.ndarray[Any, np.dtype[np.int64]],

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
+from scipy.special import gammaln
 
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, IntArray
 
@@ -45,49 +46,84 @@ class Clusters:
         shares: FloatArray = np.ascontiguousarray((smoothed / smoothed.sum(axis=0)).T)
         return shares
 
+    def chosen(self, topics: IntArray) -> Clusters:
+        """Return only these topics, in this order. Documents of others have topic -1."""
+        position = np.full(len(self.documents), _EMPTY, dtype=np.int64)
+        position[topics] = np.arange(len(topics))
+        word_counts = np.ascontiguousarray(self.word_counts[:, topics])
+        return Clusters(position[self.topic_of], self.documents[topics], word_counts)
+
+    def log_likelihood(self) -> float:
+        """Return the logarithm of the probability of topics and words, the parameters integrated out, up to a constant
+        that depends only on the corpus and the number of topics. For clusters without an anchor."""
+        prior = len(self.word_counts) * WORD_PRIOR
+        topics = gammaln(self.documents + CLUSTER_PRIOR).sum()
+        words = gammaln(self.word_counts + WORD_PRIOR).sum() - gammaln(self.word_counts.sum(axis=0) + prior).sum()
+        return float(topics + words)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Counts of an earlier model, which stay in the topics as if they were documents: documents per topic, and word
+    counts (V × K)."""
+
+    documents: FloatArray
+    word_counts: FloatArray
+
 
 def sample_clusters(
-    counts: sparse.csr_matrix, k: int, *, sweeps: int, seed: int, start: IntArray | None = None
+    counts: sparse.csr_matrix,
+    k: int,
+    *,
+    sweeps: int,
+    seed: int,
+    greedy: int = 0,
+    start: IntArray | None = None,
+    anchor: Anchor | None = None,
 ) -> Clusters:
     """Run the sampler. The same arguments give the same result.
 
     Args:
         counts: documents × words.
         k: initial number of topics; some end up empty.
+        greedy: sweeps after the others, which give each document its most probable topic instead of a drawn one.
         start: initial topic of each document, -1 for "any"; all random when None.
+        anchor: counts for the documents to join. The result's word counts contain them, its documents do not.
     """
     documents, words = counts.shape
     topic_of = np.full(documents, _EMPTY, dtype=np.int64) if start is None else start.astype(np.int64)
-    state = Clusters(topic_of, np.zeros(k), np.zeros((words, k)))
+    anchor = anchor or Anchor(np.zeros(k), np.zeros((words, k)))
+    weights, word_counts = anchor.documents.copy(), anchor.word_counts.copy()
     _sample(
         counts.indptr.astype(np.int64),
         counts.indices.astype(np.int32),
         counts.data.astype(np.float64),
         sweeps,
+        greedy,
         seed,
-        state.topic_of,
-        state.documents,
-        state.word_counts,
+        topic_of,
+        weights,
+        word_counts,
     )
-    return state
+    return Clusters(topic_of, np.bincount(topic_of, minlength=k).astype(np.float64), word_counts)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _sample(indptr, indices, values, sweeps, seed, topic_of, documents, word_counts):
+def _sample(indptr, indices, values, sweeps, greedy, seed, topic_of, documents, word_counts):
     np.random.seed(seed)  # numba's own generator, not numpy's
     words, k = word_counts.shape
-    totals = np.zeros(k)
+    totals = word_counts.sum(axis=0)
     weights = np.empty(k)
     product = np.empty(k)
     for document in range(len(topic_of)):
         if topic_of[document] < 0:
             topic_of[document] = np.random.randint(k)
         _move(indptr, indices, values, document, topic_of[document], 1.0, documents, word_counts, totals)
-    for _ in range(sweeps):
+    for sweep in range(sweeps + greedy):
         for document in range(len(topic_of)):
             _move(indptr, indices, values, document, topic_of[document], -1.0, documents, word_counts, totals)
             _log_weights(indptr, indices, values, document, documents, word_counts, totals, words, weights, product)
-            topic_of[document] = _draw(weights)
+            topic_of[document] = _draw(weights) if sweep < sweeps else np.argmax(weights)
             _move(indptr, indices, values, document, topic_of[document], 1.0, documents, word_counts, totals)
 
 

@@ -12,7 +12,7 @@ from twitter_topics.archive.rows import current_snapshot
 from twitter_topics.errors import ConflictError, TooFewTweetsError
 from twitter_topics.records.language import UNKNOWN
 from twitter_topics.topic_models.registry import files, json_objects
-from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
+from twitter_topics.topic_models.registry.files import BIRTHS, EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
@@ -21,6 +21,7 @@ from twitter_topics.topic_models.scoring.text_rules import TextRules
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import pipelines
 from twitter_topics.topic_models.training.alignment import Identities, Predecessor
+from twitter_topics.topic_models.training.births import Birth, after, as_json, births_of, from_json
 from twitter_topics.topic_models.training.corpus import build_corpus, held_out_one_in
 from twitter_topics.topic_models.training.evaluation import compare, measure
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
@@ -75,7 +76,9 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         seed=request.seed,
         champion=champion.topics if champion else None,
     )
-    model = trained.model.with_identity(trained.model.topic_ids, topic_labels(trained.model))
+    labels = topic_labels(trained.model, champion.topics.labels if champion else {})
+    model = trained.model.with_identity(trained.model.topic_ids, labels)
+    births = after(champion.topics.births if champion else (), model, request.version)
     pipelines.save_pipeline(spark, settings, store, request.version, pipeline_model(spark, model))
     training = {
         "request": request.as_dict(),
@@ -92,6 +95,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     }
     tables = {
         TOPICS: json_objects.encode({"topics": topic_table(model, trained.identities)}),
+        BIRTHS: json_objects.encode(as_json(births)),
         TRAINING: json_objects.encode(training),
     }
     store.put_files(request.version, {ARRAYS: model.to_bytes(), **tables})
@@ -201,8 +205,14 @@ def _champion(store: ModelStore) -> _Champion | None:
     next_topic_id = int(manifest["next_topic_id"])
     # after a rollback, ids of newer versions must not be reused
     known = [int(store.manifest(version)["next_topic_id"]) for version in store.versions()]
-    topics = Predecessor(model, max([next_topic_id, *known]))
+    topics = Predecessor(model, max([next_topic_id, *known]), _births(store, champion.version, manifest, model))
     return _Champion(champion.version, champion.etag, topics, files.held_out_one_in(manifest))
+
+
+def _births(store: ModelStore, version: str, manifest: dict[str, Any], model: TopicModel) -> tuple[Birth, ...]:
+    if BIRTHS not in manifest["files"]:  # a version from before topics were anchored
+        return births_of(model, version)
+    return from_json(json_objects.decode(store.read(version, BIRTHS), f"{BIRTHS} of model {version}"))
 
 
 def _require_aligned(version: str, aligned_to: str | None, champion: _Champion | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from twitter_topics.topic_models.scoring.text import is_emoji
@@ -9,6 +11,7 @@ from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicMod
 
 WORDS_IN_LABEL = 3
 _CANDIDATES = 40
+_SEPARATOR = " · "
 _ENDINGS = ("", "s", "es", "ed", "ing")
 
 
@@ -18,24 +21,40 @@ def top_words(model: TopicModel, count: int = 15) -> list[list[str]]:
     return [[model.vocabulary[word] for word in row] for row in order]
 
 
-def topic_labels(model: TopicModel) -> tuple[str, ...]:
+def topic_labels(model: TopicModel, earlier: Mapping[int, str] | None = None) -> tuple[str, ...]:
     """Return a distinct label for each topic: its three most distinctive words, such as `storm · flood · wind`.
 
     Words are ranked by p(w|k) log(p(w|k) / p(w)), their share of the topic's divergence from all tweets: frequent in
     the topic and rare elsewhere. A form of a word already chosen (a plural, its own hashtag) is skipped, as are emoji;
-    further hashtags come after all words. A label that a larger topic already has is extended by one word.
+    further hashtags come after all words. A label that another topic already has is extended by one word.
+
+    Args:
+        earlier: labels by topic id, which stay as long as all of their words are among the 40 most distinctive ones.
     """
     shares = model.word_shares
     overall = model.word_counts / model.word_counts.sum()
     telling = shares * np.log(shares / np.maximum(overall, 1e-12))
-    labels: list[str] = [""] * model.k
+    labels = _still_true(model, telling, earlier or {})
     for topic in np.argsort(-model.documents, kind="stable").tolist():
+        if labels[topic]:
+            continue
         words = _label_words(telling[topic], model.vocabulary)
         length = WORDS_IN_LABEL
-        while (label := " · ".join(words[:length])) in labels and length < len(words):
+        while (label := _SEPARATOR.join(words[:length])) in labels and length < len(words):
             length += 1
         labels[topic] = label if label and label not in labels else f"{label} {int(model.topic_ids[topic])}".strip()
     return tuple(labels)
+
+
+def _still_true(model: TopicModel, telling: FloatArray, earlier: Mapping[int, str]) -> list[str]:
+    labels = [""] * model.k
+    for topic, topic_id in enumerate(model.topic_ids.tolist()):
+        label = earlier.get(topic_id, "")
+        top = np.argsort(-telling[topic], kind="stable")[:_CANDIDATES].tolist()
+        told = {model.vocabulary[word] for word in top if telling[topic, word] > 0}
+        if label not in labels and told.issuperset(label.split(_SEPARATOR)):
+            labels[topic] = label
+    return labels
 
 
 def _label_words(telling: FloatArray, vocabulary: tuple[str, ...]) -> list[str]:

@@ -13,9 +13,10 @@ from pyspark.ml.feature import CountVectorizerModel
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Predecessor
+from twitter_topics.topic_models.training.births import SMALL_SHARE
 from twitter_topics.topic_models.training.corpus import Corpus
 from twitter_topics.topic_models.training.spark_text import FEATURES, WORDS
-from twitter_topics.topic_models.training.trainers import MIN_TOPIC_SHARE, Trained, aligned
+from twitter_topics.topic_models.training.trainers import Trained, aligned
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -77,7 +78,7 @@ def _largest_first(corpus: Corpus, matrix: np.ndarray, alpha: np.ndarray) -> Top
     theta = Scorer(model).theta(corpus.counts.indptr, corpus.counts.indices, corpus.counts.data)
     documents = np.bincount(theta.argmax(axis=1), minlength=len(matrix)).astype(np.int64)
     order = np.argsort(-documents, kind="stable")
-    order = order[documents[order] >= MIN_TOPIC_SHARE * corpus.documents]
+    order = order[documents[order] >= SMALL_SHARE * corpus.documents]
     return TopicModel(
         vocabulary=corpus.vocabulary,
         topics_matrix=np.ascontiguousarray(matrix[order]),

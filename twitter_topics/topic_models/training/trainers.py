@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from twitter_topics.topic_models.scoring.topic_model import IntArray, TopicModel
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Identities, Predecessor, align, first_identities
-from twitter_topics.topic_models.training.corpus import Corpus, recolumn
+from twitter_topics.topic_models.training.anchoring import WEIGHT, continue_topics
+from twitter_topics.topic_models.training.births import SMALL_SHARE
+from twitter_topics.topic_models.training.corpus import Corpus
 from twitter_topics.topic_models.training.gsdmm import CLUSTER_PRIOR, WORD_PRIOR, Clusters, sample_clusters
 
-MIN_TOPIC_SHARE = 0.002
-"""Topics with a smaller share of the documents are dropped as noise."""
+SEEDS = 4
+"""Random starts of a training without a champion; the most likely one counts."""
 
 _CONCENTRATION = 1e6
 _ALPHA_SCALE = 0.05
@@ -51,12 +54,31 @@ class Trainer(Protocol):
 class GsdmmTrainer:
     """GSDMM, sampled in this process: the best topics for tweets, and the fastest training."""
 
+    anchor_weight: float = WEIGHT
+
     def fit(
         self, corpus: Corpus, *, k: int, iterations: int, seed: int, champion: Predecessor | None = None
     ) -> Trained:
-        start = None if champion is None else starting_topics(corpus, champion.model, k, seed)
-        clusters = sample_clusters(corpus.counts, k, sweeps=iterations, seed=seed, start=start)
-        return aligned(_as_model(corpus, clusters), champion)
+        """See `Trainer.fit`. A champion's topics are continued in a few sweeps, so `iterations` are those of a random
+        start."""
+        if champion is None:
+            return aligned(as_model(corpus, _best_start(corpus, k, iterations, seed)), None)
+        clusters, identities = continue_topics(corpus, champion, k=k, seed=seed, weight=self.anchor_weight)
+        return Trained(as_model(corpus, clusters).with_identity(identities.topic_ids, ()), identities)
+
+
+def _best_start(corpus: Corpus, k: int, iterations: int, seed: int) -> Clusters:
+    """Return the most likely of several random starts."""
+    seeds = [seed, *np.random.SeedSequence(seed).generate_state(SEEDS - 1).tolist()]
+    with ThreadPoolExecutor(SEEDS) as threads:
+        starts = threads.map(lambda one: sample_clusters(corpus.counts, k, sweeps=iterations, seed=one), seeds)
+        return without_noise(max(starts, key=Clusters.log_likelihood))
+
+
+def without_noise(clusters: Clusters) -> Clusters:
+    """Return the clusters that are not small, largest first."""
+    order = np.argsort(-clusters.documents, kind="stable")
+    return clusters.chosen(order[clusters.documents[order] >= SMALL_SHARE * clusters.documents.sum()])
 
 
 def aligned(model: TopicModel, champion: Predecessor | None) -> Trained:
@@ -65,33 +87,7 @@ def aligned(model: TopicModel, champion: Predecessor | None) -> Trained:
     return Trained(model.with_identity(identities.topic_ids, ()), identities)
 
 
-def starting_topics(corpus: Corpus, model: TopicModel, k: int, seed: int) -> IntArray:
-    """Return an earlier model's topic for each document, to continue from it; -1 ("any") where it knows no word.
-
-    A sampler hardly ever opens an empty topic. So where `k` is larger than the model's number of topics, the documents
-    that the model explains worst start in the free ones, which makes room for new subjects.
-    """
-    position = {word: index for index, word in enumerate(model.vocabulary)}
-    pairs = [(index, position[word]) for index, word in enumerate(corpus.vocabulary) if word in position]
-    if not pairs:
-        return np.full(corpus.documents, -1, dtype=np.int64)
-    here, there = np.array(pairs, dtype=np.int64).T
-    counts = recolumn(corpus.counts, here, there, len(model.vocabulary))
-    used = min(model.k, k)
-    shares = model.word_shares[:used]
-    fit = counts @ np.log(shares).T + np.log(model.documents[:used] + CLUSTER_PRIOR)
-    topics: IntArray = np.argmax(fit, axis=1).astype(np.int64)
-    length = np.asarray(counts.sum(axis=1)).ravel()
-    topics[length == 0] = -1
-    free = k - used
-    if free:
-        per_word = fit.max(axis=1) / np.maximum(length, 1)
-        worst = np.argsort(per_word, kind="stable")[: corpus.documents * free // k]
-        topics[worst] = np.random.default_rng(seed).integers(used, k, len(worst))
-    return topics
-
-
-def _as_model(corpus: Corpus, clusters: Clusters) -> TopicModel:
+def as_model(corpus: Corpus, clusters: Clusters) -> TopicModel:
     """Return the mixture as an LDA model, so that standard Spark can run it.
 
     Very concentrated topics (their distribution times 10^6) make Spark's expected log probabilities equal the
@@ -99,17 +95,14 @@ def _as_model(corpus: Corpus, clusters: Clusters) -> TopicModel:
     the perplexity of held-out tweets; a flat prior of 1, Spark's usual advice, makes a tweet's shares almost uniform.
     """
     few = corpus.documents < _FEW_DOCUMENTS
-    large = clusters.documents >= MIN_TOPIC_SHARE * corpus.documents
-    order = np.argsort(-clusters.documents, kind="stable")
-    order = order[large[order]]
-    documents = clusters.documents[order].astype(np.int64)
+    documents = clusters.documents.astype(np.int64)
     weights = (documents + CLUSTER_PRIOR) / (documents + CLUSTER_PRIOR).sum()
     return TopicModel(
         vocabulary=corpus.vocabulary,
-        topics_matrix=np.ascontiguousarray(clusters.word_shares[order] * _CONCENTRATION),
-        alpha=max(_ALPHA_SCALE * len(order), _PRIOR_OF_FEW if few else 0.0) * weights,
+        topics_matrix=np.ascontiguousarray(clusters.word_shares * _CONCENTRATION),
+        alpha=max(_ALPHA_SCALE * len(documents), _PRIOR_OF_FEW if few else 0.0) * weights,
         eta=WORD_PRIOR,
         documents=documents,
         word_counts=corpus.word_counts,
-        topic_ids=np.arange(len(order), dtype=np.int64),
+        topic_ids=np.arange(len(documents), dtype=np.int64),
     )

@@ -21,7 +21,15 @@ from twitter_topics.testing.corpora import planted_documents, purity
 from twitter_topics.testing.models import in_format_1
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.champion import load_champion
-from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, read_json, register_version
+from twitter_topics.topic_models.registry.files import (
+    BIRTHS,
+    EVALUATION,
+    GOLDEN,
+    TOPICS,
+    TRAINING,
+    read_json,
+    register_version,
+)
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.text import TEXT_RULES
@@ -193,6 +201,13 @@ def test_from_archive_to_champion_and_to_its_successor(
     second = register_version(store, SECOND)
     kept = [topic for topic in second["topics"] if topic["status"] == "kept"]
     assert len(kept) >= 4
+    labels = {topic["topic_id"]: topic["label"] for topic in manifest["topics"]}
+    assert [topic["label"] for topic in kept[:4]] == [labels[topic["topic_id"]] for topic in kept[:4]]
+    assert evaluation["comparison"]["share_kept_confident"] > 0.95
+    births = {birth["topic_id"]: birth for birth in read_json(store, SECOND, BIRTHS)["births"]}
+    assert {births[topic["topic_id"]]["version"] for topic in kept} == {FIRST}
+    assert {births[topic_id]["label"] for topic_id in labels} == set(labels.values())
+    assert sum(topic["documents"] for topic in second["topics"]) == second["documents"]
     assert second["next_topic_id"] >= manifest["next_topic_id"]
     new_ids = [topic["topic_id"] for topic in second["topics"] if topic["status"] == "new"]
     assert all(topic_id >= manifest["next_topic_id"] for topic_id in new_ids)
@@ -220,6 +235,7 @@ def test_a_champion_of_the_first_text_rules_has_a_successor(
     training = read_json(store, FIRST, TRAINING)
     assert training.pop("text_rules") == 2
     store.put_files(FIRST, {ARRAYS: in_format_1(old), TRAINING: json.dumps(training).encode()})
+    store._objects.delete(f"models/{FIRST}/{BIRTHS}")
     evaluate(spark, archive, store, FIRST)  # these words are the same by all rules, so the pipeline still fits
     assert register_version(store, FIRST)["text_rules"] == 1
     store.promote(FIRST, None, "first", "tests")
@@ -238,6 +254,8 @@ def test_a_champion_of_the_first_text_rules_has_a_successor(
     successor = register_version(store, SECOND)
     assert successor["text_rules"] == 2
     assert successor["parameters"]["trainer"] == "gsdmm"
+    births = read_json(store, SECOND, BIRTHS)["births"]
+    assert {birth["version"] for birth in births if birth["topic_id"] in old.topic_ids} == {FIRST}
     assert read_json(store, SECOND, TRAINING)["warm_start_version"] == FIRST
     assert len([topic for topic in successor["topics"] if topic["status"] == "kept"]) >= 4
     evaluation = read_json(store, SECOND, EVALUATION)

@@ -119,6 +119,36 @@ def test_equal_labels_are_made_distinct() -> None:
     assert labels[1] == "storm · wind · rain · flood"
 
 
+def test_a_label_stays_while_its_words_are_distinctive() -> None:
+    words = ["storm", "wind", "rain", "flood", "love"]
+    first, rest = [0.4, 0.3, 0.2, 0.0999, 0.0001], [0.0001] * 4 + [0.9996]
+    model = small_model(words, [first, rest], [50, 50])
+    assert topic_labels(model)[0] == "storm · wind · rain"
+    assert topic_labels(model, {0: "flood · storm · wind"})[0] == "flood · storm · wind"
+    assert topic_labels(model, {7: "flood · storm · wind"})[0] == "storm · wind · rain", "of another topic"
+    assert topic_labels(model, {0: "flood · hail · wind"})[0] == "storm · wind · rain", "a word that is gone"
+    assert topic_labels(model, {0: "love · storm · wind"})[0] == "storm · wind · rain", "a word of another topic"
+
+
+def test_a_label_is_given_up_when_a_word_is_not_among_the_forty_most_distinctive() -> None:
+    words = [f"w{i:02}" for i in range(60)] + ["love"]
+    shares = np.linspace(2, 1, 60)
+    model = small_model(words, [[*(shares / shares.sum() * 0.9999), 0.0001], [1e-6] * 60 + [1 - 6e-5]], [50, 50])
+    model = replace(model, word_counts=(model.word_shares.sum(axis=0) * 1e6).astype(np.int64))
+    assert topic_labels(model, {0: "w00 · w39 · w10"})[0] == "w00 · w39 · w10"
+    assert topic_labels(model, {0: "w00 · w40 · w10"})[0] == "w00 · w01 · w02"
+
+
+def test_labels_that_stay_and_new_ones_are_distinct() -> None:
+    words = ["storm", "wind", "rain", "flood", "love"]
+    alike, rest = [0.3, 0.29, 0.25, 0.159, 0.001], [0.001] * 4 + [0.996]
+    model = small_model(words, [alike, alike, rest], [40, 30, 30])
+    labels = topic_labels(model, {1: "storm · wind · rain"})
+    assert labels[:2] == ("storm · wind · rain · flood", "storm · wind · rain")
+    both = topic_labels(model, dict.fromkeys((0, 1), "storm · wind · rain"))
+    assert both[:2] == ("storm · wind · rain", "storm · wind · rain · flood")
+
+
 def _fitted(names: list[str], seed: int) -> TopicModel:
     documents, _ = planted_documents(1500, seed=seed, themes=names)
     return GsdmmTrainer().fit(build_corpus(as_lists(documents)), k=len(names), iterations=15, seed=seed).model

@@ -6,6 +6,7 @@ import gzip
 import json
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from twitter_topics.testing.corpora import (
     THEMES,
     as_lists,
     normalised_mutual_information,
-    planted_documents,
     purity,
 )
 from twitter_topics.topic_models.registry.gate import judge
@@ -22,7 +22,7 @@ from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.text import content_words
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import trainers
-from twitter_topics.topic_models.training.alignment import Predecessor
+from twitter_topics.topic_models.training.births import SMALL_SHARE
 from twitter_topics.topic_models.training.corpus import (
     SLICES,
     Corpus,
@@ -32,8 +32,8 @@ from twitter_topics.topic_models.training.corpus import (
     slice_of,
 )
 from twitter_topics.topic_models.training.evaluation import measure
-from twitter_topics.topic_models.training.gsdmm import sample_clusters
-from twitter_topics.topic_models.training.trainers import MIN_TOPIC_SHARE, GsdmmTrainer, starting_topics
+from twitter_topics.topic_models.training.gsdmm import Clusters, sample_clusters
+from twitter_topics.topic_models.training.trainers import GsdmmTrainer
 from twitter_topics.topic_models.training.tweets import TrainingTweets
 
 TWEETS = Path(__file__).resolve().parents[5] / "shared" / "data" / "tweets_72h.jsonl.gz"
@@ -104,7 +104,7 @@ def test_training_is_deterministic_and_seeds_differ(corpus: Corpus) -> None:
 def test_topics_are_sorted_and_none_is_noise(model: TopicModel, corpus: Corpus) -> None:
     model.check()
     assert np.all(np.diff(model.documents) <= 0)
-    assert model.documents.min() >= MIN_TOPIC_SHARE * corpus.documents
+    assert model.documents.min() >= SMALL_SHARE * corpus.documents
     assert np.allclose(model.alpha / model.alpha.sum(), model.topic_shares, atol=1e-3)
 
 
@@ -116,23 +116,37 @@ def test_the_prior_of_few_documents_is_heavier(monkeypatch: pytest.MonkeyPatch, 
     assert many.alpha.sum() == pytest.approx(0.05 * many.k)
 
 
-def test_warm_start_continues_and_leaves_room_for_new_themes() -> None:
-    names = list(THEMES)
-    old_documents, _ = planted_documents(2000, seed=1, themes=names[:3])
-    old = GsdmmTrainer().fit(build_corpus(as_lists(old_documents)), k=3, iterations=15, seed=1).model
-    new_documents, _ = planted_documents(2000, seed=2, themes=names)
-    corpus = build_corpus(as_lists(new_documents))
-    start = starting_topics(corpus, old, 6, seed=1)
-    assert set(np.unique(start)) >= {0, 1, 2}
-    assert (start >= 3).any(), "the worst explained documents start in free topics"
-    warm = GsdmmTrainer().fit(corpus, k=6, iterations=15, seed=1, champion=Predecessor(old, 3)).model
-    tops = [{warm.vocabulary[word] for word in np.argsort(-row)[:10]} for row in warm.word_shares]
-    assert any(words <= set(THEMES[names[3]]) for words in tops), "the theme that is new was found"
+def test_the_most_likely_of_several_random_starts_counts(monkeypatch: pytest.MonkeyPatch, corpus: Corpus) -> None:
+    tried: list[tuple[float, np.ndarray]] = []
+
+    def recorded(*arguments: Any, **options: Any) -> Clusters:
+        found = sample_clusters(*arguments, **options)
+        tried.append((found.log_likelihood(), np.sort(found.documents)[::-1]))
+        return found
+
+    monkeypatch.setattr(trainers, "sample_clusters", recorded)
+    model = GsdmmTrainer().fit(corpus, k=5, iterations=1, seed=1).model
+    assert len({likelihood for likelihood, _ in tried}) == len(tried) == trainers.SEEDS
+    likely = max(tried, key=lambda one: one[0])[1]
+    assert model.documents.tolist() == likely[: model.k].tolist()
 
 
-def test_warm_start_with_nothing_in_common_starts_anywhere(model: TopicModel) -> None:
-    corpus = build_corpus(as_lists([["alpha", "beta"], ["gamma", "delta"]] * 30), max_share=1.0)
-    assert set(starting_topics(corpus, model, 4, seed=1)) == {-1}
+def test_the_likelihood_of_a_move_is_what_the_sampler_weighs() -> None:
+    """Equation 4 of the paper is the ratio of two likelihoods."""
+    counts = count_known(as_lists([["a", "b", "b"], ["b", "c"], ["c", "d", "d"], ["a", "a", "b"]]), tuple("abcd"))
+
+    def clusters(topics: list[int]) -> Clusters:
+        return sample_clusters(counts, 2, sweeps=0, seed=1, start=np.array(topics))
+
+    def weight(topic: int) -> float:
+        others = clusters([0, 1, 1, 0]).chosen(np.array([topic]))
+        mine = counts[3].toarray().ravel() if topic == 0 else np.zeros(4)
+        words, documents = others.word_counts[:, 0] - mine, others.documents[0] - (topic == 0)
+        factors = [words[0] + 0.1, words[0] + 1.1, words[1] + 0.1]
+        return float(np.log(documents + 0.1) + sum(np.log(f / (words.sum() + 0.4 + i)) for i, f in enumerate(factors)))
+
+    moved = clusters([0, 1, 1, 0]).log_likelihood() - clusters([0, 1, 1, 1]).log_likelihood()
+    assert moved == pytest.approx(weight(0) - weight(1))
 
 
 @pytest.mark.skipif(not TWEETS.exists(), reason="the tweets are not beside the checkout")
