@@ -49,7 +49,7 @@ def continue_topics(
     """
     model = champion.model
     columns = model.k + max(MIN_FREE, k - model.k)
-    anchor = _anchor(corpus, model, columns, weight)
+    anchor = anchor_of(corpus, model, columns, weight)
     start = starting_topics(corpus, model, columns, seed)
     sampled = sample_clusters(corpus.counts, columns, sweeps=_SWEEPS, seed=seed, start=start, anchor=anchor)
     chosen, topic_ids = _survivors(corpus, champion, sampled, k)
@@ -78,7 +78,7 @@ def starting_topics(corpus: Corpus, model: TopicModel, columns: int, seed: int) 
     return topics
 
 
-def _anchor(corpus: Corpus, model: TopicModel, columns: int, weight: float) -> Anchor:
+def anchor_of(corpus: Corpus, model: TopicModel, columns: int, weight: float) -> Anchor:
     """Rebuild the model's counts from its shares. A topic without documents keeps the weight of a small one, so that
     it can come back."""
     here, there = common_words(corpus.vocabulary, model.vocabulary)

@@ -28,6 +28,7 @@ LIKENESS_TO_RETURN = 0.7
 """A new topic that is so similar to the birth of a retired one gets its id back."""
 
 _WORDS = 200
+_REMEMBERED = 500
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def births_of(model: TopicModel, version: str) -> tuple[Birth, ...]:
 
 
 def after(births: Iterable[Birth], model: TopicModel, version: str) -> tuple[Birth, ...]:
-    """Return the births after a training, by topic id: those of new topics, and what became of the earlier ones.
+    """Return the births after a training, by topic id: those of new topics, and what became of the earlier ones. Of the
+    retired ones the 500 retired last are remembered.
 
     Args:
         births: the champion's.
@@ -66,6 +68,9 @@ def after(births: Iterable[Birth], model: TopicModel, version: str) -> tuple[Bir
     for topic, topic_id in enumerate(model.topic_ids.tolist()):
         birth = known.get(topic_id) or _born(model, topic, shares[topic], version)
         found[topic_id] = replace(birth, small_trainings=(birth.small_trainings + 1) * small[topic], retired=None)
+    retired = sorted((birth.retired, birth.topic_id) for birth in found.values() if birth.retired is not None)
+    for _, topic_id in retired[:-_REMEMBERED]:
+        del found[topic_id]
     return tuple(found[topic_id] for topic_id in sorted(found))
 
 

@@ -14,7 +14,7 @@ from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Predecessor
-from twitter_topics.topic_models.training.anchoring import starting_topics
+from twitter_topics.topic_models.training.anchoring import anchor_of, starting_topics
 from twitter_topics.topic_models.training.births import Birth, after
 from twitter_topics.topic_models.training.corpus import Corpus, build_corpus, count_known
 from twitter_topics.topic_models.training.gsdmm import Anchor, sample_clusters
@@ -227,6 +227,18 @@ def test_the_same_arguments_give_the_same_topics(champion: Predecessor) -> None:
     first, again = (trained(documents, k=6, champion=champion, seed=3) for _ in range(2))
     assert first.model.to_bytes() == again.model.to_bytes()
     assert first.identities.topic_ids.tolist() == again.identities.topic_ids.tolist()
+
+
+def test_an_anchor_is_the_champions_counts_scaled_to_the_corpus(champion: Predecessor) -> None:
+    corpus = build_corpus(as_lists([["storm", "wind", "new"], ["storm", "new"]] * 50), min_documents=1, max_share=1.0)
+    sizes = np.array([60, 30, 10, 0])
+    model = replace(champion.model, documents=sizes)
+    anchor = anchor_of(corpus, model, 6, weight=2.0)
+    assert anchor.documents == pytest.approx([120, 60, 20, 2 * 0.002 * 100, 0, 0])
+    storm = corpus.vocabulary.index("storm")
+    shares = model.word_shares[:, model.vocabulary.index("storm")]
+    assert anchor.word_counts[storm] == pytest.approx([*(2 * 250 * np.array([0.6, 0.3, 0.1, 0.002]) * shares), 0, 0])
+    assert not anchor.word_counts[corpus.vocabulary.index("new")].any(), "the champion does not know it"
 
 
 def test_an_anchor_stays_in_the_counts(corpus: Corpus) -> None:

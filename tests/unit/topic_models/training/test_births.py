@@ -45,6 +45,13 @@ def test_trainings_in_a_row_with_few_documents_are_counted(model: TopicModel) ->
     assert counts == [1, 2, 3, 0, 1]
 
 
+def test_topics_retired_long_ago_are_forgotten(model: TopicModel) -> None:
+    (old, *_) = births_of(model, "v1")
+    retired = [replace(old, topic_id=100 + i, retired=f"v{2000 - i}") for i in range(600)]
+    births = after([*births_of(model, "v1"), *retired], model, "v2")
+    assert [birth.topic_id for birth in births] == [*range(model.k), *range(100, 600)]
+
+
 def test_a_topic_is_like_its_own_birth_alone(model: TopicModel) -> None:
     alike = likeness(model.word_shares, model.vocabulary, births_of(model, "v1"))
     assert alike.diagonal() == pytest.approx(np.ones(model.k), abs=1e-4)
