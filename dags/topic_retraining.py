@@ -5,12 +5,14 @@ distinct, not rejected, in the newest `window_hours`. It trains if Kafka has rec
 since the newest model, or if there are 1.5 times as many as for that model and the gate could not tell about it, or
 rejected it as a first one; before the first model, if there are `min_documents`. It evaluates the new version against
 the champion on held-out tweets, one in five below 20,000 tweets, else one in twenty, and registers it. That triggers
-**model_promotion**. A manual run, and *Materialize* on the asset `topic_model`, skip the count.
+**model_promotion**. Topics continue the champion's and keep its ids and labels; the log names those that are given up
+and those that are back. A manual run, and *Materialize* on the asset `topic_model`, skip the count.
 
 **What it does not do.** It never changes the champion or a registered version: retraining a registered version fails.
 
-**Parameters.** Defaults are the `TOPICS_*` settings. `k` is the initial number of topics; topics with almost no tweets
-are dropped.
+**Parameters.** Defaults are the `TOPICS_*` settings. `k` is the largest number of topics; topics with almost no tweets
+are dropped. A larger `k` than the champion's starts over, and ids are matched by similarity. `iterations` counts when
+training starts over, and for `spark-lda`.
 
 **Example.** `{"trainer": "spark-lda", "k": 30, "iterations": 60}`
 

@@ -16,8 +16,8 @@ class TopicsSettings(Section):
     model_config = section_config("TOPICS_")
 
     trainer: Literal["gsdmm", "spark-lda"] = Field("gsdmm", description="training algorithm; spark-lda is the baseline")
-    k: int = Field(20, ge=2, le=200, description="number of topics")
-    iterations: int = Field(30, ge=1, le=1000, description="passes over the corpus")
+    k: int = Field(20, ge=2, le=200, description="number of topics; a larger one than the champion's starts over")
+    iterations: int = Field(30, ge=1, le=1000, description="passes over the corpus when training starts from scratch")
     seed: int = Field(1, description="the same seed and tweets train the same model")
     window_hours: int = Field(24 * 14, ge=1, le=24 * 3650, description="train on the newest hours of the archive")
     max_documents: int = Field(1_000_000, ge=1000, description="maximum tweets for a training")

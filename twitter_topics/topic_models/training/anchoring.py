@@ -7,6 +7,7 @@ wander off: column j of the sampler is the champion's topic j. A few free column
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from twitter_topics.topic_models.training.births import (
 )
 from twitter_topics.topic_models.training.corpus import Corpus, common_words, recolumn
 from twitter_topics.topic_models.training.gsdmm import CLUSTER_PRIOR, Anchor, Clusters, sample_clusters
+
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +104,7 @@ def _survivors(corpus: Corpus, champion: Predecessor, sampled: Clusters, k: int)
     topic_ids[: model.k][~changed] = model.topic_ids[~changed]
     stays = (topic_ids != _NEW) | ~small
     stays[: model.k] &= ~rests
+    stays &= ~_twins(sampled, topic_ids == _NEW, stays)
     columns = np.flatnonzero(stays)
     columns = columns[np.argsort(-sampled.documents[columns], kind="stable")]
     columns = columns[:k]
@@ -109,6 +113,20 @@ def _survivors(corpus: Corpus, champion: Predecessor, sampled: Clusters, k: int)
         why = "is about something else now" if changed[column] else "is given up"
         log.info("topic %s (%s) %s: %s tweets", topic_id, champion.labels.get(topic_id, ""), why, tweets)
     return columns, topic_ids[columns]
+
+
+def _twins(sampled: Clusters, new: BoolArray, stays: BoolArray) -> BoolArray:
+    """Return which new columns are about the same as one that goes on, or as a larger new one: half of the documents of
+    a new subject may start in each of two free columns."""
+    directions = sampled.word_shares / np.linalg.norm(sampled.word_shares, axis=1, keepdims=True)
+    alike = directions @ directions.T >= LIKENESS_TO_RETURN
+    others = stays & ~new
+    twins = np.zeros(len(new), dtype=bool)
+    for column in np.argsort(-sampled.documents, kind="stable").tolist():
+        if new[column] and stays[column]:
+            twins[column] = bool(alike[column, others].any())
+            others[column] = not twins[column]
+    return twins
 
 
 def _settled(corpus: Corpus, sampled: Clusters, columns: IntArray, anchor: Anchor, seed: int) -> Clusters:

@@ -48,6 +48,7 @@ class _Champion:
     version: str
     etag: str
     topics: Predecessor
+    k: int
     held_out_one_in: int
 
 
@@ -69,7 +70,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     if corpus.documents < request.min_documents // 4:  # half of the tweets in the window, less a fifth held out
         msg = f"only {corpus.documents} of {tweets.count} tweets share two or more words with other tweets"
         raise TooFewTweetsError(msg)
-    trained = _trainer(spark, request).fit(
+    trained = _trainer(spark, request, champion).fit(
         corpus,
         k=request.k,
         iterations=request.iterations,
@@ -206,7 +207,8 @@ def _champion(store: ModelStore) -> _Champion | None:
     # after a rollback, ids of newer versions must not be reused
     known = [int(store.manifest(version)["next_topic_id"]) for version in store.versions()]
     topics = Predecessor(model, max([next_topic_id, *known]), _births(store, champion.version, manifest, model))
-    return _Champion(champion.version, champion.etag, topics, files.held_out_one_in(manifest))
+    k, one_in = int(manifest["parameters"]["k"]), files.held_out_one_in(manifest)
+    return _Champion(champion.version, champion.etag, topics, k, one_in)
 
 
 def _births(store: ModelStore, version: str, manifest: dict[str, Any], model: TopicModel) -> tuple[Birth, ...]:
@@ -226,8 +228,13 @@ def _require_aligned(version: str, aligned_to: str | None, champion: _Champion |
         raise ConflictError(msg)
 
 
-def _trainer(spark: SparkSession, request: TrainingRequest) -> Trainer:
-    return GsdmmTrainer() if request.trainer == "gsdmm" else SparkLdaTrainer(spark)
+def _trainer(spark: SparkSession, request: TrainingRequest, champion: _Champion | None) -> Trainer:
+    if request.trainer != "gsdmm":
+        return SparkLdaTrainer(spark)
+    finer = champion is not None and request.k > champion.k
+    if finer:  # topics that go on do not split
+        log.info("more topics than the champion was trained for: a start from scratch, matched to its topics")
+    return GsdmmTrainer(anchored=not finer)
 
 
 def _stored_request(version: str, stored: dict[str, Any]) -> TrainingRequest:

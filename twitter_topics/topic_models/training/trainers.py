@@ -52,8 +52,12 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True)
 class GsdmmTrainer:
-    """GSDMM, sampled in this process: the best topics for tweets, and the fastest training."""
+    """GSDMM, sampled in this process: the best topics for tweets, and the fastest training.
 
+    anchored: whether the champion's topics go on; otherwise training starts at random and matches them afterwards.
+    """
+
+    anchored: bool = True
     anchor_weight: float = WEIGHT
 
     def fit(
@@ -61,8 +65,8 @@ class GsdmmTrainer:
     ) -> Trained:
         """See `Trainer.fit`. A champion's topics are continued in a few sweeps, so `iterations` are those of a random
         start."""
-        if champion is None:
-            return aligned(as_model(corpus, _best_start(corpus, k, iterations, seed)), None)
+        if champion is None or not self.anchored:
+            return aligned(as_model(corpus, _best_start(corpus, k, iterations, seed)), champion)
         clusters, identities = continue_topics(corpus, champion, k=k, seed=seed, weight=self.anchor_weight)
         return Trained(as_model(corpus, clusters).with_identity(identities.topic_ids, ()), identities)
 

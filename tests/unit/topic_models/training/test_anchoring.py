@@ -105,14 +105,15 @@ def test_the_champions_words_weigh_as_much_as_the_new_ones(champion: Predecessor
     assert ratio(trained(documents, k=4, champion=champion).model) == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.parametrize("generation", [1, 3])
-def test_a_new_topic_of_three_percent_is_found(generation: int) -> None:
+@pytest.mark.parametrize(("generation", "seed"), [(1, 1), (3, 1), (1, 5)])
+def test_a_new_topic_of_three_percent_is_found(generation: int, seed: int) -> None:
+    """With seed 5 its documents start in two columns and stay there."""
     old = dict.fromkeys(NAMES[:3], 970)
     now = successor(trained(window(old, 5)[0], k=3))
     for earlier in range(1, generation):
-        now = successor(trained(window(old, 5 + earlier)[0], k=4, champion=now), champion=now)
+        now = successor(trained(window(old, 5 + earlier)[0], k=8, champion=now), champion=now)
     documents, truth = window(old | {NAMES[3]: 90}, 20)
-    found = trained(documents, k=4, champion=now)
+    found = trained(documents, k=8, champion=now, seed=seed)
     topic, recall, purity = topic_of_theme(found.model, documents, truth, NAMES[3])
     assert topic == now.next_topic_id
     assert recall >= 0.95
@@ -207,6 +208,18 @@ def test_nothing_in_common_is_a_new_start(champion: Predecessor) -> None:
     found = trained(documents, k=4, champion=champion)
     assert found.model.topic_ids.min() == champion.next_topic_id
     assert not any(found.identities.kept)
+
+
+def test_without_an_anchor_training_starts_at_random_and_is_matched(champion: Predecessor) -> None:
+    documents, _ = window(EQUAL, 23)
+    corpus = build_corpus(as_lists(documents), min_documents=1, max_share=1.0)
+    found, alone = (
+        GsdmmTrainer(anchored=False).fit(corpus, k=4, iterations=20, seed=1, champion=before)
+        for before in (champion, None)
+    )
+    assert np.array_equal(found.model.topics_matrix, alone.model.topics_matrix)
+    assert sorted(found.model.topic_ids.tolist()) == sorted(champion.model.topic_ids.tolist())
+    assert share_kept(served(champion.model, documents), served(found.model, documents), -1) > 0.95
 
 
 def test_documents_start_in_their_topic_and_unknown_words_in_a_free_one(champion: Predecessor) -> None:
