@@ -5,7 +5,7 @@
 #   make demo SOURCE=bluesky                      real posts, live, no key
 #   make up | stop | status | logs NAME=producer  the local stack
 #   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean
-#   make bench-producer | bench-replay | bench-speed | bench-sentiment | bench-gate
+#   make bench-producer | bench-replay | bench-speed | bench-sentiment | bench-gate | bench-identity
 #   make dashboards                               writes dashboards/; kibana-import URL=… loads Kibana's
 
 SHELL := /bin/sh
@@ -33,7 +33,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-sentiment bench-gate dashboards kibana-import bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-sentiment bench-gate bench-identity dashboards kibana-import bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,10s/^# \{0,1\}//p' Makefile
@@ -107,6 +107,10 @@ bench-replay: bootstrap-dev
 # ARGS="--tweets tweets.jsonl.gz": planted good and bad challengers on windows of these tweets
 bench-gate: bootstrap-dev
 	@.venv/bin/python -m benchmarks.gate $(ARGS)
+
+# ARGS="--tweets tweets.jsonl.gz": six trainings on drifting tweets; adding --quick takes minutes and writes nothing
+bench-identity: bootstrap-dev
+	@.venv/bin/python -m benchmarks.identity $(ARGS)
 
 lint: bootstrap-dev
 	@.venv/bin/ruff check .

@@ -17,6 +17,8 @@ RESULTS = PROJECT / "benchmarks" / "results" / "producer.json"
 SENTIMENT, SPEED = RESULTS.with_name("sentiment.json"), RESULTS.with_name("speed.json")
 REPLAY = RESULTS.with_name("replay.json")
 GATE = RESULTS.with_name("gate.json")
+IDENTITY = RESULTS.with_name("identity.json")
+IDENTITY_PLOT = PROJECT / "docs" / "images" / "topic-identity.svg"
 PAGE = PROJECT / "docs" / "benchmarks.md"
 NAMES = {
     "ours": "ours, spooled with fsync and acknowledged",
@@ -31,19 +33,22 @@ def page(
     speed: dict[str, Any],
     replay: dict[str, Any],
     gate: dict[str, Any],
+    identity: dict[str, Any],
 ) -> str:
     """Return the page as Markdown."""
     lines = [
         "# Benchmarks",
-        "`make bench-speed`, `bench-sentiment`, `bench-gate`, `bench-producer` and `bench-replay` write their chapters",
-        "of this page from their results in `benchmarks/results/`. [benchmarks/README.md](../benchmarks/README.md) "
-        "describes what is measured.",
+        "`make bench-speed`, `bench-sentiment`, `bench-gate`, `bench-identity`, `bench-producer` and `bench-replay`",
+        "write their chapters of this page from their results in `benchmarks/results/`. "
+        "[benchmarks/README.md](../benchmarks/README.md) describes what is measured.",
         "",
         *speed_chapter(speed),
         "",
         *_sentiment_chapter(sentiment),
         "",
         *_gate_chapter(gate),
+        "",
+        *_identity_chapter(identity),
         "",
         *_producer_chapter(producer),
         "",
@@ -54,7 +59,8 @@ def page(
 
 def write() -> None:
     """Write the page of the results."""
-    PAGE.write_text(page(*(json.loads(path.read_text()) for path in (RESULTS, SENTIMENT, SPEED, REPLAY, GATE))))
+    paths = (RESULTS, SENTIMENT, SPEED, REPLAY, GATE, IDENTITY)
+    PAGE.write_text(page(*(json.loads(path.read_text()) for path in paths)))
 
 
 def _sentiment_chapter(result: dict[str, Any]) -> list[str]:
@@ -90,6 +96,34 @@ def _gate_chapter(result: dict[str, Any]) -> list[str]:
         "|--:|---|---|--:|--:|--:|--:|--:|",
         *(_verdicts(row) for row in result["kinds"]),
     ]
+
+
+def _identity_chapter(result: dict[str, Any]) -> list[str]:
+    return [
+        "## Topic identity",
+        measured(result),
+        "",
+        f"Six trainings, each continuing the one before, on windows of {result['window']:,} drifting tweets that share "
+        f"two thirds with the window before; means of {result['starts']} streams. NPMI is measured on "
+        f"{result['reference']:,} tweets that no model was trained on. New topics of 3 % are planted in the "
+        "first and the third training; another one is gone for three trainings and returns. In production: "
+        f"*{result['chosen']}*.",
+        "",
+        "![Share of tweets and labels kept, perplexity and NPMI by generation](images/topic-identity.svg)",
+        "",
+        "| topics | | tweets that keep their topic (least) | the confident ones | labels kept | perplexity | NPMI | "
+        "diversity | new topic: least recall, purity | returns with its id |",
+        "|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        *(_identity(row) for row in result["methods"]),
+    ]
+
+
+def _identity(row: dict[str, Any]) -> str:
+    return (
+        f"| {row['k']} | {row['method']} | {row['kept']:.1%} ({row['least_kept']:.1%}) | {row['kept_confident']:.1%} "
+        f"| {row['labels_kept']:.0%} | {row['perplexity']:,.0f} | {row['coherence']:.3f} | {row['diversity']:.2f} "
+        f"| {row['new_recall']:.2f}, {row['new_purity']:.2f} | {row['returned'][0]} of {row['returned'][1]} |"
+    )
 
 
 def _verdicts(row: dict[str, Any]) -> str:

@@ -9,15 +9,14 @@ import pytest
 
 from benchmarks import report
 
-Results = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
+Results = list[dict[str, Any]]
 
 
 @pytest.fixture
 def results() -> Results:
-    """Producer, sentiment, speed, replay, gate."""
-    paths = (report.RESULTS, report.SENTIMENT, report.SPEED, report.REPLAY, report.GATE)
-    producer, sentiment, speed, replay, gate = (json.loads(path.read_text()) for path in paths)
-    return producer, sentiment, speed, replay, gate
+    """Producer, sentiment, speed, replay, gate, identity."""
+    paths = (report.RESULTS, report.SENTIMENT, report.SPEED, report.REPLAY, report.GATE, report.IDENTITY)
+    return [json.loads(path.read_text()) for path in paths]
 
 
 def test_the_page_is_that_of_the_results(results: Results) -> None:
@@ -79,3 +78,14 @@ def test_the_gate_shows_each_verdict_and_the_share_of_the_bad(results: Results) 
     assert "Promoted: 3 of 99 bad challengers" in shown
     assert "| 7,000 | a flood | bad | 3 |  |  | 9 | 1.500 ± 0.250 |" in shown
     assert "| 7,000 | strangers | bad |  |  |  | 12 |  |" in shown
+
+
+def test_identity_shows_the_means_the_least_and_the_planted_topics(results: Results) -> None:
+    row = {
+        "k": 7, "method": "anchored by hand", "kept": 0.8123, "least_kept": 0.7, "kept_confident": 0.95,
+        "labels_kept": 0.9, "perplexity": 1234.5, "coherence": -0.0123, "diversity": 0.567, "new_recall": 0.98,
+        "new_purity": 0.99, "returned": [2, 3],
+    }  # fmt: skip
+    results[5]["methods"] = [row]
+    expected = "| 7 | anchored by hand | 81.2% (70.0%) | 95.0% | 90% | 1,234 | -0.012 | 0.57 | 0.98, 0.99 | 2 of 3 |"
+    assert expected in report.page(*results)
