@@ -12,7 +12,8 @@ and those that are back. A manual run, and *Materialize* on the asset `topic_mod
 
 **Parameters.** Defaults are the `TOPICS_*` settings. `k` is the largest number of topics; topics with almost no tweets
 are dropped. A larger `k` than the champion's starts over, and ids are matched by similarity. `iterations` counts when
-training starts over, and for `spark-lda`.
+training starts over, and for `spark-lda`. `languages` are those with topics of their own: `auto`, codes such as `en,ja`,
+or `all` for one set of topics; `k` is then the number of the language with most tweets.
 
 **Example.** `{"trainer": "spark-lda", "k": 30, "iterations": 60}`
 
@@ -37,6 +38,7 @@ from twitter_topics.topic_models.training import retraining_tasks
 
 DEFAULTS = Settings().topics
 BY_PERSON = ("manual", "asset_materialization")  # the second is "Materialize" on the asset topic_model
+LANGUAGES = "^(auto|all|[a-z]{2,3}(,[a-z]{2,3})*)$"
 VERSION = "{{ ti.xcom_pull(task_ids='name_version') }}"
 
 
@@ -55,6 +57,9 @@ VERSION = "{{ ti.xcom_pull(task_ids='name_version') }}"
         "window_hours": Param(DEFAULTS.window_hours, type="integer", minimum=1, maximum=24 * 3650),
         "max_documents": Param(DEFAULTS.max_documents, type="integer", minimum=1000, maximum=20_000_000),
         "min_documents": Param(DEFAULTS.min_documents, type="integer", minimum=100, maximum=20_000_000),
+        "languages": Param(
+            DEFAULTS.languages, type="string", pattern=LANGUAGES, title="Languages with their own topics"
+        ),
     },
 )
 def topic_retraining():
@@ -81,7 +86,7 @@ def topic_retraining():
         yield Metadata(TOPIC_MODEL, extra=retraining_tasks.register(ModelStore(Settings()), version))
 
     version = name_version()
-    options = ("trainer", "k", "iterations", "seed", "window_hours", "max_documents", "min_documents")
+    options = ("trainer", "k", "iterations", "seed", "window_hours", "max_documents", "min_documents", "languages")
     chosen = [part for name in options for part in (f"--{name.replace('_', '-')}", f"{{{{ params.{name} }}}}")]
     train = SparkJobOperator(task_id="train", job="train_topics", arguments=["--version", VERSION, *chosen])
     evaluate = SparkJobOperator(task_id="evaluate", job="evaluate_topics", arguments=["--version", VERSION])

@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 
 from twitter_topics.archive.hours import parse_hour
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.settings.values import topic_languages
 from twitter_topics.topic_models.registry.version import check_version
 
 _T = TypeVar("_T")
@@ -55,6 +56,11 @@ def moment(text: str) -> datetime:
 def version(text: str) -> str:
     """argparse type: the name of a model version."""
     return _checked(check_version, text)
+
+
+def languages(text: str) -> str:
+    """argparse type: which languages have topics of their own, as TOPICS_LANGUAGES."""
+    return _checked(topic_languages, text)
 
 
 def _in_utc(text: str) -> datetime:

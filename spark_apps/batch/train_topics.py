@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from spark_apps.arguments import Arguments, moment, version, whole_number
+from spark_apps.arguments import Arguments, languages, moment, version, whole_number
 from spark_apps.job import Work, run_job
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import TRAINERS, created_at
@@ -50,10 +50,11 @@ def read_request(arguments: Sequence[str] | None, defaults: TopicsSettings) -> T
     parser.add_argument("--to", dest="end", type=moment, help="end of the event times, exclusive")
     parser.add_argument("--max-documents", type=int, default=defaults.max_documents)
     parser.add_argument("--min-documents", type=int, default=defaults.min_documents)
+    parser.add_argument("--languages", type=languages, default=defaults.languages, help="auto, all or codes: en,ja")
     given = parser.parse_args(arguments)
     end = given.end or created_at(given.version)
     start = given.start or end - timedelta(hours=given.window_hours)
-    names = ("version", "trainer", "k", "iterations", "seed", "max_documents", "min_documents")
+    names = ("version", "trainer", "k", "iterations", "seed", "max_documents", "min_documents", "languages")
     return TrainingRequest(start=start, end=end, **{name: getattr(given, name) for name in names})
 
 

@@ -149,6 +149,8 @@ RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
         ("topic_retraining", {"seed": -1}),
         ("topic_retraining", {"window_hours": 0}),
         ("topic_retraining", {"min_documents": 99}),
+        ("topic_retraining", {"languages": "english"}),
+        ("topic_retraining", {"languages": "en, ja"}),
         ("model_promotion", {"version": "../champion"}),
         ("model_promotion", {"version": "20261101T040000Z-gsdmm/x"}),
         ("model_promotion", {"force": "yes"}),
@@ -174,6 +176,8 @@ def test_a_form_rejects(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> N
     [
         ("archive_compaction", {"min_files": 2, "expire_hours": 1}),
         ("topic_retraining", {"trainer": "spark-lda", "k": 30, "iterations": 60}),
+        ("topic_retraining", {"languages": "en,ja"}),
+        ("topic_retraining", {"languages": "all"}),
         ("model_promotion", {"version": "20261101T040000Z-gsdmm", "force": True, "reason": "why"}),
         ("model_promotion", {"version": "20261101T040000Z-spark-lda"}),
         ("elasticsearch_retention", {"days": 7, "dry_run": True, "allow_all": True}),

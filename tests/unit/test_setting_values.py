@@ -192,3 +192,17 @@ def test_a_language_that_is_no_code_is_rejected(given: str) -> None:
     said = wrong("sentiment", SENTIMENT_LANGUAGES=given)
     assert "SENTIMENT_LANGUAGES" in said
     assert "use codes of two or three letters such as en" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "languages"), [("auto", "auto"), ("ALL", "all"), ("en", "en"), (" EN, ja,en ", "en,ja")]
+)
+def test_languages_with_topics_of_their_own(given: str, languages: str) -> None:
+    assert Settings({"TOPICS_LANGUAGES": given}).topics.languages == languages
+
+
+@pytest.mark.parametrize("given", ["english", "en,", "en,all", "en,und", "auto,en", "*", ""])
+def test_a_wrong_choice_of_languages_is_rejected(given: str) -> None:
+    said = wrong("topics", TOPICS_LANGUAGES=given)
+    assert "TOPICS_LANGUAGES" in said
+    assert "use auto, all, or codes of two or three letters such as en" in said

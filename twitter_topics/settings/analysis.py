@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from twitter_topics.settings.env_file import Section, section_config
+from twitter_topics.settings.values import TopicLanguages
 
 
 class TopicsSettings(Section):
@@ -16,7 +17,13 @@ class TopicsSettings(Section):
     model_config = section_config("TOPICS_")
 
     trainer: Literal["gsdmm", "spark-lda"] = Field("gsdmm", description="training algorithm; spark-lda is the baseline")
-    k: int = Field(20, ge=2, le=200, description="number of topics; a larger one than the champion's starts over")
+    k: int = Field(
+        20,
+        ge=2,
+        le=200,
+        description="number of topics, of the language with most tweets if languages have their own; a larger one than "
+        "the champion's starts over",
+    )
     iterations: int = Field(30, ge=1, le=1000, description="passes over the corpus when training starts from scratch")
     seed: int = Field(1, description="the same seed and tweets train the same model")
     window_hours: int = Field(24 * 14, ge=1, le=24 * 3650, description="train on the newest hours of the archive")
@@ -27,6 +34,11 @@ class TopicsSettings(Section):
         ge=1,
         description="new tweets since the newest model that trigger a retraining; 1.5 times its tweets also do if the "
         "gate could not decide about it",
+    )
+    languages: TopicLanguages = Field(
+        "auto",
+        description="which languages have topics of their own: auto = each with TOPICS_MIN_DOCUMENTS tweets in the "
+        "window, at most eight; codes such as en,ja = only these; all = one set of topics for all languages",
     )
     promotion: Literal["automatic", "approval", "never"] = Field(
         "automatic",

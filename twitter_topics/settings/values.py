@@ -31,6 +31,19 @@ def masked(text: str) -> str:
     return _SECRET_PARAMETERS.sub(r"\1***", _USER.sub("//***@", text))
 
 
+def topic_languages(value: str) -> str:
+    """Return `auto`, `all` or codes of languages, comma-separated, in lower case and each once.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    names = [name.strip().lower() for name in value.split(",")]
+    codes = all(re.fullmatch(r"(?!all|und)[a-z]{2,3}", name) for name in names)
+    if names not in (["auto"], ["all"]) and not codes:
+        raise ValueError("use auto, all, or codes of two or three letters such as en, comma-separated")
+    return ",".join(dict.fromkeys(names))
+
+
 def check_url(value: str) -> str:
     """Return an http(s) or ws(s) URL unchanged.
 
@@ -96,6 +109,7 @@ def _reason(error: Exception) -> str:
 
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/.*)?$"), AfterValidator(check_url)]
 HostPorts = Annotated[str, StringConstraints(pattern=r"^[^\s,:@]+:\d+(,[^\s,:@]+:\d+)*$")]
+TopicLanguages = Annotated[str, AfterValidator(topic_languages)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 PathOrUrl = Annotated[str, IsPath()]
 

@@ -31,6 +31,11 @@ def planted_documents(count: int, seed: int, themes: list[str] | None = None) ->
     return documents, truth
 
 
+def in_language(documents: list[list[str]], language: str) -> list[list[str]]:
+    """Return the documents in another language: its words have other spellings, but COMMON ones are the same."""
+    return [[word if word in COMMON else f"{word}{language}" for word in words] for words in documents]
+
+
 def as_lists(documents: list[list[str]]) -> pa.ListArray:
     """Return documents as the Arrow column that the jobs use."""
     return pa.array(documents, pa.list_(pa.string()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,9 @@ from twitter_topics.topic_models.registry.files import GOLDEN
 from twitter_topics.topic_models.registry.store import ARRAYS
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training.alignment import Identities
+from twitter_topics.topic_models.training.languages import joined
+from twitter_topics.topic_models.training.trainers import Trained
 
 if TYPE_CHECKING:
     from twitter_topics.topic_models.registry.store import ModelStore
@@ -36,6 +40,15 @@ def planted_model(
         topic_ids=np.array(topic_ids),
         labels=labels,
     )
+
+
+def model_of_languages(parts: Mapping[str, TopicModel]) -> TopicModel:
+    """Return one model of the topics of each language, most documents first, with their ids and labels."""
+    trained = {
+        language: Trained(part, Identities(part.topic_ids, (False,) * part.k, int(part.topic_ids.max()) + 1))
+        for language, part in parts.items()
+    }
+    return joined(trained).model
 
 
 def in_format_1(model: TopicModel) -> bytes:

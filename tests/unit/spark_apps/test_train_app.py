@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from spark_apps.batch.train_topics import read_request
+from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings
 
 VERSION = "20261104T120000Z-gsdmm"
 
 
 def test_defaults_come_from_the_settings_and_the_window_ends_at_the_versions_time() -> None:
-    topics = Settings({"TOPICS_K": "7", "TOPICS_WINDOW_HOURS": "48"}).topics
+    topics = Settings({"TOPICS_K": "7", "TOPICS_WINDOW_HOURS": "48", "TOPICS_LANGUAGES": "en"}).topics
     request = read_request(["--version", VERSION], topics)
-    assert (request.k, request.trainer) == (7, topics.trainer)
+    assert (request.k, request.trainer, request.languages) == (7, topics.trainer, "en")
     assert request.end == datetime(2026, 11, 4, 12, tzinfo=UTC)
     assert request.start == datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -23,3 +26,11 @@ def test_times_are_utc_whatever_their_zone() -> None:
     request = read_request(arguments, Settings({}).topics)
     assert request.start == datetime(2026, 11, 1, tzinfo=UTC)
     assert request.end == datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def test_languages_are_checked_as_in_the_settings() -> None:
+    topics = Settings({}).topics
+    assert read_request(["--version", VERSION], topics).languages == "auto"
+    assert read_request(["--version", VERSION, "--languages", "en, JA"], topics).languages == "en,ja"
+    with pytest.raises(ConfigurationError, match="--languages: use auto, all, or codes"):
+        read_request(["--version", VERSION, "--languages", "english"], topics)

@@ -155,14 +155,15 @@ def check_golden(scorer: Scorer, golden: bytes, version: str) -> None:
     """
     try:
         sample = json.loads(golden)
-        texts, expected = list(sample["texts"]), np.array(sample["theta"], dtype=np.float64)
+        texts, languages = list(sample["texts"]), sample.get("languages")
+        expected = np.array(sample["theta"], dtype=np.float64)
     except (ValueError, KeyError, TypeError) as error:
         msg = f"{GOLDEN} of model {version} is damaged: {error}"
         raise IntegrityError(msg) from None
     if expected.shape != (len(texts), scorer.model.k) or not len(expected):
         msg = f"{GOLDEN} of model {version} does not match its {scorer.model.k} topics"
         raise IntegrityError(msg)
-    difference = float(np.abs(scorer.score(texts).theta - expected).max())
+    difference = float(np.abs(scorer.score(texts, languages).theta - expected).max())
     if not difference <= GOLDEN_TOLERANCE:
         msg = (
             f"model {version} scores its golden sample differently: off by {difference:.1e}, "

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from twitter_topics.topic_models.registry import json_objects
-from twitter_topics.topic_models.registry.gate import Comparison, Interval, Metrics, State
+from twitter_topics.topic_models.registry.gate import (
+    Comparison,
+    Interval,
+    LanguageComparison,
+    LanguageMetrics,
+    Metrics,
+    State,
+)
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import created_at
 
@@ -16,7 +23,7 @@ ISO 639; a model with text rules 1 needs only `text`, as it is."""
 
 TOPICS = "topics.json"
 """{topics: list of {topic_id, label, top_words, documents, share, status}}, largest topic first; status is `new` or
-`kept`."""
+`kept`. If languages have their own topics, each also has its `language`, and those of a language stand together."""
 
 BIRTHS = "births.json"
 """{births: list of {topic_id, version, label, words, shares, small_trainings, retired}}: all topics of this version and
@@ -28,11 +35,12 @@ warm_start_version, seconds}. Without `text_rules` it has rules 1."""
 
 EVALUATION = "evaluation.json"
 """{metrics, comparison, champion: {version, etag} or null, verdict: {state, promote, reasons}}. Versions from before
-the gate had an interval lack `comparison.ratio` and `verdict.state`."""
+the gate had an interval lack `comparison.ratio` and `verdict.state`; before topics per language, `languages` and
+`lost`."""
 
 GOLDEN = "golden.json"
-"""{texts, theta}: synthetic texts, neither in NFKC nor of a language, and their topic shares that Spark's pipeline
-computed. For the loader's check."""
+"""{texts, theta}: synthetic texts, not in NFKC, and their topic shares that Spark's pipeline computed; also `languages`
+of the texts if the model has topics per language. For the loader's check."""
 
 
 def register_version(store: ModelStore, version: str) -> dict[str, Any]:
@@ -67,10 +75,17 @@ def evaluated(content: dict[str, Any]) -> tuple[Metrics, Comparison | None]:
     compared = content["comparison"]
     comparison = None
     if compared is not None:
-        interval = compared.get("ratio")
-        parts = {"champion": Metrics(**compared["champion"]), "ratio": Interval(**interval) if interval else None}
+        languages = [
+            LanguageComparison(one["language"], _interval(one["ratio"])) for one in compared.get("languages", [])
+        ]
+        parts = {
+            "champion": _metrics(compared["champion"]),
+            "ratio": _interval(compared.get("ratio")),
+            "languages": tuple(languages),
+            "lost": tuple(compared.get("lost", [])),
+        }
         comparison = Comparison(**{**compared, **parts})
-    return Metrics(**content["metrics"]), comparison
+    return _metrics(content["metrics"]), comparison
 
 
 def held_out_one_in(training: Mapping[str, Any]) -> int:
@@ -98,3 +113,12 @@ def read_json(store: ModelStore, version: str, name: str) -> dict[str, Any]:
         IntegrityError: the file is missing or not a JSON object.
     """
     return json_objects.decode(store.read_unregistered(version, name), f"{name} of model {version}")
+
+
+def _metrics(content: Mapping[str, Any]) -> Metrics:
+    languages = tuple(LanguageMetrics(**one) for one in content.get("languages", []))
+    return Metrics(**{**content, "languages": languages})
+
+
+def _interval(content: Mapping[str, float] | None) -> Interval | None:
+    return Interval(**content) if content else None

@@ -25,10 +25,24 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """One model on the held-out tweets. Lower perplexity is better. The measures are in training/topic_quality.py.
+class LanguageMetrics:
+    """The topics of one language on its held-out tweets."""
 
-    `coherence` is None where the held-out tweets are too few to measure it.
+    language: str
+    topics: int
+    documents: int
+    held_out: int
+    perplexity: float
+    unigram_perplexity: float
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One model on the held-out tweets of its languages. Lower perplexity is better. The measures are in
+    training/topic_quality.py.
+
+    `coherence` is None where the held-out tweets are too few to measure it. `languages` is empty for a model with one
+    set of topics, in the order of the topics otherwise.
     """
 
     topics: int
@@ -40,11 +54,24 @@ class Metrics:
     coherence: float | None
     diversity: float
     coverage: float
+    languages: tuple[LanguageMetrics, ...] = ()
+
+
+@dataclass(frozen=True)
+class LanguageComparison:
+    """Of one language: interval of challenger's perplexity / champion's, None for too few tweets."""
+
+    language: str
+    ratio: Interval | None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Challenger and champion on the same held-out tweets; perplexities are on the words that both know."""
+    """Challenger and champion on the same held-out tweets; perplexities are on the words that both know.
+
+    If one of them has topics per language, the tweets are those of the languages in which both have topics, and words
+    are compared within each. `lost`: languages of enough tweets in which only the champion has topics.
+    """
 
     challenger_perplexity: float
     champion_perplexity: float
@@ -58,6 +85,8 @@ class Comparison:
     share_kept_confident: float | None = None
     """Share of those tweets that keep their topic id about which the champion is confident. None in evaluations from
     before it was kept."""
+    languages: tuple[LanguageComparison, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +148,12 @@ def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | N
         limit = f"{limits.max_perplexity_ratio - 1:.0%}"
         doubt = f"{challenger.held_out:,} held-out tweets are too few to tell whether it is less than {limit} worse"
         return Verdict("cannot_tell", [compared, doubt])
-    return Verdict("promote", [_praise(challenger), f"{compared}; {_kept(comparison)}"])
+    reasons = [_praise(challenger), f"{compared}; {_kept(comparison)}"]
+    if _other_kind(challenger, comparison):
+        reasons.append(
+            "only one of the two has topics per language, so coherence, diversity and kept topics do not count"
+        )
+    return Verdict("promote", reasons)
 
 
 def _missed_limits(model: Metrics, limits: Limits) -> Iterator[str]:
@@ -150,10 +184,23 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
             f"knows a word of {challenger.coverage:.1%} of the tweets, the champion of {champion.coverage:.1%}; "
             f"the drop may be at most {_percentage_points(limits.max_coverage_drop)}"
         )
+    if comparison.lost:
+        yield (
+            f"has no topics in {', '.join(comparison.lost)} any more, in which the window has enough tweets; "
+            "a person may promote it with force and a reason"
+        )
     if not _comparable(comparison, limits):
         return
+    for one in comparison.languages:
+        if one.ratio is not None and one.ratio.low > limits.max_perplexity_ratio:
+            yield (
+                f"perplexity in {one.language} is certainly more than {limits.max_perplexity_ratio - 1:.0%} above the "
+                f"champion's (95 % interval: {one.ratio.low - 1:+.1%} to {one.ratio.high - 1:+.1%})"
+            )
     if ratio is not None and ratio.low > 1 and not ratio.high < limits.max_perplexity_ratio:
         yield f"{_compared(comparison, ratio)}: certainly worse"
+    if _other_kind(challenger, comparison):
+        return
     # collapsed topics are coherent and scattered ones diverse: only both together are meaningful
     if challenger.coherence is not None and champion.coherence is not None:
         drop = champion.coherence - challenger.coherence
@@ -208,6 +255,10 @@ def _stranger(comparison: Comparison) -> str:
 
 def _comparable(comparison: Comparison, limits: Limits) -> bool:
     return comparison.common_words_share >= limits.min_common_words
+
+
+def _other_kind(challenger: Metrics, comparison: Comparison) -> bool:
+    return bool(challenger.languages) != bool(comparison.champion.languages)
 
 
 def _percentage_points(share: float) -> str:

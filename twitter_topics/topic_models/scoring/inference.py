@@ -37,44 +37,62 @@ def _exp_digamma(x):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def infer(indptr, indices, counts, word_weights, alpha, start, gamma):
-    """Fill `gamma` (n × K). Spark subtracts the digamma of gamma's sum; it cancels out and is omitted."""
+def infer(indptr, indices, counts, word_weights, first_topic, end_topic, alpha, start, gamma):
+    """Fill `gamma` (n × K). Spark subtracts the digamma of gamma's sum; it cancels out and is omitted.
+
+    Word w has a weight only in topics from `first_topic[w]` to `end_topic[w]`, which is exclusive. All others get their
+    `alpha` in the first round and keep it, so a document costs only the topics between the first and the last of its
+    words.
+    """
     k = word_weights.shape[1]
     longest = 1
     for document in range(len(indptr) - 1):
         longest = max(longest, indptr[document + 1] - indptr[document])
     local = np.empty((longest, k))
-    first = np.empty(k)
+    begins = np.empty(k)
     theta = np.empty(k)
     pull = np.empty(k)
     for topic in range(k):
-        first[topic] = _exp_digamma(start[topic])
+        begins[topic] = _exp_digamma(start[topic])
     for document in range(len(indptr) - 1):
         begin = indptr[document]
         length = indptr[document + 1] - begin
-        row = gamma[document]
+        first, end = k, 0
         for entry in range(length):
-            for topic in range(k):
-                local[entry, topic] = word_weights[indices[begin + entry], topic]
+            first = min(first, first_topic[indices[begin + entry]])
+            end = max(end, end_topic[indices[begin + entry]])
+        first = min(first, end)
+        change = 0.0
         for topic in range(k):
-            row[topic] = start[topic]
-            theta[topic] = first[topic]
+            gamma[document, topic] = alpha[topic]
+            if not first <= topic < end:
+                change += abs(alpha[topic] - start[topic])
+        # slices, because numba vectorizes only loops that begin at 0
+        row, prior = gamma[document, first:end], alpha[first:end]
+        topics = len(row)
+        for entry in range(length):
+            weights = word_weights[indices[begin + entry], first:end]
+            for topic in range(topics):
+                local[entry, topic] = weights[topic]
+        for topic in range(topics):
+            row[topic] = start[first + topic]
+            theta[topic] = begins[first + topic]
         for _ in range(_MAX_ROUNDS):
-            for topic in range(k):
+            for topic in range(topics):
                 pull[topic] = 0.0
             for entry in range(length):
                 total = 1e-100
-                for topic in range(k):
+                for topic in range(topics):
                     total += local[entry, topic] * theta[topic]
                 weight = counts[begin + entry] / total
-                for topic in range(k):
+                for topic in range(topics):
                     pull[topic] += weight * local[entry, topic]
-            change = 0.0
-            for topic in range(k):
-                value = theta[topic] * pull[topic] + alpha[topic]
+            for topic in range(topics):
+                value = theta[topic] * pull[topic] + prior[topic]
                 change += abs(value - row[topic])
                 row[topic] = value
             if change <= _MEAN_CHANGE * k:
                 break
-            for topic in range(k):
+            change = 0.0
+            for topic in range(topics):
                 theta[topic] = _exp_digamma(row[topic])

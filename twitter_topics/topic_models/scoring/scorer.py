@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,8 @@ IndexArray = np.ndarray[Any, np.dtype[Any]]
 @dataclass(frozen=True)
 class Scores:
     """theta: n × K float32, topic shares in the model's order (zeros for a text without a known word).
-    known_words: n int32, number of words of each text that the model knows."""
+    known_words: n int32, number of words of each text that the model knows. A text whose language is unknown is read in
+    each of the model's languages, so a word may count several times."""
 
     theta: Float32Array
     known_words: IndexArray
@@ -37,8 +39,10 @@ class Scorer:
         self.labels: dict[int, str] = {NO_TOPIC: NO_TOPIC_LABEL}
         self.labels |= {int(i): label for i, label in zip(model.topic_ids, model.labels, strict=False)}
         self._topic_ids = model.topic_ids.astype(np.int32)
-        self._position = {word: index for index, word in enumerate(model.vocabulary)}
-        self._stop_indices = self._find_stop_words()
+        self._readings, self._otherwise = _readings(model)
+        ends = np.cumsum(np.bincount(model.language_of_topic))
+        self._end_topic = ends[model.language_of_word]
+        self._first_topic = np.concatenate(([0], ends))[model.language_of_word]
         expected_log = digamma(model.topics_matrix) - digamma(model.topics_matrix.sum(axis=1, keepdims=True))
         self._word_weights = np.ascontiguousarray(np.exp(expected_log).T)
         self._start = spark_start_vector(model.k)
@@ -66,13 +70,13 @@ class Scorer:
             indices.astype(np.int32),
             counts.astype(np.float64),
             self._word_weights,
+            self._first_topic,
+            self._end_topic,
             self.model.alpha,
             self._start,
             gamma,
         )
-        gamma /= gamma.sum(axis=1, keepdims=True)
-        gamma[np.diff(starts) == 0] = 0.0
-        return gamma
+        return in_own_languages(self.model, gamma, starts, indices)
 
     def score_batch(self, texts: list[str], languages: list[str] | None = None) -> list[list[tuple[int, float]]]:
         """Return the topics of each text as (topic_id, share), dominant first. Shares below MIN_PROBABILITY are dropped
@@ -106,22 +110,50 @@ class Scorer:
         return np.where(theta.any(axis=1), ids, np.int32(NO_TOPIC))
 
     def _word_indices(self, texts: list[str], languages: list[str]) -> tuple[IndexArray, IndexArray]:
-        position, tokens = self._position.get, self.rules.tokens
+        tokens = self.rules.tokens
         indices: list[int] = []
         starts = [0]
-        anywhere = self._stop_indices[UNKNOWN]
         for text, language in zip(texts, languages, strict=True):
-            stop = self._stop_indices.get(language, anywhere)
-            indices += [index for index in map(position, tokens(text)) if index is not None and index not in stop]
+            readings = self._readings.get(language, self._otherwise)
+            words = tokens(text) if readings else []
+            for position, stop in readings:
+                indices += [index for index in map(position, words) if index is not None and index not in stop]
             starts.append(len(indices))
         return np.array(starts, dtype=np.int64), np.array(indices, dtype=np.int32)
 
-    def _find_stop_words(self) -> dict[str, frozenset[int]]:
-        """Return the words of the model that are stop words of a language, by language."""
-        lists = self.rules.stop_words()
-        if len(lists) == 1:  # one list for all languages: no vocabulary contains its words
-            return {UNKNOWN: frozenset()}
-        known = self._position
-        return {
-            language: frozenset(known[word] for word in words if word in known) for language, words in lists.items()
-        }
+
+def in_own_languages(model: TopicModel, theta: FloatArray, starts: IndexArray, indices: IndexArray) -> FloatArray:
+    """Return the topic shares (n × K float64) of documents in CSR form, scaled to sum to 1, without the topics of
+    languages of which a document has no word; zeros for a document without a word.
+
+    In Spark's LDA those topics have the share of their prior, which says nothing about the document.
+    """
+    speaks = np.zeros((len(starts) - 1, max(len(model.languages), 1)), dtype=bool)
+    speaks[np.repeat(np.arange(len(speaks)), np.diff(starts)), model.language_of_word[indices]] = True
+    theta = theta * speaks[:, model.language_of_topic]
+    theta /= np.maximum(theta.sum(axis=1, keepdims=True), 1e-300)
+    return theta
+
+
+_Reading = tuple[Callable[[str], int | None], frozenset[int]]
+"""From a word to its index in the vocabulary, and the indices of stop words."""
+
+
+def _readings(model: TopicModel) -> tuple[dict[str | None, tuple[_Reading, ...]], tuple[_Reading, ...]]:
+    """Return how texts are read, by their language, and how those of any other language are."""
+    rules = TEXT_RULES[model.text_rules]
+    readings: dict[str | None, tuple[_Reading, ...]] = {}
+    if not model.languages:
+        position = {word: index for index, word in enumerate(model.vocabulary)}
+        for language, words in rules.stop_words().items():
+            readings[language] = ((position.get, _known(words, position)),)
+        return readings, readings[UNKNOWN]
+    for number, language in enumerate(model.languages):
+        position = {model.words[index]: index for index in np.flatnonzero(model.language_of_word == number).tolist()}
+        readings[language] = ((position.get, _known(rules.stop_words_of(language), position)),)
+    in_all = tuple(reading for (reading,) in readings.values())
+    return readings | {UNKNOWN: in_all, None: in_all}, ()
+
+
+def _known(words: frozenset[str], position: dict[str, int]) -> frozenset[int]:
+    return frozenset(position[word] for word in words if word in position)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +18,11 @@ from twitter_topics.topic_models.scoring.text import NEWEST, TEXT_RULES
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
-FORMAT = 2
-"""Format 1 did not name its text rules, which were rules 1."""
+FORMAT, FORMAT_OF_ALL_LANGUAGES = 3, 2
+"""Only a model with topics per language is written in format 3, so that earlier versions read all others. Format 1 did
+not name its text rules, which were rules 1."""
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class TopicModel:
     word_counts: V int64, occurrences of each word in training.
     topic_ids: K int64, stable across models (training/alignment.py). labels: K strings for people.
     text_rules: number of the rules that make its words (scoring/text.py).
+    topic_languages: K codes, if each language has its own topics: those of a language stand together, largest first,
+        and its words start with its code (`en:storm`). Empty: one set of topics for all languages, and bare words.
     """
 
     vocabulary: tuple[str, ...]
@@ -41,6 +49,7 @@ class TopicModel:
     topic_ids: IntArray
     labels: tuple[str, ...] = ()
     text_rules: int = NEWEST.number
+    topic_languages: tuple[str, ...] = ()
 
     @property
     def k(self) -> int:
@@ -58,6 +67,51 @@ class TopicModel:
         shares: FloatArray = self.documents / max(int(self.documents.sum()), 1)
         return shares
 
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """The languages with topics of their own, in the order of the topics; empty for one set of topics."""
+        return tuple(dict.fromkeys(self.topic_languages))
+
+    @cached_property
+    def language_of_topic(self) -> IntArray:
+        """K: index in `languages`; zeros for one set of topics."""
+        position = {language: index for index, language in enumerate(self.languages)}
+        return np.array([position[one] for one in self.topic_languages] or [0] * self.k, dtype=np.int64)
+
+    @cached_property
+    def language_of_word(self) -> IntArray:
+        """V: index in `languages`; zeros for one set of topics."""
+        if not self.topic_languages:
+            return np.zeros(len(self.vocabulary), dtype=np.int64)
+        position = {language: index for index, language in enumerate(self.languages)}
+        return np.array([position[word.partition(":")[0]] for word in self.vocabulary], dtype=np.int64)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The vocabulary as people read it, without languages."""
+        if not self.topic_languages:
+            return self.vocabulary
+        return tuple(word.partition(":")[2] for word in self.vocabulary)
+
+    def part(self, language: str) -> TopicModel:
+        """Return the topics of one language as a model of their own; one set of topics is that of every language."""
+        if not self.topic_languages:
+            return self
+        number = self.languages.index(language)
+        topics = np.flatnonzero(self.language_of_topic == number)
+        words = np.flatnonzero(self.language_of_word == number)
+        return replace(
+            self,
+            vocabulary=tuple(self.words[word] for word in words),
+            topics_matrix=np.ascontiguousarray(self.topics_matrix[np.ix_(topics, words)]),
+            alpha=self.alpha[topics],
+            documents=self.documents[topics],
+            word_counts=self.word_counts[words],
+            topic_ids=self.topic_ids[topics],
+            labels=tuple(self.labels[topic] for topic in topics) if self.labels else (),
+            topic_languages=(),
+        )
+
     def with_identity(self, topic_ids: IntArray, labels: tuple[str, ...]) -> TopicModel:
         """Return the same topics with other ids and labels."""
         return replace(self, topic_ids=topic_ids, labels=labels)
@@ -65,9 +119,12 @@ class TopicModel:
     def to_bytes(self) -> bytes:
         """Return the content of `arrays.npz`."""
         buffer = io.BytesIO()
+        spoken: dict[str, Any] = {}
+        if self.topic_languages:
+            spoken["topic_languages"] = np.array(self.topic_languages, dtype=np.str_)
         np.savez_compressed(
             buffer,
-            format=np.int64(FORMAT),
+            format=np.int64(FORMAT if spoken else FORMAT_OF_ALL_LANGUAGES),
             vocabulary=np.array(self.vocabulary, dtype=np.str_),
             topics_matrix=self.topics_matrix,
             alpha=self.alpha,
@@ -77,6 +134,7 @@ class TopicModel:
             topic_ids=self.topic_ids,
             labels=np.array(self.labels, dtype=np.str_),
             text_rules=np.int64(self.text_rules),
+            **spoken,
         )
         return buffer.getvalue()
 
@@ -103,6 +161,7 @@ class TopicModel:
                     topic_ids=arrays["topic_ids"].astype(np.int64),
                     labels=tuple(arrays["labels"].tolist()),
                     text_rules=1 if written_in == 1 else int(arrays["text_rules"]),
+                    topic_languages=tuple(arrays["topic_languages"].tolist()) if written_in >= FORMAT else (),
                 )
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             msg = f"arrays.npz is unreadable: {type(error).__name__}"
@@ -130,7 +189,20 @@ class TopicModel:
             "labels": len(self.labels) in (0, k),
             "topics_matrix": k > 0 and bool(np.all(np.isfinite(self.topics_matrix)) and np.all(self.topics_matrix > 0)),
         }
+        if self.topic_languages:
+            fits |= {"topic_languages": self._languages_fit()}
         wrong = [name for name, ok in fits.items() if not ok]
         if wrong:
             msg = f"inconsistent arrays in the topic model: {', '.join(wrong)}"
             raise IntegrityError(msg)
+
+    def _languages_fit(self) -> bool:
+        """Whether each topic and each word has a language, and those of a language stand together."""
+        topics, codes = self.topic_languages, self.languages
+        changes = sum(one != other for one, other in pairwise(topics))
+        return (
+            len(topics) == self.k
+            and changes == len(codes) - 1
+            and all(_LANGUAGE.fullmatch(code) for code in codes)
+            and all(word.partition(":")[0] in codes for word in self.vocabulary)
+        )

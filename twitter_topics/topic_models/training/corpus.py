@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import scipy.sparse as sparse
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SLICES = 20
 """Tweets are divided into so many slices by a hash of their id; of a retweet it is the id of the original, because both
@@ -90,6 +89,14 @@ def common_words(
     pairs = [(index, position[word]) for index, word in enumerate(first) if word in position]
     here, there = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     return here, there
+
+
+def spoken(words: pa.ListArray, languages: pa.Array) -> pa.ListArray:
+    """Return the words with the language of their document, as a model with topics per language spells them."""
+    lengths = words.value_lengths().to_numpy()
+    codes = languages.take(pa.array(np.repeat(np.arange(len(words)), lengths)))
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, pc.binary_join_element_wise(codes, words.flatten(), ":"))
 
 
 def recolumn(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.archive.rows import current_snapshot
 from twitter_topics.errors import ConflictError, TooFewTweetsError
-from twitter_topics.records.language import UNKNOWN
 from twitter_topics.topic_models.registry import files, json_objects
 from twitter_topics.topic_models.registry.files import BIRTHS, EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
@@ -22,9 +21,10 @@ from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import pipelines
 from twitter_topics.topic_models.training.alignment import Identities, Predecessor
 from twitter_topics.topic_models.training.births import Birth, after, as_json, births_of, from_json
-from twitter_topics.topic_models.training.corpus import build_corpus, held_out_one_in
-from twitter_topics.topic_models.training.evaluation import compare, measure
+from twitter_topics.topic_models.training.corpus import held_out_one_in
+from twitter_topics.topic_models.training.evaluation import compare, judged_languages, measure
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
+from twitter_topics.topic_models.training.languages import lost_languages, train_topics
 from twitter_topics.topic_models.training.request import TrainingRequest
 from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
 from twitter_topics.topic_models.training.spark_text import pipeline_model
@@ -65,17 +65,8 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     snapshot = current_snapshot(spark, settings)
     tweets = _read_window(spark, settings, request, snapshot)
     one_in = held_out_one_in(tweets.count)
-    corpus = build_corpus(tweets.to_train(one_in))
-    log.info("%s tweets, %s for training, %s words", tweets.count, corpus.documents, len(corpus.vocabulary))
-    if corpus.documents < request.min_documents // 4:  # half of the tweets in the window, less a fifth held out
-        msg = f"only {corpus.documents} of {tweets.count} tweets share two or more words with other tweets"
-        raise TooFewTweetsError(msg)
-    trained = _trainer(spark, request, champion).fit(
-        corpus,
-        k=request.k,
-        iterations=request.iterations,
-        seed=request.seed,
-        champion=champion.topics if champion else None,
+    trained, documents = train_topics(
+        _trainer(spark, request, champion), tweets, one_in, request, champion.topics if champion else None
     )
     labels = topic_labels(trained.model, champion.topics.labels if champion else {})
     model = trained.model.with_identity(trained.model.topic_ids, labels)
@@ -87,8 +78,8 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         "snapshot": snapshot,
         "tweets": tweets.count,
         "held_out_one_in": one_in,
-        "documents": corpus.documents,
-        "vocabulary": len(corpus.vocabulary),
+        "documents": documents,
+        "vocabulary": len(model.vocabulary),
         "topics": model.k,
         "next_topic_id": trained.identities.next_topic_id,
         "warm_start_version": champion.version if champion else None,
@@ -122,23 +113,29 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
 
     sample = tweets.sample_texts[:_AGREEMENT_TEXTS]
     golden = pipelines.golden_texts(scorer)
-    texts = [*golden, *sample]
-    languages = [*[UNKNOWN] * len(golden), *tweets.sample_languages[:_AGREEMENT_TEXTS]]
-    theta = pipelines.pipeline_theta(spark, pipeline, texts, scorer.rules, languages)
+    texts = [*(text for text, _ in golden), *sample]
+    languages = [*(language for _, language in golden), *tweets.sample_languages[:_AGREEMENT_TEXTS]]
+    theta = pipelines.pipeline_theta(spark, pipeline, texts, scorer.model, languages)
     difference = pipelines.check_agreement(scorer, texts, theta, languages)
     log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
 
     one_in = files.held_out_one_in(training)
     if champion is not None:
         one_in = max(one_in, champion.held_out_one_in)  # neither was trained on these
-    judged = tweets.to_judge(one_in)
-    metrics = measure(scorer, judged)
+    asked = judged_languages(scorer.model, champion.topics.model if champion else None)
+    mine = tweets.in_languages(asked) if asked else tweets
+    judged, spoken = mine.to_judge(one_in), mine.languages_to_judge(one_in)
+    metrics = measure(scorer, judged, spoken)
     comparison = None
     if champion is not None:
-        serving, theirs = Scorer(champion.topics.model), tweets
+        serving, theirs = Scorer(champion.topics.model), mine
         if serving.rules != scorer.rules:
             theirs = _read_window(spark, settings, request, training["snapshot"], serving.rules)
-        comparison = compare(scorer, serving, judged, theirs.to_judge(one_in))
+            theirs = theirs.in_languages(asked) if asked else theirs
+        comparison = replace(
+            compare(scorer, serving, judged, theirs.to_judge(one_in), spoken),
+            lost=lost_languages(scorer.model, serving.model, tweets.posts, request.min_documents),
+        )
     verdict = judge(metrics, comparison)
     evaluation = {
         "metrics": asdict(metrics),
@@ -147,7 +144,9 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
         "agreement": {"texts": len(theta), "largest_difference": difference},
         "verdict": verdict.as_dict(),
     }
-    recorded = {"texts": golden, "theta": theta[: len(golden)].tolist()}
+    recorded = {"texts": texts[: len(golden)], "theta": theta[: len(golden)].tolist()}
+    if scorer.model.languages:
+        recorded["languages"] = languages[: len(golden)]
     store.put_files(version, {GOLDEN: json_objects.encode(recorded), EVALUATION: json_objects.encode(evaluation)})
     for reason in verdict.reasons:
         log.info("%s: %s", verdict.state, reason)
@@ -155,11 +154,12 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
 
 
 def topic_table(model: TopicModel, identities: Identities) -> list[dict[str, Any]]:
-    """Return the topics for people: {topic_id, label, top_words, documents, share, status}, largest first."""
+    """Return the topics for people, in the model's order, as in TOPICS."""
     return [
         {
             "topic_id": int(model.topic_ids[topic]),
             "label": model.labels[topic],
+            **({"language": model.topic_languages[topic]} if model.languages else {}),
             "top_words": words,
             "documents": int(model.documents[topic]),
             "share": round(float(model.topic_shares[topic]), 6),

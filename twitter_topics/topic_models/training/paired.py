@@ -57,6 +57,16 @@ class Paired:
         return Interval(float(low), float(high))
 
 
+def together(parts: list[Paired]) -> Paired:
+    """Return the documents of several languages as one sample."""
+    nothing = np.empty(0)
+    return Paired(
+        np.concatenate([nothing, *(one.words for one in parts)]),
+        np.concatenate([nothing, *(one.challenger for one in parts)]),
+        np.concatenate([nothing, *(one.champion for one in parts)]),
+    )
+
+
 def restricted(model: TopicModel, words: IntArray) -> TopicModel:
     """Return the model of a language that has only these words, so that none wins because it knows fewer."""
     return replace(

@@ -6,6 +6,7 @@ share a disk (local masters), the model is saved there and its files are uploade
 
 from __future__ import annotations
 
+from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -19,18 +20,22 @@ from twitter_topics.errors import IntegrityError
 from twitter_topics.records.language import UNKNOWN
 from twitter_topics.topic_models.registry.files import PIPELINE
 from twitter_topics.topic_models.registry.store import ROOT, ModelStore
-from twitter_topics.topic_models.scoring.scorer import Scorer
-from twitter_topics.topic_models.training.spark_text import LANGUAGE, TEXT, TOPICS
+from twitter_topics.topic_models.scoring.scorer import Scorer, in_own_languages
+from twitter_topics.topic_models.scoring.text import TEXT_RULES
+from twitter_topics.topic_models.training.corpus import count_known
+from twitter_topics.topic_models.training.spark_text import LANGUAGE, TEXT, TOPICS, WORDS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from twitter_topics.settings import Settings
-    from twitter_topics.topic_models.scoring.text_rules import TextRules
+    from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 TOLERANCE = 1e-6
 _GOLDEN_TEXTS = 64
 _GOLDEN_WORDS = 9
+_FOREIGN = "zxx"
+"""A language that no model has."""
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 
 
@@ -63,16 +68,21 @@ def pipeline_theta(
     spark: SparkSession,
     pipeline: PipelineModel,
     texts: list[str],
-    rules: TextRules,
+    model: TopicModel,
     languages: list[str] | None = None,
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return Spark's topic shares of texts (n × K), in their order. `languages` are `und` if they are missing."""
-    prepared = pa.array([rules.prepared(text) for text in texts], pa.string())
+    """Return Spark's topic shares of texts (n × K), in their order, without those of languages of which a text has no
+    word (`in_own_languages`). `languages` are `und` if they are missing."""
+    prepared = pa.array([TEXT_RULES[model.text_rules].prepared(text) for text in texts], pa.string())
     languages = languages or [UNKNOWN] * len(texts)
     rows = pa.table({"position": pa.array(range(len(texts))), TEXT: prepared, LANGUAGE: languages})
     scored = pipeline.transform(spark.createDataFrame(rows))
-    table = scored.select("position", vector_to_array(TOPICS).alias("theta")).toArrow().sort_by("position")
-    return np.array(table["theta"].to_pylist(), dtype=np.float64)
+    table = scored.select("position", WORDS, vector_to_array(TOPICS).alias("theta")).toArrow().sort_by("position")
+    theta = np.array(table["theta"].to_pylist(), dtype=np.float64)
+    if not model.languages:
+        return theta
+    known = count_known(table[WORDS].combine_chunks(), model.vocabulary)
+    return in_own_languages(model, theta, known.indptr, known.indices)
 
 
 def check_agreement(
@@ -95,18 +105,28 @@ def check_agreement(
     return difference
 
 
-def golden_texts(scorer: Scorer) -> list[str]:
+def golden_texts(scorer: Scorer) -> list[tuple[str, str]]:
     """Return synthetic texts of words that the model knows, some in full width or without spaces, and one of words that
-    it does not know.
+    it does not know, each with its language: unknown, unless the model has languages.
 
     They are stored as long as the model, so they must not be real tweets. Other text rules would find other words.
     """
-    draw = np.random.default_rng(len(scorer.model.vocabulary))
-    vocabulary = scorer.model.vocabulary
-    picks = draw.integers(0, len(vocabulary), size=(_GOLDEN_TEXTS, _GOLDEN_WORDS))
+    model = scorer.model
+    draw = np.random.default_rng(len(model.vocabulary))
+    picks = draw.integers(0, len(model.vocabulary), size=(_GOLDEN_TEXTS, _GOLDEN_WORDS))
     lengths = draw.integers(1, _GOLDEN_WORDS + 1, size=_GOLDEN_TEXTS)
-    made_up = [" ".join(vocabulary[word] for word in row[:length]) for row, length in zip(picks, lengths, strict=True)]
-    return [*made_up, made_up[0].translate(_FULL_WIDTH), made_up[0].replace(" ", ""), "", "the of and"]
+    spoken = [np.flatnonzero(model.language_of_word == number) for number in range(max(len(model.languages), 1))]
+    sources = [spoken[number % len(spoken)] for number in range(_GOLDEN_TEXTS)]
+    made_up = [
+        " ".join(model.words[source[pick % len(source)]] for pick in row[:length])
+        for row, length, source in zip(picks, lengths, sources, strict=True)
+    ]
+    others = [made_up[0].translate(_FULL_WIDTH), made_up[0].replace(" ", ""), "", "the of and"]
+    if not model.languages:
+        return [(text, UNKNOWN) for text in (*made_up, *others)]
+    own = list(islice(zip(made_up, cycle(model.languages), strict=False), len(made_up)))
+    unknown = [*made_up[: len(model.languages)], " ".join(made_up[: len(model.languages)]), *others]
+    return [*own, *((text, UNKNOWN) for text in unknown), (made_up[0], _FOREIGN)]
 
 
 def _shares_disk(spark: SparkSession) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from twitter_topics.settings.values import topic_languages
 from twitter_topics.topic_models.registry.version import TRAINERS, check_version
 
 
@@ -26,6 +27,8 @@ class TrainingRequest:
     end: datetime
     max_documents: int
     min_documents: int
+    languages: str = "all"
+    """As TOPICS_LANGUAGES. A request that was stored before there was a choice is for all."""
 
     def __post_init__(self) -> None:
         check_version(self.version)
@@ -47,6 +50,7 @@ class TrainingRequest:
                 not self.min_documents <= self.max_documents <= 20_000_000,
                 f"max_documents {self.max_documents}: between min_documents and 20,000,000",
             ),
+            (not _is_choice(self.languages), f"languages {self.languages!r}: auto, all or codes such as en,ja"),
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,4 +64,12 @@ class TrainingRequest:
             "end": self.end.isoformat(),
             "max_documents": self.max_documents,
             "min_documents": self.min_documents,
+            "languages": self.languages,
         }
+
+
+def _is_choice(languages: str) -> bool:
+    try:
+        return topic_languages(languages) == languages
+    except ValueError:
+        return False

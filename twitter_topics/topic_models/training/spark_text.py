@@ -26,10 +26,14 @@ TEXT, LANGUAGE, WORDS, FEATURES, TOPICS = "text", "language", "words", "features
 """Columns: the inputs, two intermediate ones, and the output of the pipeline."""
 
 
-def text_stages(rules: TextRules) -> list[Transformer]:
+def text_stages(rules: TextRules, languages: tuple[str, ...] = ()) -> list[Transformer]:
     """`text` and `language` → `words`, equal to `rules.content_words` for every string.
 
     `text` must be `rules.prepared`. Rules with one list of stop words do not read `language`.
+
+    Args:
+        languages: if each of these has its own topics, words start with the language in which they are read: the
+            text's, all of them if it is unknown, none if it is another one.
     """
     return [
         SQLTransformer(statement=_cleaning_statement(rules)),
@@ -41,7 +45,7 @@ def text_stages(rules: TextRules) -> list[Transformer]:
             minTokenLength=1,  # Java counts UTF-16 units, so the pattern sets the length
             toLowercase=False,  # Java would use the machine's locale
         ),
-        *_stop_word_stages(rules.stop_words()),
+        *(_stages_of_languages(rules, languages) if languages else _stop_word_stages(rules.stop_words())),
     ]
 
 
@@ -51,7 +55,8 @@ def pipeline_model(spark: SparkSession, model: TopicModel) -> PipelineModel:
     Its column `text` must be in NFKC, and `language` a code of ISO 639, unless the model has text rules 1.
     """
     counting = CountVectorizerModel.from_vocabulary(list(model.vocabulary), inputCol=WORDS, outputCol=FEATURES)
-    return PipelineModel([*text_stages(TEXT_RULES[model.text_rules]), counting, _local_lda(spark, model)])
+    stages = text_stages(TEXT_RULES[model.text_rules], model.languages)
+    return PipelineModel([*stages, counting, _local_lda(spark, model)])
 
 
 def _local_lda(spark: SparkSession, model: TopicModel) -> LocalLDAModel:
@@ -92,6 +97,20 @@ def _stop_word_stages(lists: StopWords) -> list[Transformer]:
         SQLTransformer(statement=f"SELECT *, transform(tokens, word -> {spoken}) AS spoken FROM __THIS__"),  # noqa: S608
         _remover("spoken", "kept", stop),
         SQLTransformer(statement=f"SELECT *, transform(kept, word -> {bare}) AS {WORDS} FROM __THIS__"),  # noqa: S608
+    ]
+
+
+def _stages_of_languages(rules: TextRules, languages: tuple[str, ...]) -> list[Transformer]:
+    codes = ", ".join(f"'{language}'" for language in languages)
+    read_in = (
+        f"CASE WHEN {LANGUAGE} IN ({codes}) THEN array({LANGUAGE}) "
+        f"WHEN coalesce({LANGUAGE}, '{UNKNOWN}') = '{UNKNOWN}' THEN array({codes}) ELSE array() END"
+    )
+    spoken = f"flatten(transform({read_in}, code -> transform(tokens, word -> concat(code, ':', word))))"
+    stop = [f"{language}:{word}" for language in languages for word in rules.stop_words_of(language)]
+    return [
+        SQLTransformer(statement=f"SELECT *, {spoken} AS spoken FROM __THIS__"),  # noqa: S608
+        _remover("spoken", WORDS, stop),
     ]
 
 

@@ -35,9 +35,11 @@ def completion_perplexity(scorer: Scorer, held_out: sparse.csr_matrix) -> float:
 
 
 def unigram_perplexity(model: TopicModel, held_out: sparse.csr_matrix) -> float:
-    """Return the same for a model that knows only word frequencies: the baseline that topics must beat."""
+    """Return the same for a model that knows only the word frequencies of each language: the baseline that topics must
+    beat."""
     _, hidden = halves(held_out)
-    frequency = (model.word_counts + _SMOOTHING) / (model.word_counts + _SMOOTHING).sum()
+    smoothed, language = model.word_counts + _SMOOTHING, model.language_of_word
+    frequency = smoothed / np.bincount(language, weights=smoothed)[language]
     return perplexity(_weighted_logs(frequency[hidden.indices], hidden.data), hidden.data)
 
 

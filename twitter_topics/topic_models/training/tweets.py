@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from twitter_topics.archive.rows import raw_table
 from twitter_topics.backends.sql import statement
@@ -28,7 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SOURCE = "training_source"
 _SCHEMA = (
     "tweet_id string, event_time_ms long, kafka_partition int, kafka_offset long, "
-    "words array<string>, slice int, sample_text string, sample_language string"
+    "words array<string>, slice int, language string, sample_text string"
 )
 
 
@@ -36,24 +37,46 @@ _SCHEMA = (
 class TrainingTweets:
     """Words of tweets, ordered by tweet id.
 
-    words: list<string>, one list per tweet. slices: the slice of each (corpus.slice_of). sample_texts,
-    sample_languages: of slice 0, which is always held out.
+    words: list<string>, one list per tweet. slices: the slice of each (corpus.slice_of). sample_texts: of slice 0,
+    which is always held out. languages: string, the language of each tweet; unused for one set of topics.
     """
 
     words: pa.ListArray
     slices: np.ndarray[Any, np.dtype[Any]]
     sample_texts: list[str]
-    sample_languages: list[str]
+    languages: pa.Array
 
     @property
     def count(self) -> int:
         return len(self.words)
 
+    @property
+    def posts(self) -> dict[str, int]:
+        """Number of tweets by language."""
+        return {one["values"]: one["counts"] for one in self.languages.value_counts().to_pylist()}
+
+    @property
+    def sample_languages(self) -> list[str]:
+        """Those of the sample texts."""
+        return list(self.languages.filter(pa.array(self.slices == 0)).to_pylist())
+
+    def in_languages(self, codes: tuple[str, ...]) -> TrainingTweets:
+        """Return the tweets of some languages, without texts."""
+        chosen = pc.is_in(self.languages, value_set=pa.array(codes, pa.string()))
+        slices = self.slices[chosen.to_numpy(zero_copy_only=False)]
+        return TrainingTweets(self.words.filter(chosen), slices, [], self.languages.filter(chosen))
+
     def to_train(self, held_out_one_in: int) -> pa.ListArray:
         return self.words.filter(pa.array(self.slices % held_out_one_in != 0))
 
     def to_judge(self, held_out_one_in: int) -> pa.ListArray:
-        return self.words.filter(pa.array(self.slices % held_out_one_in == 0))
+        return self.words.filter(self._held_out(held_out_one_in))
+
+    def languages_to_judge(self, held_out_one_in: int) -> pa.Array:
+        return self.languages.filter(self._held_out(held_out_one_in))
+
+    def _held_out(self, one_in: int) -> pa.Array:
+        return pa.array(self.slices % one_in == 0)
 
 
 def read_tweets(
@@ -83,7 +106,7 @@ def read_tweets(
 
 
 def word_rows(rows: DataFrame, rules: TextRules) -> DataFrame:
-    """Replace each row's payload by its words. Only tweets of slice 0 keep their text."""
+    """Replace each row's payload by its words and language. Only tweets of slice 0 keep their text."""
     number = rules.number
 
     def words_of_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -111,8 +134,8 @@ def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
         newest = np.argsort(-table["event_time_ms"].to_numpy(), kind="stable")[:max_tweets]
         table = table.take(pa.array(np.sort(newest)))
     words = table["words"].combine_chunks()
-    samples = (table[name].drop_null().to_pylist() for name in ("sample_text", "sample_language"))
-    return TrainingTweets(words, table["slice"].to_numpy(), *samples)
+    samples = table["sample_text"].drop_null().to_pylist()
+    return TrainingTweets(words, table["slice"].to_numpy(), samples, table["language"].combine_chunks())
 
 
 def _words_of_batches(batches: Iterable[pa.RecordBatch], rules: TextRules) -> Iterator[pa.RecordBatch]:
@@ -124,16 +147,14 @@ def _words_of_batches(batches: Iterable[pa.RecordBatch], rules: TextRules) -> It
         languages = [content.language.code for content in contents]
         ids = [original_id(*pair) for pair in zip(bodies, batch.column("tweet_id").to_pylist(), strict=True)]
         slices = [slice_of(tweet_id) for tweet_id in ids]
-        samples = [
-            [value if part == 0 else None for part, value in zip(slices, values, strict=True)]
-            for values in (texts, languages)
-        ]
+        samples = [text if part == 0 else None for part, text in zip(slices, texts, strict=True)]
         yield pa.RecordBatch.from_arrays(
             [
                 *(batch.column(name) for name in ("tweet_id", "event_time_ms", "kafka_partition", "kafka_offset")),
                 pa.array(map(rules.content_words, texts, languages), pa.list_(pa.string())),
                 pa.array(slices, pa.int32()),
-                *(pa.array(values, pa.string()) for values in samples),
+                pa.array(languages, pa.string()),
+                pa.array(samples, pa.string()),
             ],
             names=[field.split()[0] for field in _SCHEMA.split(", ")],
         )

@@ -15,7 +15,6 @@ from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
-from twitter_topics.topic_models.scoring.text import NEWEST, TEXT_RULES
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.corpus import Corpus, build_corpus
 from twitter_topics.topic_models.training.pipelines import (
@@ -53,7 +52,7 @@ def texts(model: TopicModel) -> list[str]:
     documents, _ = planted_documents(500, seed=77)
     tweets = [f"RT @user_{i}: {' '.join(words)}!!! https://example.org/{i} ⚽" for i, words in enumerate(documents)]
     wide = [text.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)}) for text in tweets[:50]]
-    return [*tweets, *wide, *golden_texts(Scorer(model)), "no word of these", ""]
+    return [*tweets, *wide, *(text for text, _ in golden_texts(Scorer(model))), "no word of these", ""]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +79,7 @@ def test_start_vector_is_the_jvms(spark: SparkSession, pipeline: PipelineModel) 
 
 
 def test_scorer_equals_spark(spark: SparkSession, pipeline: PipelineModel, model: TopicModel, texts: list[str]) -> None:
-    expected = pipeline_theta(spark, pipeline, texts, NEWEST)
+    expected = pipeline_theta(spark, pipeline, texts, model)
     scorer = Scorer.load(model.to_bytes())
     scores = scorer.score(texts)
     assert expected.shape == scores.theta.shape
@@ -97,15 +96,15 @@ def test_disagreement_is_found(
 ) -> None:
     flat = Scorer(replace(model, alpha=np.full(model.k, 1.0)))
     with pytest.raises(IntegrityError, match="differ"):
-        check_agreement(flat, texts, pipeline_theta(spark, pipeline, texts, NEWEST))
+        check_agreement(flat, texts, pipeline_theta(spark, pipeline, texts, model))
 
 
 def test_a_model_keeps_its_text_rules(spark: SparkSession, model: TopicModel, texts: list[str]) -> None:
     old = replace(model, text_rules=1)
-    theta = pipeline_theta(spark, pipeline_model(spark, old), texts, TEXT_RULES[1])
+    theta = pipeline_theta(spark, pipeline_model(spark, old), texts, old)
     assert check_agreement(Scorer.load(old.to_bytes()), texts, theta) <= 1e-6
-    golden = golden_texts(Scorer(old))
-    theta = pipeline_theta(spark, pipeline_model(spark, old), golden, TEXT_RULES[1])
+    golden = [text for text, _ in golden_texts(Scorer(old))]
+    theta = pipeline_theta(spark, pipeline_model(spark, old), golden, old)
     with pytest.raises(IntegrityError, match="differ"):
         check_agreement(Scorer(model), golden, theta)
 
@@ -127,5 +126,5 @@ def test_spark_lda_trainer_learns_and_exports(spark: SparkSession, texts: list[s
     scorer = Scorer(model)
     found = scorer.score([" ".join(words) for words in documents]).theta.argmax(axis=1)
     assert purity(found, truth) > 0.5  # a quarter by chance
-    expected = pipeline_theta(spark, pipeline_model(spark, model), texts, NEWEST)
+    expected = pipeline_theta(spark, pipeline_model(spark, model), texts, model)
     assert np.abs(scorer.score(texts).theta - expected).max() <= 1e-6

@@ -26,8 +26,14 @@ REQUEST = {
         ({"end": datetime(2026, 11, 1)}, "time zone"),  # noqa: DTZ001
         ({"min_documents": 5}, "min_documents 5"),
         ({"max_documents": 1_000}, "max_documents 1000"),
+        ({"languages": "english"}, "languages 'english'"),
+        ({"languages": "en, ja"}, "languages 'en, ja'"),
     ],
 )
 def test_wrong_training_parameters_are_named(change: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         TrainingRequest(**{**REQUEST, **change})  # type: ignore[arg-type]
+
+
+def test_a_request_from_before_there_were_languages_is_for_all() -> None:
+    assert TrainingRequest(**REQUEST).as_dict()["languages"] == "all"  # type: ignore[arg-type]

@@ -1,0 +1,121 @@
+"""A model in which each language has topics of its own."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import digamma
+
+from twitter_topics.errors import IntegrityError
+from twitter_topics.records.processed import NO_TOPIC
+from twitter_topics.testing.models import model_of_languages, planted_model
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+
+ENGLISH = planted_model(("storm", "flood", "sol", "goal", "match", "team"), ("weather", "football"), (7, 3))
+SPANISH = planted_model(("lluvia", "sol", "viento", "gol", "team", "die"), ("tiempo", "futbol"), (1, 9))
+GERMAN = planted_model(("regen", "sturm", "flut", "tor", "spiel", "mannschaft"), ("wetter", "sport"), (4, 5))
+
+
+@pytest.fixture(scope="module")
+def model() -> TopicModel:
+    return model_of_languages({"en": ENGLISH, "es": SPANISH, "de": GERMAN})
+
+
+def slow_theta(model: TopicModel, words: list[int]) -> np.ndarray:
+    """Spark's algorithm over all topics, without any shortcut, and then only the topics of the words' languages."""
+    matrix = model.topics_matrix.T
+    weights = np.exp(digamma(matrix) - digamma(matrix.sum(axis=0)))[words]
+    gamma, change = spark_start_vector(model.k), 1.0
+    while change > 1e-3:
+        theta = np.exp(digamma(gamma) - digamma(gamma.sum()))
+        last = gamma
+        gamma = theta * (weights.T @ (1 / (weights @ theta + 1e-100))) + model.alpha
+        change = np.abs(gamma - last).mean()
+    own = {model.vocabulary[word].split(":")[0] for word in words}
+    gamma[[code not in own for code in model.topic_languages]] = 0.0
+    return gamma / gamma.sum()
+
+
+def test_arrays_survive_a_round_trip_in_a_format_of_their_own(model: TopicModel) -> None:
+    back = TopicModel.from_bytes(model.to_bytes())
+    assert back.topic_languages == model.topic_languages == ("en", "en", "es", "es", "de", "de")
+    assert back.vocabulary == model.vocabulary
+    assert np.array_equal(back.topics_matrix, model.topics_matrix)
+    formats = [int(np.load(io.BytesIO(one.to_bytes()))["format"]) for one in (model, ENGLISH)]
+    assert formats == [3, 2], "an earlier version can still read a model for all languages"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"topic_languages": ("en", "es", "en", "es", "de", "de")},
+        {"topic_languages": ("en", "en", "es", "es")},
+        {"topic_languages": ("en", "en", "es", "es", "xx", "xx")},
+        {"topic_languages": ("e'", "e'", "es", "es", "de", "de")},
+    ],
+    ids=["scattered", "too few", "words of another language", "no code"],
+)
+def test_languages_that_do_not_fit_are_rejected(model: TopicModel, change: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(IntegrityError, match="topic_languages"):
+        TopicModel.from_bytes(replace(model, **change).to_bytes())
+
+
+def test_a_part_is_the_model_of_its_language(model: TopicModel) -> None:
+    part = model.part("es")
+    assert (part.vocabulary, part.labels, part.languages) == (SPANISH.vocabulary, SPANISH.labels, ())
+    for name in ("topics_matrix", "alpha", "documents", "word_counts", "topic_ids"):
+        assert np.array_equal(getattr(part, name), getattr(SPANISH, name)), name
+    assert SPANISH.part("es") is SPANISH, "one set of topics is that of every language"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "found"),
+    [
+        ("storm goal regen", "en", {"en": 2}),
+        ("storm goal regen", "de", {"de": 1}),
+        ("storm goal regen", "fr", {}),
+        ("storm goal regen", "EN", {}),
+        ("storm goal regen", "", {}),
+        ("storm goal regen", "und", {"en": 2, "de": 1}),
+        ("storm goal regen", None, {"en": 2, "de": 1}),
+        ("sol team", "und", {"en": 2, "es": 2}),
+        ("sol team", "es", {"es": 2}),
+        ("die", "es", {"es": 1}),
+    ],
+)
+def test_a_text_is_read_in_its_language(model: TopicModel, text: str, language: str, found: dict[str, int]) -> None:
+    scorer = Scorer.load(model.to_bytes())
+    scores = scorer.score([text], [language])
+    assert scores.known_words.tolist() == [sum(found.values())]
+    assert scores.theta[0].sum() == pytest.approx(1.0 if found else 0.0)
+    assert {code for code, share in zip(model.topic_languages, scores.theta[0], strict=True) if share} == set(found)
+    topics = scorer.topics(scores.theta[0])
+    assert {topic_id for topic_id, _ in topics} <= ({*model.topic_ids.tolist()} if found else {NO_TOPIC})
+
+
+def test_a_stop_word_of_one_language_is_a_word_of_another() -> None:
+    german = planted_model(("die", "regen", "flut", "tor", "spiel", "mannschaft"), ("wetter", "sport"), (4, 5))
+    scorer = Scorer(model_of_languages({"es": SPANISH, "de": german}))
+    assert scorer.score(["die"] * 3, ["es", "de", "und"]).known_words.tolist() == [1, 0, 1]
+
+
+def test_scores_equal_the_algorithm_over_all_topics(model: TopicModel) -> None:
+    scorer, draw = Scorer(model), np.random.default_rng(4)
+    for number in range(300):
+        pool = np.arange(len(model.vocabulary)) if number % 3 else np.flatnonzero(model.language_of_word == number % 2)
+        words = draw.choice(pool, draw.integers(1, 12)).tolist()
+        found = scorer.theta(np.array([0, len(words)]), np.array(words), np.ones(len(words)))[0]
+        np.testing.assert_allclose(found, slow_theta(model, words), atol=1e-7)
+
+
+def test_words_of_one_language_leave_the_other_topics_alone(model: TopicModel) -> None:
+    with_german, without = Scorer(model), Scorer(model_of_languages({"en": ENGLISH, "es": SPANISH}))
+    texts = ["storm flood goal", "team match", "storm goal"]
+    np.testing.assert_allclose(
+        with_german.score(texts, ["en"] * 3).theta[:, :2], without.score(texts, ["en"] * 3).theta[:, :2], atol=2e-3
+    )

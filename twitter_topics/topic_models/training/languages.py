@@ -1,0 +1,227 @@
+"""Topics per language: which languages get their own, how many, and one model of all of them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sparse
+
+from twitter_topics.errors import TooFewTweetsError
+from twitter_topics.records.language import UNKNOWN
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training.alignment import Identities, Predecessor, align
+from twitter_topics.topic_models.training.corpus import Corpus, build_corpus
+from twitter_topics.topic_models.training.trainers import Trained, Trainer
+
+if TYPE_CHECKING:
+    from twitter_topics.topic_models.training.request import TrainingRequest
+    from twitter_topics.topic_models.training.tweets import TrainingTweets
+
+log = logging.getLogger(__name__)
+
+AUTO, ALL = "auto", "all"
+"""Values of TOPICS_LANGUAGES beside codes."""
+
+MAX_LANGUAGES = 8
+MIN_TOPICS = 5
+
+_OF_OTHER_LANGUAGES = 1e-6
+"""Parameter of a word in a topic of another language. Spark's exp(digamma(x)) of it is 0, so the words of one language
+never move the topics of another."""
+
+
+def train_topics(
+    trainer: Trainer,
+    tweets: TrainingTweets,
+    held_out_one_in: int,
+    request: TrainingRequest,
+    champion: Predecessor | None,
+) -> tuple[Trained, int]:
+    """Train topics for each language that gets its own, or one set for all, and continue the champion's.
+
+    Returns:
+        The topics, and the number of documents that they were trained on.
+
+    Raises:
+        TooFewTweetsError: too few tweets share words, or those of the requested languages are too few.
+    """
+    before = champion.model.languages if champion else ()
+    languages = languages_to_train(tweets.posts, request.languages, request.min_documents, before)
+    if not languages:
+        corpus = build_corpus(tweets.to_train(held_out_one_in))
+        _require_enough(corpus, tweets.count, request.min_documents)
+        return _fit(trainer, corpus, request.k, request, _over_bare_words(champion)), corpus.documents
+    corpora = _corpora(tweets, held_out_one_in, languages, request.min_documents, before)
+    most = max(tweets.posts[language] for language in corpora)
+    found: dict[str, Trained] = {}
+    unused = champion.next_topic_id if champion else 0
+    for language, corpus in corpora.items():
+        k = number_of_topics(request.k, tweets.posts[language], most)
+        trained = _fit(trainer, corpus, k, request, _part(champion, language, unused))
+        if champion is None or language not in before:
+            trained = _numbered_from(trained, unused)
+        unused = trained.identities.next_topic_id
+        found[language] = trained
+        log.info("%s: %s topics", language, trained.model.k)
+    together = joined(found)
+    if champion is not None and not before:
+        together = _aligned_to_one_set(together, champion)
+    return together, sum(corpus.documents for corpus in corpora.values())
+
+
+def languages_to_train(
+    posts: Mapping[str, int], wanted: str, min_documents: int, champion: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the languages that get topics of their own, most posts first; empty for one set of topics for all.
+
+    Args:
+        posts: tweets in the window, by language.
+        wanted: `auto`, `all`, or codes, comma-separated.
+        min_documents: tweets that a language needs; half of that if the champion has topics in it.
+        champion: the champion's languages.
+
+    Raises:
+        TooFewTweetsError: `wanted` names languages, and none has enough tweets.
+    """
+    if wanted == ALL:
+        return ()
+    enough = [
+        language
+        for language, count in sorted(posts.items(), key=lambda one: (-one[1], one[0]))
+        if language != UNKNOWN and count >= least_posts(language, min_documents, champion)
+    ]
+    if wanted == AUTO:
+        return tuple(enough[:MAX_LANGUAGES])
+    chosen = tuple(language for language in enough if language in wanted.split(","))
+    if not chosen:
+        msg = f"no language of TOPICS_LANGUAGES={wanted} has {min_documents:,} tweets in the window"
+        raise TooFewTweetsError(msg)
+    return chosen
+
+
+def least_posts(language: str, min_documents: int, champion: tuple[str, ...]) -> int:
+    """Return the tweets that a language needs for its own topics: fewer to keep them than to get them."""
+    return min_documents // 2 if language in champion else min_documents
+
+
+def lost_languages(
+    challenger: TopicModel, champion: TopicModel, posts: Mapping[str, int], min_documents: int
+) -> tuple[str, ...]:
+    """Return the languages in which only the champion has topics, though the window has enough tweets to keep them."""
+    if not challenger.languages:
+        return ()
+    gone = [language for language in champion.languages if language not in challenger.languages]
+    return tuple(one for one in gone if posts.get(one, 0) >= least_posts(one, min_documents, champion.languages))
+
+
+def number_of_topics(k: int, posts: int, most: int) -> int:
+    """Return the topics of a language with so many posts if the language with `most` has `k`.
+
+    Subjects grow more slowly than posts, so their square root counts.
+    """
+    return max(min(MIN_TOPICS, k), round(k * math.sqrt(posts / most)))
+
+
+def joined(parts: Mapping[str, Trained]) -> Trained:
+    """Return the topics of all languages as one model, the language of most documents first, with distinct ids."""
+    order = sorted(parts, key=lambda language: -int(parts[language].model.documents.sum()))
+    models = [parts[language].model for language in order]
+    matrix = np.full((sum(one.k for one in models), sum(len(one.vocabulary) for one in models)), _OF_OTHER_LANGUAGES)
+    topic = word = 0
+    for one in models:
+        matrix[topic : topic + one.k, word : word + len(one.vocabulary)] = one.topics_matrix
+        topic, word = topic + one.k, word + len(one.vocabulary)
+    identities = [parts[language].identities for language in order]
+    model = replace(
+        models[0],
+        vocabulary=tuple(f"{code}:{word}" for code, one in zip(order, models, strict=True) for word in one.vocabulary),
+        topics_matrix=matrix,
+        alpha=np.concatenate([one.alpha for one in models]),
+        documents=np.concatenate([one.documents for one in models]),
+        word_counts=np.concatenate([one.word_counts for one in models]),
+        topic_ids=np.concatenate([one.topic_ids for one in models]),
+        labels=tuple(label for one in models for label in one.labels),
+        topic_languages=tuple(code for code, one in zip(order, models, strict=True) for _ in range(one.k)),
+    )
+    kept = tuple(flag for one in identities for flag in one.kept)
+    return Trained(model, Identities(model.topic_ids, kept, max(one.next_topic_id for one in identities)))
+
+
+def bare(model: TopicModel) -> TopicModel:
+    """Return the topics of all languages over words without a language: one that several languages have is one word."""
+    if not model.languages:
+        return model
+    words = tuple(dict.fromkeys(model.words))
+    position = {word: index for index, word in enumerate(words)}
+    columns = [position[word] for word in model.words]
+    merge = sparse.csr_matrix((np.ones(len(columns)), (range(len(columns)), columns)), shape=(len(columns), len(words)))
+    return replace(
+        model,
+        vocabulary=words,
+        topics_matrix=np.ascontiguousarray(model.topics_matrix @ merge),
+        word_counts=(model.word_counts @ merge).astype(np.int64),
+        topic_languages=(),
+    )
+
+
+def _corpora(
+    tweets: TrainingTweets,
+    held_out_one_in: int,
+    languages: tuple[str, ...],
+    min_documents: int,
+    before: tuple[str, ...],
+) -> dict[str, Corpus]:
+    corpora = {}
+    for language in languages:
+        spoken = tweets.in_languages((language,))
+        corpus = build_corpus(spoken.to_train(held_out_one_in))
+        try:
+            _require_enough(corpus, spoken.count, least_posts(language, min_documents, before))
+        except TooFewTweetsError as error:
+            log.warning("no topics in %s: %s", language, error)
+        else:
+            corpora[language] = corpus
+    if not corpora:
+        msg = f"too few tweets in {', '.join(languages)} share two or more words with other tweets"
+        raise TooFewTweetsError(msg)
+    return corpora
+
+
+def _require_enough(corpus: Corpus, tweets: int, min_documents: int) -> None:
+    log.info("%s tweets, %s for training, %s words", tweets, corpus.documents, len(corpus.vocabulary))
+    if corpus.documents < min_documents // 4:  # half of the tweets in the window, less a fifth held out
+        msg = f"only {corpus.documents} of {tweets} tweets share two or more words with other tweets"
+        raise TooFewTweetsError(msg)
+
+
+def _fit(trainer: Trainer, corpus: Corpus, k: int, request: TrainingRequest, champion: Predecessor | None) -> Trained:
+    return trainer.fit(corpus, k=k, iterations=request.iterations, seed=request.seed, champion=champion)
+
+
+def _over_bare_words(champion: Predecessor | None) -> Predecessor | None:
+    return replace(champion, model=bare(champion.model)) if champion else None
+
+
+def _part(champion: Predecessor | None, language: str, next_topic_id: int) -> Predecessor | None:
+    """Return what the topics of a language continue: the champion's of this language, or all if it has one set."""
+    if champion is None or (champion.model.languages and language not in champion.model.languages):
+        return None
+    return replace(champion, model=champion.model.part(language), next_topic_id=next_topic_id)
+
+
+def _numbered_from(trained: Trained, next_topic_id: int) -> Trained:
+    """Replace the ids 0, 1, 2… of new topics."""
+    k = trained.model.k
+    identities = Identities(np.arange(next_topic_id, next_topic_id + k), (False,) * k, next_topic_id + k)
+    return Trained(replace(trained.model, topic_ids=identities.topic_ids), identities)
+
+
+def _aligned_to_one_set(trained: Trained, champion: Predecessor) -> Trained:
+    """Give the topics of all languages the ids of a champion with one set of topics, each to at most one of them."""
+    identities = align(bare(trained.model), champion)
+    return Trained(replace(trained.model, topic_ids=identities.topic_ids), identities)
