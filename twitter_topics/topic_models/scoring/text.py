@@ -16,6 +16,16 @@ NEWEST = TEXT_RULES[max(TEXT_RULES)]
 tokens, content_words = NEWEST.tokens, NEWEST.content_words
 """By the newest rules."""
 
+
+def pieces_of_pair(word: str) -> tuple[str, str] | None:
+    """Return the two characters or syllables of a pair from a text without spaces; None for another word."""
+    match = text_rules_2.pair(word)
+    if match is None:
+        return None
+    first, second = (piece for piece in match.groups() if piece is not None)
+    return first, second
+
+
 _is_emoji = re.compile(f"[{EMOJI}]").fullmatch
 
 

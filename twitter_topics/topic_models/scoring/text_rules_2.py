@@ -89,6 +89,9 @@ def _pairs(piece: str, inside: str) -> str:
     return f"(?<=[{inside}]){piece}(?!{piece})|(?=({piece}(?:{piece})?+)){piece}"
 
 
+pair = re.compile(f"({_CHARACTER})({_CHARACTER})|({_SYLLABLE})({_SYLLABLE})").fullmatch
+"""Match a word that is a pair, with its two pieces as the groups that are not None."""
+
 _CAPITALS = capitals((0x41, 0x5B), (0xC0, 0x250), (0x370, 0x530), (0x531, 0x557), (0x1C90, 0x1CC0), (0x1E00, 0x2000))
 _APOSTROPHES = "\u2019\u2018\u02bb\u02bc`"
 _OTHERS = {"\u0130": "i", "ς": "σ"}  # capital I with a dot has two code points in lower case; final sigma is set below

@@ -6,39 +6,40 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from twitter_topics.topic_models.scoring.text import is_emoji
-from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
+from twitter_topics.topic_models.scoring.text import is_emoji, pieces_of_pair
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 WORDS_IN_LABEL = 3
 _CANDIDATES = 40
 _SEPARATOR = " · "
 _ENDINGS = ("", "s", "es", "ed", "ing")
+_ALIKE = 2 / 3
+"""Least ratio of the frequencies of two pairs from one word."""
 
 
 def top_words(model: TopicModel, count: int = 15) -> list[list[str]]:
     """Return the most probable words of each topic, most probable first."""
     order = np.argsort(-model.word_shares, axis=1, kind="stable")[:, :count]
-    return [[model.vocabulary[word] for word in row] for row in order]
+    return [[model.words[word] for word in row] for row in order]
 
 
 def topic_labels(model: TopicModel, earlier: Mapping[int, str] | None = None) -> tuple[str, ...]:
     """Return a distinct label for each topic: its three most distinctive words, such as `storm · flood · wind`.
 
-    Words are ranked by p(w|k) log(p(w|k) / p(w)), their share of the topic's divergence from all tweets: frequent in
-    the topic and rare elsewhere. A form of a word already chosen (a plural, its own hashtag) is skipped, as are emoji;
-    further hashtags come after all words. A label that another topic already has is extended by one word.
+    Words are ranked by p(w|k) log(p(w|k) / p(w)), their share of the topic's divergence from all tweets of its
+    language: frequent in the topic and rare elsewhere. A form of a word already chosen (a plural, its own hashtag) is
+    skipped, as are emoji; further hashtags come after all words; overlapping pairs become the word that they are from.
+    A label that another topic already has is extended by one word.
 
     Args:
         earlier: labels by topic id, which stay as long as all of their words are among the 40 most distinctive ones.
     """
-    shares = model.word_shares
-    overall = model.word_counts / model.word_counts.sum()
-    telling = shares * np.log(shares / np.maximum(overall, 1e-12))
+    telling = [words for language in model.languages or ("",) for words in _telling_words(model.part(language))]
     labels = _still_true(model, telling, earlier or {})
-    for topic in np.argsort(-model.documents, kind="stable").tolist():
+    for topic in np.lexsort((-model.documents, model.language_of_topic)).tolist():
         if labels[topic]:
             continue
-        words = _label_words(telling[topic], model.vocabulary)
+        words = _label_words(telling[topic])
         length = WORDS_IN_LABEL
         while (label := _SEPARATOR.join(words[:length])) in labels and length < len(words):
             length += 1
@@ -46,23 +47,59 @@ def topic_labels(model: TopicModel, earlier: Mapping[int, str] | None = None) ->
     return tuple(labels)
 
 
-def _still_true(model: TopicModel, telling: FloatArray, earlier: Mapping[int, str]) -> list[str]:
+def _telling_words(model: TopicModel) -> list[list[str]]:
+    """Return the most distinctive words of each topic, most telling first."""
+    shares = model.word_shares
+    overall = model.word_counts / model.word_counts.sum()
+    telling = shares * np.log(shares / np.maximum(overall, 1e-12))
+    found = []
+    for row, share in zip(telling, shares, strict=True):
+        best = [word for word in np.argsort(-row, kind="stable")[:_CANDIDATES].tolist() if row[word] > 0]
+        found.append(join_pairs({model.vocabulary[word]: float(share[word]) for word in best}))
+    return found
+
+
+def _still_true(model: TopicModel, telling: list[list[str]], earlier: Mapping[int, str]) -> list[str]:
     labels = [""] * model.k
     for topic, topic_id in enumerate(model.topic_ids.tolist()):
         label = earlier.get(topic_id, "")
-        top = np.argsort(-telling[topic], kind="stable")[:_CANDIDATES].tolist()
-        told = {model.vocabulary[word] for word in top if telling[topic, word] > 0}
-        if label not in labels and told.issuperset(label.split(_SEPARATOR)):
+        if label not in labels and set(telling[topic]).issuperset(label.split(_SEPARATOR)):
             labels[topic] = label
     return labels
 
 
-def _label_words(telling: FloatArray, vocabulary: tuple[str, ...]) -> list[str]:
+def join_pairs(shares: dict[str, float]) -> list[str]:
+    """Join overlapping pairs of characters or syllables that are about as frequent (サッ ッカ カー → サッカー), in the
+    place of the first.
+
+    Args:
+        shares: frequency of each word, most telling first.
+    """
+    pieces = {word: found for word in shares if (found := pieces_of_pair(word))}
+    free = dict(pieces)
+    words = []
+    for word, share in shares.items():
+        if word not in pieces:
+            words.append(word)
+        elif word in free:
+            chain = [word]
+            alike = [one for one in free if one != word and _ALIKE <= shares[one] / share <= 1 / _ALIKE]
+            while after := next((one for one in alike if pieces[one][0] == pieces[chain[-1]][1]), None):
+                chain.append(after)
+                alike.remove(after)
+            while before := next((one for one in alike if pieces[one][1] == pieces[chain[0]][0]), None):
+                chain.insert(0, before)
+                alike.remove(before)
+            free = {one: found for one, found in free.items() if one not in chain}
+            words.append(chain[0] + "".join(pieces[one][1] for one in chain[1:]))
+    return words
+
+
+def _label_words(spellings: list[str]) -> list[str]:
     taken: list[str] = []
     more_hashtags: list[str] = []
-    for word in np.argsort(-telling, kind="stable")[:_CANDIDATES].tolist():
-        spelling = vocabulary[word]
-        if telling[word] <= 0 or is_emoji(spelling) or _repeats(spelling, taken + more_hashtags):
+    for spelling in spellings:
+        if is_emoji(spelling) or _repeats(spelling, taken + more_hashtags):
             continue
         if spelling.startswith("#") and any(other.startswith("#") for other in taken):
             more_hashtags.append(spelling)

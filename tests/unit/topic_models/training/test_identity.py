@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents
+from twitter_topics.testing.models import model_of_languages
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import alignment
 from twitter_topics.topic_models.training.alignment import Predecessor, align, first_identities
 from twitter_topics.topic_models.training.corpus import build_corpus
-from twitter_topics.topic_models.training.labels import top_words, topic_labels
+from twitter_topics.topic_models.training.labels import join_pairs, top_words, topic_labels
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer
 
 
@@ -152,3 +153,28 @@ def test_labels_that_stay_and_new_ones_are_distinct() -> None:
 def _fitted(names: list[str], seed: int) -> TopicModel:
     documents, _ = planted_documents(1500, seed=seed, themes=names)
     return GsdmmTrainer().fit(build_corpus(as_lists(documents)), k=len(names), iterations=15, seed=seed).model
+
+
+def test_pairs_of_characters_in_a_label_become_the_word_that_they_are_from() -> None:
+    words = ["サッ", "ッカ", "東京", "カー", "京都", "都庁", "決勝", "love"]
+    first = [0.2, 0.19, 0.15, 0.21, 0.149, 0.05, 0.0509, 0.0001]
+    labels = topic_labels(small_model(words, [first, [0.0001] * 7 + [0.9993]], [50, 50]))
+    assert labels == ("サッカー · 東京都 · 決勝", "love"), "都庁 is three times rarer, so it is another word"
+
+
+def test_pairs_of_syllables_are_joined_and_each_pair_once() -> None:
+    assert join_pairs({"ประ": 0.1, "เทศ": 0.1, "ระเท": 0.1, "ศไท": 0.09}) == ["ประเทศไท"]
+    assert join_pairs({"ハハ": 0.2, "rain": 0.2, "ハハハ": 0.2, "#東京": 0.2, "東京": 0.2}) == [
+        "ハハ", "rain", "ハハハ", "#東京", "東京",
+    ]  # fmt: skip
+
+
+def test_labels_of_a_language_are_what_tells_its_topics_apart() -> None:
+    english = small_model(["storm", "goal", "love"], [[0.6, 0.1, 0.3], [0.1, 0.6, 0.3]], [60, 40])
+    spanish = small_model(["love", "lluvia", "gol"], [[0.5, 0.4, 0.1], [0.1, 0.1, 0.8]], [30, 20])
+    alone = topic_labels(english), topic_labels(spanish)
+    model = model_of_languages({"en": english, "es": spanish})
+    assert topic_labels(replace(model, topic_ids=np.arange(4))) == (*alone[0], *alone[1])
+    twice = model_of_languages({"en": english, "es": english})
+    labels = topic_labels(replace(twice, topic_ids=np.arange(4)))
+    assert len(set(labels)) == 4
