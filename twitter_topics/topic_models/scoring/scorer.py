@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ class Scorer:
         ids = self._topic_ids[np.argmax(theta, axis=1)]
         return np.where(theta.any(axis=1), ids, np.int32(NO_TOPIC))
 
-    def _word_indices(self, texts: list[str], languages: list[str]) -> tuple[IndexArray, IndexArray]:
+    def _word_indices(self, texts: list[str], languages: Sequence[str | None]) -> tuple[IndexArray, IndexArray]:
         tokens = self.rules.tokens
         indices: list[int] = []
         starts = [0]

@@ -16,6 +16,7 @@ from twitter_topics.records.language import UNKNOWN
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Identities, Predecessor, align
 from twitter_topics.topic_models.training.corpus import Corpus, build_corpus
+from twitter_topics.topic_models.training.paired import restricted
 from twitter_topics.topic_models.training.trainers import Trained, Trainer
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def train_topics(
     unused = champion.next_topic_id if champion else 0
     for language, corpus in corpora.items():
         k = number_of_topics(request.k, tweets.posts[language], most)
-        trained = _fit(trainer, corpus, k, request, _part(champion, language, unused))
+        trained = _fit(trainer, corpus, k, request, _part(champion, language, corpus, unused))
         if champion is None or language not in before:
             trained = _numbered_from(trained, unused)
         unused = trained.identities.next_topic_id
@@ -207,11 +208,41 @@ def _over_bare_words(champion: Predecessor | None) -> Predecessor | None:
     return replace(champion, model=bare(champion.model)) if champion else None
 
 
-def _part(champion: Predecessor | None, language: str, next_topic_id: int) -> Predecessor | None:
-    """Return what the topics of a language continue: the champion's of this language, or all if it has one set."""
-    if champion is None or (champion.model.languages and language not in champion.model.languages):
+def _part(champion: Predecessor | None, language: str, corpus: Corpus, next_topic_id: int) -> Predecessor | None:
+    """Return the topics that those of a language continue; None if the champion has none in it."""
+    if champion is None:
         return None
-    return replace(champion, model=champion.model.part(language), next_topic_id=next_topic_id)
+    if not champion.model.languages:
+        model = in_corpus(champion.model, corpus)
+    else:
+        model = champion.model.part(language) if language in champion.model.languages else None
+    return replace(champion, model=model, next_topic_id=next_topic_id) if model else None
+
+
+def in_corpus(model: TopicModel, corpus: Corpus) -> TopicModel | None:
+    """Return the topics of a model with one set of topics as they are in a corpus of one language: over its words, with
+    its number of documents, largest first; None without a document."""
+    position = {word: index for index, word in enumerate(corpus.vocabulary)}
+    words = np.array([index for index, word in enumerate(model.vocabulary) if word in position], dtype=np.int64)
+    if not len(words):
+        return None
+    columns = np.array([position[model.vocabulary[word]] for word in words.tolist()], dtype=np.int64)
+    counts = corpus.counts[:, columns]
+    part = restricted(model, words)
+    fit = counts @ np.log(part.word_shares).T + np.log(model.topic_shares + 1e-12)
+    known = np.diff(counts.indptr) > 0
+    documents = np.bincount(np.argmax(fit[known], axis=1), minlength=model.k)
+    order = np.argsort(-documents, kind="stable")[: np.count_nonzero(documents)]
+    if not len(order):
+        return None
+    return replace(
+        part,
+        topics_matrix=np.ascontiguousarray(part.topics_matrix[order]),
+        alpha=part.alpha[order],
+        documents=documents[order],
+        topic_ids=part.topic_ids[order],
+        labels=tuple(part.labels[topic] for topic in order) if part.labels else (),
+    )
 
 
 def _numbered_from(trained: Trained, next_topic_id: int) -> Trained:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from pyspark.ml import PipelineModel
 
 from twitter_topics.errors import IntegrityError
 from twitter_topics.settings import Settings
-from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents, purity
+from twitter_topics.testing.corpora import THEMES, as_lists, in_language, planted_documents, purity
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.corpus import Corpus, build_corpus
+from twitter_topics.topic_models.training.languages import joined
 from twitter_topics.topic_models.training.pipelines import (
     check_agreement,
     golden_texts,
@@ -29,7 +32,6 @@ from twitter_topics.topic_models.training.spark_text import pipeline_model
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer
 
 if TYPE_CHECKING:
-    from pyspark.ml import PipelineModel
     from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.spark
@@ -89,6 +91,46 @@ def test_scorer_equals_spark(spark: SparkSession, pipeline: PipelineModel, model
     assert np.array_equal(scores.theta[known].argmax(axis=1), expected[known].argmax(axis=1))
     assert not expected[~known].any(), "Spark gives zeros where it knows no word"
     assert check_agreement(scorer, texts, expected) <= 1e-6
+
+
+@pytest.fixture(scope="module")
+def of_languages() -> TopicModel:
+    """English, a language of pairs, and one with apostrophes in its words. COMMON words are the same in two of them."""
+    parts = {}
+    pairs: dict[str, str] = {}
+    for number, language in enumerate(("en", "ja", "fr")):
+        spelled = planted_documents(900 - 100 * number, seed=5)[0]
+        if language == "ja":
+            spelled = [[pairs.setdefault(word, 2 * chr(0x4E00 + len(pairs))) for word in words] for words in spelled]
+        elif language == "fr":
+            spelled = in_language(spelled, "l'été")
+        parts[language] = GsdmmTrainer().fit(build_corpus(as_lists(spelled)), k=9, iterations=4, seed=1)
+    model = joined(parts).model
+    return replace(model, topic_ids=np.arange(model.k))
+
+
+def test_scorer_equals_spark_for_a_model_of_languages(
+    spark: SparkSession, of_languages: TopicModel, tmp_path: Path
+) -> None:
+    pipeline_model(spark, of_languages).save(f"file://{tmp_path}/pipeline")
+    pipeline = PipelineModel.load(f"file://{tmp_path}/pipeline")
+    draw, scorer = np.random.default_rng(3), Scorer.load(of_languages.to_bytes())
+    golden = golden_texts(scorer)
+    texts, languages = [text for text, _ in golden], [language for _, language in golden]
+    for _ in range(600):
+        texts.append(" ".join(draw.choice(of_languages.words, draw.integers(1, 14))))
+        languages.append(str(draw.choice(["en", "ja", "fr", "und", "de"])))
+    theta = pipeline_theta(spark, pipeline, texts, of_languages, languages)
+    assert check_agreement(scorer, texts, theta, languages) <= 1e-6
+    known = theta.any(axis=1)
+    assert known.sum() > 450
+    np.testing.assert_allclose(theta[known].sum(axis=1), 1.0)
+    for row, language in zip(theta, languages, strict=True):
+        own = {code for code, share in zip(of_languages.topic_languages, row, strict=True) if share}
+        assert own <= ({language} if language != "und" else {"en", "ja", "fr"})
+    assert any(len({*np.array(of_languages.topic_languages)[row > 0]}) == 3 for row in theta)
+    with pytest.raises(IntegrityError, match="differ"):
+        check_agreement(scorer, texts, theta, ["en"] * len(texts))
 
 
 def test_disagreement_is_found(

@@ -15,9 +15,10 @@ import pytest
 
 from twitter_topics.archive.rows import archive_rows, current_snapshot, raw_table
 from twitter_topics.errors import ConflictError, IntegrityError, TooFewTweetsError
+from twitter_topics.records.processed import NO_TOPIC
 from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.settings import Settings
-from twitter_topics.testing.corpora import planted_documents, purity
+from twitter_topics.testing.corpora import in_language, planted_documents, purity
 from twitter_topics.testing.models import in_format_1
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.champion import load_champion
@@ -46,7 +47,7 @@ pytestmark = pytest.mark.spark
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 BOUNDS = TimeBounds()
-FIRST, SECOND = "20261102T000000Z-gsdmm", "20261103T000000Z-gsdmm"
+FIRST, SECOND, THIRD = "20261102T000000Z-gsdmm", "20261103T000000Z-gsdmm", "20261104T000000Z-gsdmm"
 
 
 _JAPANESE = """台風 大雨 洪水 警報 避難 停電 堤防 雷雨 暴風 高潮
@@ -297,6 +298,75 @@ def test_a_stream_of_japanese_alone_gets_a_model(
     found = scorer.score(texts).theta.argmax(axis=1)
     assert purity(found, np.array(truth)) > 0.95
     assert len(TEXT_RULES[1].content_words(texts[0])) == 1, "a sentence was one word, which no other tweet shared"
+
+
+def spoken(documents: list[list[str]], language: str, first: int, at: datetime = START) -> list[bytes]:
+    """Return tweets in a language: English, or another one with words of its own."""
+    values = []
+    for number, words in enumerate(documents if language == "en" else in_language(documents, language)):
+        body = json.loads(tweet(first + number, words, at + timedelta(seconds=10 * number)))
+        values.append(json.dumps(body | {"lang": language}).encode())
+    return values
+
+
+def test_languages_have_their_own_topics_from_archive_to_champion(
+    spark: SparkSession, local_archive: Settings, store: ModelStore
+) -> None:
+    """A champion for all languages, then one of English and German, and then one to which French was added."""
+    settings, sizes = local_archive, {"en": 2400, "de": 1200, "fr": 300}
+    for number, (language, size) in enumerate(sizes.items()):
+        values = spoken(planted_documents(size, seed=30 + number)[0], language, 5000 * number)
+        append(spark, settings, values, first_offset=5000 * number)
+    versions = [FIRST, SECOND, THIRD]
+    for version, languages in zip(versions, ("all", "auto", "auto"), strict=True):
+        if version == THIRD:
+            values = spoken(planted_documents(1100, seed=40)[0], "fr", 40_000, START + timedelta(hours=9))
+            append(spark, settings, values, first_offset=40_000)
+        train(spark, settings, store, request(version, languages=languages, seed=len(store.versions())))
+        verdict = evaluate(spark, settings, store, version)
+        assert verdict.promote, verdict.reasons
+        register_version(store, version)
+        champion = store.champion()
+        store.promote(version, champion.etag if champion else None, "better", "tests")
+    loaded = load_champion(store)
+    assert loaded is not None
+    assert [store.manifest(version)["parameters"]["languages"] for version in versions] == ["all", "auto", "auto"]
+    found = [[one["language"] for one in store.manifest(version)["metrics"]["languages"]] for version in versions]
+    assert found == [[], ["en", "de"], ["en", "fr", "de"]]
+    assert read_json(store, THIRD, EVALUATION)["comparison"]["share_kept"] > 0.9
+    second, third = (store.manifest(version)["topics"] for version in versions[1:])
+    assert {topic["language"] for topic in third if topic["status"] == "new"} == {"fr"}
+    assert {topic["topic_id"]: topic["language"] for topic in second}.items() <= {
+        topic["topic_id"]: topic["language"] for topic in third
+    }.items(), "no topic changes its language"
+    assert not any(":" in word for topic in third for word in (topic["label"], *topic["top_words"]))
+
+    scorer = loaded.scorer
+    language_of = dict(zip(scorer.model.topic_ids.tolist(), scorer.model.topic_languages, strict=True))
+    for language in ("en", "de", "fr"):
+        words, truth = planted_documents(400, seed=77)
+        texts = [json.loads(value)["text"] for value in spoken(words, language, 0)]
+        scores = scorer.score(texts, [language] * len(texts))
+        topics = scorer.dominant(scores.theta)
+        assert {language_of[topic] for topic in topics.tolist()} == {language}
+        assert purity(scores.theta.argmax(axis=1), truth) > 0.9
+    assert scorer.score_batch(["storm flood rain"], ["pt"]) == [[(NO_TOPIC, 1.0)]]
+
+
+def test_a_champion_that_has_a_language_more_stays(
+    spark: SparkSession, local_archive: Settings, store: ModelStore
+) -> None:
+    for number, language in enumerate(("en", "de")):
+        values = spoken(planted_documents(1500, seed=30 + number)[0], language, 5000 * number)
+        append(spark, local_archive, values, first_offset=5000 * number)
+    train(spark, local_archive, store, request(FIRST, languages="auto"))
+    assert evaluate(spark, local_archive, store, FIRST).promote
+    register_version(store, FIRST)
+    store.promote(FIRST, None, "first", "tests")
+    train(spark, local_archive, store, request(SECOND, languages="en"))
+    verdict = evaluate(spark, local_archive, store, SECOND)
+    assert verdict.state == "refuse"
+    assert verdict.reasons[0].startswith("has no topics in de any more")
 
 
 def test_training_is_reproducible(spark: SparkSession, archive: Settings, store: ModelStore) -> None:

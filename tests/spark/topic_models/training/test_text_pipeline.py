@@ -6,17 +6,22 @@ import gzip
 import json
 import random
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.ml import PipelineModel
 
 from twitter_topics.records.language import UNKNOWN
 from twitter_topics.testing.hostile import TEXTS
+from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.text import NEWEST, TEXT_RULES
+from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.spark_text import LANGUAGE, TEXT, WORDS, text_stages
 
 if TYPE_CHECKING:
@@ -76,9 +81,9 @@ class Stages:
     rules: TextRules
     pipeline: PipelineModel
 
-    def words(self, texts: list[str], languages: list[str]) -> list[list[str]]:
+    def words(self, texts: list[str], languages: Sequence[str | None]) -> list[list[str]]:
         prepared = [self.rules.prepared(text) for text in texts]
-        table = pa.table({"position": list(range(len(texts))), TEXT: prepared, LANGUAGE: languages})
+        table = pa.table({"position": list(range(len(texts))), TEXT: prepared, LANGUAGE: list(languages)})
         # Spark evaluates a local table as a whole while it plans
         parts = [table.slice(start, AT_ONCE) for start in range(0, len(texts), AT_ONCE)]
         found = [self.pipeline.transform(self.spark.createDataFrame(one)).select("position", WORDS) for one in parts]
@@ -123,6 +128,49 @@ def test_random_mixes(stages: Stages) -> None:
         sources = (pieces, script, script, IN_USE)
         texts.append("".join(draw.choice(draw.choice(sources)) for _ in range(24)))
     stages.assert_equal(texts)
+
+
+CODES = ("en", "ja", "es", "tl")
+"""Languages of a model; there is no list of stop words for the last one."""
+
+
+def test_a_model_of_languages_reads_the_same_words(spark: SparkSession) -> None:
+    draw = random.Random(6)
+    stop = [word for code in CODES for word in sorted(NEWEST.stop_words_of(code))]
+    pieces = [*"aA'#@& sSzZ.é", "👍", "http://", "'s ", " the ", " no ", " la ", " は ", " goal "]
+    texts = []
+    for _ in range(20_000):
+        script = draw.choice(SCRIPTS)
+        sources = (pieces, script, script, IN_USE)
+        words = [draw.choice(draw.choice(sources)) for _ in range(16)]
+        texts.append("".join(words) + " " + draw.choice(stop))
+    languages: list[str | None] = [draw.choice([*CODES, UNKNOWN, UNKNOWN, "de", "EN", "", "xx", None]) for _ in texts]
+    stages = Stages(spark, NEWEST, PipelineModel(text_stages(NEWEST, CODES)))
+    found = stages.words(texts, languages)
+
+    vocabulary = {f"{code}:{token}" for text in texts for token in NEWEST.tokens(text) for code in CODES}
+    scorer = Scorer(model_of_words(tuple(sorted(vocabulary))))
+    starts, indices = scorer._word_indices(texts, languages)
+    spelled = [scorer.model.vocabulary[index] for index in indices.tolist()]
+    differing = [
+        (ascii(text), language, words, mine)
+        for text, language, words, start, end in zip(texts, languages, found, starts, starts[1:], strict=False)
+        if Counter(words) != Counter(mine := spelled[start:end])
+    ]
+    assert differing[:20] == []
+    for language in set(languages):
+        texts_of_one = [words for words, code in zip(found, languages, strict=True) if code == language]
+        read_in = {word.partition(":")[0] for words in texts_of_one for word in words}
+        assert read_in == ({language} & set(CODES) if language not in (UNKNOWN, None) else set(CODES)), language
+
+
+def model_of_words(vocabulary: tuple[str, ...]) -> TopicModel:
+    """Return a model with a topic for each language of CODES."""
+    matrix = np.full((len(CODES), len(vocabulary)), 1.0)
+    one = np.ones(len(CODES))
+    counts = np.ones(len(vocabulary), dtype=np.int64)
+    numbers = np.arange(len(CODES))
+    return TopicModel(vocabulary, matrix, one, 0.1, numbers, counts, numbers, topic_languages=CODES)
 
 
 def test_every_stop_word_in_every_language(stages: Stages) -> None:

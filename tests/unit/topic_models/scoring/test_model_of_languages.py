@@ -51,18 +51,18 @@ def test_arrays_survive_a_round_trip_in_a_format_of_their_own(model: TopicModel)
 
 
 @pytest.mark.parametrize(
-    "change",
+    "languages",
     [
-        {"topic_languages": ("en", "es", "en", "es", "de", "de")},
-        {"topic_languages": ("en", "en", "es", "es")},
-        {"topic_languages": ("en", "en", "es", "es", "xx", "xx")},
-        {"topic_languages": ("e'", "e'", "es", "es", "de", "de")},
+        ("en", "es", "en", "es", "de", "de"),
+        ("en", "en", "es", "es"),
+        ("en", "en", "es", "es", "xx", "xx"),
+        ("e'", "e'", "es", "es", "de", "de"),
     ],
     ids=["scattered", "too few", "words of another language", "no code"],
 )
-def test_languages_that_do_not_fit_are_rejected(model: TopicModel, change: dict[str, tuple[str, ...]]) -> None:
+def test_languages_that_do_not_fit_are_rejected(model: TopicModel, languages: tuple[str, ...]) -> None:
     with pytest.raises(IntegrityError, match="topic_languages"):
-        TopicModel.from_bytes(replace(model, **change).to_bytes())
+        TopicModel.from_bytes(replace(model, topic_languages=languages).to_bytes())
 
 
 def test_a_part_is_the_model_of_its_language(model: TopicModel) -> None:

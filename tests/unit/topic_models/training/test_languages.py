@@ -14,9 +14,11 @@ from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.testing.corpora import THEMES, as_lists, in_language, planted_documents
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Predecessor
+from twitter_topics.topic_models.training.corpus import build_corpus
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.languages import (
     bare,
+    in_corpus,
     languages_to_train,
     lost_languages,
     number_of_topics,
@@ -187,3 +189,17 @@ def test_bare_words_of_several_languages_are_one_word(champion: Trained) -> None
         one_set.topics_matrix[:, one_set.vocabulary.index("love")], model.topics_matrix[:, here].sum(axis=1)
     )
     assert bare(one_set) is one_set
+
+
+def test_one_set_of_topics_is_continued_by_what_it_says_in_a_language(champion: Trained) -> None:
+    one_set = bare(champion.model)
+    japanese = champion.model.topic_languages.index("ja")
+    spoken = stream({"ja": 500}, seed=60).in_languages(("ja",))
+    part = in_corpus(one_set, build_corpus(spoken.words))
+    assert part is not None
+    assert part.documents.sum() <= 500
+    assert np.all(np.diff(part.documents) <= 0)
+    assert set(part.topic_ids.tolist()) <= set(one_set.topic_ids[japanese:].tolist()), "no topic of English"
+    assert not any(word == "storm" for word in part.vocabulary)
+    unknown = build_corpus(as_lists([["alpha", "beta"]] * 20), max_share=1.0)
+    assert in_corpus(one_set, unknown) is None
