@@ -103,6 +103,11 @@ function showChampion(data) {
   const list = element("dl", "");
   list.append(metric("Trained on", `${whole(champion.documents)} tweets`));
   if (figures.topics !== undefined) list.append(metric("Topics", whole(figures.topics)));
+  const languages = (figures.languages || []).map((one) => `${one.language} ${whole(one.topics)}`);
+  if (languages.length) {
+    const title = "languages with their own topics, and how many; posts in others have none";
+    list.append(metric("Languages", languages.join(" · "), title));
+  }
   if (figures.coherence === null) {
     list.append(metric("Coherence", "not measured", "needs 20,000 held-out tweets"));
   } else if (figures.coherence !== undefined) {
@@ -206,10 +211,17 @@ function basis({ sentiment, scored, tweets }) {
   return element("span", "basis", sentiment !== null && scored < tweets ? `n ${whole(scored)}` : "");
 }
 
+function labelCell({ topic_id, label, language }) {
+  const cell = element("td", "label", label);
+  if (language) cell.append(element("span", "language", language));
+  if (topic_id === -1) cell.title = "without a word that the model knows, or in a language without topics";
+  return cell;
+}
+
 function topicRow(topic, counted) {
   const row = element("tr", topic.topic_id === -1 ? "rest" : "");
   row.append(
-    element("td", "label", topic.label),
+    labelCell(topic),
     element("td", "words", topic.top_words.slice(0, WORDS_SHOWN).join(", ")),
     element("td", "number", counted ? whole(topic.tweets) : "–"),
     element("td", "", sparkline(topic.history)),

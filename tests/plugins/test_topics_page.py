@@ -94,7 +94,7 @@ class FakeSources:
 
     def manifest(self, version: str) -> Mapping[str, Any]:
         topics = [
-            {"topic_id": 3, "label": SCRIPT, "top_words": ["storm", SCRIPT]},
+            {"topic_id": 3, "label": SCRIPT, "language": "en", "top_words": ["storm", SCRIPT]},
             {"topic_id": 5, "label": "match, goal", "top_words": ["match", "goal"]},
             {"topic_id": 8, "label": "brunch", "top_words": ["brunch"]},
         ]
@@ -198,7 +198,7 @@ def test_external_text_stays_data(reader: Client) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
     row = next(row for row in answer.json()["topics"] if row["topic_id"] == 3)
-    assert (row["label"], row["top_words"][1]) == (SCRIPT, SCRIPT)
+    assert (row["label"], row["top_words"][1], row["language"]) == (SCRIPT, SCRIPT, "en")
 
 
 def _unavailable(*_: Any) -> Any:

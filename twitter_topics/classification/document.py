@@ -33,7 +33,7 @@ def search_document(
 
     Args:
         content: of the tweet.
-        topics: (topic id, share), dominant first; `[(NO_TOPIC, 1.0)]` if the model knows no word.
+        topics: (topic id, share), dominant first; `[(NO_TOPIC, 1.0)]` if it has none.
         labels: label of each topic id.
         sentiment: None for a language that it is not measured in: the document has none either.
         counted: records.processed.processed_fields of the tweet.

@@ -48,14 +48,18 @@ def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def topics_table(now: TopicsNow) -> Table:
-    """Return label, top words, tweets in the last hour and mean sentiment of each topic.
+    """Return label, top words, tweets in the last hour and mean sentiment of each topic, and its language if languages
+    have topics of their own.
 
     A mean that does not rest on all tweets has the number of those it rests on: only some languages have a sentiment.
     """
-    made = table("topic", "top words", "last hour", "sentiment", right=("last hour", "sentiment"))
+    spoken = any(row.language for row in now.rows)
+    headings = ("topic", *(["language"] if spoken else []), "top words", "last hour", "sentiment")
+    made = table(*headings, right=("last hour", "sentiment"))
     for row in now.rows:
         words = ", ".join(row.top_words[:_WORDS_SHOWN])
-        made.add_row(escape(row.label), escape(words), f"{row.tweets:,}", _mood(row))
+        language = [escape(row.language)] if spoken else []
+        made.add_row(escape(row.label), *language, escape(words), f"{row.tweets:,}", _mood(row))
     return made
 
 

@@ -32,7 +32,7 @@ class TopicRow:
     """A topic in the last hour.
 
     `sentiment` is the mean compound of its `scored` tweets, None without any; `history` counts its tweets in each of
-    the last hours, oldest first, and ends with `tweets`.
+    the last hours, oldest first, and ends with `tweets`. `language` is empty unless languages have topics of their own.
     """
 
     topic_id: int
@@ -42,6 +42,7 @@ class TopicRow:
     scored: int
     sentiment: float | None
     history: list[int] = field(default_factory=list)
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +237,7 @@ def _row(topic_id: int, topic: Mapping[str, Any] | None, count: TopicCount | Non
         scored=count.scored if count else 0,
         sentiment=round(count.sentiment, 4) if count and count.sentiment is not None else None,
         history=history,
+        language=str(topic.get("language", "")) if topic else "",
     )
 
 
