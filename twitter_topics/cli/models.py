@@ -28,9 +28,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
     if not rows:
         say("no model yet; the DAG topic_retraining trains the first one")
         return
-    spoken = any(row["metrics"].get("languages") for row in rows)
-    made = table("", "version", *_NUMBERS, *(["languages"] if spoken else []), "gate", right=_NUMBERS)
-    made.columns[1].no_wrap = True
+    made = table("", "version", *_NUMBERS, "gate", right=_NUMBERS)
     for row in rows:
         metrics = row["metrics"]
         made.add_row(
@@ -40,7 +38,6 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
             str(metrics.get("topics", "")),
             *(_number(metrics.get(name), 3) for name in ("coherence", "diversity")),
             _number(metrics.get("perplexity"), 1),
-            *([_languages(metrics)] if spoken else []),
             "provisional" if row["provisional"] and row["gate"] == "promote" else row["gate"].replace("_", " "),
         )
     screen.print(made)
@@ -49,13 +46,11 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         provisional = any(row["champion"] and row["provisional"] for row in rows)
         title = "provisional champion" if provisional else "champion"
         say(f"\n* {champion.version} is {title} since {since}, by {champion.by}: {champion.reason}")
+        if languages := next((row["metrics"].get("languages") for row in rows if row["champion"]), None):
+            topics = " · ".join(f"{one['language']} {one['topics']}" for one in languages)
+            say(f"  topics: {topics}; posts in other languages have none")
     if settings.topics.promotion == "approval" and (waiting := awaits_approval(store, versions)):
         say(f"\n{waiting} has passed the gate. {needs_approval(waiting)}")
-
-
-def _languages(metrics: dict[str, Any]) -> str:
-    """Languages with their number of topics; `all` for one set of topics."""
-    return " · ".join(f"{one['language']} {one['topics']}" for one in metrics.get("languages", [])) or "all"
 
 
 def _number(value: float | None, digits: int) -> str:

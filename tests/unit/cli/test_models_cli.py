@@ -69,14 +69,11 @@ def test_versions_of_older_releases_are_listed(models: ModelStore) -> None:
     assert f"{OLDEST} is champion since" in listed()
 
 
-def test_languages_with_topics_of_their_own_are_shown(models: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_languages_with_topics_of_their_own_are_named(models: ModelStore) -> None:
     register(models, OLD)
-    assert "languages" not in listed()
+    first = models.promote(OLD, None, "good", "a test")
+    assert "topics: " not in listed()
     languages = [{"language": "en", "topics": 20}, {"language": "ja", "topics": 12}]
     register(models, NEXT, metrics=METRICS | {"languages": languages})
-    monkeypatch.setattr("twitter_topics.cli.models.screen.width", 200)
-    lines = listed().splitlines()
-    assert "languages" in lines[0]
-    rows = {version: next(line for line in lines if version in line) for version in (OLD, NEXT)}
-    assert rows[OLD].split()[-1] == "all"
-    assert rows[NEXT].rstrip().endswith("en 20 · ja 12")
+    models.promote(NEXT, first.etag, "better", "a test")
+    assert "topics: en 20 · ja 12; posts in other languages have none" in listed()
