@@ -6,15 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from twitter_topics.topic_models.scoring.text import is_emoji, pieces_of_pair
+from twitter_topics.topic_models.scoring.text import is_emoji
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
+from twitter_topics.topic_models.training.pairs import is_part_of, join_pairs
 
 WORDS_IN_LABEL = 3
 _CANDIDATES = 40
 _SEPARATOR = " · "
 _ENDINGS = ("", "s", "es", "ed", "ing")
-_ALIKE = 2 / 3
-"""Least ratio of the frequencies of two pairs from one word."""
 
 
 def top_words(model: TopicModel, count: int = 15) -> list[list[str]]:
@@ -68,33 +67,6 @@ def _still_true(model: TopicModel, telling: list[list[str]], earlier: Mapping[in
     return labels
 
 
-def join_pairs(shares: dict[str, float]) -> list[str]:
-    """Join overlapping pairs of characters or syllables that are about as frequent (サッ ッカ カー → サッカー), in the
-    place of the first.
-
-    Args:
-        shares: frequency of each word, most telling first.
-    """
-    pieces = {word: found for word in shares if (found := pieces_of_pair(word))}
-    free = dict(pieces)
-    words = []
-    for word, share in shares.items():
-        if word not in pieces:
-            words.append(word)
-        elif word in free:
-            chain = [word]
-            alike = [one for one in free if one != word and _ALIKE <= shares[one] / share <= 1 / _ALIKE]
-            while after := next((one for one in alike if pieces[one][0] == pieces[chain[-1]][1]), None):
-                chain.append(after)
-                alike.remove(after)
-            while before := next((one for one in alike if pieces[one][1] == pieces[chain[0]][0]), None):
-                chain.insert(0, before)
-                alike.remove(before)
-            free = {one: found for one, found in free.items() if one not in chain}
-            words.append(chain[0] + "".join(pieces[one][1] for one in chain[1:]))
-    return words
-
-
 def _label_words(spellings: list[str]) -> list[str]:
     taken: list[str] = []
     more_hashtags: list[str] = []
@@ -109,7 +81,8 @@ def _label_words(spellings: list[str]) -> list[str]:
 
 
 def _repeats(spelling: str, taken: list[str]) -> bool:
-    """Return whether it is a form of a chosen word, or a hashtag of two of them. `rain` is no form of `train`."""
+    """Return whether it is a form of a chosen word, a pair from one, or a hashtag of two of them. `rain` is no form of
+    `train`."""
     bare, others = spelling.lstrip("#"), [other.lstrip("#") for other in taken]
     same = any(bare == other + ending or other == bare + ending for other in others for ending in _ENDINGS)
-    return same or any(bare == first + second for first in others for second in others)
+    return same or is_part_of(spelling, taken) or any(bare == first + second for first in others for second in others)

@@ -13,7 +13,7 @@ from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import alignment
 from twitter_topics.topic_models.training.alignment import Predecessor, align, first_identities
 from twitter_topics.topic_models.training.corpus import build_corpus
-from twitter_topics.topic_models.training.labels import join_pairs, top_words, topic_labels
+from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer
 
 
@@ -160,13 +160,6 @@ def test_pairs_of_characters_in_a_label_become_the_word_that_they_are_from() -> 
     first = [0.2, 0.19, 0.15, 0.21, 0.149, 0.05, 0.0509, 0.0001]
     labels = topic_labels(small_model(words, [first, [0.0001] * 7 + [0.9993]], [50, 50]))
     assert labels == ("サッカー · 東京都 · 決勝", "love"), "都庁 is three times rarer, so it is another word"
-
-
-def test_pairs_of_syllables_are_joined_and_each_pair_once() -> None:
-    assert join_pairs({"ประ": 0.1, "เทศ": 0.1, "ระเท": 0.1, "ศไท": 0.09}) == ["ประเทศไท"]
-    assert join_pairs({"ハハ": 0.2, "rain": 0.2, "ハハハ": 0.2, "#東京": 0.2, "東京": 0.2}) == [
-        "ハハ", "rain", "ハハハ", "#東京", "東京",
-    ]  # fmt: skip
 
 
 def test_labels_of_a_language_are_what_tells_its_topics_apart() -> None:
