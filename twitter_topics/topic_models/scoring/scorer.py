@@ -43,8 +43,7 @@ class Scorer:
         ends = np.cumsum(np.bincount(model.language_of_topic))
         self._end_topic = ends[model.language_of_word]
         self._first_topic = np.concatenate(([0], ends))[model.language_of_word]
-        expected_log = digamma(model.topics_matrix) - digamma(model.topics_matrix.sum(axis=1, keepdims=True))
-        self._word_weights = np.ascontiguousarray(np.exp(expected_log).T)
+        self._word_weights = _word_weights(model)
         self._start = spark_start_vector(model.k)
 
     @classmethod
@@ -133,6 +132,17 @@ def in_own_languages(model: TopicModel, theta: FloatArray, starts: IndexArray, i
     theta = theta * speaks[:, model.language_of_topic]
     theta /= np.maximum(theta.sum(axis=1, keepdims=True), 1e-300)
     return theta
+
+
+def _word_weights(model: TopicModel) -> FloatArray:
+    """Return exp(E[log p(w|k)]) as V × K. It is 0 for a word in a topic of another language."""
+    weights = np.zeros((len(model.vocabulary), model.k))
+    totals = digamma(model.topics_matrix.sum(axis=1, keepdims=True))
+    for number in range(max(len(model.languages), 1)):
+        topics, words = (np.flatnonzero(of == number) for of in (model.language_of_topic, model.language_of_word))
+        own = model.topics_matrix[np.ix_(topics, words)]
+        weights[np.ix_(words, topics)] = np.exp(digamma(own) - totals[topics]).T
+    return weights
 
 
 _Reading = tuple[Callable[[str], int | None], frozenset[int]]
