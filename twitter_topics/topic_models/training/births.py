@@ -15,7 +15,7 @@ from twitter_topics.errors import IntegrityError
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
 
 SMALL_SHARE = 0.002
-"""A topic with a smaller share of the documents is small: a new one is dropped as noise."""
+"""A topic with a smaller share of the documents of its language is small: a new one is dropped as noise."""
 
 TRAININGS_TO_RETIRE = 3
 """A topic that is small in so many trainings in a row is retired."""
@@ -64,7 +64,8 @@ def after(births: Iterable[Birth], model: TopicModel, version: str) -> tuple[Bir
     known = {birth.topic_id: birth for birth in births}
     found = {topic_id: replace(birth, retired=birth.retired or version) for topic_id, birth in known.items()}
     shares = model.word_shares
-    small = (model.topic_shares < SMALL_SHARE).tolist()
+    spoken = np.bincount(model.language_of_topic, weights=model.documents)
+    small = (model.documents < SMALL_SHARE * spoken[model.language_of_topic]).tolist()
     for topic, topic_id in enumerate(model.topic_ids.tolist()):
         birth = known.get(topic_id) or _born(model, topic, shares[topic], version)
         found[topic_id] = replace(birth, small_trainings=(birth.small_trainings + 1) * small[topic], retired=None)

@@ -115,9 +115,9 @@ def compare(
 class _Compared:
     """Two models on the tweets of a language, or of all.
 
-    topics: ids of each tweet, the challenger's and the champion's. confidence: the champion's, of each tweet. trained, occurrences, known: of each of the
-    challenger's words, how often it occurs in training and in these tweets, and whether the champion knows it.
-    vocabulary: number of the champion's words.
+    topics: ids of each tweet, the challenger's and the champion's. confidence: the champion's in each. trained,
+    occurrences, known: of each of the challenger's words, how often it occurs in training and in these tweets, and
+    whether the champion knows it. vocabulary: number of the champion's words.
     """
 
     paired: Paired

@@ -24,7 +24,7 @@ from twitter_topics.topic_models.training.births import Birth, after, as_json, b
 from twitter_topics.topic_models.training.corpus import held_out_one_in
 from twitter_topics.topic_models.training.evaluation import compare, judged_languages, measure
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
-from twitter_topics.topic_models.training.languages import lost_languages, train_topics
+from twitter_topics.topic_models.training.languages import births_for, lost_languages, train_topics
 from twitter_topics.topic_models.training.request import TrainingRequest
 from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
 from twitter_topics.topic_models.training.spark_text import pipeline_model
@@ -70,7 +70,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     )
     labels = topic_labels(trained.model, champion.topics.labels if champion else {})
     model = trained.model.with_identity(trained.model.topic_ids, labels)
-    births = after(champion.topics.births if champion else (), model, request.version)
+    births = after(births_for(model, champion.topics.births) if champion else (), model, request.version)
     pipelines.save_pipeline(spark, settings, store, request.version, pipeline_model(spark, model))
     training = {
         "request": request.as_dict(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,8 @@ from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.records.language import UNKNOWN
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Identities, Predecessor, align
+from twitter_topics.topic_models.training.births import Birth
 from twitter_topics.topic_models.training.corpus import Corpus, build_corpus
-from twitter_topics.topic_models.training.paired import restricted
 from twitter_topics.topic_models.training.trainers import Trained, Trainer
 
 if TYPE_CHECKING:
@@ -56,23 +56,15 @@ def train_topics(
     if not languages:
         corpus = build_corpus(tweets.to_train(held_out_one_in))
         _require_enough(corpus, tweets.count, request.min_documents)
-        return _fit(trainer, corpus, request.k, request, _over_bare_words(champion)), corpus.documents
-    corpora = _corpora(tweets, held_out_one_in, languages, request.min_documents, before)
-    most = max(tweets.posts[language] for language in corpora)
-    found: dict[str, Trained] = {}
-    unused = champion.next_topic_id if champion else 0
-    for language, corpus in corpora.items():
-        k = number_of_topics(request.k, tweets.posts[language], most)
-        trained = _fit(trainer, corpus, k, request, _part(champion, language, corpus, unused))
-        if champion is None or language not in before:
-            trained = _numbered_from(trained, unused)
-        unused = trained.identities.next_topic_id
-        found[language] = trained
-        log.info("%s: %s topics", language, trained.model.k)
-    together = joined(found)
-    if champion is not None and not before:
-        together = _aligned_to_one_set(together, champion)
-    return together, sum(corpus.documents for corpus in corpora.values())
+        trained = _fit(trainer, corpus, request.k, request, None if before else champion)
+        documents = corpus.documents
+    else:
+        corpora = _corpora(tweets, held_out_one_in, languages, request.min_documents, before)
+        trained = _fit_each(trainer, corpora, tweets.posts, request, champion)
+        documents = sum(corpus.documents for corpus in corpora.values())
+    if champion is not None and bool(languages) != bool(before):
+        trained = _aligned_by_bare_words(trained, champion)
+    return trained, documents
 
 
 def languages_to_train(
@@ -153,6 +145,13 @@ def joined(parts: Mapping[str, Trained]) -> Trained:
     return Trained(model, Identities(model.topic_ids, kept, max(one.next_topic_id for one in identities)))
 
 
+def births_for(model: TopicModel, births: Iterable[Birth]) -> tuple[Birth, ...]:
+    """Return the champion's births that tell what topics of this model are; a topic whose birth has words with a
+    language and the model none, or the other way round, is born again."""
+    spoken, living = bool(model.languages), set(model.topic_ids.tolist())
+    return tuple(one for one in births if bool(_language_of(one)) == spoken or one.topic_id not in living)
+
+
 def bare(model: TopicModel) -> TopicModel:
     """Return the topics of all languages over words without a language: one that several languages have is one word."""
     if not model.languages:
@@ -200,49 +199,44 @@ def _require_enough(corpus: Corpus, tweets: int, min_documents: int) -> None:
         raise TooFewTweetsError(msg)
 
 
+def _fit_each(
+    trainer: Trainer,
+    corpora: Mapping[str, Corpus],
+    posts: Mapping[str, int],
+    request: TrainingRequest,
+    champion: Predecessor | None,
+) -> Trained:
+    most = max(posts[language] for language in corpora)
+    found: dict[str, Trained] = {}
+    unused = champion.next_topic_id if champion else 0
+    for language, corpus in corpora.items():
+        part = _part(champion, language, unused)
+        trained = _fit(trainer, corpus, number_of_topics(request.k, posts[language], most), request, part)
+        found[language] = trained if part else _numbered_from(trained, unused)
+        unused = found[language].identities.next_topic_id
+        log.info("%s: %s topics", language, trained.model.k)
+    return joined(found)
+
+
 def _fit(trainer: Trainer, corpus: Corpus, k: int, request: TrainingRequest, champion: Predecessor | None) -> Trained:
     return trainer.fit(corpus, k=k, iterations=request.iterations, seed=request.seed, champion=champion)
 
 
-def _over_bare_words(champion: Predecessor | None) -> Predecessor | None:
-    return replace(champion, model=bare(champion.model)) if champion else None
-
-
-def _part(champion: Predecessor | None, language: str, corpus: Corpus, next_topic_id: int) -> Predecessor | None:
-    """Return the topics that those of a language continue; None if the champion has none in it."""
-    if champion is None:
+def _part(champion: Predecessor | None, language: str, next_topic_id: int) -> Predecessor | None:
+    """Return the champion's topics in a language; None if it has none, or one set for all."""
+    if champion is None or language not in champion.model.languages:
         return None
-    if not champion.model.languages:
-        model = in_corpus(champion.model, corpus)
-    else:
-        model = champion.model.part(language) if language in champion.model.languages else None
-    return replace(champion, model=model, next_topic_id=next_topic_id) if model else None
-
-
-def in_corpus(model: TopicModel, corpus: Corpus) -> TopicModel | None:
-    """Return the topics of a model with one set of topics as they are in a corpus of one language: over its words, with
-    its number of documents, largest first; None without a document."""
-    position = {word: index for index, word in enumerate(corpus.vocabulary)}
-    words = np.array([index for index, word in enumerate(model.vocabulary) if word in position], dtype=np.int64)
-    if not len(words):
-        return None
-    columns = np.array([position[model.vocabulary[word]] for word in words.tolist()], dtype=np.int64)
-    counts = corpus.counts[:, columns]
-    part = restricted(model, words)
-    fit = counts @ np.log(part.word_shares).T + np.log(model.topic_shares + 1e-12)
-    known = np.diff(counts.indptr) > 0
-    documents = np.bincount(np.argmax(fit[known], axis=1), minlength=model.k)
-    order = np.argsort(-documents, kind="stable")[: np.count_nonzero(documents)]
-    if not len(order):
-        return None
-    return replace(
-        part,
-        topics_matrix=np.ascontiguousarray(part.topics_matrix[order]),
-        alpha=part.alpha[order],
-        documents=documents[order],
-        topic_ids=part.topic_ids[order],
-        labels=tuple(part.labels[topic] for topic in order) if part.labels else (),
+    births = tuple(
+        replace(birth, words=tuple(word.removeprefix(f"{language}:") for word in birth.words))
+        for birth in champion.births
+        if _language_of(birth) == language
     )
+    return replace(champion, model=champion.model.part(language), next_topic_id=next_topic_id, births=births)
+
+
+def _language_of(birth: Birth) -> str:
+    """Return the language of a topic's words; empty for one of a set for all languages."""
+    return birth.words[0].rpartition(":")[0] if birth.words else ""
 
 
 def _numbered_from(trained: Trained, next_topic_id: int) -> Trained:
@@ -252,7 +246,10 @@ def _numbered_from(trained: Trained, next_topic_id: int) -> Trained:
     return Trained(replace(trained.model, topic_ids=identities.topic_ids), identities)
 
 
-def _aligned_to_one_set(trained: Trained, champion: Predecessor) -> Trained:
-    """Give the topics of all languages the ids of a champion with one set of topics, each to at most one of them."""
-    identities = align(bare(trained.model), champion)
+def _aligned_by_bare_words(trained: Trained, champion: Predecessor) -> Trained:
+    """Give topics per language the ids of one set of topics, each to at most one of them, or the other way round.
+
+    They do not start from it: a topic that mixes languages would keep mixing what its parts are about.
+    """
+    identities = align(bare(trained.model), replace(champion, model=bare(champion.model)))
     return Trained(replace(trained.model, topic_ids=identities.topic_ids), identities)

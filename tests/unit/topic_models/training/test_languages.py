@@ -14,11 +14,11 @@ from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.testing.corpora import THEMES, as_lists, in_language, planted_documents
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Predecessor
-from twitter_topics.topic_models.training.corpus import build_corpus
+from twitter_topics.topic_models.training.births import births_of
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.languages import (
     bare,
-    in_corpus,
+    births_for,
     languages_to_train,
     lost_languages,
     number_of_topics,
@@ -191,15 +191,32 @@ def test_bare_words_of_several_languages_are_one_word(champion: Trained) -> None
     assert bare(one_set) is one_set
 
 
-def test_one_set_of_topics_is_continued_by_what_it_says_in_a_language(champion: Trained) -> None:
-    one_set = bare(champion.model)
-    japanese = champion.model.topic_languages.index("ja")
-    spoken = stream({"ja": 500}, seed=60).in_languages(("ja",))
-    part = in_corpus(one_set, build_corpus(spoken.words))
-    assert part is not None
-    assert part.documents.sum() <= 500
-    assert np.all(np.diff(part.documents) <= 0)
-    assert set(part.topic_ids.tolist()) <= set(one_set.topic_ids[japanese:].tolist()), "no topic of English"
-    assert not any(word == "storm" for word in part.vocabulary)
-    unknown = build_corpus(as_lists([["alpha", "beta"]] * 20), max_share=1.0)
-    assert in_corpus(one_set, unknown) is None
+def test_the_births_of_a_language_are_those_of_its_topics(champion: Trained) -> None:
+    """So a topic that is about something else than at its birth gets another id, in its own language only."""
+    model = champion.model
+    changed = model.topic_languages.index("ja")
+    births = list(births_of(model, "20261101T000000Z-gsdmm"))
+    theme = themes(model)
+    stranger = next(place for place in range(changed, model.k) if theme[place] != theme[changed])
+    births[changed] = replace(births[changed], words=births[stranger].words, shares=births[stranger].shares)
+    tweets = stream({"en": 2000, "ja": 1200})
+    after = fit(tweets, Predecessor(model, 100, tuple(births))).model
+    assert set(after.topic_ids.tolist()) == {*model.topic_ids.tolist(), 100} - {int(model.topic_ids[changed])}
+    assert after.topic_languages[after.topic_ids.tolist().index(100)] == "ja"
+
+
+def test_topics_are_born_again_when_languages_get_their_own(champion: Trained) -> None:
+    model = champion.model
+    old = births_of(bare(replace(model, topic_ids=model.topic_ids + 1)), "20261101T000000Z-gsdmm")
+    assert births_for(bare(model), old) == old
+    gone = births_for(model, old)
+    assert [birth.topic_id for birth in gone] == [model.k]
+    assert births_for(model, births_of(model, "x")) == births_of(model, "x")
+
+
+def test_a_topic_is_small_by_the_documents_of_its_language(champion: Trained) -> None:
+    model, small = champion.model, champion.model.topic_languages.index("ja")
+    documents = np.where(model.language_of_topic == 0, 1_000_000, 1000)
+    documents[small] = 1
+    births = births_of(replace(model, documents=documents), "20261101T000000Z-gsdmm")
+    assert [birth.topic_id for birth in births if birth.small_trainings] == [model.topic_ids[small]]
