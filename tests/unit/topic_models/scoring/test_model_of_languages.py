@@ -12,6 +12,7 @@ from scipy.special import digamma
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import NO_TOPIC
 from twitter_topics.testing.models import model_of_languages, planted_model
+from twitter_topics.topic_models.scoring.inference import infer
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
@@ -26,19 +27,17 @@ def model() -> TopicModel:
     return model_of_languages({"en": ENGLISH, "es": SPANISH, "de": GERMAN})
 
 
-def slow_theta(model: TopicModel, words: list[int]) -> np.ndarray:
-    """Spark's algorithm over all topics, without any shortcut, and then only the topics of the words' languages."""
+def slow_gamma(model: TopicModel, words: list[int]) -> np.ndarray:
+    """Spark's algorithm over all topics, without any shortcut."""
     matrix = model.topics_matrix.T
     weights = np.exp(digamma(matrix) - digamma(matrix.sum(axis=0)))[words]
     gamma, change = spark_start_vector(model.k), 1.0
     while change > 1e-3:
-        theta = np.exp(digamma(gamma) - digamma(gamma.sum()))
+        theta = np.exp(digamma(gamma))
         last = gamma
         gamma = theta * (weights.T @ (1 / (weights @ theta + 1e-100))) + model.alpha
         change = np.abs(gamma - last).mean()
-    own = {model.vocabulary[word].split(":")[0] for word in words}
-    gamma[[code not in own for code in model.topic_languages]] = 0.0
-    return gamma / gamma.sum()
+    return gamma
 
 
 def test_arrays_survive_a_round_trip_in_a_format_of_their_own(model: TopicModel) -> None:
@@ -104,13 +103,36 @@ def test_a_stop_word_of_one_language_is_a_word_of_another() -> None:
     assert scorer.score(["die"] * 3, ["es", "de", "und"]).known_words.tolist() == [1, 0, 1]
 
 
-def test_scores_equal_the_algorithm_over_all_topics(model: TopicModel) -> None:
+def blurred(words: int, topics: int, seed: int) -> TopicModel:
+    draw = np.random.default_rng(seed)
+    ones = np.ones(topics, dtype=np.int64)
+    vocabulary = tuple(f"w{number}" for number in range(words))
+    matrix = draw.dirichlet(np.full(words, 5.0), topics) * 1e6 + 1e-3
+    counts = np.ones(words, dtype=np.int64)
+    return TopicModel(vocabulary, matrix, draw.random(topics) * 0.02 + 0.01, 0.1, ones, counts, np.arange(topics))
+
+
+@pytest.mark.parametrize("others", [4, 400])
+def test_inference_equals_the_algorithm_over_all_topics(others: int) -> None:
+    """Many topics of other languages make Spark stop early: its limit is on the mean change of all topics."""
+    parts = {"en": blurred(40, 5, 1), "es": blurred(40, others, 2), "de": blurred(40, 3, 3)}
+    model = model_of_languages({language: parts[language] for language in ("en", "es", "de")})
     scorer, draw = Scorer(model), np.random.default_rng(4)
-    for number in range(300):
-        pool = np.arange(len(model.vocabulary)) if number % 3 else np.flatnonzero(model.language_of_word == number % 2)
-        words = draw.choice(pool, draw.integers(1, 12)).tolist()
-        found = scorer.theta(np.array([0, len(words)]), np.array(words), np.ones(len(words)))[0]
-        np.testing.assert_allclose(found, slow_theta(model, words), atol=1e-7)
+    gamma = np.empty((1, model.k))
+    for number in range(200):
+        spoken = [number % 3] if number % 4 else [0, 2]
+        words = draw.choice(np.flatnonzero(np.isin(model.language_of_word, spoken)), draw.integers(1, 12)).tolist()
+        starts, indices, counts = np.array([0, len(words)]), np.array(words, dtype=np.int32), np.ones(len(words))
+        found = scorer.theta(starts, indices, counts)[0]
+        infer(
+            starts, indices, counts, scorer._word_weights, scorer._first_topic, scorer._end_topic, model.alpha,
+            scorer._start, gamma,
+        )  # fmt: skip
+        expected = slow_gamma(model, words)
+        np.testing.assert_allclose(gamma[0], expected, rtol=1e-7)
+        own = {model.vocabulary[word].split(":")[0] for word in words}
+        expected[[code not in own for code in model.topic_languages]] = 0.0
+        np.testing.assert_allclose(found, expected / expected.sum(), atol=1e-9)
 
 
 def test_words_of_one_language_leave_the_other_topics_alone(model: TopicModel) -> None:

@@ -76,11 +76,12 @@ def request(**changes: object) -> TrainingRequest:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def stream(sizes: dict[str, int], seed: int = 1) -> TrainingTweets:
+def stream(sizes: dict[str, int], seed: int = 1, themes: list[str] | None = None) -> TrainingTweets:
     """Return tweets of the four themes in some languages, and as many again of which the language is unknown."""
     words, languages = [], []
     for number, (language, size) in enumerate(sizes.items()):
-        words += in_language(planted_documents(size, seed=seed + number)[0], "" if language == "en" else language)
+        documents = planted_documents(size, seed=seed + number, themes=themes)[0]
+        words += in_language(documents, "" if language == "en" else language)
         languages += [language] * size
     unknown = planted_documents(len(words), seed=seed + 90)[0]
     slices = np.arange(2 * len(words)) % 20
@@ -203,6 +204,17 @@ def test_the_births_of_a_language_are_those_of_its_topics(champion: Trained) -> 
     after = fit(tweets, Predecessor(model, 100, tuple(births))).model
     assert set(after.topic_ids.tolist()) == {*model.topic_ids.tolist(), 100} - {int(model.topic_ids[changed])}
     assert after.topic_languages[after.topic_ids.tolist().index(100)] == "ja"
+
+
+def test_a_topic_retired_before_there_were_languages_returns_in_none() -> None:
+    sizes = {"en": 1500, "ja": 1200}
+    champion = fit(stream(sizes, themes=list(THEMES)[:3])).model
+    gone = births_of(fit(stream(sizes), languages="all").model, "20261001T000000Z-gsdmm")
+    retired = tuple(replace(one, topic_id=one.topic_id + 500, retired="20261002T000000Z-gsdmm") for one in gone)
+    after = fit(stream(sizes), Predecessor(champion, 100, (*births_of(champion, "x"), *retired))).model
+    new = set(after.topic_ids.tolist()) - set(champion.topic_ids.tolist())
+    assert len(new) >= 2, "the fourth theme, in both languages"
+    assert max(new) < 500
 
 
 def test_topics_are_born_again_when_languages_get_their_own(champion: Trained) -> None:

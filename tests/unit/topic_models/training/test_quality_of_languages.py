@@ -17,7 +17,7 @@ from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import evaluation
 from twitter_topics.topic_models.training import topic_quality as quality
 from twitter_topics.topic_models.training.alignment import Predecessor
-from twitter_topics.topic_models.training.corpus import build_corpus, count_known
+from twitter_topics.topic_models.training.corpus import build_corpus, count_known, spoken
 from twitter_topics.topic_models.training.evaluation import compare, measure
 from twitter_topics.topic_models.training.languages import joined
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer
@@ -143,6 +143,17 @@ def test_a_new_language_does_not_make_the_others_incomparable(model: TopicModel)
     assert judge(measure(Scorer(model), words, languages), comparison).promote
     stranger = compare(Scorer(joined_part(model, "ja")), Scorer(english), words, languages=languages)
     assert (stranger.common_words_share, stranger.ratio, stranger.share_kept) == (0.0, None, 0.0)
+
+
+def test_words_that_the_champion_lacks_are_counted_in_all_languages(model: TopicModel) -> None:
+    words, languages = judged({"en": 300, "ja": 300})
+    half = tuple(word + "x" * (number % 2) for number, word in enumerate(model.vocabulary))
+    champion = Scorer(replace(model, vocabulary=half))
+    comparison = compare(Scorer(model), champion, words, languages=languages)
+    known = count_known(spoken(words, languages), model.vocabulary)
+    share = known[:, ::2].sum() / known.sum()
+    assert 0.2 < share < 0.8
+    assert comparison.common_words_share == pytest.approx(share)
 
 
 def joined_part(model: TopicModel, language: str) -> TopicModel:
