@@ -29,7 +29,9 @@ AUTO, ALL = "auto", "all"
 """Values of TOPICS_LANGUAGES beside codes."""
 
 MAX_LANGUAGES = 8
-MIN_TOPICS = 5
+MIN_TOPICS = 10
+"""Of a generated day whose languages have 490 to 9,500 posts, ten find the themes of the small ones as well as twenty
+(NMI .82 on average, .79 with five as the least), and on 2,000 real tweets they are more coherent than twenty."""
 
 _OF_OTHER_LANGUAGES = 1e-6
 """Parameter of a word in a topic of another language. Spark's exp(digamma(x)) of it is 0, so the words of one language
@@ -115,7 +117,7 @@ def lost_languages(
 def number_of_topics(k: int, posts: int, most: int) -> int:
     """Return the topics of a language with so many posts if the language with `most` has `k`.
 
-    Subjects grow more slowly than posts, so their square root counts.
+    Subjects grow more slowly than posts, so their square root counts: in proportion to posts, NMI falls to .73.
     """
     return max(min(MIN_TOPICS, k), round(k * math.sqrt(posts / most)))
 

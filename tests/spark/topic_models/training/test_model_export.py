@@ -170,3 +170,20 @@ def test_spark_lda_trainer_learns_and_exports(spark: SparkSession, texts: list[s
     assert purity(found, truth) > 0.5  # a quarter by chance
     expected = pipeline_theta(spark, pipeline_model(spark, model), texts, model)
     assert np.abs(scorer.score(texts).theta - expected).max() <= 1e-6
+
+
+def test_spark_lda_trains_each_language(spark: SparkSession) -> None:
+    parts = {}
+    for language in ("en", "de"):
+        documents, _ = planted_documents(1000, seed=5)
+        spelled = documents if language == "en" else in_language(documents, language)
+        parts[language] = SparkLdaTrainer(spark).fit(build_corpus(as_lists(spelled)), k=4, iterations=10, seed=1)
+    model = joined(parts).model
+    model = replace(model, topic_ids=np.arange(model.k))
+    model.check()
+    scorer = Scorer(model)
+    assert not scorer._word_weights[np.ix_(model.language_of_word == 0, model.language_of_topic == 1)].any()
+    golden = golden_texts(scorer)
+    texts, languages = [text for text, _ in golden], [language for _, language in golden]
+    theta = pipeline_theta(spark, pipeline_model(spark, model), texts, model, languages)
+    assert check_agreement(scorer, texts, theta, languages) <= 1e-6

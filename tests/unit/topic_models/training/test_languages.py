@@ -56,7 +56,7 @@ def test_at_most_eight_languages_get_topics_and_a_stream_without_any_has_one_set
 
 
 def test_a_language_with_fewer_tweets_has_fewer_topics() -> None:
-    assert [number_of_topics(20, posts, 10_000) for posts in (10_000, 2_500, 100)] == [20, 10, 5]
+    assert [number_of_topics(20, posts, 10_000) for posts in (10_000, 5_000, 2_500, 100)] == [20, 14, 10, 10]
     assert number_of_topics(3, 100, 10_000) == 3
 
 
