@@ -12,8 +12,8 @@ and those that are back. A manual run, and *Materialize* on the asset `topic_mod
 
 **Parameters.** Defaults are the `TOPICS_*` settings. `k` is the largest number of topics; topics with almost no tweets
 are dropped. A larger `k` than the champion's starts over, and ids are matched by similarity. `iterations` counts when
-training starts over, and for `spark-lda`. `languages` are those with topics of their own: `auto`, codes such as `en,ja`,
-or `all` for one set of topics; `k` is then the number of the language with most tweets.
+training starts over, and for `spark-lda`. `languages` are those with topics of their own: `auto`, codes (`en,ja`), or
+`all` for one set of topics; of several, the one with most tweets has `k`.
 
 **Example.** `{"trainer": "spark-lda", "k": 30, "iterations": 60}`
 

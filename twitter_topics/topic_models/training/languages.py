@@ -213,7 +213,10 @@ def _fit_each(
     unused = champion.next_topic_id if champion else 0
     for language, corpus in corpora.items():
         part = _part(champion, language, unused)
-        trained = _fit(trainer, corpus, number_of_topics(request.k, posts[language], most), request, part)
+        k = number_of_topics(request.k, posts[language], most)
+        if part:  # topics are not given up because another language grows
+            k = max(k, min(part.model.k, request.k))
+        trained = _fit(trainer, corpus, k, request, part)
         found[language] = trained if part else _numbered_from(trained, unused)
         unused = found[language].identities.next_topic_id
         log.info("%s: %s topics", language, trained.model.k)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,11 @@ import pytest
 
 from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.testing.corpora import THEMES, as_lists, in_language, planted_documents
+from twitter_topics.testing.models import model_of_languages
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Predecessor
 from twitter_topics.topic_models.training.births import births_of
+from twitter_topics.topic_models.training.corpus import Corpus
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.languages import (
     bare,
@@ -145,6 +148,32 @@ def test_each_language_continues_its_own_topics(champion: Trained) -> None:
     assert {topic_id for topic_id, theme in kept.items() if theme[0] == "de"} <= set(new)
     assert min(new) >= 100
     assert len(set(after.model.topic_ids.tolist())) == after.model.k
+
+
+class Recording(GsdmmTrainer):
+    """Remembers how many topics it was asked for."""
+
+    asked: ClassVar[list[int]] = []
+
+    def fit(self, corpus: Corpus, *, k: int, **options: Any) -> Trained:
+        self.asked.append(k)
+        return super().fit(corpus, k=k, **options)
+
+
+@pytest.mark.parametrize(("k", "asked"), [(20, [20, 14]), (12, [12, 12]), (40, [40, 20])])
+def test_topics_are_not_given_up_because_another_language_grows(champion: Trained, k: int, asked: list[int]) -> None:
+    part = champion.model.part("ja")
+    grown = replace(
+        part,
+        topics_matrix=np.tile(part.topics_matrix[:1], (14, 1)),
+        alpha=np.ones(14),
+        documents=np.full(14, 90),
+        topic_ids=np.arange(14),
+    )
+    before = Predecessor(model_of_languages({"en": champion.model.part("en"), "ja": grown}), 100)
+    Recording.asked.clear()
+    train_topics(Recording(), stream({"en": 4800, "ja": 1200}), 5, request(k=k, iterations=2), before)
+    assert Recording.asked == asked
 
 
 def test_a_champion_for_all_languages_is_continued_by_topics_per_language_and_back(champion: Trained) -> None:
