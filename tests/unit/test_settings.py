@@ -58,6 +58,7 @@ def test_the_example_changes_no_default(tmp_path: Path, monkeypatch: pytest.Monk
         ("ELASTICSEARCH_RETENTION_DAYS", "0", "elasticsearch"),
         ("INFLUXDB_DATABASE", "a b", "influx"),
         ("PRODUCER_SOURCE", "telepathy", "producer"),
+        ("PRODUCER_SYNTHETIC_LANGUAGES", "en,nl", "producer"),
         ("PRODUCER_REPLAY_SPEED", "fast", "producer"),
         ("SPEED_MAX_AGE_DAYS", "-1", "speed"),
         ("TOPICS_K", "1", "topics"),

@@ -217,6 +217,9 @@ REPLAY_ARCHIVE = "archive"
 """Value of PRODUCER_REPLAY_FILE that replays the archive."""
 
 
+SYNTHETIC_LANGUAGES = ("en", "es", "pt", "fr", "ja", "de")
+
+
 class ProducerSettings(Section):
     """The producer's source."""
 
@@ -241,6 +244,11 @@ class ProducerSettings(Section):
     synthetic_history_hours: float = Field(
         24, ge=0, le=24 * 29, description="hours of generated history before the live part"
     )
+    synthetic_languages: str = Field(
+        "",
+        description=f"of {', '.join(SYNTHETIC_LANGUAGES)}, comma-separated, each of equal share, so that everybody "
+        "writes one; empty = mostly English, with some Spanish, Portuguese and French",
+    )
 
     replay_file: Annotated[str, IsPath(unless=REPLAY_ARCHIVE)] = Field(
         "", description="file or folder of tweets in any format of docs/inputs.md; s3://BUCKET/PREFIX; or archive"
@@ -262,6 +270,17 @@ class ProducerSettings(Section):
             msg = f"use one or more of {', '.join(SOURCES)}, each at most once"
             raise ValueError(msg)
         return ",".join(names)
+
+    @field_validator("synthetic_languages")
+    @classmethod
+    def _spoken(cls, value: str) -> str:
+        codes = [code.strip() for code in value.split(",")] if value.strip() else []
+        unknown = [code for code in codes if code not in SYNTHETIC_LANGUAGES]
+        if unknown or len(set(codes)) < len(codes):
+            wrong = f"{', '.join(map(repr, unknown))}: " if unknown else ""
+            msg = f"{wrong}use some of {', '.join(SYNTHETIC_LANGUAGES)}, each at most once"
+            raise ValueError(msg)
+        return ",".join(sorted(codes, key=SYNTHETIC_LANGUAGES.index))
 
     @property
     def sources(self) -> tuple[str, ...]:

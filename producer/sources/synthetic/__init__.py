@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from producer.position import SourcePosition
 from producer.source import Context, Event
+from producer.sources.synthetic.languages import load_languages
 from producer.sources.synthetic.stream import Stream
 from producer.sources.synthetic.themes import load_themes
 from twitter_topics.settings import ProducerSettings, Settings
@@ -26,8 +27,8 @@ class SyntheticSource:
 
     So the history before the first start goes out as fast as Kafka accepts it, the live part follows without a jump,
     and tweets due during a stop are caught up. The cursor is the number of the tweet; together with the saved begin it
-    is all a restart needs. Another seed, rate or length of history is another stream: it begins where the last one
-    stopped.
+    is all a restart needs. Another seed, rate, length of history or choice of languages is another stream: it begins
+    where the last one stopped.
     """
 
     name = "synthetic"
@@ -43,7 +44,8 @@ class SyntheticSource:
         """Open the stream of the settings at its saved position, or at the beginning of its history."""
         made = settings.producer
         start = _start(made, saved, context.now_ms())
-        stream = Stream(made.synthetic_seed, made.synthetic_rate, start.origin["begin_ms"], load_themes())
+        languages = load_languages(made.synthetic_languages)
+        stream = Stream(made.synthetic_seed, made.synthetic_rate, start.origin["begin_ms"], load_themes(), languages)
         return cls(stream, start, context)
 
     def check(self) -> str:
@@ -67,17 +69,21 @@ class SyntheticSource:
 
 
 def _start(settings: ProducerSettings, saved: SourcePosition | None, now_ms: int) -> SourcePosition:
-    identity = {
+    identity: dict[str, float | str] = {
         "seed": settings.synthetic_seed,
         "rate": settings.synthetic_rate,
         "history_hours": settings.synthetic_history_hours,
     }
+    if settings.synthetic_languages:
+        identity["languages"] = settings.synthetic_languages
     if saved is not None and saved.belongs_to(identity):
         return saved
     begin_ms = now_ms - int(settings.synthetic_history_hours * HOUR_MS)
     if saved is not None:
         begin_ms = min(now_ms, max(begin_ms, saved.event_time_ms + 1))
-        _log.warning("seed, rate or history differs from the last run: a new stream begins where the last one stopped")
+        _log.warning(
+            "seed, rate, history or languages differ from the last run: a new stream begins where that one stopped"
+        )
     return SourcePosition(identity, {"begin_ms": begin_ms})
 
 

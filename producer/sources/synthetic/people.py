@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib.resources import files
+from functools import lru_cache
 from random import Random
 from typing import Any
 
 from producer.sources.synthetic.chance import dice
+from producer.sources.synthetic.languages import Language, Languages, Names
 from producer.tweets import created_at
 
 PEOPLE = 8_000
-LANGUAGES = ("en", "es", "pt", "fr")
-LANGUAGE_SHARES = (0.78, 0.10, 0.07, 0.05)
 FIRST_ACCOUNT_MS = 1_230_768_000_000
 """2009-01-01: no account is older."""
 ACCOUNT_YEARS_MS = 10 * 365 * 86_400_000
@@ -28,7 +25,7 @@ class Person:
     """An account and its owner's writing habits."""
 
     number: int
-    language: str
+    language: Language
     city: str
     app: str
     lowercase: bool
@@ -40,50 +37,61 @@ class Person:
         return str(self.profile["screen_name"])
 
 
-def pick(chance: Random) -> int:
-    """Return the number of an author: few write a lot, most write little."""
+class People:
+    """The accounts of a stream."""
+
+    def __init__(self, seed: int, languages: Languages) -> None:
+        self._seed = seed
+        self._languages = languages
+        self._person = lru_cache(maxsize=PEOPLE)(self._made)
+
+    def author(self, chance: Random) -> Person:
+        """Return the author of a tweet."""
+        return self._person(_pick(chance))
+
+    def retweeter(self, chance: Random, language: str) -> Person:
+        """Return who retweets a tweet: in a stream of chosen languages, only people who speak its language."""
+        number = _pick(chance)
+        while self._languages.key and self._person(number).language.code != language:
+            number = (number + 1) % PEOPLE
+        return self._person(number)
+
+    def _made(self, number: int) -> Person:
+        chance = dice(self._seed, "person", number)
+        language = chance.choices(self._languages.spoken, self._languages.shares)[0]
+        names = language.names
+        first, last = chance.choice(names.first), chance.choice(names.last)
+        city = chance.choice(names.cities)
+        app = chance.choices(_APPS, _APP_SHARES)[0]
+        return Person(
+            number=number,
+            language=language,
+            city=city,
+            app=f'<a href="https://example.com/apps" rel="nofollow">Twitter {app}</a>',
+            lowercase=chance.random() < 0.2,
+            likes_emoji=chance.random() < 0.4,
+            profile=_profile(chance, number, names, first, last, city),
+        )
+
+
+def _pick(chance: Random) -> int:
+    """Return the number of a person: few write a lot, most write little."""
     return int(PEOPLE * chance.random() ** 2.5)
 
 
-@lru_cache(maxsize=PEOPLE)
-def person(seed: int, number: int) -> Person:
-    """Return account `number` of a stream."""
-    chance = dice(seed, "person", number)
-    language = chance.choices(LANGUAGES, LANGUAGE_SHARES)[0]
-    words = _words()
-    first, last = chance.choice(words["first"][language]), chance.choice(words["last"][language])
-    city = chance.choice(words["cities"][language])
-    app = chance.choices(_APPS, _APP_SHARES)[0]
-    return Person(
-        number=number,
-        language=language,
-        city=city,
-        app=f'<a href="https://example.com/apps" rel="nofollow">Twitter {app}</a>',
-        lowercase=chance.random() < 0.2,
-        likes_emoji=chance.random() < 0.4,
-        profile=_profile(chance, number, first, last, city),
-    )
-
-
-@cache
-def _words() -> dict[str, Any]:
-    """Return first names, last names and cities by language, and interests."""
-    words: dict[str, Any] = json.loads((files(__package__) / "names.json").read_text(encoding="utf-8"))
-    return words
-
-
-def _profile(chance: Random, number: int, first: str, last: str, city: str) -> dict[str, Any]:
+def _profile(chance: Random, number: int, names: Names, first: str, last: str, city: str) -> dict[str, Any]:
     user_id = 100_000 + number * 7_919
     followers = min(5_000_000, int(20 * chance.paretovariate(0.75)))
-    interests = chance.sample(_words()["interests"], 2)
+    interests = chance.sample(names.interests, 2)
+    latin = names.latin
     return {
         "id": user_id,
         "id_str": str(user_id),
-        "name": f"{first} {last}",
-        "screen_name": _screen_name(chance, first, last, number),
+        "name": names.full.format(first=first, last=last),
+        "screen_name": _screen_name(chance, latin.get(first, first), latin.get(last, last), number),
         "location": city if chance.random() < 0.6 else None,
         "url": None,
-        "description": f"{interests[0]} & {interests[1]}" if chance.random() < 0.7 else None,
+        "description": names.description.format(*interests) if chance.random() < 0.7 else None,
         "protected": False,
         "verified": followers > 100_000,
         "followers_count": followers,

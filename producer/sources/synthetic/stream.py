@@ -13,7 +13,8 @@ from typing import Any
 from zlib import crc32
 
 from producer.sources.synthetic.chance import dice
-from producer.sources.synthetic.people import Person, person, pick
+from producer.sources.synthetic.languages import Languages, load_languages
+from producer.sources.synthetic.people import People, Person
 from producer.sources.synthetic.schedule import Moment, Schedule, Talk
 from producer.sources.synthetic.themes import Theme
 from producer.sources.synthetic.writing import Writer
@@ -29,7 +30,6 @@ _ENTITY = re.compile(
     r"((?P<url>https://[^\s…]++)|#(?P<hashtag>\w++)|@(?P<mention>\w++)|\$(?P<symbol>[A-Z]{4}+)\b)(?!…)"
 )
 """An entity that is cut off does not count. The possessive `++` keeps a match from shrinking to before the cut."""
-_COUNTRIES = {"en": ("GB", "United Kingdom"), "es": ("ES", "España"), "pt": ("BR", "Brasil"), "fr": ("FR", "France")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,16 @@ class Opening:
 class Stream:
     """A stream of v1.1 objects with `rate` tweets a second on average, beginning at `begin_ms` (Unix, UTC)."""
 
-    def __init__(self, seed: int, rate: float, begin_ms: int, themes: Sequence[Theme]) -> None:
-        self._seed = seed
-        self._key = f"{seed}/{rate}/{begin_ms}"
+    def __init__(
+        self, seed: int, rate: float, begin_ms: int, themes: Sequence[Theme], languages: Languages | None = None
+    ) -> None:
+        languages = languages or load_languages()
+        self._key = "/".join(filter(None, (str(seed), str(rate), str(begin_ms), languages.key)))
         self._worker = crc32(self._key.encode()) & 0x3FF
         self._retweet_distance = max(1.0, rate * RETWEET_AGE_S)
         self._schedule = Schedule(seed, rate, begin_ms, themes)
         self._writer = Writer(seed)
+        self._people = People(seed, languages)
         self._original = lru_cache(maxsize=1024)(self._original_at)
 
     def tweet(self, index: int) -> tuple[int, dict[str, Any]]:
@@ -68,8 +71,14 @@ class Stream:
         return self._open(index).moment.time_ms
 
     def talk(self, index: int) -> Talk:
-        """Return what tweet `index` would be about if it were an original; for inspecting a stream."""
-        return self._original_talk(self._open(index))
+        """Return what tweet `index` is about, a retweet like its original; for inspecting a stream."""
+        return self._original_talk(self._open(self.original(index)))
+
+    def original(self, index: int) -> int:
+        """Return the number of the tweet that tweet `index` repeats, or its own."""
+        opening = self._open(index)
+        source = self._retweeted(index, opening.chance) if opening.is_retweet else None
+        return index if source is None else source
 
     def _open(self, index: int) -> Opening:
         chance = dice(self._key, index)
@@ -85,7 +94,7 @@ class Stream:
 
     def _written(self, index: int, opening: Opening) -> tuple[int, dict[str, Any]]:
         talk = self._original_talk(opening)
-        author = person(self._seed, pick(opening.chance))
+        author = self._people.author(opening.chance)
         text = self._writer.write(opening.chance, talk, opening.moment.day, author)
         return opening.moment.time_ms, self._object(index, opening, author, text)
 
@@ -101,7 +110,7 @@ class Stream:
     def _retweet(self, index: int, opening: Opening, source: int) -> dict[str, Any]:
         """Return the v1.1 form: `RT @name: …` cut to 140 characters, and the original with its counts at that time."""
         original_ms, original = self._original(source)
-        author = person(self._seed, pick(opening.chance))
+        author = self._people.retweeter(opening.chance, original["lang"])
         age_s = (opening.moment.time_ms - original_ms) / 1000
         reach = math.log10(original["user"]["followers_count"] + 10)
         retweets = 1 + int(reach * age_s / 400 * opening.chance.paretovariate(1.5))
@@ -138,7 +147,7 @@ class Stream:
             "favorited": False,
             "retweeted": False,
             "filter_level": "low",
-            "lang": author.language,
+            "lang": author.language.code,
             "timestamp_ms": str(time_ms),
         }
         if tweet["truncated"]:
@@ -183,7 +192,7 @@ def _mention(screen_name: str, indices: list[int]) -> dict[str, Any]:
 
 
 def _place(author: Person) -> dict[str, Any]:
-    code, country = _COUNTRIES[author.language]
+    code, country = author.language.country
     return {
         "id": f"{crc32(author.city.encode()):016x}",
         "place_type": "city",

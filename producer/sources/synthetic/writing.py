@@ -9,6 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from producer.sources.synthetic.chance import dice
+from producer.sources.synthetic.languages import Language
 from producer.sources.synthetic.people import Person
 from producer.sources.synthetic.schedule import Talk
 from producer.sources.synthetic.themes import Phase, Pools, Theme
@@ -16,25 +17,8 @@ from producer.sources.synthetic.themes import Phase, Pools, Theme
 MAX_CHARACTERS = 280
 QUIET_PHASES: tuple[Phase, ...] = ("before", "after")
 
-_GAP = re.compile(r"\[(?P<choice>[^\]]+)\]|\{(?P<low>\d+)\.\.(?P<high>\d+)\}|\{(?P<pool>\w+)\}")
-_ARTICLE = re.compile(r"\b([Aa])(?= [aeiou])")
-
-_OPENERS = {
-    ("en", "+"): ("omg", "yes!", "wow,", "ok wow,", "honestly", "love this:", "best news:", "happy to say:"),
-    ("en", "="): ("so", "ok", "fyi:", "btw", "reminder:", "just in:", "hmm,", "update:"),
-    ("en", "-"): ("ugh", "smh,", "seriously?", "sigh.", "not again.", "I can't.", "wtf,", "honestly"),
-    ("es", "+"): ("¡por fin!", "madre mía,", "jajaja"),
-    ("es", "-"): ("uf,", "en serio,", "otra vez:"),
-    ("pt", "+"): ("nossa,", "gente,", "kkkk"),
-    ("pt", "-"): ("aff,", "sério,", "de novo:"),
-    ("fr", "+"): ("oh là là,", "enfin !", "mdr"),
-    ("fr", "-"): ("pff,", "sérieux,", "encore :"),
-}
-_CLOSERS = {
-    "+": ("!!", "so happy right now", "love it", "what a day", "made my day", "can't stop smiling"),
-    "=": ("any thoughts?", "what do you think?", "thread below", "more soon", ""),
-    "-": ("so annoying", "not ok", "this is awful", "hate this", "just sad", "worst day"),
-}
+GAP = re.compile(r"\[(?P<choice>[^\]]+)\]|\{(?P<low>\d+)\.\.(?P<high>\d+)\}|\{(?P<pool>\w+)\}")
+_SENTENCE_ENDS = ("!", "?", "！", "？", "。")
 
 
 class FilledText(NamedTuple):
@@ -54,25 +38,28 @@ class Writer:
 
     def write(self, chance: Random, talk: Talk, day: int, author: Person) -> str:
         """Return a tweet's full text, at most 280 characters."""
-        theme = talk.theme
-        written = self._sentence(chance, talk, day, author.language)
+        language = author.language
+        theme = language.themes.get(talk.theme.name, talk.theme)
+        written = self._sentence(chance, theme, talk.phase, day, language)
         body = written.text
-        if author.language == "en" and chance.random() < 0.2:
-            second = self._sentence(chance, talk, day, author.language, but=written.template)
-            body += f" {second.text}" if body.endswith(("!", "?")) else f". {second.text}"
+        if language.closers and chance.random() < 0.2:
+            second = self._sentence(chance, theme, talk.phase, day, language, but=written.template)
+            period = "" if body.endswith(_SENTENCE_ENDS) else language.period
+            body += f"{period}{language.space}{second.text}"
         if author.lowercase:
             body = body.lower()
-        pieces = [_opener(chance, author.language, written.mood), body]
-        if author.language == "en" and chance.random() < 0.18:
-            pieces.append(chance.choice(_CLOSERS[written.mood]))
-        pieces += _trimmings(chance, theme, written.mood, author)
-        return _fitting(pieces)
+        pieces = [_opener(chance, language, written.mood), body]
+        if language.closers and chance.random() < 0.18:
+            pieces.append(chance.choice(language.closers[written.mood]))
+        text = _fitting("", pieces, language.space)
+        return _fitting(text, _trimmings(chance, theme, written.mood, author), " ")
 
-    def _sentence(self, chance: Random, talk: Talk, day: int, language: str, but: str = "") -> FilledText:
+    def _sentence(
+        self, chance: Random, theme: Theme, during: Phase | None, day: int, language: Language, but: str = ""
+    ) -> FilledText:
         """Fill a template other than `but`."""
-        theme = talk.theme
-        phase: Phase = chance.choice(QUIET_PHASES) if talk.phase is None else talk.phase
-        templates = theme.templates.get(language) or theme.templates["en"]
+        phase: Phase = chance.choice(QUIET_PHASES) if during is None else during
+        templates = theme.templates.get(language.code) or theme.templates["en"]
         template = chance.choice([text for text in templates[phase] if text != but] or templates[phase])
         pools = self._pools_of(theme, day)
         used: set[str] = set()
@@ -84,7 +71,9 @@ class Writer:
                 return str(chance.randint(int(match["low"]), int(match["high"])))
             return _unused(chance, pools[match["pool"]], used)
 
-        text = _ARTICLE.sub(r"\1n", _GAP.sub(filled, template[2:]))
+        text = GAP.sub(filled, template[2:])
+        for pattern, replacement in language.contractions.items():
+            text = re.sub(pattern, replacement, text)
         return FilledText(text[0].upper() + text[1:], template[0], template)
 
     def _narrowed(self, theme: Theme, day: int) -> Pools:
@@ -100,8 +89,8 @@ def _unused(chance: Random, pool: Sequence[str], used: set[str]) -> str:
     return word
 
 
-def _opener(chance: Random, language: str, mood: str) -> str:
-    openers = _OPENERS.get((language, mood), ())
+def _opener(chance: Random, language: Language, mood: str) -> str:
+    openers = language.openers.get(mood, ())
     return chance.choice(openers) if openers and chance.random() < 0.15 else ""
 
 
@@ -119,11 +108,10 @@ def _trimmings(chance: Random, theme: Theme, mood: str, author: Person) -> list[
     return pieces
 
 
-def _fitting(pieces: list[str]) -> str:
-    """Join the pieces that fit and drop the others whole: no link or hashtag is ever cut."""
-    text = ""
+def _fitting(text: str, pieces: list[str], space: str) -> str:
+    """Append the pieces that fit and drop the others whole: no link or hashtag is ever cut."""
     for piece in filter(None, pieces):
-        longer = f"{text} {piece}" if text and piece != "!!" else text + piece
+        longer = f"{text}{space}{piece}" if text and piece != "!!" else text + piece
         if len(longer) <= MAX_CHARACTERS:
             text = longer
     return text

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -45,6 +45,20 @@ class Theme:
     emoji: Mapping[str, Sequence[str]]
     pools: Pools
     templates: Mapping[str, Mapping[Phase, Sequence[str]]]
+
+    def translated(
+        self,
+        language: str,
+        *,
+        hashtags: Sequence[str],
+        pools: Pools,
+        templates: dict[Phase, list[str]] | list[str],
+        daily: Mapping[str, int] | None = None,
+    ) -> Theme:
+        """Return the theme with the texts of one language alone."""
+        return replace(
+            self, hashtags=hashtags, pools=pools, daily=daily or {}, templates={language: _by_phase(templates)}
+        )
 
 
 def load_themes() -> tuple[Theme, ...]:
