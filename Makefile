@@ -3,6 +3,7 @@
 #   make demo                                     everything, with generated tweets, and a short tour
 #   make demo SOURCE=replay FILE=tweets.jsonl.gz SPEED=max LIMIT=95000
 #   make demo SOURCE=bluesky                      real posts, live, no key
+#   make demo LANGUAGES=en,es,pt,ja,de            everybody writes one of these languages
 #   make up | stop | status | logs NAME=producer  the local stack
 #   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean
 #   make bench-producer | bench-replay | bench-speed | bench-sentiment | bench-gate | bench-identity
@@ -36,7 +37,7 @@ endif
 .PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-sentiment bench-gate bench-identity dashboards kibana-import bootstrap bootstrap-dev
 
 help:
-	@sed -n '2,10s/^# \{0,1\}//p' Makefile
+	@sed -n '2,11s/^# \{0,1\}//p' Makefile
 
 bootstrap:
 	@deploy/local/bootstrap.sh
@@ -44,13 +45,15 @@ bootstrap:
 bootstrap-dev:
 	@deploy/local/bootstrap.sh dev
 
+OPTIONS := $(if $(WHOLE_HISTORY),--whole-history) $(if $(LANGUAGES),--languages $(LANGUAGES))
+
 # shift an old file's tweets to now, so that the last hour is not empty
 demo: export PRODUCER_REPLAY_TIMES ?= shift
 demo: bootstrap
-	@$(CLI) demo $(if $(WHOLE_HISTORY),--whole-history)
+	@$(CLI) demo $(OPTIONS)
 
 up: bootstrap
-	@$(CLI) up $(if $(WHOLE_HISTORY),--whole-history)
+	@$(CLI) up $(OPTIONS)
 
 stop:
 	@[ ! -x $(CLI) ] || $(CLI) down

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from twitter_topics.cli.local_stack import WholeHistory, bring_up
+from twitter_topics.cli.local_stack import Languages, WholeHistory, bring_up
 from twitter_topics.cli.screen import (
     balance_table,
     hour_sentence,
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 _GIB = 2**30
 
 
-def demo(whole_history: WholeHistory = False) -> None:
+def demo(whole_history: WholeHistory = False, languages: Languages = "") -> None:
     """Start everything, train a first model on the first tweets, and show what people talk about.
 
     On a stack with a model it only waits until all numbers agree, and shows them.
     """
-    from twitter_topics.cli.whole_history import run_settings
+    from twitter_topics.cli.run_settings import run_settings
     from twitter_topics.local import services
     from twitter_topics.local.memory import PeakMemory
     from twitter_topics.local.stack import Stack
@@ -40,7 +40,7 @@ def demo(whole_history: WholeHistory = False) -> None:
     from twitter_topics.page.overview import RealSources, topics_now
 
     began = time.monotonic()
-    chosen = run_settings(whole_history)
+    chosen = run_settings(whole_history, languages)
     stack = Stack(chosen, say)
     with PeakMemory(stack.supervisor.leftovers) as memory:
         bring_up(chosen, services.GROUPS)

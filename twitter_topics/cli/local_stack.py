@@ -20,14 +20,19 @@ WholeHistory = Annotated[
     bool, typer.Option("--whole-history", help="with replay: raise the limits on age to the oldest tweet, for this run")
 ]
 
+Languages = Annotated[
+    str, typer.Option("--languages", help="of the generated tweets, such as en,es,pt,ja,de: everybody writes one")
+]
+
 
 def up(
     no_airflow: Annotated[bool, typer.Option("--no-airflow", help="servers and speed layer only")] = False,
     services_only: Annotated[bool, typer.Option("--services-only", help="servers only")] = False,
     whole_history: WholeHistory = False,
+    languages: Languages = "",
 ) -> None:
     """Start missing services and return when everything is ready."""
-    from twitter_topics.cli.whole_history import run_settings
+    from twitter_topics.cli.run_settings import run_settings
     from twitter_topics.local import services
 
     groups: tuple[services.Group, ...] = services.GROUPS
@@ -35,7 +40,7 @@ def up(
         groups = ("services", "speed")
     if services_only:
         groups = ("services",)
-    bring_up(run_settings(whole_history), groups)
+    bring_up(run_settings(whole_history, languages), groups)
 
 
 def bring_up(settings: Settings, groups: tuple[Group, ...]) -> None:

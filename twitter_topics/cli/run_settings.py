@@ -1,4 +1,4 @@
-"""`--whole-history`: settings under which no tweet of the replayed files is too old."""
+"""Settings of one run of the stack: `--whole-history` and `--languages`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings import Settings
 
 
-def run_settings(whole_history: bool) -> Settings:
-    """Return the settings of a run of the stack: those of the environment, and with `whole_history` raised limits.
+def run_settings(whole_history: bool, languages: str = "") -> Settings:
+    """Return the settings of a run of the stack: those of the environment, and those that its options choose.
+
+    With `whole_history`, no tweet of the replayed files is too old; `languages` are those of the synthetic source.
 
     Raises:
-        ConfigurationError: PRODUCER_SOURCE is not replay, its files cannot be read, or the streaming apps run already.
+        ConfigurationError: PRODUCER_SOURCE is not the one of the option, a language is unknown, the replayed files
+            cannot be read, or the streaming apps run already with other limits.
         RetryableError: the object store or the catalog does not answer.
     """
-    settings = Settings()
+    settings = Settings({"PRODUCER_SYNTHETIC_LANGUAGES": languages} if languages else {})
+    if languages and "synthetic" not in settings.producer.sources:
+        raise ConfigurationError("--languages is about PRODUCER_SOURCE=synthetic; other sources have their own")
     if not whole_history:
         return settings
     if settings.producer.sources != ("replay",):

@@ -1,4 +1,4 @@
-"""`--whole-history` raises the limits on age to the oldest tweet, for one run."""
+"""Options of one run: `--whole-history` raises the limits on age to the oldest tweet, `--languages` chooses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from producer.tweets import created_at
-from twitter_topics.cli.whole_history import run_settings
+from twitter_topics.cli.run_settings import run_settings
 from twitter_topics.errors import ConfigurationError
 
 DAY_MS = 86_400_000
@@ -56,3 +56,14 @@ def test_a_live_source_has_no_history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRODUCER_SOURCE", "bluesky")
     with pytest.raises(ConfigurationError, match="--whole-history is about PRODUCER_SOURCE=replay"):
         run_settings(whole_history=True)
+
+
+def test_languages_are_those_of_the_synthetic_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRODUCER_SYNTHETIC_LANGUAGES", "fr")
+    assert run_settings(whole_history=False).producer.synthetic_languages == "fr"
+    assert run_settings(whole_history=False, languages="ja, en").producer.synthetic_languages == "en,ja"
+    with pytest.raises(ConfigurationError, match=r"PRODUCER_SYNTHETIC_LANGUAGES.*'xx'"):
+        run_settings(whole_history=False, languages="en,xx")
+    monkeypatch.setenv("PRODUCER_SOURCE", "bluesky")
+    with pytest.raises(ConfigurationError, match="--languages is about PRODUCER_SOURCE=synthetic"):
+        run_settings(whole_history=False, languages="en")
