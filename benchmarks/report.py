@@ -11,12 +11,13 @@ from typing import Any
 
 from benchmarks.circumstances import measured
 from benchmarks.speed.chapter import speed_chapter
+from benchmarks.themes_chapter import themes_chapter
 
 PROJECT = Path(__file__).resolve().parents[1]
 RESULTS = PROJECT / "benchmarks" / "results" / "producer.json"
 SENTIMENT, SPEED = RESULTS.with_name("sentiment.json"), RESULTS.with_name("speed.json")
 REPLAY = RESULTS.with_name("replay.json")
-GATE = RESULTS.with_name("gate.json")
+GATE, THEMES = RESULTS.with_name("gate.json"), RESULTS.with_name("themes.json")
 IDENTITY = RESULTS.with_name("identity.json")
 IDENTITY_PLOT = PROJECT / "docs" / "images" / "topic-identity.svg"
 PAGE = PROJECT / "docs" / "benchmarks.md"
@@ -34,12 +35,13 @@ def page(
     replay: dict[str, Any],
     gate: dict[str, Any],
     identity: dict[str, Any],
+    themes: dict[str, Any],
 ) -> str:
     """Return the page as Markdown."""
     lines = [
         "# Benchmarks",
-        "`make bench-speed`, `bench-sentiment`, `bench-gate`, `bench-identity`, `bench-producer` and `bench-replay`",
-        "write their chapters of this page from their results in `benchmarks/results/`. "
+        "`make bench-speed`, `bench-sentiment`, `bench-gate`, `bench-identity`, `bench-themes`, `bench-producer` and "
+        "`bench-replay` write their chapters of this page from their results in `benchmarks/results/`. "
         "[benchmarks/README.md](../benchmarks/README.md) describes what is measured.",
         "",
         *speed_chapter(speed),
@@ -50,6 +52,8 @@ def page(
         "",
         *_identity_chapter(identity),
         "",
+        *themes_chapter(themes),
+        "",
         *_producer_chapter(producer),
         "",
         *_replay_chapter(replay),
@@ -59,7 +63,7 @@ def page(
 
 def write() -> None:
     """Write the page of the results."""
-    paths = (RESULTS, SENTIMENT, SPEED, REPLAY, GATE, IDENTITY)
+    paths = (RESULTS, SENTIMENT, SPEED, REPLAY, GATE, IDENTITY, THEMES)
     PAGE.write_text(page(*(json.loads(path.read_text()) for path in paths)))
 
 

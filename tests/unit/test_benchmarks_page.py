@@ -14,8 +14,8 @@ Results = list[dict[str, Any]]
 
 @pytest.fixture
 def results() -> Results:
-    """Producer, sentiment, speed, replay, gate, identity."""
-    paths = (report.RESULTS, report.SENTIMENT, report.SPEED, report.REPLAY, report.GATE, report.IDENTITY)
+    """Producer, sentiment, speed, replay, gate, identity, themes."""
+    paths = (report.RESULTS, report.SENTIMENT, report.SPEED, report.REPLAY, report.GATE, report.IDENTITY, report.THEMES)
     return [json.loads(path.read_text()) for path in paths]
 
 
@@ -89,3 +89,19 @@ def test_identity_shows_the_means_the_least_and_the_planted_topics(results: Resu
     results[5]["methods"] = [row]
     expected = "| 7 | anchored by hand | 81.2% (70.0%) | 95.0% | 90% | 1,234 | -0.012 | 0.57 | 0.98, 0.99 | 2 of 3 |"
     assert expected in report.page(*results)
+
+
+def test_themes_are_shown_with_mean_and_range_and_by_language(results: Results) -> None:
+    themes = results[6]
+    runs = []
+    for nmi in (0.5, 0.7):
+        level = {"nmi": nmi, "purity": 0.9, "nmi_within": 0.8, "nmi_by_language": {"ja": nmi}}
+        shared = {"final in storm": nmi / 10}
+        runs.append({"topics": 20, "clusters": level, "served": level, "own_language": nmi, "mixed": shared})
+    themes["rows"] = [{"stream": "a day", "kind": "one set", "ideal_nmi": [0.76], "runs": runs}]
+    shown = report.page(*results)
+    assert "because it splits the themes: a day 0.76" in shown
+    assert "| a day | one set | 20 | 0.60 (0.50 to 0.70) | 0.90 (0.90 to 0.90) |" in shown
+    assert "| 0.80 (0.80 to 0.80) | 60.0% |" in shown
+    assert "| stream | | ja |\n|---|---|--:|\n| a day | one set | 0.60 |" in shown
+    assert "| a day | one set | final in storm 6.0% |" in shown

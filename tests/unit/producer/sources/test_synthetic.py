@@ -125,6 +125,13 @@ def test_retweets_contain_an_earlier_tweet_of_the_stream(bodies: list[tuple[int,
     assert most > 5
 
 
+def test_a_retweet_is_about_what_its_original_is_about(stream: Stream, bodies: list[tuple[int, dict]]) -> None:
+    for index, (_, body) in enumerate(bodies[:1_000]):
+        source = stream.original(index)
+        assert bodies[source][1]["id"] == body.get("retweeted_status", body)["id"]
+        assert stream.talk(index) == stream.talk(source)
+
+
 def test_people_are_stable_and_few_have_many_followers(bodies: list[tuple[int, dict]]) -> None:
     users: dict[str, dict] = {}
     for _, body in bodies:
