@@ -20,7 +20,8 @@ from twitter_topics.deletions.x_compliance import Job
 from twitter_topics.records.notice import Notice
 from twitter_topics.testing.models import planted_files
 from twitter_topics.topic_models.registry import json_objects
-from twitter_topics.topic_models.registry.files import EVALUATION, TOPICS, TRAINING, register_version
+from twitter_topics.topic_models.registry.files import EVALUATION, TOPICS, TRAINING
+from twitter_topics.topic_models.registry.registration import register_version
 from twitter_topics.topic_models.registry.store import ModelStore
 
 if TYPE_CHECKING:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from twitter_topics.cli.screen import say, screen, stack_settings, table
 
+if TYPE_CHECKING:
+    from twitter_topics.topic_models.registry.store import ModelStore
+
 _NUMBERS = ("tweets", "topics", "coherence", "diversity", "perplexity")
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
-    """List the registered model versions, oldest first."""
+def models(
+    version: Annotated[str, typer.Argument(help="show the card of this version: origin, topics, evaluation")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """List the registered model versions, oldest first, or show one."""
     from twitter_topics.topic_models.registry.promotion_tasks import awaits_approval, needs_approval
     from twitter_topics.topic_models.registry.store import ModelStore
 
     settings = stack_settings()
     store = ModelStore(settings)
+    if version:
+        _show(store, version, as_json=as_json)
+        return
     champion, versions = store.champion(), store.versions()
     serving = champion.version if champion else ""
     rows = [_row(store.manifest(version), version == serving) for version in versions]
@@ -51,6 +60,23 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
             say(f"  topics: {topics}; posts in other languages have none")
     if settings.topics.promotion == "approval" and (waiting := awaits_approval(store, versions)):
         say(f"\n{waiting} has passed the gate. {needs_approval(waiting)}")
+
+
+def _show(store: ModelStore, version: str, *, as_json: bool) -> None:
+    from rich.markdown import Markdown
+
+    from twitter_topics.topic_models.registry.card import model_card
+    from twitter_topics.topic_models.registry.version import is_version
+
+    if not is_version(version) or version not in store.versions():
+        raise typer.BadParameter(f"{version!r} is not a registered version; `twitter-topics models` lists them")
+    manifest = store.manifest(version)
+    if as_json:
+        screen.print_json(data=manifest)
+    elif screen.is_terminal:
+        screen.print(Markdown(model_card(version, manifest)))
+    else:
+        typer.echo(model_card(version, manifest))
 
 
 def _number(value: float | None, digits: int) -> str:

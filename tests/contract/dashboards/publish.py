@@ -40,7 +40,8 @@ from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import NoPublication
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry import json_objects
-from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, register_version
+from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING
+from twitter_topics.topic_models.registry.registration import register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 
 RECOUNTED = (s.DAY + 8 * s.HOUR, s.DAY + 11 * s.HOUR)

@@ -77,3 +77,16 @@ def test_languages_with_topics_of_their_own_are_named(models: ModelStore) -> Non
     register(models, NEXT, metrics=METRICS | {"languages": languages})
     models.promote(NEXT, first.etag, "better", "a test")
     assert "topics: en 20 · ja 12; posts in other languages have none" in listed()
+
+
+def test_one_version_shows_its_card(models: ModelStore) -> None:
+    register(models, FIRST, trainer="gsdmm", topics=[])
+    assert f"# Topic model {FIRST}" in listed(FIRST)
+    assert json.loads(listed(FIRST, "--json"))["documents"] == 5_000
+
+
+def test_an_unknown_version_is_wrong_usage(models: ModelStore) -> None:
+    register(models, FIRST)
+    shown = CliRunner().invoke(app, ["models", NEXT])
+    assert shown.exit_code == 2
+    assert "is not a registered version" in shown.output

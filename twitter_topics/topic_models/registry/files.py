@@ -1,4 +1,4 @@
-"""Files of a model version next to its arrays, and the manifest built from them. Needs no JVM."""
+"""Files of a model version next to its arrays, and what its manifest says. Needs no JVM."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from twitter_topics.topic_models.registry.gate import (
     State,
 )
 from twitter_topics.topic_models.registry.store import ModelStore
-from twitter_topics.topic_models.registry.version import created_at
 
 PIPELINE = "pipeline"
 """Folder of the standard Spark PipelineModel. Its columns are `text`, which must be in NFKC, and `language`, a code of
@@ -41,33 +40,6 @@ the gate had an interval lack `comparison.ratio` and `verdict.state`; before top
 GOLDEN = "golden.json"
 """{texts, theta}: synthetic texts, not in NFKC, and their topic shares that Spark's pipeline computed; also `languages`
 of the texts if the model has topics per language. For the loader's check."""
-
-
-def register_version(store: ModelStore, version: str) -> dict[str, Any]:
-    """Finish a trained and evaluated version: write its manifest and return it.
-
-    Raises:
-        ConflictError: the version is already registered.
-        IntegrityError: training or evaluation did not finish.
-    """
-    training = read_json(store, version, TRAINING)
-    evaluation = read_json(store, version, EVALUATION)
-    read_json(store, version, GOLDEN)
-    manifest = {
-        "created_at": created_at(version).isoformat(),
-        "trainer": training["request"]["trainer"],
-        "parameters": training["request"],
-        "text_rules": training.get("text_rules", 1),
-        "snapshot": training["snapshot"],
-        "tweets": training["tweets"],
-        "held_out_one_in": held_out_one_in(training),
-        "documents": training["documents"],
-        "next_topic_id": training["next_topic_id"],
-        "metrics": evaluation["metrics"],
-        "evaluation": evaluation,
-        "topics": read_json(store, version, TOPICS)["topics"],
-    }
-    return store.register(version, manifest)
 
 
 def evaluated(content: dict[str, Any]) -> tuple[Metrics, Comparison | None]:

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.archive.reader import ArchiveStore
-from twitter_topics.topic_models.registry.files import register_version, verdict_state
+from twitter_topics.topic_models.registry.card import model_card
+from twitter_topics.topic_models.registry.files import verdict_state
+from twitter_topics.topic_models.registry.registration import register_version
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.training.when_to_retrain import Decision, TrainingNeed, decide_retraining, retry_at
 
@@ -55,6 +57,8 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
     """
     registered = version in models.versions()
     manifest = models.manifest(version) if registered else register_version(models, version)
+    for line in model_card(version, manifest).splitlines():
+        log.info("%s", line)
     verdict = manifest["evaluation"]["verdict"]
     log.info("%s registered; verdict of the gate: %s", version, "; ".join(verdict["reasons"]))
     state = verdict_state(manifest)

@@ -18,8 +18,9 @@ from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
 from twitter_topics.testing.objects import MemoryObjects
-from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, evaluated, register_version
+from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, evaluated
 from twitter_topics.topic_models.registry.gate import Interval
+from twitter_topics.topic_models.registry.registration import register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, HISTORY, ModelStore
 
 pytestmark = pytest.mark.contract

@@ -29,8 +29,8 @@ from twitter_topics.topic_models.registry.files import (
     TOPICS,
     TRAINING,
     read_json,
-    register_version,
 )
+from twitter_topics.topic_models.registry.registration import register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.text import TEXT_RULES

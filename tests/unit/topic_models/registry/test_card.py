@@ -1,0 +1,80 @@
+"""The card of a model, from manifests of this release and of older ones."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from twitter_topics.topic_models.registry.card import model_card
+
+VERSION = "20261102T000000Z-gsdmm"
+METRICS = {
+    "topics": 8, "vocabulary": 900, "documents": 5_000, "held_out": 250, "perplexity": 500.0,
+    "unigram_perplexity": 900.0, "coherence": None, "diversity": 0.8, "coverage": 0.95,
+}  # fmt: skip
+MANIFEST: dict[str, Any] = {
+    "trainer": "gsdmm", "tweets": 6_000, "documents": 5_000, "snapshot": 42, "text_rules": 2,
+    "code": "1.2.3", "lock": "abcdef0123456789",
+    "parameters": {"k": 20, "seed": 1, "start": "2026-10-19T00:00:00+00:00", "end": "2026-11-02T00:00:00+00:00"},
+    "topics": [
+        {"topic_id": 7, "label": "storm · flood", "top_words": ["storm", "a|b"], "documents": 1_234, "share": 0.2468,
+         "status": "kept"},
+    ],
+    "evaluation": {
+        "metrics": METRICS,
+        "champion": {"version": "20261101T000000Z-gsdmm", "etag": "x"},
+        "comparison": {
+            "challenger_perplexity": 500.0, "champion_perplexity": 510.0, "common_words_share": 0.95,
+            "share_kept": 0.876, "champion": METRICS | {"topics": 9}, "ratio": {"low": 0.95, "high": 1.01},
+        },
+        "verdict": {"state": "cannot_tell", "promote": False, "reasons": ["too few", "try later"]},
+    },
+}  # fmt: skip
+
+
+def test_the_card_has_origin_topics_and_evaluation() -> None:
+    card = model_card(VERSION, MANIFEST)
+    assert card.startswith(f"# Topic model {VERSION}\n")
+    assert "- tweets from 2026-10-19T00:00 to 2026-11-02T00:00 UTC, archive snapshot 42" in card
+    assert "| 7 | storm · flood | 1,234 (24.7%) | kept | storm, a\\|b |" in card
+    assert "| topics | 8 | 9 |" in card
+    assert "| coherence | not measured | not measured |" in card
+    assert "perplexity 500.0 and 510.0, -5.0% to +1.0% (95 %)" in card
+    assert "87.6% of the tweets keep their topic." in card
+    assert "**Gate: cannot tell.** too few; try later." in card
+    assert "twitter-topics 1.2.3, requirements.txt with sha256 abcdef012345…" in card
+
+
+def test_languages_are_shown_where_the_model_has_them() -> None:
+    manifest = deepcopy(MANIFEST)
+    manifest["topics"][0]["language"] = "ja"
+    spoken = {"language": "ja", "topics": 8, "documents": 5_000, "held_out": 250, "perplexity": 500.0}
+    manifest["evaluation"]["metrics"] = METRICS | {"languages": [spoken | {"unigram_perplexity": 900.0}]}
+    manifest["evaluation"]["comparison"]["languages"] = [{"language": "ja", "ratio": {"low": 0.9, "high": 1.0}}]
+    card = model_card(VERSION, manifest)
+    assert "| id | language | label |" in card
+    assert "| 7 | ja | storm · flood |" in card
+    assert "| ja | 8 | 5,000 | 250 | 500.0 | 900.0 | -10.0% to +0.0% (95 %) |" in card
+
+
+def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
+    manifest = deepcopy(MANIFEST)
+    for languages in (False, True):
+        if languages:
+            manifest["topics"][0]["language"] = "ja"
+        rows = [line.replace("\\|", "") for line in model_card(VERSION, manifest).splitlines() if line.startswith("| ")]
+        tables = {line.count("|") for line in rows if not line.startswith("| |")}
+        assert tables <= {4, 6, 7}, rows
+
+
+def test_a_manifest_of_an_older_release_has_a_card() -> None:
+    manifest = {"trainer": "gsdmm", "documents": 5_000, "topics": MANIFEST["topics"]}
+    card = model_card(VERSION, manifest)
+    assert "5,000 of them trained on" in card
+    assert "Evaluation" not in card
+
+
+def test_a_first_model_is_compared_with_none() -> None:
+    manifest = deepcopy(MANIFEST)
+    manifest["evaluation"] |= {"champion": None, "comparison": None}
+    assert "Compared with" not in model_card(VERSION, manifest)
