@@ -14,7 +14,8 @@ A deleted tweet stays in the archive's ledger and in the counts, but its documen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -38,7 +39,13 @@ Cut = Mapping[int, Range]
 Pairs = set[tuple[int, int]]
 
 
-def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Facts:
+_LOOKS, _PAUSE_SECONDS = 7, 2.0
+"""For a batch of the archiver, which starts every ten seconds."""
+
+
+def collect(
+    stores: Stores, cut: Cut, *, today: date, retention_days: int, sleep: Callable[[float], None] = time.sleep
+) -> Facts:
     """Read all stores and compare them up to the cut.
 
     Args:
@@ -51,8 +58,8 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
     shown = stores.shown()
     oldest = today - timedelta(days=retention_days)
     hours = stores.indexed_hours(oldest + timedelta(days=1))  # the retention may be deleting the oldest day just now
-    counted = stores.counted()  # before the archive: what it counts must be in Kafka, and soon in the archive
-    records = stores.archive()
+    counted = stores.counted()
+    records = _archive_behind(stores, counted, sleep)
     letters = stores.dead_letters()
     archive = _Archive.of(records, cut, stores.raw_ranges())
     indexable, partitions = _without(records, letters.pairs.get("index", set())), stores.processed_partitions()
@@ -99,6 +106,17 @@ def collect(stores: Stores, cut: Cut, *, today: date, retention_days: int) -> Fa
         hours_compared=hours.compared,
         hours_different=hours.different,
     )
+
+
+def _archive_behind(stores: Stores, counted: Counted, sleep: Callable[[float], None]) -> ArchiveRecords:
+    """Return the archive as soon as it has everything that is counted, or as it is at the last look: the counts are
+    usually ahead of it by one batch, and then they cannot be compared."""
+    for _ in range(_LOOKS - 1):
+        records = stores.archive()
+        if _reaches(records, counted):
+            return records
+        sleep(_PAUSE_SECONDS)
+    return stores.archive()
 
 
 @dataclass(frozen=True)
