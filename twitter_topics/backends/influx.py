@@ -115,7 +115,9 @@ class InfluxStore:
 
     def _reason(self, error: Exception) -> str:
         """A server, or a proxy before it, may repeat what it was sent."""
-        text = str(error)
+        content = error.args[0] if error.args else ""
+        text = content.decode(errors="replace") if isinstance(content, bytes) else str(error)
+        text = text.strip() or "a server error without a reason (HTTP 5xx)"
         for secret in self._hidden:
             text = text.replace(secret, "***")
         return text[:300]
