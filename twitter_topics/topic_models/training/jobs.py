@@ -207,7 +207,7 @@ def _champion(store: ModelStore) -> _Champion | None:
     # after a rollback, ids of newer versions must not be reused
     known = [int(store.manifest(version)["next_topic_id"]) for version in store.versions()]
     topics = Predecessor(model, max([next_topic_id, *known]), _births(store, champion.version, manifest, model))
-    k, one_in = int(manifest["parameters"]["k"]), files.held_out_one_in(manifest)
+    k, one_in = int(manifest.get("parameters", {}).get("k", model.k)), files.held_out_one_in(manifest)
     return _Champion(champion.version, champion.etag, topics, k, one_in)
 
 

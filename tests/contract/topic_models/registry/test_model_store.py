@@ -18,6 +18,7 @@ from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
 from twitter_topics.testing.objects import MemoryObjects
+from twitter_topics.topic_models.registry.card import CARD
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, evaluated
 from twitter_topics.topic_models.registry.gate import Interval
 from twitter_topics.topic_models.registry.registration import register_version
@@ -295,14 +296,31 @@ def test_registration_gathers_the_files_of_the_jobs(store: ModelStore) -> None:
             "documents": 10,
             "next_topic_id": 4,
         },
-        TOPICS: {"topics": [{"topic_id": 3, "label": "goal · match"}]},
-        EVALUATION: {"metrics": metrics, "comparison": compared, "champion": None, "verdict": {"promote": True}},
+        TOPICS: {
+            "topics": [
+                {
+                    "topic_id": 3,
+                    "label": "goal · match",
+                    "top_words": ["goal"],
+                    "documents": 10,
+                    "share": 1.0,
+                    "status": "new",
+                }
+            ]
+        },
+        EVALUATION: {
+            "metrics": metrics,
+            "comparison": compared,
+            "champion": {"version": V2, "etag": "x"},
+            "verdict": {"promote": True, "reasons": ["good"]},
+        },
     }
     store.put_files(V1, {ARRAYS: b"arrays", **{name: json.dumps(body).encode() for name, body in files.items()}})
     with pytest.raises(IntegrityError, match=GOLDEN):
         register_version(store, V1)
     store.put_files(V1, {GOLDEN: b"{}"})
     manifest = register_version(store, V1)
+    assert "**Gate: passes.** good." in store.read(V1, CARD).decode()
     assert manifest == store.manifest(V1)
     assert manifest["created_at"] == "2026-11-01T00:00:00+00:00"
     assert manifest["topics"][0]["label"] == "goal · match"
