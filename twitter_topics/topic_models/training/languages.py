@@ -33,6 +33,10 @@ MIN_TOPICS = 10
 """Of a generated day whose languages have 490 to 9,500 posts, ten find the themes of the small ones as well as twenty
 (NMI .82 on average, .79 with five as the least), and on 2,000 real tweets they are more coherent than twenty."""
 
+MOSTLY = 0.9
+"""From this share of the posts on, one set of topics is that of a language and goes on as such. A set that mixes
+languages does not, because its topics would keep mixing what their parts are about."""
+
 _OF_OTHER_LANGUAGES = 1e-6
 """Parameter of a word in a topic of another language. Spark's exp(digamma(x)) of it is 0, so the words of one language
 never move the topics of another."""
@@ -55,6 +59,9 @@ def train_topics(
     """
     before = champion.model.languages if champion else ()
     languages = languages_to_train(tweets.posts, request.languages, request.min_documents, before)
+    if champion is not None and not before and _is_mostly(languages, tweets.posts):
+        champion = _spoken(champion, languages[0])
+        before = languages
     if not languages:
         corpus = build_corpus(tweets.to_train(held_out_one_in))
         _require_enough(corpus, tweets.count, request.min_documents)
@@ -169,6 +176,25 @@ def bare(model: TopicModel) -> TopicModel:
         word_counts=(model.word_counts @ merge).astype(np.int64),
         topic_languages=(),
     )
+
+
+def _is_mostly(languages: tuple[str, ...], posts: Mapping[str, int]) -> bool:
+    """Return whether there is one language, and the posts whose language is known are in it but for a few."""
+    known = sum(count for language, count in posts.items() if language != UNKNOWN)
+    return len(languages) == 1 and posts[languages[0]] >= MOSTLY * known
+
+
+def _spoken(champion: Predecessor, language: str) -> Predecessor:
+    """Return one set of topics as the topics of a language."""
+    model = champion.model
+    vocabulary = tuple(f"{language}:{word}" for word in model.vocabulary)
+    births = tuple(
+        replace(birth, words=tuple(f"{language}:{word}" for word in birth.words))
+        for birth in champion.births
+        if not _language_of(birth)
+    )
+    spoken = replace(model, vocabulary=vocabulary, topic_languages=(language,) * model.k)
+    return replace(champion, model=spoken, births=births)
 
 
 def _corpora(

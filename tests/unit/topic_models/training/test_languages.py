@@ -151,12 +151,14 @@ def test_each_language_continues_its_own_topics(champion: Trained) -> None:
 
 
 class Recording(GsdmmTrainer):
-    """Remembers how many topics it was asked for."""
+    """Remembers how many topics it was asked for, and which to continue."""
 
     asked: ClassVar[list[int]] = []
+    champions: ClassVar[list[Predecessor | None]] = []
 
     def fit(self, corpus: Corpus, *, k: int, **options: Any) -> Trained:
         self.asked.append(k)
+        self.champions.append(options["champion"])
         return super().fit(corpus, k=k, **options)
 
 
@@ -194,6 +196,23 @@ def test_a_champion_for_all_languages_is_continued_by_topics_per_language_and_ba
     kept = dict(zip(back.model.topic_ids.tolist(), themes(back.model), strict=True))
     assert len(was.keys() & kept.keys()) >= 4
     assert all(was[topic_id][1] == kept[topic_id][1] for topic_id in was.keys() & kept.keys())
+
+
+@pytest.mark.parametrize(("others", "continued"), [(100, True), (210, True), (400, False), (700, False)])
+def test_one_set_of_a_stream_in_one_language_goes_on_as_that_languages_topics(others: int, continued: bool) -> None:
+    one_set = fit(stream({"en": 2000}), languages="all").model
+    before = Predecessor(one_set, 70, births_of(one_set, "v1"))
+    Recording.champions.clear()
+    tweets = stream({"en": 2000, "de": others})
+    after, _ = train_topics(Recording(), tweets, 5, request(languages="en"), before)
+    assert after.model.languages == ("en",)
+    (found,) = Recording.champions
+    assert (found is not None) is continued
+    if found is not None:
+        assert found.model.vocabulary == one_set.vocabulary
+        assert found.model.topic_ids.tolist() == one_set.topic_ids.tolist()
+        assert found.births == before.births
+        assert set(after.model.topic_ids.tolist()) <= {*one_set.topic_ids.tolist(), *range(70, 80)}
 
 
 def test_a_language_whose_tweets_share_no_words_has_no_topics() -> None:
