@@ -23,7 +23,7 @@ from twitter_topics.topic_models.training.births import (
     likeness,
 )
 from twitter_topics.topic_models.training.corpus import Corpus, common_words, recolumn
-from twitter_topics.topic_models.training.gsdmm import CLUSTER_PRIOR, Anchor, Clusters, sample_clusters
+from twitter_topics.topic_models.training.gsdmm import Anchor, Clusters, log_fits, sample_clusters
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -50,15 +50,16 @@ def continue_topics(
     Args:
         weight: see WEIGHT. A larger one keeps more documents in their topic and learns less from new ones.
     """
-    model = champion.model
+    model, births = champion.model, _births(champion)
     columns = model.k + max(MIN_FREE, k - model.k)
     anchor = anchor_of(corpus, model, columns, weight)
     start = starting_topics(corpus, model, columns, seed)
     sampled = sample_clusters(corpus.counts, columns, sweeps=_SWEEPS, seed=seed, start=start, anchor=anchor)
-    chosen, topic_ids = _survivors(corpus, champion, sampled, k)
+    chosen, topic_ids = _survivors(corpus, champion, births, sampled, k)
     settled = _settled(corpus, sampled, chosen, anchor, seed)
     order = np.argsort(-settled.documents, kind="stable")
-    return settled.chosen(order), _identities(corpus, champion, settled.chosen(order), topic_ids[order])
+    clusters = settled.chosen(order)
+    return clusters, _identities(corpus, champion, births, clusters, topic_ids[order])
 
 
 def starting_topics(corpus: Corpus, model: TopicModel, columns: int, seed: int) -> IntArray:
@@ -70,7 +71,7 @@ def starting_topics(corpus: Corpus, model: TopicModel, columns: int, seed: int) 
     """
     here, there = common_words(corpus.vocabulary, model.vocabulary)
     known = recolumn(corpus.counts, here, there, len(model.vocabulary))
-    fit = known @ np.log(model.word_shares).T + np.log(model.documents + CLUSTER_PRIOR)
+    fit = log_fits(known, model.word_shares, model.documents)
     topics: IntArray = np.argmax(fit, axis=1).astype(np.int64)
     words, known_words = (np.asarray(counts.sum(axis=1)).ravel() for counts in (corpus.counts, known))
     topics[known_words == 0] = -1
@@ -92,9 +93,11 @@ def anchor_of(corpus: Corpus, model: TopicModel, columns: int, weight: float) ->
     return Anchor(documents, word_counts)
 
 
-def _survivors(corpus: Corpus, champion: Predecessor, sampled: Clusters, k: int) -> tuple[IntArray, IntArray]:
+def _survivors(
+    corpus: Corpus, champion: Predecessor, births: dict[int, Birth], sampled: Clusters, k: int
+) -> tuple[IntArray, IntArray]:
     """Return the columns that stay, at most `k`, and their ids (_NEW where they need one)."""
-    model, births = champion.model, _births(champion)
+    model = champion.model
     living = [births[topic_id] for topic_id in model.topic_ids.tolist()]
     small = sampled.documents < SMALL_SHARE * corpus.documents
     changed = _own_likeness(sampled.word_shares[: model.k], corpus.vocabulary, living) < MIN_LIKENESS
@@ -134,18 +137,19 @@ def _settled(corpus: Corpus, sampled: Clusters, columns: IntArray, anchor: Ancho
     kept = sampled.chosen(columns)
     start = kept.topic_of.copy()
     homeless = np.flatnonzero(start < 0)
-    fit = corpus.counts[homeless] @ np.log(kept.word_shares).T + np.log(kept.documents + CLUSTER_PRIOR)
-    start[homeless] = np.argmax(fit, axis=1)
+    start[homeless] = np.argmax(log_fits(corpus.counts[homeless], kept.word_shares, kept.documents), axis=1)
     rest = Anchor(anchor.documents[columns], np.ascontiguousarray(anchor.word_counts[:, columns]))
     return sample_clusters(corpus.counts, len(columns), sweeps=0, greedy=_GREEDY, seed=seed, start=start, anchor=rest)
 
 
-def _identities(corpus: Corpus, champion: Predecessor, clusters: Clusters, topic_ids: IntArray) -> Identities:
+def _identities(
+    corpus: Corpus, champion: Predecessor, births: dict[int, Birth], clusters: Clusters, topic_ids: IntArray
+) -> Identities:
     """Give new topics an id: their old one if they come back, else one that was never used."""
     topic_ids = topic_ids.copy()
     kept = topic_ids != _NEW
     new = np.flatnonzero(~kept)
-    absent = [birth for topic_id, birth in _births(champion).items() if topic_id not in topic_ids]
+    absent = [birth for topic_id, birth in births.items() if topic_id not in topic_ids]
     alike = likeness(clusters.word_shares[new], corpus.vocabulary, absent)
     for row, column in matches(alike, LIKENESS_TO_RETURN):
         topic_ids[new[row]] = absent[column].topic_id

@@ -31,6 +31,16 @@ _EMPTY = -1
 _PRODUCT_LENGTH = 8  # factors multiplied per logarithm: fast, and far from underflow
 
 
+def log_fits(counts: sparse.csr_matrix, word_shares: FloatArray, documents: FloatArray | IntArray) -> FloatArray:
+    """Return the log of the joint probability of each document and each topic that it may be about alone (n × K).
+
+    Args:
+        counts: documents × words. word_shares: K × V. documents: K, the size of each topic.
+    """
+    fits: FloatArray = counts @ np.log(word_shares).T + np.log(documents + CLUSTER_PRIOR)
+    return fits
+
+
 @dataclass(frozen=True)
 class Clusters:
     """State after sampling: the topic of each document, documents per topic, and word counts (V × K)."""

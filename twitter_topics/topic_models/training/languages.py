@@ -59,19 +59,19 @@ def train_topics(
     """
     before = champion.model.languages if champion else ()
     languages = languages_to_train(tweets.posts, request.languages, request.min_documents, before)
-    if champion is not None and not before and _is_mostly(languages, tweets.posts):
-        champion = _spoken(champion, languages[0])
-        before = languages
+    goes_on = bool(languages) == bool(before) or _is_mostly(languages, tweets.posts)
+    continued = champion if goes_on else None
     if not languages:
         corpus = build_corpus(tweets.to_train(held_out_one_in))
         _require_enough(corpus, tweets.count, request.min_documents)
-        trained = _fit(trainer, corpus, request.k, request, None if before else champion)
+        trained = _fit(trainer, corpus, request.k, request, continued)
         documents = corpus.documents
     else:
         corpora = _corpora(tweets, held_out_one_in, languages, request.min_documents, before)
-        trained = _fit_each(trainer, corpora, tweets.posts, request, champion)
+        unused = champion.next_topic_id if champion else 0
+        trained = _fit_each(trainer, corpora, tweets.posts, request, continued, unused)
         documents = sum(corpus.documents for corpus in corpora.values())
-    if champion is not None and bool(languages) != bool(before):
+    if champion is not None and not goes_on:
         trained = _aligned_by_bare_words(trained, champion)
     return trained, documents
 
@@ -184,19 +184,6 @@ def _is_mostly(languages: tuple[str, ...], posts: Mapping[str, int]) -> bool:
     return len(languages) == 1 and posts[languages[0]] >= MOSTLY * known
 
 
-def _spoken(champion: Predecessor, language: str) -> Predecessor:
-    """Return one set of topics as the topics of a language."""
-    model = champion.model
-    vocabulary = tuple(f"{language}:{word}" for word in model.vocabulary)
-    births = tuple(
-        replace(birth, words=tuple(f"{language}:{word}" for word in birth.words))
-        for birth in champion.births
-        if not _language_of(birth)
-    )
-    spoken = replace(model, vocabulary=vocabulary, topic_languages=(language,) * model.k)
-    return replace(champion, model=spoken, births=births)
-
-
 def _corpora(
     tweets: TrainingTweets,
     held_out_one_in: int,
@@ -233,10 +220,16 @@ def _fit_each(
     posts: Mapping[str, int],
     request: TrainingRequest,
     champion: Predecessor | None,
+    unused: int,
 ) -> Trained:
+    """Train each language.
+
+    Args:
+        champion: the topics that go on: those of languages, or one set, which is then that of the only language.
+        unused: the smallest id that no model has used.
+    """
     most = max(posts[language] for language in corpora)
     found: dict[str, Trained] = {}
-    unused = champion.next_topic_id if champion else 0
     for language, corpus in corpora.items():
         part = _part(champion, language, unused)
         k = number_of_topics(request.k, posts[language], most)
@@ -254,13 +247,14 @@ def _fit(trainer: Trainer, corpus: Corpus, k: int, request: TrainingRequest, cha
 
 
 def _part(champion: Predecessor | None, language: str, next_topic_id: int) -> Predecessor | None:
-    """Return the champion's topics in a language; None if it has none, or one set for all."""
-    if champion is None or language not in champion.model.languages:
+    """Return the champion's topics in a language; None if it has none. One set of topics is that of the language."""
+    if champion is None or (champion.model.languages and language not in champion.model.languages):
         return None
+    spoken = language if champion.model.languages else ""
     births = tuple(
-        replace(birth, words=tuple(word.removeprefix(f"{language}:") for word in birth.words))
+        replace(birth, words=tuple(word.removeprefix(f"{spoken}:") for word in birth.words))
         for birth in champion.births
-        if _language_of(birth) == language
+        if _language_of(birth) == spoken
     )
     return replace(champion, model=champion.model.part(language), next_topic_id=next_topic_id, births=births)
 

@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
+from twitter_topics.topic_models.training.gsdmm import log_fits
 
 _COHERENCE_WORDS = 10
 _DIVERSITY_WORDS = 25
@@ -70,7 +71,7 @@ def share_kept(first: np.ndarray[Any, np.dtype[Any]], second: np.ndarray[Any, np
 
 def confidence(model: TopicModel, documents: sparse.csr_matrix) -> FloatArray:
     """Return, for each document, the posterior probability of its most probable topic, if it has exactly one."""
-    logs = documents @ np.log(model.word_shares).T + np.log(model.documents + _SMOOTHING)
+    logs = log_fits(documents, model.word_shares, model.documents)
     highest: FloatArray = np.exp(logs.max(axis=1) - logsumexp(logs, axis=1))
     return highest
 
