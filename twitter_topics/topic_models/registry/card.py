@@ -98,7 +98,7 @@ def _comparison(comparison: Comparison, champion: str) -> Iterator[str]:
 
 
 def _interval(ratio: Interval | None) -> str:
-    return "" if ratio is None else f"{ratio.low - 1:+.1%} to {ratio.high - 1:+.1%} (95 %)"
+    return "" if ratio is None else f"{ratio.as_change()} (95 %)"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -72,10 +72,15 @@ def verdict_state(manifest: Mapping[str, Any]) -> State:
     return state
 
 
+def compared_with(manifest: Mapping[str, Any]) -> str | None:
+    """Return the champion that a version was compared with when it was evaluated; None if there was none."""
+    champion = manifest["evaluation"].get("champion")
+    return None if champion is None else str(champion["version"])
+
+
 def is_provisional(manifest: Mapping[str, Any]) -> bool:
     """Return whether a version was evaluated while there was no champion: it was compared with no other model."""
-    evaluation = manifest.get("evaluation")
-    return evaluation is not None and evaluation.get("champion") is None
+    return manifest.get("evaluation") is not None and compared_with(manifest) is None
 
 
 def read_json(store: ModelStore, version: str, name: str) -> dict[str, Any]:

@@ -23,6 +23,10 @@ class Interval:
     low: float
     high: float
 
+    def as_change(self) -> str:
+        """Return the interval of a ratio as that of a change: `-5.0% to +1.0%`."""
+        return f"{self.low - 1:+.1%} to {self.high - 1:+.1%}"
+
 
 @dataclass(frozen=True)
 class LanguageMetrics:
@@ -195,7 +199,7 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
         if one.ratio is not None and one.ratio.low > limits.max_perplexity_ratio:
             yield (
                 f"perplexity in {one.language} is certainly more than {limits.max_perplexity_ratio - 1:.0%} above the "
-                f"champion's (95 % interval: {one.ratio.low - 1:+.1%} to {one.ratio.high - 1:+.1%})"
+                f"champion's (95 % interval: {one.ratio.as_change()})"
             )
     if ratio is not None and ratio.low > 1 and not ratio.high < limits.max_perplexity_ratio:
         yield f"{_compared(comparison, ratio)}: certainly worse"
@@ -234,7 +238,7 @@ def _compared(comparison: Comparison, ratio: Interval) -> str:
     change = "above" if mine > theirs else "below"
     return (
         f"perplexity {mine:.1f} is {abs(mine / theirs - 1):.1%} {change} the champion's {theirs:.1f} on the same "
-        f"tweets (95 % interval: {ratio.low - 1:+.1%} to {ratio.high - 1:+.1%})"
+        f"tweets (95 % interval: {ratio.as_change()})"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import IntegrityError
-from twitter_topics.topic_models.registry.files import evaluated, verdict_state
+from twitter_topics.topic_models.registry.files import compared_with, evaluated, verdict_state
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 
 if TYPE_CHECKING:
@@ -115,13 +115,11 @@ def _verdict(
         return Verdict("promote", [f"{request.by or 'a person'} bypassed the gate: {request.reason.strip()}"])
     if promotion == "never":
         return Verdict("person", ["TOPICS_PROMOTION=never: only a person can promote, with force and a reason"])
-    evaluation = manifest["evaluation"]
-    compared_with = evaluation["champion"]["version"] if evaluation["champion"] else None
-    serving = champion.version if champion else None
-    if compared_with != serving:
-        reason = f"compared with {compared_with or 'no model'}, the champion is now {serving or 'none'}: train again"
+    yardstick, serving = compared_with(manifest), champion.version if champion else None
+    if yardstick != serving:
+        reason = f"compared with {yardstick or 'no model'}, the champion is now {serving or 'none'}: train again"
         return Verdict("cannot_tell", [reason])
-    verdict = judge(*evaluated(evaluation))
+    verdict = judge(*evaluated(manifest["evaluation"]))
     if verdict.promote and promotion == "approval" and not request.is_approval:
         return Verdict("person", [*verdict.reasons, needs_approval(version)])
     return verdict
@@ -140,9 +138,7 @@ def awaits_approval(models: ModelStore, versions: Sequence[str]) -> str | None:
     manifest = models.manifest(versions[-1])
     if "evaluation" not in manifest or verdict_state(manifest) != "promote":
         return None
-    compared_with = manifest["evaluation"]["champion"]
-    serving = champion.version if champion else None
-    return versions[-1] if (compared_with["version"] if compared_with else None) == serving else None
+    return versions[-1] if compared_with(manifest) == (champion.version if champion else None) else None
 
 
 def _damage(models: ModelStore, version: str) -> str:
