@@ -39,12 +39,18 @@ Cut = Mapping[int, Range]
 Pairs = set[tuple[int, int]]
 
 
-_LOOKS, _PAUSE_SECONDS = 7, 2.0
-"""For a batch of the archiver, which starts every ten seconds."""
+_BATCH_SECONDS, _PAUSE_SECONDS = 12.0, 2.0
+"""A batch of the archiver starts every ten seconds."""
 
 
 def collect(
-    stores: Stores, cut: Cut, *, today: date, retention_days: int, sleep: Callable[[float], None] = time.sleep
+    stores: Stores,
+    cut: Cut,
+    *,
+    today: date,
+    retention_days: int,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Facts:
     """Read all stores and compare them up to the cut.
 
@@ -59,7 +65,7 @@ def collect(
     oldest = today - timedelta(days=retention_days)
     hours = stores.indexed_hours(oldest + timedelta(days=1))  # the retention may be deleting the oldest day just now
     counted = stores.counted()
-    records = _archive_behind(stores, counted, sleep)
+    records = _archive_behind(stores, counted, clock, sleep)
     letters = stores.dead_letters()
     archive = _Archive.of(records, cut, stores.raw_ranges())
     indexable, partitions = _without(records, letters.pairs.get("index", set())), stores.processed_partitions()
@@ -108,15 +114,17 @@ def collect(
     )
 
 
-def _archive_behind(stores: Stores, counted: Counted, sleep: Callable[[float], None]) -> ArchiveRecords:
-    """Return the archive as soon as it has everything that is counted, or as it is at the last look: the counts are
-    usually ahead of it by one batch, and then they cannot be compared."""
-    for _ in range(_LOOKS - 1):
-        records = stores.archive()
-        if _reaches(records, counted):
-            return records
+def _archive_behind(
+    stores: Stores, counted: Counted, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> ArchiveRecords:
+    """Return the archive as soon as it has everything that is counted, or as it is after one batch more: the counts are
+    usually ahead of it by one, and then they cannot be compared. A large archive is read no more often for it."""
+    until = clock() + _BATCH_SECONDS
+    records = stores.archive()
+    while not _reaches(records, counted) and clock() < until:
         sleep(_PAUSE_SECONDS)
-    return stores.archive()
+        records = stores.archive()
+    return records
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ def audit(
     broken_before = False
     while True:
         looked = clock()
-        facts = collect(stores, cut, today=datetime.now(UTC).date(), retention_days=retention_days, sleep=sleep)
+        facts = collect(
+            stores, cut, today=datetime.now(UTC).date(), retention_days=retention_days, clock=clock, sleep=sleep
+        )
         now = clock()
         if (movement := (facts.archived, facts.indexed, facts.counted, sum(facts.dead_letters.values()))) != last:
             last, moved = movement, now

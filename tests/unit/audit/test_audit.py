@@ -132,7 +132,15 @@ def healthy(seed: int = 1, *, records: int = 300, lane_count: int = 2) -> Pipeli
 
 
 def judge(pipeline: Pipeline, *, still_seconds: float = 0) -> Report:
-    facts = collect(pipeline, pipeline.raw_ranges(), today=TODAY, retention_days=RETENTION_DAYS, sleep=lambda _: None)
+    clock = Clock()
+    facts = collect(
+        pipeline,
+        pipeline.raw_ranges(),
+        today=TODAY,
+        retention_days=RETENTION_DAYS,
+        clock=lambda: clock.now,
+        sleep=clock.sleep,
+    )
     return balance(facts, still_seconds=still_seconds)
 
 
@@ -399,11 +407,17 @@ def watch(pipeline: Pipeline, clock: Clock, wait_seconds: float) -> Report:
     )
 
 
-def test_waiting_ends_when_everything_has_arrived() -> None:
+def archived_late(seconds: float) -> tuple[Pipeline, Clock]:
+    """Return a pipeline whose last record is counted, but archived only after some time."""
     pipeline, clock = healthy(), Clock()
     missing = max(pipeline.rows)
     pipeline.rows.remove(missing)
-    clock.events.append((20, lambda: pipeline.rows.append(missing)))
+    clock.events.append((seconds, lambda: pipeline.rows.append(missing)))
+    return pipeline, clock
+
+
+def test_waiting_ends_when_everything_has_arrived() -> None:
+    pipeline, clock = archived_late(20)
     assert watch(pipeline, clock, wait_seconds=0).state == "lagging"
     assert watch(pipeline, clock, wait_seconds=60).state == "ok"
     assert clock.now < 30
@@ -411,10 +425,7 @@ def test_waiting_ends_when_everything_has_arrived() -> None:
 
 def test_an_audit_waits_for_the_archivers_next_batch() -> None:
     """The counts are usually ahead of the archive by one, which says nothing about either."""
-    pipeline, clock = healthy(), Clock()
-    missing = max(pipeline.rows)
-    pipeline.rows.remove(missing)
-    clock.events.append((9, lambda: pipeline.rows.append(missing)))
+    pipeline, clock = archived_late(9)
     assert watch(pipeline, clock, wait_seconds=0).state == "ok"
 
 
