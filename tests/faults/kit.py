@@ -263,14 +263,14 @@ class Kit:
                     time.sleep(seconds / 3)  # batches in flight finish
                 first = self.stores.progress()
                 time.sleep(2 if outage.once else seconds * 2 / 3)
-                last, health = self.stores.progress(), self.stack.health()
+                last, troubles = self.stores.progress(), self.stack.troubles()
             healed = time.monotonic()
         finally:
             ended.set()
             load.join(900)
         self._wait_until_all_agree(_PATIENCE_SECONDS + 4 * seconds)
         stopped = [name for name in ("archive", "index", "counts", "view") if last.get(name, 0) <= first.get(name, 0)]
-        said = [f"{part}: {one.error or one.state}"[:120] for part, one in health.items() if not one.ok]
+        said = [f"{part}: {text}"[:120] for part, text in troubles.items()]
         return "; ".join([", ".join(stopped) or "nothing", *said]), time.monotonic() - healed
 
     # -- two drivers -------------------------------------------------------------------------------------------------
@@ -341,9 +341,7 @@ class Watch:
 
     def _look(self) -> None:
         while not self._ended.wait(0.5):
-            for part, one in self._stack.health().items():
-                if not one.ok:
-                    self._failed[part] = one.error or one.state
+            self._failed |= self._stack.troubles()
 
     def stopped(self) -> str:
         """Return the parts that stopped, for people."""

@@ -255,6 +255,11 @@ class BrokenStack:
         """Return the reports of the three parts."""
         return {part: one for part, one in read_health(self.settings.speed.health_dir).items() if part in APPS}
 
+    def troubles(self) -> dict[str, str]:
+        """Return what the parts that are not healthy report, without the folder of this machine."""
+        unwell = {part: one.error or one.state for part, one in self.health().items() if not one.ok}
+        return {part: text.replace(str(self._folder), "…") for part, text in unwell.items()}
+
     def log(self, service: str) -> Path:
         return self._stack_of(service).layout.service_log(service)
 
