@@ -61,10 +61,10 @@ def collect(
     Raises:
         RetryableError: a store is unavailable.
     """
-    shown = stores.shown()
     oldest = today - timedelta(days=retention_days)
     hours = stores.indexed_hours(oldest + timedelta(days=1))  # the retention may be deleting the oldest day just now
     counted = stores.counted()
+    shown = stores.shown()  # after the counts: whoever reads that they are complete must see them
     records = _archive_behind(stores, counted, clock, sleep)
     letters = stores.dead_letters()
     archive = _Archive.of(records, cut, stores.raw_ranges())

@@ -22,6 +22,9 @@ _SLACK = 2
 
 _TRIES, _PAUSE_SECONDS = 8, 1.0
 
+_ON_ITS_WAY_SECONDS = 5.0
+"""A running aggregator always has a batch that it publishes just now."""
+
 
 class Mismatch(NamedTuple):
     """An hour whose shown value differs from the counted one. `read` is None if there is no point."""
@@ -67,7 +70,8 @@ def compare_hours(
 
     State and view are read one after the other while counting continues. Differing hours are compared again until they
     are equal, or until they differ although nothing changed in between: then they are wrong. If they still differ after
-    the last try, the view is behind.
+    the last try, the view is behind; also if the state has had something to publish for longer than a batch takes, for
+    the sample may have missed it.
 
     Args:
         seed: seed of the sample.
@@ -84,13 +88,17 @@ def compare_hours(
         compared = max(compared, sum(count for count, _ in found))
         wrong = tuple(one for _, mismatches in found for one in mismatches)
         if not wrong:
-            return ViewComparison(compared)
+            behind = _age(lacking, now)
+            return ViewComparison(compared, (), behind if behind > _ON_ITS_WAY_SECONDS else 0.0)
         if lacking is None and state.unpublished_since() is None and _same(before, state.position()):
             return ViewComparison(compared, wrong)
         due = _around(wrong)
         sleep(_PAUSE_SECONDS)
-    since = state.unpublished_since()
-    return ViewComparison(compared, (), 0.0 if since is None else (now or time.time()) - since)
+    return ViewComparison(compared, (), _age(state.unpublished_since(), now))
+
+
+def _age(since: float | None, now: float | None) -> float:
+    return 0.0 if since is None else (now or time.time()) - since
 
 
 def _same(before: Position | None, after: Position | None) -> bool:

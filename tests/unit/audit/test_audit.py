@@ -488,6 +488,18 @@ def test_a_view_that_is_behind_is_lagging_and_never_hides_what_is_broken() -> No
     assert {("view", "behind"), ("counts", "doubled")} <= named(report)
 
 
+def test_the_view_is_compared_after_the_counts_are_read() -> None:
+    """What is counted between the two must not be called complete while no dashboard shows it."""
+
+    class Counting(Pipeline):
+        def counted(self) -> Counted:
+            self.comparison = ViewComparison(720, (), behind_seconds=7)
+            return super().counted()
+
+    pipeline = healthy()
+    assert named(judge(Counting(**vars(pipeline)))) == {("view", "behind")}
+
+
 @pytest.mark.parametrize(("off", "state"), [(0, "ok"), (50, "ok"), (52, "broken"), (-52, "broken")])
 def test_mass_equals_tweets_but_for_half_a_millionth_a_share(off: int, state: str) -> None:
     pipeline = healthy()

@@ -105,6 +105,11 @@ def test_a_view_that_does_not_follow_is_behind_and_not_called_wrong() -> None:
     assert (found.wrong, found.behind_seconds) == ((), 10.0)  # type: ignore[attr-defined]
 
 
+def test_what_has_not_been_published_for_long_is_behind_although_no_compared_hour_differs() -> None:
+    assert compare(Both(points(3), points(3), since=990.0)).behind_seconds == 10.0  # type: ignore[attr-defined]
+    assert compare(Both(points(3), points(3), since=996.0)).behind_seconds == 0.0  # type: ignore[attr-defined]
+
+
 def test_a_state_that_moved_in_between_is_read_again() -> None:
     both = Both(points(3), points(2))
     positions = iter([1, 1, 2, 3, 3])
