@@ -119,6 +119,8 @@ def _common_options(settings: Settings) -> dict[str, str]:
 
 
 _STREAMING_OPTIONS = {
+    # what a Python worker computes at once: the classifier sends it to Elasticsearch while it computes the next
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "2500",
     "spark.scheduler.mode": "FAIR",  # a long batch of one query must not block the other
     "spark.sql.streaming.metricsEnabled": "false",
     "spark.sql.streaming.minBatchesToRetain": "20",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from twitter_topics import failpoints
 from twitter_topics.backends.spark_kafka import EVENT
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.flood import Tally
+from twitter_topics.classification.overlap import overlapped
 from twitter_topics.classification.quarantine import HandedBackError, Place
 from twitter_topics.classification.sentiment import is_scored, sentiment
 from twitter_topics.errors import IntegrityError
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 OUTPUT_SCHEMA = "topic string, key binary, value binary"
 """Rows of Spark's Kafka sink: processed tweets and dead letters."""
+
+_IN_FLIGHT = 2
+"""Parts of a task that are on their way to Elasticsearch while the next documents are computed."""
 
 _scorers: dict[str, Scorer] = {}
 _stores: dict[ElasticsearchSettings, SearchStore] = {}
@@ -74,13 +79,20 @@ class RecordClassifier:
         def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             scorer = _scorer(self.model_version, self.arrays)
             store = _store(self.elasticsearch)
-            for batch in batches:
-                yield self._classify(batch, scorer, store)
+            parts = (self._prepare(batch, scorer) for batch in batches)
+            finished = Tally()
+            for part, written in overlapped(parts, partial(_create, store), ids=_Part.tweet_ids, limit=_IN_FLIGHT):
+                failpoints.reach("classifier.bulk-done")
+                rows, tally, reason = self._rows(part, written)
+                self.seen.add(tally)
+                finished = finished.plus(tally)
+                self._check_flood(finished, reason)
+                yield rows
                 failpoints.reach("classifier.half-kafka")
 
         return rows
 
-    def _classify(self, batch: pa.RecordBatch, scorer: Scorer, store: SearchStore) -> pa.RecordBatch:
+    def _prepare(self, batch: pa.RecordBatch, scorer: Scorer) -> _Part:
         records = [
             RawRecord(value, partition, offset, micros // 1000, event == "edit")
             for value, partition, offset, micros, event in zip(
@@ -93,32 +105,32 @@ class RecordClassifier:
             )
         ]
         read = [self._read(record) for record in records]
-        outcomes = iter(_create(store, self._documents(records, read, scorer)))
-        failpoints.reach("classifier.bulk-done")
+        return _Part(records, read, self._documents(records, read, scorer))
+
+    def _rows(self, part: _Part, written: list[Written]) -> tuple[pa.RecordBatch, Tally, str]:
+        """Return the rows, and how many records were rejected, the last one for which reason."""
+        outcomes = iter(written)
         rows: list[tuple[str, bytes, bytes]] = []
         rejected, reason = 0, ""
-        for record, tweet in zip(records, read, strict=True):
+        for record, tweet in zip(part.records, part.read, strict=True):
             if isinstance(tweet, Rejection):
                 rejected, reason = rejected + 1, tweet.reason
                 stage = "index" if (record.partition, record.offset) in self.quarantined else "parse"
                 rows.append(self._dead_letter(record, stage, reason))
                 continue
-            written = next(outcomes)
-            if written.outcome is Outcome.REJECTED:
-                rejected, reason = rejected + 1, written.reason
+            outcome = next(outcomes)
+            if outcome.outcome is Outcome.REJECTED:
+                rejected, reason = rejected + 1, outcome.reason
                 rows.append(self._dead_letter(record, "index", reason))
-            elif written.outcome is Outcome.OWNED:
-                rows.append((self.kafka.processed_topic, _utf8(tweet.tweet_id), processed_value(written.counted)))
-        own = Tally(len(records), rejected)
-        self.seen.add(own)
-        self._check_flood(self.recent.plus(own), own, reason)
+            elif outcome.outcome is Outcome.OWNED:
+                rows.append((self.kafka.processed_topic, _utf8(tweet.tweet_id), processed_value(outcome.counted)))
         topics, keys, payloads = zip(*rows, strict=True) if rows else ((), (), ())
-        return pa.RecordBatch.from_arrays(
-            [pa.array(topics, pa.string()), pa.array(keys, pa.binary()), pa.array(payloads, pa.binary())],
-            names=["topic", "key", "value"],
-        )
+        columns = [pa.array(topics, pa.string()), pa.array(keys, pa.binary()), pa.array(payloads, pa.binary())]
+        batch = pa.RecordBatch.from_arrays(columns, names=["topic", "key", "value"])
+        return batch, Tally(len(part.records), rejected), reason
 
-    def _check_flood(self, all_recent: Tally, own: Tally, reason: str) -> None:
+    def _check_flood(self, own: Tally, reason: str) -> None:
+        all_recent = self.recent.plus(own)
         if own.rejected and all_recent.is_flood(self.max_dead_letter_share):
             msg = (
                 f"{all_recent.rejected} of the last {all_recent.records} records rejected, the last one because of "
@@ -193,8 +205,21 @@ class RawRecord:
     is_edit: bool
 
 
-def _create(store: SearchStore, documents: list[dict[str, Any]]) -> list[Written]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Records, what was read of each, and a document for each valid tweet, in their order."""
+
+    records: list[RawRecord]
+    read: list[Tweet | Rejection]
+    documents: list[dict[str, Any]]
+
+    def tweet_ids(self) -> frozenset[str]:
+        return frozenset(document["tweet_id"] for document in self.documents)
+
+
+def _create(store: SearchStore, part: _Part) -> list[Written]:
     """As SearchStore.create; the suspects are named by their records."""
+    documents = part.documents
     try:
         return store.create(documents)
     except NotWrittenError as error:
