@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.circumstances import machine, versions
+from benchmarks.speed.alternatives import alternatives
 from benchmarks.speed.backlog import backlog
 from benchmarks.speed.live import latency
 from benchmarks.speed.running import BenchStack
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--live", type=_rate, action="append", metavar="RATE:SECONDS", help="a live stream")
     parser.add_argument("--sustained", type=_rate, metavar="RATE:SECONDS", help="a steady rate, with memory over time")
+    parser.add_argument("--alternatives", type=int, metavar="TWEETS", help="what a user would build instead")
     parser.add_argument("--no-airflow", action="store_true", help="without Airflow, which is idle otherwise")
     parser.add_argument("--quick", action="store_true", help="less than five minutes")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the stack")
@@ -66,6 +68,8 @@ def main() -> None:
             if options.sustained:
                 result["sustained"] = _shown(sustained(stack, tweets, *options.sustained))
             result["backlog"] = [_shown(backlog(stack, tweets, number, options.hours)) for _ in range(options.rounds)]
+            if options.alternatives:
+                result["alternatives"] = [_shown(one) for one in alternatives(stack, options.alternatives)]
     report.SPEED.write_text(json.dumps(result, indent=1) + "\n")
     report.write()
 

@@ -22,6 +22,8 @@ def speed_chapter(result: dict[str, Any]) -> list[str]:
         lines += ["", *_live(result["live"])]
     if result.get("sustained"):
         lines += ["", *_sustained(result["sustained"])]
+    if result.get("alternatives"):
+        lines += ["", *_alternatives(result["alternatives"], result["backlog"][-1])]
     return lines
 
 
@@ -79,4 +81,26 @@ def _sustained(run: dict[str, Any]) -> list[str]:
     lines += ["", "| process | memory after a third | at the end | max |", "|---|--:|--:|--:|"]
     for name, seen in sorted(run["memory_mb"].items(), key=lambda one: -one[1]["max"]):
         lines.append(f"| {name} | {seen['third']:,} MB | {seen['end']:,} MB | {seen['max']:,} MB |")
+    return lines
+
+
+def _alternatives(runs: list[dict[str, Any]], ours: dict[str, Any]) -> list[str]:
+    lines = [
+        "### What one would build instead",
+        f"In the same run, on the same servers, the newest {runs[0]['tweets']:,} of the same tweets. *A plain copy* "
+        "moves each tweet from Kafka to Elasticsearch (kafka-python, Elasticsearch's parallel bulk helper) and does "
+        "nothing else. *The usual way* is Spark with its own LDA pipeline, VADER and TextBlob in a pandas UDF, and the "
+        "bulk helper in each partition, without archive, counts and exactly-once effect. CPU is that of the process, "
+        "Kafka and Elasticsearch.",
+        "",
+        "| | tweets/s | ratio to ours | CPU per tweet | of it Elasticsearch |",
+        "|---|--:|--:|--:|--:|",
+        f"| twitter-topics, everything included | {ours['per_second']:,} | 1.00 | {ours['cpu_us_total']} µs | "
+        f"{ours['cpu_us']['elasticsearch']:.0f} µs |",
+    ]
+    lines += [
+        f"| {run['way']} | {run['per_second']:,} | {run['per_second'] / ours['per_second']:.2f} | "
+        f"{sum(run['cpu_us'].values()):.0f} µs | {run['cpu_us']['elasticsearch']:.0f} µs |"
+        for run in runs
+    ]
     return lines

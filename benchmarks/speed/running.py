@@ -91,8 +91,7 @@ class BenchStack:
     def replay(self, file: Path, *, speed: str = "max") -> subprocess.Popen[bytes]:
         """Start a producer on a file, as `twitter-topics` does."""
         state = self.folder / f"producer-{file.name}"
-        variables = self._stack._environment_of(self._stack._service("classify-tweets"))
-        variables |= {
+        variables = self.environment() | {
             "PRODUCER_SOURCE": "replay",
             "PRODUCER_REPLAY_FILE": str(file),
             "PRODUCER_REPLAY_SPEED": speed,
@@ -102,6 +101,14 @@ class BenchStack:
         state.mkdir()
         with (state / "log").open("wb") as log:
             return subprocess.Popen([sys.executable, "-m", "producer", "replay"], env=variables, stderr=log, stdout=log)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of a streaming app."""
+        return self._stack._environment_of(self._stack._service("classify-tweets"))
+
+    def stop_apps(self) -> None:
+        """Stop the streaming apps; the servers stay."""
+        self._stack.supervisor.stop([one.name for one in self._stack.all_services if one.settings == "stream"])
 
     def roots(self) -> dict[str, int]:
         """Return the pids of the services."""
