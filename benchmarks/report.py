@@ -18,9 +18,14 @@ RESULTS = PROJECT / "benchmarks" / "results" / "producer.json"
 SENTIMENT, SPEED = RESULTS.with_name("sentiment.json"), RESULTS.with_name("speed.json")
 REPLAY = RESULTS.with_name("replay.json")
 GATE, THEMES = RESULTS.with_name("gate.json"), RESULTS.with_name("themes.json")
+STAGES = RESULTS.with_name("stages.json")
 IDENTITY = RESULTS.with_name("identity.json")
 IDENTITY_PLOT = PROJECT / "docs" / "images" / "topic-identity.svg"
+SUSTAINED_PLOT = IDENTITY_PLOT.with_name("steady-rate.svg")
 PAGE = PROJECT / "docs" / "benchmarks.md"
+ALL = (RESULTS, SENTIMENT, SPEED, REPLAY, GATE, IDENTITY, THEMES, STAGES)
+"""In the order in which `page` takes them."""
+
 NAMES = {
     "ours": "ours, spooled with fsync and acknowledged",
     "kafka-python": "kafka-python, no spool",
@@ -36,15 +41,18 @@ def page(
     gate: dict[str, Any],
     identity: dict[str, Any],
     themes: dict[str, Any],
+    stages: dict[str, Any],
 ) -> str:
     """Return the page as Markdown."""
     lines = [
         "# Benchmarks",
-        "`make bench-speed`, `bench-sentiment`, `bench-gate`, `bench-identity`, `bench-themes`, `bench-producer` and "
-        "`bench-replay` write their chapters of this page from their results in `benchmarks/results/`. "
-        "[benchmarks/README.md](../benchmarks/README.md) describes what is measured.",
+        "`make bench-speed`, `bench-stages`, `bench-sentiment`, `bench-gate`, `bench-identity`, "
+        "`bench-themes`, `bench-producer` and `bench-replay` write their chapters of this page from their results in "
+        "`benchmarks/results/`. [benchmarks/README.md](../benchmarks/README.md) describes what is measured.",
         "",
         *speed_chapter(speed),
+        "",
+        *_stages_chapter(stages),
         "",
         *_sentiment_chapter(sentiment),
         "",
@@ -63,8 +71,37 @@ def page(
 
 def write() -> None:
     """Write the page of the results."""
-    paths = (RESULTS, SENTIMENT, SPEED, REPLAY, GATE, IDENTITY, THEMES)
-    PAGE.write_text(page(*(json.loads(path.read_text()) for path in paths)))
+    PAGE.write_text(page(*(json.loads(path.read_text()) for path in ALL)))
+
+
+def _stages_chapter(result: dict[str, Any]) -> list[str]:
+    topics, windows, load = result["topics"], result["windows"], result["load"]
+    return [
+        "## Topics and rolling counts on one core",
+        f"{measured(result)} Load {load['begin']:.1f} at the start, {load['end']:.1f} at the end.",
+        "",
+        f"{result['texts']:,} texts and the same model; the shares differ by at most {topics['difference']:.0e}. CPU "
+        "is that of Python and JVM together.",
+        "",
+        "| topics of a text | texts/s | CPU per text | ratio of CPU |",
+        "|---|--:|--:|--:|",
+        *_ways(topics["ways"]),
+        "",
+        f"{windows['events']:,} events of {windows['seconds']} s, counted by topic for the hour, every ten seconds: "
+        f"{'the same counts' if windows['equal'] else '**different counts**'}. Spark makes 360 copies of each event.",
+        "",
+        "| rolling hours | events/s | CPU per event | ratio of CPU |",
+        "|---|--:|--:|--:|",
+        *_ways(windows["ways"]),
+    ]
+
+
+def _ways(ways: dict[str, dict[str, float]]) -> list[str]:
+    first = next(iter(ways.values()))["cpu_us"]
+    return [
+        f"| {name} | {one['per_second']:,} | {one['cpu_us']:.1f} µs | {first / one['cpu_us']:.1f} |"
+        for name, one in ways.items()
+    ]
 
 
 def _sentiment_chapter(result: dict[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from benchmarks.speed.alternatives import alternatives
 from benchmarks.speed.backlog import backlog
 from benchmarks.speed.live import latency
 from benchmarks.speed.running import BenchStack
-from benchmarks.speed.sustained import sustained
+from benchmarks.speed.sustained import plot, sustained
 from benchmarks.speed.tweets import Tweets
 
 WARM_UP = 5_000
@@ -66,7 +66,8 @@ def main() -> None:
             backlog(stack, tweets, WARM_UP, 1, ago_hours=2)
             result["live"] = [_shown(latency(stack, tweets, rate, seconds)) for rate, seconds in live]
             if options.sustained:
-                result["sustained"] = _shown(sustained(stack, tweets, *options.sustained))
+                result["sustained"] = sustained(stack, tweets, *options.sustained)
+                plot(result["sustained"], report.SUSTAINED_PLOT)
             result["backlog"] = [_shown(backlog(stack, tweets, number, options.hours)) for _ in range(options.rounds)]
             if options.alternatives:
                 result["alternatives"] = [_shown(one) for one in alternatives(stack, options.alternatives)]

@@ -71,6 +71,8 @@ def _sustained(run: dict[str, Any]) -> list[str]:
         f"{run['drained_after']:.0f} s after the last was sent every store had all of them. {cost:.0f} µs of CPU each, "
         "without the producer's.",
         "",
+        "![Tweets behind in each store, and memory by process](images/steady-rate.svg)",
+        "",
         "| store | tweets behind, median | max | at the end |",
         "|---|--:|--:|--:|",
     ]

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.speed.cpu import used
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.speed.running import BenchStack, Reached
     from benchmarks.speed.tweets import Tweets
 
 _EVERY_S = 10.0
+_DRAWN = 6
+"""Processes with a line of their own."""
 
 
 def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> dict[str, Any]:
@@ -19,8 +23,8 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
 
     Returns:
         Tweets behind in each store (median and maximum of the samples, and when the last tweet was sent), seconds until
-        every store had them all, CPU microseconds per tweet, and memory by process: when a third of the time is over,
-        at the end, and the maximum of the samples.
+        every store had them all, CPU microseconds per tweet, memory in MB by process: when a third of the time is over,
+        at the end, and the maximum of the samples; and the samples themselves.
     """
     number = int(rate * seconds)
     file = tweets.write(stack.folder / f"sustained-{rate}.jsonl.gz", number, hours=seconds / 3600)
@@ -29,8 +33,10 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
     producer = stack.replay(file, speed="1")
     behind: list[Reached] = []
     memory: list[dict[str, float]] = []
+    seconds_in: list[float] = []
     while producer.poll() is None:
         time.sleep(_EVERY_S)
+        seconds_in.append(round(time.monotonic() - began, 1))
         memory.append(stack.memory())
         produced = stack.produced()
         behind.append(stack.reached().behind(produced))
@@ -60,4 +66,34 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
             name: {"third": round(seen[len(seen) // 3]), "end": round(seen[-1]), "max": round(max(seen))}
             for name, seen in samples.items()
         },
+        "samples": {
+            "seconds": seconds_in,
+            "behind": {store: [getattr(one, store) for one in behind] for store in behind[-1]._fields},
+            "memory_mb": {name: [round(size) for size in seen] for name, seen in samples.items()},
+        },
     }
+
+
+def plot(run: dict[str, Any], path: Path) -> None:
+    """Draw the samples: tweets behind in each store, and memory by process."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "sustained"
+    from matplotlib import pyplot
+
+    samples = run["samples"]
+    minutes = [seconds / 60 for seconds in samples["seconds"]]
+    figure, (behind, memory) = pyplot.subplots(1, 2, figsize=(13, 4), layout="constrained")
+    for store, seen in samples["behind"].items():
+        behind.plot(minutes, seen, label=store)
+    behind.set(title=f"tweets behind at {run['rate']:,} tweets/s", xlabel="minutes", ylim=(0, None))
+    behind.legend(fontsize=8)
+    largest = sorted(samples["memory_mb"].items(), key=lambda one: -max(one[1]))
+    for name, seen in largest[:_DRAWN]:
+        memory.plot(minutes, seen, label=name)
+    rest = [sum(sizes) for sizes in zip(*(seen for _, seen in largest[_DRAWN:]), strict=True)]
+    memory.plot(minutes, rest, label="all others together", color="grey")
+    memory.set(title="memory, MB", xlabel="minutes", ylim=(0, None))
+    memory.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.savefig(path, metadata={"Date": None})

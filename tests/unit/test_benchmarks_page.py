@@ -14,9 +14,8 @@ Results = list[dict[str, Any]]
 
 @pytest.fixture
 def results() -> Results:
-    """Producer, sentiment, speed, replay, gate, identity, themes."""
-    paths = (report.RESULTS, report.SENTIMENT, report.SPEED, report.REPLAY, report.GATE, report.IDENTITY, report.THEMES)
-    return [json.loads(path.read_text()) for path in paths]
+    """Producer, sentiment, speed, replay, gate, identity, themes, stages."""
+    return [json.loads(path.read_text()) for path in report.ALL]
 
 
 def test_the_page_is_that_of_the_results(results: Results) -> None:
@@ -59,6 +58,29 @@ def test_the_whole_stack_has_its_worst_process_first_and_its_latencies(results: 
     assert "**12,345 tweets/s**" in shown
     assert "| b | 99.5 µs |  |\n| a | 1.5 µs | 7 MB |\n| **sum** | 101 µs | 7 MB |" in shown
     assert "| 7 | 1.1 | 2.2 | 3.3 | 4.4 | 31 % |" in shown
+
+
+def test_what_one_would_build_instead_is_compared_with_the_last_backlog(results: Results) -> None:
+    speed = results[2]
+    speed["backlog"] = [speed["backlog"][0] | {"per_second": 4_000, "cpu_us_total": 300}]
+    run = {"tweets": 50, "cpu_us": {"a": 100.4, "elasticsearch": 50.2}}
+    speed["alternatives"] = [run | {"way": "a donkey", "per_second": 6_000}]
+    shown = report.page(*results)
+    assert "the newest 50 of the same tweets" in shown
+    assert "| twitter-topics, everything included | 4,000 | 1.00 | 300 µs |" in shown
+    assert "| a donkey | 6,000 | 1.50 | 151 µs | 50 µs |" in shown
+
+
+def test_stages_are_compared_by_cpu_and_differences_are_named(results: Results) -> None:
+    stages = results[7]
+    ways = {"theirs": {"per_second": 1_000, "cpu_us": 60.0}, "ours": {"per_second": 9_000, "cpu_us": 5.0}}
+    stages["topics"] = {"difference": 3e-8, "ways": ways}
+    stages["windows"] = {"events": 70, "seconds": 7, "equal": False, "ways": ways}
+    shown = report.page(*results)
+    assert "the shares differ by at most 3e-08" in shown
+    assert "| ours | 9,000 | 5.0 µs | 12.0 |" in shown
+    assert "70 events of 7 s" in shown
+    assert "**different counts**" in shown
 
 
 def test_formats_are_compared_with_plain_lines(results: Results) -> None:
