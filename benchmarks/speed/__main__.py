@@ -18,6 +18,7 @@ from benchmarks import report
 from benchmarks.circumstances import machine, versions
 from benchmarks.speed.alternatives import alternatives
 from benchmarks.speed.backlog import backlog
+from benchmarks.speed.kills import kills
 from benchmarks.speed.live import latency
 from benchmarks.speed.running import BenchStack
 from benchmarks.speed.sustained import plot, sustained
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--live", type=_rate, action="append", metavar="RATE:SECONDS", help="a live stream")
     parser.add_argument("--sustained", type=_rate, metavar="RATE:SECONDS", help="a steady rate, with memory over time")
+    parser.add_argument("--kills", type=int, metavar="NUMBER", help="kill -9 so many processes, one after the other")
     parser.add_argument("--alternatives", type=int, metavar="TWEETS", help="what a user would build instead")
     parser.add_argument("--no-airflow", action="store_true", help="without Airflow, which is idle otherwise")
     parser.add_argument("--quick", action="store_true", help="less than five minutes")
@@ -69,6 +71,8 @@ def main() -> None:
                 result["sustained"] = sustained(stack, tweets, *options.sustained)
                 plot(result["sustained"], report.SUSTAINED_PLOT)
             result["backlog"] = [_shown(backlog(stack, tweets, number, options.hours)) for _ in range(options.rounds)]
+            if options.kills:
+                result["kills"] = _shown(kills(stack, tweets, options.kills))
             if options.alternatives:
                 result["alternatives"] = [_shown(one) for one in alternatives(stack, options.alternatives)]
     report.SPEED.write_text(json.dumps(result, indent=1) + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import statistics
 from typing import Any
 
 from benchmarks.circumstances import measured
@@ -22,6 +24,8 @@ def speed_chapter(result: dict[str, Any]) -> list[str]:
         lines += ["", *_live(result["live"])]
     if result.get("sustained"):
         lines += ["", *_sustained(result["sustained"])]
+    if result.get("kills"):
+        lines += ["", *_kills(result["kills"])]
     if result.get("alternatives"):
         lines += ["", *_alternatives(result["alternatives"], result["backlog"][-1])]
     return lines
@@ -83,6 +87,26 @@ def _sustained(run: dict[str, Any]) -> list[str]:
     lines += ["", "| process | memory after a third | at the end | max |", "|---|--:|--:|--:|"]
     for name, seen in sorted(run["memory_mb"].items(), key=lambda one: -one[1]["max"]):
         lines.append(f"| {name} | {seen['third']:,} MB | {seen['end']:,} MB | {seen['max']:,} MB |")
+    return lines
+
+
+def _kills(run: dict[str, Any]) -> list[str]:
+    every = list(itertools.chain(*run["seconds"].values()))
+    held = ", ".join(f"{store} {number:,}" for store, number in run["held"].items())
+    lines = [
+        "### Recovery",
+        f"{len(every)} times kill -9, one process after the other, while {run['rate']:,} tweets/s arrived and some "
+        "store lacked some of them: seconds until every store had the tweets of the second after the kill, and "
+        "InfluxDB an hour that ends at least 10 s later than the newest one before it. Median "
+        f"**{run['median']:.0f} s**, maximum **{run['max']:.0f} s**. At the end: produced {run['produced']:,}, {held}.",
+        "",
+        "| killed | times | median | max |",
+        "|---|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {victim} | {len(seconds)} | {statistics.median(seconds):.1f} s | {max(seconds):.1f} s |"
+        for victim, seconds in run["seconds"].items()
+    ]
     return lines
 
 

@@ -14,7 +14,7 @@ _SPARK_APPS = ("classify-tweets", "aggregate-topics")
 def cpu_seconds(roots: dict[str, int]) -> dict[str, float]:
     """Return the CPU seconds of the services so far, by kind of process, with those of children that have ended."""
     total: defaultdict[str, float] = defaultdict(float)
-    for kind, process in _processes(roots):
+    for kind, process in processes(roots):
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:
@@ -31,12 +31,12 @@ def used(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
 def memory_mb(roots: dict[str, int]) -> dict[str, float]:
     """Return the memory by kind of process: of a page that n processes share, each has 1/n."""
     total: defaultdict[str, float] = defaultdict(float)
-    for kind, process in _processes(roots):
+    for kind, process in processes(roots):
         total[kind] += resident_bytes([process.pid]) / 2**20
     return dict(total)
 
 
-def _processes(roots: dict[str, int]) -> list[tuple[str, psutil.Process]]:
+def processes(roots: dict[str, int]) -> list[tuple[str, psutil.Process]]:
     """Return every process of the services (name to pid), with its kind."""
     found = []
     for service, pid in roots.items():

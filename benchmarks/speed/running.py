@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from twitter_topics.counts.view import LastHour
     from twitter_topics.local.services import Service
 
 K = 20
@@ -136,13 +137,21 @@ class BenchStack:
         counted = self._counts.counted()
         return Reached(archived, indexed, counted[1].tweets if counted else 0)
 
+    def held(self) -> Reached:
+        """Return what a reader finds in each store; `reached` forgets what Elasticsearch wrote before a restart."""
+        return self.reached()._replace(indexed=self.searchable())
+
     def searchable(self) -> int:
         """Return the number of tweets that a search finds, without asking for a refresh."""
         return int(self._search.count(index="tweets-*", ignore_unavailable=True)["count"])
 
+    def hour(self) -> LastHour | None:
+        """Return the newest rolling hour in InfluxDB."""
+        return self._view.last_hour()
+
     def rolling(self) -> int:
         """Return the number of tweets in the newest rolling hour in InfluxDB."""
-        hour = self._view.last_hour()
+        hour = self.hour()
         is_old = hour is None or hour.end_ms < (time.time() - 1_800) * 1000
         return 0 if hour is None or is_old else sum(topic.tweets for topic in hour.topics)
 

@@ -71,6 +71,17 @@ def test_what_one_would_build_instead_is_compared_with_the_last_backlog(results:
     assert "| a donkey | 6,000 | 1.50 | 151 µs | 50 µs |" in shown
 
 
+def test_recovery_is_shown_by_victim_with_what_each_store_holds(results: Results) -> None:
+    results[2]["kills"] = {
+        "rate": 200, "median": 7.0, "max": 12.5, "produced": 1_234, "held": {"archived": 1_233, "indexed": 1_234},
+        "seconds": {"a JVM": [7.0, 12.5, 6.0], "a server": [2.0]},
+    }  # fmt: skip
+    shown = report.page(*results)
+    assert "4 times kill -9" in shown
+    assert "maximum **12 s**. At the end: produced 1,234, archived 1,233, indexed 1,234." in shown
+    assert "| a JVM | 3 | 7.0 s | 12.5 s |" in shown
+
+
 def test_stages_are_compared_by_cpu_and_differences_are_named(results: Results) -> None:
     stages = results[7]
     ways = {"theirs": {"per_second": 1_000, "cpu_us": 60.0}, "ours": {"per_second": 9_000, "cpu_us": 5.0}}
