@@ -1,4 +1,4 @@
--- Readable tweets in a range of event time; {source} is the raw table at one snapshot.
-SELECT tweet_id, unix_millis(event_time) AS event_time_ms, kafka_partition, kafka_offset, payload
+-- Readable tweets in a range of event time; {source} is the raw table, or a part of it.
+SELECT tweet_id, kafka_partition, kafka_offset, payload
 FROM {source}
 WHERE reject_reason IS NULL AND tweet_id IS NOT NULL AND event_time >= :start AND event_time < :end

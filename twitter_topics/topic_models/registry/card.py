@@ -32,10 +32,14 @@ def model_card(version: str, manifest: Mapping[str, Any]) -> str:
 
 def _origin(manifest: Mapping[str, Any]) -> Iterator[str]:
     asked = manifest.get("parameters", {})
-    if "start" in asked and "end" in asked:
-        yield f"- tweets from {asked['start'][:16]} to {asked['end'][:16]} UTC, archive snapshot {manifest['snapshot']}"
-    read = f"{manifest['tweets']:,} tweets, " if "tweets" in manifest else ""
-    yield f"- {read}{manifest.get('documents', 0):,} of them trained on; the others are held out or share too few words"
+    window = manifest.get("window", asked)
+    read = f"{manifest['tweets']:,} tweets" if "tweets" in manifest else "tweets"
+    if "start" in window and "end" in window:
+        deleted = manifest.get("evaluation", {}).get("deleted")
+        since = "" if deleted is None else f", {deleted:,} of them deleted before the evaluation"
+        span = f"{window['start'][:16]} to {window['end'][:16]} UTC"
+        yield f"- {read} from {span}{since}; archive snapshot {manifest['snapshot']}"
+    yield f"- {manifest.get('documents', 0):,} of them trained on; the others are held out or share too few words"
     chosen = ", ".join(f"{name} {asked[name]}" for name in ("k", "iterations", "seed", "languages") if name in asked)
     yield f"- trainer {manifest.get('trainer', 'unknown')} ({chosen}), text rules {manifest.get('text_rules', 1)}"
     if "code" in manifest:

@@ -29,13 +29,16 @@ BIRTHS = "births.json"
 of those before it, as they were when they got their id. Versions from before topics were anchored lack it."""
 
 TRAINING = "training.json"
-"""{request, text_rules, snapshot, tweets, held_out_one_in, documents, vocabulary, topics, next_topic_id,
-warm_start_version, seconds}. Without `text_rules` it has rules 1."""
+"""{request, text_rules, snapshot, window, offsets, tweets, held_out_one_in, documents, vocabulary, topics,
+next_topic_id, warm_start_version, seconds}. Without `text_rules` it has rules 1. `window` {start, end} are the event
+times that were read: it starts later than the request's if there were too many tweets. `offsets` {partition: {first,
+last, count}} are those of the raw topic; older versions lack both."""
 
 EVALUATION = "evaluation.json"
-"""{metrics, comparison, champion: {version, etag} or null, verdict: {state, promote, reasons}}. Versions from before
-the gate had an interval lack `comparison.ratio` and `verdict.state`; before topics per language, `languages` and
-`lost`."""
+"""{deleted, metrics, comparison, champion: {version, etag} or null, verdict: {state, promote, reasons}}. `deleted`
+counts the tweets of the training that were deleted before the evaluation; versions from before it was counted lack it.
+Those from before the gate had an interval lack `comparison.ratio` and `verdict.state`; before topics per language,
+`languages` and `lost`."""
 
 GOLDEN = "golden.json"
 """{texts, theta}: synthetic texts, not in NFKC, and their topic shares that Spark's pipeline computed; also `languages`

@@ -24,7 +24,10 @@ def register_version(store: ModelStore, version: str) -> dict[str, Any]:
     training = read_json(store, version, TRAINING)
     evaluation = read_json(store, version, EVALUATION)
     read_json(store, version, GOLDEN)
-    manifest = {
+    origin: dict[str, Any] = {
+        name: training[name] for name in ("window", "offsets") if name in training
+    }  # an older release has none
+    manifest: dict[str, Any] = {
         "created_at": created_at(version).isoformat(),
         "code": installed_version("twitter-topics"),
         "lock": _lock(),
@@ -32,6 +35,7 @@ def register_version(store: ModelStore, version: str) -> dict[str, Any]:
         "parameters": training["request"],
         "text_rules": training.get("text_rules", 1),
         "snapshot": training["snapshot"],
+        **origin,
         "tweets": training["tweets"],
         "held_out_one_in": held_out_one_in(training),
         "documents": training["documents"],

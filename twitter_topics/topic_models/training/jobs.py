@@ -15,21 +15,20 @@ from twitter_topics.topic_models.registry.files import BIRTHS, EVALUATION, GOLDE
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
-from twitter_topics.topic_models.scoring.text import NEWEST
-from twitter_topics.topic_models.scoring.text_rules import TextRules
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import pipelines
 from twitter_topics.topic_models.training.alignment import Identities, Predecessor
 from twitter_topics.topic_models.training.births import Birth, after, as_json, births_of, from_json
 from twitter_topics.topic_models.training.corpus import held_out_one_in
 from twitter_topics.topic_models.training.evaluation import compare, judged_languages, measure
+from twitter_topics.topic_models.training.extent import Extent
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.languages import births_for, lost_languages, train_topics
 from twitter_topics.topic_models.training.request import TrainingRequest
 from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
 from twitter_topics.topic_models.training.spark_text import pipeline_model
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer, Trainer
-from twitter_topics.topic_models.training.tweets import TrainingTweets, read_tweets
+from twitter_topics.topic_models.training.tweets import ArchivedTweets, read_again, read_tweets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,8 +61,11 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     started = time.monotonic()
     store.discard(request.version)
     champion = _champion(store)
-    snapshot = current_snapshot(spark, settings)
-    tweets = _read_window(spark, settings, request, snapshot)
+    snapshot = _snapshot(spark, settings)
+    tweets = read_tweets(
+        spark, settings, snapshot=snapshot, start=request.start, end=request.end, max_tweets=request.max_documents
+    )
+    _require_enough(tweets, request)
     one_in = held_out_one_in(tweets.count)
     trained, documents = train_topics(
         _trainer(spark, request, champion), tweets, one_in, request, champion.topics if champion else None
@@ -76,6 +78,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         "request": request.as_dict(),
         "text_rules": model.text_rules,
         "snapshot": snapshot,
+        **tweets.extent.as_json(),
         "tweets": tweets.count,
         "held_out_one_in": one_in,
         "documents": documents,
@@ -95,13 +98,16 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
 
 
 def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version: str) -> Verdict:
-    """Evaluate a trained version against the champion on the held-out tweets of its own window and snapshot.
+    """Evaluate a trained version against the champion on the held-out tweets that its training read, without those
+    that have been deleted since.
 
     Writes `evaluation.json` and `golden.json`.
 
     Raises:
         IntegrityError: the training did not finish, or the scorer and the Spark pipeline disagree.
-        ConflictError: the version is already registered, or another champion serves than it was aligned to.
+        TooFewTweetsError: fewer than `min_documents` are left.
+        ConflictError: the version is already registered, another champion serves than it was aligned to, or its
+            tweets cannot be read again.
     """
     training = read_json(store, version, TRAINING)
     champion = _champion(store)
@@ -109,7 +115,11 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     scorer = Scorer.load(store.read_unregistered(version, ARRAYS))
     pipeline = pipelines.load_pipeline(spark, settings, store, version)
     request = _stored_request(version, training["request"])
-    tweets = _read_window(spark, settings, request, training["snapshot"], scorer.rules)
+    extent, snapshot = _extent(version, training), _snapshot(spark, settings)
+    tweets = read_again(spark, settings, extent, snapshot=snapshot, rules=scorer.rules)
+    deleted = extent.deleted_until(tweets.extent)
+    log.info("of the %d tweets of the training %d have been deleted since", extent.tweets, deleted)
+    _require_enough(tweets, request)
 
     sample = tweets.sample_texts[:_AGREEMENT_TEXTS]
     golden = pipelines.golden_texts(scorer)
@@ -130,7 +140,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     if champion is not None:
         serving, theirs = Scorer(champion.topics.model), mine
         if serving.rules != scorer.rules:
-            theirs = _read_window(spark, settings, request, training["snapshot"], serving.rules)
+            theirs = read_again(spark, settings, extent, snapshot=snapshot, rules=serving.rules)
             theirs = theirs.in_languages(asked) if asked else theirs
         comparison = replace(
             compare(scorer, serving, judged, theirs.to_judge(one_in), spoken),
@@ -138,6 +148,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
         )
     verdict = judge(metrics, comparison)
     evaluation = {
+        "deleted": deleted,
         "metrics": asdict(metrics),
         "comparison": asdict(comparison) if comparison else None,
         "champion": {"version": champion.version, "etag": champion.etag} if champion else None,
@@ -169,32 +180,28 @@ def topic_table(model: TopicModel, identities: Identities) -> list[dict[str, Any
     ]
 
 
-def _read_window(
-    spark: SparkSession,
-    settings: Settings,
-    request: TrainingRequest,
-    snapshot: int | None,
-    rules: TextRules = NEWEST,
-) -> TrainingTweets:
+def _snapshot(spark: SparkSession, settings: Settings) -> int:
+    snapshot = current_snapshot(spark, settings)
     if snapshot is None:
         msg = "the archive is empty"
         raise TooFewTweetsError(msg)
-    tweets = read_tweets(
-        spark,
-        settings,
-        snapshot=snapshot,
-        start=request.start,
-        end=request.end,
-        max_tweets=request.max_documents,
-        rules=rules,
-    )
+    return snapshot
+
+
+def _require_enough(tweets: ArchivedTweets, request: TrainingRequest) -> None:
     if tweets.count < request.min_documents:
         msg = (
             f"{tweets.count:,} tweets between {request.start:%Y-%m-%d %H:%M} and {request.end:%Y-%m-%d %H:%M} UTC; "
             f"at least {request.min_documents:,} are required (TOPICS_MIN_DOCUMENTS)"
         )
         raise TooFewTweetsError(msg)
-    return tweets
+
+
+def _extent(version: str, training: dict[str, Any]) -> Extent:
+    if "offsets" not in training:
+        msg = f"an older release trained model {version} and did not record which tweets it read; train again"
+        raise ConflictError(msg)
+    return Extent.from_json(training)
 
 
 def _champion(store: ModelStore) -> _Champion | None:

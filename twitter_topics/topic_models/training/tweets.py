@@ -6,18 +6,22 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.sql import functions as fn
 
 from twitter_topics.archive.rows import raw_table
 from twitter_topics.backends.sql import statement
+from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.records.content import Content
 from twitter_topics.records.tweet import tweet_identity
 from twitter_topics.topic_models.scoring.text import NEWEST, TEXT_RULES
 from twitter_topics.topic_models.training.corpus import slice_of
+from twitter_topics.topic_models.training.extent import Extent, Offsets
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -25,10 +29,9 @@ if TYPE_CHECKING:
     from twitter_topics.settings import Settings
     from twitter_topics.topic_models.scoring.text_rules import TextRules
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SOURCE = "training_source"
 _SCHEMA = (
-    "tweet_id string, event_time_ms long, kafka_partition int, kafka_offset long, "
+    "tweet_id string, kafka_partition int, kafka_offset long, "
     "words array<string>, slice int, language string, sample_text string"
 )
 
@@ -79,6 +82,13 @@ class TrainingTweets:
         return pa.array(self.slices % one_in == 0)
 
 
+@dataclass(frozen=True)
+class ArchivedTweets(TrainingTweets):
+    """Those of a range of the archive."""
+
+    extent: Extent
+
+
 def read_tweets(
     spark: SparkSession,
     settings: Settings,
@@ -88,21 +98,65 @@ def read_tweets(
     end: datetime,
     max_tweets: int,
     rules: TextRules = NEWEST,
-) -> TrainingTweets:
-    """Return the newest `max_tweets` readable tweets with `start` <= event time < `end`, in the snapshot.
+) -> ArchivedTweets:
+    """Return the readable tweets with `start` <= event time < `end`, in the snapshot. If there are more than
+    `max_tweets`, the range starts later, at a full second.
 
     A tweet archived more than once counts once: the record with the smallest partition and offset.
+
+    Raises:
+        TooFewTweetsError: more than `max_tweets` tweets have the same time.
     """
-    source = spark.read.option("versionAsOf", snapshot).table(raw_table(settings))
+    source = _at(spark, settings, snapshot)
+    return _read(source, _newest(source, start, end, max_tweets), end, rules)
+
+
+def read_again(
+    spark: SparkSession, settings: Settings, extent: Extent, *, snapshot: int, rules: TextRules = NEWEST
+) -> ArchivedTweets:
+    """Return what `read_tweets` returned, without the tweets that were deleted before this later snapshot."""
+    bounds = [(fn.lit(partition), fn.lit(one.last).cast("long")) for partition, one in extent.offsets.items()]
+    last = fn.create_map(*chain.from_iterable(bounds))
+    source = _at(spark, settings, snapshot).where(fn.col("kafka_offset") <= last[fn.col("kafka_partition")])
+    return _read(source, extent.start, extent.end, rules)
+
+
+def _at(spark: SparkSession, settings: Settings, snapshot: int) -> DataFrame:
+    return spark.read.option("versionAsOf", snapshot).table(raw_table(settings))
+
+
+def _newest(source: DataFrame, start: datetime, end: datetime, most: int) -> datetime:
+    """Return where the newest tweets of a range begin, `most` at most.
+
+    It is a full second, found by counting, so it depends on the tweets alone and not on the files that they are in.
+    """
     source.createOrReplaceTempView(_SOURCE)
-    span: dict[str, Any] = {"start": start, "end": end}
-    total = int(spark.sql(statement("count_training_tweets", source=_SOURCE), args=span).collect()[0]["tweets"])
-    if total > max_tweets:
-        arguments = {**span, "share": max_tweets / total}
-        found = spark.sql(statement("find_training_start", source=_SOURCE), args=arguments).collect()[0]
-        span["start"] = _EPOCH + timedelta(microseconds=found["start_us"])
-    rows = spark.sql(statement("select_training_tweets", source=_SOURCE), args=span)
-    return distinct_tweets(word_rows(rows, rules).toArrow(), max_tweets)
+    query, newest, begins = statement("count_tweets_per_period", source=_SOURCE), 0, start
+    for seconds in (3600, 1):  # the hours, then the seconds of the hour that is too much
+        span = {"start": start, "end": end, "seconds": seconds}
+        for period in source.sparkSession.sql(query, args=span).collect():
+            at = datetime.fromtimestamp(period["begins"], UTC)
+            if newest + period["tweets"] > most:
+                start, end = max(start, at), min(end, at + timedelta(seconds=seconds))
+                break
+            newest, begins = newest + period["tweets"], max(start, at)
+        else:
+            return start
+    if not newest:
+        msg = f"more than {most:,} tweets have the same time; raise TOPICS_MAX_DOCUMENTS"
+        raise TooFewTweetsError(msg)
+    return begins
+
+
+def _read(source: DataFrame, start: datetime, end: datetime, rules: TextRules) -> ArchivedTweets:
+    source.createOrReplaceTempView(_SOURCE)
+    query = statement("select_training_tweets", source=_SOURCE)
+    rows = source.sparkSession.sql(query, args={"start": start, "end": end})
+    table = first_records(word_rows(rows, rules).toArrow())
+    samples = table["sample_text"].drop_null().to_pylist()
+    languages = table["language"].combine_chunks()
+    extent = Extent(start, end, _offsets(table))
+    return ArchivedTweets(table["words"].combine_chunks(), table["slice"].to_numpy(), samples, languages, extent)
 
 
 def word_rows(rows: DataFrame, rules: TextRules) -> DataFrame:
@@ -123,19 +177,22 @@ def original_id(body: dict[str, Any], tweet_id: str) -> str:
     return tweet_id
 
 
-def distinct_tweets(table: pa.Table, max_tweets: int) -> TrainingTweets:
-    """Return one row per tweet, at most the newest `max_tweets`, in an order independent of Spark's partitions."""
+def first_records(table: pa.Table) -> pa.Table:
+    """Return one row per tweet, its first record, in an order independent of Spark's partitions."""
     keys = [(name, "ascending") for name in ("tweet_id", "kafka_partition", "kafka_offset")]
     table = table.sort_by(keys)
     ids = table["tweet_id"].to_pylist()
     first = np.array([index == 0 or ids[index] != ids[index - 1] for index in range(len(ids))], dtype=bool)
-    table = table.filter(pa.array(first))
-    if table.num_rows > max_tweets:
-        newest = np.argsort(-table["event_time_ms"].to_numpy(), kind="stable")[:max_tweets]
-        table = table.take(pa.array(np.sort(newest)))
-    words = table["words"].combine_chunks()
-    samples = table["sample_text"].drop_null().to_pylist()
-    return TrainingTweets(words, table["slice"].to_numpy(), samples, table["language"].combine_chunks())
+    return table.filter(pa.array(first))
+
+
+def _offsets(table: pa.Table) -> dict[int, Offsets]:
+    wanted = [("kafka_offset", one) for one in ("min", "max", "count")]
+    found = table.group_by("kafka_partition").aggregate(wanted).to_pylist()
+    return {
+        one["kafka_partition"]: Offsets(one["kafka_offset_min"], one["kafka_offset_max"], one["kafka_offset_count"])
+        for one in found
+    }
 
 
 def _words_of_batches(batches: Iterable[pa.RecordBatch], rules: TextRules) -> Iterator[pa.RecordBatch]:
@@ -150,7 +207,7 @@ def _words_of_batches(batches: Iterable[pa.RecordBatch], rules: TextRules) -> It
         samples = [text if part == 0 else None for part, text in zip(slices, texts, strict=True)]
         yield pa.RecordBatch.from_arrays(
             [
-                *(batch.column(name) for name in ("tweet_id", "event_time_ms", "kafka_partition", "kafka_offset")),
+                *(batch.column(name) for name in ("tweet_id", "kafka_partition", "kafka_offset")),
                 pa.array(map(rules.content_words, texts, languages), pa.list_(pa.string())),
                 pa.array(slices, pa.int32()),
                 pa.array(languages, pa.string()),

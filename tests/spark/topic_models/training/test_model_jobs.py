@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark.sql import functions as fn
 
+from twitter_topics.archive.maintenance import compact_archive
 from twitter_topics.archive.rows import archive_rows, current_snapshot, raw_table
+from twitter_topics.backends.sql import statement
 from twitter_topics.errors import ConflictError, IntegrityError, TooFewTweetsError
 from twitter_topics.records.processed import NO_TOPIC
 from twitter_topics.records.tweet import TimeBounds
@@ -36,11 +39,14 @@ from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.text import TEXT_RULES
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.corpus import slice_of
+from twitter_topics.topic_models.training.extent import Offsets
 from twitter_topics.topic_models.training.jobs import evaluate, train
 from twitter_topics.topic_models.training.request import TrainingRequest
-from twitter_topics.topic_models.training.tweets import read_tweets
+from twitter_topics.topic_models.training.tweets import read_again, read_tweets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.spark
@@ -57,6 +63,9 @@ _JAPANESE = """台風 大雨 洪水 警報 避難 停電 堤防 雷雨 暴風 �
 JAPANESE = [line.split() for line in _JAPANESE.splitlines()]
 
 
+_CHANGES = "kafka_partition int, kafka_offset long, payload binary, reject_reason string"
+
+
 def tweet(number: int, words: list[str], at: datetime) -> bytes:
     body = {
         "id_str": str(10_000_000 + number),
@@ -66,11 +75,13 @@ def tweet(number: int, words: list[str], at: datetime) -> bytes:
     return json.dumps(body).encode()
 
 
-def append(spark: SparkSession, settings: Settings, values: list[bytes], *, first_offset: int = 0) -> None:
+def append(
+    spark: SparkSession, settings: Settings, values: list[bytes], *, first_offset: int = 0, partition: int = 0
+) -> None:
     records = pa.table(
         {
             "value": pa.array(values, pa.binary()),
-            "partition": pa.array([0] * len(values), pa.int32()),
+            "partition": pa.array([partition] * len(values), pa.int32()),
             "offset": pa.array(range(first_offset, first_offset + len(values)), pa.int64()),
             "timestamp": pa.array([START + timedelta(hours=20)] * len(values), pa.timestamp("us", tz="UTC")),
         }
@@ -79,6 +90,22 @@ def append(spark: SparkSession, settings: Settings, values: list[bytes], *, firs
     received = spark.createDataFrame(records).selectExpr("*", without_headers)
     rows = archive_rows(received, BOUNDS).sortWithinPartitions("event_time")
     rows.writeTo(raw_table(settings)).append()
+
+
+def delete(spark: SparkSession, settings: Settings, numbers: Iterable[int]) -> int:
+    """Remove the text of tweets, as the job of tweet_deletions does. Returns the snapshot."""
+    ids = [str(10_000_000 + number) for number in numbers]
+    found = (
+        spark.table(raw_table(settings)).where(fn.col("tweet_id").isin(ids)).select("kafka_partition", "kafka_offset")
+    )
+    redacted = spark.createDataFrame([(*place, None, "deleted: delete") for place in found.collect()], _CHANGES)
+    redacted.createOrReplaceTempView("changes")
+    span = {"first": int(START.timestamp() * 1e6), "last": int((START + timedelta(days=2)).timestamp() * 1e6)}
+    spark.sql(statement("deletions/allow_appends", catalog=settings.archive.catalog_name))
+    spark.sql(statement("deletions/apply_changes", catalog=settings.archive.catalog_name), args=span)
+    snapshot = current_snapshot(spark, settings)
+    assert snapshot is not None
+    return snapshot
 
 
 def request(version: str, **changes: Any) -> TrainingRequest:
@@ -157,6 +184,60 @@ def test_newest_tweets_are_read_when_there_are_too_many(spark: SparkSession, arc
     )
     assert newest.count == 600
     assert newest.words.to_pylist() == whole.words.to_pylist()[1800:]  # ids rise with time here
+    assert newest.extent.start == START + timedelta(seconds=20 * 1800)
+
+
+def test_the_newest_tweets_are_those_of_whole_seconds(spark: SparkSession, local_archive: Settings) -> None:
+    """Many share a time; where they end up in the archive's files must not choose between them."""
+    values = [tweet(i, ["storm"], START + timedelta(seconds=i // 100)) for i in range(1000)]
+    append(spark, local_archive, values)
+    snapshot = current_snapshot(spark, local_archive)
+    assert snapshot is not None
+    window: dict[str, Any] = {"snapshot": snapshot, "start": START, "end": START + timedelta(hours=1)}
+    read = read_tweets(spark, local_archive, **window, max_tweets=399)
+    assert (read.count, read.extent.start) == (300, START + timedelta(seconds=7))
+    assert read.extent.offsets == {0: Offsets(first=700, last=999, count=300)}
+    with pytest.raises(TooFewTweetsError, match="more than 99 tweets have the same time"):
+        read_tweets(spark, local_archive, **window, max_tweets=99)
+
+
+def test_what_was_read_is_read_again_without_what_was_deleted(spark: SparkSession, local_archive: Settings) -> None:
+    """With a compaction in between, tweets that arrived later, and fewer tweets read than there are."""
+    documents, _ = planted_documents(1200, seed=21)
+    for partition in (0, 1):
+        half = [tweet(i, words, START + timedelta(seconds=20 * i)) for i, words in enumerate(documents)][partition::2]
+        for part in range(3):  # several files an hour
+            append(spark, local_archive, half[part::3], first_offset=1000 * part, partition=partition)
+    append(spark, local_archive, [tweet(1199, ["delivered", "twice"], START)], first_offset=5000, partition=1)
+    first = current_snapshot(spark, local_archive)
+    assert first is not None
+    window: dict[str, Any] = {"start": START, "end": START + timedelta(hours=20), "max_tweets": 500}
+    before = read_tweets(spark, local_archive, snapshot=first, **window)
+    assert before.count == 500
+    assert {one: read.count for one, read in before.extent.offsets.items()} == {0: 250, 1: 250}
+    assert max(read.last for read in before.extent.offsets.values()) < 5000
+
+    closed = START + timedelta(days=1)
+    done = compact_archive(spark, local_archive, closed_before=closed, min_files=2)
+    assert done is not None
+    assert done.after.files < done.before.files
+    late = [tweet(5000 + i, ["late"], START + timedelta(hours=6, seconds=i)) for i in range(50)]
+    append(spark, local_archive, late, first_offset=6000, partition=1)
+    append(spark, local_archive, late, first_offset=0, partition=2)
+    snapshot = current_snapshot(spark, local_archive)
+    assert snapshot is not None
+    same = read_again(spark, local_archive, before.extent, snapshot=snapshot)
+    assert same.words.equals(before.words)
+    assert (same.sample_texts, same.slices.tolist()) == (before.sample_texts, before.slices.tolist())
+    assert same.extent == before.extent
+
+    after = read_again(spark, local_archive, before.extent, snapshot=delete(spark, local_archive, range(1000, 1100)))
+    assert after.count == 400
+    assert before.extent.deleted_until(after.extent) == 100
+    ids = [*range(700, 1000), *range(1100, 1200)]
+    assert after.slices.tolist() == [slice_of(str(10_000_000 + i)) for i in ids]
+    kept = [words for i, words in zip(range(700, 1200), before.words.to_pylist(), strict=True) if i in ids]
+    assert after.words.to_pylist() == kept
 
 
 def test_from_archive_to_champion_and_to_its_successor(
@@ -386,6 +467,46 @@ def test_a_version_is_evaluated_only_against_the_champion_that_it_was_aligned_to
     with pytest.raises(ConflictError, match=f"{SECOND} continues no model, but the champion is now {FIRST}"):
         evaluate(spark, archive, store, SECOND)
     assert EVALUATION not in store.files(SECOND)
+
+
+def test_a_tweet_that_is_deleted_after_the_training_is_not_evaluated(
+    spark: SparkSession, archive: Settings, store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    train(spark, archive, store, request(FIRST))
+    evaluate(spark, archive, store, FIRST)
+    held_out = read_json(store, FIRST, EVALUATION)["metrics"]["held_out"]
+    register_version(store, FIRST)
+    store.promote(FIRST, None, "first", "tests")
+
+    train(spark, archive, store, request(SECOND))
+    append(spark, archive, [tweet(9000 + i, ["late"], START) for i in range(200)], first_offset=10_000)
+    delete(spark, archive, range(1300))
+    assert evaluate(spark, archive, store, SECOND).state
+    evaluation = read_json(store, SECOND, EVALUATION)
+    assert evaluation["deleted"] == 1300
+    assert "of the 2400 tweets of the training 1300 have been deleted since" in caplog.text
+    assert evaluation["metrics"]["held_out"] < 0.6 * held_out
+    manifest = register_version(store, SECOND)
+    assert manifest["offsets"] == {"0": {"first": 0, "last": 2399, "count": 2400}}
+    assert manifest["window"] == {"start": START.isoformat(), "end": (START + timedelta(hours=20)).isoformat()}
+
+    train(spark, archive, store, request(THIRD))
+    delete(spark, archive, range(1300, 1700))
+    with pytest.raises(TooFewTweetsError, match="900 tweets between"):
+        evaluate(spark, archive, store, THIRD)
+    assert EVALUATION not in store.files(THIRD)
+
+
+def test_a_training_of_an_older_release_is_done_again(
+    spark: SparkSession, archive: Settings, store: ModelStore
+) -> None:
+    train(spark, archive, store, request(FIRST))
+    training = read_json(store, FIRST, TRAINING)
+    del training["offsets"]
+    store.put_files(FIRST, {TRAINING: json.dumps(training).encode()})
+    with pytest.raises(ConflictError, match="train again"):
+        evaluate(spark, archive, store, FIRST)
 
 
 def test_too_few_tweets_train_nothing(spark: SparkSession, local_archive: Settings, store: ModelStore) -> None:

@@ -33,7 +33,7 @@ MANIFEST: dict[str, Any] = {
 def test_the_card_has_origin_topics_and_evaluation() -> None:
     card = model_card(VERSION, MANIFEST)
     assert card.startswith(f"# Topic model {VERSION}\n")
-    assert "- tweets from 2026-10-19T00:00 to 2026-11-02T00:00 UTC, archive snapshot 42" in card
+    assert "- 6,000 tweets from 2026-10-19T00:00 to 2026-11-02T00:00 UTC; archive snapshot 42" in card
     assert "| 7 | storm · flood | 1,234 (24.7%) | kept | storm, a\\|b |" in card
     assert "| topics | 8 | 9 |" in card
     assert "| coherence | not measured | not measured |" in card
@@ -41,6 +41,17 @@ def test_the_card_has_origin_topics_and_evaluation() -> None:
     assert "87.6% of the tweets keep their topic." in card
     assert "**Gate: cannot tell.** too few; try later." in card
     assert "twitter-topics 1.2.3, requirements.txt with sha256 abcdef012345…" in card
+
+
+def test_the_card_says_what_was_read_and_how_much_of_it_was_deleted_since() -> None:
+    manifest = deepcopy(MANIFEST)
+    manifest["window"] = {"start": "2026-10-30T12:30:05+00:00", "end": "2026-11-02T00:00:00+00:00"}
+    manifest["evaluation"]["deleted"] = 12
+    line = (
+        "- 6,000 tweets from 2026-10-30T12:30 to 2026-11-02T00:00 UTC, 12 of them deleted before the evaluation; "
+        "archive snapshot 42"
+    )
+    assert line in model_card(VERSION, manifest).splitlines()
 
 
 def test_languages_are_shown_where_the_model_has_them() -> None:
