@@ -22,7 +22,7 @@ from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.health.report import Health
 from twitter_topics.page import overview as overview_module
 from twitter_topics.page.overview import overview, topics_now
-from twitter_topics.topic_models.registry.store import Champion, Promotion
+from twitter_topics.topic_models.registry.promotion import Champion, Promotion
 
 PLUGIN = Path(__file__).resolve().parents[2] / "plugins" / "topics_page.py"
 STATIC = PLUGIN.with_suffix("")

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 DEAD_LETTER_SECONDS = 3600
 AUDIT_WAIT_SECONDS = 120.0
+PUBLISHED_MODELS = 100
 
 
 def measure(settings: Settings, *, now: float) -> None:
@@ -47,7 +48,9 @@ def measure(settings: Settings, *, now: float) -> None:
 
 
 def publish_models(settings: Settings) -> int:
-    """Write all promotions, and the gate's results of all registered versions. Returns the number of points.
+    """Write the newest promotions, and the gate's results of the newest versions. Returns the number of points.
+
+    Those of older ones have been written before, and never change.
 
     Raises:
         RetryableError: S3 or InfluxDB is unavailable.
@@ -56,8 +59,8 @@ def publish_models(settings: Settings) -> int:
     from twitter_topics.topic_models.registry.store import ModelStore
 
     models = ModelStore(settings)
-    lines = [promotion_line(one) for one in models.history()]
-    lines += [gate_line(models.manifest(version)) for version in models.versions()]
+    lines = [promotion_line(one) for one in models.history(PUBLISHED_MODELS)]
+    lines += [gate_line(manifest) for manifest in models.manifests(PUBLISHED_MODELS)]
     _write(settings, lines)
     return len(lines)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from twitter_topics.audit.balance import Report
     from twitter_topics.backends.dead_letters import Letter
-    from twitter_topics.topic_models.registry.store import Champion, Promotion
+    from twitter_topics.topic_models.registry.promotion import Champion, Promotion
 
 _METRICS = ("perplexity", "unigram_perplexity", "coherence", "diversity", "coverage")
 """Those that are None, because they could not be measured, are left out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,7 +11,10 @@ from twitter_topics.backends.s3 import PATIENT, Patience, s3_client
 from twitter_topics.errors import ConfigurationError, ConflictError, DeniedError, RetryableError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
     from twitter_topics.settings import S3Settings
 
@@ -43,12 +46,16 @@ class ObjectStore(Protocol):
         """Replace the state that `etag` names and return the new ETag. Raises ConflictError otherwise."""
         ...
 
-    def keys(self, prefix: str) -> list[str]:
-        """Return all keys that start with the prefix, sorted."""
+    def keys(self, prefix: str, after: str = "") -> list[str]:
+        """Return all keys that start with the prefix, sorted; those later than prefix + `after`."""
         ...
 
-    def folders(self, prefix: str) -> list[str]:
-        """Return the segments of keys between the prefix and the next `/`, sorted."""
+    def folders(self, prefix: str, after: str = "") -> list[str]:
+        """Return the segments of these keys between the prefix and the next `/`, sorted."""
+        ...
+
+    def last_change(self, prefix: str) -> datetime | None:
+        """Return when one of these keys was last written; None if there is none."""
         ...
 
     def delete(self, key: str) -> None:
@@ -97,22 +104,26 @@ class S3Objects:
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, key) from error
 
-    def keys(self, prefix: str) -> list[str]:
-        try:
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-            return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
-        except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, prefix) from error
+    def keys(self, prefix: str, after: str = "") -> list[str]:
+        return sorted(item["Key"] for page in self._pages(prefix, after) for item in page.get("Contents", []))
 
-    def folders(self, prefix: str) -> list[str]:
+    def folders(self, prefix: str, after: str = "") -> list[str]:
+        pages = self._pages(prefix, after, Delimiter="/")
+        found = {item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])}
+        return sorted(folder.removeprefix(prefix).rstrip("/") for folder in found)
+
+    def last_change(self, prefix: str) -> datetime | None:
+        items = (item for page in self._pages(prefix, "") for item in page.get("Contents", []))
+        return max((item["LastModified"] for item in items), default=None)
+
+    def _pages(self, prefix: str, after: str, **options: Any) -> list[ListObjectsV2OutputTypeDef]:
+        if after:
+            options["StartAfter"] = prefix + after
+        pages = self._client.get_paginator("list_objects_v2")
         try:
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=prefix, Delimiter="/"
-            )
-            found = {item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])}
+            return list(pages.paginate(Bucket=self._bucket, Prefix=prefix, **options))
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, prefix) from error
-        return sorted(folder.removeprefix(prefix).rstrip("/") for folder in found)
 
     def delete(self, key: str) -> None:
         try:

@@ -8,18 +8,23 @@ import typer
 from rich.markup import escape
 
 from twitter_topics.cli.screen import say, screen, stack_settings, table
+from twitter_topics.errors import IntegrityError
 
 if TYPE_CHECKING:
     from twitter_topics.topic_models.registry.store import ModelStore
+
+SHOWN = 20
+"""Versions listed without `--all`, and the champion."""
 
 _NUMBERS = ("tweets", "topics", "coherence", "diversity", "perplexity")
 
 
 def models(
     version: Annotated[str, typer.Argument(help="show the card of this version: origin, topics, evaluation")] = "",
+    every: Annotated[bool, typer.Option("--all", help=f"not only the {SHOWN} newest")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """List the registered model versions, oldest first, or show one."""
+    """List the newest registered model versions, oldest first, or show one."""
     from twitter_topics.topic_models.registry.promotion_tasks import awaits_approval, needs_approval
     from twitter_topics.topic_models.registry.store import ModelStore
 
@@ -28,9 +33,12 @@ def models(
     if version:
         _show(store, version, as_json=as_json)
         return
-    champion, versions = store.champion(), store.versions()
+    champion, manifests = store.champion(), store.manifests(None if every else SHOWN + 1)
     serving = champion.version if champion else ""
-    rows = [_row(store.manifest(version), version == serving) for version in versions]
+    older, shown = (manifests[:-SHOWN], manifests[-SHOWN:]) if not every else ([], manifests)
+    if champion and serving not in (manifest["version"] for manifest in shown) and store.is_registered(serving):
+        shown.insert(0, store.manifest(serving))
+    rows = [_row(manifest, manifest["version"] == serving) for manifest in shown]
     if as_json:
         screen.print_json(data=rows)
         return
@@ -50,6 +58,8 @@ def models(
             "provisional" if row["provisional"] and row["gate"] == "promote" else row["gate"].replace("_", " "),
         )
     screen.print(made)
+    if older:
+        say("older versions: twitter-topics models --all")
     if champion:
         since = f"{champion.promoted_at[:19]} UTC"
         provisional = any(row["champion"] and row["provisional"] for row in rows)
@@ -58,6 +68,7 @@ def models(
         if languages := next((row["metrics"].get("languages") for row in rows if row["champion"]), None):
             topics = " · ".join(f"{one['language']} {one['topics']}" for one in languages)
             say(f"  topics: {topics}; posts in other languages have none")
+    versions = [row["version"] for row in rows]
     if settings.topics.promotion == "approval" and (waiting := awaits_approval(store, versions)):
         say(f"\n{waiting} has passed the gate. {needs_approval(waiting)}")
 
@@ -68,9 +79,12 @@ def _show(store: ModelStore, version: str, *, as_json: bool) -> None:
     from twitter_topics.topic_models.registry.card import model_card
     from twitter_topics.topic_models.registry.version import is_version
 
-    if not is_version(version) or version not in store.versions():
-        raise typer.BadParameter(f"{version!r} is not a registered version; `twitter-topics models` lists them")
-    manifest = store.manifest(version)
+    if not is_version(version):
+        raise typer.BadParameter(f"{version!r} is not a version; `twitter-topics models` lists them")
+    try:
+        manifest = store.manifest(version)
+    except IntegrityError as error:
+        raise typer.BadParameter(f"{error}; `twitter-topics models` lists the versions") from None
     if as_json:
         screen.print_json(data=manifest)
     elif screen.is_terminal:

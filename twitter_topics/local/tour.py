@@ -18,7 +18,8 @@ from twitter_topics.errors import RetryableError, TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.local import secrets
 from twitter_topics.local.airflow_rest import AirflowRest, Run, TaskState
-from twitter_topics.topic_models.registry.store import Champion, ModelStore
+from twitter_topics.topic_models.registry.promotion import Champion
+from twitter_topics.topic_models.registry.store import ModelStore
 
 if TYPE_CHECKING:
     from twitter_topics.audit.balance import Report

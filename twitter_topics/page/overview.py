@@ -14,7 +14,8 @@ from twitter_topics.errors import IntegrityError, TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.topic_models.registry.files import is_provisional
-from twitter_topics.topic_models.registry.store import CHAMPION_KEY, Champion, ModelStore, Promotion
+from twitter_topics.topic_models.registry.promotion import Champion, Promotion
+from twitter_topics.topic_models.registry.store import CHAMPION_KEY, ModelStore
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
@@ -88,7 +89,7 @@ class RealSources:
         return self._manifests[version]
 
     def promotions(self) -> Sequence[Promotion]:
-        return self._models.history()
+        return self._models.history(RECENT_PROMOTIONS)
 
     def last_hour(self) -> LastHour | None:
         return self._counts.last_hour()

@@ -16,7 +16,7 @@ from twitter_topics.audit.measured import (
     view_line,
 )
 from twitter_topics.backends.dead_letters import Letter
-from twitter_topics.topic_models.registry.store import Champion
+from twitter_topics.topic_models.registry.promotion import Champion
 
 NOW_MS = 1_790_000_000_000
 NOW_NS = f"{NOW_MS}000000"

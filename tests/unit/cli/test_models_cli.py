@@ -89,4 +89,18 @@ def test_an_unknown_version_is_wrong_usage(models: ModelStore) -> None:
     register(models, FIRST)
     shown = CliRunner().invoke(app, ["models", NEXT])
     assert shown.exit_code == 2
-    assert "is not a registered version" in shown.output
+    assert "was never registered" in " ".join(shown.output.replace("│", "").split())
+    assert CliRunner().invoke(app, ["models", "../champion"]).exit_code == 2
+
+
+def test_the_newest_twenty_are_listed_and_the_champion(models: ModelStore) -> None:
+    names = [f"202610{day:02d}T000000Z-gsdmm" for day in range(1, 31)]
+    for name in names:
+        register(models, name)
+    models.promote(names[4], None, "good", "a test")
+    rows = json.loads(listed("--json"))
+    assert [row["version"] for row in rows] == [names[4], *names[10:]]
+    assert [row["version"] for row in rows if row["champion"]] == [names[4]]
+    assert "older versions: twitter-topics models --all" in listed()
+    assert [row["version"] for row in json.loads(listed("--all", "--json"))] == names
+    assert "older versions" not in listed("--all")

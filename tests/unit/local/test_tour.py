@@ -21,7 +21,7 @@ from twitter_topics.local.memory import PeakMemory, resident_bytes
 from twitter_topics.local.ports import Ports
 from twitter_topics.local.tour import StepFailedError, Tour
 from twitter_topics.settings import Settings
-from twitter_topics.topic_models.registry.store import Champion
+from twitter_topics.topic_models.registry.promotion import Champion
 
 CHAMPION = Champion("20270114T000000Z-gsdmm", '"1"', "2027-01-14T00:10:00+00:00", "first model", "airflow", None)
 S3_KEYS = {"S3_ACCESS_KEY_ID": "nobody", "S3_SECRET_ACCESS_KEY": "nothing"}

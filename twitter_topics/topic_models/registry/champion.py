@@ -14,7 +14,8 @@ import numpy as np
 from twitter_topics import failpoints
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
 from twitter_topics.topic_models.registry.files import GOLDEN
-from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, Champion, ModelStore
+from twitter_topics.topic_models.registry.promotion import Champion
+from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class ServingModel:
         """
         try:
             champion = self._store.champion()
-            if champion is None and self._model is None and not self._store.history():
+            if champion is None and self._model is None and not self._store.history(newest=1):
                 return None
             if champion is None:
                 raise IntegrityError(f"{CHAMPION_KEY} is missing")
@@ -104,7 +105,7 @@ class ServingModel:
         self._say(f"model {self._model.version} stays in use: {error}")
 
     def _newest_loadable(self) -> LoadedModel | None:
-        for promotion in reversed(self._store.history()):
+        for promotion in self._store.promotions():
             try:
                 return _load(self._store, promotion.version, "", promotion.promoted_at)
             except IntegrityError as error:

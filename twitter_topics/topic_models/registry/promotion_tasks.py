@@ -13,7 +13,8 @@ from twitter_topics.topic_models.registry.gate import Verdict, judge
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from twitter_topics.topic_models.registry.store import Champion, ModelStore
+    from twitter_topics.topic_models.registry.promotion import Champion
+    from twitter_topics.topic_models.registry.store import ModelStore
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def choose_version(models: ModelStore, request: PromotionRequest, events: Iterab
         ValueError: no version is registered.
     """
     named = [request.version] if request.version else [str(extra["version"]) for extra in events if "version" in extra]
-    candidates = named or models.versions()
+    candidates = named or models.versions(newest=1)
     if not candidates:
         msg = "no model is registered yet; topic_retraining trains the first one"
         raise ValueError(msg)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from twitter_topics import failpoints
 from twitter_topics.backends.objects import ObjectStore, S3Objects
 from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.topic_models.registry import json_objects
+from twitter_topics.topic_models.registry.promotion import Champion, Promotion, decode
 from twitter_topics.topic_models.registry.version import check_version, is_version
 
 if TYPE_CHECKING:
@@ -35,29 +36,8 @@ HISTORY = ROOT + "history/"
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.npz"
 
-
-@dataclass(frozen=True)
-class Promotion:
-    """Content of champion.json. `token` is unique to this write; `promoted_at` is ISO 8601, UTC."""
-
-    version: str
-    promoted_at: str
-    reason: str
-    by: str
-    previous: str | None
-    token: str
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The version in production, and the ETag that a later promotion must name."""
-
-    version: str
-    etag: str
-    promoted_at: str
-    reason: str
-    by: str
-    previous: str | None
+_LOOK_BACK_DAYS = (30, 365, None)
+"""How far back the newest names are listed, until there are enough of them."""
 
 
 def _utc_now() -> datetime:
@@ -83,10 +63,23 @@ class ModelStore:
 
     # --- versions
 
-    def versions(self) -> list[str]:
-        """Return all registered versions, oldest first. A version without a manifest is unfinished and not listed."""
-        names = [name for name in self._objects.folders(ROOT) if is_version(name)]
-        return [name for name in names if self._objects.get(_key(name, MANIFEST)) is not None]
+    def versions(self, newest: int | None = None) -> list[str]:
+        """Return the registered versions, oldest first; with `newest`, the last ones, at the cost of so many reads.
+
+        A version without a manifest is unfinished and not listed.
+        """
+        return [version for version, _ in self._registered(newest)]
+
+    def manifests(self, newest: int | None = None) -> list[dict[str, Any]]:
+        """Return the manifests of these versions, which name them.
+
+        Raises:
+            IntegrityError: one is unreadable.
+        """
+        return [json_objects.decode(body, _key(version, MANIFEST)) for version, body in self._registered(newest)]
+
+    def is_registered(self, version: str) -> bool:
+        return self._objects.get(_key(version, MANIFEST)) is not None
 
     def manifest(self, version: str) -> dict[str, Any]:
         """Return the manifest of a registered version.
@@ -164,8 +157,7 @@ class ModelStore:
             ConflictError: the version is registered.
         """
         self._require_unregistered(version)
-        for name in self.files(version):
-            self._objects.delete(_key(version, name))
+        self._delete_files(version)
 
     def register(self, version: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Finish a version: list its files with size and sha256, write the manifest and return it.
@@ -186,8 +178,33 @@ class ModelStore:
             raise ConflictError(_registered_message(version)) from None
         return whole
 
+    def _registered(self, newest: int | None) -> list[tuple[str, bytes]]:
+        names = self._folders() if newest is None else self._newest_first(self._objects.folders, ROOT)
+        manifests = (
+            (name, found.body)
+            for name in names
+            if is_version(name) and (found := self._objects.get(_key(name, MANIFEST))) is not None
+        )
+        return sorted(islice(manifests, newest))
+
+    def _folders(self) -> list[str]:
+        return [name for name in self._objects.folders(ROOT) if is_version(name)]
+
+    def _newest_first(self, listed: Callable[[str, str], list[str]], prefix: str) -> Iterator[str]:
+        """Yield the names below a prefix, which start with their time. A listing of the newest is enough for most."""
+        until = "~"
+        for days in _LOOK_BACK_DAYS:
+            since = "" if days is None else f"{self._clock() - timedelta(days=days):%Y%m%d}"
+            names = [name.removeprefix(prefix) for name in listed(prefix, since)]
+            yield from reversed([name for name in names if name < until])
+            until = since
+
+    def _delete_files(self, version: str) -> None:
+        for name in self.files(version):
+            self._objects.delete(_key(version, name))
+
     def _require_unregistered(self, version: str) -> None:
-        if self._objects.get(_key(version, MANIFEST)) is not None:
+        if self.is_registered(version):
             raise ConflictError(_registered_message(version))
 
     # --- the champion
@@ -200,7 +217,7 @@ class ModelStore:
             DeniedError: S3 does not say whether there is one: the user may not list the bucket.
         """
         found = self._objects.get(CHAMPION_KEY)
-        return None if found is None else _champion(_promotion(found.body), found.etag)
+        return None if found is None else decode(found.body, CHAMPION_KEY).champion(found.etag)
 
     def promote(self, version: str, expected_etag: str | None, reason: str, by: str) -> Champion:
         """Make a registered version the champion. Rolling back to an older version is the same call.
@@ -215,7 +232,7 @@ class ModelStore:
         """
         self.manifest(version)
         current = self._objects.get(CHAMPION_KEY)
-        previous = None if current is None else _promotion(current.body)
+        previous = None if current is None else decode(current.body, CHAMPION_KEY)
         if previous is not None:
             self._record(previous)  # its promoter may have been killed before it could
         at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
@@ -228,37 +245,46 @@ class ModelStore:
         etag = self._swap(promotion, expected_etag)
         failpoints.reach("promoter.swapped")
         self._record(promotion)
-        return _champion(promotion, etag)
+        return promotion.champion(etag)
 
-    def history(self) -> list[Promotion]:
-        """Return all promotions, oldest first. Damaged objects are logged and left out."""
-        found = {}
-        for key in (*self._objects.keys(HISTORY), CHAMPION_KEY):
+    def history(self, newest: int | None = None) -> list[Promotion]:
+        """Return the promotions, oldest first; with `newest`, the last ones, at the cost of so many reads."""
+        found = list(self.promotions() if newest is None else islice(self.promotions(), newest + 1))
+        return sorted(found, key=lambda promotion: promotion.promoted_at)[-newest if newest else 0 :]
+
+    def promotions(self) -> Iterator[Promotion]:
+        """Yield the champion's promotion and then the others, newest first, each read when it is asked for.
+
+        Damaged objects are logged and left out.
+        """
+        tokens = set()
+        for name in chain(("",), self._newest_first(self._objects.keys, HISTORY)):
+            key = HISTORY + name if name else CHAMPION_KEY
             stored = self._objects.get(key)
             try:
-                promotion = None if stored is None else _promotion(stored.body, key)
+                promotion = None if stored is None else decode(stored.body, key)
             except IntegrityError as error:
                 log.warning("%s", error)
                 continue
-            if promotion is not None:
-                found[promotion.token] = promotion
-        return sorted(found.values(), key=lambda promotion: promotion.promoted_at)
+            if promotion is not None and promotion.token not in tokens:
+                tokens.add(promotion.token)
+                yield promotion
 
     def _claim(self, promotion: Promotion, previous: Promotion | None, expected_etag: str | None) -> None:
         """Claim the succession of the champion. If-Match is not atomic on every S3 server; creating an object is."""
         key = f"{CLAIMS}{previous.token if previous else 'first'}.json"
         try:
-            self._objects.put_new(key, json_objects.encode(asdict(promotion)))
+            self._objects.put_new(key, promotion.encoded())
         except ConflictError:
             found = self._objects.get(key)
-            claimed = promotion if found is None else _promotion(found.body)
+            claimed = promotion if found is None else decode(found.body, key)
             if claimed.token == promotion.token:  # our own write succeeded and its response was lost
                 return
             self._swap(claimed, expected_etag)  # the claimant may have been killed before this step
             raise _conflict(promotion, claimed) from None
 
     def _swap(self, promotion: Promotion, expected_etag: str | None) -> str:
-        body = json_objects.encode(asdict(promotion))
+        body = promotion.encoded()
         try:
             if expected_etag is None:
                 return self._objects.put_new(CHAMPION_KEY, body)
@@ -266,14 +292,14 @@ class ModelStore:
         except ConflictError:
             # another promoter finished it for us, or our own write succeeded and its response was lost
             current = self._objects.get(CHAMPION_KEY)
-            serving = None if current is None else _promotion(current.body)
+            serving = None if current is None else decode(current.body, CHAMPION_KEY)
             if current is not None and serving is not None and serving.token == promotion.token:
                 return current.etag
             raise _conflict(promotion, serving) from None
 
     def _record(self, promotion: Promotion) -> None:
         stamp = datetime.fromisoformat(promotion.promoted_at).strftime("%Y%m%dT%H%M%S.%fZ")
-        self._objects.put(f"{HISTORY}{stamp}-{promotion.version}.json", json_objects.encode(asdict(promotion)))
+        self._objects.put(f"{HISTORY}{stamp}-{promotion.version}.json", promotion.encoded())
 
 
 def _key(version: str, name: str) -> str:
@@ -299,24 +325,3 @@ def _conflict(promotion: Promotion, winner: Promotion | None) -> ConflictError:
     return ConflictError(
         f"{promotion.version} was not promoted: the champion has changed since the decision (now: {now}); decide again"
     )
-
-
-def _promotion(body: bytes, key: str = CHAMPION_KEY) -> Promotion:
-    content = json_objects.decode(body, key)
-    try:
-        promotion = Promotion(**{name: content[name] for name in Promotion.__dataclass_fields__})
-    except KeyError as error:
-        msg = f"{key} lacks {error}"
-        raise IntegrityError(msg) from None
-    texts = (promotion.promoted_at, promotion.reason, promotion.by, promotion.token, promotion.previous or "")
-    if not isinstance(promotion.version, str) or not is_version(promotion.version):
-        msg = f"{key} names {promotion.version!r}, which is not a version"
-        raise IntegrityError(msg)
-    if not all(isinstance(text, str) for text in texts):
-        msg = f"{key} has a value that is not text"
-        raise IntegrityError(msg)
-    return promotion
-
-
-def _champion(promotion: Promotion, etag: str) -> Champion:
-    return Champion(promotion.version, etag, promotion.promoted_at, promotion.reason, promotion.by, promotion.previous)

@@ -55,8 +55,7 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
     Raises:
         IntegrityError: training or evaluation did not finish.
     """
-    registered = version in models.versions()
-    manifest = models.manifest(version) if registered else register_version(models, version)
+    manifest = models.manifest(version) if models.is_registered(version) else register_version(models, version)
     for line in model_card(version, manifest).splitlines():
         log.info("%s", line)
     verdict = manifest["evaluation"]["verdict"]
@@ -72,10 +71,10 @@ def _need(
     models: ModelStore,
     archive: ArchiveStore,
 ) -> TrainingNeed:
-    versions = models.versions()
-    if not versions:
+    found = models.manifests(newest=1)
+    if not found:
         return TrainingNeed(archive.usable_tweets(*window, enough=min_documents), None)
-    newest = models.manifest(versions[-1])
+    (newest,) = found
     undecided = _undecided_tweets(newest, is_first=models.champion() is None)
     enough = max(min_documents, retry_at(undecided or 0))
     trained = datetime.fromisoformat(newest["created_at"])

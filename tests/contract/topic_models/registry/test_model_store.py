@@ -42,6 +42,24 @@ def objects(request: pytest.FixtureRequest) -> ObjectStore:
 
 
 @pytest.fixture
+def requests(objects: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests to the object store from now on: HTTP requests of S3, calls of the fake."""
+    made: list[str] = []
+    if isinstance(objects, S3Objects):
+        events = objects._client.meta.events
+        events.register("before-send.s3", lambda event_name, **_: made.append(event_name))
+        return made
+
+    def counted(name: str) -> Callable[..., Any]:
+        call = getattr(objects, name)
+        return lambda *given: (made.append(name), call(*given))[1]
+
+    for name in ("get", "put", "put_new", "replace", "keys", "folders", "last_change", "delete"):
+        monkeypatch.setattr(objects, name, counted(name))
+    return made
+
+
+@pytest.fixture
 def store(objects: ObjectStore) -> ModelStore:
     return ModelStore(Settings({}), objects=objects, clock=_clock())
 
@@ -80,6 +98,26 @@ def test_objects_survive_a_round_trip(objects: ObjectStore) -> None:
     objects.delete("a/b")
     objects.delete("a/b")
     assert objects.get("a/b") is None
+
+
+def test_keys_and_folders_after_a_name(objects: ObjectStore) -> None:
+    for key in ("a/2025", "a/20260101/x", "a/20260201/x", "a/20260201/y", "a/20260301", "a/b/x", "b"):
+        objects.put(key, b"")
+    assert objects.keys("a/", "20260201") == ["a/20260201/x", "a/20260201/y", "a/20260301", "a/b/x"]
+    assert objects.keys("a/", "20260301") == ["a/b/x"]
+    assert objects.folders("a/", "20260115") == ["20260201", "b"]
+    assert objects.folders("a/", "2027") == ["b"]
+    assert objects.keys("a/", "c") == objects.folders("a/", "c") == []
+
+
+def test_the_last_change_of_a_folder(objects: ObjectStore) -> None:
+    assert objects.last_change("a/") is None
+    before = datetime.now(UTC) - timedelta(seconds=2)  # S3 has whole seconds
+    objects.put("a/b", b"")
+    objects.put("c", b"")
+    changed = objects.last_change("a/")
+    assert changed is not None
+    assert before <= changed <= datetime.now(UTC) + timedelta(seconds=1)
 
 
 def test_conditional_writes(objects: ObjectStore) -> None:
@@ -182,6 +220,53 @@ def test_only_versions_become_keys(store: ModelStore, name: str) -> None:
     for use in (store.manifest, store.discard, store.load_arrays):
         with pytest.raises(ValueError, match="not a version name"):
             use(name)
+
+
+def many_versions(objects: ObjectStore, days: int) -> list[str]:
+    """Register a version each day, the last one on the day of the store's clock, and promote each."""
+    start = datetime(2026, 11, 5, tzinfo=UTC) - timedelta(days=days - 1)
+    names = [f"{start + timedelta(days=day):%Y%m%d}T000000Z-gsdmm" for day in range(days)]
+    for version in names:
+        objects.put(f"models/{version}/{ARRAYS}", b"arrays")
+        objects.put(f"models/{version}/manifest.json", json.dumps({"version": version}).encode())
+        at = datetime.strptime(version[:8], "%Y%m%d").replace(tzinfo=UTC)
+        promotion = {"version": version, "promoted_at": at.isoformat(), "reason": "", "by": "", "previous": None}
+        body = json.dumps(promotion | {"token": version}).encode()
+        objects.put(f"models/history/{at:%Y%m%dT%H%M%S.%fZ}-{version}.json", body)
+    objects.put(CHAMPION_KEY, body)
+    return names
+
+
+@pytest.mark.parametrize("days", [25, 60, 400])
+def test_the_newest_cost_what_is_shown(store: ModelStore, objects: ObjectStore, requests: list[str], days: int) -> None:
+    """However many versions and promotions there have been."""
+    names = many_versions(objects, days)
+    for ask, answer, most in (
+        (lambda: store.versions(newest=20), names[-20:], 21),
+        (lambda: [manifest["version"] for manifest in store.manifests(newest=20)], names[-20:], 21),
+        (lambda: [one.version for one in store.history(newest=5)], names[-5:], 8),
+        (lambda: [one.version for one in store.history(newest=1)], names[-1:], 4),
+        (lambda: [next(store.promotions()).version], names[-1:], 1),
+        (lambda: store.is_registered(names[0]), True, 1),
+    ):
+        requests.clear()
+        assert ask() == answer
+        assert len(requests) <= most, requests
+    assert store.versions() == names
+    assert [one.version for one in store.history()] == names
+
+
+def test_the_newest_of_a_store_that_has_rested_for_years(
+    store: ModelStore, objects: ObjectStore, requests: list[str]
+) -> None:
+    names = ["20180101T000000Z-gsdmm", "20180102T000000Z-gsdmm", "20260101T000000Z-gsdmm"]
+    for version in names:
+        objects.put(f"models/{version}/manifest.json", b"{}")
+    objects.put("models/20260102T000000Z-gsdmm/unfinished", b"")
+    requests.clear()
+    assert store.versions(newest=2) == names[-2:]
+    assert len(requests) == 6, "three listings: the last 30 days, the last year, everything"
+    assert store.versions(newest=20) == names
 
 
 # --- the champion
@@ -350,6 +435,10 @@ def test_unavailable_s3_is_retryable_and_a_wrong_bucket_is_not(request: pytest.F
         wrong.put("k", b"")
 
 
+class KilledError(Exception):
+    """Stands for kill -9."""
+
+
 class AnswerLost:
     """An object store that performs the first conditional write of the champion twice, as a retrying client does."""
 
@@ -383,9 +472,6 @@ def test_the_claim_of_a_killed_promoter_is_completed(store: ModelStore, objects:
     for version in (V1, V2, V3):
         registered(store, version)
     first = store.promote(V1, None, "first", "tests")
-
-    class KilledError(Exception):
-        """Stands for kill -9."""
 
     def killed(*_: object) -> str:
         raise KilledError
