@@ -25,8 +25,9 @@ and why, in **not_promoted**.
 **Example.** `{"version": "20261101T040000Z-gsdmm", "force": true, "reason": "the new one mixes storm and football"}`
 
 **When it fails.** *the champion has changed since*: somebody promoted another version meanwhile; start a new run.
-*has no manifest.json*: the version was never registered; choose one from `twitter-topics models`. *cannot serve* (in
-**not_promoted**): its files have changed or cannot be loaded; train again.
+*has no manifest.json*: the version was never registered; *has expired*: **model_retention** has deleted it. Choose one
+from `twitter-topics models`. *cannot serve* (in **not_promoted**): its files have changed or cannot be loaded; train
+again.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ hours that have not ended.
 
 **Example.** `{"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z", "model": "champion"}`
 
-**When it fails.** Rerun it: the table is replaced in one commit, and InfluxDB is updated from it. *the recount does not
-equal the archive* lists the hours: this is a bug, so keep the log.
+**When it fails.** *has expired* (check_range): **model_retention** has deleted this version; choose one from
+`twitter-topics models`. Otherwise rerun it: the table is replaced in one commit, and InfluxDB is updated from it. *the
+recount does not equal the archive* lists the hours: this is a bug, so keep the log.
 """
 
 from __future__ import annotations

@@ -351,6 +351,46 @@ def test_retention_needs_allow_all_to_delete_most(dagbag: DagBag, indices: list[
     assert indices == days_ago(0)
 
 
+# --- model_retention
+
+
+def test_old_models_expire_and_cannot_be_named_any_more(
+    dagbag: DagBag, models: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twitter_topics.errors import RetryableError
+    from twitter_topics.search.store import SearchStore
+
+    def down(_self: Any) -> set[str]:
+        raise RetryableError("Elasticsearch is down")
+
+    old = ["20250101T040000Z-gsdmm", "20250102T040000Z-gsdmm", "20250103T040000Z-gsdmm"]
+    for version in old:
+        trained(models, version)
+        register_version(models, version)
+    monkeypatch.setattr(SearchStore, "model_versions", down)
+    monkeypatch.setattr(dagbag.dags["model_retention"].get_task("expire"), "retries", 0)
+    assert states(run(dagbag, "model_retention", versions=1)) == {"expire": "failed"}
+    monkeypatch.setattr(SearchStore, "model_versions", lambda _self: {old[0]})
+    assert returned(run(dagbag, "model_retention", versions=1, dry_run=True), "expire")["expired"] == [old[1]]
+    assert models.versions() == old
+
+    done = run(dagbag, "model_retention", versions=1)
+
+    assert returned(done, "expire") == {
+        "kept": [old[0], old[2]],
+        "expired": [old[1]],
+        "abandoned": [],
+        "dry_run": False,
+    }
+    assert models.versions() == [old[0], old[2]]
+    hours = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T02:00:00Z"}
+    assert states(run(dagbag, "topic_recount", **hours, model=old[1]))["check_range"] == "failed"
+    assert submitted == []
+    named = run(dagbag, "model_promotion", version=old[1], force=True, reason="it was better")
+    assert states(named)["judge"] == "failed"
+    assert models.champion() is None
+
+
 # --- tweet_deletions
 
 

@@ -18,6 +18,7 @@ DAG_IDS = {
     "archive_compaction",
     "elasticsearch_retention",
     "model_promotion",
+    "model_retention",
     "speed_layer_watch",
     "stores_audit",
     "topic_recount",
@@ -111,6 +112,7 @@ def test_assets(dagbag: DagBag) -> None:
     [
         ("archive_compaction", "5 * * * *"),
         ("elasticsearch_retention", "30 3 * * *"),
+        ("model_retention", "45 3 * * *"),
         ("speed_layer_watch", "*/5 * * * *"),
         ("stores_audit", "45 */6 * * *"),
         ("topic_retraining", "0 4 * * *"),
@@ -130,6 +132,8 @@ def test_defaults_are_the_settings(dagbag: DagBag) -> None:
     assert given == {name: getattr(topics, name) for name in given}
     days = Settings().elasticsearch.retention_days
     assert dagbag.dags["elasticsearch_retention"].params["days"] == days
+    kept, form = Settings().models, dagbag.dags["model_retention"].params
+    assert (form["days"], form["versions"], form["dry_run"]) == (kept.keep_days, kept.keep_versions, False)
 
 
 RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
@@ -156,6 +160,9 @@ RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
         ("model_promotion", {"force": "yes"}),
         ("elasticsearch_retention", {"days": 0}),
         ("elasticsearch_retention", {"days": 3651}),
+        ("model_retention", {"days": 0}),
+        ("model_retention", {"versions": 0}),
+        ("model_retention", {"dry_run": "maybe"}),
         ("topic_recount", {}),
         ("topic_recount", RANGE | {"start": "yesterday"}),
         ("topic_recount", RANGE | {"end": "2026-11-01T01:30:00Z"}),
@@ -181,6 +188,7 @@ def test_a_form_rejects(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> N
         ("model_promotion", {"version": "20261101T040000Z-gsdmm", "force": True, "reason": "why"}),
         ("model_promotion", {"version": "20261101T040000Z-spark-lda"}),
         ("elasticsearch_retention", {"days": 7, "dry_run": True, "allow_all": True}),
+        ("model_retention", {"days": 7, "versions": 3, "dry_run": True}),
         ("topic_recount", RANGE | {"model": "champion"}),
         ("topic_recount", {"start": "2026-11-01T00:00:00.000+01:00", "end": "2026-11-01T01:00"}),
         ("topic_recount", RANGE | {"model": "20261101T040000Z-gsdmm"}),

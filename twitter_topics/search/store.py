@@ -12,7 +12,7 @@ from elasticsearch import ApiError, AuthenticationException, Elasticsearch, NotF
 
 from twitter_topics.backends import tls
 from twitter_topics.backends.retrying import RetryPolicy
-from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.search.bulk import Answer, Attempt, single_request
 from twitter_topics.search.faults import Fault, NotWrittenError, Verdict, is_conflict, judge
 from twitter_topics.search.index import (
@@ -35,6 +35,9 @@ REFRESH_SECONDS = 1
 
 MAX_SUSPECTS = 20
 """Unknown errors reported per attempt. If there are more, the store is more likely at fault than the tweets."""
+
+
+MAX_VERSIONS = 10_000
 
 
 class SearchStore:
@@ -138,6 +141,21 @@ class SearchStore:
             lambda: self._client.search(index=f"{self._settings.index_prefix}-*", ignore_unavailable=True, **body)
         )
         return dict(answer)
+
+    def model_versions(self) -> set[str]:
+        """Return the model versions that documents name: by which they are shown, or were counted.
+
+        Raises:
+            RetryableError: Elasticsearch is unavailable, or a part of an index is.
+            IntegrityError: there are more than MAX_VERSIONS.
+        """
+        fields = ("model_version", "counted_model_version")
+        wanted = {field: {"terms": {"field": field, "size": MAX_VERSIONS}} for field in fields}
+        found = self.search(size=0, aggs=wanted, allow_partial_search_results=False).get("aggregations", {})
+        if any(one["sum_other_doc_count"] for one in found.values()):
+            msg = f"the documents of {self._settings.index_prefix}-* name more than {MAX_VERSIONS:,} model versions"
+            raise IntegrityError(msg)
+        return {bucket["key"] for one in found.values() for bucket in one["buckets"]}
 
     def delete_index(self, name: str) -> bool:
         """Delete one daily index by its exact name. Returns False if it does not exist.

@@ -4,7 +4,7 @@ Every section is frozen and read once. docs/settings.md lists all of them. Nothi
 environment.
 """
 
-from twitter_topics.settings.analysis import SentimentSettings, TopicsSettings
+from twitter_topics.settings.analysis import ModelsSettings, SentimentSettings, TopicsSettings
 from twitter_topics.settings.loading import Settings, inherited, provide_defaults
 from twitter_topics.settings.networks import BlueskySettings, MastodonSettings, TwitterSettings, XSettings
 from twitter_topics.settings.paths import PROJECT
@@ -32,6 +32,7 @@ __all__ = [
     "KafkaSettings",
     "LocalSettings",
     "MastodonSettings",
+    "ModelsSettings",
     "ProducerSettings",
     "S3Settings",
     "SentimentSettings",

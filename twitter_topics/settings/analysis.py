@@ -47,6 +47,17 @@ class TopicsSettings(Section):
     )
 
 
+class ModelsSettings(Section):
+    """How long versions of the topic model are kept. The champion stays, and what documents name."""
+
+    model_config = section_config("MODELS_")
+
+    keep_days: int = Field(
+        30, ge=1, le=36500, description="age in days at which a version expires; one that was champion stays so long"
+    )
+    keep_versions: int = Field(10, ge=1, le=1000, description="newest versions that are kept whatever their age")
+
+
 class SentimentSettings(Section):
     """Sentiment of tweets."""
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
 from twitter_topics.errors import ConfigurationError
-from twitter_topics.settings.analysis import SentimentSettings, TopicsSettings
+from twitter_topics.settings.analysis import ModelsSettings, SentimentSettings, TopicsSettings
 from twitter_topics.settings.env_file import env_file
 from twitter_topics.settings.networks import BlueskySettings, MastodonSettings, TwitterSettings, XSettings
 from twitter_topics.settings.sections import (
@@ -104,6 +104,7 @@ class Settings:
     sentiment = _SectionAttribute(SentimentSettings)
     speed = _SectionAttribute(SpeedSettings)
     topics = _SectionAttribute(TopicsSettings)
+    models = _SectionAttribute(ModelsSettings)
     spark = _SectionAttribute(SparkSettings)
     local = _SectionAttribute(LocalSettings)
 

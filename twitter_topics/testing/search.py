@@ -51,6 +51,12 @@ class MemorySearchStore:
         """Return the number of documents over all days, or in one index."""
         return sum(count for name, count in self.daily_indices().items() if index in ("", name))
 
+    def model_versions(self) -> set[str]:
+        """Return the model versions that documents name."""
+        documents = [document for day in self._days.values() for document in day.values()]
+        named = (document.get(name) for document in documents for name in ("model_version", "counted_model_version"))
+        return {version for version in named if version}
+
     def delete_index(self, name: str) -> bool:
         """Delete one daily index by its exact name; return False if it does not exist."""
         if not name.startswith(f"{self._prefix}-") or any(sign in name for sign in "*,?"):

@@ -11,6 +11,7 @@ import pytest
 
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.sentiment import Sentiment
+from twitter_topics.errors import RetryableError
 from twitter_topics.records.content import Content
 from twitter_topics.records.processed import processed_fields, processed_value
 from twitter_topics.records.tweet import Tweet
@@ -162,3 +163,17 @@ def test_nothing_to_write_returns_nothing(store: SearchStore | MemorySearchStore
     assert store.create([]) == []
     assert store.count() == 0
     assert store.daily_indices() == {}
+
+
+def test_the_model_versions_that_documents_name(store: SearchStore | MemorySearchStore) -> None:
+    assert store.model_versions() == set()
+    shown_and_counted = document("c", 3, day=2, model="v2") | {"counted_model_version": "v3"}
+    outcomes(store, document("a", 1), document("b", 2), shown_and_counted)
+    assert store.count() == 3
+    assert store.model_versions() == {"v1", "v2", "v3"}
+
+
+def test_without_elasticsearch_no_model_version_is_known(services: Services) -> None:
+    down = SearchStore(services.settings(ELASTICSEARCH_URL="http://127.0.0.1:9").elasticsearch, patience_seconds=0)
+    with pytest.raises(RetryableError, match="no connection"):
+        down.model_versions()

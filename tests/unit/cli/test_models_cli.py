@@ -93,6 +93,14 @@ def test_an_unknown_version_is_wrong_usage(models: ModelStore) -> None:
     assert CliRunner().invoke(app, ["models", "../champion"]).exit_code == 2
 
 
+def test_an_expired_version_is_named_as_such(models: ModelStore) -> None:
+    register(models, FIRST)
+    models.expire(FIRST)
+    shown = CliRunner().invoke(app, ["models", FIRST])
+    assert shown.exit_code == 2
+    assert "has expired: it was deleted on" in " ".join(shown.output.replace("│", "").split())
+
+
 def test_the_newest_twenty_are_listed_and_the_champion(models: ModelStore) -> None:
     names = [f"202610{day:02d}T000000Z-gsdmm" for day in range(1, 31)]
     for name in names:

@@ -4,6 +4,8 @@ models/<version>/…                    files of a version; manifest.json is wri
 models/champion.json                  the only mutable object, changed by conditional writes
 models/claims/<token>.json            successor of the champion with that token; created once, so a race has one winner
 models/history/<utc>-<version>.json   every promotion
+models/expired/<version>.json         a version that was deleted: its name is not used again
+models/topic_ids/<number>             no version has a topic id from this number on
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ ROOT = "models/"
 CHAMPION_KEY = ROOT + "champion.json"
 CLAIMS = ROOT + "claims/"
 HISTORY = ROOT + "history/"
+EXPIRED = ROOT + "expired/"
+TOPIC_IDS = ROOT + "topic_ids/"
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.npz"
 
@@ -81,6 +85,14 @@ class ModelStore:
     def is_registered(self, version: str) -> bool:
         return self._objects.get(_key(version, MANIFEST)) is not None
 
+    def unregistered(self) -> list[str]:
+        """Return the versions that have files but no manifest: being trained, given up, or half deleted."""
+        return [name for name in self._folders() if not self.is_registered(name)]
+
+    def last_change(self, version: str) -> datetime | None:
+        """Return when a file of a version was last written; None if it has none."""
+        return self._objects.last_change(_key(version, ""))
+
     def manifest(self, version: str) -> dict[str, Any]:
         """Return the manifest of a registered version.
 
@@ -89,8 +101,7 @@ class ModelStore:
         """
         found = self._objects.get(_key(version, MANIFEST))
         if found is None:
-            msg = f"model {version} has no {MANIFEST}: it was never registered, or it was deleted"
-            raise IntegrityError(msg)
+            raise IntegrityError(self._missing_message(version))
         return json_objects.decode(found.body, _key(version, MANIFEST))
 
     def read(self, version: str, name: str) -> bytes:
@@ -178,6 +189,46 @@ class ModelStore:
             raise ConflictError(_registered_message(version)) from None
         return whole
 
+    def expire(self, version: str) -> None:
+        """Delete a version for good. Its promotions stay in the history.
+
+        The mark that it has expired comes first, then its manifest goes, without which nothing loads it. So the version
+        is whole or gone whenever this is killed, and a repeat finishes it.
+
+        Raises:
+            ConflictError: it is the champion.
+        """
+        champion = self.champion()
+        if champion is not None and champion.version == version:
+            msg = f"model {version} is the champion and cannot expire"
+            raise ConflictError(msg)
+        expired = {"version": version, "expired_at": self._clock().astimezone(UTC).isoformat(timespec="seconds")}
+        self._objects.put(_expired_key(version), json_objects.encode(expired))
+        self._objects.delete(_key(version, MANIFEST))
+        self._delete_files(version)
+
+    def has_expired(self, version: str) -> bool:
+        return self._objects.get(_expired_key(version)) is not None
+
+    def half_deleted(self) -> list[str]:
+        """Return the versions that have expired and still have files."""
+        expired = set(self._objects.keys(EXPIRED))
+        return [name for name in self._folders() if _expired_key(name) in expired]
+
+    def next_topic_id(self) -> int:
+        """Return an id above those of all versions, expired ones included."""
+        used = self._objects.keys(TOPIC_IDS)
+        if used:
+            return int(used[-1].removeprefix(TOPIC_IDS))
+        # an older release did not note them
+        return max([0, *(int(manifest.get("next_topic_id", 0)) for manifest in self.manifests())])
+
+    def use_topic_ids(self, end: int) -> None:
+        """Give no id below `end` to another topic, ever."""
+        self._objects.put(f"{TOPIC_IDS}{end:012d}", b"")
+        for lower in self._objects.keys(TOPIC_IDS)[:-1]:
+            self._objects.delete(lower)
+
     def _registered(self, newest: int | None) -> list[tuple[str, bytes]]:
         names = self._folders() if newest is None else self._newest_first(self._objects.folders, ROOT)
         manifests = (
@@ -206,6 +257,15 @@ class ModelStore:
     def _require_unregistered(self, version: str) -> None:
         if self.is_registered(version):
             raise ConflictError(_registered_message(version))
+        if self.has_expired(version):
+            raise ConflictError(self._missing_message(version))
+
+    def _missing_message(self, version: str) -> str:
+        found = self._objects.get(_expired_key(version))
+        if found is None:
+            return f"model {version} has no {MANIFEST}: it was never registered, or it was deleted"
+        at = json_objects.decode(found.body, _expired_key(version)).get("expired_at", "")
+        return f"model {version} has expired: it was deleted on {at[:10]} (MODELS_KEEP_DAYS, MODELS_KEEP_VERSIONS)"
 
     # --- the champion
 
@@ -231,6 +291,8 @@ class ModelStore:
             IntegrityError: the version is not registered.
         """
         self.manifest(version)
+        if self.has_expired(version):
+            raise IntegrityError(self._missing_message(version))
         current = self._objects.get(CHAMPION_KEY)
         previous = None if current is None else decode(current.body, CHAMPION_KEY)
         if previous is not None:
@@ -304,6 +366,10 @@ class ModelStore:
 
 def _key(version: str, name: str) -> str:
     return f"{ROOT}{check_version(version)}/{name}"
+
+
+def _expired_key(version: str) -> str:
+    return f"{EXPIRED}{check_version(version)}.json"
 
 
 def _registered_message(version: str) -> str:

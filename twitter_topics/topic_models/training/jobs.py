@@ -70,6 +70,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     trained, documents = train_topics(
         _trainer(spark, request, champion), tweets, one_in, request, champion.topics if champion else None
     )
+    store.use_topic_ids(trained.identities.next_topic_id)
     labels = topic_labels(trained.model, champion.topics.labels if champion else {})
     model = trained.model.with_identity(trained.model.topic_ids, labels)
     births = after(births_for(model, champion.topics.births) if champion else (), model, request.version)
@@ -210,10 +211,9 @@ def _champion(store: ModelStore) -> _Champion | None:
         return None
     model = TopicModel.from_bytes(store.load_arrays(champion.version))
     manifest = store.manifest(champion.version)
-    next_topic_id = int(manifest["next_topic_id"])
-    # after a rollback, ids of newer versions must not be reused
-    known = [int(store.manifest(version)["next_topic_id"]) for version in store.versions()]
-    topics = Predecessor(model, max([next_topic_id, *known]), _births(store, champion.version, manifest, model))
+    # ids of newer versions must not be reused after a rollback, nor those of expired ones
+    next_topic_id = max(int(manifest["next_topic_id"]), store.next_topic_id())
+    topics = Predecessor(model, next_topic_id, _births(store, champion.version, manifest, model))
     k, one_in = int(manifest.get("parameters", {}).get("k", model.k)), files.held_out_one_in(manifest)
     return _Champion(champion.version, champion.etag, topics, k, one_in)
 

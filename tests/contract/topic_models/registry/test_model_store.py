@@ -267,6 +267,80 @@ def test_the_newest_of_a_store_that_has_rested_for_years(
     assert store.versions(newest=2) == names[-2:]
     assert len(requests) == 6, "three listings: the last 30 days, the last year, everything"
     assert store.versions(newest=20) == names
+    assert store.unregistered() == ["20260102T000000Z-gsdmm"]
+
+
+# --- expiry
+
+
+def test_an_expired_version_is_gone_and_its_name_is_not_used_again(store: ModelStore, objects: ObjectStore) -> None:
+    for version in (V1, V2):
+        registered(store, version)
+    first = store.promote(V1, None, "first", "tests")
+    second = store.promote(V2, first.etag, "second", "tests")
+    with pytest.raises(ConflictError, match=f"{V2} is the champion"):
+        store.expire(V2)
+    store.expire(V1)
+    assert store.versions() == [V2]
+    assert objects.keys(f"models/{V1}/") == []
+    assert store.has_expired(V1)
+    assert not store.has_expired(V2)
+    assert [one.version for one in store.history()] == [V1, V2]
+    uses: list[Callable[[], Any]] = [
+        lambda: store.manifest(V1),
+        lambda: store.load_arrays(V1),
+        lambda: store.promote(V1, second.etag, "back", "tests"),
+    ]
+    for use in uses:
+        with pytest.raises(IntegrityError, match=f"model {V1} has expired: it was deleted on 2026-11-05"):
+            use()
+    attempts: list[Callable[[], Any]] = [lambda: store.put_files(V1, {ARRAYS: b"again"}), lambda: store.discard(V1)]
+    for attempt in attempts:
+        with pytest.raises(ConflictError, match="has expired"):
+            attempt()
+    assert store.champion() == second
+
+
+def test_a_version_that_is_being_deleted_is_whole_or_gone(objects: ObjectStore) -> None:
+    """Killed before each of the writes, and finished by the next run."""
+    store = ModelStore(Settings({}), objects=objects, clock=_clock())
+    for number in range(1, 29):
+        version = f"202610{number:02d}T000000Z-gsdmm"
+        registered(store, version)
+        dying = ModelStore(Settings({}), objects=KilledAfter(objects, number - 1), clock=store._clock)
+        try:
+            dying.expire(version)
+        except KilledError:
+            assert store.half_deleted() == ([version] if number > 1 else [])
+        else:
+            break
+        if version in store.versions():
+            store.verify(version)
+        else:
+            with pytest.raises(IntegrityError, match="has expired"):
+                store.load_arrays(version)
+        if number > 1:
+            with pytest.raises(IntegrityError, match="has expired"):
+                store.promote(version, None, "while it is being deleted", "tests")
+        store.expire(version)
+        assert store.files(version) == []
+        assert store.half_deleted() == []
+    assert number == 6, "the mark, the manifest and three files"
+
+
+def test_ids_of_topics_are_used_once_whatever_expires(store: ModelStore, objects: ObjectStore) -> None:
+    assert store.next_topic_id() == 0
+    for version, next_topic_id in ((V1, 3), (V2, 12), (V3, 7)):
+        store.put_files(version, {ARRAYS: b"arrays"})
+        store.register(version, {"next_topic_id": next_topic_id})
+    assert store.next_topic_id() == 12, "of an older release, which did not note them"
+    store.use_topic_ids(store.next_topic_id())
+    store.expire(V2)
+    assert store.next_topic_id() == 12
+    store.use_topic_ids(1_000)
+    store.use_topic_ids(90)
+    assert store.next_topic_id() == 1_000
+    assert len(objects.keys("models/topic_ids/")) == 1
 
 
 # --- the champion
@@ -437,6 +511,20 @@ def test_unavailable_s3_is_retryable_and_a_wrong_bucket_is_not(request: pytest.F
 
 class KilledError(Exception):
     """Stands for kill -9."""
+
+
+class KilledAfter:
+    """An object store whose user is killed instead of making another write."""
+
+    def __init__(self, inner: ObjectStore, writes: int) -> None:
+        self._inner, self._left = inner, writes
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("put", "put_new", "replace", "delete"):
+            if not self._left:
+                raise KilledError
+            self._left -= 1
+        return getattr(self._inner, name)
 
 
 class AnswerLost:

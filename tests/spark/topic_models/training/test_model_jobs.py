@@ -314,6 +314,15 @@ def test_more_topics_than_the_champion_was_trained_for_are_a_new_start(
         assert ("a start from scratch" in caplog.text) is (k == 8)
     assert TopicModel.from_bytes(store.read_unregistered(SECOND, ARRAYS)).topic_shares[:4].min() > 0.1
 
+    used = read_json(store, SECOND, TRAINING)["next_topic_id"]
+    store.register(SECOND, read_json(store, SECOND, TRAINING))
+    store.expire(SECOND)
+    train(spark, archive, store, request(THIRD, k=8))
+    topics = read_json(store, THIRD, TOPICS)["topics"]
+    new = [topic["topic_id"] for topic in topics if topic["status"] == "new"]
+    assert new
+    assert min(new) >= used, "ids of an expired version are not used again"
+
 
 def evaluated_with_an_older_champion(spark: SparkSession, settings: Settings, store: ModelStore) -> int:
     """Return the tweets on which SECOND is judged if an older release trained FIRST on all but one in twenty."""

@@ -145,3 +145,10 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(bench: Bench, force: b
 def test_a_version_that_was_never_registered_is_an_error(bench: Bench) -> None:
     with pytest.raises(IntegrityError, match="never registered"):
         bench.decide(force=True)
+
+
+def test_a_version_that_has_expired_cannot_be_promoted(bench: Bench) -> None:
+    bench.register(CHALLENGER)
+    bench.models.expire(CHALLENGER)
+    with pytest.raises(IntegrityError, match=f"model {CHALLENGER} has expired: it was deleted on "):
+        bench.decide(force=True)
