@@ -64,7 +64,7 @@ class Future(Protocol):
 
 def failure(error: KafkaError) -> TwitterTopicsError:
     """Return the producer's error for an error of the client."""
-    text = f"{type(error).__name__}: {error}"
+    text = str(error)  # it begins with the error's name
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return ConfigurationError(
             f"Kafka rejects a record as too large: {text}. Records have up to {MAX_BYTES} bytes: set max.message.bytes "
@@ -200,6 +200,4 @@ def _require_topic(client: FastKafkaProducer, topic: str) -> None:
         client.close(timeout=0)
         if isinstance(error, _FATAL_ERRORS):
             raise failure(error) from error
-        raise RetryableError(
-            f"topic {topic} (KAFKA_*_TOPIC) was not found in {PATIENCE_S:.0f} s: {type(error).__name__}: {error}"
-        ) from error
+        raise RetryableError(f"topic {topic} (KAFKA_*_TOPIC) was not found in {PATIENCE_S:.0f} s: {error}") from error

@@ -76,7 +76,7 @@ class RejectedRecords:
             finally:
                 producer.close(timeout=10)
         except KafkaError as error:
-            raise RetryableError(f"Kafka did not accept the records: {type(error).__name__}: {error}") from error
+            raise RetryableError(f"Kafka did not accept the records: {error}") from error
         return len(sent)
 
     def _find(self, consumer: KafkaConsumer, held: Mapping[int, Range], letter: Letter) -> RawRecord | None:

@@ -14,6 +14,7 @@ from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 
 from twitter_topics.backends import tls
+from twitter_topics.backends.http_answers import root_cause_sentence
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.settings import InfluxSettings
 
@@ -116,7 +117,10 @@ class InfluxStore:
     def _reason(self, error: Exception) -> str:
         """A server, or a proxy before it, may repeat what it was sent."""
         content = error.args[0] if error.args else ""
-        text = content.decode(errors="replace") if isinstance(content, bytes) else str(error)
+        if isinstance(error, requests.RequestException):
+            text = root_cause_sentence(error)
+        else:
+            text = content.decode(errors="replace") if isinstance(content, bytes) else str(error)
         text = text.strip() or "a server error without a reason (HTTP 5xx)"
         for secret in self._hidden:
             text = text.replace(secret, "***")

@@ -171,4 +171,4 @@ def _partitions(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
 def _unavailable(settings: KafkaSettings, error: KafkaError) -> ConfigurationError | RetryableError:
     if isinstance(error, REJECTED):
         return rejected(settings, error)
-    return RetryableError(f"Kafka at {settings.bootstrap_servers} does not answer: {type(error).__name__}: {error}")
+    return RetryableError(f"Kafka at {settings.bootstrap_servers} does not answer: {error}")

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+from twitter_topics.backends.http_answers import root_cause_sentence
+
 _SECONDS = 2.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 
@@ -43,4 +45,4 @@ def _reason(error: Exception) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
-    return str(error)[:200]
+    return root_cause_sentence(error)

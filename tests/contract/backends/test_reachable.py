@@ -20,6 +20,23 @@ def test_the_message_has_the_address_of_the_unreachable_server(scheme: str) -> N
         assert message == f"S3 at 127.0.0.1:{port} is unreachable (Connection refused)"
 
 
+def test_a_server_that_hangs_up_is_unreachable_in_plain_words() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def hang_up() -> None:
+            connection, _ = listening.accept()
+            connection.recv(4096)
+            connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        port = listening.getsockname()[1]
+        message = unreachable_message("S3", f"http://127.0.0.1:{port}")
+    reason = "RemoteDisconnected: Remote end closed connection without response"
+    assert message == f"S3 at 127.0.0.1:{port} is unreachable ({reason})"
+
+
 def test_a_server_that_answers_is_reachable_whatever_it_says() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)  # answers 501
     threading.Thread(target=server.serve_forever, daemon=True).start()

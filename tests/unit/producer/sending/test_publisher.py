@@ -154,5 +154,6 @@ def test_there_is_room_until_the_bound_of_records_or_bytes() -> None:
 def test_a_failed_record_raises_the_error_that_helps(error: Exception, expected: type[Exception]) -> None:
     sending = publisher(FakeKafka(fail_at=1, error=error))
     sending.send(posts(1, 3))
-    with pytest.raises(expected, match=type(error).__name__):
+    with pytest.raises(expected) as caught:
         sending.confirmed()
+    assert str(caught.value).count(type(error).__name__) == 1
