@@ -43,7 +43,7 @@ class Point:
         lost: the request whose reply can be lost for real; elsewhere the failpoint raises the client's error.
         length: bytes of the tweets that lead there; several bulk requests per task need long ones.
         in_worker: it is reached in Spark's Python workers.
-        has_reply: there is a reply to lose.
+        has_reply: what the program did last before it has a reply to lose.
     """
 
     name: str
@@ -94,7 +94,12 @@ POINTS = (
     Point("classifier.half-kafka", "some tasks have written to Kafka", "classify-tweets", in_worker=True),
     Point("classifier.kafka-done", "the batch is in both stores", "classify-tweets"),
     Point("classifier.before-spark-commit", "only Spark's commit is missing", "classify-tweets"),
-    Point("counts.before-transaction", "the batch is summed up, nothing is written", "aggregate-topics"),
+    Point(
+        "counts.before-transaction",
+        "the batch is summed up, nothing is written",
+        "aggregate-topics",
+        has_reply=False,  # summing up asks no store
+    ),
     Point("counts.after-transaction", "the batch is counted, the publisher does not know", "aggregate-topics"),
     Point(
         "counts.half-published",
@@ -109,7 +114,12 @@ POINTS = (
         "classify-tweets",
         lost=Request("s3", r"^GET [^ ]*/models/[^ ]*arrays\.npz"),
     ),
-    Point("loader.verified", "a new champion is verified, not yet in use", "classify-tweets"),
+    Point(
+        "loader.verified",
+        "a new champion is verified, not yet in use",
+        "classify-tweets",
+        has_reply=False,  # the model is verified in memory
+    ),
     Point(
         "promoter.claimed",
         "the succession is claimed, champion.json is the old one",
@@ -122,7 +132,12 @@ POINTS = (
         "promotion",
         lost=Request("jobs_s3", r"^PUT [^ ]*/models/champion\.json"),
     ),
-    Point("compactor.planned", "the closed hours are read, nothing is written", "compaction"),
+    Point(
+        "compactor.planned",
+        "the closed hours are read, nothing is written",
+        "compaction",
+        has_reply=False,  # nothing has been applied: the error of a read is `raise`
+    ),
     Point(
         "compactor.rewriting",
         "the first merged file is being written",
