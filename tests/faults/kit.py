@@ -259,16 +259,18 @@ class Kit:
         load = self.sender.load(per_second, ended)
         try:
             with outage.fault(self.stack, self.stores):
+                began = time.monotonic()
                 if not outage.once:
                     time.sleep(seconds / 3)  # batches in flight finish
                 first = self.stores.progress()
-                time.sleep(2 if outage.once else seconds * 2 / 3)
+                time.sleep(2 if outage.once else max(0.0, began + seconds - time.monotonic()))
                 last, troubles = self.stores.progress(), self.stack.troubles()
             healed = time.monotonic()
         finally:
             ended.set()
             load.join(900)
         self._wait_until_all_agree(_PATIENCE_SECONDS + 4 * seconds)
+        assert troubles or outage.once, "no part's health reports it"
         stopped = [name for name in ("archive", "index", "counts", "view") if last.get(name, 0) <= first.get(name, 0)]
         said = [f"{part}: {text}"[:120] for part, text in troubles.items()]
         return "; ".join([", ".join(stopped) or "nothing", *said]), time.monotonic() - healed

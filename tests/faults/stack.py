@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -189,24 +188,25 @@ class BrokenStack:
         return int(state.get("pid", 0)) if state.get("phase") == "running" else 0
 
     def kill(self, service: str) -> None:
-        """kill -9, and wait until its JVM and its workers have ended too. Its runner starts it again."""
-        pid = self.pid(service)
-        family = {pid} | processes.descendants([pid], processes.snapshot())
-        os.kill(pid, signal.SIGKILL)
+        """kill -9, and wait until its JVM and its workers have ended too. Its runner starts it again.
+
+        Of an app only the driver is killed, of a server everything: Elasticsearch's first process is only a launcher.
+        """
+        family = self._family(service)
+        processes.send({self.pid(service)} if service in APPS.values() else family, signal.SIGKILL)
         until(lambda: not family & set(processes.snapshot()), 30, f"{service} has ended", pause=0.05)
 
     def pause(self, service: str) -> None:
         """SIGSTOP: ports stay open, nothing answers."""
-        os.kill(self.pid(service), signal.SIGSTOP)
+        processes.send(self._family(service), signal.SIGSTOP)
 
     def resume(self, service: str) -> None:
-        os.kill(self.pid(service), signal.SIGCONT)
+        processes.send(self._family(service), signal.SIGCONT)
 
     @contextmanager
     def suspended(self, app: str) -> Iterator[Callable[[], object]]:
         """SIGSTOP for an app with its JVM and its workers, until the end of the block or a call of what it yields."""
-        pid = self.pid(app)
-        family = {pid} | processes.descendants([pid], processes.snapshot())
+        family = self._family(app)
         processes.send(family, signal.SIGSTOP)
         try:
             yield lambda: processes.send(family, signal.SIGCONT)
@@ -262,6 +262,11 @@ class BrokenStack:
 
     def log(self, service: str) -> Path:
         return self._stack_of(service).layout.service_log(service)
+
+    def _family(self, service: str) -> set[int]:
+        pid = self.pid(service)
+        assert pid, f"{service} does not run"
+        return {pid} | processes.descendants([pid], processes.snapshot())
 
     def _stack_of(self, service: str) -> Stack:
         return self._apps if service in APPS.values() else self._servers

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _FIRST_ID = 10**15
 _IDS_PER_QUERY = 5_000
+ANSWER_SECONDS = 5.0
 REPEATED_SHARE = 0.03
 BROKEN_SHARE = 0.01
 
@@ -158,18 +159,28 @@ class Stores:
 
     def progress(self) -> dict[str, int]:
         """Return how far the stores are, from what is quick to read: rows, documents, counted tweets, the end of the
-        newest hour in InfluxDB, and the changes that it lacks. Those of a store that does not answer are missing."""
-        found = {}
-        for name, read in {
+        newest hour in InfluxDB, and the changes that it lacks. Those of a store that does not answer soon are
+        missing: its client may be patient for minutes, and an outage should not last until that gives up."""
+        found: dict[str, int] = {}
+        reads = {
             "archive": self._archived,
             "index": self.documents,
             "counts": self.counted,
             "view": self._newest_end,
             "unpublished": self._unpublished,
-        }.items():
+        }
+
+        def note(name: str) -> None:
             with contextlib.suppress(Exception):  # whatever a store raises, it does not answer
-                found[name] = read()
-        return found
+                found[name] = reads[name]()
+
+        threads = [threading.Thread(target=note, args=(name,), name=f"read {name}", daemon=True) for name in reads]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + ANSWER_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return dict(found)
 
     def documents(self) -> int:
         """Return the number of documents, including everything acknowledged."""
