@@ -31,14 +31,14 @@ def main() -> int:
     parser.add_argument("names", nargs="*", default=["*"], help="patterns of points, `point/way`, and outages")
     parser.add_argument("--seconds", type=float, default=180, help="length of an outage")
     parser.add_argument("--rate", type=int, default=500, help="tweets per second during an outage")
-    parser.add_argument("--missing", action="store_true", help="only cases that have no row yet")
+    parser.add_argument("--missing", action="store_true", help="only cases without a row that is ok")
     parser.add_argument("--folder", type=Path, help="for data and logs, kept; otherwise a temporary one")
     parser.add_argument("--list", action="store_true", help="only name the cases")
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores SIGINT
         signal.signal(number, signal.default_int_handler)
 
-    known = {(row["fault"], row["way"]) for row in page.measured()} if options.missing else set()
+    known = {(row["fault"], row["way"]) for row in page.measured() if row["ok"]} if options.missing else set()
     known |= {(fault, "") for fault, _ in known}
 
     def is_wanted(name: str, way: str = "") -> bool:

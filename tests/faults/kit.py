@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,7 +148,8 @@ class Kit:
                 wait = self._prepare(point, way, cleanup)
                 if point.name.startswith("loader."):
                     self.stack.register_model(promote=True)
-                self.sender.send(BURST, length=point.length)
+                with self.stack.suspended(point.program) if point.length else nullcontext():  # all in one batch
+                    self.sender.send(BURST, length=point.length)
                 wait()
             at = time.monotonic()
             self.sender.send(BURST)  # they too have to arrive, while what hangs still hangs
@@ -272,7 +274,7 @@ class Kit:
         self._wait_until_all_agree(_PATIENCE_SECONDS + 4 * seconds)
         assert troubles or outage.once, "no part's health reports it"
         stopped = [name for name in ("archive", "index", "counts", "view") if last.get(name, 0) <= first.get(name, 0)]
-        said = [f"{part}: {text}"[:120] for part, text in troubles.items()]
+        said = [_said(part, text) for part, text in troubles.items()]
         return "; ".join([", ".join(stopped) or "nothing", *said]), time.monotonic() - healed
 
     # -- two drivers -------------------------------------------------------------------------------------------------
@@ -355,8 +357,12 @@ class Watch:
             if now.restarts.get(part, 0) > self._before.restarts.get(part, 0):
                 found.append(f"the {part}’s query")
             elif part in self._failed:
-                found.append(f"{part}: {self._failed[part][:120]}")
+                found.append(_said(part, self._failed[part]))
         return ", ".join(found) or "nothing"
+
+
+def _said(part: str, text: str) -> str:
+    return shorten(f"{part}: {text}", 160, placeholder=" …")
 
 
 def _action(point: Point, way: Way) -> Action:

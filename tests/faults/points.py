@@ -81,7 +81,7 @@ POINTS = (
         "a task has written the first of its bulk requests",
         "classify-tweets",
         lost=Request("elasticsearch", r"^(POST|PUT) [^ ]*/_bulk"),
-        length=20_000,
+        length=30_000,
         in_worker=True,
     ),
     Point(
