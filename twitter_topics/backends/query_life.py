@@ -50,8 +50,8 @@ class Query:
 class Times:
     """Times in seconds. A failed query restarts after `first`, then after twice as long each time, up to `longest`;
     after `misconfigured` when a setting is wrong. Running for `settled` resets the back-off. A query without a finished
-    batch for `stalled` is not ok, for `wedged` it starts again. At the end a query has `finish` for its batch, then
-    `stop`, which is longer than Spark's `stopTimeout`."""
+    batch for `stalled`, or for half of `wedged`, is not ok; for `wedged`, it starts again. At the end a query has
+    `finish` for its batch, then `stop`, which is longer than Spark's `stopTimeout`."""
 
     first: float = 1.0
     longest: float = 60.0
@@ -238,7 +238,7 @@ class QueryLife:
             word = "misconfigured, trying again" if self._misconfigured else "failed, restarting"
             return False, f"{word} now" if self._starting else f"{word} in {max(0.0, self._next_start - now):.0f} s"
         silent = now - self._alive_at
-        if silent > self._times.stalled:
+        if silent > min(self._times.stalled, self._times.wedged / 2):  # said before it is acted upon
             return False, f"stalled: no finished batch for {silent:.0f} s"
         if not self._progress:
             return not self._error, "starting"

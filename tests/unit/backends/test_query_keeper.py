@@ -358,6 +358,20 @@ def test_a_query_without_a_finished_batch_is_not_ok() -> None:
         assert reports.last("a")["ok"] is False
 
 
+def test_a_query_is_reported_as_stalled_before_it_is_started_again() -> None:
+    reports, starts = Reports(), []
+
+    def start() -> Started:
+        starts.append(1)
+        return Started({"batchId": 1})
+
+    times = Times(stalled=60.0, wedged=3.0, report_every=0.01, look_every=0.01)
+    with running(QueryKeeper([Query("a", start, lambda _started: 5)], reports, times=times)):
+        until(lambda: len(starts) > 1)
+    before = [one for one in reports.all["a"] if one["restarts"] == 0]
+    assert [one["ok"] for one in before if one["state"].startswith("stalled: no finished batch for")][:1] == [False]
+
+
 def test_unknown_lag_and_failing_reports_stop_nothing() -> None:
     reports = Reports()
 
