@@ -34,6 +34,7 @@ _REACHED_SECONDS = 150
 _PATIENCE_SECONDS = 300
 _OLD_SECONDS = 2 * 3600
 _JOB_SECONDS = 180
+_REPORT_SECONDS = 60
 _HUNG_JOB_SECONDS = 5
 
 
@@ -156,7 +157,8 @@ class Kit:
             runs = lambda: all(self.stack.pid(app) for app in APPS.values())  # noqa: E731
             until(runs, _PATIENCE_SECONDS, "the apps run again", pause=0.1)
             self._wait_until_all_agree(_PATIENCE_SECONDS)
-            return watch.stopped(), time.monotonic() - at
+            seconds = time.monotonic() - at
+            return watch.stopped(), seconds
 
     def _prepare(self, point: Point, way: Way, cleanup: ExitStack) -> Callable[[], None]:
         """Arm a point; return what waits until the program has failed there."""
@@ -348,7 +350,10 @@ class Watch:
             self._failed |= self._stack.troubles()
 
     def stopped(self) -> str:
-        """Return the parts that stopped, for people."""
+        """Return the parts that stopped, for people. Waits for new reports: the last ones may be from before it."""
+        since = time.time()
+        reported = lambda: all(one.at > since for one in self._stack.health().values())  # noqa: E731
+        until(reported, _REPORT_SECONDS, "every part reports again", pause=0.2)
         now = self._stack.moment()
         found = [f"the process {app}" for app, pid in self._before.pids.items() if now.pids[app] != pid]
         for part, app in APPS.items():
