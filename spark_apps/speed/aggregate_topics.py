@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def main(settings: Settings) -> None:
     """Build the aggregator and its publisher and keep them running."""
     state, points = CountsState.of(settings), HealthPoints(settings.influx, timeout_s=SHORT_TIMEOUT_S)
-    publisher = Publisher(state, CountsView(settings.influx))
+    publisher = Publisher(state, CountsView(settings.influx), wedged_seconds=settings.speed.wedged_seconds)
     aggregation = Aggregation(
         state,
         publisher,

@@ -33,7 +33,8 @@ class Query:
     returns what is wrong although the query goes on. `describe_notice` returns what a person should know although
     nothing is wrong. `describe_stale` returns why a running query has to start again, although it did not fail; empty
     when it has not: a query without new data would not notice. `check` raises SupersededError when another process has
-    taken over; `describe_stale` may, too.
+    taken over; `describe_stale` may, too. `check_beside` raises WedgedError when what works beside the query hangs; it
+    asks no store, because that might hang as well.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Query:
     describe_notice: Callable[[], str] = lambda: ""
     describe_stale: Callable[[], str] = lambda: ""
     check: Callable[[], None] = lambda: None
+    check_beside: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,9 @@ class QueryLife:
         """Have the query started again if it has work, all its stores answer, and yet it makes no progress.
 
         Raises:
-            WedgedError: a restart did not help.
+            WedgedError: a restart did not help, or what works beside the query hangs.
         """
+        self.query.check_beside()
         silent = time.monotonic() - self._alive_at
         active = self._starting or self._started is not None
         if not active or self._lag == 0 or self._problem or silent <= self._times.wedged:

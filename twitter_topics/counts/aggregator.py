@@ -47,6 +47,7 @@ def aggregator_query(
         lag=lambda _started: lag(ends.read(), aggregation.counted_offsets),
         describe_fault=lambda: publisher.problem or unreachable_message("InfluxDB", settings.influx.url),
         describe_stale=lambda: aggregation.stale,
+        check_beside=publisher.check,
         describe_notice=lambda: "; ".join(filter(None, (aggregation.notice, restorer.notice))),
     )
 

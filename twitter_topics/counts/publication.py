@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from twitter_topics import failpoints
 from twitter_topics.counts.panes import PANE_MS
+from twitter_topics.errors import WedgedError
 
 if TYPE_CHECKING:
     from twitter_topics.counts.state import CountsState
@@ -23,6 +24,9 @@ BEHIND_SECONDS = 30.0
 IDLE_SECONDS = 5.0
 """So often it looks for changes that nobody announced: a restoration, or a rebuild by another process."""
 
+MIN_WEDGED_SECONDS = 120.0
+"""What hangs for longer is no request to an InfluxDB that hangs: its client gives up after 70 s, two tries."""
+
 _LONGEST_PAUSE_SECONDS = 60.0
 _LOOK_SECONDS = 1.0
 
@@ -32,14 +36,27 @@ class Publisher:
 
     A crash between two of its steps is harmless: points are computed from committed state, and a revision of an hour
     has one value, so the same points are written once more.
+
+    Args:
+        wedged_seconds: a publication that gets no further for so long hangs; at least MIN_WEDGED_SECONDS.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, state: CountsState, view: View, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        state: CountsState,
+        view: View,
+        *,
+        wedged_seconds: float = MIN_WEDGED_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._state, self._view, self._clock = state, view, clock
         self._ready = self._is_complete = False
         self._shown_state = ""
         self._failures = 0
         self._retry_at = self._published_at = clock()
+        self._wedged_seconds = max(wedged_seconds, MIN_WEDGED_SECONDS)
+        self._moved_at: float | None = None  # when the publication at work last got further
         self._behind = False
         self._error = ""
         self._pending = threading.Event()
@@ -49,10 +66,25 @@ class Publisher:
     @property
     def problem(self) -> str:
         """Why the view does not follow and how far it is behind, in a sentence; empty when it follows."""
-        if not self._error:
+        silent = self._silent()
+        reason = f"no progress for {silent:.0f} s" if silent > self._wedged_seconds / 2 else self._error
+        if not reason:
             return ""
         behind = self._clock() - self._published_at
-        return f"the view of the counts is {behind:.0f} s behind, the counting goes on: {self._error}"
+        return f"the view of the counts is {behind:.0f} s behind, the counting goes on: {reason}"
+
+    def check(self) -> None:
+        """Make sure that a publication does not hang. Asks nobody.
+
+        Raises:
+            WedgedError: it does, and a thread cannot be ended.
+        """
+        if (silent := self._silent()) > self._wedged_seconds:
+            raise WedgedError(f"the publisher of the counts makes no progress for {silent:.0f} s")
+
+    def _silent(self) -> float:
+        moved_at = self._moved_at
+        return 0.0 if moved_at is None else self._clock() - moved_at
 
     def publish(self) -> int:
         """Publish all that is due; returns the number of points.
@@ -60,6 +92,13 @@ class Publisher:
         Raises:
             RetryableError, ConfigurationError, IntegrityError: from state or view.
         """
+        self._moved_at = self._clock()
+        try:
+            return self._publish()
+        finally:
+            self._moved_at = None
+
+    def _publish(self) -> int:
         if not self._ready:
             self._view.ensure_database()  # the parts' health is written there as well
             self._ready = True
@@ -75,7 +114,7 @@ class Publisher:
             failpoints.reach("counts.half-published")
             self._state.note_published(part)
             failpoints.reach("counts.published")
-            written, last = written + len(part.points), part
+            written, last, self._moved_at = written + len(part.points), part, self._clock()
         if last is not None:
             self._view.end(last.newest_end_ms, last.revision)
         elif position is not None and position.newest_ms is not None:

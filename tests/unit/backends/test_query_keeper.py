@@ -261,6 +261,16 @@ def test_a_query_that_cannot_be_stopped_ends_the_process() -> None:
         keeper.run()
 
 
+def test_what_hangs_beside_a_query_ends_the_process() -> None:
+    def check() -> None:
+        raise WedgedError("the publisher makes no progress for 700 s")
+
+    query = Started({"batchId": 7})
+    keeper = QueryKeeper([Query("a", lambda: query, check_beside=check)], Reports(), times=QUICK)
+    with pytest.raises(WedgedError, match="the publisher makes no progress"):
+        keeper.run()
+
+
 @pytest.mark.parametrize(("lag", "problem"), [(0, ""), (5, "S3 at 127.0.0.1:1 is unreachable")])
 def test_without_work_or_without_a_store_nothing_is_wedged(lag: int, problem: str) -> None:
     reports, query = Reports(), Started({"batchId": 7})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,14 @@ from twitter_topics.counts.batch import BatchCounts, Lane, TopicPane
 from twitter_topics.counts.panes import PANE_MS, HourPoint, Series, Sums
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
-from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError, RetryableError, SupersededError
+from twitter_topics.errors import (
+    ConfigurationError,
+    ConflictError,
+    IntegrityError,
+    RetryableError,
+    SupersededError,
+    WedgedError,
+)
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import (
     RAW,
@@ -271,6 +279,43 @@ def test_the_thread_survives_an_error_that_nobody_expects(fresh: Callable[[], UR
     finally:
         publisher.close()
     assert shown(view) == true_hours(true_panes(minutes(3, LANE)))
+
+
+class Hanging(MemoryView):
+    """Takes what it is given, and then does not come back until it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.released = threading.Event(), threading.Event()
+
+    def write_hours(self, points: Iterable[HourPoint], revision: int) -> None:
+        super().write_hours(points, revision)
+        self.reached.set()
+        self.released.wait(30)
+
+
+def test_a_publication_that_hangs_is_told_and_found(fresh: Callable[[], URL]) -> None:
+    state, view, clock = state_of(fresh()), Hanging(), [0.0]
+    opened(state).count(read_batch({0: minutes(3, LANE)}, {}, {0: 3}, {}))
+    publisher = Publisher(state, view, wedged_seconds=200, clock=lambda: clock[0])
+    publisher.start()
+    try:
+        assert view.reached.wait(10)
+        clock[0] = 99.0
+        publisher.check()
+        assert publisher.problem == ""
+        clock[0] = 101.0
+        publisher.check()
+        assert publisher.problem.endswith("s behind, the counting goes on: no progress for 101 s")
+        clock[0] = 201.0
+        with pytest.raises(WedgedError, match="no progress for 201 s"):
+            publisher.check()
+        view.released.set()
+        until(lambda: not publisher.problem and state.unpublished_since() is None, what="it goes on")
+        publisher.check()
+    finally:
+        view.released.set()
+        publisher.close()
 
 
 def _raise(error: Exception) -> None:
