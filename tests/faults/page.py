@@ -22,8 +22,9 @@ _TEXT = """
 Each row is a run on real servers, written by `make faults`; a case without a row has not been measured. A *point* is a
 place in a program: the kit kills the program there (kill -9), makes it raise an error that nobody expects, makes it
 hang, or applies what it asked for and loses the reply. More tweets are sent while it is down or hangs. A query that
-hangs is found after `SPEED_WEDGED_SECONDS`, here 60. A job that hangs is killed, and a failed one runs again, as
-Airflow does. An *outage* is a store that does not do its work for a while, under load.
+hangs is found after `SPEED_WEDGED_SECONDS`, here 60, a publication of the counts after two minutes. A job that hangs is
+killed, and a failed one runs again, as Airflow does. An *outage* is a store that does not do its work for a while,
+under load.
 
 After each case the kit reads the stores: records in Kafka = rows of the archive, and distinct ids sent = distinct ids
 in the archive = documents = tweets in the counts. A few tweets are sent twice and a few records are not tweets, so that
