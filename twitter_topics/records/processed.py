@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.json import encode
 
 NO_TOPIC = -1
-"""Topic id of a tweet without any word that the model knows, or in a language without topics."""
+"""Topic id of a tweet without any word that the model knows, in a language without topics, or without a clear topic."""
 
 NO_TOPIC_LABEL = "no topic"
 

@@ -38,6 +38,8 @@ class TopicModel:
     text_rules: number of the rules that make its words (scoring/text.py).
     topic_languages: K codes, if each language has its own topics: those of a language stand together, largest first,
         and its words start with its code (`en:storm`). Empty: one set of topics for all languages, and bare words.
+    min_share: a text whose largest share is smaller has no clear topic (training/confidence.py). None: not calibrated,
+        so every text with a known word has its largest topic.
     """
 
     vocabulary: tuple[str, ...]
@@ -50,6 +52,7 @@ class TopicModel:
     labels: tuple[str, ...] = ()
     text_rules: int = NEWEST.number
     topic_languages: tuple[str, ...] = ()
+    min_share: float | None = None
 
     @property
     def k(self) -> int:
@@ -119,12 +122,14 @@ class TopicModel:
     def to_bytes(self) -> bytes:
         """Return the content of `arrays.npz`."""
         buffer = io.BytesIO()
-        spoken: dict[str, Any] = {}
+        optional: dict[str, Any] = {}
         if self.topic_languages:
-            spoken["topic_languages"] = np.array(self.topic_languages, dtype=np.str_)
+            optional["topic_languages"] = np.array(self.topic_languages, dtype=np.str_)
+        if self.min_share is not None:
+            optional["min_share"] = np.float64(self.min_share)
         np.savez_compressed(
             buffer,
-            format=np.int64(FORMAT if spoken else FORMAT_OF_ALL_LANGUAGES),
+            format=np.int64(FORMAT if self.topic_languages else FORMAT_OF_ALL_LANGUAGES),
             vocabulary=np.array(self.vocabulary, dtype=np.str_),
             topics_matrix=self.topics_matrix,
             alpha=self.alpha,
@@ -134,7 +139,7 @@ class TopicModel:
             topic_ids=self.topic_ids,
             labels=np.array(self.labels, dtype=np.str_),
             text_rules=np.int64(self.text_rules),
-            **spoken,
+            **optional,
         )
         return buffer.getvalue()
 
@@ -162,6 +167,7 @@ class TopicModel:
                     labels=tuple(arrays["labels"].tolist()),
                     text_rules=1 if written_in == 1 else int(arrays["text_rules"]),
                     topic_languages=tuple(arrays["topic_languages"].tolist()) if written_in >= FORMAT else (),
+                    min_share=float(arrays["min_share"]) if "min_share" in arrays else None,
                 )
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             msg = f"arrays.npz is unreadable: {type(error).__name__}"
@@ -187,6 +193,7 @@ class TopicModel:
             "documents": self.documents.shape == (k,),
             "topic_ids": self.topic_ids.shape == (k,) and len(set(self.topic_ids.tolist())) == k,
             "labels": len(self.labels) in (0, k),
+            "min_share": self.min_share is None or 0 <= self.min_share <= 1,
             "topics_matrix": k > 0 and bool(np.all(np.isfinite(self.topics_matrix)) and np.all(self.topics_matrix > 0)),
         }
         if self.topic_languages:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 
@@ -97,6 +98,46 @@ def test_the_largest_share_counts_however_small_it_is(scorer: Scorer) -> None:
     theta = np.full(scorer.model.k, 0.03, dtype=np.float32)
     theta[2] = 0.04
     assert scorer.topics(theta) == [(int(scorer.model.topic_ids[2]), 1.0)], "of many topics, none may reach the limit"
+
+
+def test_a_text_below_the_smallest_share_has_no_clear_topic(model: TopicModel) -> None:
+    plain = Scorer(model)
+    theta = plain.score(TEXTS).theta
+    at = float(np.sort(theta.max(axis=1))[3])  # of the four texts with a known word, two have a smaller one
+    careful = Scorer.load(replace(model, min_share=at).to_bytes())
+    assert np.array_equal(careful.score(TEXTS).theta, theta), "shares stay as Spark's pipeline computes them"
+    clear = [bool(share >= at) for share in theta.max(axis=1)]
+    assert sum(clear) == 3
+    for served, before, is_clear in zip(careful.score_batch(TEXTS), plain.score_batch(TEXTS), clear, strict=True):
+        assert served == (before if is_clear else [(NO_TOPIC, 1.0)])
+    assert careful.dominant(theta).tolist() == [topics[0][0] for topics in careful.score_batch(TEXTS)]
+    assert careful.largest(theta).tolist() == plain.dominant(theta).tolist()
+
+
+@pytest.mark.parametrize("at", [0.1, 0.3, 1 / 3, 0.7])
+def test_a_share_on_the_limit_is_clear_in_both_precisions(model: TopicModel, at: float) -> None:
+    careful = Scorer(replace(model, min_share=at))
+    around = [np.nextafter(np.float32(at), np.float32(to)) for to in (0, 1)]
+    theta = np.zeros((5, model.k), dtype=np.float64)
+    theta[:, 1] = [at, np.float32(at), at - 1e-12, *around]
+    single = theta.astype(np.float32)
+    assert careful.dominant(theta).tolist() == careful.dominant(single).tolist()
+    assert careful.dominant(single).tolist() == [topics[0][0] for topics in careful.topics_of(single)]
+    assert (careful.dominant(theta) == NO_TOPIC).tolist() == [False, False, False, True, False]
+
+
+def test_a_model_that_was_not_calibrated_reads_as_before(model: TopicModel) -> None:
+    with np.load(io.BytesIO(model.to_bytes())) as arrays:
+        assert "min_share" not in arrays
+        written_in = int(arrays["format"])
+    assert TopicModel.from_bytes(model.to_bytes()).min_share is None
+    calibrated = replace(model, min_share=0.25).to_bytes()
+    with np.load(io.BytesIO(calibrated)) as arrays:
+        assert int(arrays["format"]) == written_in, "an older version reads it, and serves every topic"
+    assert TopicModel.from_bytes(calibrated).min_share == 0.25
+    for wrong in (-0.1, 1.5, float("nan")):
+        with pytest.raises(IntegrityError, match="min_share"):
+            TopicModel.from_bytes(replace(model, min_share=wrong).to_bytes())
 
 
 def test_batch_and_single_scores_are_equal(scorer: Scorer) -> None:
