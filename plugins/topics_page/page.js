@@ -122,6 +122,10 @@ function showChampion(data) {
   if (figures.coverage !== undefined) {
     list.append(metric("Coverage", `${(100 * figures.coverage).toFixed(1)} %`, "share of tweets with at least one known word"));
   }
+  if (typeof figures.without_topic === "number") {
+    const title = "share of held-out tweets without a known word or without a clear topic";
+    list.append(metric("No topic", `${(100 * figures.without_topic).toFixed(1)} %`, title));
+  }
   const since = Date.parse(champion.promoted_at);
   const about = `${champion.trainer}, serving for ${duration((data.now_ms - since) / 1000)} (since ${utcMinute(since)})`;
   const lines = [element("p", "version", champion.version), element("p", "quiet", about), list];
@@ -214,7 +218,9 @@ function basis({ sentiment, scored, tweets }) {
 function labelCell({ topic_id, label, language }) {
   const cell = element("td", "label", label);
   if (language) cell.append(element("span", "language", language));
-  if (topic_id === -1) cell.title = "without a word that the model knows, or in a language without topics";
+  if (topic_id === -1) {
+    cell.title = "without a word that the model knows, in a language without topics, or without a clear topic";
+  }
   return cell;
 }
 

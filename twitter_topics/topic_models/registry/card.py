@@ -27,6 +27,8 @@ def model_card(version: str, manifest: Mapping[str, Any]) -> str:
     if manifest.get("evaluation"):
         metrics, comparison = evaluated(manifest["evaluation"])
         lines += ["", *_evaluation(metrics, comparison, manifest["evaluation"])]
+    if manifest.get("confidence"):
+        lines += ["", _confidence(manifest["confidence"], manifest["parameters"]["min_confidence"])]
     return "\n".join(lines) + "\n"
 
 
@@ -68,7 +70,7 @@ def _evaluation(metrics: Metrics, comparison: Comparison | None, evaluation: Map
     yield "|---|--:|--:|"
     for name, digits in (
         ("topics", 0), ("vocabulary", 0), ("documents", 0), ("perplexity", 1), ("unigram_perplexity", 1),
-        ("coherence", 3), ("diversity", 2), ("coverage", 3),
+        ("coherence", 3), ("diversity", 2), ("coverage", 3), ("without_topic", 3),
     ):  # fmt: skip
         theirs = _number(getattr(champion, name), digits) if champion else ""
         yield f"| {name.replace('_', ' ')} | {_number(getattr(metrics, name), digits)} | {theirs} |"
@@ -99,6 +101,16 @@ def _comparison(comparison: Comparison, champion: str) -> Iterator[str]:
     confident = comparison.share_kept_confident
     of_clear = "" if confident is None else f", {confident:.1%} of those that had a clear one"
     yield f"{comparison.share_kept:.1%} of the tweets keep their topic{of_clear}."
+
+
+def _confidence(found: Mapping[str, Any], asked: float) -> str:
+    agree = f"Another seed agrees about the topics of {found['agreement']:.1%} of {found['tweets']:,} held-out tweets"
+    if not found["min_share"]:
+        return f"{agree}; all of them are clear (confidence {asked:g} or more)."
+    reached = f"confidence {found['confidence']:.2f}" + (
+        f", {asked:g} asked for" if found["confidence"] < asked else ""
+    )
+    return f"{agree}. A tweet has a clear topic if its share is at least {found['min_share']:.3f} ({reached})."
 
 
 def _interval(ratio: Interval | None) -> str:

@@ -59,6 +59,8 @@ def measure(scorer: Scorer, held_out_words: pa.ListArray, languages: pa.Array | 
         diversity=quality.diversity(model),
         coverage=quality.coverage(judged),
         languages=tuple(_measure_language(*part) for part in parts) if model.languages else (),
+        without_topic=_without_topic(scorer, judged),
+        min_share=model.min_share,
     )
 
 
@@ -76,7 +78,7 @@ def compare(
 ) -> Comparison:
     """Compare two models on tweets that neither was trained on, with perplexities on the words that both know.
 
-    Requires aligned topic ids.
+    Requires aligned topic ids. A tweet keeps its topic if it is the largest one in both, clear or not.
 
     Args:
         champion_words: of the same tweets by the champion's text rules, if these differ. Both perplexities are on the
@@ -115,9 +117,9 @@ def compare(
 class _Compared:
     """Two models on the tweets of a language, or of all.
 
-    topics: ids of each tweet, the challenger's and the champion's. confidence: the champion's in each. trained,
-    occurrences, known: of each of the challenger's words, how often it occurs in training and in these tweets, and
-    whether the champion knows it. vocabulary: number of the champion's words.
+    topics: id of each tweet's largest topic, the challenger's and the champion's. confidence: the champion's in each.
+    trained, occurrences, known: of each of the challenger's words, how often it occurs in training and in these tweets,
+    and whether the champion knows it. vocabulary: number of the champion's words.
     """
 
     paired: Paired
@@ -194,8 +196,13 @@ def _coherence(parts: list[tuple[TopicModel, sparse.csr_matrix]]) -> float | Non
 
 def _topics(model: TopicModel, counts: sparse.csr_matrix) -> IntArray:
     scorer = Scorer(model)
-    topics: IntArray = scorer.dominant(scorer.theta(counts.indptr, counts.indices, counts.data))
+    topics: IntArray = scorer.largest(scorer.theta(counts.indptr, counts.indices, counts.data))
     return topics
+
+
+def _without_topic(scorer: Scorer, counts: sparse.csr_matrix) -> float:
+    served = scorer.dominant(scorer.theta(counts.indptr, counts.indices, counts.data))
+    return float(np.mean(served == NO_TOPIC)) if len(served) else 0.0
 
 
 def _finite(perplexity: float) -> float:

@@ -66,6 +66,29 @@ def test_languages_are_shown_where_the_model_has_them() -> None:
     assert "| ja | 8 | 5,000 | 250 | 500.0 | 900.0 | -10.0% to +0.0% (95 %) |" in card
 
 
+def test_the_card_says_what_is_a_clear_topic() -> None:
+    manifest = deepcopy(MANIFEST)
+    manifest["evaluation"]["metrics"] = METRICS | {"without_topic": 0.123, "min_share": 0.4}
+    manifest["parameters"]["min_confidence"] = 0.5
+    found = {
+        "tweets": 900,
+        "agreement": 0.75,
+        "curve": [[0.2, 0.45], [0.4, 0.52]],
+        "min_share": 0.4,
+        "confidence": 0.52,
+    }
+    manifest["confidence"] = found
+    card = model_card(VERSION, manifest)
+    assert "| without topic | 0.123 | not measured |" in card
+    agree = "Another seed agrees about the topics of 75.0% of 900 held-out tweets"
+    assert f"{agree}. A tweet has a clear topic if its share is at least 0.400 (confidence 0.52).\n" in card
+    manifest["confidence"] = found | {"confidence": 0.45}
+    assert "at least 0.400 (confidence 0.45, 0.5 asked for).\n" in model_card(VERSION, manifest)
+    manifest["confidence"] = found | {"min_share": 0.0}
+    assert f"{agree}; all of them are clear (confidence 0.5 or more).\n" in model_card(VERSION, manifest)
+    assert "clear" not in model_card(VERSION, MANIFEST)
+
+
 def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
     manifest = deepcopy(MANIFEST)
     for languages in (False, True):

@@ -111,6 +111,16 @@ def test_sentences_of_a_promotion_and_of_doubt() -> None:
     ]
 
 
+def test_many_more_tweets_without_a_topic_are_reported_and_decide_nothing() -> None:
+    unclear = replace(GOOD, without_topic=0.4, min_share=0.3)
+    for champion, reasons in ((0.1, 3), (0.3, 2), (None, 2)):
+        verdict = judge(unclear, replace(SAME, champion=replace(GOOD, without_topic=champion)))
+        assert verdict.promote
+        assert len(verdict.reasons) == reasons
+    verdict = judge(unclear, replace(SAME, champion=replace(GOOD, without_topic=0.1)))
+    assert verdict.reasons[-1] == "40% of them have no topic or no clear one, 10% with the champion"
+
+
 def test_all_failures_are_reported_at_once() -> None:
     worse = replace(SAME, challenger_perplexity=900.0, ratio=Interval(1.1, 1.2))
     assert len(judge(replace(GOOD, topics=1, documents=5), worse).reasons) == 3
