@@ -39,6 +39,17 @@ from twitter_topics.topic_models.training import retraining_tasks
 DEFAULTS = Settings().topics
 BY_PERSON = ("manual", "asset_materialization")  # the second is "Materialize" on the asset topic_model
 LANGUAGES = "^(auto|all|[a-z]{2,3}(,[a-z]{2,3})*)$"
+PARAMS = {
+    "trainer": Param(DEFAULTS.trainer, type="string", enum=list(TRAINERS), title="Trainer"),
+    "k": Param(DEFAULTS.k, type="integer", minimum=2, maximum=200, title="Number of topics"),
+    "iterations": Param(DEFAULTS.iterations, type="integer", minimum=1, maximum=1000),
+    "seed": Param(DEFAULTS.seed, type="integer", minimum=0, maximum=2**31 - 1),
+    "window_hours": Param(DEFAULTS.window_hours, type="integer", minimum=1, maximum=24 * 3650),
+    "max_documents": Param(DEFAULTS.max_documents, type="integer", minimum=1000, maximum=20_000_000),
+    "min_documents": Param(DEFAULTS.min_documents, type="integer", minimum=100, maximum=20_000_000),
+    "languages": Param(DEFAULTS.languages, type="string", pattern=LANGUAGES, title="Languages with their own topics"),
+    "min_confidence": Param(DEFAULTS.min_confidence, type="number", minimum=0, maximum=1, title="Of a clear topic"),
+}
 VERSION = "{{ ti.xcom_pull(task_ids='name_version') }}"
 
 
@@ -49,18 +60,7 @@ VERSION = "{{ ti.xcom_pull(task_ids='name_version') }}"
     default_args=TASK_DEFAULTS,
     tags=["model"],
     doc_md=__doc__,
-    params={
-        "trainer": Param(DEFAULTS.trainer, type="string", enum=list(TRAINERS), title="Trainer"),
-        "k": Param(DEFAULTS.k, type="integer", minimum=2, maximum=200, title="Number of topics"),
-        "iterations": Param(DEFAULTS.iterations, type="integer", minimum=1, maximum=1000),
-        "seed": Param(DEFAULTS.seed, type="integer", minimum=0, maximum=2**31 - 1),
-        "window_hours": Param(DEFAULTS.window_hours, type="integer", minimum=1, maximum=24 * 3650),
-        "max_documents": Param(DEFAULTS.max_documents, type="integer", minimum=1000, maximum=20_000_000),
-        "min_documents": Param(DEFAULTS.min_documents, type="integer", minimum=100, maximum=20_000_000),
-        "languages": Param(
-            DEFAULTS.languages, type="string", pattern=LANGUAGES, title="Languages with their own topics"
-        ),
-    },
+    params=PARAMS,
 )
 def topic_retraining():
     @task.short_circuit
@@ -86,8 +86,7 @@ def topic_retraining():
         yield Metadata(TOPIC_MODEL, extra=retraining_tasks.register(ModelStore(Settings()), version))
 
     version = name_version()
-    options = ("trainer", "k", "iterations", "seed", "window_hours", "max_documents", "min_documents", "languages")
-    chosen = [part for name in options for part in (f"--{name.replace('_', '-')}", f"{{{{ params.{name} }}}}")]
+    chosen = [part for name in PARAMS for part in (f"--{name.replace('_', '-')}", f"{{{{ params.{name} }}}}")]
     train = SparkJobOperator(task_id="train", job="train_topics", arguments=["--version", VERSION, *chosen])
     evaluate = SparkJobOperator(task_id="evaluate", job="evaluate_topics", arguments=["--version", VERSION])
     enough_new_tweets() >> version >> train >> evaluate >> register(version)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -51,10 +52,11 @@ def read_request(arguments: Sequence[str] | None, defaults: TopicsSettings) -> T
     parser.add_argument("--max-documents", type=int, default=defaults.max_documents)
     parser.add_argument("--min-documents", type=int, default=defaults.min_documents)
     parser.add_argument("--languages", type=languages, default=defaults.languages, help="auto, all or codes: en,ja")
+    parser.add_argument("--min-confidence", type=float, default=defaults.min_confidence, help="of a topic; 0 = any")
     given = parser.parse_args(arguments)
     end = given.end or created_at(given.version)
     start = given.start or end - timedelta(hours=given.window_hours)
-    names = ("version", "trainer", "k", "iterations", "seed", "max_documents", "min_documents", "languages")
+    names = {field.name for field in fields(TrainingRequest)} - {"start", "end"}
     return TrainingRequest(start=start, end=end, **{name: getattr(given, name) for name in names})
 
 

@@ -40,6 +40,13 @@ class TopicsSettings(Section):
         description="which languages have topics of their own: auto = each with TOPICS_MIN_DOCUMENTS tweets in the "
         "window, at most eight; codes such as en,ja = only these; all = one set of topics for all languages",
     )
+    min_confidence: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="a tweet has a topic if another seed would serve the same one with this probability, estimated in "
+        "training; at most half of the tweets have none for that reason; 0 = each tweet with a known word has one",
+    )
     promotion: Literal["automatic", "approval", "never"] = Field(
         "automatic",
         description="approval: what the gate would promote waits for a manual run of model_promotion with version and "

@@ -14,9 +14,11 @@ VERSION = "20261104T120000Z-gsdmm"
 
 
 def test_defaults_come_from_the_settings_and_the_window_ends_at_the_versions_time() -> None:
-    topics = Settings({"TOPICS_K": "7", "TOPICS_WINDOW_HOURS": "48", "TOPICS_LANGUAGES": "en"}).topics
+    topics = Settings(
+        {"TOPICS_K": "7", "TOPICS_WINDOW_HOURS": "48", "TOPICS_LANGUAGES": "en", "TOPICS_MIN_CONFIDENCE": "0.7"}
+    ).topics
     request = read_request(["--version", VERSION], topics)
-    assert (request.k, request.trainer, request.languages) == (7, topics.trainer, "en")
+    assert (request.k, request.trainer, request.languages, request.min_confidence) == (7, topics.trainer, "en", 0.7)
     assert request.end == datetime(2026, 11, 4, 12, tzinfo=UTC)
     assert request.start == datetime(2026, 11, 2, 12, tzinfo=UTC)
 

@@ -29,15 +29,15 @@ BIRTHS = "births.json"
 of those before it, as they were when they got their id. Versions from before topics were anchored lack it."""
 
 TRAINING = "training.json"
-"""{request, text_rules, snapshot, window, offsets, tweets, held_out_one_in, documents, vocabulary, topics,
-next_topic_id, warm_start_version, seconds}. Without `text_rules` it has rules 1. `window` {start, end} are the event
-times that were read: it starts later than the request's if there were too many tweets. `offsets` {partition: {first,
-last, count}} are those of the raw topic; older versions lack both."""
+"""{request, text_rules, snapshot, window, offsets, tweets, held_out_one_in, documents, vocabulary, topics, confidence,
+next_topic_id, warm_start_version, trainings_since_scratch, seconds}. Without `text_rules` it has rules 1. `window`
+{start, end} are the event times that were read: it starts later than the request's if there were too many tweets.
+`offsets` {partition: {first, last, count}} are those of the raw topic; older versions lack both. `confidence`: by
+language (`all` for one set of topics) {tweets, agreement, curve, min_share, confidence} as in training/confidence.py."""
 
 EVALUATION = "evaluation.json"
-"""{deleted, metrics, comparison, champion: {version, etag} or null, verdict: {state, promote, reasons}}. `deleted`
-counts the tweets of the training that were deleted before the evaluation; versions from before it was counted lack it.
-Those from before the gate had an interval lack `comparison.ratio` and `verdict.state`; before topics per language,
+"""{deleted, metrics, comparison, champion: {version, etag} or null, verdict: {state, promote, reasons},
+from_scratch: see training/from_scratch.py, or null}. `deleted` the tweets of the training that were deleted before the evaluation; versions from before it was counted lack it. Those from before the gate had an interval lack `comparison.ratio` and `verdict.state`; before topics per language,
 `languages` and `lost`."""
 
 GOLDEN = "golden.json"

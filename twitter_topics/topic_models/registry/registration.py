@@ -39,6 +39,7 @@ def register_version(store: ModelStore, version: str) -> dict[str, Any]:
         "tweets": training["tweets"],
         "held_out_one_in": held_out_one_in(training),
         "documents": training["documents"],
+        "confidence": training.get("confidence"),
         "next_topic_id": training["next_topic_id"],
         "metrics": evaluation["metrics"],
         "evaluation": evaluation,

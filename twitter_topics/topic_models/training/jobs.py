@@ -19,6 +19,7 @@ from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training import pipelines
 from twitter_topics.topic_models.training.alignment import Identities, Predecessor
 from twitter_topics.topic_models.training.births import Birth, after, as_json, births_of, from_json
+from twitter_topics.topic_models.training.confidence import with_clear_topics
 from twitter_topics.topic_models.training.corpus import held_out_one_in
 from twitter_topics.topic_models.training.evaluation import compare, judged_languages, measure
 from twitter_topics.topic_models.training.extent import Extent
@@ -72,7 +73,9 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     )
     store.use_topic_ids(trained.identities.next_topic_id)
     labels = topic_labels(trained.model, champion.topics.labels if champion else {})
-    model = trained.model.with_identity(trained.model.topic_ids, labels)
+    model, confidence = with_clear_topics(
+        trained.model.with_identity(trained.model.topic_ids, labels), tweets, one_in, request
+    )
     births = after(births_for(model, champion.topics.births) if champion else (), model, request.version)
     pipelines.save_pipeline(spark, settings, store, request.version, pipeline_model(spark, model))
     training = {
@@ -85,6 +88,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         "documents": documents,
         "vocabulary": len(model.vocabulary),
         "topics": model.k,
+        "confidence": confidence,
         "next_topic_id": trained.identities.next_topic_id,
         "warm_start_version": champion.version if champion else None,
         "seconds": round(time.monotonic() - started, 1),

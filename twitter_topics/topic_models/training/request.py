@@ -29,6 +29,8 @@ class TrainingRequest:
     min_documents: int
     languages: str = "all"
     """As TOPICS_LANGUAGES. A request that was stored before there was a choice is for all."""
+    min_confidence: float = 0.0
+    """As TOPICS_MIN_CONFIDENCE; 0 in requests that were stored before topics could be unclear."""
 
     def __post_init__(self) -> None:
         check_version(self.version)
@@ -51,6 +53,7 @@ class TrainingRequest:
                 f"max_documents {self.max_documents}: between min_documents and 20,000,000",
             ),
             (not _is_choice(self.languages), f"languages {self.languages!r}: auto, all or codes such as en,ja"),
+            (not 0 <= self.min_confidence <= 1, f"min_confidence {self.min_confidence}: between 0 and 1"),
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,6 +68,7 @@ class TrainingRequest:
             "max_documents": self.max_documents,
             "min_documents": self.min_documents,
             "languages": self.languages,
+            "min_confidence": self.min_confidence,
         }
 
 

@@ -270,10 +270,15 @@ def test_from_archive_to_champion_and_to_its_successor(
         [tweet(9000 + i, words, later + timedelta(seconds=20 * i)) for i, words in enumerate(documents)],
         first_offset=10_000,
     )
-    train(spark, archive, store, request(SECOND, seed=2))
+    train(spark, archive, store, request(SECOND, seed=2, min_confidence=0.5))
     verdict = evaluate(spark, archive, store, SECOND)
     assert verdict.promote, verdict.reasons
     evaluation = read_json(store, SECOND, EVALUATION)
+    calibrated = read_json(store, SECOND, TRAINING)["confidence"]
+    assert manifest["confidence"] is None
+    assert calibrated["agreement"] > 0.9
+    assert calibrated["min_share"] == evaluation["metrics"]["min_share"] == 0.0, "all tweets are about a theme"
+    assert evaluation["metrics"]["without_topic"] == pytest.approx(1 - evaluation["metrics"]["coverage"])
     assert 0.8 < evaluation["comparison"]["ratio"]["low"] < evaluation["comparison"]["ratio"]["high"] < 1.05
     assert store.manifest(FIRST)["held_out_one_in"] == 5
     assert 400 < evaluation["metrics"]["held_out"] < 1100
@@ -281,6 +286,7 @@ def test_from_archive_to_champion_and_to_its_successor(
     assert evaluation["comparison"]["share_kept"] > 0.9
     assert evaluated_with_an_older_champion(spark, archive, store) < evaluation["metrics"]["held_out"] / 3
     second = register_version(store, SECOND)
+    assert second["confidence"] == calibrated
     kept = [topic for topic in second["topics"] if topic["status"] == "kept"]
     assert len(kept) >= 4
     labels = {topic["topic_id"]: topic["label"] for topic in manifest["topics"]}

@@ -28,6 +28,8 @@ REQUEST = {
         ({"max_documents": 1_000}, "max_documents 1000"),
         ({"languages": "english"}, "languages 'english'"),
         ({"languages": "en, ja"}, "languages 'en, ja'"),
+        ({"min_confidence": 1.5}, "min_confidence 1.5"),
+        ({"min_confidence": float("nan")}, "min_confidence nan"),
     ],
 )
 def test_wrong_training_parameters_are_named(change: dict[str, object], reason: str) -> None:
@@ -35,5 +37,6 @@ def test_wrong_training_parameters_are_named(change: dict[str, object], reason: 
         TrainingRequest(**{**REQUEST, **change})  # type: ignore[arg-type]
 
 
-def test_a_request_from_before_there_were_languages_is_for_all() -> None:
-    assert TrainingRequest(**REQUEST).as_dict()["languages"] == "all"  # type: ignore[arg-type]
+def test_a_request_of_an_older_release_is_for_all_languages_and_has_no_confidence() -> None:
+    stored = TrainingRequest(**REQUEST).as_dict()  # type: ignore[arg-type]
+    assert (stored["languages"], stored["min_confidence"]) == ("all", 0.0)

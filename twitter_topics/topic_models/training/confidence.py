@@ -1,0 +1,167 @@
+"""How clear a tweet's topic is: the probability that another seed serves the same one, estimated from its share.
+
+The second seed samples as long as a training from scratch, but it starts from the model's topics, so that a topic keeps
+its column. Topics from another random start cut the same tweets differently: on generated tweets, whose topics are
+clear, only 58 % would agree, however large their share is. Topics anchored to the same champion hardly differ: on real
+tweets, four in five of the least clear ones would agree, because nothing else is possible.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from twitter_topics.records.processed import NO_TOPIC
+from twitter_topics.topic_models.scoring.scorer import Scorer
+from twitter_topics.topic_models.training.anchoring import starting_topics
+from twitter_topics.topic_models.training.corpus import Corpus, count_known
+from twitter_topics.topic_models.training.gsdmm import sample_clusters
+from twitter_topics.topic_models.training.trainers import as_model
+
+if TYPE_CHECKING:
+    from twitter_topics.topic_models.scoring.topic_model import FloatArray, IntArray, TopicModel
+    from twitter_topics.topic_models.training.request import TrainingRequest
+    from twitter_topics.topic_models.training.tweets import TrainingTweets
+
+log = logging.getLogger(__name__)
+
+MIN_HELD_OUT = 500
+"""From fewer tweets the estimate is too noisy: there is no threshold."""
+
+MAX_UNCLEAR = 0.5
+"""A threshold takes the topic of at most so many tweets, however unclear they are."""
+
+_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """P(another seed serves the same topic) as a step function of a tweet's largest share, which never falls.
+
+    shares: where each step begins, ascending. chances: of each step. agreement: share of all tweets that agreed.
+    tweets: how many there were. limit: the largest threshold that MAX_UNCLEAR allows.
+    """
+
+    shares: FloatArray
+    chances: FloatArray
+    agreement: float
+    tweets: int
+    limit: float
+
+    def of(self, shares: FloatArray) -> FloatArray:
+        """Return the confidence in tweets with these largest shares."""
+        steps = np.searchsorted(self.shares, shares, side="right") - 1
+        confidence: FloatArray = self.chances[np.maximum(steps, 0)]
+        return confidence
+
+    def min_share(self, min_confidence: float) -> float:
+        """Return the smallest share of a clear topic; 0 if every tweet is clear enough."""
+        sure = np.flatnonzero(self.chances >= min_confidence)
+        if len(sure) and sure[0] == 0:
+            return 0.0
+        wanted = float(self.shares[sure[0]]) if len(sure) else 1.0
+        if wanted > self.limit:
+            log.warning(
+                "more than %.0f %% of the tweets are below a confidence of %g; the least clear half gets no topic",
+                100 * MAX_UNCLEAR,
+                min_confidence,
+            )
+        return min(wanted, self.limit)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `training.json`; the curve is a list of [share, confidence]."""
+        curve = np.round(np.column_stack([self.shares, self.chances]), 4).tolist()
+        return {"tweets": self.tweets, "agreement": round(self.agreement, 4), "curve": curve}
+
+
+def with_clear_topics(
+    model: TopicModel, tweets: TrainingTweets, held_out_one_in: int, request: TrainingRequest
+) -> tuple[TopicModel, dict[str, Any] | None]:
+    """Return the model with its smallest share of a clear topic, and where that comes from, for `training.json`.
+
+    The model stays as it is, with None, if no confidence is asked for, if there are too few held-out tweets, and for
+    spark-lda, which cannot start from given topics.
+    """
+    if request.trainer != "gsdmm" or not request.min_confidence:
+        return model, None
+    found = calibrate(model, tweets, held_out_one_in, sweeps=request.iterations, seed=request.seed + 1)
+    if found is None:
+        return model, None
+    min_share = found.min_share(request.min_confidence)
+    agreement = 100 * found.agreement
+    log.info("another seed agrees about %.1f %% of the tweets; clear is a share of %.3f or more", agreement, min_share)
+    reached = {"min_share": min_share, "confidence": round(float(found.of(np.array(min_share))), 4)}
+    return replace(model, min_share=min_share), found.as_dict() | reached
+
+
+def calibrate(
+    model: TopicModel, tweets: TrainingTweets, held_out_one_in: int, *, sweeps: int, seed: int
+) -> Confidence | None:
+    """Estimate the confidence in the topics of held-out tweets by another seed; None for fewer than MIN_HELD_OUT.
+
+    Args:
+        sweeps: of the second seed: as many as those of a training from scratch.
+    """
+    parts = _languages(model, tweets)
+    scored = [largest_shares(part, own.to_judge(held_out_one_in)) for part, own in parts]
+    served, shares = (np.concatenate(column) for column in zip(*scored, strict=True))
+    known = served != NO_TOPIC
+    if known.sum() < MIN_HELD_OUT:
+        log.info("%s held-out tweets with a known word are too few to tell which topics are clear", known.sum())
+        return None
+    others = np.concatenate([second_topics(part, own, held_out_one_in, sweeps, seed) for part, own in parts])
+    return fitted(shares[known], (served == others)[known])
+
+
+def fitted(shares: FloatArray, agrees: np.ndarray[Any, np.dtype[np.bool_]]) -> Confidence:
+    """Return the confidence by share: the share of tweets that agree in bins of equal counts, made monotone.
+
+    Isotonic regression by pool-adjacent-violators; Zadrozny and Elkan, "Transforming classifier scores into accurate
+    multiclass probability estimates" (2002).
+    """
+    order = np.argsort(shares, kind="stable")
+    bins = [part for part in np.array_split(order, _STEPS) if len(part)]
+    rates, sizes = np.array([agrees[part].mean() for part in bins]), np.array([len(part) for part in bins])
+    starts = np.array([np.float32(shares[part[0]]) for part in bins], dtype=np.float64)
+    limit = float(np.float32(shares[order[int(MAX_UNCLEAR * len(order))]]))
+    return Confidence(starts, _rising(rates, sizes), float(agrees.mean()), len(shares), limit)
+
+
+def second_topics(part: TopicModel, tweets: TrainingTweets, held_out_one_in: int, sweeps: int, seed: int) -> IntArray:
+    """Return the topic ids that another seed serves to held-out tweets of one language, or of all."""
+    counts = count_known(tweets.to_train(held_out_one_in), part.vocabulary)
+    corpus = Corpus(counts[np.asarray(counts.sum(axis=1)).ravel() >= 2], part.vocabulary)
+    start = starting_topics(corpus, part, part.k, seed)
+    clusters = sample_clusters(corpus.counts, part.k, sweeps=sweeps, seed=seed, start=start)
+    other = as_model(corpus, clusters).with_identity(part.topic_ids, ())
+    return largest_shares(other, tweets.to_judge(held_out_one_in))[0]
+
+
+def _languages(model: TopicModel, tweets: TrainingTweets) -> list[tuple[TopicModel, TrainingTweets]]:
+    """Return the topics and the tweets of each language; of all, for one set of topics."""
+    if not model.languages:
+        return [(model, tweets)]
+    return [(model.part(language), tweets.in_languages((language,))) for language in model.languages]
+
+
+def largest_shares(model: TopicModel, words: pa.ListArray) -> tuple[IntArray, FloatArray]:
+    """Return the topic id of the largest share of each tweet, and that share."""
+    scorer, counts = Scorer(model), count_known(words, model.vocabulary)
+    theta = scorer.theta(counts.indptr, counts.indices, counts.data)
+    return scorer.largest(theta).astype(np.int64), theta.max(axis=1)
+
+
+def _rising(rates: FloatArray, sizes: IntArray) -> FloatArray:
+    """Pool neighbours until no rate is below the one before it."""
+    pools: list[tuple[float, int, int]] = []
+    for rate, size in zip(rates.tolist(), sizes.tolist(), strict=True):
+        agreeing, tweets, steps = rate * size, size, 1
+        while pools and pools[-1][0] * tweets >= agreeing * pools[-1][1]:
+            before = pools.pop()
+            agreeing, tweets, steps = agreeing + before[0], tweets + before[1], steps + before[2]
+        pools.append((agreeing, tweets, steps))
+    return np.repeat([agreeing / tweets for agreeing, tweets, _ in pools], [steps for *_, steps in pools])
