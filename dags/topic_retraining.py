@@ -35,6 +35,7 @@ from twitter_topics.settings import Settings
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import TRAINERS, version_name
 from twitter_topics.topic_models.training import retraining_tasks
+from twitter_topics.topic_models.training.request import CHAMPION, STARTS
 
 DEFAULTS = Settings().topics
 BY_PERSON = ("manual", "asset_materialization")  # the second is "Materialize" on the asset topic_model
@@ -43,6 +44,7 @@ PARAMS = {
     "trainer": Param(DEFAULTS.trainer, type="string", enum=list(TRAINERS), title="Trainer"),
     "k": Param(DEFAULTS.k, type="integer", minimum=2, maximum=200, title="Number of topics"),
     "iterations": Param(DEFAULTS.iterations, type="integer", minimum=1, maximum=1000),
+    "start": Param(CHAMPION, type="string", enum=list(STARTS), title="Continue the champion's topics, or from scratch"),
     "seed": Param(DEFAULTS.seed, type="integer", minimum=0, maximum=2**31 - 1),
     "window_hours": Param(DEFAULTS.window_hours, type="integer", minimum=1, maximum=24 * 3650),
     "max_documents": Param(DEFAULTS.max_documents, type="integer", minimum=1000, maximum=20_000_000),

@@ -16,7 +16,7 @@ from spark_apps.job import Work, run_job
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import TRAINERS, created_at
 from twitter_topics.topic_models.training.jobs import train
-from twitter_topics.topic_models.training.request import TrainingRequest
+from twitter_topics.topic_models.training.request import CHAMPION, STARTS, TrainingRequest
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -46,6 +46,7 @@ def read_request(arguments: Sequence[str] | None, defaults: TopicsSettings) -> T
     parser.add_argument("--k", type=int, default=defaults.k, help="number of topics")
     parser.add_argument("--iterations", type=int, default=defaults.iterations)
     parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--start", dest="start_from", choices=STARTS, default=CHAMPION, help="where topics come from")
     parser.add_argument("--window-hours", type=whole_number(1, 24 * 3650), default=defaults.window_hours)
     parser.add_argument("--from", dest="start", type=moment, help="first event time; else --window-hours")
     parser.add_argument("--to", dest="end", type=moment, help="end of the event times, exclusive")

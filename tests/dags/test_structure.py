@@ -129,6 +129,7 @@ def test_first_run_waits_for_the_next_moment(dagbag: DagBag, dag_id: str, cron: 
 def test_defaults_are_the_settings(dagbag: DagBag) -> None:
     topics = Settings().topics
     given = dagbag.dags["topic_retraining"].params.dump()
+    assert given.pop("start") == "champion", "a start from scratch changes topic ids, so a person asks for it each time"
     assert given == {name: getattr(topics, name) for name in given}
     days = Settings().elasticsearch.retention_days
     assert dagbag.dags["elasticsearch_retention"].params["days"] == days
@@ -156,6 +157,7 @@ RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
         ("topic_retraining", {"languages": "english"}),
         ("topic_retraining", {"languages": "en, ja"}),
         ("topic_retraining", {"min_confidence": 1.5}),
+        ("topic_retraining", {"start": "nothing"}),
         ("model_promotion", {"version": "../champion"}),
         ("model_promotion", {"version": "20261101T040000Z-gsdmm/x"}),
         ("model_promotion", {"force": "yes"}),
@@ -187,6 +189,7 @@ def test_a_form_rejects(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> N
         ("topic_retraining", {"languages": "en,ja"}),
         ("topic_retraining", {"languages": "all"}),
         ("topic_retraining", {"min_confidence": 0}),
+        ("topic_retraining", {"start": "scratch"}),
         ("model_promotion", {"version": "20261101T040000Z-gsdmm", "force": True, "reason": "why"}),
         ("model_promotion", {"version": "20261101T040000Z-spark-lda"}),
         ("elasticsearch_retention", {"days": 7, "dry_run": True, "allow_all": True}),

@@ -36,3 +36,11 @@ def test_languages_are_checked_as_in_the_settings() -> None:
     assert read_request(["--version", VERSION, "--languages", "en, JA"], topics).languages == "en,ja"
     with pytest.raises(ConfigurationError, match="--languages: use auto, all, or codes"):
         read_request(["--version", VERSION, "--languages", "english"], topics)
+
+
+def test_topics_continue_the_champions_unless_a_person_wants_a_start_from_scratch() -> None:
+    topics = Settings({}).topics
+    assert read_request(["--version", VERSION], topics).start_from == "champion"
+    assert read_request(["--version", VERSION, "--start", "scratch"], topics).start_from == "scratch"
+    with pytest.raises(ConfigurationError, match="--start: invalid choice: 'nothing'"):
+        read_request(["--version", VERSION, "--start", "nothing"], topics)

@@ -90,6 +90,9 @@ def _evaluation(metrics: Metrics, comparison: Comparison | None, evaluation: Map
     yield ""
     verdict = evaluation["verdict"]
     yield f"**Gate: {_VERDICTS[verdict_state({'evaluation': evaluation})]}.** {'; '.join(verdict['reasons'])}."
+    if evaluation.get("from_scratch"):
+        yield ""
+        yield f"{evaluation['from_scratch']['advice']}."
 
 
 def _comparison(comparison: Comparison, champion: str) -> Iterator[str]:

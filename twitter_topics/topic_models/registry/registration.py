@@ -41,6 +41,7 @@ def register_version(store: ModelStore, version: str) -> dict[str, Any]:
         "documents": training["documents"],
         "confidence": training.get("confidence"),
         "next_topic_id": training["next_topic_id"],
+        "trainings_since_scratch": training.get("trainings_since_scratch", 0),
         "metrics": evaluation["metrics"],
         "evaluation": evaluation,
         "topics": read_json(store, version, TOPICS)["topics"],

@@ -23,9 +23,10 @@ from twitter_topics.topic_models.training.confidence import with_clear_topics
 from twitter_topics.topic_models.training.corpus import held_out_one_in
 from twitter_topics.topic_models.training.evaluation import compare, judged_languages, measure
 from twitter_topics.topic_models.training.extent import Extent
+from twitter_topics.topic_models.training.from_scratch import from_scratch, is_due, trainings_since_scratch
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.languages import births_for, lost_languages, train_topics
-from twitter_topics.topic_models.training.request import TrainingRequest
+from twitter_topics.topic_models.training.request import CHAMPION, TrainingRequest
 from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
 from twitter_topics.topic_models.training.spark_text import pipeline_model
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer, Trainer
@@ -50,6 +51,7 @@ class _Champion:
     topics: Predecessor
     k: int
     held_out_one_in: int
+    trainings_since_scratch: int
 
 
 def train(spark: SparkSession, settings: Settings, store: ModelStore, request: TrainingRequest) -> None:
@@ -68,9 +70,8 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     )
     _require_enough(tweets, request)
     one_in = held_out_one_in(tweets.count)
-    trained, documents = train_topics(
-        _trainer(spark, request, champion), tweets, one_in, request, champion.topics if champion else None
-    )
+    trainer, before = _trainer(spark, request, champion), champion.topics if champion else None
+    trained, documents = train_topics(trainer, tweets, one_in, request, before)
     store.use_topic_ids(trained.identities.next_topic_id)
     labels = topic_labels(trained.model, champion.topics.labels if champion else {})
     model, confidence = with_clear_topics(
@@ -91,6 +92,9 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         "confidence": confidence,
         "next_topic_id": trained.identities.next_topic_id,
         "warm_start_version": champion.version if champion else None,
+        "trainings_since_scratch": trainings_since_scratch(
+            trainer, model, before, champion.trainings_since_scratch if champion else 0
+        ),
         "seconds": round(time.monotonic() - started, 1),
     }
     tables = {
@@ -152,6 +156,16 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
             lost=lost_languages(scorer.model, serving.model, tweets.posts, request.min_documents),
         )
     verdict = judge(metrics, comparison)
+    scratch = None
+    if champion is not None and is_due(training):
+        scratch = from_scratch(
+            scorer,
+            champion.topics,
+            tweets,
+            request,
+            trained_without=files.held_out_one_in(training),
+            judged=(judged, spoken),
+        )
     evaluation = {
         "deleted": deleted,
         "metrics": asdict(metrics),
@@ -159,6 +173,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
         "champion": {"version": champion.version, "etag": champion.etag} if champion else None,
         "agreement": {"texts": len(theta), "largest_difference": difference},
         "verdict": verdict.as_dict(),
+        "from_scratch": scratch,
     }
     recorded = {"texts": texts[: len(golden)], "theta": theta[: len(golden)].tolist()}
     if scorer.model.languages:
@@ -219,7 +234,9 @@ def _champion(store: ModelStore) -> _Champion | None:
     next_topic_id = max(int(manifest["next_topic_id"]), store.next_topic_id())
     topics = Predecessor(model, next_topic_id, _births(store, champion.version, manifest, model))
     k, one_in = int(manifest.get("parameters", {}).get("k", model.k)), files.held_out_one_in(manifest)
-    return _Champion(champion.version, champion.etag, topics, k, one_in)
+    return _Champion(
+        champion.version, champion.etag, topics, k, one_in, int(manifest.get("trainings_since_scratch", 0))
+    )
 
 
 def _births(store: ModelStore, version: str, manifest: dict[str, Any], model: TopicModel) -> tuple[Birth, ...]:
@@ -245,7 +262,7 @@ def _trainer(spark: SparkSession, request: TrainingRequest, champion: _Champion 
     finer = champion is not None and request.k > champion.k
     if finer:  # topics that go on do not split
         log.info("more topics than the champion was trained for: a start from scratch, matched to its topics")
-    return GsdmmTrainer(anchored=not finer)
+    return GsdmmTrainer(anchored=not finer and request.start_from == CHAMPION)
 
 
 def _stored_request(version: str, stored: dict[str, Any]) -> TrainingRequest:

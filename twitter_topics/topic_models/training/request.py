@@ -9,6 +9,9 @@ from typing import Any
 from twitter_topics.settings.values import topic_languages
 from twitter_topics.topic_models.registry.version import TRAINERS, check_version
 
+CHAMPION, SCRATCH = STARTS = ("champion", "scratch")
+"""Topics continue the champion's, or are trained from scratch and matched to them."""
+
 
 @dataclass(frozen=True)
 class TrainingRequest:
@@ -31,6 +34,8 @@ class TrainingRequest:
     """As TOPICS_LANGUAGES. A request that was stored before there was a choice is for all."""
     min_confidence: float = 0.0
     """As TOPICS_MIN_CONFIDENCE; 0 in requests that were stored before topics could be unclear."""
+    start_from: str = CHAMPION
+    """One of STARTS. spark-lda always starts from scratch."""
 
     def __post_init__(self) -> None:
         check_version(self.version)
@@ -54,6 +59,7 @@ class TrainingRequest:
             ),
             (not _is_choice(self.languages), f"languages {self.languages!r}: auto, all or codes such as en,ja"),
             (not 0 <= self.min_confidence <= 1, f"min_confidence {self.min_confidence}: between 0 and 1"),
+            (self.start_from not in STARTS, f"start_from {self.start_from!r}: one of {', '.join(STARTS)}"),
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,6 +75,7 @@ class TrainingRequest:
             "min_documents": self.min_documents,
             "languages": self.languages,
             "min_confidence": self.min_confidence,
+            "start_from": self.start_from,
         }
 
 

@@ -330,6 +330,36 @@ def test_more_topics_than_the_champion_was_trained_for_are_a_new_start(
     assert min(new) >= used, "ids of an expired version are not used again"
 
 
+def test_the_seventh_training_is_compared_with_a_start_from_scratch(
+    spark: SparkSession, archive: Settings, store: ModelStore
+) -> None:
+    train(spark, archive, store, request(FIRST))
+    evaluate(spark, archive, store, FIRST)
+    assert read_json(store, FIRST, EVALUATION)["from_scratch"] is None
+    manifest = register_version(store, FIRST)
+    assert manifest["trainings_since_scratch"] == 0
+    store._objects.put(f"models/{FIRST}/manifest.json", json.dumps(manifest | {"trainings_since_scratch": 6}).encode())
+    store.promote(FIRST, None, "first", "tests")
+
+    train(spark, archive, store, request(SECOND, seed=3))
+    verdict = evaluate(spark, archive, store, SECOND)
+    found = read_json(store, SECOND, EVALUATION)["from_scratch"]
+    assert found["topics"] >= 4
+    assert found["perplexity"][0] / found["perplexity"][1] == pytest.approx(1, rel=0.1)
+    assert found["ratio"]["low"] <= found["ratio"]["high"]
+    assert found["advice"].startswith("Topics from scratch would not fit better (perplexity ")
+    assert verdict.promote, "whatever it says"
+    assert register_version(store, SECOND)["trainings_since_scratch"] == 7
+
+    train(spark, archive, store, request(THIRD, seed=4, start_from="scratch"))
+    training = read_json(store, THIRD, TRAINING)
+    assert (training["trainings_since_scratch"], training["warm_start_version"]) == (0, FIRST)
+    evaluate(spark, archive, store, THIRD)
+    evaluation = read_json(store, THIRD, EVALUATION)
+    assert evaluation["from_scratch"] is None
+    assert evaluation["comparison"]["share_kept"] > 0.8, "topics of the same themes have the same ids"
+
+
 def evaluated_with_an_older_champion(spark: SparkSession, settings: Settings, store: ModelStore) -> int:
     """Return the tweets on which SECOND is judged if an older release trained FIRST on all but one in twenty."""
     manifest = store.manifest(FIRST)

@@ -89,6 +89,14 @@ def test_the_card_says_what_is_a_clear_topic() -> None:
     assert "clear" not in model_card(VERSION, MANIFEST)
 
 
+def test_the_card_has_the_advice_to_start_from_scratch() -> None:
+    manifest = deepcopy(MANIFEST)
+    manifest["evaluation"]["from_scratch"] = {"better": True, "advice": "Topics from scratch would fit better"}
+    assert model_card(VERSION, manifest).endswith("\n\nTopics from scratch would fit better.\n")
+    manifest["evaluation"]["from_scratch"] = None
+    assert model_card(VERSION, manifest) == model_card(VERSION, MANIFEST)
+
+
 def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
     manifest = deepcopy(MANIFEST)
     for languages in (False, True):

@@ -29,6 +29,7 @@ REQUEST = {
         ({"languages": "english"}, "languages 'english'"),
         ({"languages": "en, ja"}, "languages 'en, ja'"),
         ({"min_confidence": 1.5}, "min_confidence 1.5"),
+        ({"start_from": "the middle"}, "start_from 'the middle': one of champion, scratch"),
         ({"min_confidence": float("nan")}, "min_confidence nan"),
     ],
 )
@@ -39,4 +40,4 @@ def test_wrong_training_parameters_are_named(change: dict[str, object], reason: 
 
 def test_a_request_of_an_older_release_is_for_all_languages_and_has_no_confidence() -> None:
     stored = TrainingRequest(**REQUEST).as_dict()  # type: ignore[arg-type]
-    assert (stored["languages"], stored["min_confidence"]) == ("all", 0.0)
+    assert (stored["languages"], stored["min_confidence"], stored["start_from"]) == ("all", 0.0, "champion")
