@@ -106,15 +106,22 @@ def calibrate(
     Args:
         sweeps: of the second seed: as many as those of a training from scratch.
     """
-    parts = _languages(model, tweets)
-    scored = [largest_shares(part, own.to_judge(held_out_one_in)) for part, own in parts]
-    served, shares = (np.concatenate(column) for column in zip(*scored, strict=True))
+    parts = [
+        (part, own.to_train(held_out_one_in), own.to_judge(held_out_one_in)) for part, own in _spoken(model, tweets)
+    ]
+    served, shares = (
+        np.concatenate(found)
+        for found in zip(*(largest_shares(part, judged) for part, _, judged in parts), strict=True)
+    )
     known = served != NO_TOPIC
     if known.sum() < MIN_HELD_OUT:
         log.info("%s held-out tweets with a known word are too few to tell which topics are clear", known.sum())
         return None
-    others = np.concatenate([second_topics(part, own, held_out_one_in, sweeps, seed) for part, own in parts])
-    return fitted(shares[known], (served == others)[known])
+    again = [
+        largest_shares(another_seed(part, trained, sweeps=sweeps, seed=seed), judged)[0]
+        for part, trained, judged in parts
+    ]
+    return fitted(shares[known], (served == np.concatenate(again))[known])
 
 
 def fitted(shares: FloatArray, agrees: np.ndarray[Any, np.dtype[np.bool_]]) -> Confidence:
@@ -131,17 +138,20 @@ def fitted(shares: FloatArray, agrees: np.ndarray[Any, np.dtype[np.bool_]]) -> C
     return Confidence(starts, _rising(rates, sizes), float(agrees.mean()), len(shares), limit)
 
 
-def second_topics(part: TopicModel, tweets: TrainingTweets, held_out_one_in: int, sweeps: int, seed: int) -> IntArray:
-    """Return the topic ids that another seed serves to held-out tweets of one language, or of all."""
-    counts = count_known(tweets.to_train(held_out_one_in), part.vocabulary)
-    corpus = Corpus(counts[np.asarray(counts.sum(axis=1)).ravel() >= 2], part.vocabulary)
-    start = starting_topics(corpus, part, part.k, seed)
-    clusters = sample_clusters(corpus.counts, part.k, sweeps=sweeps, seed=seed, start=start)
-    other = as_model(corpus, clusters).with_identity(part.topic_ids, ())
-    return largest_shares(other, tweets.to_judge(held_out_one_in))[0]
+def another_seed(model: TopicModel, words: pa.ListArray, *, sweeps: int, seed: int) -> TopicModel:
+    """Return what becomes of a model's topics when another seed samples their training documents freely.
+
+    Args:
+        model: the topics of one language, or of all. words: of the training documents.
+    """
+    counts = count_known(words, model.vocabulary)
+    corpus = Corpus(counts[np.asarray(counts.sum(axis=1)).ravel() >= 2], model.vocabulary)
+    start = starting_topics(corpus, model, model.k, seed)
+    clusters = sample_clusters(corpus.counts, model.k, sweeps=sweeps, seed=seed, start=start)
+    return as_model(corpus, clusters).with_identity(model.topic_ids, ())
 
 
-def _languages(model: TopicModel, tweets: TrainingTweets) -> list[tuple[TopicModel, TrainingTweets]]:
+def _spoken(model: TopicModel, tweets: TrainingTweets) -> list[tuple[TopicModel, TrainingTweets]]:
     """Return the topics and the tweets of each language; of all, for one set of topics."""
     if not model.languages:
         return [(model, tweets)]
