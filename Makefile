@@ -6,7 +6,7 @@
 #   make demo LANGUAGES=en,es,pt,ja,de            everybody writes one of these languages
 #   make up | stop | status | logs NAME=producer  the local stack
 #   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean
-#   make bench-producer | bench-replay | bench-speed | bench-stages | bench-sentiment | bench-gate | bench-identity | bench-themes
+#   make bench-producer | bench-replay | bench-speed | bench-stages | bench-sentiment | bench-gate | bench-identity | bench-confidence | bench-themes
 #   make dashboards                               writes dashboards/; kibana-import URL=… loads Kibana's
 
 SHELL := /bin/sh
@@ -34,7 +34,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-stages bench-sentiment bench-gate bench-identity bench-themes dashboards kibana-import bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-stages bench-sentiment bench-gate bench-identity bench-confidence bench-themes dashboards kibana-import bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,11s/^# \{0,1\}//p' Makefile
@@ -118,6 +118,10 @@ bench-gate: bootstrap-dev
 # ARGS="--tweets tweets.jsonl.gz": six trainings on drifting tweets; adding --quick takes minutes and writes nothing
 bench-identity: bootstrap-dev
 	@.venv/bin/python -m benchmarks.identity $(ARGS)
+
+# ARGS="--tweets tweets.jsonl.gz": whether the confidence in a tweet's topic is true
+bench-confidence: bootstrap-dev
+	@.venv/bin/python -m benchmarks.confidence $(ARGS)
 
 # whether topics find the themes of the made-up stream
 bench-themes: bootstrap-dev

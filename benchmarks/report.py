@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.circumstances import measured
+from benchmarks.confidence_chapter import confidence_chapter
 from benchmarks.speed.chapter import speed_chapter
 from benchmarks.themes_chapter import themes_chapter
 
@@ -20,10 +21,12 @@ REPLAY = RESULTS.with_name("replay.json")
 GATE, THEMES = RESULTS.with_name("gate.json"), RESULTS.with_name("themes.json")
 STAGES = RESULTS.with_name("stages.json")
 IDENTITY = RESULTS.with_name("identity.json")
+CONFIDENCE = RESULTS.with_name("confidence.json")
+CONFIDENCE_PLOT = PROJECT / "docs" / "images" / "topic-confidence.svg"
 IDENTITY_PLOT = PROJECT / "docs" / "images" / "topic-identity.svg"
 SUSTAINED_PLOT = IDENTITY_PLOT.with_name("steady-rate.svg")
 PAGE = PROJECT / "docs" / "benchmarks.md"
-ALL = (RESULTS, SENTIMENT, SPEED, REPLAY, GATE, IDENTITY, THEMES, STAGES)
+ALL = (RESULTS, SENTIMENT, SPEED, REPLAY, GATE, IDENTITY, THEMES, STAGES, CONFIDENCE)
 """In the order in which `page` takes them."""
 
 NAMES = {
@@ -42,11 +45,12 @@ def page(
     identity: dict[str, Any],
     themes: dict[str, Any],
     stages: dict[str, Any],
+    confidence: dict[str, Any],
 ) -> str:
     """Return the page as Markdown."""
     lines = [
         "# Benchmarks",
-        "`make bench-speed`, `bench-stages`, `bench-sentiment`, `bench-gate`, `bench-identity`, "
+        "`make bench-speed`, `bench-stages`, `bench-sentiment`, `bench-gate`, `bench-identity`, `bench-confidence`, "
         "`bench-themes`, `bench-producer` and `bench-replay` write their chapters of this page from their results in "
         "`benchmarks/results/`. [benchmarks/README.md](../benchmarks/README.md) describes what is measured.",
         "",
@@ -59,6 +63,8 @@ def page(
         *_gate_chapter(gate),
         "",
         *_identity_chapter(identity),
+        "",
+        *confidence_chapter(confidence),
         "",
         *themes_chapter(themes),
         "",

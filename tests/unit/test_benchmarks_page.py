@@ -14,7 +14,7 @@ Results = list[dict[str, Any]]
 
 @pytest.fixture
 def results() -> Results:
-    """Producer, sentiment, speed, replay, gate, identity, themes, stages."""
+    """Producer, sentiment, speed, replay, gate, identity, themes, stages, confidence."""
     return [json.loads(path.read_text()) for path in report.ALL]
 
 
@@ -138,3 +138,23 @@ def test_themes_are_shown_with_mean_and_range_and_by_language(results: Results) 
     assert "| 0.80 (0.80 to 0.80) | 60.0% |" in shown
     assert "| stream | | ja |\n|---|---|--:|\n| a day | one set | 0.60 |" in shown
     assert "| a day | one set | final in storm 6.0% |" in shown
+
+
+def test_confidence_shows_prediction_and_observation(results: Results) -> None:
+    row = {
+        "stream": "real", "tweets": 7_000, "k": 9, "kind": "continued", "error": 0.0123, "agree": 0.5,
+        "agree_clear": 0.625,
+        "agree_unclear": 0.375, "without_before": 0.01, "without": 0.25, "seconds": {"train": 1.24, "calibrate": 0.36},
+        "reliability": [
+            {"predicted": 0.42, "observed": 0.5, "tweets": 300}, {"predicted": 0.46, "observed": 0.4, "tweets": 100},
+        ],
+        "by_share": {"by hand": [0.1, 0.2, 0.9]}, "nmi": [], "nmi_clear": [],
+    }  # fmt: skip
+    clear = row | {"stream": "generated", "agree_unclear": None, "nmi": [0.75, 0.77], "nmi_clear": [0.78, 0.8]}
+    results[8]["rows"] = [row, clear]
+    shown = report.page(*results)
+    assert "| real | 7,000 | 9 | continued | 0.012 | 50.0% | 62.5% | 37.5% | 1.0% | 25.0% | 1.2 s | 0.4 s |" in shown
+    assert "| generated | 7,000 | 9 | continued | 0.012 | 50.0% | 62.5% |  | 1.0% |" in shown
+    assert "| .4 to .5 | 0.430 | 0.475 | 400 |\n\nAll models of real tweets" in shown
+    assert "| real | 7,000 | 9 | by hand | 10.0% | 90.0% |" in shown
+    assert "0.760 of all, 0.790 of those with a clear topic" in shown
