@@ -103,7 +103,7 @@ def sample(
     corpus, begun = build_corpus(words), time.process_time()
     trained = GsdmmTrainer().fit(corpus, k=k, iterations=ITERATIONS, seed=1, champion=champion)
     model, fitted = trained.model, time.process_time()
-    found = calibrate(model, learned, one_in, sweeps=ITERATIONS, seed=_SECOND)
+    found = calibrate(model, words, learned.to_judge(one_in), sweeps=ITERATIONS, seed=_SECOND)
     if found is None:
         raise SystemExit(f"{learned.count:,} tweets are too few")
     seconds = {"train": fitted - begun, "calibrate": time.process_time() - fitted}

@@ -11,9 +11,10 @@ and those that are back. A manual run, and *Materialize* on the asset `topic_mod
 **What it does not do.** It never changes the champion or a registered version: retraining a registered version fails.
 
 **Parameters.** Defaults are the `TOPICS_*` settings. `k` is the largest number of topics; topics with almost no tweets
-are dropped. A larger `k` than the champion's starts over, and ids are matched by similarity. `iterations` counts when
-training starts over, and for `spark-lda`. `languages` are those with topics of their own: `auto`, codes (`en,ja`), or
-`all` for one set of topics; of several, the one with most tweets has `k`.
+are dropped. A larger `k` than the champion's starts over, and ids are matched by similarity, as with `start` `scratch`.
+Every seventh training says whether that would fit better. `iterations` counts when training starts over, and for
+`spark-lda`. `languages` are those with topics of their own: `auto`, codes (`en,ja`), or `all` for one set of topics; of
+several, the one with most tweets has `k`. A tweet has no topic if its confidence in it is below `min_confidence`.
 
 **Example.** `{"trainer": "spark-lda", "k": 30, "iterations": 60}`
 

@@ -28,7 +28,7 @@ def model_card(version: str, manifest: Mapping[str, Any]) -> str:
         metrics, comparison = evaluated(manifest["evaluation"])
         lines += ["", *_evaluation(metrics, comparison, manifest["evaluation"])]
     if manifest.get("confidence"):
-        lines += ["", _confidence(manifest["confidence"], manifest["parameters"]["min_confidence"])]
+        lines += ["", *_confidence(manifest["confidence"], manifest["parameters"]["min_confidence"])]
     return "\n".join(lines) + "\n"
 
 
@@ -106,14 +106,18 @@ def _comparison(comparison: Comparison, champion: str) -> Iterator[str]:
     yield f"{comparison.share_kept:.1%} of the tweets keep their topic{of_clear}."
 
 
-def _confidence(found: Mapping[str, Any], asked: float) -> str:
-    agree = f"Another seed agrees about the topics of {found['agreement']:.1%} of {found['tweets']:,} held-out tweets"
-    if not found["min_share"]:
-        return f"{agree}; all of them are clear (confidence {asked:g} or more)."
-    reached = f"confidence {found['confidence']:.2f}" + (
-        f", {asked:g} asked for" if found["confidence"] < asked else ""
+def _confidence(confidence: Mapping[str, Any], asked: float) -> Iterator[str]:
+    yield "## Clear topics"
+    yield (
+        f"A topic is clear if another seed would serve the same one with a probability (confidence) of {asked:g} or "
+        "more. At most half of the tweets have none because theirs is not."
     )
-    return f"{agree}. A tweet has a clear topic if its share is at least {found['min_share']:.3f} ({reached})."
+    yield ""
+    yield "| | held-out tweets | another seed agrees about | smallest share of a clear topic | its confidence |"
+    yield "|---|--:|--:|--:|--:|"
+    for language, one in confidence.items():
+        smallest = f"{one['min_share']:.3f}" if one["min_share"] else "all are clear"
+        yield f"| {language} | {one['tweets']:,} | {one['agreement']:.1%} | {smallest} | {one['confidence']:.2f} |"
 
 
 def _interval(ratio: Interval | None) -> str:

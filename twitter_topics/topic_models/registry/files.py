@@ -33,7 +33,7 @@ TRAINING = "training.json"
 next_topic_id, warm_start_version, trainings_since_scratch, seconds}. Without `text_rules` it has rules 1. `window`
 {start, end} are the event times that were read: it starts later than the request's if there were too many tweets.
 `offsets` {partition: {first, last, count}} are those of the raw topic; older versions lack both. `confidence`: by
-language (`all` for one set of topics) {tweets, agreement, curve, min_share, confidence} as in training/confidence.py."""
+language (`all` for one set of topics) {tweets, agreement, curve, min_share, confidence}; see training/confidence.py."""
 
 EVALUATION = "evaluation.json"
 """{deleted, metrics, comparison, champion: {version, etag} or null, verdict: {state, promote, reasons}, from_scratch}.

@@ -62,8 +62,6 @@ class Metrics:
     without_topic: float | None = None
     """Share of the tweets that have no topic as they are served: none known, or no clear one. None in evaluations from
     before there were unclear topics."""
-    min_share: float | None = None
-    """Smallest share of a clear topic; None if the model was not calibrated."""
 
 
 @dataclass(frozen=True)

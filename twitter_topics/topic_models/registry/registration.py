@@ -39,7 +39,7 @@ def register_version(store: ModelStore, version: str) -> dict[str, Any]:
         "tweets": training["tweets"],
         "held_out_one_in": held_out_one_in(training),
         "documents": training["documents"],
-        "confidence": training.get("confidence"),
+        "confidence": training.get("confidence", {}),
         "next_topic_id": training["next_topic_id"],
         "trainings_since_scratch": training.get("trainings_since_scratch", 0),
         "metrics": evaluation["metrics"],

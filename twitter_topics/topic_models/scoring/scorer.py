@@ -39,7 +39,8 @@ class Scorer:
         self.labels: dict[int, str] = {NO_TOPIC: NO_TOPIC_LABEL}
         self.labels |= {int(i): label for i, label in zip(model.topic_ids, model.labels, strict=False)}
         self._topic_ids = model.topic_ids.astype(np.int32)
-        self._min_share = np.float32(model.min_share or 0.0)
+        # in float32, so that shares of either type give the same topic
+        self._min_shares = (np.zeros(model.k) if model.min_shares is None else model.min_shares).astype(np.float32)
         self._readings, self._otherwise = _readings(model)
         ends = np.cumsum(np.bincount(model.language_of_topic))
         self._end_topic = ends[model.language_of_word]
@@ -81,7 +82,7 @@ class Scorer:
     def score_batch(self, texts: list[str], languages: list[str] | None = None) -> list[list[tuple[int, float]]]:
         """Return the topics of each text as (topic_id, share), dominant first. Shares below MIN_PROBABILITY are dropped
         (never the largest) and the rest scaled to sum to 1. `[(NO_TOPIC, 1.0)]` for a text without a known word, or
-        whose largest share is below the model's `min_share`."""
+        whose largest share is below that of a clear topic."""
         return self.topics_of(self.score(texts, languages).theta)
 
     def topics(self, theta_row: Float32Array) -> list[tuple[int, float]]:
@@ -90,8 +91,8 @@ class Scorer:
 
     def topics_of(self, theta: Float32Array) -> list[list[tuple[int, float]]]:
         """Return rows of topic shares as lists of (topic_id, share); see `score_batch`."""
-        largest = theta.max(axis=1, initial=0.0)
-        least = np.where(self._is_clear(largest), np.minimum(largest, MIN_PROBABILITY), np.inf)
+        largest, clear = self._largest(theta)
+        least = np.where(clear, np.minimum(largest, MIN_PROBABILITY), np.inf)
         kept = np.where(theta >= least[:, None], theta, 0.0).astype(np.float64)
         lengths = np.count_nonzero(kept, axis=1)
         kept /= np.maximum(kept.sum(axis=1, keepdims=True), 1e-12)
@@ -108,17 +109,18 @@ class Scorer:
 
     def dominant(self, theta: Float32Array | FloatArray) -> IndexArray:
         """Return the topic id of each row as it is served (int32): the first one of `topics_of`."""
-        return np.where(self._is_clear(theta.max(axis=1)), self.largest(theta), np.int32(NO_TOPIC))
+        return np.where(self._largest(theta)[1], self.largest(theta), np.int32(NO_TOPIC))
 
     def largest(self, theta: Float32Array | FloatArray) -> IndexArray:
         """Return the topic id of the largest share in each row (int32), clear or not; NO_TOPIC for a row of zeros."""
         ids = self._topic_ids[np.argmax(theta, axis=1)]
         return np.where(theta.any(axis=1), ids, np.int32(NO_TOPIC))
 
-    def _is_clear(self, largest: Float32Array | FloatArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        # in float32, so that shares of either type give the same topic
-        clear: np.ndarray[Any, np.dtype[np.bool_]] = (largest > 0) & (largest.astype(np.float32) >= self._min_share)
-        return clear
+    def _largest(self, theta: Float32Array | FloatArray) -> tuple[Float32Array | FloatArray, IndexArray]:
+        """Return the largest share of each row, and whether it is that of a clear topic."""
+        topics = np.argmax(theta, axis=1)
+        largest = theta[np.arange(len(theta)), topics]
+        return largest, (largest > 0) & (largest.astype(np.float32) >= self._min_shares[topics])
 
     def _word_indices(self, texts: list[str], languages: Sequence[str | None]) -> tuple[IndexArray, IndexArray]:
         tokens = self.rules.tokens

@@ -38,8 +38,8 @@ class TopicModel:
     text_rules: number of the rules that make its words (scoring/text.py).
     topic_languages: K codes, if each language has its own topics: those of a language stand together, largest first,
         and its words start with its code (`en:storm`). Empty: one set of topics for all languages, and bare words.
-    min_share: a text whose largest share is smaller has no clear topic (training/confidence.py). None: not calibrated,
-        so every text with a known word has its largest topic.
+    min_shares: K float64 from 0 to 1: a text whose largest share is smaller than that topic's has no clear topic
+        (training/confidence.py). None: every text with a known word has its largest topic.
     """
 
     vocabulary: tuple[str, ...]
@@ -52,7 +52,7 @@ class TopicModel:
     labels: tuple[str, ...] = ()
     text_rules: int = NEWEST.number
     topic_languages: tuple[str, ...] = ()
-    min_share: float | None = None
+    min_shares: FloatArray | None = None
 
     @property
     def k(self) -> int:
@@ -113,6 +113,7 @@ class TopicModel:
             topic_ids=self.topic_ids[topics],
             labels=tuple(self.labels[topic] for topic in topics) if self.labels else (),
             topic_languages=(),
+            min_shares=None if self.min_shares is None else self.min_shares[topics],
         )
 
     def with_identity(self, topic_ids: IntArray, labels: tuple[str, ...]) -> TopicModel:
@@ -125,8 +126,8 @@ class TopicModel:
         optional: dict[str, Any] = {}
         if self.topic_languages:
             optional["topic_languages"] = np.array(self.topic_languages, dtype=np.str_)
-        if self.min_share is not None:
-            optional["min_share"] = np.float64(self.min_share)
+        if self.min_shares is not None:
+            optional["min_shares"] = self.min_shares
         np.savez_compressed(
             buffer,
             format=np.int64(FORMAT if self.topic_languages else FORMAT_OF_ALL_LANGUAGES),
@@ -167,7 +168,7 @@ class TopicModel:
                     labels=tuple(arrays["labels"].tolist()),
                     text_rules=1 if written_in == 1 else int(arrays["text_rules"]),
                     topic_languages=tuple(arrays["topic_languages"].tolist()) if written_in >= FORMAT else (),
-                    min_share=float(arrays["min_share"]) if "min_share" in arrays else None,
+                    min_shares=arrays["min_shares"].astype(np.float64) if "min_shares" in arrays else None,
                 )
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             msg = f"arrays.npz is unreadable: {type(error).__name__}"
@@ -193,11 +194,13 @@ class TopicModel:
             "documents": self.documents.shape == (k,),
             "topic_ids": self.topic_ids.shape == (k,) and len(set(self.topic_ids.tolist())) == k,
             "labels": len(self.labels) in (0, k),
-            "min_share": self.min_share is None or 0 <= self.min_share <= 1,
             "topics_matrix": k > 0 and bool(np.all(np.isfinite(self.topics_matrix)) and np.all(self.topics_matrix > 0)),
         }
         if self.topic_languages:
             fits |= {"topic_languages": self._languages_fit()}
+        if self.min_shares is not None:
+            within = (self.min_shares >= 0) & (self.min_shares <= 1)
+            fits |= {"min_shares": self.min_shares.shape == (k,) and bool(within.all())}
         wrong = [name for name, ok in fits.items() if not ok]
         if wrong:
             msg = f"inconsistent arrays in the topic model: {', '.join(wrong)}"

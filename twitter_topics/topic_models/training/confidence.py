@@ -1,9 +1,10 @@
 """How clear a tweet's topic is: the probability that another seed serves the same one, estimated from its share.
 
-The second seed samples as long as a training from scratch, but it starts from the model's topics, so that a topic keeps
-its column. Topics from another random start cut the same tweets differently: on generated tweets, whose topics are
-clear, only 58 % would agree, however large their share is. Topics anchored to the same champion hardly differ: on real
-tweets, four in five of the least clear ones would agree, because nothing else is possible.
+The second seed samples as long as a training from scratch, but it starts from the model's topics, so that a topic
+keeps its column. Topics from other random starts cut the same tweets differently: of generated tweets, whose topics
+are clear, two in three would agree. Topics anchored to the same champion can hardly differ: of real tweets, four in
+five of the least clear ones would agree. Each language has a confidence of its own: with fewer tweets, the same share
+says more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.training.anchoring import starting_topics
 from twitter_topics.topic_models.training.corpus import Corpus, count_known
 from twitter_topics.topic_models.training.gsdmm import sample_clusters
+from twitter_topics.topic_models.training.languages import ALL
 from twitter_topics.topic_models.training.trainers import as_model
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Confidence:
     tweets: int
     limit: float
 
-    def of(self, shares: FloatArray) -> FloatArray:
+    def of(self, shares: FloatArray | float) -> FloatArray:
         """Return the confidence in tweets with these largest shares."""
         steps = np.searchsorted(self.shares, shares, side="right") - 1
         confidence: FloatArray = self.chances[np.maximum(steps, 0)]
@@ -80,48 +82,48 @@ class Confidence:
 
 def with_clear_topics(
     model: TopicModel, tweets: TrainingTweets, held_out_one_in: int, request: TrainingRequest
-) -> tuple[TopicModel, dict[str, Any] | None]:
-    """Return the model with its smallest share of a clear topic, and where that comes from, for `training.json`.
+) -> tuple[TopicModel, dict[str, Any]]:
+    """Return the model with the smallest share of a clear topic in each language, and where they come from: for
+    `training.json`, by language (`all` for one set of topics).
 
-    The model stays as it is, with None, if no confidence is asked for, if there are too few held-out tweets, and for
-    spark-lda, which cannot start from given topics.
+    A language with too few held-out tweets is left out, and all of its topics are clear. The model stays as it is if no
+    confidence is asked for, and for spark-lda, which cannot start from given topics.
     """
     if request.trainer != "gsdmm" or not request.min_confidence:
-        return model, None
-    found = calibrate(model, tweets, held_out_one_in, sweeps=request.iterations, seed=request.seed + 1)
-    if found is None:
-        return model, None
-    min_share = found.min_share(request.min_confidence)
-    agreement = 100 * found.agreement
-    log.info("another seed agrees about %.1f %% of the tweets; clear is a share of %.3f or more", agreement, min_share)
-    reached = {"min_share": min_share, "confidence": round(float(found.of(np.array(min_share))), 4)}
-    return replace(model, min_share=min_share), found.as_dict() | reached
+        return model, {}
+    found, min_shares = {}, np.zeros(model.k)
+    for number, language in enumerate(model.languages or (ALL,)):
+        own = tweets.in_languages((language,)) if model.languages else tweets
+        words = own.to_train(held_out_one_in), own.to_judge(held_out_one_in)
+        confidence = calibrate(model.part(language), *words, sweeps=request.iterations, seed=request.seed + 1)
+        if confidence is None:
+            log.info("%s: too few held-out tweets to tell which topics are clear", language)
+            continue
+        at = confidence.min_share(request.min_confidence)
+        min_shares[model.language_of_topic == number] = at
+        found[language] = confidence.as_dict() | {"min_share": at, "confidence": round(float(confidence.of(at)), 4)}
+        agreement = 100 * confidence.agreement
+        log.info(
+            "%s: another seed agrees about %.1f %% of the tweets; clear is a share from %.3f", language, agreement, at
+        )
+    return (replace(model, min_shares=min_shares) if found else model), found
 
 
 def calibrate(
-    model: TopicModel, tweets: TrainingTweets, held_out_one_in: int, *, sweeps: int, seed: int
+    model: TopicModel, trained: pa.ListArray, held_out: pa.ListArray, *, sweeps: int, seed: int
 ) -> Confidence | None:
     """Estimate the confidence in the topics of held-out tweets by another seed; None for fewer than MIN_HELD_OUT.
 
     Args:
+        model: the topics of one language, or of all. trained: words of its training documents.
         sweeps: of the second seed: as many as those of a training from scratch.
     """
-    parts = [
-        (part, own.to_train(held_out_one_in), own.to_judge(held_out_one_in)) for part, own in _spoken(model, tweets)
-    ]
-    served, shares = (
-        np.concatenate(found)
-        for found in zip(*(largest_shares(part, judged) for part, _, judged in parts), strict=True)
-    )
+    served, shares = largest_shares(model, held_out)
     known = served != NO_TOPIC
     if known.sum() < MIN_HELD_OUT:
-        log.info("%s held-out tweets with a known word are too few to tell which topics are clear", known.sum())
         return None
-    again = [
-        largest_shares(another_seed(part, trained, sweeps=sweeps, seed=seed), judged)[0]
-        for part, trained, judged in parts
-    ]
-    return fitted(shares[known], (served == np.concatenate(again))[known])
+    again, _ = largest_shares(another_seed(model, trained, sweeps=sweeps, seed=seed), held_out)
+    return fitted(shares[known], (served == again)[known])
 
 
 def fitted(shares: FloatArray, agrees: np.ndarray[Any, np.dtype[np.bool_]]) -> Confidence:
@@ -142,20 +144,13 @@ def another_seed(model: TopicModel, words: pa.ListArray, *, sweeps: int, seed: i
     """Return what becomes of a model's topics when another seed samples their training documents freely.
 
     Args:
-        model: the topics of one language, or of all. words: of the training documents.
+        model: the topics of one language, or of all. words: of its training documents.
     """
     counts = count_known(words, model.vocabulary)
     corpus = Corpus(counts[np.asarray(counts.sum(axis=1)).ravel() >= 2], model.vocabulary)
     start = starting_topics(corpus, model, model.k, seed)
     clusters = sample_clusters(corpus.counts, model.k, sweeps=sweeps, seed=seed, start=start)
     return as_model(corpus, clusters).with_identity(model.topic_ids, ())
-
-
-def _spoken(model: TopicModel, tweets: TrainingTweets) -> list[tuple[TopicModel, TrainingTweets]]:
-    """Return the topics and the tweets of each language; of all, for one set of topics."""
-    if not model.languages:
-        return [(model, tweets)]
-    return [(model.part(language), tweets.in_languages((language,))) for language in model.languages]
 
 
 def largest_shares(model: TopicModel, words: pa.ListArray) -> tuple[IntArray, FloatArray]:

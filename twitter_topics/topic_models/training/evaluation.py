@@ -60,7 +60,6 @@ def measure(scorer: Scorer, held_out_words: pa.ListArray, languages: pa.Array | 
         coverage=quality.coverage(judged),
         languages=tuple(_measure_language(*part) for part in parts) if model.languages else (),
         without_topic=_without_topic(scorer, judged),
-        min_share=model.min_share,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.topic_models.registry.gate import Comparison, Limits, Metrics
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.training.evaluation import compare, measure
@@ -58,8 +59,9 @@ def from_scratch(
     *,
     trained_without: int,
     judged: tuple[pa.ListArray, pa.Array],
-) -> dict[str, Any]:
-    """Train topics from scratch as the challenger was trained, and return how they compare with its own.
+) -> dict[str, Any] | None:
+    """Train topics from scratch as the challenger was trained, and return how they compare with its own; None if too
+    few tweets are left since then.
 
     Args:
         tweets: of the challenger's window.
@@ -70,7 +72,11 @@ def from_scratch(
         `perplexity` and `coherence` of both, the 95 % interval `ratio` of the perplexities (from scratch / continued),
         `share_kept` of the champion's topics, and `advice`: a sentence, with `better` whether to follow it.
     """
-    trained, _ = train_topics(GsdmmTrainer(anchored=False), tweets, trained_without, request, champion)
+    try:
+        trained, _ = train_topics(GsdmmTrainer(anchored=False), tweets, trained_without, request, champion)
+    except TooFewTweetsError as error:
+        log.warning("not compared with a start from scratch: %s", error)
+        return None
     scratch, (words, languages) = Scorer(trained.model), judged
     metrics, comparison = measure(scratch, words, languages), compare(scratch, challenger, words, languages=languages)
     gains = _gains(metrics, comparison)

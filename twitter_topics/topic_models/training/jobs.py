@@ -74,9 +74,8 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     trained, documents = train_topics(trainer, tweets, one_in, request, before)
     store.use_topic_ids(trained.identities.next_topic_id)
     labels = topic_labels(trained.model, champion.topics.labels if champion else {})
-    model, confidence = with_clear_topics(
-        trained.model.with_identity(trained.model.topic_ids, labels), tweets, one_in, request
-    )
+    model = trained.model.with_identity(trained.model.topic_ids, labels)
+    model, confidence = with_clear_topics(model, tweets, one_in, request)
     births = after(births_for(model, champion.topics.births) if champion else (), model, request.version)
     pipelines.save_pipeline(spark, settings, store, request.version, pipeline_model(spark, model))
     training = {

@@ -275,9 +275,9 @@ def test_from_archive_to_champion_and_to_its_successor(
     assert verdict.promote, verdict.reasons
     evaluation = read_json(store, SECOND, EVALUATION)
     calibrated = read_json(store, SECOND, TRAINING)["confidence"]
-    assert manifest["confidence"] is None
-    assert calibrated["agreement"] > 0.9
-    assert calibrated["min_share"] == evaluation["metrics"]["min_share"] == 0.0, "all tweets are about a theme"
+    assert manifest["confidence"] == {}
+    assert calibrated["all"]["agreement"] > 0.9
+    assert calibrated["all"]["min_share"] == 0.0, "all tweets are about a theme"
     assert evaluation["metrics"]["without_topic"] == pytest.approx(1 - evaluation["metrics"]["coverage"])
     assert 0.8 < evaluation["comparison"]["ratio"]["low"] < evaluation["comparison"]["ratio"]["high"] < 1.05
     assert store.manifest(FIRST)["held_out_one_in"] == 5

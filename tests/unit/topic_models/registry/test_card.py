@@ -68,7 +68,7 @@ def test_languages_are_shown_where_the_model_has_them() -> None:
 
 def test_the_card_says_what_is_a_clear_topic() -> None:
     manifest = deepcopy(MANIFEST)
-    manifest["evaluation"]["metrics"] = METRICS | {"without_topic": 0.123, "min_share": 0.4}
+    manifest["evaluation"]["metrics"] = METRICS | {"without_topic": 0.123}
     manifest["parameters"]["min_confidence"] = 0.5
     found = {
         "tweets": 900,
@@ -77,16 +77,15 @@ def test_the_card_says_what_is_a_clear_topic() -> None:
         "min_share": 0.4,
         "confidence": 0.52,
     }
-    manifest["confidence"] = found
+    manifest["confidence"] = {"en": found, "ja": found | {"min_share": 0.0, "confidence": 0.61}}
     card = model_card(VERSION, manifest)
     assert "| without topic | 0.123 | not measured |" in card
-    agree = "Another seed agrees about the topics of 75.0% of 900 held-out tweets"
-    assert f"{agree}. A tweet has a clear topic if its share is at least 0.400 (confidence 0.52).\n" in card
-    manifest["confidence"] = found | {"confidence": 0.45}
-    assert "at least 0.400 (confidence 0.45, 0.5 asked for).\n" in model_card(VERSION, manifest)
-    manifest["confidence"] = found | {"min_share": 0.0}
-    assert f"{agree}; all of them are clear (confidence 0.5 or more).\n" in model_card(VERSION, manifest)
-    assert "clear" not in model_card(VERSION, MANIFEST)
+    assert "\n\n## Clear topics\nA topic is clear if another seed would serve the same one" in card
+    assert "(confidence) of 0.5 or more" in card
+    assert "| en | 900 | 75.0% | 0.400 | 0.52 |\n| ja | 900 | 75.0% | all are clear | 0.61 |\n" in card
+    manifest["confidence"] = {}
+    assert "Clear" not in model_card(VERSION, manifest)
+    assert "Clear" not in model_card(VERSION, MANIFEST)
 
 
 def test_the_card_has_the_advice_to_start_from_scratch() -> None:

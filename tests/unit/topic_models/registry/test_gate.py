@@ -112,7 +112,7 @@ def test_sentences_of_a_promotion_and_of_doubt() -> None:
 
 
 def test_many_more_tweets_without_a_topic_are_reported_and_decide_nothing() -> None:
-    unclear = replace(GOOD, without_topic=0.4, min_share=0.3)
+    unclear = replace(GOOD, without_topic=0.4)
     for champion, reasons in ((0.1, 3), (0.3, 2), (None, 2)):
         verdict = judge(unclear, replace(SAME, champion=replace(GOOD, without_topic=champion)))
         assert verdict.promote

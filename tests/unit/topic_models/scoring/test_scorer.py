@@ -11,7 +11,7 @@ from scipy.special import digamma
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.testing.corpora import THEMES
-from twitter_topics.testing.models import in_format_1, planted_model
+from twitter_topics.testing.models import in_format_1, model_of_languages, planted_model
 from twitter_topics.topic_models.scoring.inference import _exp_digamma
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
@@ -104,7 +104,7 @@ def test_a_text_below_the_smallest_share_has_no_clear_topic(model: TopicModel) -
     plain = Scorer(model)
     theta = plain.score(TEXTS).theta
     at = float(np.sort(theta.max(axis=1))[3])  # of the four texts with a known word, two have a smaller one
-    careful = Scorer.load(replace(model, min_share=at).to_bytes())
+    careful = Scorer.load(replace(model, min_shares=np.full(model.k, at)).to_bytes())
     assert np.array_equal(careful.score(TEXTS).theta, theta), "shares stay as Spark's pipeline computes them"
     clear = [bool(share >= at) for share in theta.max(axis=1)]
     assert sum(clear) == 3
@@ -116,7 +116,7 @@ def test_a_text_below_the_smallest_share_has_no_clear_topic(model: TopicModel) -
 
 @pytest.mark.parametrize("at", [0.1, 0.3, 1 / 3, 0.7])
 def test_a_share_on_the_limit_is_clear_in_both_precisions(model: TopicModel, at: float) -> None:
-    careful = Scorer(replace(model, min_share=at))
+    careful = Scorer(replace(model, min_shares=np.full(model.k, at)))
     around = [np.nextafter(np.float32(at), np.float32(to)) for to in (0, 1)]
     theta = np.zeros((5, model.k), dtype=np.float64)
     theta[:, 1] = [at, np.float32(at), at - 1e-12, *around]
@@ -128,16 +128,30 @@ def test_a_share_on_the_limit_is_clear_in_both_precisions(model: TopicModel, at:
 
 def test_a_model_that_was_not_calibrated_reads_as_before(model: TopicModel) -> None:
     with np.load(io.BytesIO(model.to_bytes())) as arrays:
-        assert "min_share" not in arrays
+        assert "min_shares" not in arrays
         written_in = int(arrays["format"])
-    assert TopicModel.from_bytes(model.to_bytes()).min_share is None
-    calibrated = replace(model, min_share=0.25).to_bytes()
+    assert TopicModel.from_bytes(model.to_bytes()).min_shares is None
+    calibrated = replace(model, min_shares=np.full(model.k, 0.25)).to_bytes()
     with np.load(io.BytesIO(calibrated)) as arrays:
         assert int(arrays["format"]) == written_in, "an older version reads it, and serves every topic"
-    assert TopicModel.from_bytes(calibrated).min_share == 0.25
-    for wrong in (-0.1, 1.5, float("nan")):
-        with pytest.raises(IntegrityError, match="min_share"):
-            TopicModel.from_bytes(replace(model, min_share=wrong).to_bytes())
+    read = TopicModel.from_bytes(calibrated).min_shares
+    assert read is not None
+    assert read.tolist() == [0.25] * model.k
+    for wrong in ([-0.1], [1.5], [float("nan")], []):
+        min_shares = np.array([0.25] * (model.k - 1) + wrong)
+        with pytest.raises(IntegrityError, match="min_shares"):
+            TopicModel.from_bytes(replace(model, min_shares=min_shares).to_bytes())
+
+
+def test_each_language_has_a_smallest_share_of_its_own(model: TopicModel) -> None:
+    spoken = model_of_languages({"en": model, "de": model})
+    spoken = replace(
+        spoken, topic_ids=np.arange(spoken.k), min_shares=np.where(spoken.language_of_topic == 0, 1.0, 0.0)
+    )
+    served = Scorer.load(spoken.to_bytes()).score_batch(["storm flood"] * 2, ["en", "de"])
+    assert [topics[0][0] == NO_TOPIC for topics in served] == [True, False]
+    (own,) = set(spoken.part("de").min_shares.tolist())  # type: ignore[union-attr]
+    assert own == 0.0
 
 
 def test_batch_and_single_scores_are_equal(scorer: Scorer) -> None:

@@ -55,8 +55,10 @@ def tweets() -> TrainingTweets:
 def test_a_tweet_about_nothing_has_no_clear_topic(tweets: TrainingTweets) -> None:
     trained, _ = train_topics(GsdmmTrainer(), tweets, ONE_IN, request(), None)
     model, found = with_clear_topics(trained.model, tweets, ONE_IN, request())
-    assert found is not None
-    assert found["min_share"] == model.min_share
+    assert list(found) == ["all"]
+    found = found["all"]
+    assert model.min_shares is not None
+    assert set(model.min_shares.tolist()) == {found["min_share"]}
     assert found["tweets"] == pytest.approx(len(tweets.to_judge(ONE_IN)), rel=0.02)
     assert found["curve"][0][1] < 0.8 <= found["confidence"]
     about_a_theme = [" ".join(words[:4]) for words in THEMES.values()]
@@ -72,34 +74,39 @@ def texts(tweets: TrainingTweets) -> list[str]:
 
 def test_the_confidence_of_a_model_is_what_a_third_seed_confirms(tweets: TrainingTweets) -> None:
     trained, _ = train_topics(GsdmmTrainer(), tweets, ONE_IN, request(), None)
-    found, third = (calibrate(trained.model, tweets, ONE_IN, sweeps=20, seed=seed) for seed in (2, 3))
+    words = tweets.to_train(ONE_IN), tweets.to_judge(ONE_IN)
+    found, third = (calibrate(trained.model, *words, sweeps=20, seed=seed) for seed in (2, 3))
     assert found is not None
     assert third is not None
     assert found.agreement == pytest.approx(third.agreement, abs=0.05)
     assert np.mean(np.abs(found.of(third.shares) - third.chances)) < 0.05
-    again = calibrate(trained.model, tweets, ONE_IN, sweeps=20, seed=2)
+    again = calibrate(trained.model, *words, sweeps=20, seed=2)
     assert again is not None
     assert again.as_dict() == found.as_dict()
 
 
-def test_languages_are_calibrated_together(tweets: TrainingTweets) -> None:
-    german = window(3000, seed=32, language="de")
-    both = TrainingTweets(
-        pa.concat_arrays([tweets.words, german.words]),
-        np.concatenate([tweets.slices, german.slices]),
+def test_each_language_is_calibrated_on_its_own(tweets: TrainingTweets) -> None:
+    """German has fewer tweets, whose shares are smaller, and French too few to tell."""
+    parts = [tweets, window(3000, seed=32, language="de"), window(1500, seed=33, language="fr")]
+    together = TrainingTweets(
+        pa.concat_arrays([one.words for one in parts]),
+        np.concatenate([one.slices for one in parts]),
         [],
-        pa.concat_arrays([tweets.languages, german.languages]),
+        pa.concat_arrays([one.languages for one in parts]),
     )
     asked = request(languages="auto")
-    trained, _ = train_topics(GsdmmTrainer(), both, ONE_IN, asked, None)
-    assert trained.model.languages == ("en", "de")
-    model, found = with_clear_topics(trained.model, both, ONE_IN, asked)
-    assert found is not None
-    assert found["tweets"] == pytest.approx(len(both.to_judge(ONE_IN)), rel=0.02)
-    assert found["agreement"] > 0.75
-    words, codes = ["word1 word22 word103", "storm rain flood coast"], ["en", "en", "de", "de"]
-    german_words = [" ".join(f"{word}de" for word in text.split()) for text in words]
-    served = Scorer(model).score_batch([*words, *german_words], codes)
+    trained, _ = train_topics(GsdmmTrainer(), together, ONE_IN, asked, None)
+    assert trained.model.languages == ("en", "de", "fr")
+    model, found = with_clear_topics(trained.model, together, ONE_IN, asked)
+    assert list(found) == ["en", "de"]
+    for language, own in zip(found, parts, strict=False):
+        assert found[language]["tweets"] == pytest.approx(len(own.to_judge(ONE_IN)), rel=0.05)
+        assert 0.2 < found[language]["min_share"] < 0.8
+        assert set(model.part(language).min_shares.tolist()) == {found[language]["min_share"]}  # type: ignore[union-attr]
+    assert set(model.part("fr").min_shares.tolist()) == {0.0}  # type: ignore[union-attr]
+    english = ["word1 word22 word103", "storm rain flood coast wind river thunder"]
+    german = [" ".join(f"{word}de" for word in text.split()) for text in english]
+    served = Scorer(model).score_batch([*english, *german], ["en", "en", "de", "de"])
     assert [topics[0][0] == NO_TOPIC for topics in served] == [True, False, True, False]
 
 
@@ -110,7 +117,7 @@ def test_a_model_stays_as_it_is(tweets: TrainingTweets, changes: dict[str, Any],
     """Nobody asks for confidence, the trainer cannot start from given topics, or there are too few held-out tweets."""
     trained, _ = train_topics(GsdmmTrainer(), tweets, ONE_IN, request(), None)
     few = TrainingTweets(tweets.words[:size], tweets.slices[:size], [], tweets.languages[:size])
-    assert with_clear_topics(trained.model, few, ONE_IN, request(**changes)) == (trained.model, None)
+    assert with_clear_topics(trained.model, few, ONE_IN, request(**changes)) == (trained.model, {})
 
 
 def test_the_confidence_is_the_share_of_tweets_that_agree() -> None:

@@ -67,7 +67,9 @@ def tweets() -> TrainingTweets:
 def compared(challenger: TopicModel, champion: TopicModel, tweets: TrainingTweets) -> dict[str, Any]:
     judged = (tweets.to_judge(5), tweets.languages_to_judge(5))
     before = Predecessor(champion, 100)
-    return from_scratch(Scorer(challenger), before, tweets, REQUEST, trained_without=5, judged=judged)
+    found = from_scratch(Scorer(challenger), before, tweets, REQUEST, trained_without=5, judged=judged)
+    assert found is not None
+    return found
 
 
 def test_topics_that_fit_go_on(model: TopicModel, tweets: TrainingTweets, caplog: pytest.LogCaptureFixture) -> None:
@@ -96,6 +98,15 @@ def test_topics_that_do_not_fit_any_more_are_named(
     assert found["advice"].startswith("Topics from scratch would fit better (perplexity -")
     assert found["advice"].endswith(expected)
     assert [record.levelname for record in caplog.records if record.message == found["advice"]] == ["WARNING"]
+
+
+def test_deleted_tweets_do_not_stop_an_evaluation(
+    model: TopicModel, tweets: TrainingTweets, caplog: pytest.LogCaptureFixture
+) -> None:
+    left, before = tweets.in_languages(("ja",)), Predecessor(model, 100)
+    judged = (tweets.to_judge(5), tweets.languages_to_judge(5))
+    assert from_scratch(Scorer(model), before, left, REQUEST, trained_without=5, judged=judged) is None
+    assert "not compared with a start from scratch: only 0 of 0 tweets share" in caplog.text
 
 
 def test_topics_that_are_more_coherent_are_better(

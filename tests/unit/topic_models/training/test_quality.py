@@ -133,15 +133,14 @@ def test_tweets_that_the_champion_is_sure_about_are_counted_on_their_own(
 
 def test_topics_are_compared_before_unclear_ones_are_left_out(model: TopicModel, unseen: list[list[str]]) -> None:
     words = as_lists([*unseen, ["unheard", "words"]])
-    careful = replace(model, min_share=0.8)
+    careful = replace(model, min_shares=np.full(model.k, 0.8))
     before, after = measure(Scorer(model), words), measure(Scorer(careful), words)
     assert before.without_topic == pytest.approx(1 / (len(unseen) + 1))
-    assert (before.min_share, after.min_share) == (None, 0.8)
     shares = Scorer(model).score([" ".join(one) for one in unseen]).theta.max(axis=1)
     assert after.without_topic == pytest.approx((np.sum(shares < np.float32(0.8)) + 1) / (len(unseen) + 1))
     assert after.without_topic is not None
     assert 0.1 < after.without_topic < 0.9
-    assert replace(after, without_topic=before.without_topic, min_share=None) == before
+    assert replace(after, without_topic=before.without_topic) == before
     assert compare(Scorer(careful), Scorer(model), words).share_kept == 1.0
     assert compare(Scorer(careful), Scorer(model), words).champion.without_topic == before.without_topic
 
