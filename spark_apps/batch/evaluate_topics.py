@@ -1,4 +1,5 @@
-"""Evaluate a trained topic model against the champion; write evaluation.json and golden.json of the version.
+"""Evaluate a trained topic model against the champion; write the version's evaluation, and its numbers to the table
+`model_metrics`.
 
 A model that fails the gate is not an error of this job: the verdict is in evaluation.json. Exit codes: see
 spark_apps.job.
@@ -8,12 +9,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from spark_apps.arguments import Arguments, version
 from spark_apps.job import Work, run_job
+from twitter_topics.archive.rows import ensure_tables
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.training.jobs import evaluate
+from twitter_topics.topic_models.training.record import record_evaluation
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,10 +29,12 @@ def prepare(settings: Settings, arguments: Sequence[str] | None) -> Work:
     parser = Arguments(__doc__)
     parser.add_argument("--version", type=version, required=True, help="name such as 20261101T120000Z-gsdmm")
     name = parser.parse_args(arguments).version
-    models = ModelStore(settings)
+    models, now = ModelStore(settings), datetime.now(UTC)
 
     def work(spark: SparkSession) -> None:
+        ensure_tables(spark, settings)  # an older archive lacks the table of metrics
         evaluate(spark, settings, models, name)
+        record_evaluation(spark, settings, models, name, now)
 
     return work
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as fn
 
 from twitter_topics import failpoints
 from twitter_topics.archive.rows import current_snapshot, raw_table
-from twitter_topics.archive.schema import NAMESPACE, RAW_TABLE, TOPIC_HOUR_TABLE
+from twitter_topics.archive.schema import MODEL_METRICS_TABLE, NAMESPACE, RAW_TABLE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.sql import statement
 from twitter_topics.errors import IntegrityError
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 RETAINED_SNAPSHOTS = 10
 MIN_EXPIRE_AGE = timedelta(hours=1)
 MIN_ORPHAN_AGE = timedelta(hours=24)
-TABLES = (f"{NAMESPACE}.{RAW_TABLE}", f"{NAMESPACE}.{TOPIC_HOUR_TABLE}")
+TABLES = tuple(f"{NAMESPACE}.{name}" for name in (RAW_TABLE, TOPIC_HOUR_TABLE, MODEL_METRICS_TABLE))
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -98,7 +98,7 @@ def closed_state(spark: SparkSession, settings: Settings, closed_before: datetim
 
 
 def expire_snapshots(spark: SparkSession, settings: Settings, *, older_than: datetime, now: datetime) -> int:
-    """Expire snapshots of both tables except the newest ten. Returns the number of data files deleted.
+    """Expire snapshots of all tables except the newest ten. Returns the number of data files deleted.
 
     Raises:
         ValueError: `older_than` is less than an hour before `now`: a running reader may still need the snapshot.

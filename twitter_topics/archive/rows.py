@@ -30,7 +30,7 @@ def ensure_tables(spark: SparkSession, settings: Settings) -> None:
     """Create the namespace and the tables if they are missing, and the columns that an older table lacks."""
     catalog = settings.archive.catalog_name
     spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {catalog}.{NAMESPACE}")
-    for name in ("create_raw", "create_topic_hour"):
+    for name in ("create_raw", "create_topic_hour", "create_model_metrics"):
         spark.sql(statement(name, catalog=catalog))
     for table, column, addition in _LATER_COLUMNS:
         if column not in spark.table(f"{catalog}.{NAMESPACE}.{table}").columns:

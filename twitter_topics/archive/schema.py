@@ -9,6 +9,9 @@ RAW_TABLE = "raw"
 TOPIC_HOUR_TABLE = "topic_hour"
 """Exact counts per closed hour, topic and model. Columns in include/sql/create_topic_hour.sql."""
 
+MODEL_METRICS_TABLE = "model_metrics"
+"""Evaluations and daily drift of the topic models. Columns in include/sql/create_model_metrics.sql."""
+
 RAW_SCHEMA = (
     "tweet_id string, event_time timestamp, source string, payload binary, reject_reason string, "
     "kafka_partition int, kafka_offset long, kafka_timestamp timestamp, event string"

@@ -87,6 +87,9 @@ def _evaluation(metrics: Metrics, comparison: Comparison | None, evaluation: Map
     if comparison is not None:
         yield ""
         yield from _comparison(comparison, evaluation["champion"]["version"])
+    if evaluation.get("later"):
+        yield ""
+        yield _later(evaluation["later"])
     yield ""
     verdict = evaluation["verdict"]
     yield f"**Gate: {_VERDICTS[verdict_state({'evaluation': evaluation})]}.** {'; '.join(verdict['reasons'])}."
@@ -118,6 +121,18 @@ def _confidence(confidence: Mapping[str, Any], asked: float) -> Iterator[str]:
     for language, one in confidence.items():
         smallest = f"{one['min_share']:.3f}" if one["min_share"] else "all are clear"
         yield f"| {language} | {one['tweets']:,} | {one['agreement']:.1%} | {smallest} | {one['confidence']:.2f} |"
+
+
+def _later(later: dict[str, Any]) -> str:
+    metrics, comparison = evaluated(later)
+    compared = ""
+    if comparison is not None:
+        change = _interval(comparison.ratio) or "without an interval"
+        compared = f"; against the champion's on the words that both know {change}"
+    return (
+        f"On {metrics.held_out:,} tweets after the window, which do not count for the gate: perplexity "
+        f"{metrics.perplexity:,.1f}, of word frequencies {metrics.unigram_perplexity:,.1f}{compared}."
+    )
 
 
 def _interval(ratio: Interval | None) -> str:

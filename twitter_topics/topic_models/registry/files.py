@@ -36,10 +36,11 @@ next_topic_id, warm_start_version, trainings_since_scratch, seconds}. Without `t
 language (`all` for one set of topics) {tweets, agreement, curve, min_share, confidence}; see training/confidence.py."""
 
 EVALUATION = "evaluation.json"
-"""{deleted, metrics, comparison, champion: {version, etag} or null, verdict: {state, promote, reasons}, from_scratch}.
-`deleted` counts the tweets of the training that were deleted before the evaluation; versions from before it was counted
-lack it. Those from before the gate had an interval lack `comparison.ratio` and `verdict.state`; before topics per
-language, `languages` and `lost`. `from_scratch`: see training/from_scratch.py; null unless it was due."""
+"""{deleted, metrics, comparison, champion: {version, etag} or null, later: {start, end, metrics, comparison} or null,
+verdict: {state, promote, reasons}, from_scratch}. `deleted` counts the tweets of the training that were deleted before
+the evaluation. Older versions lack it, and `later`; those from before the gate had an interval lack `comparison.ratio`
+and `verdict.state`; before topics per language, `languages` and `lost`. `from_scratch`: see training/from_scratch.py;
+null unless it was due."""
 
 GOLDEN = "golden.json"
 """{texts, theta}: synthetic texts, not in NFKC, and their topic shares that Spark's pipeline computed; also `languages`

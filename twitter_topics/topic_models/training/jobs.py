@@ -13,6 +13,7 @@ from twitter_topics.errors import ConflictError, TooFewTweetsError
 from twitter_topics.topic_models.registry import files, json_objects
 from twitter_topics.topic_models.registry.files import BIRTHS, EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
 from twitter_topics.topic_models.registry.gate import Verdict, judge
+from twitter_topics.topic_models.registry.metrics import HELD_OUT, MEASURED
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
@@ -26,6 +27,8 @@ from twitter_topics.topic_models.training.extent import Extent
 from twitter_topics.topic_models.training.from_scratch import from_scratch, is_due, trainings_since_scratch
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.languages import births_for, lost_languages, train_topics
+from twitter_topics.topic_models.training.later import measure_later
+from twitter_topics.topic_models.training.metrics import Contest, SliceTweets, measured_file, measured_slice
 from twitter_topics.topic_models.training.request import CHAMPION, TrainingRequest
 from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
 from twitter_topics.topic_models.training.spark_text import pipeline_model
@@ -109,7 +112,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     """Evaluate a trained version against the champion on the held-out tweets that its training read, without those
     that have been deleted since.
 
-    Writes `evaluation.json` and `golden.json`.
+    Writes `evaluation.json`, `measured.json` and `golden.json`.
 
     Raises:
         IntegrityError: the training did not finish, or the scorer and the Spark pipeline disagree.
@@ -144,9 +147,10 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     mine = tweets.in_languages(asked) if asked else tweets
     judged, spoken = mine.to_judge(one_in), mine.languages_to_judge(one_in)
     metrics = measure(scorer, judged, spoken)
-    comparison = None
+    contest, comparison, theirs = Contest(version, scorer), None, mine
     if champion is not None:
-        serving, theirs = Scorer(champion.topics.model), mine
+        serving = Scorer(champion.topics.model)
+        contest = Contest(version, scorer, champion.version, serving)
         if serving.rules != scorer.rules:
             theirs = read_again(spark, settings, extent, snapshot=snapshot, rules=serving.rules)
             theirs = theirs.in_languages(asked) if asked else theirs
@@ -165,19 +169,26 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
             trained_without=files.held_out_one_in(training),
             judged=(judged, spoken),
         )
+    held_out = SliceTweets(HELD_OUT, request.start, request.end, judged, theirs.to_judge(one_in), spoken)
+    measured = [measured_slice(contest, held_out, metrics, comparison)]
+    later = measure_later(spark, settings, request, contest, asked)
+    if later is not None:
+        measured.append(later.measured)
     evaluation = {
         "deleted": deleted,
         "metrics": asdict(metrics),
         "comparison": asdict(comparison) if comparison else None,
         "champion": {"version": champion.version, "etag": champion.etag} if champion else None,
         "agreement": {"texts": len(theta), "largest_difference": difference},
+        "later": later.as_dict() if later else None,
         "verdict": verdict.as_dict(),
         "from_scratch": scratch,
     }
     recorded = {"texts": texts[: len(golden)], "theta": theta[: len(golden)].tolist()}
     if scorer.model.languages:
         recorded["languages"] = languages[: len(golden)]
-    store.put_files(version, {GOLDEN: json_objects.encode(recorded), EVALUATION: json_objects.encode(evaluation)})
+    tables = {GOLDEN: recorded, EVALUATION: evaluation, MEASURED: measured_file(contest, held_out, measured)}
+    store.put_files(version, {name: json_objects.encode(content) for name, content in tables.items()})
     for reason in verdict.reasons:
         log.info("%s: %s", verdict.state, reason)
     return verdict

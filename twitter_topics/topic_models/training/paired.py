@@ -9,7 +9,13 @@ import numpy as np
 
 from twitter_topics.topic_models.registry.gate import Interval
 from twitter_topics.topic_models.scoring.scorer import Scorer
-from twitter_topics.topic_models.training.topic_quality import documents_of, halves, hidden_logs, perplexity
+from twitter_topics.topic_models.training.topic_quality import (
+    documents_of,
+    halves,
+    hidden_logs,
+    perplexity,
+    unigram_logs,
+)
 
 if TYPE_CHECKING:
     import scipy.sparse as sparse
@@ -84,13 +90,30 @@ def complete(challenger: TopicModel, champion: TopicModel, documents: sparse.csr
         documents: documents × the vocabulary of both models.
     """
     seen, hidden = halves(documents)
-    mine, theirs = (_log_probabilities(model, seen, hidden) for model in (challenger, champion))
-    return Paired(np.asarray(hidden.sum(axis=1), dtype=np.float64).ravel(), mine, theirs)
+    mine, theirs = (_log_probabilities(Scorer(model), seen, hidden) for model in (challenger, champion))
+    return Paired(_lengths(hidden), mine, theirs)
 
 
-def _log_probabilities(model: TopicModel, seen: sparse.csr_matrix, hidden: sparse.csr_matrix) -> FloatArray:
-    if not hidden.shape[0]:
-        return np.empty(0)
-    logs = hidden_logs(Scorer(model), seen, hidden)
-    sums: FloatArray = np.bincount(documents_of(hidden), weights=logs, minlength=hidden.shape[0]).astype(np.float64)
+def against_unigram(scorer: Scorer, documents: sparse.csr_matrix) -> Paired:
+    """Predict half of each document's words by the model, and by word frequencies alone instead of a champion.
+
+    Args:
+        documents: documents × the model's vocabulary.
+    """
+    seen, hidden = halves(documents)
+    unigram = _by_document(hidden, unigram_logs(scorer.model, hidden))
+    return Paired(_lengths(hidden), _log_probabilities(scorer, seen, hidden), unigram)
+
+
+def _log_probabilities(scorer: Scorer, seen: sparse.csr_matrix, hidden: sparse.csr_matrix) -> FloatArray:
+    return _by_document(hidden, hidden_logs(scorer, seen, hidden)) if hidden.shape[0] else np.empty(0)
+
+
+def _lengths(documents: sparse.csr_matrix) -> FloatArray:
+    lengths: FloatArray = np.asarray(documents.sum(axis=1), dtype=np.float64).ravel()
+    return lengths
+
+
+def _by_document(documents: sparse.csr_matrix, logs: FloatArray) -> FloatArray:
+    sums: FloatArray = np.bincount(documents_of(documents), logs, minlength=documents.shape[0]).astype(np.float64)
     return sums

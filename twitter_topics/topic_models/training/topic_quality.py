@@ -39,9 +39,7 @@ def unigram_perplexity(model: TopicModel, held_out: sparse.csr_matrix) -> float:
     """Return the same for a model that knows only the word frequencies of each language: the baseline that topics must
     beat."""
     _, hidden = halves(held_out)
-    smoothed, language = model.word_counts + _SMOOTHING, model.language_of_word
-    frequency = smoothed / np.bincount(language, weights=smoothed)[language]
-    return perplexity(_weighted_logs(frequency[hidden.indices], hidden.data), hidden.data)
+    return perplexity(unigram_logs(model, hidden), hidden.data)
 
 
 def coherence(model: TopicModel, documents: sparse.csr_matrix) -> float:
@@ -117,6 +115,13 @@ def hidden_logs(scorer: Scorer, seen: sparse.csr_matrix, hidden: sparse.csr_matr
     rows = documents_of(hidden)
     probability = np.einsum("ik,ki->i", theta[rows], shares[:, hidden.indices]) if len(rows) else np.empty(0)
     return _weighted_logs(probability, hidden.data)
+
+
+def unigram_logs(model: TopicModel, hidden: sparse.csr_matrix) -> FloatArray:
+    """Return the same by the word frequencies of each language in training."""
+    smoothed, language = model.word_counts + _SMOOTHING, model.language_of_word
+    frequency = smoothed / np.bincount(language, weights=smoothed)[language]
+    return _weighted_logs(frequency[hidden.indices], hidden.data)
 
 
 def documents_of(counts: sparse.csr_matrix) -> np.ndarray[Any, np.dtype[Any]]:

@@ -6,20 +6,19 @@ import json
 import random
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from pyspark.sql import functions as fn
 
+from tests.spark.topic_models.training.archived import FIRST, SECOND, START, THIRD, append, request, tweet
 from twitter_topics.archive.maintenance import compact_archive
-from twitter_topics.archive.rows import archive_rows, current_snapshot, raw_table
+from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.backends.sql import statement
 from twitter_topics.errors import ConflictError, IntegrityError, TooFewTweetsError
 from twitter_topics.records.processed import NO_TOPIC
-from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.settings import Settings
 from twitter_topics.testing.corpora import in_language, planted_documents, purity
 from twitter_topics.testing.models import in_format_1
@@ -41,7 +40,6 @@ from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.corpus import slice_of
 from twitter_topics.topic_models.training.extent import Offsets
 from twitter_topics.topic_models.training.jobs import evaluate, train
-from twitter_topics.topic_models.training.request import TrainingRequest
 from twitter_topics.topic_models.training.tweets import read_again, read_tweets
 
 if TYPE_CHECKING:
@@ -51,11 +49,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
-START = datetime(2026, 11, 1, tzinfo=UTC)
-BOUNDS = TimeBounds()
-FIRST, SECOND, THIRD = "20261102T000000Z-gsdmm", "20261103T000000Z-gsdmm", "20261104T000000Z-gsdmm"
-
-
 _JAPANESE = """台風 大雨 洪水 警報 避難 停電 堤防 雷雨 暴風 高潮
 試合 得点 監督 選手 優勝 決勝 審判 観客 サッカー ゴール
 料理 醤油 玉葱 鍋物 味噌汁 レシピ 砂糖 弁当 朝食 パスタ
@@ -64,32 +57,6 @@ JAPANESE = [line.split() for line in _JAPANESE.splitlines()]
 
 
 _CHANGES = "kafka_partition int, kafka_offset long, payload binary, reject_reason string"
-
-
-def tweet(number: int, words: list[str], at: datetime) -> bytes:
-    body = {
-        "id_str": str(10_000_000 + number),
-        "text": " ".join(words),
-        "timestamp_ms": str(int(at.timestamp() * 1000)),
-    }
-    return json.dumps(body).encode()
-
-
-def append(
-    spark: SparkSession, settings: Settings, values: list[bytes], *, first_offset: int = 0, partition: int = 0
-) -> None:
-    records = pa.table(
-        {
-            "value": pa.array(values, pa.binary()),
-            "partition": pa.array([partition] * len(values), pa.int32()),
-            "offset": pa.array(range(first_offset, first_offset + len(values)), pa.int64()),
-            "timestamp": pa.array([START + timedelta(hours=20)] * len(values), pa.timestamp("us", tz="UTC")),
-        }
-    )
-    without_headers = "CAST(NULL AS array<struct<key: string, value: binary>>) AS headers"
-    received = spark.createDataFrame(records).selectExpr("*", without_headers)
-    rows = archive_rows(received, BOUNDS).sortWithinPartitions("event_time")
-    rows.writeTo(raw_table(settings)).append()
 
 
 def delete(spark: SparkSession, settings: Settings, numbers: Iterable[int]) -> int:
@@ -106,14 +73,6 @@ def delete(spark: SparkSession, settings: Settings, numbers: Iterable[int]) -> i
     snapshot = current_snapshot(spark, settings)
     assert snapshot is not None
     return snapshot
-
-
-def request(version: str, **changes: Any) -> TrainingRequest:
-    plain = TrainingRequest(
-        version=version, trainer="gsdmm", k=8, iterations=15, seed=1, start=START, end=START + timedelta(hours=20),
-        max_documents=100_000, min_documents=1_000,
-    )  # fmt: skip
-    return replace(plain, **changes)
 
 
 @pytest.fixture

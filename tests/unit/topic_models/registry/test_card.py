@@ -54,6 +54,20 @@ def test_the_card_says_what_was_read_and_how_much_of_it_was_deleted_since() -> N
     assert line in model_card(VERSION, manifest).splitlines()
 
 
+def test_tweets_after_the_window_are_reported_where_there_were_enough() -> None:
+    manifest = deepcopy(MANIFEST)
+    evaluation = manifest["evaluation"]
+    evaluation["later"] = None
+    assert "after the window" not in model_card(VERSION, manifest)
+    evaluation["later"] = {"metrics": METRICS | {"held_out": 3_120}, "comparison": evaluation["comparison"]}
+    assert (
+        "On 3,120 tweets after the window, which do not count for the gate: perplexity 500.0, of word frequencies "
+        "900.0; against the champion's on the words that both know -5.0% to +1.0% (95 %)."
+    ) in model_card(VERSION, manifest)
+    evaluation["later"]["comparison"] = None
+    assert "of word frequencies 900.0." in model_card(VERSION, manifest)
+
+
 def test_languages_are_shown_where_the_model_has_them() -> None:
     manifest = deepcopy(MANIFEST)
     manifest["topics"][0]["language"] = "ja"

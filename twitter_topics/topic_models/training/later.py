@@ -1,0 +1,75 @@
+"""A challenger on tweets after its window: how its topics age, which the held-out ones cannot show."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from twitter_topics.archive.rows import current_snapshot
+from twitter_topics.topic_models.registry.metrics import LATER, MeasuredSlice
+from twitter_topics.topic_models.registry.version import created_at
+from twitter_topics.topic_models.training.evaluation import compare, measure
+from twitter_topics.topic_models.training.metrics import Contest, SliceTweets, measured_slice
+from twitter_topics.topic_models.training.tweets import TrainingTweets, read_tweets
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from twitter_topics.settings import Settings
+    from twitter_topics.topic_models.registry.gate import Comparison, Metrics
+    from twitter_topics.topic_models.scoring.text_rules import TextRules
+    from twitter_topics.topic_models.training.request import TrainingRequest
+
+MIN_LATER = 2_000
+"""Tweets after the window from which on models are measured on them too."""
+
+MAX_LATER = 100_000
+"""Of more, the newest are measured."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """A challenger on tweets after its window. It is reported, and no model is judged by it."""
+
+    measured: MeasuredSlice
+    metrics: Metrics
+    comparison: Comparison | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for evaluation.json."""
+        span = {"start": self.measured.start.isoformat(), "end": self.measured.end.isoformat()}
+        compared = asdict(self.comparison) if self.comparison else None
+        return {**span, "metrics": asdict(self.metrics), "comparison": compared}
+
+
+def measure_later(
+    spark: SparkSession, settings: Settings, request: TrainingRequest, contest: Contest, languages: tuple[str, ...]
+) -> Later | None:
+    """Measure on tweets after the training's window, at most as many hours of them as it has; None for fewer than
+    MIN_LATER.
+
+    Args:
+        languages: as of `evaluation.judged_languages`.
+    """
+    snapshot = current_snapshot(spark, settings)
+    start, end = request.end, request.end + (request.end - request.start)
+    if contest.champion_version:  # it may know tweets after a past window
+        start = max(start, created_at(contest.champion_version))
+    if snapshot is None or start >= end:
+        return None
+
+    def read(rules: TextRules) -> TrainingTweets:
+        most = min(MAX_LATER, request.max_documents)
+        found = read_tweets(spark, settings, snapshot=snapshot, start=start, end=end, max_tweets=most, rules=rules)
+        return found.in_languages(languages) if languages else found
+
+    mine = theirs = read(contest.challenger.rules)
+    if mine.count < MIN_LATER:
+        return None
+    metrics, comparison = measure(contest.challenger, mine.words, mine.languages), None
+    if contest.champion is not None:
+        if contest.champion.rules != contest.challenger.rules:
+            theirs = read(contest.champion.rules)
+        comparison = compare(contest.challenger, contest.champion, mine.words, theirs.words, mine.languages)
+    tweets = SliceTweets(LATER, start, end, mine.words, theirs.words, mine.languages)
+    return Later(measured_slice(contest, tweets, metrics, comparison), metrics, comparison)
