@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import NoReturn, TypeVar
 
 from twitter_topics.archive.hours import parse_hour
@@ -46,6 +46,11 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
 def hour(text: str) -> datetime:
     """argparse type: a UTC time on the hour, ISO 8601."""
     return _checked(parse_hour, text)
+
+
+def day(text: str) -> date:
+    """An argparse type: a UTC day, ISO 8601."""
+    return _checked(date.fromisoformat, text)
 
 
 def moment(text: str) -> datetime:

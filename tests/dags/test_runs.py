@@ -20,7 +20,9 @@ from twitter_topics.deletions.x_compliance import Job
 from twitter_topics.records.notice import Notice
 from twitter_topics.testing.models import planted_files
 from twitter_topics.topic_models.registry import json_objects
+from twitter_topics.topic_models.registry.drift import read_drift
 from twitter_topics.topic_models.registry.files import EVALUATION, TOPICS, TRAINING
+from twitter_topics.topic_models.registry.metrics import MetricsTable
 from twitter_topics.topic_models.registry.registration import register_version
 from twitter_topics.topic_models.registry.store import ModelStore
 
@@ -222,6 +224,59 @@ def test_rollback_to_an_older_version(dagbag: DagBag, models: ModelStore) -> Non
     assert champion is not None
     assert (champion.version, champion.previous) == (OLD, NEW)
     assert [promotion.version for promotion in models.history()] == [OLD, NEW, OLD]
+
+
+# --- model_drift
+
+
+def drifting_rows(_table: Any, version: str) -> list[dict[str, Any]]:
+    numbers = {"age_days": 0.5, "tweets": 4_000.0, "share_without_topic": 0.1, "word_drift": 0.01}
+    about = {"measurement": f"{version}/2026-11-01", "slice": "day", "role": "champion", "low": None, "high": None}
+    return [about | {"metric": name, "value": value} for name, value in numbers.items()]
+
+
+@pytest.fixture
+def served(models: ModelStore, model_objects: MemoryObjects, settings: Any) -> ModelStore:
+    """A store in which OLD was promoted on the day of its training."""
+    trained(models, OLD)
+    register_version(models, OLD)
+    then = ModelStore(settings, objects=model_objects, clock=lambda: datetime(2026, 11, 1, 4, 10, tzinfo=UTC))
+    then.promote(OLD, None, "first", "test")
+    return models
+
+
+def test_a_day_is_measured_and_reported(
+    dagbag: DagBag, served: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ArchiveStore, "usable_tweets", lambda _self, _start, _end, enough: enough)
+    monkeypatch.setattr(MetricsTable, "of_version", drifting_rows)
+
+    done = run(dagbag, "model_drift", date="2026-11-01")
+
+    assert done.state == "success", states(done)
+    (command,) = submitted
+    assert [value_of(command, name) for name in ("--version", "--day")] == [OLD, "2026-11-01"]
+    assert returned(done, "report")["word_drift"] == 0.01
+    kept = read_drift(served, OLD)
+    assert kept is not None
+    assert [day["day"] for day in kept["days"]] == ["2026-11-01"]
+
+
+def test_a_day_with_few_tweets_is_skipped(
+    dagbag: DagBag, served: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ArchiveStore, "usable_tweets", lambda _self, _start, _end, enough: enough - 1)
+    done = run(dagbag, "model_drift", date="2026-11-02")
+    assert states(done) == {"plan": "success", "measure": "skipped", "report": "skipped"}
+    assert submitted == []
+
+
+def test_a_day_that_has_not_ended_is_rejected(
+    dagbag: DagBag, served: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dagbag.dags["model_drift"].get_task("plan"), "retries", 0)
+    assert states(run(dagbag, "model_drift", date="2999-01-01"))["plan"] == "failed"
+    assert submitted == []
 
 
 # --- archive_compaction

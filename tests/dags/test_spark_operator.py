@@ -66,7 +66,7 @@ def test_every_job_has_its_application_and_the_log_settings_exist(dagbag: DagBag
     from pathlib import Path
 
     jobs = [task for dag in dagbag.dags.values() for task in dag.tasks if task.task_type == "SparkJobOperator"]
-    assert len(jobs) == 5
+    assert len(jobs) == 6
     assert [task.application for task in jobs if not Path(task.application).is_file()] == []
     assert {task.pool for task in jobs} == {"spark"}
     assert (SPARK_APPS / "log4j2.properties").is_file()

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.dags
 DAG_IDS = {
     "archive_compaction",
     "elasticsearch_retention",
+    "model_drift",
     "model_promotion",
     "model_retention",
     "speed_layer_watch",
@@ -69,6 +70,8 @@ def test_serializes(dagbag: DagBag, dag_id: str) -> None:
         ("topic_retraining", "name_version", "train"),
         ("topic_retraining", "train", "evaluate"),
         ("topic_retraining", "evaluate", "register"),
+        ("model_drift", "plan", "measure"),
+        ("model_drift", "measure", "report"),
         ("model_promotion", "judge", "gate"),
         ("model_promotion", "gate", "promote"),
         ("model_promotion", "gate", "not_promoted"),
@@ -113,6 +116,7 @@ def test_assets(dagbag: DagBag) -> None:
         ("archive_compaction", "5 * * * *"),
         ("elasticsearch_retention", "30 3 * * *"),
         ("model_retention", "45 3 * * *"),
+        ("model_drift", "30 1 * * *"),
         ("speed_layer_watch", "*/5 * * * *"),
         ("stores_audit", "45 */6 * * *"),
         ("topic_retraining", "0 4 * * *"),
@@ -156,8 +160,14 @@ RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
         ("topic_retraining", {"min_documents": 99}),
         ("topic_retraining", {"languages": "english"}),
         ("topic_retraining", {"languages": "en, ja"}),
+<<<<<<< HEAD
         ("topic_retraining", {"min_confidence": 1.5}),
         ("topic_retraining", {"start": "nothing"}),
+=======
+        ("model_drift", {"date": "yesterday"}),
+        ("model_drift", {"date": "2026-13-01"}),
+        ("model_drift", {"date": "2026-11-01T00:00:00Z"}),
+>>>>>>> 2324aca (Models: the champion's drift is measured every day, beyond what chance explains)
         ("model_promotion", {"version": "../champion"}),
         ("model_promotion", {"version": "20261101T040000Z-gsdmm/x"}),
         ("model_promotion", {"force": "yes"}),
@@ -188,8 +198,13 @@ def test_a_form_rejects(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> N
         ("topic_retraining", {"trainer": "spark-lda", "k": 30, "iterations": 60}),
         ("topic_retraining", {"languages": "en,ja"}),
         ("topic_retraining", {"languages": "all"}),
+<<<<<<< HEAD
         ("topic_retraining", {"min_confidence": 0}),
         ("topic_retraining", {"start": "scratch"}),
+=======
+        ("model_drift", {}),
+        ("model_drift", {"date": "2026-11-01"}),
+>>>>>>> 2324aca (Models: the champion's drift is measured every day, beyond what chance explains)
         ("model_promotion", {"version": "20261101T040000Z-gsdmm", "force": True, "reason": "why"}),
         ("model_promotion", {"version": "20261101T040000Z-spark-lda"}),
         ("elasticsearch_retention", {"days": 7, "dry_run": True, "allow_all": True}),

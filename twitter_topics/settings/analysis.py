@@ -52,6 +52,13 @@ class TopicsSettings(Section):
         description="approval: what the gate would promote waits for a manual run of model_promotion with version and "
         "reason; never: only such a run with force promotes",
     )
+    max_word_drift: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="bits by which the words of a day may differ from those that the champion was trained on, beyond "
+        "what chance explains; above, the page advises retraining",
+    )
 
 
 class ModelsSettings(Section):

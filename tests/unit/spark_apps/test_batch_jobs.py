@@ -28,6 +28,7 @@ VALID: dict[str, dict[str, str]] = {
         "--expire-hours": "24",
         "--orphan-hours": "72",
     },
+    "measure_drift": {"--version": VERSION, "--day": "2024-11-01"},
     "recount_topics": {"--from": HOUR, "--to": NEXT_HOUR, "--version": VERSION},
     "train_topics": {"--version": VERSION},
 }
@@ -36,6 +37,8 @@ OUT_OF_RANGE: list[tuple[str, dict[str, str]]] = [
     ("maintain_archive", {"--closed-before": "2024-11-01T10:30Z"}),
     ("maintain_archive", {"--min-files": "1"}),
     ("maintain_archive", {"--orphan-hours": "23"}),
+    ("measure_drift", {"--day": "2926-11-01"}),
+    ("measure_drift", {"--day": "2024-13-01"}),
     ("recount_topics", {"--to": HOUR}),
     ("recount_topics", {"--to": "2926-11-01T10:00Z"}),
     ("recount_topics", {"--from": "2024-09-01T00:00Z"}),

@@ -6,6 +6,7 @@ models/claims/<token>.json            successor of the champion with that token;
 models/history/<utc>-<version>.json   every promotion
 models/expired/<version>.json         a version that was deleted: its name is not used again
 models/topic_ids/<number>             no version has a topic id from this number on
+models/drift/<version>.json           what its live drift was; written again after each measured day
 """
 
 from __future__ import annotations
@@ -35,10 +36,9 @@ ROOT = "models/"
 CHAMPION_KEY = ROOT + "champion.json"
 CLAIMS = ROOT + "claims/"
 HISTORY = ROOT + "history/"
-EXPIRED = ROOT + "expired/"
 TOPIC_IDS = ROOT + "topic_ids/"
-MANIFEST = "manifest.json"
-ARRAYS = "arrays.npz"
+EXPIRED, DRIFT = ROOT + "expired/", ROOT + "drift/"
+MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
 
 _LOOK_BACK_DAYS = (30, 365, None)
 """How far back the newest names are listed, until there are enough of them."""
@@ -64,6 +64,11 @@ class ModelStore:
     ) -> None:
         self._objects: ObjectStore = objects if objects is not None else S3Objects(settings.s3)
         self._clock = clock
+
+    @property
+    def objects(self) -> ObjectStore:
+        """The bucket, for what is derived from versions."""
+        return self._objects
 
     # --- versions
 
@@ -205,6 +210,7 @@ class ModelStore:
         expired = {"version": version, "expired_at": self._clock().astimezone(UTC).isoformat(timespec="seconds")}
         self._objects.put(_expired_key(version), json_objects.encode(expired))
         self._objects.delete(_key(version, MANIFEST))
+        self._objects.delete(f"{DRIFT}{version}.json")
         self._delete_files(version)
 
     def has_expired(self, version: str) -> bool:
