@@ -4,6 +4,7 @@
 const REFRESH_MS = 10000;
 const STALE_SECONDS = 90;
 const WORDS_SHOWN = 8;
+const SAME_DRIFT = 0.005; // bits; chance moves the drift of a thousand tweets by as much
 const SVG = "http://www.w3.org/2000/svg";
 
 const byId = (id) => document.getElementById(id);
@@ -126,13 +127,47 @@ function showChampion(data) {
     const title = "share of held-out tweets without a known word or without a clear topic";
     list.append(metric("No topic", `${(100 * figures.without_topic).toFixed(1)} %`, title));
   }
+  list.append(...freshness(champion, data.now_ms));
   const since = Date.parse(champion.promoted_at);
   const about = `${champion.trainer}, serving for ${duration((data.now_ms - since) / 1000)} (since ${utcMinute(since)})`;
   const lines = [element("p", "version", champion.version), element("p", "quiet", about), list];
   if (champion.provisional) {
     lines.splice(1, 0, element("p", "quiet", "Provisional: the first model, compared with no other one."));
   }
+  if (champion.drift && champion.drift.advised) lines.push(advice(champion.drift));
   fill("champion", ...lines);
+}
+
+// how old the champion's topics are, and how far the last measured day is from them
+function freshness(champion, now_ms) {
+  const age = (now_ms - Date.parse(champion.trained_until)) / 1000;
+  const boxes = [metric("Age", duration(age), "since the end of the tweets that it was trained on")];
+  const drift = champion.drift;
+  if (!drift || drift.word_drift === undefined) {
+    boxes.push(metric("Drift", "not measured", "model_drift measures it every day, from the first whole day on"));
+    return boxes;
+  }
+  const title = [
+    `words of ${drift.day} against those of the training, in bits beyond chance (Jensen-Shannon); limit ${drift.limit}`,
+    ...(drift.week_before === null ? [] : [`a week before ${drift.week_before.toFixed(3)}`]),
+    ...(drift.topic_drift === undefined ? [] : [`topics ${drift.topic_drift.toFixed(3)}`]),
+  ];
+  boxes.push(metric("Drift", `${drift.word_drift.toFixed(3)} bits${trend(drift)}`, title.join("; ")));
+  if (drift.share_without_topic !== undefined) {
+    const share = `${(100 * drift.share_without_topic).toFixed(1)} %`;
+    boxes.push(metric("Without a topic", share, `share of the tweets of ${drift.day}`));
+  }
+  return boxes;
+}
+
+function trend({ word_drift, week_before }) {
+  if (week_before === null) return "";
+  const change = word_drift - week_before;
+  return Math.abs(change) < SAME_DRIFT ? " →" : change > 0 ? " ↑" : " ↓";
+}
+
+function advice({ day, limit }) {
+  return element("p", "advice", `Retraining advised: the words of ${day} drifted by more than ${limit} bits.`);
 }
 
 function showParts(data) {

@@ -160,14 +160,11 @@ RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
         ("topic_retraining", {"min_documents": 99}),
         ("topic_retraining", {"languages": "english"}),
         ("topic_retraining", {"languages": "en, ja"}),
-<<<<<<< HEAD
         ("topic_retraining", {"min_confidence": 1.5}),
         ("topic_retraining", {"start": "nothing"}),
-=======
         ("model_drift", {"date": "yesterday"}),
         ("model_drift", {"date": "2026-13-01"}),
         ("model_drift", {"date": "2026-11-01T00:00:00Z"}),
->>>>>>> 2324aca (Models: the champion's drift is measured every day, beyond what chance explains)
         ("model_promotion", {"version": "../champion"}),
         ("model_promotion", {"version": "20261101T040000Z-gsdmm/x"}),
         ("model_promotion", {"force": "yes"}),
@@ -198,13 +195,10 @@ def test_a_form_rejects(dagbag: DagBag, dag_id: str, given: dict[str, Any]) -> N
         ("topic_retraining", {"trainer": "spark-lda", "k": 30, "iterations": 60}),
         ("topic_retraining", {"languages": "en,ja"}),
         ("topic_retraining", {"languages": "all"}),
-<<<<<<< HEAD
         ("topic_retraining", {"min_confidence": 0}),
         ("topic_retraining", {"start": "scratch"}),
-=======
         ("model_drift", {}),
         ("model_drift", {"date": "2026-11-01"}),
->>>>>>> 2324aca (Models: the champion's drift is measured every day, beyond what chance explains)
         ("model_promotion", {"version": "20261101T040000Z-gsdmm", "force": True, "reason": "why"}),
         ("model_promotion", {"version": "20261101T040000Z-spark-lda"}),
         ("elasticsearch_retention", {"days": 7, "dry_run": True, "allow_all": True}),

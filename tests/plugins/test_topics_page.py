@@ -113,6 +113,10 @@ class FakeSources:
         stamps = [f"2027-01-{day:02}T00:10:00+00:00" for day in range(1, 9)]
         return [Promotion(f"v{place}", at, SCRIPT, "airflow", None, "t") for place, at in enumerate(stamps)]
 
+    def drift(self, version: str) -> Mapping[str, Any] | None:
+        days = [{"day": f"2027-01-{day:02}", "word_drift": day / 1000, "advised": day == 14} for day in (6, 7, 14)]
+        return {"version": version, "limit": 0.013, "days": days}
+
     def last_hour(self) -> LastHour | None:
         counts = [TopicCount(5, "old label", 40, 30, 41.5, 0.3), TopicCount(3, "storm", 7, 7, 6.0, -0.4)]
         return LastHour(NOW_MS, [TopicCount(-1, "no topic", 90, 0, 0.0, None), *counts])
@@ -193,20 +197,44 @@ def test_overview_of_a_healthy_system(reader: Client) -> None:
     assert data["parts"][0] | {"age_seconds": 3.0, "part": "producer"} == data["parts"][0]
 
 
-def test_external_text_stays_data(reader: Client) -> None:
-    answer = reader.get("/api/overview")
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    row = next(row for row in answer.json()["topics"] if row["topic_id"] == 3)
-    assert (row["label"], row["top_words"][1], row["language"]) == (SCRIPT, SCRIPT, "en")
-
-
 def _unavailable(*_: Any) -> Any:
     raise RetryableError("no answer")
 
 
 def _damaged(*_: Any) -> Any:
     raise IntegrityError("champion.json is not a JSON object")
+
+
+def test_the_champion_shows_how_old_it_is_and_how_far_the_tweets_have_moved(reader: Client) -> None:
+    champion = reader.get("/api/overview").json()["champion"]
+    assert champion["trained_until"] == "2027-01-14T00:00:00+00:00"
+    shown = {"day": "2027-01-14", "word_drift": 0.014, "limit": 0.013, "week_before": 0.007, "advised": True}
+    assert champion["drift"] == shown
+
+
+@pytest.mark.parametrize(
+    ("drift", "shown"),
+    [
+        (lambda _version: None, None),
+        (lambda _version: {"version": "v", "limit": 0.03, "days": []}, None),
+        (_damaged, None),
+        (
+            lambda _version: {"limit": 0.03, "days": [{"day": "2027-01-14", "advised": False}]},
+            {"day": "2027-01-14", "advised": False, "limit": 0.03, "week_before": None},
+        ),
+    ],
+)
+def test_a_champion_is_shown_whatever_was_measured(drift: Any, shown: dict[str, Any] | None) -> None:
+    data = overview(FakeSources(drift=drift), now_ms=NOW_MS, min_documents=2_000)
+    assert (data["unavailable"], data["champion"]["drift"]) == ([], shown)
+
+
+def test_external_text_stays_data(reader: Client) -> None:
+    answer = reader.get("/api/overview")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    row = next(row for row in answer.json()["topics"] if row["topic_id"] == 3)
+    assert (row["label"], row["top_words"][1], row["language"]) == (SCRIPT, SCRIPT, "en")
 
 
 @pytest.mark.parametrize(

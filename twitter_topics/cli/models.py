@@ -20,7 +20,7 @@ _NUMBERS = ("tweets", "topics", "coherence", "diversity", "perplexity")
 
 
 def models(
-    version: Annotated[str, typer.Argument(help="show the card of this version: origin, topics, evaluation")] = "",
+    version: Annotated[str, typer.Argument(help="show this version: origin, topics, evaluation, live drift")] = "",
     every: Annotated[bool, typer.Option("--all", help=f"not only the {SHOWN} newest")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
@@ -77,6 +77,7 @@ def _show(store: ModelStore, version: str, *, as_json: bool) -> None:
     from rich.markdown import Markdown
 
     from twitter_topics.topic_models.registry.card import model_card
+    from twitter_topics.topic_models.registry.drift import drift_card, read_drift
     from twitter_topics.topic_models.registry.version import is_version
 
     if not is_version(version):
@@ -85,12 +86,16 @@ def _show(store: ModelStore, version: str, *, as_json: bool) -> None:
         manifest = store.manifest(version)
     except IntegrityError as error:
         raise typer.BadParameter(f"{error}; `twitter-topics models` lists the versions") from None
+    drift = read_drift(store, version)
+    card = model_card(version, manifest)
+    if drift:
+        card += "\n" + drift_card(drift)
     if as_json:
-        screen.print_json(data=manifest)
+        screen.print_json(data=manifest | {"drift": drift})
     elif screen.is_terminal:
-        screen.print(Markdown(model_card(version, manifest)))
+        screen.print(Markdown(card))
     else:
-        typer.echo(model_card(version, manifest))
+        typer.echo(card)
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -13,6 +13,7 @@ from twitter_topics.counts.view import CountsView, LastHour, TopicCount
 from twitter_topics.errors import IntegrityError, TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
+from twitter_topics.topic_models.registry.drift import read_drift, trained_until, week_before
 from twitter_topics.topic_models.registry.files import is_provisional
 from twitter_topics.topic_models.registry.promotion import Champion, Promotion
 from twitter_topics.topic_models.registry.store import CHAMPION_KEY, ModelStore
@@ -63,6 +64,8 @@ class Sources(Protocol):
 
     def promotions(self) -> Sequence[Promotion]: ...
 
+    def drift(self, version: str) -> Mapping[str, Any] | None: ...
+
     def last_hour(self) -> LastHour | None: ...
 
     def hours_ending(self, end_ms: int) -> Sequence[HourPoint]: ...
@@ -90,6 +93,9 @@ class RealSources:
 
     def promotions(self) -> Sequence[Promotion]:
         return self._models.history(RECENT_PROMOTIONS)
+
+    def drift(self, version: str) -> Mapping[str, Any] | None:
+        return read_drift(self._models, version)
 
     def last_hour(self) -> LastHour | None:
         return self._counts.last_hour()
@@ -124,8 +130,8 @@ def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, 
 
     Returns:
         `now_ms`, `min_documents`, `unavailable` [{name, reason}], `champion` {version, provisional, promoted_at, by,
-        reason, trainer, documents, metrics} or None, `topics` (fields of TopicRow), `end_ms`, `parts` (fields of Health
-        and `age_seconds`), `promotions`.
+        reason, trainer, documents, metrics, trained_until, drift (see `_drift`)} or None, `topics` (fields of
+        TopicRow), `end_ms`, `parts` (fields of Health and `age_seconds`), `promotions`.
     """
     reader = _Reader()
     models = reader.start("Models on S3", lambda: _model_part(sources))
@@ -190,12 +196,27 @@ def _model_part(sources: Sources) -> tuple[dict[str, Any] | None, list[dict[str,
         "trainer": manifest.get("trainer", ""),
         "documents": manifest.get("documents", 0),
         "metrics": manifest.get("metrics", {}),
+        "trained_until": trained_until(manifest).isoformat(),
+        "drift": _drift(sources, champion.version),
     }
     newest = sorted(sources.promotions(), key=lambda one: one.promoted_at, reverse=True)[:RECENT_PROMOTIONS]
     promotions = [
         {"version": one.version, "promoted_at": one.promoted_at, "by": one.by, "reason": one.reason} for one in newest
     ]
     return card, list(manifest.get("topics", [])), promotions
+
+
+def _drift(sources: Sources, version: str) -> dict[str, Any] | None:
+    """Return the last measured day {day, advised, word_drift, …} with `limit`, and the word drift seven days earlier as
+    `week_before`; None if nothing was measured."""
+    try:
+        drift = sources.drift(version)
+    except IntegrityError:  # the model is shown all the same; model_drift writes the object again
+        return None
+    if not drift or not drift["days"]:
+        return None
+    before = week_before(drift["days"])
+    return {**drift["days"][-1], "limit": drift["limit"], "week_before": before.get("word_drift") if before else None}
 
 
 def _count_part(sources: Sources) -> tuple[LastHour | None, dict[int, list[int]]]:

@@ -13,6 +13,7 @@ from twitter_topics.cli.main import app
 from twitter_topics.settings import Settings
 from twitter_topics.testing.models import planted_files
 from twitter_topics.testing.objects import MemoryObjects
+from twitter_topics.topic_models.registry.drift import put_drift
 from twitter_topics.topic_models.registry.store import ModelStore
 
 OLDEST, OLD, FIRST, NEXT = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2, 3, 4))
@@ -83,6 +84,17 @@ def test_one_version_shows_its_card(models: ModelStore) -> None:
     register(models, FIRST, trainer="gsdmm", topics=[])
     assert f"# Topic model {FIRST}" in listed(FIRST)
     assert json.loads(listed(FIRST, "--json"))["documents"] == 5_000
+    assert "Live drift" not in listed(FIRST)
+
+
+def test_a_version_that_was_measured_shows_its_drift(models: ModelStore) -> None:
+    register(models, FIRST)
+    day = {"day": "2026-11-05", "age_days": 2.0, "tweets": 4_000.0, "share_without_topic": 0.1, "advised": True}
+    put_drift(models, FIRST, {"limit": 0.03, "days": [day | {"word_drift": 0.04}]})
+    shown = listed(FIRST)
+    assert "| 2026-11-05 | 2.0 days | 4,000 | 10.0% |  |  | 0.040 |  |" in shown
+    assert "**Retraining advised**" in shown
+    assert json.loads(listed(FIRST, "--json"))["drift"]["days"][0]["word_drift"] == 0.04
 
 
 def test_an_unknown_version_is_wrong_usage(models: ModelStore) -> None:
