@@ -6,7 +6,7 @@
 #   make demo LANGUAGES=en,es,pt,ja,de            everybody writes one of these languages
 #   make up | stop | status | logs NAME=producer  the local stack
 #   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean
-#   make bench-producer | bench-replay | bench-speed | bench-stages | bench-sentiment | bench-gate | bench-identity | bench-confidence | bench-themes
+#   make bench-producer | bench-replay | bench-speed | bench-stages | bench-sentiment | bench-gate | bench-identity | bench-confidence | bench-drift | bench-themes
 #   make dashboards                               writes dashboards/; kibana-import URL=… loads Kibana's
 
 SHELL := /bin/sh
@@ -34,10 +34,10 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-stages bench-sentiment bench-gate bench-identity bench-confidence bench-themes dashboards kibana-import bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-stages bench-sentiment bench-gate bench-identity bench-confidence bench-drift bench-themes dashboards kibana-import bootstrap bootstrap-dev
 
 help:
-	@sed -n '2,11s/^# \{0,1\}//p' Makefile
+	@sed -n '2,12s/^# \{0,1\}//p' Makefile
 
 bootstrap:
 	@deploy/local/bootstrap.sh
@@ -126,6 +126,10 @@ bench-confidence: bootstrap-dev
 # whether topics find the themes of the made-up stream
 bench-themes: bootstrap-dev
 	@.venv/bin/python -m benchmarks.themes $(ARGS)
+
+# ARGS="--tweets tweets.jsonl.gz": the drift of days with and without a new subject; prints a table
+bench-drift: bootstrap-dev
+	@.venv/bin/python -m benchmarks.live_drift $(ARGS)
 
 lint: bootstrap-dev
 	@.venv/bin/ruff check .

@@ -72,14 +72,15 @@ def drifting(tweets: TrainingTweets, seed: int) -> Stream:
             inside = block[: len(tweets.slices)] == number
             size = round(percent / 100 * inside.sum())
             patterns = draw.choice(np.flatnonzero(inside & long_enough), size, replace=False)
-            words += [_planted(words[pattern], topic, draw) for pattern in patterns.tolist()]
+            words += [about(words[pattern], topic, draw) for pattern in patterns.tolist()]
             block = np.append(block, np.full(size, number))
             planted = np.append(planted, np.full(size, topic))
             reference = np.append(reference, draw.random(size) < 1 / _REFERENCE_ONE_IN)
     return Stream(pa.array(words, pa.list_(pa.string())), block, planted, reference)
 
 
-def _planted(pattern: list[str], topic: int, draw: np.random.Generator) -> list[str]:
+def about(pattern: list[str], topic: int, draw: np.random.Generator) -> list[str]:
+    """Return a tweet with the words of a planted topic in place of three in five of its own, at least of two."""
     own = [f"{chr(ord('a') + topic)}planted{number}" for number in range(_VOCABULARY)]
     frequency = 1 / np.arange(1, _VOCABULARY + 1)
     spoken = draw.choice(own, len(pattern), p=frequency / frequency.sum()).tolist()

@@ -325,7 +325,7 @@ def test_a_version_that_is_being_deleted_is_whole_or_gone(objects: ObjectStore) 
         store.expire(version)
         assert store.files(version) == []
         assert store.half_deleted() == []
-    assert number == 6, "the mark, the manifest and three files"
+    assert number == 7, "the mark, the manifest, the drift and three files"
 
 
 def test_ids_of_topics_are_used_once_whatever_expires(store: ModelStore, objects: ObjectStore) -> None:
