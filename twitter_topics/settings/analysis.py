@@ -45,7 +45,7 @@ class TopicsSettings(Section):
         ge=0,
         le=1,
         description="a tweet has a topic if another seed would serve the same one with this probability, estimated in "
-        "training; at most half of the tweets have none for that reason; 0 = each tweet with a known word has one",
+        "training; at most a quarter of the tweets have none for that reason; 0 = each tweet with a known word has one",
     )
     promotion: Literal["automatic", "approval", "never"] = Field(
         "automatic",

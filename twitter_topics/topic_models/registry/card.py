@@ -113,7 +113,7 @@ def _confidence(confidence: Mapping[str, Any], asked: float) -> Iterator[str]:
     yield "## Clear topics"
     yield (
         f"A topic is clear if another seed would serve the same one with a probability (confidence) of {asked:g} or "
-        "more. At most half of the tweets have none because theirs is not."
+        "more. At most a quarter of the tweets have none because theirs is not."
     )
     yield ""
     yield "| | held-out tweets | another seed agrees about | smallest share of a clear topic | its confidence |"

@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 MIN_HELD_OUT = 500
 """From fewer tweets the estimate is too noisy: there is no threshold."""
 
-MAX_UNCLEAR = 0.5
-"""A threshold takes the topic of at most so many tweets, however unclear they are."""
+MAX_UNCLEAR = 0.25
+"""A threshold takes the topic of at most so many tweets, however unclear they are: a model has to say something about
+most of them, and without a limit the counts of all topics would fall at each training on few tweets."""
 
 _STEPS = 20
 
@@ -68,7 +69,7 @@ class Confidence:
         wanted = float(self.shares[sure[0]]) if len(sure) else 1.0
         if wanted > self.limit:
             log.warning(
-                "more than %.0f %% of the tweets are below a confidence of %g; the least clear half gets no topic",
+                "more than %.0f %% of the tweets are below a confidence of %g; the least clear quarter gets no topic",
                 100 * MAX_UNCLEAR,
                 min_confidence,
             )
