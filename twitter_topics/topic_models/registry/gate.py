@@ -267,8 +267,7 @@ def _stranger(comparison: Comparison) -> str:
 def _unclear(challenger: Metrics, champion: Metrics) -> str:
     """Return a sentence about a challenger with many more tweets without a topic; else nothing.
 
-    It does not change the verdict. The first continuation of a model of 10,000 to 20,000 real tweets leaves a quarter
-    more without a topic and predicts better; and a champion that was not calibrated gives each tweet one.
+    It does not change the verdict: a champion that was not calibrated gives each tweet with a known word a topic.
     """
     mine, theirs = challenger.without_topic, champion.without_topic
     if mine is None or theirs is None or mine - theirs <= _NOTABLE_RISE:
