@@ -173,6 +173,7 @@ def main() -> None:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     load = os.getloadavg()[0]
     spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", _AT_ONCE)
     texts = Tweets(options.tweets).texts(options.texts)
     result: dict[str, Any] = {
