@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from twitter_topics.archive.rows import current_snapshot, raw_table
-from twitter_topics.backends.sql import statement
+from twitter_topics.archive.rows import current_snapshot
 from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.drift import MIN_TWEETS, trained_until, unseen_part
@@ -37,14 +36,13 @@ from twitter_topics.topic_models.training.metrics import (
     topics_of,
 )
 from twitter_topics.topic_models.training.record import record
-from twitter_topics.topic_models.training.tweets import TrainingTweets, first_records, word_rows
+from twitter_topics.topic_models.training.tweets import TrainingTweets, read_sample
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from twitter_topics.settings import Settings
     from twitter_topics.topic_models.registry.store import ModelStore
-    from twitter_topics.topic_models.scoring.text_rules import TextRules
     from twitter_topics.topic_models.scoring.topic_model import IntArray, TopicModel
 
 log = logging.getLogger(__name__)
@@ -52,7 +50,6 @@ log = logging.getLogger(__name__)
 MAX_TWEETS = 100_000
 """Of a larger day, a sample of so many is measured."""
 
-_SOURCE = "day_source"
 _DRAWS = 20
 _SEED = 7
 
@@ -105,8 +102,10 @@ def measure_day(
     manifest = store.manifest(version)
     start, end = unseen_part(manifest, day)
     scorer = Scorer.load(store.load_arrays(version))
-    most = min(MAX_TWEETS, settings.topics.max_documents)
-    tweets = _read_day(spark, settings, start, end, most, scorer.rules)
+    snapshot, tweets = current_snapshot(spark, settings), None
+    if snapshot is not None:
+        most = min(MAX_TWEETS, settings.topics.max_documents)
+        tweets = read_sample(spark, settings, snapshot=snapshot, start=start, end=end, most=most, rules=scorer.rules)
     if tweets is None or tweets.count < MIN_TWEETS:
         msg = f"{tweets.count if tweets else 0:,} tweets between {start} and {end}; {MIN_TWEETS:,} are required"
         raise TooFewTweetsError(msg)
@@ -186,20 +185,3 @@ def _reference(store: ModelStore, manifest: dict[str, Any], model: TopicModel) -
         one.language: one.value for one in held_out.metrics if (one.role, one.metric) == ("challenger", "known_words")
     }
     return Reference(np.array(content["topic_documents"], dtype=np.int64), known)
-
-
-def _read_day(
-    spark: SparkSession, settings: Settings, start: datetime, end: datetime, most: int, rules: TextRules
-) -> TrainingTweets | None:
-    snapshot = current_snapshot(spark, settings)
-    if snapshot is None:
-        return None
-    spark.read.option("versionAsOf", snapshot).table(raw_table(settings)).createOrReplaceTempView(_SOURCE)
-    span = {"start": start, "end": end}
-    whole_days = {**span, "seconds": 86_400}
-    counts = spark.sql(statement("count_tweets_per_period", source=_SOURCE), args=whole_days).collect()
-    share = {"share": min(1.0, most / max(sum(one["tweets"] for one in counts), 1))}
-    rows = spark.sql(statement("select_day_tweets", source=_SOURCE), args={**span, **share})
-    table = first_records(word_rows(rows, rules).toArrow())
-    words, languages = (table[name].combine_chunks() for name in ("words", "language"))
-    return TrainingTweets(words, table["slice"].to_numpy(), [], languages)

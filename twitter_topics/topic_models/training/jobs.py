@@ -169,9 +169,9 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
             trained_without=files.held_out_one_in(training),
             judged=(judged, spoken),
         )
-    held_out = SliceTweets(HELD_OUT, request.start, request.end, judged, theirs.to_judge(one_in), spoken)
+    held_out = SliceTweets(HELD_OUT, extent.start, extent.end, judged, theirs.to_judge(one_in), spoken)
     measured = [measured_slice(contest, held_out, metrics, comparison)]
-    later = measure_later(spark, settings, request, contest, asked)
+    later = measure_later(spark, settings, request, contest, asked, snapshot=snapshot)
     if later is not None:
         measured.append(later.measured)
     evaluation = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from twitter_topics.archive.rows import current_snapshot
 from twitter_topics.topic_models.registry.metrics import LATER, MeasuredSlice
 from twitter_topics.topic_models.registry.version import created_at
 from twitter_topics.topic_models.training.evaluation import compare, measure
@@ -43,19 +42,25 @@ class Later:
 
 
 def measure_later(
-    spark: SparkSession, settings: Settings, request: TrainingRequest, contest: Contest, languages: tuple[str, ...]
+    spark: SparkSession,
+    settings: Settings,
+    request: TrainingRequest,
+    contest: Contest,
+    languages: tuple[str, ...],
+    *,
+    snapshot: int,
 ) -> Later | None:
     """Measure on tweets after the training's window, at most as many hours of them as it has; None for fewer than
     MIN_LATER.
 
     Args:
         languages: as of `evaluation.judged_languages`.
+        snapshot: of the archive.
     """
-    snapshot = current_snapshot(spark, settings)
     start, end = request.end, request.end + (request.end - request.start)
     if contest.champion_version:  # it may know tweets after a past window
         start = max(start, created_at(contest.champion_version))
-    if snapshot is None or start >= end:
+    if start >= end:
         return None
 
     def read(rules: TextRules) -> TrainingTweets:

@@ -24,12 +24,13 @@ from twitter_topics.topic_models.training.corpus import slice_of
 from twitter_topics.topic_models.training.extent import Extent, Offsets
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, Row, SparkSession
 
     from twitter_topics.settings import Settings
     from twitter_topics.topic_models.scoring.text_rules import TextRules
 
 _SOURCE = "training_source"
+_SAMPLE_OF = 1_000_000
 _SCHEMA = (
     "tweet_id string, kafka_partition int, kafka_offset long, "
     "words array<string>, slice int, language string, sample_text string"
@@ -121,6 +122,25 @@ def read_again(
     return _read(source, extent.start, extent.end, rules)
 
 
+def read_sample(
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    snapshot: int,
+    start: datetime,
+    end: datetime,
+    most: int,
+    rules: TextRules,
+) -> ArchivedTweets:
+    """Return the readable tweets with `start` <= event time < `end`, in the snapshot; of more than `most`, about so
+    many, and the same ones each time."""
+    source = _at(spark, settings, snapshot)
+    share = most / max(sum(one["tweets"] for one in _per_period(source, start, end, seconds=86_400)), 1)
+    if share < 1:
+        source = source.where(fn.pmod(fn.xxhash64("tweet_id"), fn.lit(_SAMPLE_OF)) < fn.lit(_SAMPLE_OF * share))
+    return _read(source, start, end, rules)
+
+
 def _at(spark: SparkSession, settings: Settings, snapshot: int) -> DataFrame:
     return spark.read.option("versionAsOf", snapshot).table(raw_table(settings))
 
@@ -130,11 +150,9 @@ def _newest(source: DataFrame, start: datetime, end: datetime, most: int) -> dat
 
     It is a full second, found by counting, so it depends on the tweets alone and not on the files that they are in.
     """
-    source.createOrReplaceTempView(_SOURCE)
-    query, newest, begins = statement("count_tweets_per_period", source=_SOURCE), 0, start
+    newest, begins = 0, start
     for seconds in (3600, 1):  # the hours, then the seconds of the hour that is too much
-        span = {"start": start, "end": end, "seconds": seconds}
-        for period in source.sparkSession.sql(query, args=span).collect():
+        for period in _per_period(source, start, end, seconds=seconds):
             at = datetime.fromtimestamp(period["begins"], UTC)
             if newest + period["tweets"] > most:
                 start, end = max(start, at), min(end, at + timedelta(seconds=seconds))
@@ -146,6 +164,13 @@ def _newest(source: DataFrame, start: datetime, end: datetime, most: int) -> dat
         msg = f"more than {most:,} tweets have the same time; raise TOPICS_MAX_DOCUMENTS"
         raise TooFewTweetsError(msg)
     return begins
+
+
+def _per_period(source: DataFrame, start: datetime, end: datetime, *, seconds: int) -> list[Row]:
+    source.createOrReplaceTempView(_SOURCE)
+    query = statement("count_tweets_per_period", source=_SOURCE)
+    found: list[Row] = source.sparkSession.sql(query, args={"start": start, "end": end, "seconds": seconds}).collect()
+    return found
 
 
 def _read(source: DataFrame, start: datetime, end: datetime, rules: TextRules) -> ArchivedTweets:
