@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError
 
+from twitter_topics.archive.schema import NAMESPACE
 from twitter_topics.backends.database import catalog_url
-from twitter_topics.errors import ConfigurationError
+from twitter_topics.errors import ConfigurationError, RetryableError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import ArchiveSettings, S3Settings
@@ -42,6 +44,29 @@ def open_catalog(archive: ArchiveSettings, s3: S3Settings, *, warehouse: str = "
     catalog.engine.dispose()
     catalog.engine = sa.create_engine(uri, poolclass=sa.NullPool)
     return catalog
+
+
+def read_rows(
+    archive: ArchiveSettings, s3: S3Settings, table: str, about: str, fields: tuple[str, ...] = ("*",)
+) -> list[dict[str, Any]]:
+    """Return rows of a table as dictionaries. A table that does not exist yet is an empty one.
+
+    Args:
+        about: pyiceberg's row filter.
+        fields: columns to read.
+
+    Raises:
+        RetryableError: the bucket does not answer.
+    """
+    catalog = open_catalog(archive, s3)
+    try:
+        scan = catalog.load_table((NAMESPACE, table)).scan(row_filter=about, selected_fields=fields)
+        found: list[dict[str, Any]] = scan.to_arrow().to_pylist()
+    except NoSuchTableError:
+        return []
+    except OSError as error:
+        raise RetryableError(f"the archive's bucket {s3.bucket} does not answer: {error}") from error
+    return found
 
 
 def s3_properties(s3: S3Settings) -> dict[str, str]:

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pyiceberg.exceptions import NoSuchTableError
-
-from twitter_topics.archive.catalog import open_catalog
-from twitter_topics.archive.schema import NAMESPACE, TOPIC_HOUR_TABLE
-from twitter_topics.errors import RetryableError
+from twitter_topics.archive.catalog import read_rows
+from twitter_topics.archive.schema import TOPIC_HOUR_TABLE
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
@@ -53,14 +50,6 @@ class TopicHourStore:
         ]
 
     def _rows(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        catalog = open_catalog(self._archive, self._s3)
         in_range = f"hour >= '{start.isoformat()}' and hour < '{end.isoformat()}'"
-        try:
-            table = catalog.load_table((NAMESPACE, TOPIC_HOUR_TABLE))
-            scan = table.scan(row_filter=in_range, selected_fields=("hour", "topic_id", "model_version", "tweets"))
-            found: list[dict[str, Any]] = scan.to_arrow().to_pylist()
-        except NoSuchTableError:
-            return []
-        except OSError as error:
-            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
-        return found
+        fields = ("hour", "topic_id", "model_version", "tweets")
+        return read_rows(self._archive, self._s3, TOPIC_HOUR_TABLE, in_range, fields)

@@ -7,11 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from pyiceberg.exceptions import NoSuchTableError
-
-from twitter_topics.archive.catalog import open_catalog
-from twitter_topics.archive.schema import MODEL_METRICS_TABLE, NAMESPACE
-from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.archive.catalog import read_rows
+from twitter_topics.archive.schema import MODEL_METRICS_TABLE
+from twitter_topics.errors import IntegrityError
 from twitter_topics.topic_models.registry.version import check_version
 
 if TYPE_CHECKING:
@@ -104,13 +102,5 @@ class MetricsTable:
         Raises:
             RetryableError: the bucket does not answer.
         """
-        catalog = open_catalog(self._archive, self._s3)
         about = f"version = '{check_version(version)}' and language = '{ALL_LANGUAGES}'"
-        try:
-            table = catalog.load_table((NAMESPACE, MODEL_METRICS_TABLE))
-            found: list[dict[str, Any]] = table.scan(row_filter=about).to_arrow().to_pylist()
-        except NoSuchTableError:
-            return []
-        except OSError as error:
-            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
-        return found
+        return read_rows(self._archive, self._s3, MODEL_METRICS_TABLE, about)

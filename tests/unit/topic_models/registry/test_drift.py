@@ -129,7 +129,7 @@ def test_a_table_that_is_missing_is_empty_and_a_bucket_that_is_silent_is_named(
             assert name == ("tweets", "model_metrics")
             raise error
 
-    monkeypatch.setattr("twitter_topics.topic_models.registry.metrics.open_catalog", lambda *_: Catalog())
+    monkeypatch.setattr("twitter_topics.archive.catalog.open_catalog", lambda *_: Catalog())
     table = MetricsTable(Settings({}))
     if expected is None:
         assert table.of_version(VERSION) == []
