@@ -12,6 +12,7 @@ import pyarrow as pa
 from twitter_topics.archive.rows import archive_rows, raw_table
 from twitter_topics.records.tweet import TimeBounds
 from twitter_topics.settings import Settings
+from twitter_topics.testing.corpora import planted_documents
 from twitter_topics.topic_models.training.request import TrainingRequest
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ def append(
     received = spark.createDataFrame(records).selectExpr("*", without_headers)
     rows = archive_rows(received, _BOUNDS).sortWithinPartitions("event_time")
     rows.writeTo(raw_table(settings)).append()
+
+
+def append_planted(spark: SparkSession, settings: Settings) -> None:
+    """Archive 2,400 tweets about the planted themes, one every twenty seconds from START on."""
+    documents, _ = planted_documents(2400, seed=21)
+    append(spark, settings, [tweet(i, words, START + timedelta(seconds=20 * i)) for i, words in enumerate(documents)])
 
 
 def request(version: str, **changes: Any) -> TrainingRequest:

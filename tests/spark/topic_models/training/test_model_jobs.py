@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as fn
 
-from tests.spark.topic_models.training.archived import FIRST, SECOND, START, THIRD, append, request, tweet
+from tests.spark.topic_models.training.archived import (
+    FIRST,
+    SECOND,
+    START,
+    THIRD,
+    append,
+    append_planted,
+    request,
+    tweet,
+)
 from twitter_topics.archive.maintenance import compact_archive
 from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.backends.sql import statement
@@ -82,10 +91,7 @@ def store() -> ModelStore:
 
 @pytest.fixture
 def archive(spark: SparkSession, local_archive: Settings) -> Settings:
-    documents, _ = planted_documents(2400, seed=21)
-    append(
-        spark, local_archive, [tweet(i, words, START + timedelta(seconds=20 * i)) for i, words in enumerate(documents)]
-    )
+    append_planted(spark, local_archive)
     return local_archive
 
 

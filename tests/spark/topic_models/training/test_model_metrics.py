@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spark_apps.batch import evaluate_topics
-from tests.spark.topic_models.training.archived import FIRST, SECOND, START, append, request, tweet
+from tests.spark.topic_models.training.archived import FIRST, SECOND, START, append, append_planted, request, tweet
 from twitter_topics.settings import Settings
 from twitter_topics.testing.corpora import planted_documents
 from twitter_topics.testing.objects import MemoryObjects
@@ -38,9 +38,7 @@ def store() -> ModelStore:
 
 @pytest.fixture
 def archive(spark: SparkSession, local_archive: Settings) -> Settings:
-    documents, _ = planted_documents(2400, seed=21)
-    values = [tweet(i, words, START + timedelta(seconds=20 * i)) for i, words in enumerate(documents)]
-    append(spark, local_archive, values)
+    append_planted(spark, local_archive)
     return local_archive
 
 
