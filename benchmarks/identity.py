@@ -136,7 +136,7 @@ def _measured(stream: Stream, generation: int, model: TopicModel, champion: Pred
 
 def _served(model: TopicModel, stream: Stream, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> IntArray:
     scorer, counts = Scorer(model), count_known(stream.take(chosen), model.vocabulary)
-    served: IntArray = scorer.dominant(scorer.theta(counts.indptr, counts.indices, counts.data)).astype(np.int64)
+    served: IntArray = scorer.dominant(scorer.theta_of(counts)).astype(np.int64)
     return served
 
 

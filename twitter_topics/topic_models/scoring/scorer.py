@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import digamma
@@ -15,6 +15,9 @@ from twitter_topics.topic_models.scoring.inference import infer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
 from twitter_topics.topic_models.scoring.text import TEXT_RULES
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
+
+if TYPE_CHECKING:
+    import scipy.sparse as sparse
 
 Float32Array = np.ndarray[Any, np.dtype[np.float32]]
 IndexArray = np.ndarray[Any, np.dtype[Any]]
@@ -78,6 +81,10 @@ class Scorer:
             gamma,
         )
         return in_own_languages(self.model, gamma, starts, indices)
+
+    def theta_of(self, documents: sparse.csr_matrix) -> FloatArray:
+        """Return the same (n × K float64) of documents that are counted in the model's words (n × V)."""
+        return self.theta(documents.indptr, documents.indices, documents.data)
 
     def score_batch(self, texts: list[str], languages: list[str] | None = None) -> list[list[tuple[int, float]]]:
         """Return the topics of each text as (topic_id, share), dominant first. Shares below MIN_PROBABILITY are dropped

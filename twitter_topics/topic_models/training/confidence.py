@@ -19,7 +19,7 @@ import pyarrow as pa
 from twitter_topics.records.processed import NO_TOPIC
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.training.anchoring import starting_topics
-from twitter_topics.topic_models.training.corpus import Corpus, count_known
+from twitter_topics.topic_models.training.corpus import Corpus, count_known, of_two_words
 from twitter_topics.topic_models.training.gsdmm import sample_clusters
 from twitter_topics.topic_models.training.languages import ALL
 from twitter_topics.topic_models.training.trainers import as_model
@@ -148,7 +148,7 @@ def another_seed(model: TopicModel, words: pa.ListArray, *, sweeps: int, seed: i
         model: the topics of one language, or of all. words: of its training documents.
     """
     counts = count_known(words, model.vocabulary)
-    corpus = Corpus(counts[np.asarray(counts.sum(axis=1)).ravel() >= 2], model.vocabulary)
+    corpus = Corpus(of_two_words(counts), model.vocabulary)
     start = starting_topics(corpus, model, model.k, seed)
     clusters = sample_clusters(corpus.counts, model.k, sweeps=sweeps, seed=seed, start=start)
     return as_model(corpus, clusters).with_identity(model.topic_ids, ())
@@ -157,7 +157,7 @@ def another_seed(model: TopicModel, words: pa.ListArray, *, sweeps: int, seed: i
 def largest_shares(model: TopicModel, words: pa.ListArray) -> tuple[IntArray, FloatArray]:
     """Return the topic id of the largest share of each tweet, and that share."""
     scorer, counts = Scorer(model), count_known(words, model.vocabulary)
-    theta = scorer.theta(counts.indptr, counts.indices, counts.data)
+    theta = scorer.theta_of(counts)
     return scorer.largest(theta).astype(np.int64), theta.max(axis=1)
 
 

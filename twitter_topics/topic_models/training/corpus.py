@@ -65,9 +65,14 @@ def build_corpus(
     known = np.flatnonzero((documents_of >= min_documents) & (documents_of <= max_share * counts.shape[0]))
     known = known[np.lexsort((spellings[known].astype(str), -documents_of[known]))]
     chosen = counts[:, known].tocsr()
-    chosen = chosen[np.asarray(chosen.sum(axis=1)).ravel() >= 2]
+    chosen = of_two_words(chosen)
     chosen.sort_indices()
     return Corpus(chosen, tuple(spellings[known].tolist()))
+
+
+def of_two_words(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return the documents (rows) with two words or more."""
+    return counts[np.asarray(counts.sum(axis=1)).ravel() >= 2]
 
 
 def count_known(words: pa.ListArray, vocabulary: tuple[str, ...]) -> sparse.csr_matrix:

@@ -27,7 +27,12 @@ from twitter_topics.topic_models.registry.metrics import (
     slices_from,
 )
 from twitter_topics.topic_models.scoring.scorer import Scorer
-from twitter_topics.topic_models.training.corpus import MAX_SHARE_OF_WORD, MIN_DOCUMENTS_OF_WORD, count_known
+from twitter_topics.topic_models.training.corpus import (
+    MAX_SHARE_OF_WORD,
+    MIN_DOCUMENTS_OF_WORD,
+    count_known,
+    of_two_words,
+)
 from twitter_topics.topic_models.training.metrics import (
     counted,
     documents_of_topics,
@@ -151,8 +156,8 @@ def _compared_words(model: TopicModel, words: pa.ListArray, known_before: float 
         known_before: share of the words that the model knew on its held-out tweets; None if it was not measured.
     """
     counts = count_known(words, model.vocabulary)
-    enough = np.asarray(counts.sum(axis=1)).ravel() >= 2  # as training does
-    now, trained = np.asarray(counts[enough].sum(axis=0)).ravel().astype(np.int64), model.word_counts
+    now = np.asarray(of_two_words(counts).sum(axis=0)).ravel().astype(np.int64)  # as training counts
+    trained = model.word_counts
     new = _new_words(words, model.vocabulary, int(trained.sum()) / max(int(now.sum()), 1))
     rest = [0, 0]
     if known_before:

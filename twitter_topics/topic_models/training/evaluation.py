@@ -195,12 +195,12 @@ def _coherence(parts: list[tuple[TopicModel, sparse.csr_matrix]]) -> float | Non
 
 def _topics(model: TopicModel, counts: sparse.csr_matrix) -> IntArray:
     scorer = Scorer(model)
-    topics: IntArray = scorer.largest(scorer.theta(counts.indptr, counts.indices, counts.data))
+    topics: IntArray = scorer.largest(scorer.theta_of(counts))
     return topics
 
 
 def _without_topic(scorer: Scorer, counts: sparse.csr_matrix) -> float:
-    served = scorer.dominant(scorer.theta(counts.indptr, counts.indices, counts.data))
+    served = scorer.dominant(scorer.theta_of(counts))
     return float(np.mean(served == NO_TOPIC)) if len(served) else 0.0
 
 

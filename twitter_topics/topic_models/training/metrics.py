@@ -87,7 +87,7 @@ def counted(model: TopicModel, words: pa.ListArray, languages: pa.Array) -> spar
 
 def topics_of(scorer: Scorer, counts: sparse.csr_matrix) -> IntArray:
     """Return the topic id of each tweet, NO_TOPIC where it has none."""
-    topics: IntArray = scorer.dominant(scorer.theta(counts.indptr, counts.indices, counts.data))
+    topics: IntArray = scorer.dominant(scorer.theta_of(counts))
     return topics
 
 

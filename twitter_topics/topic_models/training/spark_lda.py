@@ -75,7 +75,7 @@ def _largest_first(corpus: Corpus, matrix: np.ndarray, alpha: np.ndarray) -> Top
     model = TopicModel(
         corpus.vocabulary, matrix, alpha, _WORD_PRIOR, np.zeros(len(matrix), np.int64), corpus.word_counts, ids
     )
-    theta = Scorer(model).theta(corpus.counts.indptr, corpus.counts.indices, corpus.counts.data)
+    theta = Scorer(model).theta_of(corpus.counts)
     documents = np.bincount(theta.argmax(axis=1), minlength=len(matrix)).astype(np.int64)
     order = np.argsort(-documents, kind="stable")
     order = order[documents[order] >= SMALL_SHARE * corpus.documents]

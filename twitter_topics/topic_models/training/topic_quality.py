@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
+from twitter_topics.topic_models.training.corpus import of_two_words
 from twitter_topics.topic_models.training.gsdmm import log_fits
 
 _COHERENCE_WORDS = 10
@@ -94,8 +95,7 @@ def _top(model: TopicModel, count: int) -> np.ndarray[Any, np.dtype[Any]]:
 
 def halves(documents: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """Split the words of each document of two or more words into two halves, by a fixed random seed."""
-    enough = np.asarray(documents.sum(axis=1)).ravel() >= 2
-    documents = documents[enough]
+    documents = of_two_words(documents)
     repeats = documents.data.astype(np.int64)
     words = np.repeat(documents.indices, repeats)
     rows = np.repeat(np.repeat(np.arange(documents.shape[0]), np.diff(documents.indptr)), repeats)
@@ -110,7 +110,7 @@ def halves(documents: sparse.csr_matrix) -> tuple[sparse.csr_matrix, sparse.csr_
 def hidden_logs(scorer: Scorer, seen: sparse.csr_matrix, hidden: sparse.csr_matrix) -> FloatArray:
     """Return, for each entry of `hidden`, its count times the log probability of its word, after the model has seen the
     other half of its document."""
-    theta = scorer.theta(seen.indptr, seen.indices, seen.data)
+    theta = scorer.theta_of(seen)
     shares = scorer.model.word_shares
     rows = documents_of(hidden)
     probability = np.einsum("ik,ki->i", theta[rows], shares[:, hidden.indices]) if len(rows) else np.empty(0)
