@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from twitter_topics.logs import SPARK_LOGGING
 from twitter_topics.orchestration.spark import SPARK_APPS, SparkJobOperator, exit_code
 
 if TYPE_CHECKING:
@@ -46,6 +47,15 @@ def test_the_command(submitted: list[list[str]]) -> None:
     assert command[command.index("--driver-memory") + 1] == "1500m"
     assert command[command.index("--name") + 1] == "train_topics-20261101T040000Z"
     assert "--packages" not in command
+
+
+def test_the_jvm_gets_the_options_of_the_setting(submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_JAVA_OPTIONS", "-Xss4m -XX:+UseG1GC")
+    rendered(job()).execute({})
+    (command,) = submitted
+    (given,) = [part for part in command if part.startswith("spark.driver.extraJavaOptions=")]
+    log = f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()}"
+    assert given.partition("=")[2] == f"{log} -Xss4m -XX:+UseG1GC"
 
 
 def test_no_secret_is_on_the_command_line(submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:

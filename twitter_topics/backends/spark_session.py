@@ -92,9 +92,10 @@ def _launch_options(settings: Settings, driver_memory: str, *, streaming: bool) 
     options = {"spark.master": settings.spark.master, "spark.jars": ",".join(jars(settings.spark.jars_dir))}
     if driver_memory:
         options["spark.driver.memory"] = driver_memory
+    java_options = settings.speed.java_options if streaming else settings.spark.java_options
     if streaming:
-        java_options = f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()} {settings.speed.java_options}"
-        options["spark.driver.extraJavaOptions"] = java_options
+        java_options = f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()} {java_options}"
+    options["spark.driver.extraJavaOptions"] = java_options
     return options
 
 

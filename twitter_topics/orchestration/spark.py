@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SPARK_APPS = Path(__file__).resolve().parents[2] / "spark_apps"
 
 POOL = "spark"
+_CONF = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 
 _FINAL = {
     EXIT_TOO_FEW_TWEETS: "there are too few tweets in the window; wait, lower min_documents, or widen window_hours",
@@ -53,12 +54,7 @@ class SparkJobOperator(SparkSubmitOperator):
             application_args=arguments,
             name=job + "-{{ dag_run.run_after.strftime('%Y%m%dT%H%M%SZ') }}",  # a run may have no logical date
             driver_memory=driver_memory,
-            conf={
-                # each line becomes an Airflow log event: Spark's warnings and the job's own log are enough
-                "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()}",
-                "spark.ui.enabled": "false",
-                "spark.ui.showConsoleProgress": "false",
-            },
+            conf=_CONF,
             env_vars={"PYSPARK_PYTHON": sys.executable},  # otherwise driver and workers use the `python3` on the PATH
             **options,
         )
@@ -70,10 +66,14 @@ class SparkJobOperator(SparkSubmitOperator):
             AirflowFailException: the exit code shows that a retry would not help.
             AirflowException: any other failure.
         """
-        # resolved here, not in the DAG: missing jars must not break DAG parsing
+        # resolved here, not in the DAG: missing jars or a wrong setting must not break DAG parsing
         from twitter_topics.backends.spark_session import jars
 
-        self.jars = ",".join(jars(Settings().spark.jars_dir))
+        settings = Settings().spark
+        self.jars = ",".join(jars(settings.jars_dir))
+        # each line becomes an Airflow log event: Spark's warnings and the job's own log are enough
+        java_options = f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()} {settings.java_options}"
+        self.conf = {**_CONF, "spark.driver.extraJavaOptions": java_options}
         try:
             super().execute(context)
         except AirflowException as error:

@@ -350,6 +350,11 @@ class SparkSettings(Section):
 
     jars_dir: Path = Field(Path(".local/jars/spark"), description="folder of the connector jars")
     shuffle_partitions: int = Field(2, ge=1, description="partitions after a shuffle")
+    java_options: str = Field(
+        "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        description="for the driver's JVM of Airflow's jobs: most take a minute, which a fast compiler and a small "
+        "collector shorten; where they take hours, -XX:+UseG1GC",
+    )
     master: str = Field(
         "local[3]",
         description="for the streaming apps, one slot of which is the archiver's; Airflow's jobs use the connection "
