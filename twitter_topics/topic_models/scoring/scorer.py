@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import digamma
 
 from twitter_topics.records.language import UNKNOWN
+from twitter_topics.records.memo import Memo
 from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.topic_models.scoring.inference import infer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
 from twitter_topics.topic_models.scoring.text import TEXT_RULES
+from twitter_topics.topic_models.scoring.text_rules import TextRules
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, TopicModel
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ class Scores:
 
 
 class Scorer:
-    """A topic model ready to score texts. Thread-safe: scoring does not change it."""
+    """A topic model ready to score texts. Thread-safe: all that it remembers are the words of pieces of texts."""
 
     def __init__(self, model: TopicModel) -> None:
         self.model = model
@@ -130,14 +133,14 @@ class Scorer:
         return largest, (largest > 0) & (largest.astype(np.float32) >= self._min_shares[topics])
 
     def _word_indices(self, texts: list[str], languages: Sequence[str | None]) -> tuple[IndexArray, IndexArray]:
-        tokens = self.rules.tokens
         indices: list[int] = []
         starts = [0]
         for text, language in zip(texts, languages, strict=True):
             readings = self._readings.get(language, self._otherwise)
-            words = tokens(text) if readings else []
-            for position, stop in readings:
-                indices += [index for index in map(position, words) if index is not None and index not in stop]
+            pieces = self.rules.pieces(text) if readings else []
+            for known, stop in readings:
+                found = chain.from_iterable(map(known.__getitem__, pieces))
+                indices += [index for index in found if index not in stop]
             starts.append(len(indices))
         return np.array(starts, dtype=np.int64), np.array(indices, dtype=np.int32)
 
@@ -166,8 +169,8 @@ def _word_weights(model: TopicModel) -> FloatArray:
     return weights
 
 
-_Reading = tuple[Callable[[str], int | None], frozenset[int]]
-"""From a word to its index in the vocabulary, and the indices of stop words."""
+_Reading = tuple[Memo[tuple[int, ...]], frozenset[int]]
+"""From a piece of a text to the indices of its words in the vocabulary, and those of stop words."""
 
 
 def _readings(model: TopicModel) -> tuple[dict[str | None, tuple[_Reading, ...]], tuple[_Reading, ...]]:
@@ -176,14 +179,19 @@ def _readings(model: TopicModel) -> tuple[dict[str | None, tuple[_Reading, ...]]
     readings: dict[str | None, tuple[_Reading, ...]] = {}
     if not model.languages:
         position = {word: index for index, word in enumerate(model.vocabulary)}
+        indices = _indices(rules, position)
         for language, words in rules.stop_words().items():
-            readings[language] = ((position.get, _known(words, position)),)
+            readings[language] = ((indices, _known(words, position)),)
         return readings, readings[UNKNOWN]
     for number, language in enumerate(model.languages):
         position = {model.words[index]: index for index in np.flatnonzero(model.language_of_word == number).tolist()}
-        readings[language] = ((position.get, _known(rules.stop_words_of(language), position)),)
+        readings[language] = ((_indices(rules, position), _known(rules.stop_words_of(language), position)),)
     in_all = tuple(reading for (reading,) in readings.values())
     return readings | {UNKNOWN: in_all, None: in_all}, ()
+
+
+def _indices(rules: TextRules, position: dict[str, int]) -> Memo[tuple[int, ...]]:
+    return Memo(lambda piece: tuple(position[word] for word in rules.tokens(piece) if word in position))
 
 
 def _known(words: frozenset[str], position: dict[str, int]) -> frozenset[int]:

@@ -100,6 +100,11 @@ class TextRules:
                 text = replace(text)
         return self._find(text)
 
+    def pieces(self, text: str) -> list[str]:
+        """Return pieces of a text whose `tokens` together are its own: no rule looks beyond a space. Most pieces of a
+        text are in others too, so that what they come to can be remembered."""
+        return [text] if len(text) > _PIECE else text.split()
+
     def content_words(self, text: str, language: str = UNKNOWN) -> list[str]:
         """Return `tokens` without the stop words of the language: the input of a topic model."""
         stop = self.stop_words_of(language)

@@ -10,6 +10,7 @@ import pytest
 from scipy.special import digamma
 
 from twitter_topics.errors import IntegrityError
+from twitter_topics.records import memo
 from twitter_topics.records.processed import NO_TOPIC
 from twitter_topics.testing.models import model_of_languages, planted_model
 from twitter_topics.topic_models.scoring.inference import infer
@@ -141,3 +142,12 @@ def test_words_of_one_language_leave_the_other_topics_alone(model: TopicModel) -
     np.testing.assert_allclose(
         with_german.score(texts, ["en"] * 3).theta[:, :2], without.score(texts, ["en"] * 3).theta[:, :2], atol=2e-3
     )
+
+
+def test_a_memo_that_forgets_changes_nothing(model: TopicModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["storm, flood!", "sol sol die", "die flut", "team match", "lluvia/viento sol."] * 3
+    languages = ["en", "es", "de", "und", "fr", "und", "en"] * 2 + ["es"]
+    expected = Scorer(model).score_batch(texts, languages)
+    monkeypatch.setattr(memo, "LIMIT", 2)
+    assert Scorer(model).score_batch(texts, languages) == expected
+    assert {topic for (topic, _), *_ in expected} > {NO_TOPIC}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from itertools import product
 
 import pytest
 
@@ -203,3 +204,61 @@ def test_emoji_are_known() -> None:
     assert is_emoji("⚽")
     assert not is_emoji("ball")
     assert not is_emoji("")
+
+
+EDGES = (
+    *(
+        "",
+        "a",
+        "ab",
+        "ooo",
+        "#",
+        "#a",
+        "@",
+        "@a",
+        "&amp",
+        "&",
+        ";",
+        "amp;",
+        "http:",
+        "//x",
+        "www.",
+        "x's",
+        "'s",
+        "s",
+        "`",
+    ),
+    *(
+        "σ",
+        "\u0301",
+        "i",
+        "\u0307",
+        "\u200d",
+        "\u00ad",
+        "京",
+        "東京",
+        "ก",
+        "\u0e31",
+        "\u0e4d",
+        "\u0e32",
+        "\ufdfa",
+        "\u00a8",
+        "👩",
+    ),
+)
+
+
+@BOTH
+def test_no_rule_looks_beyond_a_space(rules: TextRules) -> None:
+    spaces = [one for one in EVERY if one.isspace()]
+    assert len(spaces) > 20
+    for space, before, after in product(spaces, EDGES, EDGES):
+        text = f"no{before}{space}{after}so"
+        assert [word for piece in rules.pieces(text) for word in rules.tokens(piece)] == rules.tokens(text), text
+
+
+@BOTH
+def test_a_long_text_is_one_piece(rules: TextRules) -> None:
+    """It is normalized in pieces of its own, which may cut a word."""
+    text = "no, " + "e\u0301te " * 300
+    assert [word for piece in rules.pieces(text) for word in rules.tokens(piece)] == rules.tokens(text)
