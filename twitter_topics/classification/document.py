@@ -41,48 +41,47 @@ def search_document(
     """
     body, text = tweet.body, content.text
     hashtags = [_storable(name)[:_MAX_KEYWORD] for name in content.hashtags]
-    links = list(dict.fromkeys(_storable(link)[:_MAX_LINK] for link in content.links[:_MAX_LINKS]))
+    links = list(dict.fromkeys([_storable(link)[:_MAX_LINK] for link in content.links[:_MAX_LINKS]]))
     language = content.language
-    felt = {} if sentiment is None else {"sentiment": sentiment.numbers() | {"label": sentiment.label}}
     topic_id, share = topics[0]
-    edit = {} if edited_at_ms is None else {"edited_at": edited_at_ms, "edit_offset": counted["raw_offset"]}
-    return (
-        edit
-        | felt
-        | {
-            "tweet_id": tweet.tweet_id,
-            "created_at": tweet.event_time_ms,
-            "text": _storable(text),
-            "lang": language.code,
-            "lang_known_from": language.known_from,
-            "source": tweet.source[:_MAX_KEYWORD],
-            "hashtags": hashtags,
-            "links": links,
-            "link_domains": list(dict.fromkeys(filter(None, map(_domain, links)))),
-            "user": _user(body.get("user"), escaped=tweet.source == TWITTER),
-            "topic_id": topic_id,
-            "topic_label": topic_label(topic_id, labels),
-            "topic_share": round(share, 4),
-            "topic_ids": [topic_id, *(other for other, part in topics[1:MAX_TOPICS] if part >= MIN_TOPIC_SHARE)],
-            "metrics": {
-                "length": len(text),
-                "words": len(text.split()),
-                "hashtags": len(hashtags),
-                "mentions": content.mention_count,
-                "urls": content.url_count,
-                "emoji": content.emoji_count,
-                "retweets": _count(body.get("retweet_count")),
-                "favorites": _count(body.get("favorite_count")),
-                "is_retweet": isinstance(body.get("retweeted_status"), dict),
-            },
-            "model_version": counted["model_version"],
-            "raw_partition": counted["raw_partition"],
-            "raw_offset": counted["raw_offset"],
-            "counted": counted,
-            "counted_topic_id": topic_id,
-            "counted_model_version": counted["model_version"],
-        }
-    )
+    document: dict[str, Any] = {
+        "tweet_id": tweet.tweet_id,
+        "created_at": tweet.event_time_ms,
+        "text": _storable(text),
+        "lang": language.code,
+        "lang_known_from": language.known_from,
+        "source": tweet.source[:_MAX_KEYWORD],
+        "hashtags": hashtags,
+        "links": links,
+        "link_domains": list(dict.fromkeys(filter(None, map(_domain, links)))),
+        "user": _user(body.get("user"), escaped=tweet.source == TWITTER),
+        "topic_id": topic_id,
+        "topic_label": topic_label(topic_id, labels),
+        "topic_share": round(share, 4),
+        "topic_ids": [topic_id, *(other for other, part in topics[1:MAX_TOPICS] if part >= MIN_TOPIC_SHARE)],
+        "metrics": {
+            "length": len(text),
+            "words": len(text.split()),
+            "hashtags": len(hashtags),
+            "mentions": content.mention_count,
+            "urls": content.url_count,
+            "emoji": content.emoji_count,
+            "retweets": _count(body.get("retweet_count")),
+            "favorites": _count(body.get("favorite_count")),
+            "is_retweet": isinstance(body.get("retweeted_status"), dict),
+        },
+        "model_version": counted["model_version"],
+        "raw_partition": counted["raw_partition"],
+        "raw_offset": counted["raw_offset"],
+        "counted": counted,
+        "counted_topic_id": topic_id,
+        "counted_model_version": counted["model_version"],
+    }
+    if sentiment is not None:
+        document["sentiment"] = sentiment.numbers() | {"label": sentiment.label}
+    if edited_at_ms is not None:
+        document |= {"edited_at": edited_at_ms, "edit_offset": counted["raw_offset"]}
+    return document
 
 
 def topic_label(topic_id: int, labels: dict[int, str]) -> str:
@@ -99,7 +98,8 @@ def _user(user: Any, *, escaped: bool) -> dict[str, Any]:
         "screen_name": _keyword(user.get("screen_name")),
         "name": as_read(name) if escaped else name,
     }
-    return {key: value for key, value in shown.items() if value} | {
+    return {
+        **{key: value for key, value in shown.items() if value},
         "followers": _count(user.get("followers_count")),
         "verified": user.get("verified") is True,
     }
@@ -116,6 +116,8 @@ def _domain(link: str) -> str:
 
 def _count(value: Any) -> int:
     """Return a count, which files also give as text or as a float; 0 for what is none."""
+    if type(value) is int:  # nearly always
+        return value if 0 <= value < 2**53 else 0
     if isinstance(value, str):
         digits = value.strip()
         value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None

@@ -9,9 +9,8 @@ English: the German article "die" would make everybody sad. So only posts in SEN
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from twitter_topics.records.content import Content
 
@@ -29,8 +28,7 @@ NEUTRAL_BAND = 0.05
 """Compounds between -0.05 and 0.05 are neutral (the threshold of VADER's authors)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sentiment:
+class Sentiment(NamedTuple):
     """compound and polarity in [-1, 1], subjectivity in [0, 1]."""
 
     compound: float
@@ -60,8 +58,13 @@ def is_scored(content: Content, languages: Collection[str]) -> bool:
 
 def sentiment(text: str) -> Sentiment:
     """Score the beginning of one text. Deterministic; never raises."""
-    polarity, subjectivity = _pattern().averages(text[:MAX_CHARACTERS])
-    return Sentiment(compound(text), round(polarity, 4), round(subjectivity, 4))
+    return _sentiment(text[:MAX_CHARACTERS])
+
+
+@lru_cache(maxsize=1 << 12)  # a retweet says what has been said
+def _sentiment(text: str) -> Sentiment:
+    polarity, subjectivity = _pattern().averages(text)
+    return Sentiment(_vader().compound(text), round(polarity, 4), round(subjectivity, 4))
 
 
 def compound(text: str) -> float:

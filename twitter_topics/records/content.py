@@ -26,7 +26,7 @@ class Content:
     the text without what is not language: links, mentions and a server's own emoji. Topics are found in it.
     """
 
-    __slots__ = ("_body", "_entities", "_language", "_network", "_speaking", "prose", "text")
+    __slots__ = ("_body", "_entities", "_found_links", "_language", "_network", "_speaking", "prose", "text")
 
     def __init__(self, body: dict[str, Any]) -> None:
         self._body = body
@@ -41,6 +41,7 @@ class Content:
             self.text = text
             self.prose = self._find_prose()
         self._language: Language | None = None
+        self._found_links: tuple[list[dict[str, Any]], list[str]] | None = None
 
     @property
     def language(self) -> Language:
@@ -55,27 +56,27 @@ class Content:
         listed = [one.get("text") or one.get("tag") for one in self._objects("hashtags")]
         found = [name for tag in listed if isinstance(tag, str) and (name := tag.lstrip("#＃"))]
         if not found:
-            found = markup.find_hashtags(markup.without_links(self.text))
+            found = markup.find_hashtags(self.text)
         return _once(name.lower() for name in found) if found else found
 
     @property
     def links(self) -> list[str]:
         """Each link once, as a reader sees it: expanded where the source says so."""
-        marked, written = self._find_links()
+        marked, written = self._links()
         expanded = [url.get("expanded_url") or url.get("url") for url in marked]
         return _once(link for link in expanded if isinstance(link, str) and link) or _once(written)
 
     @property
     def url_count(self) -> int:
         """Links, repeated ones too."""
-        marked, written = self._find_links()
+        marked, written = self._links()
         return max(len(marked), len(written))
 
     @property
     def mention_count(self) -> int:
         """Mentions, repeated ones too."""
         listed = len(self._objects("user_mentions"))
-        return listed or len(markup.find_mentions(markup.without_links(self.text), self._network))
+        return listed or len(markup.find_mentions(self.text, self._network))
 
     @property
     def emoji_count(self) -> int:
@@ -89,6 +90,11 @@ class Content:
         text = markup.without_mentions(markup.without_links(text), self._network)
         codes = self._shortcodes()
         return markup.shortcode_pattern(codes).sub(" ", text) if codes else text
+
+    def _links(self) -> tuple[list[dict[str, Any]], list[str]]:
+        if self._found_links is None:
+            self._found_links = self._find_links()
+        return self._found_links
 
     def _find_links(self) -> tuple[list[dict[str, Any]], list[str]]:
         """Return the links that the source has marked, and those in the text; without X's own and without media."""
@@ -122,7 +128,9 @@ class Content:
 
     def _objects(self, kind: str) -> list[dict[str, Any]]:
         listed = self._entities.get(kind)
-        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        if not listed or not isinstance(listed, list):
+            return []
+        return [one for one in listed if isinstance(one, dict)]
 
 
 def _speaking(body: dict[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,8 @@ _EMOJI = regex.compile(
     regex.V1,
 )
 
+_may_have_emoji = re.compile("[\xa9\xae\u203c-\U0010ffff]").search
+
 
 def find_links(text: str) -> list[str]:
     """Return the links of a text in order, without the punctuation of the sentence around them."""
@@ -49,9 +51,9 @@ def without_links(text: str) -> str:
 
 
 def find_mentions(text: str, network: str) -> list[str]:
-    """Return the mentions in a text without links, with their sign: `@ana`; on Mastodon `@ana@other.example`, on
+    """Return the mentions in a text outside its links, with their sign: `@ana`; on Mastodon `@ana@other.example`, on
     Bluesky `@ana.example.org`. An e-mail address is none."""
-    return _mention(network).findall(text) if "@" in text or "＠" in text else []
+    return _mention(network).findall(without_links(text)) if "@" in text or "＠" in text else []
 
 
 def without_mentions(text: str, network: str) -> str:
@@ -60,15 +62,15 @@ def without_mentions(text: str, network: str) -> str:
 
 
 def find_hashtags(text: str) -> list[str]:
-    """Return the hashtags in a text without links, without their sign. Numbers alone are none."""
-    return list(_HASHTAG.findall(text)) if "#" in text or "＃" in text else []
+    """Return the hashtags in a text outside its links, without their sign. Numbers alone are none."""
+    return list(_HASHTAG.findall(without_links(text))) if "#" in text or "＃" in text else []
 
 
 def count_emoji(text: str) -> int:
     """Return the number of emoji as a person counts them: a flag, a family or a thumb with a skin tone is one."""
-    if text.isascii():
+    if text.isascii() or not _may_have_emoji(text):
         return 0
-    return sum(1 for _ in _EMOJI.finditer(text))
+    return len(_EMOJI.findall(text))
 
 
 def _may_have_links(text: str) -> bool:

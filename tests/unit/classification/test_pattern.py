@@ -8,8 +8,8 @@ import pytest
 from textblob import _text
 from textblob.en import sentiment as library
 
-from twitter_topics.classification import memo
 from twitter_topics.classification.pattern import Pattern
+from twitter_topics.records import memo
 from twitter_topics.testing.sentiment_texts import Texts
 
 OURS = Pattern()

@@ -88,6 +88,12 @@ def test_each_emoji_of_unicode_is_one() -> None:
     assert [one for one in alone if markup.count_emoji(f"{one} {one}") != 2] == []
 
 
+def test_each_character_that_may_be_an_emoji_is_looked_at() -> None:
+    for code in range(0x80, 0x110000):
+        for shown in (chr(code), f"{chr(code)}\ufe0f"):
+            assert markup.count_emoji(shown) == len(markup._EMOJI.findall(shown)), hex(code)
+
+
 def test_own_emoji_of_a_server_have_names() -> None:
     pattern = markup.shortcode_pattern(("cat", "cat_party", "a.b"))
     assert pattern.findall(":cat: :cat_party: :a.b: :axb: :dog:") == [":cat:", ":cat_party:", ":a.b:"]
