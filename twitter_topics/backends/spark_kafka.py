@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 _EARLIEST = -2  # Spark's offset for the beginning of a partition
 
+_POLLED_TOGETHER = {"kafka.max.poll.records": "5000", "kafka.max.partition.fetch.bytes": "524288"}
+"""A poll takes all that a fetch returned. After each poll Spark asks for the ends of the topic, for which the consumer
+drops what is left, and fetches it again; with Kafka's defaults that is most of each fetch."""
+
+_SENT_TOGETHER = {"kafka.linger.ms": "50", "kafka.batch.size": "131072"}
+"""A task fills large batches, which cost the brokers and every reader less. Its last ones do not linger: it flushes."""
+
 EVENT = (
     "if(cast(try_element_at(filter(headers, header -> header.key = 'event'), 1).value AS string) <=> 'edit', "
     "'edit', 'post') AS event"
@@ -64,7 +71,7 @@ def read_stream(
     waiting = {"minOffsetsPerTrigger": min_records, "maxTriggerDelay": f"{max_seconds}s"} if min_records else {}
     return (
         spark.readStream.format("kafka")
-        .options(**waiting)
+        .options(**waiting, **_POLLED_TOGETHER)
         .options(**kafka_options(settings))
         .option("subscribe", topic)
         .option("startingOffsets", starting)
@@ -133,6 +140,7 @@ def write(rows: DataFrame, settings: KafkaSettings) -> None:
         "kafka.compression.type": "lz4",
         "kafka.delivery.timeout.ms": str(2**31 - 1),
     }
+    options |= _SENT_TOGETHER
     rows.write.format("kafka").options(**options).save()
 
 
