@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twitter_topics import failpoints
-from twitter_topics.archive.rows import append_batch, archive_rows, ensure_tables, time_bounds
+from twitter_topics.archive.rows import append_batch, archive_rows, ensure_tables, newest_batch, time_bounds
 from twitter_topics.backends.kafka_offsets import end_offsets
 from twitter_topics.backends.objects import S3Objects
 from twitter_topics.backends.query_keeper import NotReady, Query
@@ -38,6 +39,13 @@ def archiver_query(spark: SparkSession, settings: Settings, lease: Lease) -> Que
         describe_problem=app.problem,
         check=lease.hold,
     )
+
+
+@dataclass
+class _Run:
+    """One start of the query. Only its first batch can be one that was begun before."""
+
+    is_new: bool = True
 
 
 class Archiver:
@@ -72,10 +80,11 @@ class Archiver:
         ensure_tables(spark, settings)
         # Spark ignores the offsets when there is a checkpoint
         starting = "earliest" if is_resumed else self._end_of_archive()
+        run = _Run()
         return start_on_raw_topic(
             spark,
             settings,
-            self._archive,
+            lambda batch, batch_id: self._archive(batch, batch_id, run),
             pool=QUERY_NAME,
             checkpoint=self._checkpoint,
             starting=starting,
@@ -84,9 +93,16 @@ class Archiver:
             look_ms=2_000,
         )
 
-    def _archive(self, batch: DataFrame, batch_id: int) -> None:
+    def _archive(self, batch: DataFrame, batch_id: int, run: _Run) -> None:
         self._lease.hold()
-        append_batch(archive_rows(batch, time_bounds(self._settings)), self._settings, batch_id)
+        if run.is_new and newest_batch(self._spark, self._settings) >= batch_id:
+            log.warning("batch %d is archived: an earlier attempt was interrupted after its commit", batch_id)
+        else:
+            # few, large files; the other slots are the classifier's
+            tasks = max(1, self._spark.sparkContext.defaultParallelism // 3)
+            rows = archive_rows(batch.coalesce(tasks), time_bounds(self._settings))
+            append_batch(rows, self._settings, batch_id)
+        run.is_new = False
         failpoints.reach("archiver.before-spark-commit")
 
     def _end_of_archive(self) -> str:

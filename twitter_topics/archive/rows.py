@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from twitter_topics.settings import Settings
-
-log = logging.getLogger(__name__)
 
 _LATER_COLUMNS = ((RAW_TABLE, "event", "add_raw_event"), (TOPIC_HOUR_TABLE, "scored", "add_topic_hour_scored"))
 """Table, column, and the statement that adds it to a table from before it had this column."""
@@ -59,28 +56,32 @@ def archive_rows(records: DataFrame, bounds: TimeBounds) -> DataFrame:
     return columns.mapInArrow(_archiver(bounds), RAW_SCHEMA)
 
 
+def newest_batch(spark: SparkSession, settings: Settings) -> int:
+    """Return the number of the newest archived batch of a streaming query, -1 if there is none. Called in
+    `foreachBatch`."""
+    archived = statement("archived_batch", catalog=settings.archive.catalog_name)
+    newest = spark.sql(archived, args={"query": _query_id(spark)}).first()
+    return -1 if newest is None or newest["batch"] is None else int(newest["batch"])
+
+
 def append_batch(rows: DataFrame, settings: Settings, batch_id: int) -> None:
-    """Append a batch of a streaming query to `tweets.raw`, unless an earlier attempt has. Called in `foreachBatch`.
+    """Append a batch of a streaming query to `tweets.raw`. Called in `foreachBatch`.
 
     The snapshot names query and batch, see archived_batch.sql.
     """
-    spark, table = rows.sparkSession, raw_table(settings)
-    query_id = str(spark.sparkContext.getLocalProperty("sql.streaming.queryId"))
-    newest = spark.sql(
-        statement("archived_batch", catalog=settings.archive.catalog_name), args={"query": query_id}
-    ).first()
-    if newest is not None and newest["batch"] is not None and newest["batch"] >= batch_id:
-        log.warning("batch %d is archived: an earlier attempt was interrupted after its commit", batch_id)
-        return
     (
         rows.write.format("iceberg")
         .mode("append")
         .option("fanout-enabled", "true")  # rows arrive in Kafka's order, not by event hour
         .option("check-nullability", "false")  # mapInArrow cannot declare NOT NULL; Iceberg checks the values
-        .option(f"snapshot-property.{_QUERY}", query_id)
+        .option(f"snapshot-property.{_QUERY}", _query_id(rows.sparkSession))
         .option(f"snapshot-property.{_BATCH}", str(batch_id))
-        .saveAsTable(table)
+        .saveAsTable(raw_table(settings))
     )
+
+
+def _query_id(spark: SparkSession) -> str:
+    return str(spark.sparkContext.getLocalProperty("sql.streaming.queryId"))
 
 
 def _archiver(bounds: TimeBounds) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
