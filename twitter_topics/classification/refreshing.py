@@ -14,6 +14,11 @@ BEHIND_SECONDS = 30
 """Elasticsearch then indexes with a quarter less CPU, and nobody waits for a tweet of a backlog."""
 
 
+BUSY_RECORDS = 10_000
+BUSY_SECONDS = 5
+"""Batches of BUSY_RECORDS take seconds themselves: a stream that fast is refreshed less often, too."""
+
+
 class Refreshed(Protocol):
     """The part of SearchStore that this needs."""
 
@@ -21,7 +26,7 @@ class Refreshed(Protocol):
 
 
 class Refreshing:
-    """Sets the refresh interval by the size of the batches: full ones mean a backlog."""
+    """Sets the refresh interval by the size of the batches: large ones mean a fast stream, full ones a backlog."""
 
     def __init__(self, store: Refreshed, full_batch: int) -> None:
         self._store, self._full = store, full_batch
@@ -33,7 +38,7 @@ class Refreshing:
 
     def note(self, records: int) -> None:
         """Note a finished batch. Without an answer, Elasticsearch is asked again after the next one."""
-        wanted = BEHIND_SECONDS if records >= 0.9 * self._full else REFRESH_SECONDS
+        wanted = self._wanted(records)
         if wanted == self._seconds:
             return
         try:
@@ -43,3 +48,8 @@ class Refreshing:
             return
         log.info("new documents are searchable within %d s", wanted)
         self._seconds = wanted
+
+    def _wanted(self, records: int) -> int:
+        if records >= 0.9 * self._full:
+            return BEHIND_SECONDS
+        return BUSY_SECONDS if records >= BUSY_RECORDS else REFRESH_SECONDS

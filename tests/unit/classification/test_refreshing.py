@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twitter_topics.classification.refreshing import BEHIND_SECONDS, Refreshing
+from twitter_topics.classification.refreshing import BEHIND_SECONDS, BUSY_SECONDS, Refreshing
 from twitter_topics.errors import RetryableError
 from twitter_topics.search.store import REFRESH_SECONDS
 
@@ -24,6 +24,14 @@ def test_a_backlog_is_refreshed_seldom_and_a_live_stream_at_once() -> None:
     for records in (3, 700, 1_000, 998, 950, 700, 3):
         refreshing.note(records)
     assert store.asked == [REFRESH_SECONDS, BEHIND_SECONDS, REFRESH_SECONDS], "the end of a backlog is no full batch"
+
+
+def test_a_fast_stream_is_refreshed_less_often_than_a_slow_one() -> None:
+    store = Store()
+    refreshing = Refreshing(store, full_batch=50_000)
+    for records in (1_000, 9_000, 12_000, 40_000, 50_000, 12_000, 1_000):
+        refreshing.note(records)
+    assert store.asked == [REFRESH_SECONDS, BUSY_SECONDS, BEHIND_SECONDS, BUSY_SECONDS, REFRESH_SECONDS]
 
 
 def test_a_store_that_is_down_is_asked_again_after_the_next_batch() -> None:
