@@ -44,10 +44,6 @@ _LOOK_BACK_DAYS = (30, 365, None)
 """How far back the newest names are listed, until there are enough of them."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class ModelStore:
     """Reads and writes models.
 
@@ -60,10 +56,10 @@ class ModelStore:
     """
 
     def __init__(
-        self, settings: Settings, *, objects: ObjectStore | None = None, clock: Callable[[], datetime] = _utc_now
+        self, settings: Settings, *, objects: ObjectStore | None = None, clock: Callable[[], datetime] | None = None
     ) -> None:
         self._objects: ObjectStore = objects if objects is not None else S3Objects(settings.s3)
-        self._clock = clock
+        self._clock = clock or (lambda: datetime.now(UTC))
 
     @property
     def objects(self) -> ObjectStore:
@@ -223,17 +219,20 @@ class ModelStore:
 
     def next_topic_id(self) -> int:
         """Return an id above those of all versions, expired ones included."""
-        used = self._objects.keys(TOPIC_IDS)
-        if used:
-            return int(used[-1].removeprefix(TOPIC_IDS))
         # an older release did not note them
-        return max([0, *(int(manifest.get("next_topic_id", 0)) for manifest in self.manifests())])
+        ends = self._noted_ids() or [int(manifest.get("next_topic_id", 0)) for manifest in self.manifests()]
+        return max(ends, default=0)
 
     def use_topic_ids(self, end: int) -> None:
         """Give no id below `end` to another topic, ever."""
         self._objects.put(f"{TOPIC_IDS}{end:012d}", b"")
-        for lower in self._objects.keys(TOPIC_IDS)[:-1]:
-            self._objects.delete(lower)
+        for lower in self._noted_ids()[:-1]:
+            self._objects.delete(f"{TOPIC_IDS}{lower:012d}")
+
+    def _noted_ids(self) -> list[int]:
+        """Return the ends of ids that were noted, without files of writes that the local S3 has not finished."""
+        names = (key.removeprefix(TOPIC_IDS) for key in self._objects.keys(TOPIC_IDS))
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def _registered(self, newest: int | None) -> list[tuple[str, bytes]]:
         names = self._folders() if newest is None else self._newest_first(self._objects.folders, ROOT)

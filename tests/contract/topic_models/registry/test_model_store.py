@@ -340,7 +340,16 @@ def test_ids_of_topics_are_used_once_whatever_expires(store: ModelStore, objects
     store.use_topic_ids(1_000)
     store.use_topic_ids(90)
     assert store.next_topic_id() == 1_000
-    assert len(objects.keys("models/topic_ids/")) == 1
+    assert objects.keys("models/topic_ids/") == [f"models/topic_ids/{1_000:012d}"]
+
+
+def test_a_note_of_ids_that_is_not_finished_is_not_read(store: ModelStore, objects: ObjectStore) -> None:
+    """The local S3 lists the file of such a write next to the object, forever if it was killed."""
+    store.use_topic_ids(90)
+    objects.put(f"models/topic_ids/{90:012d}-387369a4-65aa-4529-bfec-10d06389625e", b"")
+    assert store.next_topic_id() == 90
+    store.use_topic_ids(90)
+    assert store.next_topic_id() == 90
 
 
 # --- the champion
