@@ -250,12 +250,19 @@ function basis({ sentiment, scored, tweets }) {
   return element("span", "basis", sentiment !== null && scored < tweets ? `n ${whole(scored)}` : "");
 }
 
-function labelCell({ topic_id, label, language }) {
-  const cell = element("td", "label", label);
+const called = ({ topic_id, label, name }) => name || label || `topic ${topic_id}`;
+
+// below a person's name is the model's label, and below a row of several topics what they are
+function labelCell(topic) {
+  const { topic_id, label, language, name, parts } = topic;
+  const cell = element("td", "label", called(topic));
   if (language) cell.append(element("span", "language", language));
-  if (topic_id === -1) {
-    cell.title = "without a word that the model knows, in a language without topics, or without a clear topic";
-  }
+  const shown = parts.map((part) => `${part.topic_id !== topic_id || !label ? called(part) : label} ${whole(part.tweets)}`);
+  const below = parts.length ? `${parts.length} topics: ${shown.join(" + ")}` : name ? label : "";
+  if (below) cell.append(element("div", "sublabel", below));
+  cell.title = topic_id === -1
+    ? "without a word that the model knows, in a language without topics, or without a clear topic"
+    : (parts.length ? parts : [topic]).map((part) => `topic ${part.topic_id}: ${part.label}`).join("\n");
   return cell;
 }
 

@@ -25,6 +25,7 @@ from twitter_topics.topic_models.registry.files import EVALUATION, TOPICS, TRAIN
 from twitter_topics.topic_models.registry.metrics import MetricsTable
 from twitter_topics.topic_models.registry.registration import register_version
 from twitter_topics.topic_models.registry.store import ModelStore
+from twitter_topics.topic_models.registry.topic_names import read_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,6 +278,35 @@ def test_a_day_that_has_not_ended_is_rejected(
     monkeypatch.setattr(dagbag.dags["model_drift"].get_task("plan"), "retries", 0)
     assert states(run(dagbag, "model_drift", date="2999-01-01"))["plan"] == "failed"
     assert submitted == []
+
+
+# --- topic_names
+
+
+def test_a_topic_gets_a_name_and_a_part(dagbag: DagBag, models: ModelStore) -> None:
+    models.use_topic_ids(20)
+    done = run(dagbag, "topic_names", topic_id=7, name="Storm Eunice", reason="it has a name now")
+    assert returned(done, "name_topic") == "topic 7 is shown by the name 'Storm Eunice', by itself"
+    run(dagbag, "topic_names", topic_id=12, shown_with=7)
+    names = read_names(models)
+    assert (names.name(7), names.shown_with(12)) == ("Storm Eunice", 7)
+    assert (names.topics[7].reason, names.topics[7].by) == ("it has a name now", "dag_test")
+
+
+def test_the_user_who_triggers_it_is_kept(dagbag: DagBag, models: ModelStore) -> None:
+    models.use_topic_ids(20)
+    name_topic = dagbag.dags["topic_names"].get_task("name_topic").python_callable
+    params = {"topic_id": 7, "name": "Storm", "shown_with": None, "reason": ""}
+    for triggered_by, kept in (("anna", "anna"), (None, "topic_names")):
+        name_topic(params=params, dag_run=SimpleNamespace(triggering_user_name=triggered_by))
+        assert read_names(models).topics[7].by == kept
+
+
+def test_a_topic_that_nobody_had_is_not_named(dagbag: DagBag, models: ModelStore) -> None:
+    models.use_topic_ids(20)
+    assert states(run(dagbag, "topic_names", topic_id=20, name="Storm"))["name_topic"] == "failed"
+    assert states(run(dagbag, "topic_names", topic_id=7, shown_with=7))["name_topic"] == "failed"
+    assert read_names(models).history == ()
 
 
 # --- archive_compaction

@@ -23,6 +23,7 @@ from twitter_topics.health.report import Health
 from twitter_topics.page import overview as overview_module
 from twitter_topics.page.overview import overview, topics_now
 from twitter_topics.topic_models.registry.promotion import Champion, Promotion
+from twitter_topics.topic_models.registry.topic_names import Naming, TopicNames
 
 PLUGIN = Path(__file__).resolve().parents[2] / "plugins" / "topics_page.py"
 STATIC = PLUGIN.with_suffix("")
@@ -117,6 +118,9 @@ class FakeSources:
         days = [{"day": f"2027-01-{day:02}", "word_drift": day / 1000, "advised": day == 14} for day in (6, 7, 14)]
         return {"version": version, "limit": 0.013, "days": days}
 
+    def names(self) -> TopicNames:
+        return TopicNames()
+
     def last_hour(self) -> LastHour | None:
         counts = [TopicCount(5, "old label", 40, 30, 41.5, 0.3), TopicCount(3, "storm", 7, 7, 6.0, -0.4)]
         return LastHour(NOW_MS, [TopicCount(-1, "no topic", 90, 0, 0.0, None), *counts])
@@ -195,6 +199,64 @@ def test_overview_of_a_healthy_system(reader: Client) -> None:
     assert data["topics"][0]["history"] == [2 * (20 - ago // 2) for ago in range(23, -1, -1)]
     assert [one["version"] for one in data["promotions"]] == ["v7", "v6", "v5", "v4", "v3"]
     assert data["parts"][0] | {"age_seconds": 3.0, "part": "producer"} == data["parts"][0]
+
+
+def names(*given: tuple[int, str, int | None]) -> TopicNames:
+    return TopicNames({one[0]: Naming(*one, by="anna", at="2027-01-14T00:00:00+00:00", reason="") for one in given})
+
+
+def test_topics_that_are_shown_together_are_one_row() -> None:
+    """Tweets and hours are added; each scored tweet weighs the same in the mean."""
+    named = names((5, "Cup final", None), (3, "", 5))
+    data = overview(FakeSources(names=lambda: named), now_ms=NOW_MS, min_documents=2_000)
+    row = data["topics"][0]
+    assert [one["topic_id"] for one in data["topics"]] == [5, 8, -1]
+    assert (row["name"], row["label"], row["top_words"]) == ("Cup final", "match, goal", ["match", "goal"])
+    assert (row["tweets"], row["scored"]) == (40 + 7, 30 + 7)
+    assert row["sentiment"] == round((30 * 0.3 + 7 * -0.4) / 37, 4) == 0.1676
+    assert [(part["topic_id"], part["tweets"], part["sentiment"]) for part in row["parts"]] == [
+        (5, 40, 0.3),
+        (3, 7, -0.4),
+    ]
+    assert data["unavailable"] == []
+
+
+def test_hours_of_topics_that_are_shown_together_are_added() -> None:
+    def hours_ending(end_ms: int) -> Sequence[HourPoint]:
+        ago = (NOW_MS - end_ms) // WINDOW_MS
+        return [HourPoint(end_ms, Series(topic, "", "a"), Sums(ago * topic, 0, 0, 0)) for topic in (3, 5)]
+
+    named = names((3, "", 5))
+    data = overview(FakeSources(names=lambda: named, hours_ending=hours_ending), now_ms=NOW_MS, min_documents=2_000)
+    assert data["topics"][0]["history"] == [ago * 8 for ago in range(23, -1, -1)]
+    assert data["topics"][0]["name"] == ""
+
+
+def test_a_part_outlives_the_topic_that_it_is_shown_with() -> None:
+    """No model has topic 77 any more; its name stays, the words are those of the part."""
+    named = names((77, "Storm Eunice", None), (8, "", 77), (3, "", 77))
+    data = overview(FakeSources(names=lambda: named), now_ms=NOW_MS, min_documents=2_000)
+    row = next(one for one in data["topics"] if one["topic_id"] == 77)
+    assert (row["name"], row["label"], row["tweets"], row["sentiment"]) == ("Storm Eunice", "", 7, -0.4)
+    assert (row["top_words"], [part["topic_id"] for part in row["parts"]]) == (["storm", SCRIPT], [3, 8, 77])
+    assert sum(one["tweets"] for one in data["topics"]) == 40 + 7 + 90
+
+
+def test_the_command_has_a_row_for_each_topic() -> None:
+    now = topics_now(FakeSources(names=lambda: names((5, "Cup final", None), (3, SCRIPT, 5))))
+    shown = [(row.topic_id, row.name, row.shown_with) for row in now.rows]
+    assert shown == [(5, "Cup final", None), (3, SCRIPT, 5), (8, "", None), (-1, "", None)]
+    assert now.names_fault == ""
+
+
+def test_damaged_names_leave_the_labels() -> None:
+    data = overview(FakeSources(names=_damaged), now_ms=NOW_MS, min_documents=2_000)
+    fault = {"name": "Names of topics", "reason": "champion.json is not a JSON object"}
+    assert data["unavailable"] == [fault]
+    assert [one["label"] for one in data["topics"]] == ["match, goal", SCRIPT, "brunch", "no topic"]
+    now = topics_now(FakeSources(names=_damaged))
+    assert now.names_fault == fault["reason"]
+    assert len(now.rows) == 4
 
 
 def _unavailable(*_: Any) -> Any:

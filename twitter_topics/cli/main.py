@@ -74,8 +74,9 @@ for command in (local_stack.up, local_stack.down, local_stack.status, local_stac
 app.command()(local_stack.clean)
 app.command()(replay.replay)
 app.command("stop", help="Stop everything, like down.")(local_stack.down)
-for command in (demo.demo, topics.topics, models.models, audit.audit):
+for command in (demo.demo, models.models, audit.audit):
     app.command()(command)
+app.add_typer(topics.app, name="topics")
 app.add_typer(sources.app, name="sources")
 app.add_typer(counts.app, name="counts")
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -78,6 +78,7 @@ def _show(store: ModelStore, version: str, *, as_json: bool) -> None:
 
     from twitter_topics.topic_models.registry.card import model_card
     from twitter_topics.topic_models.registry.drift import drift_card, read_drift
+    from twitter_topics.topic_models.registry.topic_names import TopicNames, read_names
     from twitter_topics.topic_models.registry.version import is_version
 
     if not is_version(version):
@@ -86,16 +87,23 @@ def _show(store: ModelStore, version: str, *, as_json: bool) -> None:
         manifest = store.manifest(version)
     except IntegrityError as error:
         raise typer.BadParameter(f"{error}; `twitter-topics models` lists the versions") from None
-    drift = read_drift(store, version)
-    card = model_card(version, manifest)
+    drift, names, fault = read_drift(store, version), TopicNames(), ""
+    try:
+        names = read_names(store)
+    except IntegrityError as error:
+        fault = str(error)
+    card = model_card(version, manifest, names)
     if drift:
         card += "\n" + drift_card(drift)
     if as_json:
-        screen.print_json(data=manifest | {"drift": drift})
+        named = {topic_id: {"name": one.name, "shown_with": one.shown_with} for topic_id, one in names.topics.items()}
+        screen.print_json(data=manifest | {"drift": drift, "names": named})
     elif screen.is_terminal:
         screen.print(Markdown(card))
     else:
         typer.echo(card)
+    if fault and not as_json:
+        say(fault, "yellow")
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -11,7 +11,8 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from twitter_topics.audit.balance import Report
-    from twitter_topics.page.overview import TopicRow, TopicsNow
+    from twitter_topics.page.overview import TopicsNow
+    from twitter_topics.page.rows import TopicRow
     from twitter_topics.settings import Settings
 
 screen = Console(highlight=False, soft_wrap=True)
@@ -48,18 +49,20 @@ def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def topics_table(now: TopicsNow) -> Table:
-    """Return label, top words, tweets in the last hour and mean sentiment of each topic, and its language if languages
-    have topics of their own.
+    """Return name and label, top words, tweets in the last hour and mean sentiment of each topic, and its language if
+    languages have topics of their own. Topics that are shown together have one row.
 
     A mean that does not rest on all tweets has the number of those it rests on: only some languages have a sentiment.
     """
+    from twitter_topics.page.rows import shown_together
+
     spoken = any(row.language for row in now.rows)
     headings = ("topic", *(["language"] if spoken else []), "top words", "last hour", "sentiment")
     made = table(*headings, right=("last hour", "sentiment"))
-    for row in now.rows:
+    for row in shown_together(now.rows):
         words = ", ".join(row.top_words[:_WORDS_SHOWN])
         language = [escape(row.language)] if spoken else []
-        made.add_row(escape(row.label), *language, escape(words), f"{row.tweets:,}", _mood(row))
+        made.add_row(escape(_topic(row)), *language, escape(words), f"{row.tweets:,}", _mood(row))
     return made
 
 
@@ -93,6 +96,12 @@ def show_findings(report: Report) -> None:
     for finding in report.findings:
         style = {"note": "", "behind": "yellow"}.get(finding.kind, "red")
         say(f"{finding.hop}: {finding.text}", style)
+
+
+def _topic(row: TopicRow) -> str:
+    label = f" ({row.label})" if row.name and row.label else ""
+    others = [part.called for part in row.parts if part.topic_id != row.topic_id]
+    return " + ".join([row.called + label, *others])
 
 
 def _mood(row: TopicRow) -> str:

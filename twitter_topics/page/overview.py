@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint
-from twitter_topics.counts.view import CountsView, LastHour, TopicCount
+from twitter_topics.counts.view import CountsView, LastHour
 from twitter_topics.errors import IntegrityError, TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
-from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
+from twitter_topics.page.rows import TopicRow, shown_together, topic_rows
 from twitter_topics.topic_models.registry.drift import read_drift, trained_until, week_before
 from twitter_topics.topic_models.registry.files import is_provisional
 from twitter_topics.topic_models.registry.promotion import Champion, Promotion
 from twitter_topics.topic_models.registry.store import CHAMPION_KEY, ModelStore
+from twitter_topics.topic_models.registry.topic_names import TopicNames, read_names
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
@@ -30,29 +32,16 @@ _Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
-class TopicRow:
-    """A topic in the last hour.
-
-    `sentiment` is the mean compound of its `scored` tweets, None without any; `history` counts its tweets in each of
-    the last hours, oldest first, and ends with `tweets`. `language` is empty unless languages have topics of their own.
-    """
-
-    topic_id: int
-    label: str
-    top_words: list[str]
-    tweets: int
-    scored: int
-    sentiment: float | None
-    history: list[int] = field(default_factory=list)
-    language: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class TopicsNow:
-    """All topics of the newest complete hour, which ends at `end_ms` (None before the first tweet)."""
+    """All topics of the newest complete hour, each in a row of its own.
+
+    `end_ms` is the hour's end, None before the first tweet; `names_fault` says why the names of topics cannot be read,
+    and is empty when they can.
+    """
 
     end_ms: int | None
     rows: list[TopicRow]
+    names_fault: str = ""
 
 
 class Sources(Protocol):
@@ -65,6 +54,8 @@ class Sources(Protocol):
     def promotions(self) -> Sequence[Promotion]: ...
 
     def drift(self, version: str) -> Mapping[str, Any] | None: ...
+
+    def names(self) -> TopicNames: ...
 
     def last_hour(self) -> LastHour | None: ...
 
@@ -97,6 +88,9 @@ class RealSources:
     def drift(self, version: str) -> Mapping[str, Any] | None:
         return read_drift(self._models, version)
 
+    def names(self) -> TopicNames:
+        return read_names(self._models)
+
     def last_hour(self) -> LastHour | None:
         return self._counts.last_hour()
 
@@ -107,16 +101,21 @@ class RealSources:
         return read_health(self._settings.speed.health_dir)
 
 
-def topics_now(sources: Sources, *, with_history: bool = False) -> TopicsNow:
+def topics_now(sources: Sources) -> TopicsNow:
     """Return the champion's topics and any other topic counted in the last hour, most tweets first.
 
     Raises:
-        TwitterTopicsError: a store is unavailable.
+        TwitterTopicsError: a store is unavailable. Names that cannot be read are left out.
     """
     champion = sources.champion()
     known = sources.manifest(champion.version).get("topics", []) if champion else []
     hour = sources.last_hour()
-    return TopicsNow(hour.end_ms if hour else None, _rows(known, hour, _history(sources, hour) if with_history else {}))
+    names, fault = TopicNames(), ""
+    try:
+        names = sources.names()
+    except TwitterTopicsError as error:
+        fault = str(error)
+    return TopicsNow(hour.end_ms if hour else None, topic_rows(known, hour, {}, names), fault)
 
 
 def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, Any]:
@@ -131,22 +130,26 @@ def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, 
     Returns:
         `now_ms`, `min_documents`, `unavailable` [{name, reason}], `champion` {version, provisional, promoted_at, by,
         reason, trainer, documents, metrics, trained_until, drift (see `_drift`)} or None, `topics` (fields of
-        TopicRow), `end_ms`, `parts` (fields of Health and `age_seconds`), `promotions`.
+        TopicRow; topics that are shown together are one), `end_ms`, `parts` (fields of Health and `age_seconds`),
+        `promotions`.
     """
     reader = _Reader()
     models = reader.start("Models on S3", lambda: _model_part(sources))
+    named = reader.start("Names of topics", sources.names)
     counts = reader.start("Counts in InfluxDB", lambda: _count_part(sources))
     health = reader.start("Health of the stream", lambda: dict(sources.health()))
     champion, known, promotions = reader.result(models, (None, [], []))
+    names = reader.result(named, TopicNames())
     hour, history = reader.result(counts, (None, {}))
     parts = [_part(one, now_ms) for one in reader.result(health, {}).values()]
+    topics = shown_together(topic_rows(known, hour, history, names))
     return {
         "now_ms": now_ms,
         "min_documents": min_documents,
         "unavailable": reader.close(),
         "champion": champion,
         "end_ms": hour.end_ms if hour else None,
-        "topics": [asdict(row) for row in _rows(known, hour, history)],
+        "topics": [asdict(row) for row in topics],
         "parts": parts,
         "promotions": promotions,
     }
@@ -156,7 +159,8 @@ class _Reader:
     """Reads the stores in parallel, each within ANSWER_SECONDS, and records those that did not answer."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="overview")
+        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="overview")
+        self._until = time.monotonic() + ANSWER_SECONDS
         self._names: dict[Future[Any], str] = {}
         self._unavailable: list[dict[str, str]] = []
 
@@ -167,7 +171,7 @@ class _Reader:
 
     def result(self, future: Future[_Found], otherwise: _Found) -> _Found:
         try:
-            return future.result(timeout=ANSWER_SECONDS)
+            return future.result(timeout=max(0.0, self._until - time.monotonic()))
         except FutureTimeoutError:
             reason = f"no answer within {ANSWER_SECONDS:.0f} s"
         except (TwitterTopicsError, OSError, ValueError) as error:
@@ -235,32 +239,6 @@ def _history(sources: Sources, hour: LastHour | None) -> dict[int, list[int]]:
             counts = history.setdefault(point.series.topic_id, [0] * HISTORY_HOURS)
             counts[index] += point.sums.tweets
     return history
-
-
-def _rows(
-    known: Sequence[Mapping[str, Any]], hour: LastHour | None, history: Mapping[int, list[int]]
-) -> list[TopicRow]:
-    counts = {count.topic_id: count for count in hour.topics} if hour else {}
-    described = {int(topic["topic_id"]): topic for topic in known}
-    rows = [
-        _row(topic_id, described.get(topic_id), counts.get(topic_id), history.get(topic_id, []))
-        for topic_id in described.keys() | counts.keys()
-    ]
-    return sorted(rows, key=lambda row: (row.topic_id == NO_TOPIC, -row.tweets, row.topic_id))
-
-
-def _row(topic_id: int, topic: Mapping[str, Any] | None, count: TopicCount | None, history: list[int]) -> TopicRow:
-    fallback = NO_TOPIC_LABEL if topic_id == NO_TOPIC else (count.label if count else "")
-    return TopicRow(
-        topic_id=topic_id,
-        label=str(topic["label"]) if topic else fallback,
-        top_words=[str(word) for word in topic.get("top_words", [])] if topic else [],
-        tweets=count.tweets if count else 0,
-        scored=count.scored if count else 0,
-        sentiment=round(count.sentiment, 4) if count and count.sentiment is not None else None,
-        history=history,
-        language=str(topic.get("language", "")) if topic else "",
-    )
 
 
 def _part(health: Health, now_ms: int) -> dict[str, Any]:

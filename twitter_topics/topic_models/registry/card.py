@@ -11,19 +11,21 @@ from typing import Any
 
 from twitter_topics.topic_models.registry.files import evaluated, verdict_state
 from twitter_topics.topic_models.registry.gate import Comparison, Interval, Metrics
+from twitter_topics.topic_models.registry.topic_names import TopicNames
 
 CARD = "card.md"
 
 _VERDICTS = {"promote": "passes", "refuse": "refused", "cannot_tell": "cannot tell", "person": "a person decides"}
 
 
-def model_card(version: str, manifest: Mapping[str, Any]) -> str:
+def model_card(version: str, manifest: Mapping[str, Any], names: TopicNames | None = None) -> str:
     """Return the card of a registered version as Markdown.
 
     Args:
         manifest: of any release. Lines about what an older one did not record are left out.
+        names: what people call topics now.
     """
-    lines = [f"# Topic model {version}", "", *_origin(manifest), "", *_topics(manifest)]
+    lines = [f"# Topic model {version}", "", *_origin(manifest), "", *_topics(manifest, names or TopicNames())]
     if manifest.get("evaluation"):
         metrics, comparison = evaluated(manifest["evaluation"])
         lines += ["", *_evaluation(metrics, comparison, manifest["evaluation"])]
@@ -48,7 +50,7 @@ def _origin(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"- made by twitter-topics {manifest['code']}, requirements.txt with sha256 {manifest['lock'][:12]}…"
 
 
-def _topics(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _topics(manifest: Mapping[str, Any], names: TopicNames) -> Iterator[str]:
     topics = manifest.get("topics", [])
     has_languages = any("language" in topic for topic in topics)
     yield "## Topics"
@@ -58,7 +60,10 @@ def _topics(manifest: Mapping[str, Any]) -> Iterator[str]:
         spoken = f" {topic.get('language', '')} |" if has_languages else ""
         words = ", ".join(map(_cell, topic["top_words"][:8]))
         share = f"{topic['documents']:,} ({topic['share']:.1%})"
-        yield f"| {topic['topic_id']} |{spoken} {_cell(topic['label'])} | {share} | {topic['status']} | {words} |"
+        name, head = names.name(topic["topic_id"]), names.shown_with(topic["topic_id"])
+        label = f"{name} ({topic['label']})" if name else topic["label"]
+        label += "" if head is None else f", shown with {head}"
+        yield f"| {topic['topic_id']} |{spoken} {_cell(label)} | {share} | {topic['status']} | {words} |"
 
 
 def _evaluation(metrics: Metrics, comparison: Comparison | None, evaluation: Mapping[str, Any]) -> Iterator[str]:

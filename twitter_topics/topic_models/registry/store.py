@@ -6,6 +6,7 @@ models/claims/<token>.json            successor of the champion with that token;
 models/history/<utc>-<version>.json   every promotion
 models/expired/<version>.json         a version that was deleted: its name is not used again
 models/topic_ids/<number>             no version has a topic id from this number on
+models/topic_names/<number>.json      what people call topics: see topic_names.py
 models/drift/<version>.json           what its live drift was; written again after each measured day
 """
 

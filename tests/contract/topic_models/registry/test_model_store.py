@@ -23,6 +23,7 @@ from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPIC
 from twitter_topics.topic_models.registry.gate import Interval
 from twitter_topics.topic_models.registry.registration import register_version
 from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, HISTORY, ModelStore
+from twitter_topics.topic_models.registry.topic_names import TOPIC_NAMES, read_names, set_naming
 
 pytestmark = pytest.mark.contract
 
@@ -516,6 +517,18 @@ def test_unavailable_s3_is_retryable_and_a_wrong_bucket_is_not(request: pytest.F
     wrong = S3Objects(services.settings(S3_BUCKET="no-such-bucket-here").s3)
     with pytest.raises(ConfigurationError, match="S3_BUCKET"):
         wrong.put("k", b"")
+
+
+def test_of_many_people_who_name_topics_nobody_loses_a_change(store: ModelStore) -> None:
+    store.use_topic_ids(RACERS)
+    at = datetime(2026, 11, 5, tzinfo=UTC)
+    by: dict[str, Any] = {"shown_with": None, "by": "tests", "at": at, "reason": ""}
+    results = race(lambda number: set_naming(store, number, name=f"name {number}", **by))
+    assert not [result for result in results if isinstance(result, Exception)]
+    names = read_names(store)
+    assert {topic_id: one.name for topic_id, one in names.topics.items()} == {i: f"name {i}" for i in range(RACERS)}
+    assert len(names.history) == RACERS
+    assert len(store.objects.keys(TOPIC_NAMES)) == RACERS
 
 
 class KilledError(Exception):

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.unit.topic_models.registry.test_promotion_tasks import METRICS as PROMOTED
 from twitter_topics.topic_models.registry.card import model_card
+from twitter_topics.topic_models.registry.topic_names import Naming, TopicNames
 
 VERSION = "20261102T000000Z-gsdmm"
 METRICS = PROMOTED | {"coherence": None}
@@ -78,6 +79,16 @@ def test_languages_are_shown_where_the_model_has_them() -> None:
     assert "| id | language | label |" in card
     assert "| 7 | ja | storm · flood |" in card
     assert "| ja | 8 | 5,000 | 250 | 500.0 | 900.0 | -10.0% to +0.0% (95 %) |" in card
+
+
+def test_what_people_call_a_topic_is_next_to_its_label() -> None:
+    how: dict[str, Any] = {"by": "anna", "at": "2026-11-05T00:00:00+00:00", "reason": ""}
+    assert "| 7 | Eunice (storm · flood), shown with 3 |" in model_card(
+        VERSION, MANIFEST, TopicNames({7: Naming(7, "Eunice", 3, **how)})
+    )
+    assert "| 7 | storm · flood, shown with 3 |" in model_card(
+        VERSION, MANIFEST, TopicNames({7: Naming(7, "", 3, **how)})
+    )
 
 
 def test_the_card_says_what_is_a_clear_topic() -> None:
