@@ -16,11 +16,10 @@ from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.topic_models.registry.gate import Comparison, Limits, Metrics
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.training.evaluation import compare, measure
-from twitter_topics.topic_models.training.languages import train_topics
+from twitter_topics.topic_models.training.languages import goes_on, train_topics
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer, Trainer
 
 if TYPE_CHECKING:
-    from twitter_topics.topic_models.scoring.topic_model import TopicModel
     from twitter_topics.topic_models.training.alignment import Predecessor
     from twitter_topics.topic_models.training.request import TrainingRequest
     from twitter_topics.topic_models.training.tweets import TrainingTweets
@@ -33,16 +32,17 @@ EVERY = 7
 _ADVICE = "run topic_retraining with start=scratch; topic ids then change"
 
 
-def trainings_since_scratch(trainer: Trainer, model: TopicModel, champion: Predecessor | None, before: int) -> int:
+def trainings_since_scratch(
+    trainer: Trainer, champion: Predecessor | None, posts: Mapping[str, int], request: TrainingRequest, before: int
+) -> int:
     """Return how many trainings in a row have continued the topics of a start from scratch; 0 for such a start.
 
     Args:
+        posts: tweets in the window, by language.
         before: the champion's.
     """
     anchored = isinstance(trainer, GsdmmTrainer) and trainer.anchored
-    if champion is None or not anchored or bool(model.languages) != bool(champion.model.languages):
-        return 0
-    return before + 1
+    return before + 1 if anchored and champion is not None and goes_on(champion, posts, request) else 0
 
 
 def is_due(training: Mapping[str, Any]) -> bool:

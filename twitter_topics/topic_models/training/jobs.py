@@ -95,7 +95,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
         "next_topic_id": trained.identities.next_topic_id,
         "warm_start_version": champion.version if champion else None,
         "trainings_since_scratch": trainings_since_scratch(
-            trainer, model, before, champion.trainings_since_scratch if champion else 0
+            trainer, before, tweets.posts, request, champion.trainings_since_scratch if champion else 0
         ),
         "seconds": round(time.monotonic() - started, 1),
     }

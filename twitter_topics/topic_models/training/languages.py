@@ -59,8 +59,7 @@ def train_topics(
     """
     before = champion.model.languages if champion else ()
     languages = languages_to_train(tweets.posts, request.languages, request.min_documents, before)
-    goes_on = bool(languages) == bool(before) or _is_mostly(languages, tweets.posts)
-    continued = champion if goes_on else None
+    continued = champion if champion and goes_on(champion, tweets.posts, request) else None
     if not languages:
         corpus = build_corpus(tweets.to_train(held_out_one_in))
         _require_enough(corpus, tweets.count, request.min_documents)
@@ -71,9 +70,21 @@ def train_topics(
         unused = champion.next_topic_id if champion else 0
         trained = _fit_each(trainer, corpora, tweets.posts, request, continued, unused)
         documents = sum(corpus.documents for corpus in corpora.values())
-    if champion is not None and not goes_on:
+    if champion is not None and continued is None:
         trained = _aligned_by_bare_words(trained, champion)
     return trained, documents
+
+
+def goes_on(champion: Predecessor, posts: Mapping[str, int], request: TrainingRequest) -> bool:
+    """Return whether a training of these posts continues a champion's topics. One set does not become the topics of
+    languages, unless the posts are mostly in one; topics of languages do not become one set.
+
+    Raises:
+        TooFewTweetsError: as `languages_to_train`.
+    """
+    before = champion.model.languages
+    languages = languages_to_train(posts, request.languages, request.min_documents, before)
+    return bool(languages) == bool(before) or _is_mostly(languages, posts)
 
 
 def languages_to_train(

@@ -25,8 +25,9 @@ from twitter_topics.topic_models.training.from_scratch import (
     is_due,
     trainings_since_scratch,
 )
+from twitter_topics.topic_models.training.languages import AUTO
 from twitter_topics.topic_models.training.request import TrainingRequest
-from twitter_topics.topic_models.training.trainers import GsdmmTrainer
+from twitter_topics.topic_models.training.trainers import GsdmmTrainer, Trainer
 from twitter_topics.topic_models.training.tweets import TrainingTweets
 
 REQUEST = TrainingRequest(
@@ -43,13 +44,20 @@ class OtherTrainer:
 
 def test_trainings_are_counted_from_a_start_from_scratch(model: TopicModel) -> None:
     champion, anchored = Predecessor(model, 100), GsdmmTrainer()
-    assert trainings_since_scratch(anchored, model, champion, 3) == 4
-    assert trainings_since_scratch(anchored, model, None, 0) == 0
-    assert trainings_since_scratch(GsdmmTrainer(anchored=False), model, champion, 3) == 0
-    assert trainings_since_scratch(OtherTrainer(), model, champion, 3) == 0
-    spoken = model_of_languages({"en": model})
-    assert trainings_since_scratch(anchored, spoken, champion, 3) == 0, "languages got topics of their own"
-    assert trainings_since_scratch(anchored, spoken, Predecessor(spoken, 100), 3) == 4
+    posts = {"en": 900}  # too few for topics of their own
+
+    def count(trainer: Trainer, champion: Predecessor | None, posts: dict[str, int], before: int = 3) -> int:
+        return trainings_since_scratch(trainer, champion, posts, replace(REQUEST, languages=AUTO), before)
+
+    assert count(anchored, champion, posts) == 4
+    assert count(anchored, None, posts, before=0) == 0
+    assert count(GsdmmTrainer(anchored=False), champion, posts) == 0
+    assert count(OtherTrainer(), champion, posts) == 0
+    spoken = Predecessor(model_of_languages({"en": model}), 100)
+    assert count(anchored, spoken, {"en": 3000}) == 4
+    assert count(anchored, champion, {"en": 3000, "de": 300}) == 4, "one set goes on as the topics of its language"
+    assert count(anchored, champion, {"en": 3000, "de": 900}) == 0, "the set mixed languages"
+    assert count(anchored, spoken, {"de": 900, "en": 400}) == 0, "and there is one set again"
 
 
 def test_every_seventh_is_due() -> None:
