@@ -20,7 +20,7 @@ from benchmarks.gate import Challenger, read, train
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.training.corpus import held_out_one_in
 from twitter_topics.topic_models.training.drift import Reference, day_metrics
-from twitter_topics.topic_models.training.metrics import counted, documents_of_topics, topics_of
+from twitter_topics.topic_models.training.metrics import serve
 from twitter_topics.topic_models.training.tweets import TrainingTweets
 
 TRAINED, DAYS, REPEATS = (2_000, 20_000, 60_000), (1_000, 5_000, 20_000), 10
@@ -36,9 +36,9 @@ def as_tweets(words: Words) -> TrainingTweets:
 def champion(known: Words, held_out: Words) -> tuple[Scorer, Reference]:
     """Train as the job does; the reference is made as the evaluation makes it."""
     scorer, judged = Scorer(train(as_tweets(known).words, Challenger(good=True), None)), as_tweets(held_out)
-    counts = counted(scorer.model, judged.words, judged.languages)
-    share = float(counts.sum() / len(judged.words.flatten()))
-    return scorer, Reference(documents_of_topics(scorer, topics_of(scorer, counts)), {"all": share})
+    served = serve(scorer, judged.words, judged.languages)
+    share = float(served.counts.sum() / len(judged.words.flatten()))
+    return scorer, Reference(served.documents, {"all": share})
 
 
 def word_drift(scorer: Scorer, before: Reference, day: Words) -> float:

@@ -33,13 +33,7 @@ from twitter_topics.topic_models.training.corpus import (
     count_known,
     of_two_words,
 )
-from twitter_topics.topic_models.training.metrics import (
-    counted,
-    documents_of_topics,
-    parts_of,
-    served_metrics,
-    topics_of,
-)
+from twitter_topics.topic_models.training.metrics import parts_of, serve, served_metrics
 from twitter_topics.topic_models.training.record import record
 from twitter_topics.topic_models.training.tweets import TrainingTweets, read_sample
 
@@ -128,9 +122,9 @@ def day_metrics(
     words, languages, model = tweets.words, tweets.languages, scorer.model
     yield Metric(version, "champion", ALL_LANGUAGES, "age_days", age_days, tweets.count)
     yield Metric(version, "champion", ALL_LANGUAGES, "tweets", tweets.count, tweets.count)
-    yield from served_metrics(version, "champion", scorer, words, languages)
-    documents = documents_of_topics(scorer, topics_of(scorer, counted(model, words, languages)))
-    yield from _against(version, ALL_LANGUAGES, "topic", documents, before.topic_documents, tweets.count)
+    served = serve(scorer, words, languages)
+    yield from served_metrics(version, "champion", served)
+    yield from _against(version, ALL_LANGUAGES, "topic", served.documents, before.topic_documents, tweets.count)
     parts = list(parts_of(model, words, languages)) or [(ALL_LANGUAGES, model, words)]
     vectors = [_compared_words(part, own, before.known_words.get(language)) for language, part, own in parts]
     for (language, _, own), (now, trained) in zip(parts, vectors, strict=True):

@@ -22,13 +22,13 @@ from twitter_topics.topic_models.training.alignment import Identities, Predecess
 from twitter_topics.topic_models.training.births import Birth, after, as_json, births_of, from_json
 from twitter_topics.topic_models.training.confidence import with_clear_topics
 from twitter_topics.topic_models.training.corpus import held_out_one_in
-from twitter_topics.topic_models.training.evaluation import compare, judged_languages, measure
+from twitter_topics.topic_models.training.evaluation import judged_languages
 from twitter_topics.topic_models.training.extent import Extent
 from twitter_topics.topic_models.training.from_scratch import from_scratch, is_due, trainings_since_scratch
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.languages import births_for, lost_languages, train_topics
 from twitter_topics.topic_models.training.later import measure_later
-from twitter_topics.topic_models.training.metrics import Contest, SliceTweets, measured_file, measured_slice
+from twitter_topics.topic_models.training.metrics import Contest, SliceTweets, judged, measured_file, measured_slice
 from twitter_topics.topic_models.training.request import CHAMPION, TrainingRequest
 from twitter_topics.topic_models.training.spark_lda import SparkLdaTrainer
 from twitter_topics.topic_models.training.spark_text import pipeline_model
@@ -36,6 +36,7 @@ from twitter_topics.topic_models.training.trainers import GsdmmTrainer, Trainer
 from twitter_topics.topic_models.training.tweets import ArchivedTweets, read_again, read_tweets
 
 if TYPE_CHECKING:
+    from pyspark.ml import PipelineModel
     from pyspark.sql import SparkSession
 
     from twitter_topics.settings import Settings
@@ -132,62 +133,39 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     log.info("of the %d tweets of the training %d have been deleted since", extent.tweets, deleted)
     _require_enough(tweets, request)
 
-    sample = tweets.sample_texts[:_AGREEMENT_TEXTS]
-    golden = pipelines.golden_texts(scorer)
-    texts = [*(text for text, _ in golden), *sample]
-    languages = [*(language for _, language in golden), *tweets.sample_languages[:_AGREEMENT_TEXTS]]
-    theta = pipelines.pipeline_theta(spark, pipeline, texts, scorer.model, languages)
-    difference = pipelines.check_agreement(scorer, texts, theta, languages)
-    log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
+    golden, agreement = _agreement(spark, pipeline, scorer, tweets)
 
-    one_in = files.held_out_one_in(training)
-    if champion is not None:
-        one_in = max(one_in, champion.held_out_one_in)  # neither was trained on these
+    contest = _contest(version, scorer, champion)
     asked = judged_languages(scorer.model, champion.topics.model if champion else None)
-    mine = tweets.in_languages(asked) if asked else tweets
-    judged, spoken = mine.to_judge(one_in), mine.languages_to_judge(one_in)
-    metrics = measure(scorer, judged, spoken)
-    contest, comparison, theirs = Contest(version, scorer), None, mine
-    if champion is not None:
-        serving = Scorer(champion.topics.model)
-        contest = Contest(version, scorer, champion.version, serving)
-        if serving.rules != scorer.rules:
-            theirs = read_again(spark, settings, extent, snapshot=snapshot, rules=serving.rules)
-            theirs = theirs.in_languages(asked) if asked else theirs
-        comparison = replace(
-            compare(scorer, serving, judged, theirs.to_judge(one_in), spoken),
-            lost=lost_languages(scorer.model, serving.model, tweets.posts, request.min_documents),
-        )
+    theirs = tweets
+    if contest.champion is not None and contest.champion.rules != scorer.rules:
+        theirs = read_again(spark, settings, extent, snapshot=snapshot, rules=contest.champion.rules)
+    # neither was trained on these
+    one_in = max(files.held_out_one_in(training), champion.held_out_one_in if champion else 0)
+    held_out = _held_out(extent, tweets, theirs, asked, one_in)
+    metrics, comparison = judged(contest, held_out)
+    if champion is not None and comparison is not None:
+        lost = lost_languages(scorer.model, champion.topics.model, tweets.posts, request.min_documents)
+        comparison = replace(comparison, lost=lost)
     verdict = judge(metrics, comparison)
     scratch = None
     if champion is not None and is_due(training):
-        scratch = from_scratch(
-            scorer,
-            champion.topics,
-            tweets,
-            request,
-            trained_without=files.held_out_one_in(training),
-            judged=(judged, spoken),
-        )
-    held_out = SliceTweets(HELD_OUT, extent.start, extent.end, judged, theirs.to_judge(one_in), spoken)
-    measured = [measured_slice(contest, held_out, metrics, comparison)]
+        trained_without, seen = files.held_out_one_in(training), (held_out.words, held_out.languages)
+        scratch = from_scratch(scorer, champion.topics, tweets, request, trained_without=trained_without, judged=seen)
+    measured, topic_documents = measured_slice(contest, held_out, metrics, comparison)
     later = measure_later(spark, settings, request, contest, asked, snapshot=snapshot)
-    if later is not None:
-        measured.append(later.measured)
     evaluation = {
         "deleted": deleted,
         "metrics": asdict(metrics),
         "comparison": asdict(comparison) if comparison else None,
         "champion": {"version": champion.version, "etag": champion.etag} if champion else None,
-        "agreement": {"texts": len(theta), "largest_difference": difference},
+        "agreement": agreement,
         "later": later.as_dict() if later else None,
         "verdict": verdict.as_dict(),
         "from_scratch": scratch,
     }
-    recorded = {"texts": texts[: len(golden)], "theta": theta[: len(golden)].tolist()}
-    if scorer.model.languages:
-        recorded["languages"] = languages[: len(golden)]
-    tables = {GOLDEN: recorded, EVALUATION: evaluation, MEASURED: measured_file(contest, held_out, measured)}
+    slices = [measured, *([later.measured] if later else [])]
+    tables = {GOLDEN: golden, EVALUATION: evaluation, MEASURED: measured_file(topic_documents, slices)}
     store.put_files(version, {name: json_objects.encode(content) for name, content in tables.items()})
     for reason in verdict.reasons:
         log.info("%s: %s", verdict.state, reason)
@@ -232,6 +210,48 @@ def _extent(version: str, training: dict[str, Any]) -> Extent:
         msg = f"an older release trained model {version} and did not record which tweets it read; train again"
         raise ConflictError(msg)
     return Extent.from_json(training)
+
+
+def _agreement(
+    spark: SparkSession, pipeline: PipelineModel, scorer: Scorer, tweets: ArchivedTweets
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Score the golden sample and some of the tweets by Spark's pipeline and by the scorer.
+
+    Returns:
+        The content of GOLDEN; and {texts, largest_difference}.
+
+    Raises:
+        IntegrityError: they disagree.
+    """
+    golden = pipelines.golden_texts(scorer)
+    texts = [*(text for text, _ in golden), *tweets.sample_texts[:_AGREEMENT_TEXTS]]
+    languages = [*(language for _, language in golden), *tweets.sample_languages[:_AGREEMENT_TEXTS]]
+    theta = pipelines.pipeline_theta(spark, pipeline, texts, scorer.model, languages)
+    difference = pipelines.check_agreement(scorer, texts, theta, languages)
+    log.info("scorer and Spark pipeline agree on %s texts, largest difference %.1e", len(theta), difference)
+    recorded = {"texts": texts[: len(golden)], "theta": theta[: len(golden)].tolist()}
+    if scorer.model.languages:
+        recorded["languages"] = languages[: len(golden)]
+    return recorded, {"texts": len(theta), "largest_difference": difference}
+
+
+def _contest(version: str, scorer: Scorer, champion: _Champion | None) -> Contest:
+    if champion is None:
+        return Contest(version, scorer)
+    return Contest(version, scorer, champion.version, Scorer(champion.topics.model))
+
+
+def _held_out(
+    extent: Extent, tweets: ArchivedTweets, theirs: ArchivedTweets, languages: tuple[str, ...], one_in: int
+) -> SliceTweets:
+    """Return one tweet in `one_in`, of these languages if there are any.
+
+    Args:
+        theirs: the same tweets by the champion's text rules.
+    """
+    mine, other = (one.in_languages(languages) if languages else one for one in (tweets, theirs))
+    words, spoken = mine.to_judge(one_in), mine.languages_to_judge(one_in)
+    return SliceTweets(HELD_OUT, extent.start, extent.end, words, other.to_judge(one_in), spoken)
 
 
 def _champion(store: ModelStore) -> _Champion | None:

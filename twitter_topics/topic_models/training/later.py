@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twitter_topics.topic_models.registry.metrics import LATER, MeasuredSlice
 from twitter_topics.topic_models.registry.version import created_at
-from twitter_topics.topic_models.training.evaluation import compare, measure
-from twitter_topics.topic_models.training.metrics import Contest, SliceTweets, measured_slice
+from twitter_topics.topic_models.training.metrics import Contest, SliceTweets, judged, measured_slice
 from twitter_topics.topic_models.training.tweets import TrainingTweets, read_tweets
 
 if TYPE_CHECKING:
@@ -71,10 +70,9 @@ def measure_later(
     mine = theirs = read(contest.challenger.rules)
     if mine.count < MIN_LATER:
         return None
-    metrics, comparison = measure(contest.challenger, mine.words, mine.languages), None
-    if contest.champion is not None:
-        if contest.champion.rules != contest.challenger.rules:
-            theirs = read(contest.champion.rules)
-        comparison = compare(contest.challenger, contest.champion, mine.words, theirs.words, mine.languages)
+    if contest.champion is not None and contest.champion.rules != contest.challenger.rules:
+        theirs = read(contest.champion.rules)
     tweets = SliceTweets(LATER, start, end, mine.words, theirs.words, mine.languages)
-    return Later(measured_slice(contest, tweets, metrics, comparison), metrics, comparison)
+    metrics, comparison = judged(contest, tweets)
+    measured, _ = measured_slice(contest, tweets, metrics, comparison)
+    return Later(measured, metrics, comparison)

@@ -17,7 +17,7 @@ from twitter_topics.topic_models.registry.metrics import ALL_LANGUAGES, Measured
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.training import topic_quality as quality
 from twitter_topics.topic_models.training.corpus import count_known, spoken
-from twitter_topics.topic_models.training.evaluation import MIN_REFERENCE
+from twitter_topics.topic_models.training.evaluation import MIN_REFERENCE, compare, measure
 from twitter_topics.topic_models.training.paired import against_unigram
 
 if TYPE_CHECKING:
@@ -49,24 +49,59 @@ class SliceTweets:
     languages: pa.Array
 
 
+@dataclass(frozen=True)
+class Served:
+    """Tweets as a model serves them.
+
+    counts: tweets × V. topics: the topic id of each tweet, NO_TOPIC where it has none.
+    """
+
+    scorer: Scorer
+    words: pa.ListArray
+    languages: pa.Array
+    counts: sparse.csr_matrix
+    topics: IntArray
+
+    @property
+    def documents(self) -> IntArray:
+        """Number of tweets of each topic, in the model's order."""
+        ids = self.scorer.model.topic_ids
+        return np.array([np.count_nonzero(self.topics == topic_id) for topic_id in ids], dtype=np.int64)
+
+
+def serve(scorer: Scorer, words: pa.ListArray, languages: pa.Array) -> Served:
+    """Score tweets as the stream does."""
+    counts = counted(scorer.model, words, languages)
+    return Served(scorer, words, languages, counts, scorer.dominant(scorer.theta_of(counts)))
+
+
+def judged(contest: Contest, tweets: SliceTweets) -> tuple[Metrics, Comparison | None]:
+    """Measure the challenger on tweets, and compare it with the champion if there is one."""
+    metrics = measure(contest.challenger, tweets.words, tweets.languages)
+    if contest.champion is None:
+        return metrics, None
+    words, theirs = tweets.words, tweets.champion_words
+    return metrics, compare(contest.challenger, contest.champion, words, theirs, tweets.languages)
+
+
 def measured_slice(
     contest: Contest, tweets: SliceTweets, metrics: Metrics, comparison: Comparison | None
-) -> MeasuredSlice:
-    """Return all numbers of a slice: of the challenger, of the champion, and of their comparison."""
-    languages = tweets.languages
-    found = list(_of_model(contest.version, "challenger", contest.challenger, metrics, tweets.words, languages))
+) -> tuple[MeasuredSlice, IntArray]:
+    """Return all numbers of a slice, of the challenger, of the champion, and of their comparison; and the number of
+    tweets in each of the challenger's topics."""
+    served = serve(contest.challenger, tweets.words, tweets.languages)
+    found = list(_of_model(contest.version, "challenger", served, metrics))
     if contest.champion is not None and comparison is not None:
-        words, theirs = tweets.champion_words, comparison.champion
-        found += _of_model(contest.champion_version, "champion", contest.champion, theirs, words, languages)
+        theirs = serve(contest.champion, tweets.champion_words, tweets.languages)
+        found += _of_model(contest.champion_version, "champion", theirs, comparison.champion)
         found += _of_comparison(contest.version, comparison, len(tweets.words))
-    return MeasuredSlice(tweets.name, tweets.start, tweets.end, tuple(one for one in found if np.isfinite(one.value)))
+    finite = tuple(one for one in found if np.isfinite(one.value))
+    return MeasuredSlice(tweets.name, tweets.start, tweets.end, finite), served.documents
 
 
-def measured_file(contest: Contest, held_out: SliceTweets, slices: Sequence[MeasuredSlice]) -> dict[str, Any]:
+def measured_file(topic_documents: IntArray, slices: Sequence[MeasuredSlice]) -> dict[str, Any]:
     """Return the content of MEASURED."""
-    counts = counted(contest.challenger.model, held_out.words, held_out.languages)
-    documents = documents_of_topics(contest.challenger, topics_of(contest.challenger, counts))
-    return {"slices": [one.as_dict() for one in slices], "topic_documents": documents.tolist()}
+    return {"slices": [one.as_dict() for one in slices], "topic_documents": topic_documents.tolist()}
 
 
 def counted(model: TopicModel, words: pa.ListArray, languages: pa.Array) -> sparse.csr_matrix:
@@ -85,38 +120,21 @@ def counted(model: TopicModel, words: pa.ListArray, languages: pa.Array) -> spar
     return counts.tocsr()
 
 
-def topics_of(scorer: Scorer, counts: sparse.csr_matrix) -> IntArray:
-    """Return the topic id of each tweet, NO_TOPIC where it has none."""
-    topics: IntArray = scorer.dominant(scorer.theta_of(counts))
-    return topics
-
-
-def documents_of_topics(scorer: Scorer, topics: IntArray) -> IntArray:
-    """Return the number of tweets of each topic, in the model's order."""
-    return np.array([np.count_nonzero(topics == topic_id) for topic_id in scorer.model.topic_ids], dtype=np.int64)
-
-
-def served_metrics(
-    version: str, role: Role, scorer: Scorer, words: pa.ListArray, languages: pa.Array
-) -> Iterator[Metric]:
+def served_metrics(version: str, role: Role, served: Served) -> Iterator[Metric]:
     """Yield what a model makes of tweets: for all, and for each language with topics of its own."""
-    yield from _served(version, role, ALL_LANGUAGES, scorer, words, languages)
-    for language, part, spoken_words in parts_of(scorer.model, words, languages):
-        yield from _served(version, role, language, Scorer(part), spoken_words, languages)
+    yield from _served(version, role, ALL_LANGUAGES, served)
+    for language, part, spoken_words in parts_of(served.scorer.model, served.words, served.languages):
+        yield from _served(version, role, language, serve(Scorer(part), spoken_words, served.languages))
 
 
-def _served(
-    version: str, role: Role, language: str, scorer: Scorer, words: pa.ListArray, languages: pa.Array
-) -> Iterator[Metric]:
+def _served(version: str, role: Role, language: str, served: Served) -> Iterator[Metric]:
     """Shares of tweets are those of all, the other numbers those of tweets in the model's languages."""
-    model = scorer.model
-    counts = counted(model, words, languages)
-    topics = topics_of(scorer, counts)
-    own, own_words = counts, words
+    model, topics = served.scorer.model, served.topics
+    own, own_words = served.counts, served.words
     if model.languages:
-        in_own = pc.is_in(languages, value_set=pa.array(model.languages))
-        own, own_words = counts[in_own.to_numpy(zero_copy_only=False)], words.filter(in_own)
-    paired = against_unigram(scorer, own)
+        in_own = pc.is_in(served.languages, value_set=pa.array(model.languages))
+        own, own_words = own[in_own.to_numpy(zero_copy_only=False)], own_words.filter(in_own)
+    paired = against_unigram(served.scorer, own)
     if len(paired.words):
         perplexity, unigram = paired.perplexities
         sure = paired.ratio_interval()
@@ -128,17 +146,16 @@ def _served(
     if len(topics):
         without = float(np.mean(topics == NO_TOPIC))
         yield Metric(version, role, language, "share_without_topic", without, len(topics))
-    if (with_topic := documents_of_topics(scorer, topics)).any():
+    if (with_topic := served.documents).any():
         largest = float(with_topic.max() / with_topic.sum())
         yield Metric(version, role, language, "share_of_largest_topic", largest, int(with_topic.sum()))
 
 
-def _of_model(
-    version: str, role: Role, scorer: Scorer, metrics: Metrics, words: pa.ListArray, languages: pa.Array
-) -> Iterator[Metric]:
-    yield from served_metrics(version, role, scorer, words, languages)
-    sizes = {ALL_LANGUAGES: (scorer.model, metrics.coherence, metrics.held_out)}
-    for language, part, spoken_words in parts_of(scorer.model, words, languages):
+def _of_model(version: str, role: Role, served: Served, metrics: Metrics) -> Iterator[Metric]:
+    yield from served_metrics(version, role, served)
+    whole = served.scorer.model
+    sizes = {ALL_LANGUAGES: (whole, metrics.coherence, metrics.held_out)}
+    for language, part, spoken_words in parts_of(whole, served.words, served.languages):
         enough = len(spoken_words) >= MIN_REFERENCE
         coherence = quality.coherence(part, count_known(spoken_words, part.vocabulary)) if enough else None
         sizes[language] = (part, coherence, len(spoken_words))

@@ -15,7 +15,7 @@ from twitter_topics.topic_models.registry.metrics import Metric
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.training.corpus import build_corpus
 from twitter_topics.topic_models.training.drift import Reference, day_metrics, divergence, drift
-from twitter_topics.topic_models.training.metrics import counted, documents_of_topics, topics_of
+from twitter_topics.topic_models.training.metrics import serve
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer
 from twitter_topics.topic_models.training.tweets import TrainingTweets
 
@@ -42,8 +42,7 @@ def champion() -> tuple[Scorer, Reference]:
     corpus = build_corpus(as_lists(planted_documents(3000, seed=1, themes=OLD)[0]))
     scorer = Scorer(GsdmmTrainer().fit(corpus, k=6, iterations=15, seed=1).model)
     held_out = tweets(planted_documents(1000, seed=2, themes=OLD)[0])
-    counts = counted(scorer.model, held_out.words, held_out.languages)
-    return scorer, Reference(documents_of_topics(scorer, topics_of(scorer, counts)), {"all": 1.0})
+    return scorer, Reference(serve(scorer, held_out.words, held_out.languages).documents, {"all": 1.0})
 
 
 def test_the_divergence_is_that_of_scipy() -> None:
@@ -55,6 +54,14 @@ def test_the_divergence_is_that_of_scipy() -> None:
     same, other = np.array([3, 1, 0, 0]), np.array([0, 0, 5, 2])
     assert divergence(same, 7 * same) == pytest.approx(0, abs=1e-12)
     assert divergence(same, other) == pytest.approx(1)
+
+
+def test_a_day_is_scored_once(champion: tuple[Scorer, Reference], monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, before = champion
+    scored, dominant = [], Scorer.dominant
+    monkeypatch.setattr(Scorer, "dominant", lambda self, theta: (scored.append(len(theta)), dominant(self, theta))[1])
+    measured(scorer, tweets(planted_documents(200, seed=3, themes=OLD)[0]), before)
+    assert scored == [200]
 
 
 @pytest.mark.parametrize("size", [2_000, 20_000, 200_000])
@@ -117,11 +124,11 @@ def test_a_tweet_of_unknown_language_is_read_in_all_of_them_as_the_scorer_does()
     documents = [["storm", "flood"], ["sturm", "regen"], ["rain"], ["nothing"]]
     scorer = Scorer(model_of_languages({"en": english, "de": german}))
     languages = ["und", "und", "pt", "und"]
-    counts = counted(scorer.model, as_lists(documents), pa.array(languages))
-    found: list[Any] = topics_of(scorer, counts).tolist()
+    served = serve(scorer, as_lists(documents), pa.array(languages))
+    found: list[Any] = served.topics.tolist()
     scores = scorer.score([" ".join(words) for words in documents], languages)
     assert found == scorer.dominant(scores.theta).tolist() == [0, 2, -1, -1]
-    assert np.asarray(counts.sum(axis=1)).ravel().tolist() == scores.known_words.tolist()
+    assert np.asarray(served.counts.sum(axis=1)).ravel().tolist() == scores.known_words.tolist()
 
 
 @pytest.mark.parametrize(("spellings", "least", "without_reference"), [(20, 0.04, 0.04), (10_000, 0.02, 0.0)])

@@ -52,7 +52,7 @@ def found(contest: Contest, tweets: SliceTweets) -> dict[tuple[str, str, str], M
     assert contest.champion is not None
     judged = measure(contest.challenger, tweets.words, tweets.languages)
     compared = compare(contest.challenger, contest.champion, tweets.words, tweets.champion_words, tweets.languages)
-    measured = measured_slice(contest, tweets, judged, compared)
+    measured, _ = measured_slice(contest, tweets, judged, compared)
     by_key: dict[tuple[str, str, str], Metric] = {(one.role, one.language, one.metric): one for one in measured.metrics}
     assert len(by_key) == len(measured.metrics)
     return by_key
@@ -109,8 +109,8 @@ def test_the_ratio_to_word_frequencies_has_the_perplexities_of_the_gate(contest:
 def test_the_file_of_a_version_gives_the_same_slices(contest: Contest, held_out: SliceTweets) -> None:
     judged = measure(contest.challenger, held_out.words, held_out.languages)
     first = replace(contest, champion_version="", champion=None)
-    measured = measured_slice(first, held_out, judged, None)
+    measured, topic_documents = measured_slice(first, held_out, judged, None)
     assert {one.role for one in measured.metrics} == {"challenger"}
-    content = measured_file(first, held_out, [measured])
+    content = measured_file(topic_documents, [measured])
     assert slices_from(content) == (measured,)
     assert (len(content["topic_documents"]), sum(content["topic_documents"])) == (contest.challenger.model.k, 400)
