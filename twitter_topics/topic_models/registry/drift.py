@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.metrics import DAY, HELD_OUT, day_of
-from twitter_topics.topic_models.registry.store import DRIFT
-from twitter_topics.topic_models.registry.version import check_version, created_at
+from twitter_topics.topic_models.registry.store import drift_key
+from twitter_topics.topic_models.registry.version import created_at
 
 if TYPE_CHECKING:
     from twitter_topics.topic_models.registry.store import ModelStore
@@ -39,13 +39,13 @@ def read_drift(models: ModelStore, version: str) -> dict[str, Any] | None:
     Raises:
         IntegrityError: the object is damaged.
     """
-    found = models.objects.get(_key(version))
-    return None if found is None else json_objects.decode(found.body, _key(version))
+    found = models.objects.get(drift_key(version))
+    return None if found is None else json_objects.decode(found.body, drift_key(version))
 
 
 def put_drift(models: ModelStore, version: str, drift: Mapping[str, Any]) -> None:
     """Keep the drift of a version, in place of what was kept before."""
-    models.objects.put(_key(version), json_objects.encode(drift))
+    models.objects.put(drift_key(version), json_objects.encode(drift))
 
 
 def drift_of(manifest: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], *, limit: float) -> dict[str, Any]:
@@ -106,10 +106,6 @@ def drift_card(drift: Mapping[str, Any]) -> str:
     if drift["days"] and drift["days"][-1]["advised"]:
         lines += ["", f"**Retraining advised**: the words drifted by more than {drift['limit']:g} bits."]
     return "\n".join(lines) + "\n"
-
-
-def _key(version: str) -> str:
-    return f"{DRIFT}{check_version(version)}.json"
 
 
 def _row(day: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ CHAMPION_KEY = ROOT + "champion.json"
 CLAIMS = ROOT + "claims/"
 HISTORY = ROOT + "history/"
 TOPIC_IDS = ROOT + "topic_ids/"
-EXPIRED, DRIFT = ROOT + "expired/", ROOT + "drift/"
+EXPIRED = ROOT + "expired/"
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
 
 _LOOK_BACK_DAYS = (30, 365, None)
@@ -115,11 +115,9 @@ class ModelStore:
         listed = self.manifest(version).get("files", {})
         found = self._objects.get(_key(version, name))
         if name not in listed or found is None:
-            msg = f"model {version} lacks {name}"
-            raise IntegrityError(msg)
+            raise IntegrityError(f"model {version} lacks {name}")
         if hashlib.sha256(found.body).hexdigest() != listed[name]["sha256"]:
-            msg = f"{name} of model {version} has changed since registration: its sha256 differs"
-            raise IntegrityError(msg)
+            raise IntegrityError(f"{name} of model {version} has changed since registration: its sha256 differs")
         return found.body
 
     def load_arrays(self, version: str) -> bytes:
@@ -154,8 +152,7 @@ class ModelStore:
         """
         found = self._objects.get(_key(version, name))
         if found is None:
-            msg = f"model {version} lacks {name}: an earlier step did not finish"
-            raise IntegrityError(msg)
+            raise IntegrityError(f"model {version} lacks {name}: an earlier step did not finish")
         return found.body
 
     def files(self, version: str) -> list[str]:
@@ -202,12 +199,11 @@ class ModelStore:
         """
         champion = self.champion()
         if champion is not None and champion.version == version:
-            msg = f"model {version} is the champion and cannot expire"
-            raise ConflictError(msg)
+            raise ConflictError(f"model {version} is the champion and cannot expire")
         expired = {"version": version, "expired_at": self._clock().astimezone(UTC).isoformat(timespec="seconds")}
         self._objects.put(_expired_key(version), json_objects.encode(expired))
         self._objects.delete(_key(version, MANIFEST))
-        self._objects.delete(f"{DRIFT}{version}.json")
+        self._objects.delete(drift_key(version))
         self._delete_files(version)
 
     def has_expired(self, version: str) -> bool:
@@ -368,6 +364,10 @@ class ModelStore:
     def _record(self, promotion: Promotion) -> None:
         stamp = datetime.fromisoformat(promotion.promoted_at).strftime("%Y%m%dT%H%M%S.%fZ")
         self._objects.put(f"{HISTORY}{stamp}-{promotion.version}.json", promotion.encoded())
+
+
+def drift_key(version: str) -> str:
+    return f"{ROOT}drift/{check_version(version)}.json"
 
 
 def _key(version: str, name: str) -> str:
