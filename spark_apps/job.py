@@ -17,6 +17,7 @@ from twitter_topics.errors import (
     ConflictError,
     SupersededError,
     TooFewTweetsError,
+    TwitterTopicsError,
 )
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import Settings
@@ -45,8 +46,9 @@ _EXIT_CODES: dict[type[Exception], int] = {
 def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None) -> int:
     """Run a job in a session of its own. Returns the exit code:
 
-    0 done; 73 another run was faster; 75 too few tweets; 78 a wrong argument or setting; each with one logged sentence.
-    Any other error is raised, so that Python ends with a traceback and 1, and the job may be tried again.
+    0 done; 73 another run was faster; 75 too few tweets; 78 a wrong argument or setting; 1 a store is unavailable or
+    data are damaged, and the job may be tried again; each with one logged sentence. Any other error is a bug: it is
+    raised, so that Python ends with a traceback and 1.
     """
     configure_logging()
     log = logging.getLogger(name)
@@ -58,10 +60,15 @@ def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None)
             work(spark)
         finally:
             spark.stop()
-    except tuple(_EXIT_CODES) as error:
+    except TwitterTopicsError as error:
         log.error("%s", error)
-        return next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
+        return exit_code(error)
     return 0
+
+
+def exit_code(error: TwitterTopicsError) -> int:
+    """Return the exit code of a job that ends with this error."""
+    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)
 
 
 def run_app(name: str, app: Callable[[Settings], None]) -> int:

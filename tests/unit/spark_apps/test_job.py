@@ -14,6 +14,7 @@ from twitter_topics.errors import (
     ConfigurationError,
     ConflictError,
     IntegrityError,
+    RetryableError,
     TooFewTweetsError,
 )
 
@@ -34,9 +35,13 @@ class Session:
         (ConflictError("another champion serves"), EXIT_CONFLICT),
         (ConfigurationError("X_Y: no"), EXIT_CONFIGURATION),
         (TooFewTweetsError("3"), EXIT_TOO_FEW_TWEETS),
+        (IntegrityError("a hash differs"), 1),
+        (RetryableError("S3 does not answer"), 1),
     ],
 )
-def test_exit_codes(error: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exit_codes(
+    error: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     session = Session()
     monkeypatch.setattr(job, "build_session", lambda *_: session)
 
@@ -47,9 +52,13 @@ def test_exit_codes(error: Exception | None, code: int, monkeypatch: pytest.Monk
 
     assert job.run_job("a_job", lambda *_: work, []) == code
     assert session.stopped
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == (
+        [str(error)] if error else []
+    )
+    assert not any(record.exc_info for record in caplog.records)
 
 
-@pytest.mark.parametrize("error", [IntegrityError("a hash differs"), ValueError("a bug"), OSError("down")])
+@pytest.mark.parametrize("error", [KeyError("a bug"), ValueError("a bug"), OSError("down")])
 def test_any_other_error_of_the_work_is_raised(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python then ends with 1 and a traceback, and Airflow tries again."""
     session = Session()
