@@ -77,7 +77,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     trainer, before = _trainer(spark, request, champion), champion.topics if champion else None
     trained, documents = train_topics(trainer, tweets, one_in, request, before)
     store.use_topic_ids(trained.identities.next_topic_id)
-    labels = topic_labels(trained.model, champion.topics.labels if champion else {})
+    labels = topic_labels(trained.model, champion.topics.labels if champion else {}, tweets)
     model = trained.model.with_identity(trained.model.topic_ids, labels)
     model, confidence = with_clear_topics(model, tweets, one_in, request)
     births = after(births_for(model, champion.topics.births) if champion else (), model, request.version)

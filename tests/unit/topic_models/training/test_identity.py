@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents
@@ -15,6 +16,7 @@ from twitter_topics.topic_models.training.alignment import Predecessor, align, f
 from twitter_topics.topic_models.training.corpus import build_corpus
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer
+from twitter_topics.topic_models.training.tweets import TrainingTweets
 
 
 def shuffled(model: TopicModel, order: np.ndarray) -> TopicModel:
@@ -155,11 +157,76 @@ def _fitted(names: list[str], seed: int) -> TopicModel:
     return GsdmmTrainer().fit(build_corpus(as_lists(documents)), k=len(names), iterations=15, seed=seed).model
 
 
-def test_pairs_of_characters_in_a_label_become_the_word_that_they_are_from() -> None:
-    words = ["サッ", "ッカ", "東京", "カー", "京都", "都庁", "決勝", "love"]
+JAPANESE = [
+    ["サッ", "ッカ", "カー"],
+    ["サッ", "ッカ", "カー", "東京", "京都"],
+    ["東京", "京都"],
+    ["都庁"],
+    ["れた"],
+] * 5
+
+
+def japanese() -> TopicModel:
+    words = ["サッ", "れた", "東京", "カー", "京都", "都庁", "決勝", "love"]
     first = [0.2, 0.19, 0.15, 0.21, 0.149, 0.05, 0.0509, 0.0001]
-    labels = topic_labels(small_model(words, [first, [0.0001] * 7 + [0.9993]], [50, 50]))
-    assert labels == ("サッカー · 東京都 · 決勝", "love"), "都庁 is three times rarer, so it is another word"
+    return small_model(words, [first, [0.0001] * 7 + [0.9993]], [50, 50])
+
+
+def test_pairs_of_characters_in_a_label_become_words_that_occur() -> None:
+    tweets = TrainingTweets(as_lists(JAPANESE), np.zeros(len(JAPANESE)), [], pa.array(["ja"] * len(JAPANESE)))
+    assert topic_labels(japanese(), tweets=tweets) == ("サッカー · 東京都 · 決勝", "love")
+    assert topic_labels(japanese())[0] == "カー · サッ · 京都", "without tweets; grammar last"
+    spoken = replace(model_of_languages({"ja": japanese(), "en": japanese()}), topic_ids=np.arange(4))
+    labels = topic_labels(spoken, tweets=tweets)
+    assert (labels[0], labels[2]) == ("サッカー · 東京都 · 決勝", "カー · サッ · 京都"), "of each language's own tweets"
+
+
+@pytest.mark.parametrize("label", ["サッカ · 決勝", "東京都 · カー", "決勝 · サッカーボ"])
+def test_a_label_of_pairs_stays_while_half_of_the_pairs_of_each_word_are_distinctive(label: str) -> None:
+    tweets = TrainingTweets(as_lists(JAPANESE), np.zeros(len(JAPANESE)), [], pa.array(["ja"] * len(JAPANESE)))
+    assert topic_labels(japanese(), {0: label}, tweets)[0] == label
+    gone = label.replace(label.split(" · ")[0], "台風東京")
+    assert topic_labels(japanese(), {0: gone}, tweets)[0] == "サッカー · 東京都 · 決勝"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ["vote", "voting", "#votes"]),
+        ("es", ["inundado", "inundadas", "inundados"]),
+        ("de", ["sturm", "stürme", "stürmen"]),
+        ("pt", ["tempestade", "tempestades", "#tempestade"]),
+        ("", ["flood", "flooding", "floods"]),
+    ],
+)
+def test_forms_of_a_word_have_one_place_in_a_label(language: str, words: list[str]) -> None:
+    part = small_model(
+        [*words, "rain", "train", "love"], [[0.3, 0.2, 0.18, 0.17, 0.1499, 0.0001], [1e-4] * 5 + [0.9995]], [50, 50]
+    )
+    model = replace(model_of_languages({language: part}), topic_ids=np.arange(2)) if language else part
+    assert topic_labels(model)[0] == f"{words[0]} · rain · train"
+
+
+def test_a_language_without_stems_has_labels() -> None:
+    part = small_model(
+        ["rains", "rain", "storm", "love"], [[0.4, 0.3, 0.2999, 0.0001], [1e-4] * 3 + [0.9997]], [50, 50]
+    )
+    model = replace(model_of_languages({"tr": part}), topic_ids=np.arange(2))
+    assert topic_labels(model)[0] == "rains · rain · storm"
+
+
+def test_a_word_of_another_language_is_in_no_label() -> None:
+    english = small_model(
+        ["storm", "bolsa", "wind", "helga", "love"], [[0.3, 0.3, 0.2, 0.1999, 0.0001], [1e-4] * 4 + [0.9996]], [50, 50]
+    )
+    english = replace(english, word_counts=np.array([150, 20, 150, 150, 530]))
+    spanish = small_model(
+        ["bolsa", "helga", "ciento", "amor"], [[0.5, 0.3, 0.1999, 0.0001], [1e-4] * 3 + [0.9997]], [50, 50]
+    )
+    spanish = replace(spanish, word_counts=np.array([300, 100, 100, 500]))
+    labels = topic_labels(replace(model_of_languages({"en": english, "es": spanish}), topic_ids=np.arange(4)))
+    assert labels[0] == "storm · wind · helga"
+    assert labels[2] == "helga · bolsa · ciento"
 
 
 def test_labels_of_a_language_are_what_tells_its_topics_apart() -> None:
