@@ -338,9 +338,9 @@ class SpeedSettings(Section):
     )
     driver_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="heap of each app's JVM")
     java_options: str = Field(
-        "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=128m",
+        "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=128m -XX:MetaspaceSize=192m -Xmn256m",
         description="for the JVM; the work is done in Python, so a fast compiler and a small collector are enough. "
-        "By default the cache of that compiler is too small: code is thrown away and compiled again",
+        "With the default sizes, compiled code is thrown away and compiled again, and the whole heap is collected",
     )
 
 
