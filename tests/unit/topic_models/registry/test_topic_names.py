@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -120,6 +121,38 @@ def test_an_answer_that_was_lost_is_not_a_second_change(models: ModelStore, monk
     monkeypatch.setattr(models.objects, "put_new", written_twice)
     assert len(named(models, 7, "Storm").history) == 1
     assert len(read_names(models).history) == 1
+
+
+def overtaken(models: ModelStore, monkeypatch: pytest.MonkeyPatch, by: Callable[[], object]) -> None:
+    """Let somebody else make a change between the next one's reading and writing."""
+    write = models.objects.put_new
+
+    def second(key: str, body: bytes) -> str:
+        monkeypatch.setattr(models.objects, "put_new", write)
+        by()
+        return write(key, body)
+
+    monkeypatch.setattr(models.objects, "put_new", second)
+
+
+def test_what_somebody_else_writes_meanwhile_is_kept(models: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    overtaken(models, monkeypatch, lambda: named(models, 8, "Flood", by="boris"))
+    names = named(models, 7, "Storm")
+    assert names == read_names(models)
+    assert {topic_id: (one.name, one.by) for topic_id, one in names.topics.items()} == {
+        7: ("Storm", "anna"),
+        8: ("Flood", "boris"),
+    }
+    assert len(names.history) == 2
+
+
+def test_a_change_is_checked_against_what_somebody_else_wrote(
+    models: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overtaken(models, monkeypatch, lambda: named(models, 12, shown_with=7))
+    with pytest.raises(ValueError, match="topic 7 has parts of its own"):
+        named(models, 7, shown_with=3)
+    assert [one.topic_id for one in read_names(models).history] == [12]
 
 
 def test_a_write_that_is_not_finished_is_not_read(models: ModelStore) -> None:
