@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from twitter_topics.errors import IntegrityError
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.gate import (
     Comparison,
@@ -48,21 +49,16 @@ of the texts if the model has topics per language. For the loader's check."""
 
 
 def evaluated(content: dict[str, Any]) -> tuple[Metrics, Comparison | None]:
-    """Return the numbers of `evaluation.json`, to be judged again, possibly with other limits."""
-    compared = content["comparison"]
-    comparison = None
-    if compared is not None:
-        languages = [
-            LanguageComparison(one["language"], _interval(one["ratio"])) for one in compared.get("languages", [])
-        ]
-        parts = {
-            "champion": _metrics(compared["champion"]),
-            "ratio": _interval(compared.get("ratio")),
-            "languages": tuple(languages),
-            "lost": tuple(compared.get("lost", [])),
-        }
-        comparison = Comparison(**{**compared, **parts})
-    return _metrics(content["metrics"]), comparison
+    """Return the numbers of `evaluation.json`, to be judged again, possibly with other limits.
+
+    Raises:
+        IntegrityError: it is not an evaluation.
+    """
+    try:
+        compared = content["comparison"]
+        return _metrics(content["metrics"]), _comparison(compared) if compared else None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"{EVALUATION} is not an evaluation: {error}") from None
 
 
 def held_out_one_in(training: Mapping[str, Any]) -> int:
@@ -71,21 +67,33 @@ def held_out_one_in(training: Mapping[str, Any]) -> int:
 
 
 def verdict_state(manifest: Mapping[str, Any]) -> State:
-    """Return what the gate decided when the version was evaluated."""
-    verdict = manifest["evaluation"]["verdict"]
-    state: State = verdict.get("state") or ("promote" if verdict["promote"] else "refuse")
+    """Return what the gate decided when the version was evaluated.
+
+    Raises:
+        IntegrityError: it was not.
+    """
+    evaluation = _evaluation(manifest)
+    try:
+        verdict = evaluation["verdict"]
+        state: State = verdict.get("state") or ("promote" if verdict["promote"] else "refuse")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"{EVALUATION} of model {manifest.get('version')} lacks a verdict: {error}") from None
     return state
 
 
 def compared_with(manifest: Mapping[str, Any]) -> str | None:
-    """Return the champion that a version was compared with when it was evaluated; None if there was none."""
-    champion = manifest["evaluation"].get("champion")
+    """Return the champion that a version was compared with when it was evaluated; None if there was none.
+
+    Raises:
+        IntegrityError: it was not evaluated.
+    """
+    champion = _evaluation(manifest).get("champion")
     return None if champion is None else str(champion["version"])
 
 
 def is_provisional(manifest: Mapping[str, Any]) -> bool:
     """Return whether a version was evaluated while there was no champion: it was compared with no other model."""
-    return manifest.get("evaluation") is not None and compared_with(manifest) is None
+    return bool(manifest.get("evaluation")) and compared_with(manifest) is None
 
 
 def read_json(store: ModelStore, version: str, name: str) -> dict[str, Any]:
@@ -95,6 +103,25 @@ def read_json(store: ModelStore, version: str, name: str) -> dict[str, Any]:
         IntegrityError: the file is missing or not a JSON object.
     """
     return json_objects.decode(store.read_unregistered(version, name), f"{name} of model {version}")
+
+
+def _evaluation(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] | None = manifest.get("evaluation")
+    if not found:
+        msg = f"model {manifest.get('version')} has no evaluation: topic_retraining did not make it"
+        raise IntegrityError(msg)
+    return found
+
+
+def _comparison(content: Mapping[str, Any]) -> Comparison:
+    languages = [LanguageComparison(one["language"], _interval(one["ratio"])) for one in content.get("languages", [])]
+    parts = {
+        "champion": _metrics(content["champion"]),
+        "ratio": _interval(content.get("ratio")),
+        "languages": tuple(languages),
+        "lost": tuple(content.get("lost", [])),
+    }
+    return Comparison(**{**content, **parts})
 
 
 def _metrics(content: Mapping[str, Any]) -> Metrics:

@@ -116,11 +116,15 @@ def _verdict(
         return Verdict("promote", [f"{request.by or 'a person'} bypassed the gate: {request.reason.strip()}"])
     if promotion == "never":
         return Verdict("person", ["TOPICS_PROMOTION=never: only a person can promote, with force and a reason"])
-    yardstick, serving = compared_with(manifest), champion.version if champion else None
+    serving = champion.version if champion else None
+    try:
+        yardstick = compared_with(manifest)
+        verdict = judge(*evaluated(manifest["evaluation"]))
+    except IntegrityError as error:
+        return Verdict("refuse", [f"{version} cannot be judged: {error}"])
     if yardstick != serving:
         reason = f"compared with {yardstick or 'no model'}, the champion is now {serving or 'none'}: train again"
         return Verdict("cannot_tell", [reason])
-    verdict = judge(*evaluated(manifest["evaluation"]))
     if verdict.promote and promotion == "approval" and not request.is_approval:
         return Verdict("person", [*verdict.reasons, needs_approval(version)])
     return verdict

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -23,6 +24,11 @@ FORMAT, FORMAT_OF_ALL_LANGUAGES = 3, 2
 not name its text rules, which were rules 1."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+
+_UNREADABLE = (
+    ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error,
+    NotImplementedError, RuntimeError,  # a zip file that seems to be of a newer kind, or encrypted
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,7 @@ class TopicModel:
                     topic_languages=tuple(arrays["topic_languages"].tolist()) if written_in >= FORMAT else (),
                     min_shares=arrays["min_shares"].astype(np.float64) if "min_shares" in arrays else None,
                 )
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             msg = f"arrays.npz is unreadable: {type(error).__name__}"
             raise IntegrityError(msg) from error
         model.check()

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from twitter_topics.archive.rows import current_snapshot
+from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.errors import ConflictError, TooFewTweetsError
 from twitter_topics.topic_models.registry import files, json_objects
 from twitter_topics.topic_models.registry.files import BIRTHS, EVALUATION, GOLDEN, TOPICS, TRAINING, read_json
@@ -189,7 +189,8 @@ def topic_table(model: TopicModel, identities: Identities) -> list[dict[str, Any
 
 
 def _snapshot(spark: SparkSession, settings: Settings) -> int:
-    snapshot = current_snapshot(spark, settings)
+    exists = spark.catalog.tableExists(raw_table(settings))  # before the archiver has started it does not
+    snapshot = current_snapshot(spark, settings) if exists else None
     if snapshot is None:
         msg = "the archive is empty"
         raise TooFewTweetsError(msg)
@@ -261,7 +262,7 @@ def _champion(store: ModelStore) -> _Champion | None:
     model = TopicModel.from_bytes(store.load_arrays(champion.version))
     manifest = store.manifest(champion.version)
     # ids of newer versions must not be reused after a rollback, nor those of expired ones
-    next_topic_id = max(int(manifest["next_topic_id"]), store.next_topic_id())
+    next_topic_id = max(int(manifest.get("next_topic_id", 0)), store.next_topic_id(), int(model.topic_ids.max()) + 1)
     topics = Predecessor(model, next_topic_id, _births(store, champion.version, manifest, model))
     k, one_in = int(manifest.get("parameters", {}).get("k", model.k)), files.held_out_one_in(manifest)
     return _Champion(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.ml import PipelineModel
 from pyspark.ml.functions import vector_to_array
 
@@ -52,7 +54,11 @@ def save_pipeline(
 
 
 def load_pipeline(spark: SparkSession, settings: Settings, store: ModelStore, version: str) -> PipelineModel:
-    """Load the PipelineModel of a version, ready to transform a frame with the column `text`."""
+    """Load the PipelineModel of a version, ready to transform a frame with the column `text`.
+
+    Raises:
+        IntegrityError: its files are missing or damaged.
+    """
     if not _shares_disk(spark):
         return PipelineModel.load(_address(settings, version))
     with TemporaryDirectory() as folder:
@@ -61,7 +67,11 @@ def load_pipeline(spark: SparkSession, settings: Settings, store: ModelStore, ve
                 target = Path(folder) / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(store.read_unregistered(version, name))
-        return PipelineModel.load(f"file://{folder}/{PIPELINE}")  # reads eagerly
+        try:
+            return PipelineModel.load(f"file://{folder}/{PIPELINE}")  # reads eagerly
+        except (Py4JError, PySparkException, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise IntegrityError(f"the Spark pipeline of model {version} cannot be loaded: {reason}") from error
 
 
 def pipeline_theta(

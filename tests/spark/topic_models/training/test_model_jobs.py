@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as fn
 
+from tests.bad_input import ROWS
 from tests.spark.topic_models.training.archived import (
     FIRST,
     SECOND,
@@ -457,7 +458,8 @@ def test_a_champion_that_has_a_language_more_stays(
     train(spark, local_archive, store, request(SECOND, languages="en"))
     verdict = evaluate(spark, local_archive, store, SECOND)
     assert verdict.state == "refuse"
-    assert verdict.reasons[0].startswith("has no topics in de any more")
+    assert ROWS["lost language"].matches(verdict.reasons[0])
+    assert "in de any more" in verdict.reasons[0]
 
 
 def test_training_is_reproducible(spark: SparkSession, archive: Settings, store: ModelStore) -> None:
