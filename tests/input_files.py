@@ -13,15 +13,19 @@ import zstandard
 
 from tests.input_forms import (
     COUNT,
+    CREATED,
     FIRST_ID,
     IDS,
     ISO,
     adaptive,
     dumped,
     each,
+    hit,
     lines,
+    mongo,
     page_v2,
     post_v2,
+    retweet,
     tarred,
     tweet,
     user_v2,
@@ -73,11 +77,15 @@ _SNSCRAPE = {
     "rawContent": "a text",
     "user": {"username": "x"},
 }
+_APIFY = {"id": IDS[0], "twitterUrl": "x", "text": "a text", "createdAt": CREATED, "author": {"userName": "made_up"}}
+_BLUESKY = {"uri": "at://did:plc:x/app.bsky.feed.post/3k", "cid": "x", "record": {"text": "a text"}}
+_CSV = "id,text\n1,x\n"
 _TWINT = {"id": FIRST_ID, "created_at": "2021-01-01 12:00:00 UTC", "tweet": "a text", "username": "made_up"}
 
 
 def _read() -> list[Sample]:
     v1, v2, web, packed = "v1.1", "API v2", "X's website and account exports", "Compressed and packed"
+    stores = "v1.1, exported from stores"
     return [
         Sample(v1, "one tweet per line", "tweets.jsonl", V1),
         Sample(
@@ -128,6 +136,42 @@ def _read() -> list[Sample]:
             "premium.json",
             dumped({"results": _ARRAY, "next": "x"}, indent=2).encode(),
         ),
+        Sample(v1, "retweets of twarc 1", "twarc.jsonl", lines(each(retweet))),
+        Sample(
+            v1, "CR LF, and NULs that a crash left at the end", "crash.jsonl", V1.replace(b"\n", b"\r\n") + bytes(512)
+        ),
+        Sample(
+            v1,
+            "an array with a tweet per line",
+            "array.jsonl",
+            b"[\n" + ",\n".join(map(dumped, _ARRAY)).encode() + b"\n]",
+        ),
+        Sample(v1, "an array without commas", "list.json", b"[\n" + V1 + b"]\n"),
+        Sample(stores, "mongoexport", "mongo.json", lines(each(mongo))),
+        Sample(stores, "mongoexport --jsonArray", "mongo-array.json", dumped(each(mongo)).encode()),
+        Sample(stores, "elasticdump, hits of Elasticsearch one per line", "elastic.jsonl", lines(each(hit))),
+        Sample(
+            stores,
+            "a response of Elasticsearch",
+            "hits.json",
+            dumped({"took": 1, "hits": {"hits": each(hit)}}).encode(),
+        ),
+        Sample(
+            stores,
+            "a body of Elasticsearch's bulk API",
+            "bulk.jsonl",
+            b"".join(lines([{"index": {"_index": "tweets", "_id": one["id_str"]}}, one]) for one in _ARRAY),
+        ),
+        Sample(stores, "Solr", "solr.json", dumped({"response": {"numFound": COUNT, "docs": _ARRAY}}).encode()),
+        Sample(stores, "CouchDB", "couch.json", dumped({"rows": [{"id": "x", "doc": one} for one in _ARRAY]}).encode()),
+        Sample(
+            stores,
+            "`kcat -J`",
+            "kcat.jsonl",
+            lines([{"topic": "t", "offset": 1, "payload": dumped(one)} for one in _ARRAY]),
+        ),
+        Sample(stores, "tweets under `data`", "data.jsonl", lines([{"data": one} for one in _ARRAY])),
+        Sample(stores, "tweets under `status`", "status.jsonl", lines([{"status": one} for one in _ARRAY])),
         Sample(v2, "flat posts (`twarc2 flatten`)", "flat.jsonl", lines(_FLAT)),
         Sample(v2, "flat posts in a JSON array", "flat.json", dumped(_FLAT, indent=2).encode()),
         Sample(
@@ -269,7 +313,17 @@ def _rejected() -> list[Sample]:
         Sample(other, "snscrape", "snscrape.jsonl", lines([_SNSCRAPE]), "jq -r .id"),
         Sample(other, "Twint's JSON", "twint.json", lines([_TWINT]), "jq -r .id"),
         Sample(other, "Reddit's posts", "reddit.json", lines([{"id": "x", "subreddit": "x", "title": "x"}]), "Reddit"),
-        Sample(other, "CSV in UTF-16 without a mark", "excel.txt", "id,text\n1,x\n".encode("utf-16-le"), "UTF-16LE"),
+        Sample(
+            other, "CSV in UTF-16 without a mark", "excel.txt", "id,text\n1,x\n".encode("utf-16-le"), "CSV, in UTF-16"
+        ),
+        Sample(other, "Excel's Unicode text", "unicode.txt", "id\ttext\r\n1\tx\r\n".encode("utf-16"), "TSV, in UTF-16"),
+        Sample(
+            other,
+            "JSON in Windows-1252",
+            "latin.jsonl",
+            '{"id_str": "1", "text": "café"}\n'.encode("cp1252"),
+            "WINDOWS-1252",
+        ),
         Sample(other, "user profiles", "users.jsonl", lines([user_v2()]), "user profiles"),
         Sample(
             other, "counts of API v2", "counts.json", lines([{"data": [{"start": ISO, "tweet_count": 3}]}]), "counts"
@@ -283,6 +337,33 @@ def _rejected() -> list[Sample]:
             "mastodon.json",
             lines([{"id": "1", "content": "<p>x</p>", "account": {}}]),
             "PRODUCER_SOURCE=mastodon",
+        ),
+        Sample(other, "Apify's tweets", "apify.json", dumped([_APIFY]).encode(), "tweets of Apify"),
+        Sample(other, "Mastodon's account export", "outbox.json", dumped({"orderedItems": []}).encode(), "ActivityPub"),
+        Sample(
+            other,
+            "Bluesky's `getAuthorFeed`",
+            "feed.json",
+            dumped({"feed": [{"post": _BLUESKY}]}).encode(),
+            "Bluesky posts",
+        ),
+        Sample(
+            other, "Bluesky's `listRecords`", "records.json", dumped({"records": [_BLUESKY]}).encode(), "Bluesky posts"
+        ),
+        Sample(other, "Bluesky's repository export", "repo.car", b"\x3a\xa2eroots\x81\xd8\x2aX" + bytes(60), "CAR"),
+        Sample(
+            other,
+            "Telegram's export",
+            "result.json",
+            dumped({"name": "x", "type": "public_channel", "messages": [{"text": "x"}]}, indent=1).encode(),
+            "Telegram",
+        ),
+        Sample(
+            other,
+            "Threads' posts",
+            "threads.json",
+            lines([{"id": "1", "text": "x", "permalink": "x", "media_type": "TEXT_POST"}]),
+            "Threads",
         ),
         Sample(other, "another part of an account export", "like.js", b"window.YTD.like.part0 = [ ]", "data/tweets.js"),
         Sample(

@@ -116,3 +116,25 @@ def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> 
         for name, content in members.items():
             archive.writestr(name, content)
     return packed.getvalue()
+
+
+def mongo(number: int) -> dict[str, Any]:
+    """A tweet of v1.1 as mongoexport writes it: numbers and times are objects."""
+    whole = {name: value for name, value in tweet(number).items() if name not in ("id_str", "timestamp_ms")}
+    numbers = {"id": {"$numberLong": IDS[number]}, "retweet_count": {"$numberInt": "3"}}
+    times = {"created_at": {"$date": {"$numberLong": str(TIME_MS)}}}
+    return {"_id": {"$oid": "655f00000000000000000001"}} | whole | numbers | times
+
+
+def retweet(number: int) -> dict[str, Any]:
+    """A retweet as twarc 1 stores it."""
+    original = {name: value for name, value in tweet(number).items() if name not in ("text", "timestamp_ms")}
+    original = original | {"id_str": str(FIRST_ID + 100), "id": FIRST_ID + 100, "full_text": "the whole text of it"}
+    return original | {"id_str": IDS[number], "id": FIRST_ID + number, "full_text": "RT @x: the whole…"} | {
+        "retweeted_status": original, "truncated": False, "display_text_range": [0, 16],
+    }  # fmt: skip
+
+
+def hit(number: int) -> dict[str, Any]:
+    """A tweet of v1.1 in an index of Elasticsearch."""
+    return {"_index": "tweets", "_id": IDS[number], "_score": 1.0, "_source": tweet(number)}

@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from producer.sources.replay.foreign import ADVICE, HYDRATE, OTHER
 from producer.sources.replay.lines import Line, numbered
 from producer.sources.replay.material import DamagedError, TruncatedError
-from producer.sources.replay.shapes import IDS, loads, shape_of
+from producer.sources.replay.shapes import BULK_ACTION, loads, shape_of
 from producer.sources.replay.tables import table_refusal
 from producer.sources.replay.values import ASSIGNMENT, MAX_VALUE_BYTES, values
 
@@ -42,7 +43,6 @@ def lines_of(chunks: Iterable[bytes | None], _: str) -> Iterator[Line | None]:
 
 
 EMPTY = Format("nothing", lines_of)
-HYDRATE = "`twarc2 hydrate ids.txt tweets.jsonl`"
 
 _MAGIC = (
     (rb"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it with `7z x FILE`"),
@@ -60,6 +60,11 @@ _MAGIC = (
     (rb"RD[AX][23]\n|[XA]\n\0\0\0", "R data", "write the original tweets with `jsonlite::stream_out` in R"),
     (rb"\x80[\x02-\x05][\x95\]}c(K]", "a Python pickle", "write JSON lines from it in Python"),
     (rb".{4}\x07_id\0|.{4}\x02id", "BSON (mongodump)", "convert it with `bsondump FILE`"),
+    (
+        rb"[\x0a-\xff][\x00-\x03]?\xa2(eroots|gversion)",
+        "a repository export of Bluesky (CAR)",
+        "follow the network with PRODUCER_SOURCE=bluesky",
+    ),
     (rb"%PDF-", "a PDF", "it has no tweets"),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftyp", "an image or video", "it has no tweets"),
     (rb"version https://git-lfs", "a Git LFS pointer", "fetch the file with `git lfs pull`"),
@@ -76,20 +81,10 @@ _WIDE = re.compile(
 _EXPORT = re.compile(rb"\s*window\.YTD\.(\w+)\.part\d+\s*=", re.ASCII)
 _TWEET_PARTS = (b"tweets", b"tweet", b"community_tweet")
 
-_ADVICE = {
-    IDS: f"it has no whole tweets; hydrate them first: {HYDRATE}",
-    "Gnip activities": "ask Gnip for the format `original`, or hydrate the ids: "
-    f"`jq -r '.id | split(\":\")[-1]' FILE > ids.txt` and {HYDRATE}",
-    "tweets of snscrape": f"it has no whole tweets; hydrate the ids: `jq -r .id FILE > ids.txt` and {HYDRATE}",
-    "tweets of Twint": f"it has no whole tweets; hydrate the ids: `jq -r .id FILE > ids.txt` and {HYDRATE}",
-    "user profiles": "it has no tweets; `twarc2 timelines FILE tweets.jsonl` fetches them",
-    "counts or users of API v2": "it has no tweets; search with `twarc2 search` instead",
-    "Mastodon posts": "follow the server with PRODUCER_SOURCE=mastodon",
-    "Bluesky posts": "follow the network with PRODUCER_SOURCE=bluesky",
-}
-_OTHER = "it has no tweets; replay reads tweets of v1.1, of API v2 and of X's website as JSON"
-
-UNKNOWN = Format("text or data in an unknown format", None, _OTHER)
+UNKNOWN = Format("text or data in an unknown format", None, OTHER)
+_ENCODED = Format(
+    "JSON that is not in UTF-8", None, "convert it with `iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.jsonl`"
+)
 _UNFINISHED = Format(
     f"a JSON value that does not end, or of more than {MAX_VALUE_BYTES >> 20} MiB",
     None,
@@ -102,7 +97,11 @@ def recognise(head: bytes, complete: bool) -> Format | None:
     text = head.removeprefix(BOM)
     if not text.strip(_BLANK):
         return EMPTY if complete else None
-    refused = _wide(head) or next((format_ for magic, format_ in _MAGICS if magic.match(text)), None) or _export(text)
+    refused = (
+        _wide(head, complete)
+        or next((format_ for magic, format_ in _MAGICS if magic.match(text)), None)
+        or _export(text)
+    )
     if refused is not None:
         return refused
     lines = _whole_lines(text, complete)
@@ -116,6 +115,8 @@ def recognise(head: bytes, complete: bool) -> Format | None:
     if is_cut or not lines:
         if not complete:
             return None
+        if any(isinstance(_in_windows_1252(line), dict) for line in lines):
+            return _ENCODED
         if text.lstrip(_BLANK)[:1] in (b"[", b"{"):
             return _UNFINISHED
     table = table_refusal(text, complete)
@@ -162,24 +163,39 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str) -> Format:
     for raw in records:
         body = loads(raw)
         shape = shape_of(body)
-        if shape is not None and shape.read is not None:
+        if shape is not None and shape.read is not None and shape.name != BULK_ACTION:
             return Format(f"{shape.name}, {how}", split)
         others[shape.name if shape else ""] += 1
         fields = fields or list(body if isinstance(body, dict) else ())
     name = max(others, key=lambda one: (bool(one), others[one]), default="")
     if name:
-        return Format(name, None, _ADVICE.get(name, _OTHER))
+        return Format(name, None, ADVICE.get(name, OTHER))
     shown = f" (with the fields {', '.join(fields[:6])})" if fields else ""
-    return Format(f"JSON that is not a tweet{shown}", None, _OTHER)
+    return Format(f"JSON that is not a tweet{shown}", None, OTHER)
 
 
-def _wide(head: bytes) -> Format | None:
+def _in_windows_1252(line: bytes) -> Any:
+    return None if _is_utf8(line) else loads(line.decode("windows-1252", "replace").encode())
+
+
+def _is_utf8(line: bytes) -> bool:
+    with suppress(UnicodeDecodeError):
+        line.decode()
+        return True
+    return False
+
+
+def _wide(head: bytes, complete: bool) -> Format | None:
     found = _WIDE.match(head)
     if found is None:
         return None
     name = {"16": "UTF-16", "32": "UTF-32"}[(found.lastgroup or "")[2:]]
     order = (found.lastgroup or "")[:2].upper()
     code = name if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")) else f"{name}{order}"
+    text = head.decode(f"{name}-{order}", "ignore").removeprefix("\ufeff").lstrip()
+    table = None if text.startswith(("{", "[")) else table_refusal(text.encode(), complete)
+    if table is not None:
+        return Format(f"{table.name}, in {name}", None, table.advice)
     return Format(f"{name} text", None, f"convert it with `iconv -f {code} -t UTF-8 FILE > NEW.jsonl`")
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from producer.source import Cursor, Event, EventKind
+from producer.sources.replay.extended_json import SIGN
 from producer.sources.replay.shapes import loads, unfolded
 from producer.sources.x_v2.mapping import Trouble
 from producer.tweets import created_at
@@ -60,6 +61,8 @@ Report = Callable[[str, Any], None]
 
 def read_quickly(raw: bytes, cursor: Cursor) -> ReplayRecord | None:
     """Return the tweet in a line if it is an ordinary one of v1.1. Never raises, whatever the bytes."""
+    if SIGN in raw:  # perhaps Extended JSON
+        return None
     try:
         raw.decode()  # msgspec does not validate the strings it skips
         head = _decode(raw)

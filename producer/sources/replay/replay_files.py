@@ -37,6 +37,9 @@ LOOK_BYTES = 64 * 1024 * 1024
 
 _PACKED = (".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".zip", ".tar")
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
+_NOTHING = b" \t\r\n\0"
+"""Of this, a line is blank; a block of NULs is what a crash leaves at the end of a file."""
+
 _BREATH = 20_000
 """Records skipped before control is handed back."""
 
@@ -230,7 +233,7 @@ class ReplayFiles:
                     yield None
             elif record := read_quickly(line.raw, number if alone else f"{name}\t{number}"):
                 yield record
-            elif line.raw.strip():
+            elif line.raw.strip(_NOTHING):
                 parts = done.parts if number == done.number + 1 else 0
                 yield from _others(Place("" if alone else name, number), line, parts, report)
         if number < done.number:

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from producer.source import Event
+from producer.sources.replay.extended_json import plain
+from producer.sources.replay.foreign import IDS, foreign_name
 from producer.sources.replay.web import is_web_tweet, web_event
 from producer.sources.x_v2.compliance import is_compliance
-from producer.sources.x_v2.fields import Object, as_object, as_text, objects
+from producer.sources.x_v2.fields import Object, as_object, objects
 from producer.sources.x_v2.mapping import Trouble, encoded
 from producer.sources.x_v2.mapping import read_line as read_v2_line
 from producer.sources.x_v2.stored import flat_event, is_flat_post, page_events
@@ -20,10 +22,15 @@ from producer.sources.x_v2.times import is_id
 from twitter_topics.records.tweet import tweet_identity
 
 V1 = "v1.1 tweets"
-IDS = "a list of tweet ids"
+BULK_ACTION = "actions of Elasticsearch's bulk API"
 
-_PAGES = ("statuses", "results", "tweets")
-"""Fields of v1.1 responses, standard and premium search, that hold tweets."""
+_PAGES = ("statuses", "results", "tweets", "hits", "docs", "rows")
+"""Fields that hold tweets: of v1.1 responses, standard and premium search, and those of Elasticsearch, Solr and
+CouchDB."""
+
+_AROUND_PAGES = ("hits", "response")
+_WRAPPERS = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kcat)", "data": "", "status": ""}
+"""Fields that hold a tweet of v1.1, and who writes them."""
 
 _STREAM_MESSAGES = frozenset(
     {"delete", "scrub_geo", "status_withheld", "user_withheld", "limit", "warning", "disconnect"}
@@ -73,6 +80,8 @@ def unfolded(raw: bytes, body: Any, depth: int = _MAX_DEPTH) -> Iterator[Part]:
 
 
 def _object_shape(body: Object, depth: int) -> Shape | None:
+    if any(isinstance(body.get(name), dict) for name in ("_id", "id", "created_at")) and (them := plain(body)) != body:
+        return _inner(them, " (mongoexport)", depth, partial(_plainly, depth))
     if is_web_tweet(body):
         return Shape("tweets of X's website (Zeeschuimer, 4CAT)", lambda raw, it: iter((web_event(raw, it),)))
     if isinstance(body.get("source_platform"), str) and "data" in body:
@@ -84,29 +93,33 @@ def _object_shape(body: Object, depth: int) -> Shape | None:
     for name in _PAGES:
         if isinstance(body.get(name), list):
             return _inner(body[name], ", in pages", depth, partial(_field, name, depth))
-    return _v2_shape(body) or _v1_shape(body)
+    return _wrapped_shape(body, depth) or _foreign_shape(body) or _v2_shape(body) or _v1_shape(body)
+
+
+def _wrapped_shape(body: Object, depth: int) -> Shape | None:
+    if len(body) == 1 and "_index" in as_object(body.get("index") or body.get("create")):
+        return Shape(BULK_ACTION, lambda *_: iter(()))
+    for name in _AROUND_PAGES:
+        if any(isinstance(one, list) for one in as_object(body.get(name)).values()):
+            return _inner(body[name], "", depth, partial(_field, name, depth))
+    for name, writer in _WRAPPERS.items():
+        tweet = loads(body[name].encode("utf-8", "replace")) if isinstance(body.get(name), str) else body.get(name)
+        if isinstance(tweet, dict) and "id_str" in tweet and "text" not in body:
+            return _inner(body[name], writer, depth, partial(_field, name, depth))
+    return None
+
+
+def _foreign_shape(body: Object) -> Shape | None:
+    name = foreign_name(body)
+    return Shape(name) if name else None
 
 
 def _v1_shape(body: Object) -> Shape | None:
-    if body.get("objectType") == "activity" or {"verb", "actor", "object"} <= body.keys():
-        return Shape("Gnip activities")
-    if as_text(body.get("_type")).startswith("snscrape") or {"rawContent", "user"} <= body.keys():
-        return Shape("tweets of snscrape")
-    if isinstance(body.get("tweet"), str) and "username" in body:
-        return Shape("tweets of Twint")
     has_text = any(isinstance(body.get(name), str) for name in ("text", "full_text"))
     if _STREAM_MESSAGES & body.keys() or (
         has_text and (tweet_identity(body) or body.get("id") or "created_at" in body)
     ):
         return Shape(V1, lambda raw, _: iter((raw,)))
-    if "followers_count" in body or ("username" in body and "public_metrics" in body):
-        return Shape("user profiles")
-    if isinstance(body.get("content"), str) and "account" in body:
-        return Shape("Mastodon posts")
-    if ("did" in body and "commit" in body) or as_text(body.get("uri")).startswith("at://"):
-        return Shape("Bluesky posts")
-    if "subreddit" in body:
-        return Shape("Reddit posts")
     return None
 
 
@@ -152,6 +165,11 @@ def _field(name: str, depth: int, raw: bytes, body: Object) -> Iterator[Part]:
     except msgspec.MsgspecError:
         part = encoded(body[name])
     yield from unfolded(part, body[name], depth - 1)
+
+
+def _plainly(depth: int, _: bytes, body: Object) -> Iterator[Part]:
+    them = plain(body)
+    yield from unfolded(encoded(them), them, depth - 1)
 
 
 def _quoted(_: bytes, body: str) -> Iterator[Part]:

@@ -7,10 +7,11 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+from producer.sources.replay.foreign import HYDRATE
+
 _DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "a table with `|`"}
 _ROWS = 50
 _ID = re.compile(r"(tag:.*:)?\d{5,20}|\d\.\d+[eE]\+\d+", re.ASCII)
-_HYDRATE = "`twarc2 hydrate ids.txt tweets.jsonl`"
 _SENTIMENT140 = re.compile(r"[024]")
 
 
@@ -60,27 +61,27 @@ def _single_column(text: bytes) -> Table | None:
     """Return a list of ids under a heading."""
     lines = text.decode("utf-8", "replace").split()
     ids = sum(1 for line in lines[1:_ROWS] if _ID.fullmatch(line.strip("\"',")))
-    return Table("a list of tweet ids", f"it has no whole tweets; hydrate them first: {_HYDRATE}") if ids else None
+    return Table("a list of tweet ids", f"it has no whole tweets; hydrate them first: {HYDRATE}") if ids else None
 
 
 def _known(rows: list[list[str]], columns: set[str]) -> Table | None:
     if {"from_user_name", "text"} <= columns:
-        return Table("an export of DMI-TCAT", f"it has no whole tweets; export its tweet ids and run {_HYDRATE}")
+        return Table("an export of DMI-TCAT", f"it has no whole tweets; export its tweet ids and run {HYDRATE}")
     if {"thread_id", "body", "author"} <= columns:
         return Table("an export of 4CAT", "download the dataset as NDJSON instead, which has the original objects")
     if "author.username" in columns or "public_metrics.like_count" in columns:
         return Table("made by `twarc2 csv`", "replay the .jsonl file that it was made from")
     if {"tweet", "username"} <= columns:
-        return Table("of Twint", f"it has no whole tweets; hydrate its ids: {_HYDRATE}")
+        return Table("of Twint", f"it has no whole tweets; hydrate its ids: {HYDRATE}")
     first = rows[0]
     if len(first) == 6 and _SENTIMENT140.fullmatch(first[0].strip()) and _ID.fullmatch(first[1].strip()):
         advice = "its rows are label, id, time, query, user and text; hydrate the ids: `cut -d'\"' -f4 FILE > ids.txt`"
-        return Table("Sentiment140", f"{advice} and {_HYDRATE}")
+        return Table("Sentiment140", f"{advice} and {HYDRATE}")
     return None
 
 
 def _of_any(rows: list[list[str]]) -> str:
     body = rows[1] if len(rows) > 1 else rows[0]
     column = next((index for index, value in enumerate(body, 1) if _ID.fullmatch(value.strip())), None)
-    ids = f"; its ids are in column {column}: write them to ids.txt and run {_HYDRATE}" if column else ""
+    ids = f"; its ids are in column {column}: write them to ids.txt and run {HYDRATE}" if column else ""
     return f"it has no whole tweets, and replay reads JSON{ids}"

@@ -1,0 +1,96 @@
+"""JSON that people take for tweets, and what helps with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from producer.sources.x_v2.fields import Object, as_object, as_text, objects
+
+IDS = "a list of tweet ids"
+HYDRATE = "`twarc2 hydrate ids.txt tweets.jsonl`"
+OTHER = "it has no tweets; replay reads tweets of v1.1, of API v2 and of X's website as JSON"
+
+_BLUESKY_LISTS = ("feed", "posts", "records")
+
+
+class _Foreign(NamedTuple):
+    """What an object is called, how it is recognised, and what helps."""
+
+    name: str
+    recognises: Callable[[Object], bool]
+    advice: str = OTHER
+
+
+def _hydrate(ids: str) -> str:
+    return f"it has no whole tweets; hydrate the ids: `jq -r {ids} FILE > ids.txt` and {HYDRATE}"
+
+
+def _is_bluesky(body: Object) -> bool:
+    if ("did" in body and "commit" in body) or as_text(body.get("uri")).startswith("at://"):
+        return True
+    return any(
+        as_text((as_object(one.get("post")) or one).get("uri")).startswith("at://")
+        for name in _BLUESKY_LISTS
+        for one in objects(body.get(name))[:1]
+    )
+
+
+def _is_activity_pub(body: Object) -> bool:
+    return "orderedItems" in body or (body.get("type") in ("Create", "Announce") and {"actor", "object"} <= body.keys())
+
+
+_FOREIGN = (
+    _Foreign(
+        "an ActivityPub outbox (account export of Mastodon)",
+        _is_activity_pub,
+        "follow the server with PRODUCER_SOURCE=mastodon",
+    ),
+    _Foreign(
+        "Gnip activities",
+        lambda body: body.get("objectType") == "activity" or {"verb", "actor", "object"} <= body.keys(),
+        "ask Gnip for the format `original`, or hydrate the ids: "
+        f"`jq -r '.id | split(\":\")[-1]' FILE > ids.txt` and {HYDRATE}",
+    ),
+    _Foreign(
+        "tweets of snscrape",
+        lambda body: as_text(body.get("_type")).startswith("snscrape") or {"rawContent", "user"} <= body.keys(),
+        _hydrate(".id"),
+    ),
+    _Foreign(
+        "tweets of Twint", lambda body: isinstance(body.get("tweet"), str) and "username" in body, _hydrate(".id")
+    ),
+    _Foreign(
+        "tweets of Apify",
+        lambda body: "text" in body and ("twitterUrl" in body or {"createdAt", "retweetCount"} <= body.keys()),
+        _hydrate("""'if type == "array" then .[] else . end | .id'"""),
+    ),
+    _Foreign(
+        "user profiles",
+        lambda body: (
+            "text" not in body
+            and "full_text" not in body
+            and ("followers_count" in body or ("username" in body and "public_metrics" in body))
+        ),
+        "it has no tweets; `twarc2 timelines FILE tweets.jsonl` fetches them",
+    ),
+    _Foreign(
+        "Mastodon posts",
+        lambda body: isinstance(body.get("content"), str) and "account" in body,
+        "follow the server with PRODUCER_SOURCE=mastodon",
+    ),
+    _Foreign("Bluesky posts", _is_bluesky, "follow the network with PRODUCER_SOURCE=bluesky"),
+    _Foreign("Reddit posts", lambda body: "subreddit" in body),
+    _Foreign("posts of Threads", lambda body: {"permalink", "media_type"} <= body.keys()),
+    _Foreign("an export of Telegram", lambda body: isinstance(body.get("messages"), list) and "type" in body),
+)
+
+ADVICE = {one.name: one.advice for one in _FOREIGN} | {
+    IDS: f"it has no whole tweets; hydrate them first: {HYDRATE}",
+    "counts or users of API v2": "it has no tweets; search with `twarc2 search` instead",
+}
+
+
+def foreign_name(body: Object) -> str | None:
+    """Return what an object is that people take for a tweet; None for anything else."""
+    return next((one.name for one in _FOREIGN if one.recognises(body)), None)
