@@ -63,6 +63,17 @@ class Clusters:
         word_counts = np.ascontiguousarray(self.word_counts[:, topics])
         return Clusters(position[self.topic_of], self.documents[topics], word_counts)
 
+    def merged(self, k: int) -> Clusters:
+        """Merge pairs until at most `k` clusters are left, each time the two whose merge costs the least likelihood.
+        For clusters without an anchor."""
+        filled = np.flatnonzero(self.documents)
+        rows = np.ascontiguousarray(self.word_counts[:, filled].T)
+        documents = self.documents[filled]
+        left, position = np.unique(_merge(documents, rows, k), return_inverse=True)
+        place = np.full(len(self.documents), _EMPTY, dtype=np.int64)
+        place[filled] = position
+        return Clusters(place[self.topic_of], documents[left], np.ascontiguousarray(rows[left].T))
+
     def log_likelihood(self) -> float:
         """Return the logarithm of the probability of topics and words, the parameters integrated out, up to a constant
         that depends only on the corpus and the number of topics. For clusters without an anchor."""
@@ -183,3 +194,47 @@ def _draw(weights):
         if reached >= threshold:
             return topic
     return len(weights) - 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _merge(documents, rows, k):
+    """Return for each cluster the one that it is merged into; overwrites the counts of documents (n) and words (n × V).
+
+    Of a pair, `costs` has the value in the row of the later one.
+    """
+    n = len(documents)
+    into, totals = np.arange(n), rows.sum(axis=1)
+    costs = np.full((n, n), np.inf)
+    for one in range(n):
+        for other in range(one):
+            costs[one, other] = _merge_cost(documents, rows, totals, one, other)
+    for _ in range(n - k):
+        pair = int(np.argmin(costs))
+        gone, kept = pair // n, pair % n
+        documents[kept] += documents[gone]
+        totals[kept] += totals[gone]
+        rows[kept] += rows[gone]
+        into[into == gone] = kept
+        for other in range(n):
+            costs[gone, other] = costs[other, gone] = np.inf
+            if into[other] == other and other != kept:
+                later, earlier = max(kept, other), min(kept, other)
+                costs[later, earlier] = _merge_cost(documents, rows, totals, later, earlier)
+    return into
+
+
+@numba.njit(cache=True, nogil=True)
+def _merge_cost(documents, rows, totals, one, other):
+    """Return by how much the log likelihood falls, up to a constant: only words that both have count."""
+    prior = rows.shape[1] * WORD_PRIOR
+    alone = math.lgamma(totals[one] + prior) + math.lgamma(totals[other] + prior)
+    cost = math.lgamma(totals[one] + totals[other] + prior) - alone
+    cost += math.lgamma(documents[one] + CLUSTER_PRIOR) + math.lgamma(documents[other] + CLUSTER_PRIOR)
+    cost -= math.lgamma(documents[one] + documents[other] + CLUSTER_PRIOR)
+    none = math.lgamma(WORD_PRIOR)
+    for word in range(rows.shape[1]):
+        first, second = rows[one, word], rows[other, word]
+        if first > 0 and second > 0:
+            cost += math.lgamma(first + WORD_PRIOR) + math.lgamma(second + WORD_PRIOR)
+            cost -= math.lgamma(first + second + WORD_PRIOR) + none
+    return cost

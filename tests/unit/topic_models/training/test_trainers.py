@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -119,21 +119,77 @@ def test_the_prior_of_few_documents_is_heavier(monkeypatch: pytest.MonkeyPatch, 
 def test_the_most_likely_of_several_random_starts_counts(monkeypatch: pytest.MonkeyPatch, corpus: Corpus) -> None:
     tried: list[tuple[float, np.ndarray]] = []
 
-    def recorded(*arguments: Any, **options: Any) -> Clusters:
-        found = sample_clusters(*arguments, **options)
-        tried.append((found.log_likelihood(), np.sort(found.documents)[::-1]))
+    def recorded(counts: Any, k: int, **options: Any) -> Clusters:
+        found = sample_clusters(counts, k, **options)
+        if "start" in options:
+            tried.append((found.log_likelihood(), np.sort(found.documents)[::-1]))
         return found
 
     monkeypatch.setattr(trainers, "sample_clusters", recorded)
-    gained = []
-    for seed in (1, 2, 3):
+    last_is_best = set()
+    for seed in range(1, 6):
         tried.clear()
         model = GsdmmTrainer().fit(corpus, k=5, iterations=1, seed=seed).model
         assert len({likelihood for likelihood, _ in tried}) == len(tried) == trainers.SEEDS
         most, documents = max(tried, key=lambda one: one[0])
         assert model.documents.tolist() == documents[: model.k].tolist()
-        gained.append(most - sample_clusters(corpus.counts, 5, sweeps=1, seed=seed).log_likelihood())
-    assert max(gained) > 0, "the first one is not always the best"
+        last_is_best.add(most == tried[-1][0])
+    assert last_is_best == {True, False}, "the best one is not always the same"
+
+
+def test_a_random_start_has_more_topics_and_merges_them(monkeypatch: pytest.MonkeyPatch, corpus: Corpus) -> None:
+    asked: list[int] = []
+
+    def recorded(counts: Any, k: int, **options: Any) -> Clusters:
+        asked.append(k)
+        return sample_clusters(counts, k, **options)
+
+    monkeypatch.setattr(trainers, "sample_clusters", recorded)
+    model = GsdmmTrainer().fit(corpus, k=4, iterations=20, seed=1).model
+    assert sorted(asked) == [4] * trainers.SEEDS + [4 * trainers.FINER] * trainers.SEEDS
+    assert model.k == len(THEMES)
+
+
+def test_the_two_clusters_are_merged_whose_merge_costs_the_least_likelihood(corpus: Corpus) -> None:
+    found = sample_clusters(corpus.counts, 12, sweeps=0, seed=1)
+    assert found.documents.all()
+
+    def likelihood(clusters: Clusters) -> float:
+        """Of twelve clusters, so that those left can be compared."""
+        empty = 12 - len(clusters.documents)
+        documents, word_counts = (
+            np.pad(clusters.documents, (0, empty)),
+            np.pad(clusters.word_counts, ((0, 0), (0, empty))),
+        )
+        return Clusters(clusters.topic_of, documents, word_counts).log_likelihood()
+
+    for left in range(11, 4, -1):
+        before, found = found, found.merged(left)
+        possible = []
+        for one, other in combinations(range(left + 1), 2):
+            topic_of = np.where(before.topic_of == other, one, before.topic_of)
+            start = sample_clusters(corpus.counts, 12, sweeps=0, seed=1, start=topic_of)
+            possible.append(start.log_likelihood())
+        assert likelihood(found) == pytest.approx(max(possible))
+        assert np.array_equal(found.documents, np.bincount(found.topic_of, minlength=left))
+        again = sample_clusters(corpus.counts, left, sweeps=0, seed=1, start=found.topic_of)
+        assert np.array_equal(again.word_counts, found.word_counts)
+
+
+def test_merging_at_once_is_merging_one_by_one(corpus: Corpus) -> None:
+    found = sample_clusters(corpus.counts, 12, sweeps=2, seed=2)
+    one_by_one = found
+    for left in range(11, 3, -1):
+        one_by_one = one_by_one.merged(left)
+    assert np.array_equal(np.sort(found.merged(4).documents), np.sort(one_by_one.documents))
+
+
+def test_empty_clusters_are_left_out_before_any_are_merged() -> None:
+    counts = count_known(as_lists([["a", "b"], ["c", "d"]]), tuple("abcd"))
+    found = sample_clusters(counts, 5, sweeps=0, seed=1, start=np.array([3, 1])).merged(2)
+    assert found.documents.tolist() == [1, 1]
+    assert found.topic_of.tolist() == [1, 0]
+    assert found.word_counts.T.tolist() == [[0, 0, 1, 1], [1, 1, 0, 0]]
 
 
 def test_the_likelihood_of_a_move_is_what_the_sampler_weighs() -> None:
