@@ -15,13 +15,14 @@ from producer.position import PositionFile
 from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
 from producer.sources.replay.containers import texts
+from producer.sources.replay.extended_json import plain
 from producer.sources.replay.formats import recognise
 from producer.sources.replay.lines import Line
 from producer.sources.replay.material import TruncatedError
 from producer.sources.replay.records import read_all
 from producer.sources.replay.values import values
 from tests.input_files import SAMPLES, Sample
-from tests.input_forms import COUNT, IDS, TIME_MS, lines, page_v2, tarred, tweet, zipped
+from tests.input_forms import COUNT, FIRST_ID, IDS, TIME_MS, lines, mongo, page_v2, tarred, tweet, zipped
 from tests.inputs_page import PAGE, page
 from tests.unit.producer.sources.replay.test_replay import after, opened, sent
 from twitter_topics.errors import ConfigurationError
@@ -342,3 +343,42 @@ def test_a_growing_file_is_recognised_again(tmp_path: Path) -> None:
         file.write(lines([tweet(1)]))
     os.utime(path, (time.time(), time.time()))
     assert [event.key.decode() for event in sent(opened(path, saved))] == IDS[1:2]
+
+
+def test_numbers_and_times_of_mongoexport_are_plain_in_the_tweet(tmp_path: Path) -> None:
+    quick = tweet(1) | {"retweet_count": {"$numberInt": "3"}}
+    for number, body in enumerate((mongo(1), quick)):
+        path = tmp_path / f"{number}.json"
+        path.write_bytes(lines([body | {"_id": {"$oid": "x"}}]))
+        [event] = posts(sent(opened(path)))
+        value = json.loads(event.value)
+        assert (value["id"], value["retweet_count"], value["_id"]) == (FIRST_ID + 1, 3, {"$oid": "x"})
+        got = read_tweet(event.value, TIME_MS, TimeBounds())
+        assert isinstance(got, Tweet)
+        assert got.event_time_ms // 1000 == TIME_MS // 1000
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"$date": "2026-11-18T11:00:00Z"}, "2026-11-18T11:00:00Z"),
+        ({"$date": 1000}, "1970-01-01T00:00:01+00:00"),
+        ({"$date": {"$numberLong": "1000"}}, "1970-01-01T00:00:01+00:00"),
+        ({"$numberDouble": "1.5"}, 1.5),
+        ([{"$numberInt": "3"}], [3]),
+        ({"$numberLong": "x"}, {"$numberLong": "x"}),
+        ({"$date": None}, {"$date": None}),
+        ({"$oid": "x"}, {"$oid": "x"}),
+        ({"$numberInt": "3", "more": 1}, {"$numberInt": "3", "more": 1}),
+        ("$AAPL", "$AAPL"),
+    ],
+)
+def test_extended_json_becomes_plain(value: object, expected: object) -> None:
+    assert plain(value) == expected
+
+
+def test_actions_of_the_bulk_api_alone_are_no_tweets(tmp_path: Path) -> None:
+    path = tmp_path / "bulk.jsonl"
+    path.write_bytes(lines([{"create": {"_index": "logs"}}, {"message": "x"}] * 3))
+    with pytest.raises(ConfigurationError, match="not a file of tweets but"):
+        opened(path)
