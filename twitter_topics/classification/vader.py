@@ -30,8 +30,6 @@ from vaderSentiment.vaderSentiment import (
     normalize,
 )
 
-from twitter_topics.records.memo import Memo
-
 _PHRASED = ("bad", "beating", "bomb", "bus", "die", "enough", "kind", "kiss", "shit", "sort", "yeah")
 RARE = frozenset(("without", "least", *_PHRASED))
 """Each phrase has one of them, which is or precedes the word whose valence the phrase changes."""
@@ -96,8 +94,6 @@ class Vader:
         self._code_of_word = {word: code for word, code in codes.items() if bare[word] == word and len(word) > 2}
         self._code_of_short = {token: code for token, code in codes.items() if len(bare[token]) <= 2}
 
-        self._codes = Memo(self._code_of_token)
-
         self._no = frozenset((codes["no"], _in_capitals(codes["no"])))
         self._rare = frozenset(form for word in RARE for form in (codes[word], _in_capitals(codes[word])))
         laden, always = f"[{_LADEN}-\U0010ffff]", "".join(self._no | self._rare)
@@ -109,10 +105,22 @@ class Vader:
             text = text.replace("…", _NO_LETTER)
             if not text.isascii():
                 text = self._not_plain.sub(self._write_out, text)
-        tokens = text.lower().split()
-        codes = "".join(map(self._codes.__getitem__, tokens))
+        lowered = text.lower()
+        tokens = lowered.split()
+        of_word, of_short = self._code_of_word.get, self._code_of_short.get
+        # like the library: without punctuation around a word, unless that leaves fewer than three characters
+        codes = "".join(
+            [
+                of_word(word, _INERT)
+                if len(token) > 2 and len(word := token.strip(punctuation)) > 2
+                else of_short(token, _INERT)
+                for token in tokens
+            ]
+        )
         if codes.isascii():
             return 0.0
+        if "n't" in lowered:
+            codes = _with_contractions(codes, tokens)
         places = [place for place, code in enumerate(codes) if code >= _LADEN]
         influenced = self._influence(codes)
         marked = [place for place, code in enumerate(codes) if code >= _MARKED] if influenced else places
@@ -132,12 +140,6 @@ class Vader:
             emphasis = self._emphasis(text)
             total += emphasis if total > 0 else -emphasis if total < 0 else 0.0
         return _normalized(total)
-
-    def _code_of_token(self, token: str) -> str:
-        # like the library: without punctuation around a word, unless that leaves fewer than three characters
-        word = token.strip(punctuation)
-        code = self._code_of_word.get(word) if len(word) > 2 else self._code_of_short.get(token)
-        return code or (_NEGATION if "n't" in token else _INERT)
 
     def _write_out(self, found: re.Match[str]) -> str:
         return "".join(map(self._written_out.get, found[0], found[0]))
@@ -187,6 +189,12 @@ class Vader:
 def _normalized(total: float) -> float:
     compound: float = round(normalize(total), 4)
     return compound
+
+
+def _with_contractions(codes: str, tokens: list[str]) -> str:
+    """Return the codes with a negation for each word in n't that has no code of its own."""
+    pairs = zip(codes, tokens, strict=True)
+    return "".join([_NEGATION if code == _INERT and "n't" in token else code for code, token in pairs])
 
 
 def _with_capitals(codes: str, marked: list[int], words: list[str]) -> tuple[str, bool]:

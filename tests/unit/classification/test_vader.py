@@ -5,11 +5,9 @@ from __future__ import annotations
 from itertools import islice, product
 from string import punctuation
 
-import pytest
 from vaderSentiment.vaderSentiment import B_INCR, BOOSTER_DICT, SPECIAL_CASES, SentimentIntensityAnalyzer, normalize
 
 from twitter_topics.classification.vader import RARE, Vader
-from twitter_topics.records import memo
 from twitter_topics.testing.sentiment_texts import Texts
 
 LIBRARY, OURS = SentimentIntensityAnalyzer(), Vader()
@@ -92,11 +90,3 @@ def test_boosters_and_dampeners_differ_only_in_sign_and_are_not_in_the_lexicon()
     assert {abs(increase) for increase in BOOSTER_DICT.values()} == {B_INCR}
     assert not BOOSTER_DICT.keys() & LIBRARY.lexicon.keys()
     assert not [word for word in BOOSTER_DICT if word != word.strip(punctuation)]
-
-
-def test_a_memo_that_forgets_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memo, "LIMIT", 50)
-    ours = Vader()
-    for text in islice(Texts(3), 500):
-        assert repr(ours.compound(text)) == repr(library(text)), text
-        assert len(ours._codes) <= 50

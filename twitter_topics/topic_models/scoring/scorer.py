@@ -191,7 +191,7 @@ def _readings(model: TopicModel) -> tuple[dict[str | None, tuple[_Reading, ...]]
 
 
 def _indices(rules: TextRules, position: dict[str, int]) -> Memo[tuple[int, ...]]:
-    return Memo(lambda piece: tuple(position[word] for word in rules.tokens(piece) if word in position))
+    return Memo(lambda piece: tuple([position[word] for word in rules.tokens(piece) if word in position]))
 
 
 def _known(words: frozenset[str], position: dict[str, int]) -> frozenset[int]:
