@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from twitter_topics.records.decoding import decode
 from twitter_topics.records.times import post_time
@@ -27,8 +27,7 @@ class TimeBounds:
     past_ms: int = 30 * 24 * 3600 * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Tweet:
+class Tweet(NamedTuple):
     """A valid tweet: identity, event time (Unix milliseconds, UTC, from the source) and the v1.1 object, perhaps only
     its `decoding.TweetFields`."""
 

@@ -8,9 +8,9 @@ however often they are processed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
 class Outcome(Enum):
@@ -26,13 +26,12 @@ class Outcome(Enum):
     """Elasticsearch cannot index it (mapping, size). A retry would not help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """The outcome of one document. `reason` explains a rejection; `counted` is the owner's value, as first written."""
 
     outcome: Outcome
     reason: str = ""
-    counted: Mapping[str, Any] = field(default_factory=dict)
+    counted: Mapping[str, Any] = MappingProxyType({})
 
 
 OWNER_FIELDS = ("raw_partition", "raw_offset", "counted", "counted_topic_id", "counted_model_version")

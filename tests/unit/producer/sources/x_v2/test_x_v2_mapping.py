@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ def tweet(message: dict[str, Any]) -> Tweet:
     found = read_tweet(read.value, START_MS + 1000, TimeBounds())
     assert isinstance(found, Tweet)
     assert (found.tweet_id.encode(), found.event_time_ms, found.source) == (read.key, read.event_time_ms, "twitter")
-    return replace(found, body=json.loads(read.value))
+    return found._replace(body=json.loads(read.value))
 
 
 def post(**fields: Any) -> dict[str, Any]:
