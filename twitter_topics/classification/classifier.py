@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 QUERY_NAME = "classifier"
 MIN_RECORDS = 25
 """A batch starts when so many records wait, or after SPEED_CLASSIFY_TRIGGER_SECONDS."""
+FEW_RECORDS = 500
+"""A task costs as much as some hundred tweets: after a batch of fewer records, the next one is a single task."""
 _NO_MODEL = "the first model has not been promoted yet"
 
 
@@ -70,6 +72,7 @@ class Classifier:
         self._spark, self._settings, self._lease = spark, settings, lease
         self._checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
         self._quarantine, self._recent = Quarantine(), RecentTally()
+        self._records_before: int | None = None
         self._store = SearchStore(settings.elasticsearch, patience_seconds=0)
         self._refreshing = Refreshing(self._store, settings.speed.max_tweets_per_batch)
         self.model = ModelInUse(spark, settings)
@@ -91,6 +94,7 @@ class Classifier:
         self.model.note_raw_topic()
         self._store.prepare()
         self._refreshing.forget()
+        self._records_before = None
         noted = BatchModel(spark, f"{self._checkpoint}-model.json")
         return start_on_raw_topic(
             spark,
@@ -110,18 +114,30 @@ class Classifier:
         self.model.keep_for(batch_id, noted)
         failpoints.reach("classifier.model-pinned")
         classifier = self.model.classifier(self._quarantine.records, self._recent.total())
-        # a task that waits for Elasticsearch keeps its slot; one slot is always the archiver's
-        slots = max(1, self._spark.sparkContext.defaultParallelism - 1)
+        tasks = tasks_of_batch(self._spark.sparkContext.defaultParallelism, self._records_before)
         try:
-            write(classifier.rows(batch.coalesce(slots)), self._settings.kafka)
+            write(classifier.rows(batch.coalesce(tasks)), self._settings.kafka)
         except (PySparkException, Py4JError) as error:
             self._quarantine.note_failure(str(error))
             raise
         failpoints.reach("classifier.kafka-done")
         self._quarantine.note_success()
         self._recent.add(classifier.seen.value)
-        self._refreshing.note(classifier.seen.value.records)
+        self._records_before = classifier.seen.value.records
+        self._refreshing.note(self._records_before)
         failpoints.reach("classifier.before-spark-commit")
+
+
+def tasks_of_batch(slots: int, records_before: int | None) -> int:
+    """Return the number of tasks of a batch: at most all slots but one, which is the archiver's, because a task that
+    waits for Elasticsearch keeps its slot.
+
+    Args:
+        slots: Spark's.
+        records_before: of the batch before; None for the first one.
+    """
+    is_slow = records_before is not None and records_before < FEW_RECORDS
+    return 1 if is_slow else max(1, slots - 1)
 
 
 class _TallyParam(AccumulatorParam[Tally]):
