@@ -414,7 +414,7 @@ def test_languages_have_their_own_topics_from_archive_to_champion(
         if version == THIRD:
             values = spoken(planted_documents(1100, seed=40)[0], "fr", 40_000, START + timedelta(hours=9))
             append(spark, settings, values, first_offset=40_000)
-        train(spark, settings, store, request(version, languages=languages, seed=len(store.versions())))
+        train(spark, settings, store, request(version, languages=languages, k=4, seed=len(store.versions())))
         verdict = evaluate(spark, settings, store, version)
         assert verdict.promote, verdict.reasons
         register_version(store, version)
