@@ -118,7 +118,7 @@ def test_before_the_first_model_an_s3_that_hides_it_is_waited_for(
 def test_a_batch_leaves_a_slot_to_the_archiver(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tasks may all wait for Elasticsearch, each in a slot."""
     written: list[int] = []
-    as_they_are = Mock(rows=lambda batch: batch, seen=Mock(value=Tally()))
+    as_they_are = Mock(rows=lambda batch: batch, seen=Mock(value=Tally(records=80_000)))
     in_use = Mock(classifier=Mock(return_value=as_they_are))
     monkeypatch.setattr(classifier, "ModelInUse", Mock(return_value=in_use))
     monkeypatch.setattr(classifier, "write", lambda rows, _kafka: written.append(rows.rdd.getNumPartitions()))

@@ -111,10 +111,11 @@ def test_of_a_keyring_only_pinned_keys_are_taken(tmp_path: Path, monkeypatch: py
 
 
 _LIVE_IN_A_NAMESPACE = """
-import sys, threading
+import signal, sys, threading
 from pathlib import Path
 from tools.fresh_machines.namespace import Namespace
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 root = Path(sys.argv[1])
 with Namespace(Path("/")) as namespace:
     line = 'mount -t tmpfs none "$1"; touch "$1/inside"; (setsid sleep 600 &); echo started; exec sleep 600'
