@@ -18,7 +18,7 @@ from typing import NamedTuple
 from textblob import _text
 from textblob.en import sentiment as library
 
-from twitter_topics.records.memo import Memo
+from twitter_topics.topic_models.scoring.memo import Memo
 
 _LONG, _SHORT, _NOT, _NO, _EXCLAMATION = "l", "s", "n", "o", "!"
 """Codes of words without a score: of more than two characters, of two, "not" and "never", "no", and "!". Others of one

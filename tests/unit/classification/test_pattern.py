@@ -9,8 +9,8 @@ from textblob import _text
 from textblob.en import sentiment as library
 
 from twitter_topics.classification.pattern import Pattern
-from twitter_topics.records import memo
 from twitter_topics.testing.sentiment_texts import Texts
+from twitter_topics.topic_models.scoring import memo
 
 OURS = Pattern()
 

@@ -11,9 +11,9 @@ import numpy as np
 from scipy.special import digamma
 
 from twitter_topics.records.language import UNKNOWN
-from twitter_topics.records.memo import Memo
 from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.topic_models.scoring.inference import infer
+from twitter_topics.topic_models.scoring.memo import Memo
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
 from twitter_topics.topic_models.scoring.text import TEXT_RULES
 from twitter_topics.topic_models.scoring.text_rules import TextRules

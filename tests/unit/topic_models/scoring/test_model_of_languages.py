@@ -10,9 +10,9 @@ import pytest
 from scipy.special import digamma
 
 from twitter_topics.errors import IntegrityError
-from twitter_topics.records import memo
 from twitter_topics.records.processed import NO_TOPIC
 from twitter_topics.testing.models import model_of_languages, planted_model
+from twitter_topics.topic_models.scoring import memo
 from twitter_topics.topic_models.scoring.inference import infer
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
