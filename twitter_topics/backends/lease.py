@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from twitter_topics.backends.numbered import numbered, numbers
 from twitter_topics.backends.objects import S3Objects, StoredObject
 from twitter_topics.backends.s3 import PROMPT
 from twitter_topics.errors import ConfigurationError, ConflictError, RetryableError, SupersededError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_DIGITS = 12
+_SUFFIX = ".json"
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 _S3_SCHEMES = ("s3", "s3a", "s3n")
 
@@ -113,8 +114,7 @@ class Lease:
         )
 
     def _newest(self) -> int:
-        names = [key.removeprefix(self._prefix).removesuffix(".json") for key in self._generations.keys(self._prefix)]
-        return max((int(name) for name in names if name.isdigit()), default=0)
+        return max(numbers(self._generations.keys(self._prefix), self._prefix, _SUFFIX), default=0)
 
     def _owner_of(self, generation: int) -> str:
         found = self._generations.get(self._key(generation))
@@ -124,7 +124,7 @@ class Lease:
             return "unknown"
 
     def _key(self, generation: int) -> str:
-        return f"{self._prefix}{generation:0{_DIGITS}d}.json"
+        return numbered(self._prefix, generation, _SUFFIX)
 
 
 class Folder:

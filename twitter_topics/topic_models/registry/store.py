@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics import failpoints
+from twitter_topics.backends.numbered import numbered, numbers
 from twitter_topics.backends.objects import ObjectStore, S3Objects
 from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.topic_models.registry import json_objects
@@ -222,14 +223,12 @@ class ModelStore:
 
     def use_topic_ids(self, end: int) -> None:
         """Give no id below `end` to another topic, ever."""
-        self._objects.put(f"{TOPIC_IDS}{end:012d}", b"")
+        self._objects.put(numbered(TOPIC_IDS, end), b"")
         for lower in self._noted_ids()[:-1]:
-            self._objects.delete(f"{TOPIC_IDS}{lower:012d}")
+            self._objects.delete(numbered(TOPIC_IDS, lower))
 
     def _noted_ids(self) -> list[int]:
-        """Return the ends of ids that were noted, without files of writes that the local S3 has not finished."""
-        names = (key.removeprefix(TOPIC_IDS) for key in self._objects.keys(TOPIC_IDS))
-        return sorted(int(name) for name in names if name.isdecimal())
+        return numbers(self._objects.keys(TOPIC_IDS), TOPIC_IDS)
 
     def _registered(self, newest: int | None) -> list[tuple[str, bytes]]:
         names = self._folders() if newest is None else self._newest_first(self._objects.folders, ROOT)

@@ -7,13 +7,13 @@ A change creates the next number, so of two people who write at once one is told
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from twitter_topics.backends.numbered import numbered, numbers
 from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.store import ROOT
@@ -29,7 +29,7 @@ KEPT_CHANGES = 200
 KEPT_STATES = 100
 
 _ATTEMPTS = 20
-_STATE = re.compile(re.escape(TOPIC_NAMES) + r"\d{12}\.json")
+_SUFFIX = ".json"
 _JOINERS = "\u200c\u200d"
 """Not printable by themselves, but part of words in Persian and Hindi and of emoji."""
 
@@ -133,11 +133,11 @@ def set_naming(
             return names
         changed = names.after(naming)
         try:
-            models.objects.put_new(_key(number + 1), json_objects.encode(_as_json(changed)))
+            models.objects.put_new(numbered(TOPIC_NAMES, number + 1, _SUFFIX), json_objects.encode(_as_json(changed)))
         except ConflictError:
             continue
-        for key in _keys(models)[:-KEPT_STATES]:
-            models.objects.delete(key)
+        for old in _states(models)[:-KEPT_STATES]:
+            models.objects.delete(numbered(TOPIC_NAMES, old, _SUFFIX))
         return changed
     raise ConflictError("others are changing the names of topics at the same time; nothing was written, try again")
 
@@ -172,25 +172,21 @@ def _require_no_chain(topics: Mapping[int, Naming], naming: Naming) -> None:
 
 def _newest(models: ModelStore) -> tuple[int, TopicNames]:
     """Return the names, and the number of their object; 0 before the first."""
-    keys = _keys(models)
-    if not keys:
+    states = _states(models)
+    if not states:
         return 0, TopicNames()
-    found = models.objects.get(keys[-1])
+    key = numbered(TOPIC_NAMES, states[-1], _SUFFIX)
+    found = models.objects.get(key)
     try:
-        names = _from_json(json_objects.decode(found.body if found else b"", keys[-1]))
+        names = _from_json(json_objects.decode(found.body if found else b"", key))
     except (IntegrityError, KeyError, TypeError, ValueError, AttributeError):
-        msg = f"{keys[-1]} is damaged: topics are shown by their labels. Delete it to go back to the names before"
+        msg = f"{key} is damaged: topics are shown by their labels. Delete it to go back to the names before"
         raise IntegrityError(msg) from None
-    return int(keys[-1].removeprefix(TOPIC_NAMES).removesuffix(".json")), names
+    return states[-1], names
 
 
-def _keys(models: ModelStore) -> list[str]:
-    """Return the keys of all states, oldest first, without the files of writes that the local S3 has not finished."""
-    return [key for key in models.objects.keys(TOPIC_NAMES) if _STATE.fullmatch(key)]
-
-
-def _key(number: int) -> str:
-    return f"{TOPIC_NAMES}{number:012d}.json"
+def _states(models: ModelStore) -> list[int]:
+    return numbers(models.objects.keys(TOPIC_NAMES), TOPIC_NAMES, _SUFFIX)
 
 
 def _as_json(names: TopicNames) -> dict[str, Any]:
