@@ -10,6 +10,7 @@ import pyarrow as pa
 from twitter_topics.archive.schema import NAMESPACE, RAW_SCHEMA, RAW_TABLE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.spark_kafka import EVENT
 from twitter_topics.backends.sql import statement
+from twitter_topics.records.decoding import IdentityFields
 from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ def _archiver(bounds: TimeBounds) -> Callable[[Iterable[pa.RecordBatch]], Iterat
         for batch in batches:
             values = batch.column("value").to_pylist()
             received_us = batch.column("timestamp").cast(pa.int64()).to_pylist()
-            read = [read_tweet(value, us // 1000, bounds) for value, us in zip(values, received_us, strict=True)]
+            read = [
+                read_tweet(value, us // 1000, bounds, IdentityFields)
+                for value, us in zip(values, received_us, strict=True)
+            ]
             parsed = [_row(one, us) for one, us in zip(read, received_us, strict=True)]
             tweet_ids, event_times, sources, reasons = zip(*parsed, strict=True) if parsed else ((), (), (), ())
             yield pa.RecordBatch.from_arrays(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
@@ -19,10 +19,11 @@ from twitter_topics.classification.quarantine import HandedBackError, Place
 from twitter_topics.classification.sentiment import is_scored, sentiment
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.content import Content
-from twitter_topics.records.processed import dead_letter, dead_letter_key, processed_fields, processed_value
+from twitter_topics.records.processed import dead_letter, dead_letter_key, processed_fields
 from twitter_topics.records.tweet import Rejection, TimeBounds, Tweet, read_tweet
+from twitter_topics.search.encoded import EncodedDocument
 from twitter_topics.search.faults import NotWrittenError
-from twitter_topics.search.ownership import Outcome, Written
+from twitter_topics.search.ownership import Outcome, Written, place
 from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import ElasticsearchSettings, KafkaSettings
 from twitter_topics.topic_models.scoring.scorer import Scorer
@@ -36,6 +37,9 @@ OUTPUT_SCHEMA = "topic string, key binary, value binary"
 
 _IN_FLIGHT = 2
 """Parts of a task that are on their way to Elasticsearch while the next documents are computed."""
+
+_AT_ONCE = 250
+"""Tweets that are decoded at a time: what they come to fits into a processor's cache."""
 
 _scorers: dict[str, Scorer] = {}
 _stores: dict[ElasticsearchSettings, SearchStore] = {}
@@ -104,17 +108,23 @@ class RecordClassifier:
                 strict=True,
             )
         ]
-        read = [self._read(record) for record in records]
-        return _Part(records, read, self._documents(records, read, scorer))
+        read: list[str | Rejection] = []
+        documents: list[EncodedDocument] = []
+        for start in range(0, len(records), _AT_ONCE):
+            some = records[start : start + _AT_ONCE]
+            tweets = [self._read(record) for record in some]
+            documents += self._documents(some, tweets, scorer)
+            read += [one if isinstance(one, Rejection) else one.tweet_id for one in tweets]
+        return _Part(records, read, documents)
 
     def _rows(self, part: _Part, written: list[Written]) -> tuple[pa.RecordBatch, Tally, str]:
         """Return the rows, and how many records were rejected, the last one for which reason."""
         outcomes = iter(written)
         rows: list[tuple[str, bytes, bytes]] = []
         rejected, reason = 0, ""
-        for record, tweet in zip(part.records, part.read, strict=True):
-            if isinstance(tweet, Rejection):
-                rejected, reason = rejected + 1, tweet.reason
+        for record, read in zip(part.records, part.read, strict=True):
+            if isinstance(read, Rejection):
+                rejected, reason = rejected + 1, read.reason
                 stage = "index" if (record.partition, record.offset) in self.quarantined else "parse"
                 rows.append(self._dead_letter(record, stage, reason))
                 continue
@@ -123,7 +133,7 @@ class RecordClassifier:
                 rejected, reason = rejected + 1, outcome.reason
                 rows.append(self._dead_letter(record, "index", reason))
             elif outcome.outcome is Outcome.OWNED:
-                rows.append((self.kafka.processed_topic, _utf8(tweet.tweet_id), processed_value(outcome.counted)))
+                rows.append((self.kafka.processed_topic, _utf8(read), outcome.counted))
         topics, keys, payloads = zip(*rows, strict=True) if rows else ((), (), ())
         columns = [pa.array(topics, pa.string()), pa.array(keys, pa.binary()), pa.array(payloads, pa.binary())]
         batch = pa.RecordBatch.from_arrays(columns, names=["topic", "key", "value"])
@@ -146,7 +156,7 @@ class RecordClassifier:
 
     def _documents(
         self, records: list[RawRecord], read: list[Tweet | Rejection], scorer: Scorer
-    ) -> list[dict[str, Any]]:
+    ) -> list[EncodedDocument]:
         """Return a document per valid tweet, in order."""
         good = [(record, tweet) for record, tweet in zip(records, read, strict=True) if isinstance(tweet, Tweet)]
         contents = [Content(tweet.body) for _, tweet in good]
@@ -167,17 +177,16 @@ class RecordClassifier:
                 raw_partition=record.partition,
                 raw_offset=record.offset,
             )
-            documents.append(
-                search_document(
-                    tweet,
-                    content,
-                    topics=topics,
-                    labels=scorer.labels,
-                    sentiment=felt,
-                    counted=counted,
-                    edited_at_ms=record.received_ms if record.is_edit else None,
-                )
+            document = search_document(
+                tweet,
+                content,
+                topics=topics,
+                labels=scorer.labels,
+                sentiment=felt,
+                counted=counted,
+                edited_at_ms=record.received_ms if record.is_edit else None,
             )
+            documents.append(EncodedDocument.of(document))
         return documents
 
     def _dead_letter(self, record: RawRecord, stage: str, reason: str) -> tuple[str, bytes, bytes]:
@@ -206,14 +215,14 @@ class RawRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Records, what was read of each, and a document for each valid tweet, in their order."""
+    """Records, the tweet id of each or why it is rejected, and a document for each valid tweet, in their order."""
 
     records: list[RawRecord]
-    read: list[Tweet | Rejection]
-    documents: list[dict[str, Any]]
+    read: list[str | Rejection]
+    documents: list[EncodedDocument]
 
     def tweet_ids(self) -> frozenset[str]:
-        return frozenset(document["tweet_id"] for document in self.documents)
+        return frozenset(document.tweet_id for document in self.documents)
 
 
 def _create(store: SearchStore, part: _Part) -> list[Written]:
@@ -222,10 +231,7 @@ def _create(store: SearchStore, part: _Part) -> list[Written]:
     try:
         return store.create(documents)
     except NotWrittenError as error:
-        suspects = {
-            (documents[position]["raw_partition"], documents[position]["raw_offset"]): reason
-            for position, reason in error.suspects.items()
-        }
+        suspects = {place(documents[position].fields()): reason for position, reason in error.suspects.items()}
         raise HandedBackError(str(error), suspects) from None
 
 

@@ -75,8 +75,9 @@ class Extended(TypedDict, total=False):
     entities: Entities | None
 
 
-class TweetFields(TypedDict, total=False):
-    """The fields of a v1.1 object that the project reads, with the types that they usually have."""
+class IdentityFields(TypedDict, total=False):
+    """The fields of a v1.1 object that decide whether it is a tweet, and which one, with the types that they usually
+    have."""
 
     id_str: str | None
     id: int | float | str | None
@@ -85,6 +86,11 @@ class TweetFields(TypedDict, total=False):
     timestamp_ms: str | int | float | None
     created_at: str | None
     source_network: str | None
+
+
+class TweetFields(IdentityFields, total=False):
+    """All fields that the project reads."""
+
     lang: str | None
     user: User | None
     entities: Entities | None
@@ -95,11 +101,11 @@ class TweetFields(TypedDict, total=False):
     favorite_count: int | float | None
 
 
-_decode_fields = msgspec.json.Decoder(TweetFields).decode
+_decode_fields = {fields: msgspec.json.Decoder(fields).decode for fields in (IdentityFields, TweetFields)}
 
 
-def decode(value: bytes) -> object:
-    """Return what `json.loads` returns for UTF-8; if that is an object, perhaps only its TweetFields.
+def decode(value: bytes, fields: type[IdentityFields] = TweetFields) -> object:
+    """Return what `json.loads` returns for UTF-8; if that is an object, perhaps only these of its fields.
 
     Raises:
         UnicodeDecodeError: not UTF-8.
@@ -108,7 +114,7 @@ def decode(value: bytes) -> object:
     text = value.decode("utf-8")
     if value.count(b"{") + value.count(b"[") <= _MAX_BRACKETS and not _has_long_number(value):
         try:
-            return _decode_fields(value)
+            return _decode_fields[fields](value)
         except (msgspec.DecodeError, RecursionError):  # not what is usual; it may be JSON all the same
             pass
     return json.loads(text)

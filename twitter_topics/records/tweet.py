@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from twitter_topics.records.decoding import decode
+from twitter_topics.records.decoding import IdentityFields, TweetFields, decode
 from twitter_topics.records.times import post_time
 
 MAX_BYTES = 900_000
@@ -29,7 +29,7 @@ class TimeBounds:
 
 class Tweet(NamedTuple):
     """A valid tweet: identity, event time (Unix milliseconds, UTC, from the source) and the v1.1 object, perhaps only
-    its `decoding.TweetFields`."""
+    its fields of `decoding`."""
 
     tweet_id: str
     event_time_ms: int
@@ -44,13 +44,16 @@ class Rejection:
     reason: str
 
 
-def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Tweet | Rejection:
+def read_tweet(
+    value: bytes | None, received_ms: int, bounds: TimeBounds, fields: type[IdentityFields] = TweetFields
+) -> Tweet | Rejection:
     """Read one value of the raw topic.
 
     Args:
         value: the record's value as received.
         received_ms: the record's Kafka timestamp. Not the wall clock, so that a replay gives the same result.
         bounds: how far event time may be from `received_ms`.
+        fields: what the caller reads of the body. The verdict is the same, whatever it is.
 
     Returns:
         The tweet, or the reason for the dead-letter topic. Never raises on any input.
@@ -60,7 +63,7 @@ def read_tweet(value: bytes | None, received_ms: int, bounds: TimeBounds) -> Twe
     if len(value) > MAX_BYTES:
         return Rejection(f"size: {len(value)} bytes, more than {MAX_BYTES}")
     try:
-        body = decode(value)
+        body = decode(value, fields)
     except UnicodeDecodeError as error:
         return Rejection(f"encoding: not UTF-8 at byte {error.start}")
     except (ValueError, RecursionError) as error:

@@ -13,6 +13,7 @@ from msgspec.json import encode
 
 from twitter_topics import failpoints
 from twitter_topics.errors import RetryableError
+from twitter_topics.search.encoded import EncodedDocument
 from twitter_topics.search.faults import Fault, judge, request_error
 from twitter_topics.search.index import index_name
 
@@ -76,7 +77,7 @@ class Attempt:
     def send(
         self,
         action: Action,
-        documents: Sequence[dict[str, Any]],
+        documents: Sequence[EncodedDocument],
         positions: Sequence[int],
         conditions: Sequence[dict[str, int]] | None = None,
     ) -> list[Answer]:
@@ -142,11 +143,11 @@ class Attempt:
         ]
 
     def _operation(
-        self, action: Action, position: int, document: dict[str, Any], condition: dict[str, int]
+        self, action: Action, position: int, document: EncodedDocument, condition: dict[str, int]
     ) -> _Operation:
-        index = index_name(self.prefix, document["created_at"])
-        head = encode({action: {"_index": index, "_id": document["tweet_id"]} | condition}) + b"\n"
-        return _Operation(position, index, head if action == "delete" else head + encode(document) + b"\n")
+        index = index_name(self.prefix, document.created_at)
+        head = encode({action: {"_index": index, "_id": document.tweet_id} | condition}) + b"\n"
+        return _Operation(position, index, head if action == "delete" else head + document.body + b"\n")
 
 
 def single_request(url: str, call: Callable[[], Any]) -> Any:

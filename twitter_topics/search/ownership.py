@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from twitter_topics.records.processed import processed_value
 
 
 class Outcome(Enum):
@@ -27,11 +28,12 @@ class Outcome(Enum):
 
 
 class Written(NamedTuple):
-    """The outcome of one document. `reason` explains a rejection; `counted` is the owner's value, as first written."""
+    """The outcome of one document. `reason` explains a rejection; `counted` is the owner's value of `processed_tweets`,
+    as first written."""
 
     outcome: Outcome
     reason: str = ""
-    counted: Mapping[str, Any] = MappingProxyType({})
+    counted: bytes = b""
 
 
 OWNER_FIELDS = ("raw_partition", "raw_offset", "counted", "counted_topic_id", "counted_model_version")
@@ -49,8 +51,8 @@ def resolve(mine: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[Written, 
     """
     if place(mine) == place(held):
         if "counted" in held:
-            return Written(Outcome.OWNED, counted=held["counted"]), None
-        return new_owner(mine), None if "edit_offset" in held else dict(mine)
+            return _owner(held), None
+        return _owner(mine), None if "edit_offset" in held else dict(mine)
     if mine.get("edit_offset", -1) > held.get("edit_offset", held["raw_offset"]):
         shown = {name: value for name, value in mine.items() if name not in OWNER_FIELDS}
         return Written(Outcome.EDITED), shown | _owner_fields(held)
@@ -65,9 +67,8 @@ def _owner_fields(held: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def new_owner(mine: Mapping[str, Any]) -> Written:
-    """Return the outcome of a document that was written."""
-    return Written(Outcome.OWNED, counted=mine.get("counted", {}))
+def _owner(document: Mapping[str, Any]) -> Written:
+    return Written(Outcome.OWNED, counted=processed_value(document["counted"]))
 
 
 def place(document: Mapping[str, Any]) -> tuple[int, int]:

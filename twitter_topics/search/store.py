@@ -14,6 +14,7 @@ from twitter_topics.backends import tls
 from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.search.bulk import Answer, Attempt, single_request
+from twitter_topics.search.encoded import EncodedDocument
 from twitter_topics.search.faults import Fault, NotWrittenError, Verdict, is_conflict, judge
 from twitter_topics.search.index import (
     MAPPING_VERSION,
@@ -23,7 +24,7 @@ from twitter_topics.search.index import (
     mapping_version,
     missing_fields,
 )
-from twitter_topics.search.ownership import HELD_FIELDS, Outcome, Written, new_owner, resolve
+from twitter_topics.search.ownership import HELD_FIELDS, Outcome, Written, resolve
 
 if TYPE_CHECKING:
     from twitter_topics.settings import ElasticsearchSettings
@@ -79,7 +80,7 @@ class SearchStore:
             change = partial(self._client.indices.put_settings, index=name, settings=interval)
             self._change(f"index {name} keeps its refresh interval", change)
 
-    def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
+    def create(self, documents: Sequence[EncodedDocument]) -> list[Written]:
         """Write documents by tweet id, each id once, in one attempt of at most ATTEMPT_SECONDS.
 
         The first record with an id owns the document. A repeat of that record changes nothing and gets back what was
@@ -108,7 +109,7 @@ class SearchStore:
         Raises:
             RetryableError: Elasticsearch did not delete all of them within the patience.
         """
-        named = [{"tweet_id": tweet_id, "created_at": event_time_ms} for tweet_id, event_time_ms in tweets]
+        named = [EncodedDocument(tweet_id, event_time_ms, b"", b"") for tweet_id, event_time_ms in tweets]
         waiting = list(range(len(named)))
         deleted = 0
 
@@ -206,7 +207,7 @@ class SearchStore:
         return True
 
     def _resolve(
-        self, attempt: Attempt, documents: Sequence[dict[str, Any]], conflicts: Sequence[int]
+        self, attempt: Attempt, documents: Sequence[EncodedDocument], conflicts: Sequence[int]
     ) -> dict[int, Written]:
         """Return the outcomes of the documents whose ids exist, and replace those that have to change."""
         outcomes: dict[int, Written] = {}
@@ -214,11 +215,11 @@ class SearchStore:
         rewrites: dict[tuple[str, str], tuple[int, dict[str, int]]] = {}
         for position, held in zip(conflicts, self._held(attempt, documents, conflicts), strict=True):
             name = held["_index"], held["_id"]
-            outcomes[position], rewrite = resolve(documents[position], newest.get(name, held["_source"]))
+            outcomes[position], rewrite = resolve(documents[position].fields(), newest.get(name, held["_source"]))
             if rewrite is not None:
                 newest[name] = rewrite
                 rewrites[name] = position, {"if_seq_no": held["_seq_no"], "if_primary_term": held["_primary_term"]}
-        sent = [newest[name] for name in rewrites]
+        sent = [EncodedDocument.of(newest[name]) for name in rewrites]
         positions, conditions = zip(*rewrites.values(), strict=True) if rewrites else ((), ())
         answers = attempt.send("index", sent, range(len(sent)), conditions)
         if any(is_conflict(one.status, one.error) for one in answers):
@@ -229,7 +230,7 @@ class SearchStore:
         return outcomes
 
     def _settle(
-        self, attempt: Attempt, documents: Sequence[dict[str, Any]], answers: Sequence[Answer]
+        self, attempt: Attempt, documents: Sequence[EncodedDocument], answers: Sequence[Answer]
     ) -> dict[int, Written]:
         """Return the outcomes by position, without the conflicts.
 
@@ -239,7 +240,7 @@ class SearchStore:
         outcomes, failed, accepting = {}, [], set()
         for one in answers:
             if one.status < 300:
-                outcomes[one.position] = new_owner(documents[one.position])
+                outcomes[one.position] = Written(Outcome.OWNED, counted=documents[one.position].counted)
                 accepting.add(one.index)
             elif is_conflict(one.status, one.error):
                 accepting.add(one.index)
@@ -268,7 +269,7 @@ class SearchStore:
         return NotWrittenError(text, suspects)
 
     def _held(
-        self, attempt: Attempt, documents: Sequence[dict[str, Any]], positions: Sequence[int]
+        self, attempt: Attempt, documents: Sequence[EncodedDocument], positions: Sequence[int]
     ) -> list[dict[str, Any]]:
         """Return what exists under the ids of the documents at `positions`, with its version."""
         if not positions:
@@ -276,8 +277,8 @@ class SearchStore:
         prefix = self._settings.index_prefix
         docs = [
             {
-                "_index": index_name(prefix, documents[position]["created_at"]),
-                "_id": documents[position]["tweet_id"],
+                "_index": index_name(prefix, documents[position].created_at),
+                "_id": documents[position].tweet_id,
                 "_source": HELD_FIELDS,
             }
             for position in positions

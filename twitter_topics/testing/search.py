@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from twitter_topics.search.encoded import EncodedDocument
 from twitter_topics.search.faults import NotWrittenError
 from twitter_topics.search.index import MAPPINGS, index_name
-from twitter_topics.search.ownership import Outcome, Written, new_owner, resolve
+from twitter_topics.search.ownership import Outcome, Written, resolve
+
+
+def encoded(*documents: dict[str, Any]) -> list[EncodedDocument]:
+    """Return documents as a store takes them."""
+    return [EncodedDocument.of(document) for document in documents]
 
 
 class MemorySearchStore:
@@ -21,11 +26,11 @@ class MemorySearchStore:
     def prepare(self) -> None:
         """Do nothing: there is nothing to prepare."""
 
-    def create(self, documents: Sequence[dict[str, Any]]) -> list[Written]:
+    def create(self, documents: Sequence[EncodedDocument]) -> list[Written]:
         """The first record with an id owns it; a repeat of it changes nothing, any other record is a duplicate."""
-        return [self._create(json.loads(json.dumps(document))) for document in documents]
+        return [self._create(one.fields(), one.counted) for one in documents]
 
-    def _create(self, document: dict[str, Any]) -> Written:
+    def _create(self, document: dict[str, Any], counted: bytes) -> Written:
         unknown = document.keys() - MAPPINGS["properties"].keys()
         if unknown:
             raise NotWrittenError(f"HTTP 400: strict_dynamic_mapping_exception: {sorted(unknown)}")
@@ -33,7 +38,7 @@ class MemorySearchStore:
             return Written(Outcome.REJECTED, "HTTP 400: document_parsing_exception: failed to parse field [topic_id]")
         day = self._days.setdefault(index_name(self._prefix, document["created_at"]), {})
         held = day.get(document["tweet_id"])
-        written, rewrite = resolve(document, held) if held else (new_owner(document), document)
+        written, rewrite = resolve(document, held) if held else (Written(Outcome.OWNED, counted=counted), document)
         if rewrite is not None:
             day[document["tweet_id"]] = rewrite
         return written

@@ -37,6 +37,7 @@ from twitter_topics.records.processed import dead_letter, dead_letter_key
 from twitter_topics.search.store import SearchStore
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import NoPublication
+from twitter_topics.testing.search import encoded
 from twitter_topics.topic_models.registry.store import ModelStore
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def pipeline(services: Services, tmp_path: Path) -> Iterator[Pipeline]:
     filled = Pipeline(settings, table, search, CountsState.of(settings), view, produce(settings), {})
     append(table, filled.records)
     good = [record for record in filled.records if record.tweet_id]
-    search.create([filled.document(record) for record in good])
+    search.create(encoded(*[filled.document(record) for record in good]))
     for record in sorted(good):
         assert record.tweet_id
         filled.lanes[record.partition, partition_of(record.tweet_id.encode(), 3)] = record.offset
@@ -215,9 +216,9 @@ def test_the_audit_of_real_stores(pipeline: Pipeline) -> None:
     assert (report.state, named(report)) == ("ok", {("archive", "note")})
     assert as_dict(report)["deleted"] == 1
     pipeline.search.delete([(str(good[2].tweet_id), int(good[2].at.timestamp() * 1000))])
-    pipeline.search.create([pipeline.document(taken)])
+    pipeline.search.create(encoded(pipeline.document(taken)))
     assert named(pipeline.look()) == {("archive", "note"), ("index", "kept"), ("index", "lost")}
-    pipeline.search.create([pipeline.document(good[2])])
+    pipeline.search.create(encoded(pipeline.document(good[2])))
     pipeline.search.delete([(tweet_id, created_at)])
 
     append(pipeline.archive, [good[0]])

@@ -39,6 +39,7 @@ from twitter_topics.search.store import SearchStore, elasticsearch_client
 from twitter_topics.settings import Settings
 from twitter_topics.testing.aggregation import NoPublication
 from twitter_topics.testing.objects import MemoryObjects
+from twitter_topics.testing.search import encoded
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING
 from twitter_topics.topic_models.registry.registration import register_version
@@ -206,8 +207,8 @@ def into_elasticsearch(settings: Settings) -> SearchStore:
         ]
         client.index(index=old_index, id=document["tweet_id"], document=document)
     store.prepare()
-    store.create([_document(one) for one in s.tweets()])
-    store.create([_document(one, edited_at=one.at_ms + s.MINUTE) for one in edited()])
+    store.create(encoded(*[_document(one) for one in s.tweets()]))
+    store.create(encoded(*[_document(one, edited_at=one.at_ms + s.MINUTE) for one in edited()]))
     store.count()  # makes everything visible to a search
     client.close()
     return store

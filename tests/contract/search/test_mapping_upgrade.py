@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.contract.search.test_search_store import document
 from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.search.index import MAPPING_VERSION, MAPPINGS, about_topic, mapping_version
 from twitter_topics.search.ownership import Outcome
+from twitter_topics.testing.search import encoded
 
 pytestmark = pytest.mark.contract
 
@@ -83,8 +85,8 @@ def test_a_document_is_one_lucene_document(server: Server) -> None:
 def test_a_repeated_record_of_an_old_document_writes_it_again(server: Server) -> None:
     make_old_index(server)
     server.store.prepare()
-    (written,) = server.store.create([document("old-a", 0, model="v2")])
-    assert (written.outcome, written.counted["model_version"]) == (Outcome.OWNED, "v2")
+    (written,) = server.store.create(encoded(document("old-a", 0, model="v2")))
+    assert (written.outcome, json.loads(written.counted)["model_version"]) == (Outcome.OWNED, "v2")
     source = server.client.get(index=server.index(), id="old-a")["_source"]
     assert source["counted"]["model_version"] == source["model_version"] == "v2"
 

@@ -19,6 +19,7 @@ from twitter_topics.search.faults import NotWrittenError
 from twitter_topics.search.index import MAPPINGS, index_name
 from twitter_topics.search.ownership import Outcome
 from twitter_topics.search.store import SearchStore, elasticsearch_client
+from twitter_topics.testing.search import encoded
 
 if TYPE_CHECKING:
     from tests.conftest import Services
@@ -38,7 +39,7 @@ class Server:
         return index_name(self.prefix, MIDNIGHT + day * DAY_MS)
 
     def write(self, *documents: dict[str, Any]) -> list[Outcome]:
-        return [written.outcome for written in self.store.create(documents)]
+        return [written.outcome for written in self.store.create(encoded(*documents))]
 
     def make_index(self, **body: Any) -> None:
         """Create today's index as another version, or somebody else, would have."""

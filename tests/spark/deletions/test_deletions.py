@@ -31,6 +31,7 @@ from twitter_topics.records.content import Content
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import Tweet
 from twitter_topics.search.store import SearchStore
+from twitter_topics.testing.search import encoded
 from twitter_topics.topic_models.training.tweets import read_tweets
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Bench:
         document = search_document(
             one, Content(body), topics=[(0, 1.0)], labels={0: "x"}, sentiment=mood, counted=counted
         )
-        self.search.create([document])
+        self.search.create(encoded(document))
 
     def notify(self, *notices: Notice | tuple[bytes | None, bytes | None]) -> None:
         producer = KafkaProducer(**client_options(self.settings.kafka), acks="all")

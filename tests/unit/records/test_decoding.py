@@ -12,7 +12,7 @@ from twitter_topics.classification.document import search_document
 from twitter_topics.classification.sentiment import Sentiment
 from twitter_topics.records import tweet as records
 from twitter_topics.records.content import Content
-from twitter_topics.records.decoding import decode
+from twitter_topics.records.decoding import IdentityFields, TweetFields, decode
 from twitter_topics.records.processed import processed_fields
 from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet
 
@@ -134,14 +134,24 @@ def outcome(value: bytes) -> object:
 def test_a_record_has_the_outcome_of_a_full_decode(monkeypatch: pytest.MonkeyPatch) -> None:
     values = list(mutations(MUTATIONS, seed=1))
     fast = [outcome(value) for value in values]
-    monkeypatch.setattr(records, "decode", lambda value: json.loads(value.decode("utf-8")))
+    monkeypatch.setattr(records, "decode", lambda value, _: json.loads(value.decode("utf-8")))
     full = [outcome(value) for value in values]
     assert [value for value, one, other in zip(values, fast, full, strict=True) if one != other] == []
     rejected = sum(isinstance(one, Rejection) for one in full)
     assert 0.2 * MUTATIONS < rejected < 0.8 * MUTATIONS
 
 
+def test_the_archive_has_the_verdict_of_all_layers() -> None:
+    def verdict(value: bytes, fields: type[IdentityFields]) -> object:
+        read = read_tweet(value, NOW, TimeBounds(), fields)
+        return read if isinstance(read, Rejection) else (read.tweet_id, read.event_time_ms, read.source)
+
+    values = list(mutations(MUTATIONS, seed=2))
+    assert [one for one in values if verdict(one, IdentityFields) != verdict(one, TweetFields)] == []
+
+
 def test_only_what_is_read_is_decoded() -> None:
+    assert decode(b'{"id_str": "1", "place": {}, "user": {"id": 8}}', IdentityFields) == {"id_str": "1"}
     assert decode(b'{"id_str": "1", "place": {"name": "x"}, "user": {"id": 8, "name": "a"}}') == {
         "id_str": "1",
         "user": {"name": "a"},

@@ -16,6 +16,7 @@ from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.search import bulk
 from twitter_topics.search.bulk import ATTEMPT_SECONDS, REQUEST_SECONDS, Attempt
+from twitter_topics.search.encoded import EncodedDocument
 from twitter_topics.search.faults import NotWrittenError
 from twitter_topics.search.ownership import Outcome
 from twitter_topics.search.store import MAX_SUSPECTS, SearchStore
@@ -27,9 +28,11 @@ BUSY = {"type": "es_rejected_execution_exception", "reason": "rejected execution
 CONFLICT = {"type": "version_conflict_engine_exception", "reason": "document already exists"}
 
 
-def documents(count: int, *, days: int = 1, text: str = "") -> list[dict[str, Any]]:
+def documents(count: int, *, days: int = 1, text: str = "") -> list[EncodedDocument]:
     return [
-        {"tweet_id": str(n), "created_at": n % days * DAY_MS, "text": text, "raw_partition": 0, "raw_offset": n}
+        EncodedDocument.of(
+            {"tweet_id": str(n), "created_at": n % days * DAY_MS, "text": text, "raw_partition": 0, "raw_offset": n}
+        )
         for n in range(count)
     ]
 

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twitter_topics.search.ownership import Outcome, Written, new_owner, resolve
+from twitter_topics.records.processed import processed_value
+from twitter_topics.search.ownership import Outcome, Written, resolve
 
 
 def record(offset: int, model: str = "v1", partition: int = 0) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def record(offset: int, model: str = "v1", partition: int = 0) -> dict[str, Any]
 
 def test_a_repeat_changes_nothing_and_gets_back_what_was_counted() -> None:
     held = record(5)
-    assert resolve(record(5, "v2"), held) == (Written(Outcome.OWNED, counted=held["counted"]), None)
+    assert resolve(record(5, "v2"), held) == (Written(Outcome.OWNED, counted=processed_value(held["counted"])), None)
 
 
 def test_another_record_is_a_duplicate() -> None:
@@ -28,7 +29,7 @@ def test_another_record_is_a_duplicate() -> None:
 def test_a_document_of_version_1_is_written_again_by_its_owner_alone() -> None:
     held = {"raw_partition": 0, "raw_offset": 5}
     mine = record(5, "v2")
-    assert resolve(mine, held) == (Written(Outcome.OWNED, counted=mine["counted"]), mine)
+    assert resolve(mine, held) == (Written(Outcome.OWNED, counted=processed_value(mine["counted"])), mine)
     assert resolve(record(6), held) == (Written(Outcome.DUPLICATE), None)
 
 
@@ -50,7 +51,7 @@ def test_a_document_of_version_1_keeps_its_edit() -> None:
     assert edited is not None
     assert "counted" not in edited
     assert (edited["counted_topic_id"], edited["counted_model_version"]) == (3, "v1")
-    assert resolve(record(5), edited) == (new_owner(record(5)), None)
+    assert resolve(record(5), edited) == (Written(Outcome.OWNED, counted=processed_value(record(5)["counted"])), None)
 
 
 @given(
@@ -64,7 +65,7 @@ def test_the_newest_edit_is_shown_in_any_order_and_however_often(records: list[d
         written, rewrite = resolve(one, held)
         assert (written.outcome is Outcome.OWNED) == (one["raw_offset"] == owner["raw_offset"])
         if written.outcome is Outcome.OWNED:
-            assert written.counted == owner["counted"]
+            assert written.counted == processed_value(owner["counted"])
         held = held if rewrite is None else rewrite
     assert (held["text"], held["edited_at"]) == ("text 4", 1_004)
     assert (held["raw_offset"], held["counted"]) == (owner["raw_offset"], owner["counted"])
