@@ -105,11 +105,13 @@ def _survivors(
 
     topic_ids = np.full(len(small), _NEW, dtype=np.int64)
     topic_ids[: model.k][~changed] = model.topic_ids[~changed]
-    stays = (topic_ids != _NEW) | ~small
-    stays[: model.k] &= ~rests
-    stays &= ~_twins(sampled, topic_ids == _NEW, stays)
+    new, goes_on = topic_ids == _NEW, topic_ids != _NEW
+    goes_on[: model.k] &= ~rests
+    twin_of = _twins(sampled, new, goes_on)
+    documents = np.bincount(twin_of, sampled.documents, minlength=len(small))
+    stays = goes_on | (new & (documents >= SMALL_SHARE * corpus.documents))
     columns = np.flatnonzero(stays)
-    columns = columns[np.argsort(-sampled.documents[columns], kind="stable")]
+    columns = columns[np.argsort(-documents[columns], kind="stable")]
     columns = columns[:k]
     for column in np.flatnonzero(changed | ~np.isin(np.arange(model.k), columns)).tolist():
         topic_id, tweets = int(model.topic_ids[column]), int(sampled.documents[column])
@@ -118,18 +120,20 @@ def _survivors(
     return columns, topic_ids[columns]
 
 
-def _twins(sampled: Clusters, new: BoolArray, stays: BoolArray) -> BoolArray:
-    """Return which new columns are about the same as one that goes on, or as a larger new one: half of the documents of
-    a new subject may start in each of two free columns."""
+def _twins(sampled: Clusters, new: BoolArray, goes_on: BoolArray) -> IntArray:
+    """Return for each new column the most similar one that is about the same, among those that go on and larger new
+    ones; for others themselves. Half of the documents of a new subject may start in each of two free columns."""
     directions = sampled.word_shares / np.linalg.norm(sampled.word_shares, axis=1, keepdims=True)
-    alike = directions @ directions.T >= LIKENESS_TO_RETURN
-    others = stays & ~new
-    twins = np.zeros(len(new), dtype=bool)
+    likenesses = directions @ directions.T
+    others, twin_of = goes_on.copy(), np.arange(len(new))
     for column in np.argsort(-sampled.documents, kind="stable").tolist():
-        if new[column] and stays[column]:
-            twins[column] = bool(alike[column, others].any())
-            others[column] = not twins[column]
-    return twins
+        if new[column]:
+            closest = int(np.argmax(np.where(others, likenesses[column], -1.0)))
+            if others[closest] and likenesses[column, closest] >= LIKENESS_TO_RETURN:
+                twin_of[column] = closest
+            else:
+                others[column] = True
+    return twin_of
 
 
 def _settled(corpus: Corpus, sampled: Clusters, columns: IntArray, anchor: Anchor, seed: int) -> Clusters:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,10 +15,10 @@ from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Predecessor
-from twitter_topics.topic_models.training.anchoring import anchor_of, starting_topics
+from twitter_topics.topic_models.training.anchoring import _survivors, anchor_of, starting_topics
 from twitter_topics.topic_models.training.births import Birth, after
 from twitter_topics.topic_models.training.corpus import Corpus, build_corpus, count_known
-from twitter_topics.topic_models.training.gsdmm import Anchor, sample_clusters
+from twitter_topics.topic_models.training.gsdmm import Anchor, Clusters, sample_clusters
 from twitter_topics.topic_models.training.labels import topic_labels
 from twitter_topics.topic_models.training.topic_quality import share_kept
 from twitter_topics.topic_models.training.trainers import GsdmmTrainer, Trained
@@ -118,6 +119,21 @@ def test_a_new_topic_of_three_percent_is_found(generation: int, seed: int) -> No
     assert topic == now.next_topic_id
     assert recall >= 0.95
     assert purity >= 0.95
+
+
+def test_a_new_topic_in_two_columns_is_as_large_as_both(champion: Predecessor) -> None:
+    """Each half is smaller than every old topic; only three old ones and the new one stay."""
+    model, vocabulary = champion.model, len(champion.model.vocabulary)
+    corpus = Corpus(sparse.csr_matrix((1_000, vocabulary + 1), dtype=np.float32), (*model.vocabulary, "new"))
+    word_counts = np.zeros((vocabulary + 1, 6))
+    word_counts[:vocabulary, :4] = 1_000 * model.word_shares.T
+    word_counts[vocabulary, 4:] = 900
+    sizes = np.array([250.0, 240.0, 200.0, 150.0, 90.0, 70.0])
+    sampled = Clusters(np.repeat(np.arange(6), sizes.astype(int)), sizes, word_counts)
+    births = {birth.topic_id: birth for birth in champion.births}
+    columns, topic_ids = _survivors(corpus, champion, births, sampled, k=4)
+    assert columns.tolist() == [0, 1, 2, 4]
+    assert topic_ids.tolist() == [*model.topic_ids[:3].tolist(), -1]
 
 
 def test_free_columns_that_nobody_uses_vanish(champion: Predecessor) -> None:
