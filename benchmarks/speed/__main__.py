@@ -1,4 +1,4 @@
-"""Measures the whole stack: latency and CPU of a live stream, then throughput and CPU per tweet of a backlog.
+"""Measures the whole stack: throughput and CPU per tweet of a backlog, then CPU and latency of a live stream.
 
     make bench-speed                      # python -m benchmarks.speed [--quick] [--tweets FILE.jsonl.gz]
 
@@ -19,7 +19,7 @@ from benchmarks.circumstances import machine, versions
 from benchmarks.speed.alternatives import alternatives
 from benchmarks.speed.backlog import backlog
 from benchmarks.speed.kills import kills
-from benchmarks.speed.live import latency
+from benchmarks.speed.live import idle, latency
 from benchmarks.speed.running import BenchStack
 from benchmarks.speed.sustained import plot, sustained
 from benchmarks.speed.tweets import Tweets
@@ -27,6 +27,10 @@ from benchmarks.speed.tweets import Tweets
 WARM_UP = 5_000
 TRAINED_ON = 20_000
 LIVE = [(1, 60.0), (100, 60.0), (1_000, 60.0)]
+RECORD_SECOND = 143_199
+"""Tweets of the second with the most of them, 3 August 2013 (Twitter's engineering blog, "New Tweets per second
+record")."""
+IDLE_SECONDS = 60
 QUICK_LIVE = [(100, 30.0), (1_000, 30.0)]
 
 
@@ -66,11 +70,14 @@ def main() -> None:
         stack = BenchStack(Path(name), dict(one.split("=", 1) for one in options.set))
         with stack.running(tweets.texts(TRAINED_ON), airflow=not options.no_airflow):
             backlog(stack, tweets, WARM_UP, 1, ago_hours=2)
+            result["backlog"] = [_shown(backlog(stack, tweets, number, options.hours)) for _ in range(options.rounds)]
+            if not options.quick:
+                result["record_second"] = _shown(backlog(stack, tweets, RECORD_SECOND, 1 / 3600))
+                result["idle"] = _shown(idle(stack, tweets, IDLE_SECONDS))
             result["live"] = [_shown(latency(stack, tweets, rate, seconds)) for rate, seconds in live]
             if options.sustained:
                 result["sustained"] = sustained(stack, tweets, *options.sustained)
                 plot(result["sustained"], report.SUSTAINED_PLOT)
-            result["backlog"] = [_shown(backlog(stack, tweets, number, options.hours)) for _ in range(options.rounds)]
             if options.kills:
                 result["kills"] = _shown(kills(stack, tweets, options.kills))
             if options.alternatives:

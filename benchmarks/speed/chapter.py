@@ -20,6 +20,10 @@ def speed_chapter(result: dict[str, Any]) -> list[str]:
     ]
     for number, run in enumerate(result["backlog"], 1):
         lines += ["", *_backlog(run, f" {number}" if len(result["backlog"]) > 1 else "")]
+    if result.get("record_second"):
+        lines += ["", *_record_second(result["record_second"])]
+    if result.get("idle"):
+        lines += ["", *_idle(result["idle"])]
     if result["live"]:
         lines += ["", *_live(result["live"])]
     if result.get("sustained"):
@@ -47,6 +51,26 @@ def _backlog(run: dict[str, Any], number: str) -> list[str]:
         size = run["memory_mb"].get(name)
         lines.append(f"| {name} | {share:.1f} µs | {f'{size:,} MB' if size else ''} |")
     return [*lines, f"| **sum** | {run['cpu_us_total']} µs | {sum(run['memory_mb'].values()):,} MB |"]
+
+
+def _record_second(run: dict[str, Any]) -> list[str]:
+    seconds = run["seconds"]
+    return [
+        "### The record second",
+        f"Twitter's record is {run['tweets']:,} tweets in one second. So many with the times of one second were sent "
+        f"after {run['sent_after']:.0f} s, archived after {seconds['archived']:.0f} s, indexed after "
+        f"{seconds['indexed']:.0f} s and counted after {seconds['counted']:.0f} s.",
+    ]
+
+
+def _idle(run: dict[str, Any]) -> list[str]:
+    shares = sorted(run["percent_of_a_core"].items(), key=lambda one: -one[1])
+    return [
+        "### Idle",
+        f"One tweet per second for {run['seconds']} s and nobody reading: **{run['cpu_total']:.0f} % of a core**. "
+        + ", ".join(f"{name} {share:.1f}" for name, share in shares if share)
+        + ".",
+    ]
 
 
 def _live(runs: list[dict[str, Any]]) -> list[str]:

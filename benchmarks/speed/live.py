@@ -48,6 +48,18 @@ def latency(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> dic
     return found
 
 
+def idle(stack: BenchStack, tweets: Tweets, seconds: float) -> dict[str, Any]:
+    """Send one tweet a second, with nobody reading; return the CPU that each process uses, in percent of a core."""
+    file = tweets.write(stack.folder / "idle.jsonl.gz", int(seconds), hours=seconds / 3600)
+    producer = stack.replay(file, speed="1")
+    before, began = stack.cpu(), time.monotonic()
+    if producer.wait():
+        raise SystemExit(f"the producer ended with {producer.returncode}")
+    took = time.monotonic() - began
+    shares = {name: round(share / took * 100, 1) for name, share in used(before, stack.cpu()).items()}
+    return {"seconds": round(took), "percent_of_a_core": shares, "cpu_total": round(sum(shares.values()), 1)}
+
+
 class _Watcher(threading.Thread):
     """Notes when a store's number rises."""
 

@@ -46,6 +46,10 @@ def test_the_whole_stack_has_its_worst_process_first_and_its_latencies(results: 
     run |= {"per_second": 12_345, "cpu_us": {"a": 1.5, "b": 99.5}, "cpu_us_total": 101, "memory_mb": {"a": 7}}
     searchable, rolling = {"p50_s": 1.1, "p95_s": 2.2}, {"p50_s": 3.3, "p95_s": 4.4}
     speed["live"] = [{"rate": 7, "cpu_total": 31.4, "searchable": searchable, "rolling": rolling}]
+    speed["record_second"] = {
+        "tweets": 9, "sent_after": 8.4, "seconds": {"archived": 17.0, "indexed": 18.6, "counted": 20.0},
+    }  # fmt: skip
+    speed["idle"] = {"seconds": 60, "percent_of_a_core": {"a": 0.0, "b": 5.5, "c": 20.1}, "cpu_total": 25.6}
     store, memory = {"median": 5, "max": 6_000, "last": 7}, {"third": 1, "end": 2_000, "max": 3}
     speed["sustained"] = {
         "rate": 5_700, "tweets": 42, "sent_after": 600.0, "drained_after": 8.2, "cpu_us": {"a": 1.4, "b": 2.0},
@@ -57,6 +61,8 @@ def test_the_whole_stack_has_its_worst_process_first_and_its_latencies(results: 
     assert "| kafka | 1 MB | 2,000 MB | 3 MB |" in shown
     assert "**12,345 tweets/s**" in shown
     assert "| b | 99.5 µs |  |\n| a | 1.5 µs | 7 MB |\n| **sum** | 101 µs | 7 MB |" in shown
+    assert "sent after 8 s, archived after 17 s, indexed after 19 s and counted after 20 s" in shown
+    assert "for 60 s and nobody reading: **26 % of a core**. c 20.1, b 5.5." in shown
     assert "| 7 | 1.1 | 2.2 | 3.3 | 4.4 | 31 % |" in shown
 
 
