@@ -12,6 +12,7 @@ from twitter_topics.backends.kafka_offsets import open_consumer, topic_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from benchmarks.speed.running import BenchStack
     from benchmarks.speed.tweets import Tweets
@@ -28,19 +29,14 @@ def latency(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> dic
     watchers = [_Watcher(stack.searchable, stop, 0.1), _Watcher(stack.rolling, stop, 0.5)]
     for watcher in watchers:
         watcher.start()
-    producer = stack.replay(file, speed="1")
-    before_cpu, began = stack.cpu(), time.monotonic()
-    if producer.wait():
-        raise SystemExit(f"the producer ended with {producer.returncode}")
-    shares, took = used(before_cpu, stack.cpu()), time.monotonic() - began
+    cost = _cost_of_sending(stack, file)
     for watcher in watchers:
         watcher.wait_for(number)
     stop.set()
     for watcher in watchers:
         watcher.join()
     sent = sorted(_sent(stack, before))
-    shares = {name: round(share / took * 100, 1) for name, share in shares.items()}
-    found = {"rate": rate, "tweets": number, "percent_of_a_core": shares, "cpu_total": round(sum(shares.values()), 1)}
+    found = {"rate": rate, "tweets": number, **cost}
     for name, watcher in zip(("searchable", "rolling"), watchers, strict=True):
         waited = watcher.waited(sent)[int(number * _WARM_SHARE) :]
         cuts = statistics.quantiles(waited, n=100, method="inclusive")
@@ -51,13 +47,18 @@ def latency(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> dic
 def idle(stack: BenchStack, tweets: Tweets, seconds: float) -> dict[str, Any]:
     """Send one tweet a second, with nobody reading; return the CPU that each process uses, in percent of a core."""
     file = tweets.write(stack.folder / "idle.jsonl.gz", int(seconds), hours=seconds / 3600)
+    return {"seconds": round(seconds), **_cost_of_sending(stack, file)}
+
+
+def _cost_of_sending(stack: BenchStack, file: Path) -> dict[str, Any]:
+    """Send a file at the pace of its times; return the CPU that each process uses meanwhile, in percent of a core."""
     producer = stack.replay(file, speed="1")
     before, began = stack.cpu(), time.monotonic()
     if producer.wait():
         raise SystemExit(f"the producer ended with {producer.returncode}")
-    took = time.monotonic() - began
-    shares = {name: round(share / took * 100, 1) for name, share in used(before, stack.cpu()).items()}
-    return {"seconds": round(took), "percent_of_a_core": shares, "cpu_total": round(sum(shares.values()), 1)}
+    seconds, took = used(before, stack.cpu()), time.monotonic() - began
+    shares = {name: round(share / took * 100, 1) for name, share in seconds.items()}
+    return {"percent_of_a_core": shares, "cpu_total": round(sum(shares.values()), 1)}
 
 
 class _Watcher(threading.Thread):

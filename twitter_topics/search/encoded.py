@@ -21,8 +21,9 @@ class EncodedDocument(NamedTuple):
     tweet_id: str
     created_at: int
     """Event time in Unix milliseconds."""
-    body: bytes
-    counted: bytes
+    body: bytes = b""
+    """Not needed to delete it."""
+    counted: bytes = b""
     """The value of `processed_tweets`, which the document also holds."""
 
     @classmethod

@@ -109,7 +109,7 @@ class SearchStore:
         Raises:
             RetryableError: Elasticsearch did not delete all of them within the patience.
         """
-        named = [EncodedDocument(tweet_id, event_time_ms, b"", b"") for tweet_id, event_time_ms in tweets]
+        named = [EncodedDocument(tweet_id, event_time_ms) for tweet_id, event_time_ms in tweets]
         waiting = list(range(len(named)))
         deleted = 0
 
