@@ -1,13 +1,16 @@
-"""How every job and streaming app runs: a wrong argument or setting ends it with one logged sentence, before Spark
-starts, and its exit code is advice to the caller."""
+"""How every job runs: a wrong argument or setting ends it with one logged sentence, before Spark starts, and its exit
+code is advice to the caller."""
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from twitter_topics.backends.query_errors import ErrorText
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.errors import (
     EXIT_CONFIGURATION,
@@ -15,7 +18,6 @@ from twitter_topics.errors import (
     EXIT_TOO_FEW_TWEETS,
     ConfigurationError,
     ConflictError,
-    SupersededError,
     TooFewTweetsError,
     TwitterTopicsError,
 )
@@ -24,9 +26,6 @@ from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-END_SECONDS = 28
-"""How long a streaming app may take to end after SIGTERM."""
 
 Work = Callable[["SparkSession"], None]
 """What a job does in its session."""
@@ -47,8 +46,8 @@ def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None)
     """Run a job in a session of its own. Returns the exit code:
 
     0 done; 73 another run was faster; 75 too few tweets; 78 a wrong argument or setting; 1 a store is unavailable or
-    data are damaged, and the job may be tried again; each with one logged sentence. Any other error is a bug: it is
-    raised, so that Python ends with a traceback and 1.
+    data are damaged, and the job may be tried again; each with one logged sentence, an error of Spark's with its stack
+    before it. Any other error is a bug: it is raised, so that Python ends with a traceback and 1.
     """
     configure_logging()
     log = logging.getLogger(name)
@@ -63,30 +62,17 @@ def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None)
     except TwitterTopicsError as error:
         log.error("%s", error)
         return exit_code(error)
+    except (PySparkException, Py4JError) as error:
+        log.warning("the stack of Spark's error", exc_info=error)
+        cause = ErrorText.of(error)
+        log.error("Spark: %s", cause.line)
+        return EXIT_CONFIGURATION if cause.is_configuration else 1
     return 0
 
 
 def exit_code(error: TwitterTopicsError) -> int:
     """Return the exit code of a job that ends with this error."""
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)
-
-
-def run_app(name: str, app: Callable[[Settings], None]) -> int:
-    """Run a streaming app until it is asked to stop. Returns the exit code: 0, or 78 for a wrong setting and when
-    another process has taken over, because a restart would take it back."""
-    configure_logging()
-    try:
-        app(Settings())
-    except (ConfigurationError, SupersededError) as error:
-        logging.getLogger(name).error("%s", error)
-        return EXIT_CONFIGURATION
-    return 0
-
-
-def end_soon() -> None:
-    """End this process in END_SECONDS, with the stacks of its threads in the log, if it has not ended by itself: a
-    store or a JVM that hangs holds up no shutdown."""
-    faulthandler.dump_traceback_later(END_SECONDS, exit=True)
 
 
 def _checked(prepare: Prepare, settings: Settings, arguments: Sequence[str] | None) -> Work:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from spark_apps.job import end_soon, run_app
+from spark_apps.speed.app import end_soon, run_app
 from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.backends.query_keeper import QueryKeeper, Times
 from twitter_topics.backends.spark_session import streaming_session

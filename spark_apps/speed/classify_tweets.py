@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from spark_apps.job import end_soon, run_app
+from spark_apps.speed.app import end_soon, run_app
 from twitter_topics.archive.archiver import archiver_query
 from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.backends.lease import Lease

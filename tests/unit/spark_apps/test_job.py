@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException, PythonException
 
 from spark_apps import job
 from twitter_topics.errors import (
@@ -70,3 +72,44 @@ def test_any_other_error_of_the_work_is_raised(error: Exception, monkeypatch: py
     with pytest.raises(type(error)):
         job.run_job("a_job", lambda *_: work, [])
     assert session.stopped
+
+
+IN_A_WORKER = """
+An exception was thrown from the Python worker. Please see the stack trace below.
+Traceback (most recent call last):
+  File "worker.py", line 1, in main
+twitter_topics.errors.{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (PySparkException("[PATH_NOT_FOUND] Path does not exist: file:/none"), 1, "[PATH_NOT_FOUND] Path does not"),
+        (PythonException(IN_A_WORKER.format("RetryableError: S3 is unreachable")), 1, "S3 is unreachable"),
+        (PythonException(IN_A_WORKER.format("DeniedError: S3: AccessDenied")), EXIT_CONFIGURATION, "S3: AccessDenied"),
+        (
+            Py4JError(
+                "An error occurred while calling o1.collectToPython.\n"
+                ": java.nio.file.AccessDeniedException: s3a://tweets/a: InvalidAccessKeyId\n\tat org.apache.Reader"
+            ),
+            EXIT_CONFIGURATION,
+            "Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY",
+        ),
+    ],
+)
+def test_an_error_of_spark_ends_with_a_sentence_after_its_stack(
+    error: Exception, code: int, sentence: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = Session()
+    monkeypatch.setattr(job, "build_session", lambda *_: session)
+
+    def work(_spark: Any) -> None:
+        raise error
+
+    assert job.run_job("a_job", lambda *_: work, []) == code
+    assert session.stopped
+    last = caplog.records[-1]
+    assert sentence in last.message
+    assert "\n" not in last.message
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["WARNING"]
