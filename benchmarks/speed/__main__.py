@@ -31,11 +31,15 @@ RECORD_SECOND = 143_199
 """Tweets of the second with the most of them, 3 August 2013 (Twitter's engineering blog, "New Tweets per second
 record")."""
 IDLE_SECONDS = 60
+FEWEST = 20
+"""Tweets of a live stream; fewer have no percentiles."""
 QUICK_LIVE = [(100, 30.0), (1_000, 30.0)]
 
 
 def _rate(text: str) -> tuple[int, float]:
-    rate, seconds = text.split(":")
+    rate, _, seconds = text.partition(":")
+    if int(rate) * float(seconds) < FEWEST:
+        raise argparse.ArgumentTypeError(f"{text}: at least {FEWEST} tweets have to be sent")
     return int(rate), float(seconds)
 
 
@@ -45,19 +49,21 @@ def main() -> None:
     parser.add_argument("--tweets", type=Path, help="gzipped lines of v1.1 tweets; default: made up")
     parser.add_argument("--number", type=int, help="tweets of the backlog")
     parser.add_argument("--hours", type=float, default=1, help="period over which their times are spread")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, help="how often the backlog is measured")
     parser.add_argument("--live", type=_rate, action="append", metavar="RATE:SECONDS", help="a live stream")
     parser.add_argument("--sustained", type=_rate, metavar="RATE:SECONDS", help="a steady rate, with memory over time")
     parser.add_argument("--kills", type=int, metavar="NUMBER", help="kill -9 so many processes, one after the other")
     parser.add_argument("--alternatives", type=int, metavar="TWEETS", help="what a user would build instead")
     parser.add_argument("--no-airflow", action="store_true", help="without Airflow, which is idle otherwise")
     parser.add_argument("--quick", action="store_true", help="less than five minutes")
+    parser.add_argument("--add", action="store_true", help="only what is named, beside the chapters of the last run")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the stack")
     options = parser.parse_args()
 
     tweets = Tweets(options.tweets)
     number = options.number or (100_000 if options.quick else 300_000)
-    live = (QUICK_LIVE if options.quick else LIVE) if options.live is None else options.live
+    rounds = options.rounds or (0 if options.add else 1)
+    live = options.live or ([] if options.add else QUICK_LIVE if options.quick else LIVE)
     result: dict[str, Any] = {
         "measured_on": datetime.now(UTC).date().isoformat(),
         "tweets": options.tweets.name if options.tweets else "made up",
@@ -66,17 +72,21 @@ def main() -> None:
         "machine": machine(),
         "versions": versions(None),
     }
+    if options.add:
+        result = _last(result)
     with tempfile.TemporaryDirectory(prefix="bench-speed-") as name:
         stack = BenchStack(Path(name), dict(one.split("=", 1) for one in options.set))
         with stack.running(tweets.texts(TRAINED_ON), airflow=not options.no_airflow):
             backlog(stack, tweets, WARM_UP, 1, ago_hours=2)
             # before the others, whose tweets leave the rolling hour again
-            result["live"] = [_shown(latency(stack, tweets, rate, seconds)) for rate, seconds in live]
+            if live:
+                result["live"] = [_shown(latency(stack, tweets, rate, seconds)) for rate, seconds in live]
             if options.sustained:
                 result["sustained"] = sustained(stack, tweets, *options.sustained)
                 plot(result["sustained"], report.SUSTAINED_PLOT)
-            result["backlog"] = [_shown(backlog(stack, tweets, number, options.hours)) for _ in range(options.rounds)]
-            if not options.quick:
+            if rounds:
+                result["backlog"] = [_shown(backlog(stack, tweets, number, options.hours)) for _ in range(rounds)]
+            if not options.quick and not options.add:
                 result["record_second"] = _shown(backlog(stack, tweets, RECORD_SECOND, 1 / 3600))
                 result["idle"] = _shown(idle(stack, tweets, IDLE_SECONDS))
             if options.kills:
@@ -85,6 +95,15 @@ def main() -> None:
                 result["alternatives"] = [_shown(one) for one in alternatives(stack, options.alternatives)]
     report.SPEED.write_text(json.dumps(result, indent=1) + "\n")
     report.write()
+
+
+def _last(now: dict[str, Any]) -> dict[str, Any]:
+    """Return the last result, which other chapters may join only if everything that they depend on is the same."""
+    last: dict[str, Any] = json.loads(report.SPEED.read_text())
+    differing = [name for name, value in now.items() if last.get(name) != value]
+    if differing:
+        raise SystemExit(f"--add: the last run differs from this one in {', '.join(differing)}; run without --add")
+    return last
 
 
 def _shown(found: dict[str, Any]) -> dict[str, Any]:
