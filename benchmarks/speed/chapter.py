@@ -97,7 +97,7 @@ def _sustained(run: dict[str, Any]) -> list[str]:
         "### A steady rate",
         f"{run['rate']:,} tweets/s for {run['sent_after'] / 60:.0f} minutes, {run['tweets']:,} tweets; "
         f"{run['drained_after']:.0f} s after the last was sent every store had all of them. {cost:.0f} µs of CPU each, "
-        "without the producer's.",
+        f"without the producer's.{_audited(run.get('audit'))}",
         "",
         "![Tweets behind in each store, and memory by process](images/steady-rate.svg)",
         "",
@@ -112,6 +112,13 @@ def _sustained(run: dict[str, Any]) -> list[str]:
     for name, seen in sorted(run["memory_mb"].items(), key=lambda one: -one[1]["max"]):
         lines.append(f"| {name} | {seen['third']:,} MB | {seen['end']:,} MB | {seen['max']:,} MB |")
     return lines
+
+
+def _audited(audit: dict[str, Any] | None) -> str:
+    if audit is None:
+        return ""
+    numbers = ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in audit.items() if name != "state")
+    return f" `audit` then: **{audit['state']}** ({numbers})."
 
 
 def _kills(run: dict[str, Any]) -> list[str]:

@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from benchmarks.speed.cpu import cpu_seconds, memory_mb
 from twitter_topics.archive.reader import ArchiveStore
+from twitter_topics.audit.run import audit
+from twitter_topics.audit.stores import RealStores
 from twitter_topics.backends.kafka_offsets import topic_ranges
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from twitter_topics.audit.balance import Report
     from twitter_topics.counts.view import LastHour
     from twitter_topics.local.services import Service
 
@@ -125,6 +128,11 @@ class BenchStack:
     def produced(self) -> int:
         ranges = topic_ranges(self.settings.kafka, self.settings.kafka.raw_topic)
         return sum(one.end - one.begin for one in ranges.values())
+
+    def audit(self) -> Report:
+        """Return what the audit finds in all stores, the archive's every row included."""
+        retention_days = self.settings.elasticsearch.retention_days
+        return audit(RealStores(self.settings), retention_days=retention_days, wait_seconds=60)
 
     def reached(self) -> Reached:
         """Return what the stores say, without a refresh that would cost them time."""

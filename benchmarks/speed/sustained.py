@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.cpu import used
+from twitter_topics.audit.report import as_dict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from benchmarks.speed.tweets import Tweets
 
 _EVERY_S = 10.0
+_AUDITED = ("state", "produced", "archived_records", "archived_distinct", "indexed", "counted")
 _DRAWN = 6
 """Processes with a line of their own."""
 
@@ -24,7 +26,7 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
     Returns:
         Tweets behind in each store (median and maximum of the samples, and when the last tweet was sent), seconds until
         every store had them all, CPU microseconds per tweet, memory in MB by process: when a third of the time is over,
-        at the end, and the maximum of the samples; and the samples themselves.
+        at the end, and the maximum of the samples; what the audit found then; and the samples themselves.
     """
     number = int(rate * seconds)
     file = tweets.write(stack.folder / f"sustained-{rate}.jsonl.gz", number, hours=seconds / 3600)
@@ -40,12 +42,14 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
         memory.append(stack.memory())
         produced = stack.produced()
         behind.append(stack.reached().behind(produced))
+        print(f"{seconds_in[-1]:.0f} s: {produced - held:,} sent, behind {behind[-1]._asdict()}", flush=True)
     if producer.returncode:
         raise SystemExit(f"the producer ended with {producer.returncode}")
     sent = time.monotonic() - began
     stack.wait_for(held + number, began)
     drained = time.monotonic() - began - sent
     cost = {name: share / number * 1e6 for name, share in used(before, stack.cpu()).items()}
+    audited = as_dict(stack.audit())
     names = sorted({name for one in memory for name in one})
     samples = {name: [one.get(name, 0.0) for one in memory] for name in names}
     return {
@@ -66,6 +70,7 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
             name: {"third": round(seen[len(seen) // 3]), "end": round(seen[-1]), "max": round(max(seen))}
             for name, seen in samples.items()
         },
+        "audit": {name: audited[name] for name in _AUDITED},
         "samples": {
             "seconds": seconds_in,
             "behind": {store: [getattr(one, store) for one in behind] for store in behind[-1]._fields},
