@@ -54,9 +54,11 @@ def test_the_whole_stack_has_its_worst_process_first_and_its_latencies(results: 
     speed["sustained"] = {
         "rate": 5_700, "tweets": 42, "sent_after": 600.0, "drained_after": 8.2, "cpu_us": {"a": 1.4, "b": 2.0},
         "behind": {"indexed": store}, "memory_mb": {"kafka": memory},
+        "audit": {"state": "ok", "produced": 4_200, "archived_distinct": 4_199},
     }  # fmt: skip
     shown = report.page(*results)
     assert "5,700 tweets/s for 10 minutes, 42 tweets; 8 s after the last was sent" in shown
+    assert "`audit` then: **ok** (produced 4,200, archived distinct 4,199)" in shown
     assert "| indexed | 5 | 6,000 | 7 |" in shown
     assert "| kafka | 1 MB | 2,000 MB | 3 MB |" in shown
     assert "**12,345 tweets/s**" in shown
