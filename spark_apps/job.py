@@ -34,7 +34,6 @@ Prepare = Callable[[Settings, Sequence[str] | None], Work]
 """Reads the arguments (None: of the command line). Raises ConfigurationError or ValueError for what is wrong with them
 or with a setting."""
 
-
 _EXIT_CODES: dict[type[Exception], int] = {
     ConfigurationError: EXIT_CONFIGURATION,
     ConflictError: EXIT_CONFLICT,

@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def _last(now: dict[str, Any]) -> dict[str, Any]:
-    """Return the last result, which other chapters may join only if everything that they depend on is the same."""
+    """Return the last result, if it is of the same day, machine, versions and settings; the code may have changed."""
     last: dict[str, Any] = json.loads(report.SPEED.read_text())
     differing = [name for name, value in now.items() if last.get(name) != value]
     if differing:
