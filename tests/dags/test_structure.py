@@ -142,6 +142,27 @@ def test_defaults_are_the_settings(dagbag: DagBag) -> None:
     assert (form["days"], form["versions"], form["dry_run"]) == (kept.keep_days, kept.keep_versions, False)
 
 
+SETTING_OF_PARAMETER = {
+    ("elasticsearch_retention", "days"): ("elasticsearch", "retention_days"),
+    ("model_retention", "days"): ("models", "keep_days"),
+    ("model_retention", "versions"): ("models", "keep_versions"),
+} | {
+    ("topic_retraining", name): ("topics", name)
+    for name in ("k", "iterations", "seed", "window_hours", "max_documents", "min_documents", "min_confidence")
+}
+
+
+@pytest.mark.parametrize(("parameter", "setting"), SETTING_OF_PARAMETER.items())
+def test_a_form_takes_the_values_that_its_setting_takes(
+    dagbag: DagBag, parameter: tuple[str, str], setting: tuple[str, str]
+) -> None:
+    """Airflow checks defaults as well: a setting that the form refuses would hide the whole DAG."""
+    (dag_id, name), (section, field) = parameter, setting
+    form = dagbag.dags[dag_id].params.get_param(name).schema
+    allowed = type(getattr(Settings(), section)).model_json_schema()["properties"][field]
+    assert (form["minimum"], form["maximum"]) == (allowed["minimum"], allowed["maximum"])
+
+
 RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
 
 

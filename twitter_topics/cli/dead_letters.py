@@ -76,7 +76,7 @@ def retry(
     reason: Reason = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what would be sent")] = False,
 ) -> None:
-    """Send rejected records through the raw topic again, once what rejected them is mended.
+    """Send rejected records through the raw topic again, once the cause of the rejection is fixed.
 
     A record that is accepted now is archived, indexed and counted once, however often it is sent. Its old dead letter
     stays. Exit code 1: a record could not be found any more.

@@ -23,8 +23,8 @@ from twitter_topics.errors import (
 )
 
 _EXIT_CODES_HELP = """
-Exit codes: 0 done; 1 failed, not healthy or broken; 2 wrong usage; 75 not ready or unavailable, try again;
-78 wrong configuration.
+Exit codes: 0 done; 1 failed, unhealthy, or (audit) tweets lost, duplicated or stuck; 2 wrong usage;
+75 not ready or unavailable, try again; 78 wrong configuration, or another driver of a streaming app has taken over.
 """
 
 

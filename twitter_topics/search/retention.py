@@ -12,7 +12,7 @@ from twitter_topics.search.index import index_day
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MIN_DAYS, MAX_DAYS = 1, 3650
+MIN_DAYS, MAX_DAYS = 1, 36500
 
 MAX_SHARE = 0.5
 """A plan that deletes more than this share of the indices needs `allow_all`."""
@@ -47,7 +47,7 @@ def plan_retention(
         allow_all: a person has checked the plan; deleting most indices, or indices that are all old, is intended.
 
     Raises:
-        ConfigurationError: `days` is outside 1 … 3650.
+        ConfigurationError: `days` is outside 1 … 36500.
         IntegrityError: the clock contradicts the names, or more than half of the indices would go, without
             `allow_all`. A clock that is behind is never allowed.
     """

@@ -25,10 +25,10 @@ class TopicsSettings(Section):
         "the champion's starts over",
     )
     iterations: int = Field(30, ge=1, le=1000, description="passes over the corpus when training starts from scratch")
-    seed: int = Field(1, description="the same seed and tweets train the same model")
+    seed: int = Field(1, ge=0, le=2**31 - 1, description="the same seed and tweets train the same model")
     window_hours: int = Field(24 * 14, ge=1, le=24 * 3650, description="train on the newest hours of the archive")
-    max_documents: int = Field(1_000_000, ge=1000, description="maximum tweets for a training")
-    min_documents: int = Field(2_000, ge=100, description="minimum usable tweets in the window for a training")
+    max_documents: int = Field(1_000_000, ge=1000, le=20_000_000, description="maximum tweets for a training")
+    min_documents: int = Field(2_000, ge=100, le=20_000_000, description="minimum usable tweets in the window for a training")
     min_new_tweets: int = Field(
         20_000,
         ge=1,

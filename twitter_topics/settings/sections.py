@@ -150,7 +150,7 @@ class ElasticsearchSettings(Section):
     client_key_file: ClientKeyFile = Field("", description=_KEY_FILE)
     client_certificate_file: ClientCertificateFile = Field("", validate_default=True, description=_CERTIFICATE_FILE)
     index_prefix: Name = Field("tweets", description="the index of a day is PREFIX-YYYY.MM.DD")
-    retention_days: int = Field(14, ge=1, le=36500, description="age in days at which a daily index is deleted")
+    retention_days: int = Field(14, ge=1, le=36500, description="daily indices older than this many days are deleted")
     shards: int = Field(1, ge=1, le=100, description="primary shards of each daily index")
     replicas: int = Field(0, ge=0, le=5, description="replicas of each shard")
 
@@ -333,8 +333,8 @@ class SpeedSettings(Section):
     wedged_seconds: float = Field(
         600,
         ge=1,
-        description="a query with a lag that finishes no batch for so long, while no store is unavailable, starts "
-        "again; if that does not help, its process",
+        description="seconds after which a query that is behind but finishes no batch is started again, then its "
+        "process; not while a store is unavailable",
     )
     driver_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="heap of each app's JVM")
     java_options: str = Field(

@@ -91,7 +91,7 @@ def topics() -> tuple[Object, list[Place]]:
             session(
                 "no-topic",
                 "Tweets without a topic",
-                "Which tweets have no word that the model knows?",
+                "Which tweets have no topic: no known word, no clear topic, or a language without topics?",
                 COLUMNS,
                 "topic_id: -1",
             ),
