@@ -47,7 +47,7 @@ from twitter_topics.settings import Settings
 def archive_compaction():
     @task.short_circuit
     def plan(params=None):
-        return plan_compaction(Settings(), now=datetime.now(UTC), min_files=params["min_files"])
+        return plan_compaction(Settings(), now=datetime.now(UTC), min_files=int(params["min_files"]))
 
     @task(outlets=[TWEETS_ARCHIVE])
     def report(planned: dict):

@@ -52,7 +52,7 @@ def elasticsearch_retention():
         return retention_tasks.plan(
             SearchStore(settings, patience_seconds=60),
             prefix=settings.index_prefix,
-            days=params["days"],
+            days=int(params["days"]),
             today=datetime.now(UTC).date(),
             allow_all=params["allow_all"],
         )

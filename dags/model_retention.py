@@ -60,8 +60,8 @@ def model_retention():
         return expiry_tasks.expire(
             ModelStore(settings),
             SearchStore(settings.elasticsearch, patience_seconds=60),
-            days=params["days"],
-            newest=params["versions"],
+            days=int(params["days"]),
+            newest=int(params["versions"]),
             now=datetime.now(UTC),
             dry_run=params["dry_run"],
         )

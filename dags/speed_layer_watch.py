@@ -14,9 +14,9 @@ that finished) may be silent.
 **Example.** `{}`
 
 **When it fails.** The log names the part. Run `twitter-topics status`, then `twitter-topics logs classify-tweets`
-(archiver, classifier), `logs aggregate-topics` (aggregator) or `logs` with the producer's name. A growing lag means that
-tweets arrive faster than one machine can process them, or that a store is slow; nothing is lost. The next run succeeds
-once the problem is fixed.
+(archiver, classifier), `logs aggregate-topics` (aggregator) or `logs` with the producer's name. A growing lag means
+that tweets arrive faster than one machine can process them, or that a store is slow; nothing is lost. The next run
+succeeds once the problem is fixed.
 """
 
 from __future__ import annotations

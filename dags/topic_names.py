@@ -56,12 +56,12 @@ ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$(?!\n)"
 def topic_names():
     @task(retries=0)
     def name_topic(params=None, dag_run=None):
-        topic_id = params["topic_id"]
+        topic_id, head = int(params["topic_id"]), params["shown_with"]  # a form takes 3.0 for an integer
         names = set_naming(
             ModelStore(Settings()),
             topic_id,
             name=params["name"],
-            shown_with=params["shown_with"],
+            shown_with=None if head is None else int(head),
             by=dag_run.triggering_user_name or "topic_names",
             at=datetime.now(UTC),
             reason=params["reason"],

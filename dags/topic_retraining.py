@@ -40,7 +40,7 @@ from twitter_topics.topic_models.training.request import CHAMPION, STARTS
 
 DEFAULTS = Settings().topics
 BY_PERSON = ("manual", "asset_materialization")  # the second is "Materialize" on the asset topic_model
-LANGUAGES = "^(auto|all|[a-z]{2,3}(,[a-z]{2,3})*)$"
+LANGUAGES = "^(auto|all|(?!(all|und)(,|$))[a-z]{2,3}(,(?!(all|und)(,|$))[a-z]{2,3})*)$"
 PARAMS = {
     "trainer": Param(DEFAULTS.trainer, type="string", enum=list(TRAINERS), title="Trainer"),
     "k": Param(DEFAULTS.k, type="integer", minimum=2, maximum=200, title="Number of topics"),
@@ -73,8 +73,8 @@ def topic_retraining():
             settings,
             asked_by_person=dag_run.run_type in BY_PERSON,
             at=dag_run.run_after,  # as in the version's name
-            window_hours=params["window_hours"],
-            min_documents=params["min_documents"],
+            window_hours=int(params["window_hours"]),
+            min_documents=int(params["min_documents"]),
             models=ModelStore(settings),
             archive=ArchiveStore(settings),
         ).train

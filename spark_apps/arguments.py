@@ -33,7 +33,7 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     """Return an argparse type: an integer between two bounds, inclusive."""
 
     def parse(text: str) -> int:
-        number = int(text)
+        number = int(text.removesuffix(".0"))  # a form takes 3.0 for an integer
         if not minimum <= number <= maximum:
             msg = f"{number} is not between {minimum} and {maximum}"
             raise argparse.ArgumentTypeError(msg)

@@ -338,11 +338,6 @@ def test_nothing_yet() -> None:
     assert topics_now(nothing).rows == []
 
 
-def test_a_champion_that_is_missing_is_not_taken_for_none_yet() -> None:
-    data = overview(FakeSources(champion=lambda: None), now_ms=NOW_MS, min_documents=2_000)
-    assert [one["reason"] for one in data["unavailable"]] == ["models/champion.json is missing"]
-
-
 def test_the_stores_are_read_once_for_many_readers(app: FastAPI) -> None:
     from twitter_topics.page.app import _Cached
 

@@ -87,11 +87,15 @@ def _show(store: ModelStore, version: str, *, as_json: bool) -> None:
         manifest = store.manifest(version)
     except IntegrityError as error:
         raise typer.BadParameter(f"{error}; `twitter-topics models` lists the versions") from None
-    drift, names, fault = read_drift(store, version), TopicNames(), ""
+    drift, names, faults = None, TopicNames(), []
+    try:
+        drift = read_drift(store, version)
+    except IntegrityError as error:
+        faults.append(str(error))
     try:
         names = read_names(store)
     except IntegrityError as error:
-        fault = str(error)
+        faults.append(str(error))
     card = model_card(version, manifest, names)
     if drift:
         card += "\n" + drift_card(drift)
@@ -102,7 +106,7 @@ def _show(store: ModelStore, version: str, *, as_json: bool) -> None:
         screen.print(Markdown(card))
     else:
         typer.echo(card)
-    if fault and not as_json:
+    for fault in faults if not as_json else ():
         say(fault, "yellow")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -50,9 +51,14 @@ def name(
 
     models, now = ModelStore(stack_settings()), datetime.now(UTC)
     try:
-        names = set_naming(
-            models, topic_id, name=called, shown_with=shown_with, by=getpass.getuser(), at=now, reason=reason
-        )
+        names = set_naming(models, topic_id, name=called, shown_with=shown_with, by=_user(), at=now, reason=reason)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     say(sentence(names, topic_id))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # containers run as users without a name
+        return f"user {os.getuid()}"

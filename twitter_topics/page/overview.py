@@ -17,7 +17,7 @@ from twitter_topics.page.rows import TopicRow, shown_together, topic_rows
 from twitter_topics.topic_models.registry.drift import read_drift, trained_until, week_before
 from twitter_topics.topic_models.registry.files import is_provisional
 from twitter_topics.topic_models.registry.promotion import Champion, Promotion
-from twitter_topics.topic_models.registry.store import CHAMPION_KEY, ModelStore
+from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.topic_names import TopicNames, read_names
 
 if TYPE_CHECKING:
@@ -187,8 +187,6 @@ class _Reader:
 def _model_part(sources: Sources) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:
     champion = sources.champion()
     if champion is None:
-        if sources.promotions():
-            raise IntegrityError(f"{CHAMPION_KEY} is missing")
         return None, [], []
     manifest = sources.manifest(champion.version)
     card = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from twitter_topics.settings.env_file import Section, section_config
 from twitter_topics.settings.values import TopicLanguages
@@ -28,7 +28,13 @@ class TopicsSettings(Section):
     seed: int = Field(1, ge=0, le=2**31 - 1, description="the same seed and tweets train the same model")
     window_hours: int = Field(24 * 14, ge=1, le=24 * 3650, description="train on the newest hours of the archive")
     max_documents: int = Field(1_000_000, ge=1000, le=20_000_000, description="maximum tweets for a training")
-    min_documents: int = Field(2_000, ge=100, le=20_000_000, description="minimum usable tweets in the window for a training")
+    min_documents: int = Field(
+        2_000,
+        ge=100,
+        le=20_000_000,
+        validate_default=True,
+        description="minimum usable tweets in the window for a training; at most half of TOPICS_MAX_DOCUMENTS",
+    )
     min_new_tweets: int = Field(
         20_000,
         ge=1,
@@ -59,6 +65,14 @@ class TopicsSettings(Section):
         description="bits by which the words of a day may differ from those that the champion was trained on, beyond "
         "what chance explains; above, the page advises retraining",
     )
+
+    @field_validator("min_documents")
+    @classmethod
+    def _leaves_room(cls, value: int, info: ValidationInfo) -> int:
+        most = info.data.get("max_documents", value * 2)
+        if 2 * value > most:  # the newest tweets up to the maximum are nearly always fewer than the maximum
+            raise ValueError(f"at most half of TOPICS_MAX_DOCUMENTS={most}")
+        return value
 
 
 class ModelsSettings(Section):

@@ -40,7 +40,9 @@ def topic_languages(value: str) -> str:
     names = [name.strip().lower() for name in value.split(",")]
     codes = all(re.fullmatch(r"(?!all|und)[a-z]{2,3}", name) for name in names)
     if names not in (["auto"], ["all"]) and not codes:
-        raise ValueError("use auto, all, or codes of two or three letters such as en, comma-separated")
+        raise ValueError(
+            "use auto, all, or codes of two or three letters such as en, comma-separated (und cannot have topics)"
+        )
     return ",".join(dict.fromkeys(names))
 
 

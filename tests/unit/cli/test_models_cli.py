@@ -14,7 +14,7 @@ from twitter_topics.settings import Settings
 from twitter_topics.testing.models import planted_files
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.drift import put_drift
-from twitter_topics.topic_models.registry.store import ModelStore
+from twitter_topics.topic_models.registry.store import ModelStore, drift_key
 
 OLDEST, OLD, FIRST, NEXT = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2, 3, 4))
 METRICS = {"topics": 8, "coherence": None, "diversity": 0.8, "perplexity": 1500.0}
@@ -95,6 +95,15 @@ def test_a_version_that_was_measured_shows_its_drift(models: ModelStore) -> None
     assert "| 2026-11-05 | 2.0 days | 4,000 | 10.0% |  |  | 0.040 |  |" in shown
     assert "**Retraining advised**" in shown
     assert json.loads(listed(FIRST, "--json"))["drift"]["days"][0]["word_drift"] == 0.04
+
+
+def test_drift_that_cannot_be_read_does_not_hide_the_model(models: ModelStore) -> None:
+    register(models, FIRST)
+    models.objects.put(drift_key(FIRST), b"{cut o")
+    shown = listed(FIRST)
+    assert f"# Topic model {FIRST}" in shown
+    assert drift_key(FIRST) in shown
+    assert json.loads(listed(FIRST, "--json"))["drift"] is None
 
 
 def test_an_unknown_version_is_wrong_usage(models: ModelStore) -> None:

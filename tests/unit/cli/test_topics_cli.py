@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_a_topic_is_named_and_shown_with_another(models: ModelStore) -> None:
 
     assert run("name", "0").output == "topic 0 is shown by its label, by itself\n"
     assert "Storm" not in run().output
+
+
+def test_a_user_without_a_name_can_name_topics(models: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    assert run("name", "0", "Storm Eunice").exit_code == 0
+    assert read_names(models).topics[0].by == f"user {os.getuid()}"
 
 
 @pytest.mark.parametrize(

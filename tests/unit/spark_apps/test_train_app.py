@@ -44,3 +44,12 @@ def test_topics_continue_the_champions_unless_a_person_wants_a_start_from_scratc
     assert read_request(["--version", VERSION, "--start", "scratch"], topics).start_from == "scratch"
     with pytest.raises(ConfigurationError, match="--start: invalid choice: 'nothing'"):
         read_request(["--version", VERSION, "--start", "nothing"], topics)
+
+
+def test_a_whole_number_may_look_like_a_decimal_as_in_a_form() -> None:
+    topics = Settings({}).topics
+    assert read_request(["--version", VERSION, "--k", "7.0", "--seed", "3.0"], topics).k == 7
+    with pytest.raises(ConfigurationError, match=r"--k: invalid whole number value: '7\.5'"):
+        read_request(["--version", VERSION, "--k", "7.5"], topics)
+    with pytest.raises(ConfigurationError, match="--seed: -1 is not between 0 and"):
+        read_request(["--version", VERSION, "--seed", "-1"], topics)

@@ -28,7 +28,8 @@ from twitter_topics.testing.corpora import as_lists, in_language, planted_docume
 from twitter_topics.testing.models import planted_files
 from twitter_topics.topic_models.registry.files import GOLDEN
 from twitter_topics.topic_models.registry.gate import judge
-from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, MANIFEST, ModelStore
+from twitter_topics.topic_models.registry.store import ARRAYS, MANIFEST, ModelStore
+from twitter_topics.topic_models.registry.succession import CHAMPION_KEY
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Predecessor

@@ -62,7 +62,8 @@ ALERTS = (
     Alert(
         "silence",
         "A streaming query is silent",
-        "{{ $labels.part }} has reported nothing for two minutes; see `twitter-topics logs classify-tweets` (archiver, classifier) or `aggregate-topics`",
+        "{{ $labels.part }} has reported nothing for two minutes; see `twitter-topics logs classify-tweets` (archiver, "
+        "classifier) or `aggregate-topics`",
         select('count("ok") AS "reports"', m.PIPELINE_HEALTH, where=QUERIES, step="1m", by=("part",), fill="0"),
         3600,
         1,

@@ -15,7 +15,8 @@ from twitter_topics import failpoints
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
 from twitter_topics.topic_models.registry.files import GOLDEN
 from twitter_topics.topic_models.registry.promotion import Champion
-from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, ModelStore
+from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+from twitter_topics.topic_models.registry.succession import CHAMPION_KEY, HISTORY
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
 log = logging.getLogger(__name__)
@@ -77,10 +78,10 @@ class ServingModel:
         """
         try:
             champion = self._store.champion()
-            if champion is None and self._model is None and not self._store.history(newest=1):
+            if champion is None and self._model is None:
                 return None
             if champion is None:
-                raise IntegrityError(f"{CHAMPION_KEY} is missing")
+                raise IntegrityError(f"{CHAMPION_KEY} is missing, and so is {HISTORY}")
             self._load(champion)
         except (IntegrityError, RetryableError, ConfigurationError) as error:
             self._do_without(error)

@@ -6,9 +6,8 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.errors import RetryableError
 from twitter_topics.topic_models.registry.expiry import ExpiryPlan, plan_expiry
-from twitter_topics.topic_models.registry.store import CHAMPION_KEY
 
 if TYPE_CHECKING:
     from twitter_topics.search.store import SearchStore
@@ -60,9 +59,6 @@ def _plan(
         msg = f"no version is deleted, because documents may name it: {error}"
         raise RetryableError(msg) from error
     champion = models.champion()
-    if champion is None and models.history(newest=1):
-        msg = f"{CHAMPION_KEY} is missing: no version is deleted"
-        raise IntegrityError(msg)
     return plan_expiry(
         [version for version in models.versions() if version not in half_deleted],
         champion=champion.version if champion else None,

@@ -2,7 +2,7 @@
 
 models/<version>/…                    files of a version; manifest.json is written last and lists them with their sha256
 models/champion.json                  the only mutable object, changed by conditional writes
-models/claims/<token>.json            successor of the champion with that token; created once, so a race has one winner
+models/claims/…                       successors of champions: see succession.py
 models/history/<utc>-<version>.json   every promotion
 models/expired/<version>.json         a version that was deleted: its name is not used again
 models/topic_ids/<number>             no version has a topic id from this number on
@@ -21,12 +21,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twitter_topics import failpoints
 from twitter_topics.backends.numbered import numbered, numbers
 from twitter_topics.backends.objects import ObjectStore, S3Objects
 from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.promotion import Champion, Promotion, decode
+from twitter_topics.topic_models.registry.succession import CHAMPION_KEY, HISTORY, Succession, conflict
 from twitter_topics.topic_models.registry.version import check_version, is_version
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROOT = "models/"
-CHAMPION_KEY = ROOT + "champion.json"
-CLAIMS = ROOT + "claims/"
-HISTORY = ROOT + "history/"
 TOPIC_IDS = ROOT + "topic_ids/"
 EXPIRED = ROOT + "expired/"
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
@@ -62,6 +59,7 @@ class ModelStore:
     ) -> None:
         self._objects: ObjectStore = objects if objects is not None else S3Objects(settings.s3)
         self._clock = clock or (lambda: datetime.now(UTC))
+        self._succession = Succession(self._objects)
 
     @property
     def objects(self) -> ObjectStore:
@@ -274,10 +272,10 @@ class ModelStore:
         """Return the version in production, or None before the first promotion.
 
         Raises:
-            IntegrityError: champion.json is damaged.
+            IntegrityError: champion.json is damaged, or it is missing although there have been promotions.
             DeniedError: S3 does not say whether there is one: the user may not list the bucket.
         """
-        found = self._objects.get(CHAMPION_KEY)
+        found = self._succession.champion()
         return None if found is None else decode(found.body, CHAMPION_KEY).champion(found.etag)
 
     def promote(self, version: str, expected_etag: str | None, reason: str, by: str) -> Champion:
@@ -289,26 +287,21 @@ class ModelStore:
 
         Raises:
             ConflictError: the champion has changed since; nothing was written. Read it and decide again.
-            IntegrityError: the version is not registered.
+            IntegrityError: the version is not registered, or as `champion`.
         """
         self.manifest(version)
         if self.has_expired(version):
             raise IntegrityError(self._missing_message(version))
-        current = self._objects.get(CHAMPION_KEY)
+        current = self._succession.champion()
         previous = None if current is None else decode(current.body, CHAMPION_KEY)
         if previous is not None:
-            self._record(previous)  # its promoter may have been killed before it could
+            self._succession.record(previous)  # its promoter may have been killed before it could
         at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
         replaced = None if previous is None else previous.version
         promotion = Promotion(version, at, reason, by, replaced, secrets.token_hex(8))
         if expected_etag != (None if current is None else current.etag):
-            raise _conflict(promotion, previous)
-        self._claim(promotion, previous, expected_etag)
-        failpoints.reach("promoter.claimed")
-        etag = self._swap(promotion, expected_etag)
-        failpoints.reach("promoter.swapped")
-        self._record(promotion)
-        return promotion.champion(etag)
+            raise conflict(promotion, previous)
+        return promotion.champion(self._succession.succeed(promotion, previous, expected_etag))
 
     def history(self, newest: int | None = None) -> list[Promotion]:
         """Return the promotions, oldest first; with `newest`, the last ones, at the cost of so many reads."""
@@ -332,37 +325,6 @@ class ModelStore:
             if promotion is not None and promotion.token not in tokens:
                 tokens.add(promotion.token)
                 yield promotion
-
-    def _claim(self, promotion: Promotion, previous: Promotion | None, expected_etag: str | None) -> None:
-        """Claim the succession of the champion. If-Match is not atomic on every S3 server; creating an object is."""
-        key = f"{CLAIMS}{previous.token if previous else 'first'}.json"
-        try:
-            self._objects.put_new(key, promotion.encoded())
-        except ConflictError:
-            found = self._objects.get(key)
-            claimed = promotion if found is None else decode(found.body, key)
-            if claimed.token == promotion.token:  # our own write succeeded and its response was lost
-                return
-            self._swap(claimed, expected_etag)  # the claimant may have been killed before this step
-            raise _conflict(promotion, claimed) from None
-
-    def _swap(self, promotion: Promotion, expected_etag: str | None) -> str:
-        body = promotion.encoded()
-        try:
-            if expected_etag is None:
-                return self._objects.put_new(CHAMPION_KEY, body)
-            return self._objects.replace(CHAMPION_KEY, body, expected_etag)
-        except ConflictError:
-            # another promoter finished it for us, or our own write succeeded and its response was lost
-            current = self._objects.get(CHAMPION_KEY)
-            serving = None if current is None else decode(current.body, CHAMPION_KEY)
-            if current is not None and serving is not None and serving.token == promotion.token:
-                return current.etag
-            raise _conflict(promotion, serving) from None
-
-    def _record(self, promotion: Promotion) -> None:
-        stamp = datetime.fromisoformat(promotion.promoted_at).strftime("%Y%m%dT%H%M%S.%fZ")
-        self._objects.put(f"{HISTORY}{stamp}-{promotion.version}.json", promotion.encoded())
 
 
 def drift_key(version: str) -> str:
@@ -389,10 +351,3 @@ def _folder_contents(folder: Path) -> dict[str, bytes]:
 
 def _fingerprint(body: bytes) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
-
-
-def _conflict(promotion: Promotion, winner: Promotion | None) -> ConflictError:
-    now = "none" if winner is None else winner.version
-    return ConflictError(
-        f"{promotion.version} was not promoted: the champion has changed since the decision (now: {now}); decide again"
-    )

@@ -83,9 +83,12 @@ def checked(naming: Naming) -> Naming:
     """Return a naming without blanks around its name and reason, in NFC.
 
     Raises:
-        ValueError: the name is longer than MAX_NAME, has more than one line or control characters, the reason is longer
-            than MAX_REASON, or the topic is to be shown with itself.
+        ValueError: an id is no whole number, the name is longer than MAX_NAME, has more than one line or control
+            characters, the reason is longer than MAX_REASON, or the topic is to be shown with itself.
     """
+    for topic_id in (naming.topic_id, naming.topic_id if naming.shown_with is None else naming.shown_with):
+        if type(topic_id) is not int:
+            raise ValueError(f"the id of a topic is a whole number, not {topic_id!r}")
     name, reason = (unicodedata.normalize("NFC", text).strip() for text in (naming.name, naming.reason))
     if len(name) > MAX_NAME:
         raise ValueError(f"a name has at most {MAX_NAME} characters; this one has {len(name)}")
@@ -205,8 +208,6 @@ def _from_json(content: Mapping[str, Any]) -> TopicNames:
 
 def _naming(content: Mapping[str, Any]) -> Naming:
     naming = checked(Naming(**content))
-    texts = (naming.name, naming.by, naming.at, naming.reason)
-    numbers = (naming.topic_id, naming.topic_id if naming.shown_with is None else naming.shown_with)
-    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
+    if not all(isinstance(text, str) for text in (naming.name, naming.by, naming.at, naming.reason)):
         raise TypeError("a value of another type")
     return naming

@@ -6,14 +6,21 @@ topic of the champion by the assignment that maximizes the sum of similarities (
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, IntArray, TopicModel
-from twitter_topics.topic_models.training.births import Birth
+from twitter_topics.topic_models.training.births import LIKENESS_TO_RETURN, Birth, likeness
 from twitter_topics.topic_models.training.corpus import common_words
+
+log = logging.getLogger(__name__)
+
+NEW = -1
+"""Stands for the id of a topic that needs one."""
 
 MIN_SIMILARITY = 0.3
 """A less similar pair is not a match: the new topic gets a new id."""
@@ -55,13 +62,37 @@ def first_identities(model: TopicModel) -> Identities:
 
 def align(model: TopicModel, champion: Predecessor) -> Identities:
     """Give each topic of `model` the id of the champion's topic that it continues, and new ids to the rest."""
-    topic_ids = np.full(model.k, -1, dtype=np.int64)
+    topic_ids = np.full(model.k, NEW, dtype=np.int64)
     for row, column in matches(similarity(model, champion.model), MIN_SIMILARITY):
         topic_ids[row] = champion.model.topic_ids[column]
-    kept = topic_ids >= 0
-    new = int((~kept).sum())
-    topic_ids[~kept] = np.arange(champion.next_topic_id, champion.next_topic_id + new)
-    return Identities(topic_ids, tuple(kept.tolist()), champion.next_topic_id + new)
+    return _numbered(topic_ids, champion.next_topic_id)
+
+
+def recognised(
+    shares: FloatArray, vocabulary: tuple[str, ...], topic_ids: IntArray, births: Sequence[Birth], next_topic_id: int
+) -> Identities:
+    """Give new topics an id: their old one if they come back, else one that was never used.
+
+    Args:
+        shares: K × V word shares.
+        topic_ids: of the K topics, NEW for those without one.
+        births: of all earlier topics.
+    """
+    topic_ids = topic_ids.copy()
+    new = np.flatnonzero(topic_ids == NEW)
+    absent = [birth for birth in births if birth.topic_id not in topic_ids]
+    for row, column in matches(likeness(shares[new], vocabulary, absent), LIKENESS_TO_RETURN):
+        topic_ids[new[row]] = absent[column].topic_id
+        log.info("topic %s (%s) is back", absent[column].topic_id, absent[column].label)
+    return _numbered(topic_ids, next_topic_id)
+
+
+def _numbered(topic_ids: IntArray, next_topic_id: int) -> Identities:
+    """Number the new topics from an id that no model has used."""
+    kept = topic_ids != NEW
+    end = next_topic_id + int((~kept).sum())
+    topic_ids[~kept] = np.arange(next_topic_id, end)
+    return Identities(topic_ids, tuple(kept.tolist()), end)
 
 
 def matches(alike: FloatArray, least: float) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from twitter_topics.topic_models.scoring.topic_model import FloatArray, IntArray, TopicModel
-from twitter_topics.topic_models.training.alignment import Identities, Predecessor, matches
+from twitter_topics.topic_models.training.alignment import NEW, Identities, Predecessor, recognised
 from twitter_topics.topic_models.training.births import (
     LIKENESS_TO_RETURN,
     MIN_LIKENESS,
@@ -39,8 +39,6 @@ _SWEEPS, _GREEDY = 5, 2
 _UNKNOWN_WORD = 12.0
 """How much a word that the champion does not know counts against the fit of a document, in nats."""
 
-_NEW = -1
-
 
 def continue_topics(
     corpus: Corpus, champion: Predecessor, *, k: int, seed: int, weight: float = WEIGHT
@@ -59,7 +57,10 @@ def continue_topics(
     settled = _settled(corpus, sampled, chosen, anchor, seed)
     order = np.argsort(-settled.documents, kind="stable")
     clusters = settled.chosen(order)
-    return clusters, _identities(corpus, champion, births, clusters, topic_ids[order])
+    known = list(births.values())
+    return clusters, recognised(
+        clusters.word_shares, corpus.vocabulary, topic_ids[order], known, champion.next_topic_id
+    )
 
 
 def starting_topics(corpus: Corpus, model: TopicModel, columns: int, seed: int) -> IntArray:
@@ -96,16 +97,16 @@ def anchor_of(corpus: Corpus, model: TopicModel, columns: int, weight: float) ->
 def _survivors(
     corpus: Corpus, champion: Predecessor, births: dict[int, Birth], sampled: Clusters, k: int
 ) -> tuple[IntArray, IntArray]:
-    """Return the columns that stay, at most `k`, and their ids (_NEW where they need one)."""
+    """Return the columns that stay, at most `k`, and their ids (NEW where they need one)."""
     model = champion.model
     living = [births[topic_id] for topic_id in model.topic_ids.tolist()]
     small = sampled.documents < SMALL_SHARE * corpus.documents
     changed = _own_likeness(sampled.word_shares[: model.k], corpus.vocabulary, living) < MIN_LIKENESS
     rests = np.array([birth.small_trainings + 1 >= TRAININGS_TO_RETIRE for birth in living]) & small[: model.k]
 
-    topic_ids = np.full(len(small), _NEW, dtype=np.int64)
+    topic_ids = np.full(len(small), NEW, dtype=np.int64)
     topic_ids[: model.k][~changed] = model.topic_ids[~changed]
-    new, goes_on = topic_ids == _NEW, topic_ids != _NEW
+    new, goes_on = topic_ids == NEW, topic_ids != NEW
     goes_on[: model.k] &= ~rests
     twin_of = _twins(sampled, new, goes_on)
     documents = np.bincount(twin_of, sampled.documents, minlength=len(small))
@@ -144,25 +145,6 @@ def _settled(corpus: Corpus, sampled: Clusters, columns: IntArray, anchor: Ancho
     start[homeless] = np.argmax(log_fits(corpus.counts[homeless], kept.word_shares, kept.documents), axis=1)
     rest = Anchor(anchor.documents[columns], np.ascontiguousarray(anchor.word_counts[:, columns]))
     return sample_clusters(corpus.counts, len(columns), sweeps=0, greedy=_GREEDY, seed=seed, start=start, anchor=rest)
-
-
-def _identities(
-    corpus: Corpus, champion: Predecessor, births: dict[int, Birth], clusters: Clusters, topic_ids: IntArray
-) -> Identities:
-    """Give new topics an id: their old one if they come back, else one that was never used."""
-    topic_ids = topic_ids.copy()
-    kept = topic_ids != _NEW
-    new = np.flatnonzero(~kept)
-    absent = [birth for topic_id, birth in births.items() if topic_id not in topic_ids]
-    alike = likeness(clusters.word_shares[new], corpus.vocabulary, absent)
-    for row, column in matches(alike, LIKENESS_TO_RETURN):
-        topic_ids[new[row]] = absent[column].topic_id
-        kept[new[row]] = True
-        log.info("topic %s (%s) is back", absent[column].topic_id, absent[column].label)
-    unseen = np.flatnonzero(topic_ids == _NEW)
-    next_topic_id = champion.next_topic_id + len(unseen)
-    topic_ids[unseen] = np.arange(champion.next_topic_id, next_topic_id)
-    return Identities(topic_ids, tuple(kept.tolist()), next_topic_id)
 
 
 def _births(champion: Predecessor) -> dict[int, Birth]:

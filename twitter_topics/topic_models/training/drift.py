@@ -103,8 +103,9 @@ def measure_day(
     scorer = Scorer.load(store.load_arrays(version))
     snapshot, tweets = current_snapshot(spark, settings), None
     if snapshot is not None:
-        most = min(MAX_TWEETS, settings.topics.max_documents)
-        tweets = read_sample(spark, settings, snapshot=snapshot, start=start, end=end, most=most, rules=scorer.rules)
+        tweets = read_sample(
+            spark, settings, snapshot=snapshot, start=start, end=end, most=MAX_TWEETS, rules=scorer.rules
+        )
     if tweets is None or tweets.count < MIN_TWEETS:
         msg = f"{tweets.count if tweets else 0:,} tweets between {start} and {end}; {MIN_TWEETS:,} are required"
         raise TooFewTweetsError(msg)

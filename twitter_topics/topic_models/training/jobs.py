@@ -26,7 +26,7 @@ from twitter_topics.topic_models.training.evaluation import judged_languages
 from twitter_topics.topic_models.training.extent import Extent
 from twitter_topics.topic_models.training.from_scratch import from_scratch, is_due, trainings_since_scratch
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
-from twitter_topics.topic_models.training.languages import births_for, lost_languages, train_topics
+from twitter_topics.topic_models.training.languages import births_for, lost_languages, train_topics, with_unused_ids
 from twitter_topics.topic_models.training.later import measure_later
 from twitter_topics.topic_models.training.metrics import Contest, SliceTweets, judged, measured_file, measured_slice
 from twitter_topics.topic_models.training.request import CHAMPION, TrainingRequest
@@ -76,6 +76,8 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     one_in = held_out_one_in(tweets.count)
     trainer, before = _trainer(spark, request, champion), champion.topics if champion else None
     trained, documents = train_topics(trainer, tweets, one_in, request, before)
+    if champion is None:  # others may have been trained and wait for a promotion
+        trained = with_unused_ids(trained, store.next_topic_id())
     store.use_topic_ids(trained.identities.next_topic_id)
     labels = topic_labels(trained.model, champion.topics.labels if champion else {}, tweets)
     model = trained.model.with_identity(trained.model.topic_ids, labels)

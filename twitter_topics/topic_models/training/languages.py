@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import scipy.sparse as sparse
 from twitter_topics.errors import TooFewTweetsError
 from twitter_topics.records.language import UNKNOWN
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
-from twitter_topics.topic_models.training.alignment import Identities, Predecessor, align
+from twitter_topics.topic_models.training.alignment import NEW, Identities, Predecessor, align, recognised
 from twitter_topics.topic_models.training.births import Birth
 from twitter_topics.topic_models.training.corpus import Corpus, build_corpus
 from twitter_topics.topic_models.training.trainers import Trained, Trainer
@@ -247,7 +247,8 @@ def _fit_each(
         if part:  # topics are not given up because another language grows
             k = max(k, min(part.model.k, request.k))
         trained = _fit(trainer, corpus, k, request, part)
-        found[language] = trained if part else _numbered_from(trained, unused)
+        earlier = _births_in(champion, language) if champion else ()
+        found[language] = trained if part else with_unused_ids(trained, unused, earlier)
         unused = found[language].identities.next_topic_id
         log.info("%s: %s topics", language, trained.model.k)
     return joined(found)
@@ -261,13 +262,17 @@ def _part(champion: Predecessor | None, language: str, next_topic_id: int) -> Pr
     """Return the champion's topics in a language; None if it has none. One set of topics is that of the language."""
     if champion is None or (champion.model.languages and language not in champion.model.languages):
         return None
-    spoken = language if champion.model.languages else ""
-    births = tuple(
-        replace(birth, words=tuple(word.removeprefix(f"{spoken}:") for word in birth.words))
-        for birth in champion.births
-        if _language_of(birth) == spoken
-    )
+    births = _births_in(champion, language if champion.model.languages else "")
     return replace(champion, model=champion.model.part(language), next_topic_id=next_topic_id, births=births)
+
+
+def _births_in(champion: Predecessor, language: str) -> tuple[Birth, ...]:
+    """Return the births of topics in a language, its code removed from their words."""
+    return tuple(
+        replace(birth, words=tuple(word.removeprefix(f"{language}:") for word in birth.words))
+        for birth in champion.births
+        if _language_of(birth) == language
+    )
 
 
 def _language_of(birth: Birth) -> str:
@@ -275,11 +280,16 @@ def _language_of(birth: Birth) -> str:
     return birth.words[0].rpartition(":")[0] if birth.words else ""
 
 
-def _numbered_from(trained: Trained, next_topic_id: int) -> Trained:
-    """Replace the ids 0, 1, 2… of new topics."""
-    k = trained.model.k
-    identities = Identities(np.arange(next_topic_id, next_topic_id + k), (False,) * k, next_topic_id + k)
-    return Trained(replace(trained.model, topic_ids=identities.topic_ids), identities)
+def with_unused_ids(trained: Trained, next_topic_id: int, births: Sequence[Birth] = ()) -> Trained:
+    """Replace the ids 0, 1, 2… of new topics by ones that no model has used; a topic that comes back gets its own.
+
+    Args:
+        births: of earlier topics in the same words, if there were any.
+    """
+    model = trained.model
+    new = np.full(model.k, NEW, dtype=np.int64)
+    identities = recognised(model.word_shares, model.vocabulary, new, births, next_topic_id)
+    return Trained(replace(model, topic_ids=identities.topic_ids), identities)
 
 
 def _aligned_by_bare_words(trained: Trained, champion: Predecessor) -> Trained:

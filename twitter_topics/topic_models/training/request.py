@@ -54,8 +54,8 @@ class TrainingRequest:
             (aware and not self.start < self.end, f"start {self.start} is not before end {self.end}"),
             (not self.min_documents >= 100, f"min_documents {self.min_documents}: at least 100"),
             (
-                not self.min_documents <= self.max_documents <= 20_000_000,
-                f"max_documents {self.max_documents}: between min_documents and 20,000,000",
+                not 2 * self.min_documents <= self.max_documents <= 20_000_000,
+                f"max_documents {self.max_documents}: between twice min_documents and 20,000,000",
             ),
             (not _is_choice(self.languages), f"languages {self.languages!r}: auto, all or codes such as en,ja"),
             (not 0 <= self.min_confidence <= 1, f"min_confidence {self.min_confidence}: between 0 and 1"),

@@ -22,7 +22,8 @@ from twitter_topics.topic_models.registry.card import CARD
 from twitter_topics.topic_models.registry.files import EVALUATION, GOLDEN, TOPICS, TRAINING, evaluated
 from twitter_topics.topic_models.registry.gate import Interval
 from twitter_topics.topic_models.registry.registration import register_version
-from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, HISTORY, ModelStore
+from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+from twitter_topics.topic_models.registry.succession import CHAMPION_KEY, HISTORY
 from twitter_topics.topic_models.registry.topic_names import TOPIC_NAMES, read_names, set_naming
 
 pytestmark = pytest.mark.contract
@@ -588,7 +589,7 @@ def test_the_claim_of_a_killed_promoter_is_completed(store: ModelStore, objects:
 
     dying = ModelStore(Settings({}), objects=objects, clock=store._clock)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dying, "_swap", killed)
+        patch.setattr(dying._succession, "_swap", killed)
         with pytest.raises(KilledError):
             dying.promote(V2, first.etag, "second", "the one that dies")
     assert store.champion() == first
@@ -600,3 +601,52 @@ def test_the_claim_of_a_killed_promoter_is_completed(store: ModelStore, objects:
     assert (serving.version, serving.by) == (V2, "the one that dies")
     assert store.promote(V3, serving.etag, "third", "tests").version == V3
     assert [one.version for one in store.history()] == [V1, V2, V3]
+
+
+def test_a_champion_that_a_person_put_back_is_succeeded_like_any_other(store: ModelStore, objects: ObjectStore) -> None:
+    for version in (V1, V2, V3):
+        registered(store, version)
+    first = store.promote(V1, None, "first", "tests")
+    kept = objects.get(CHAMPION_KEY)
+    assert kept is not None
+    second = store.promote(V2, first.etag, "second", "tests")
+    store.promote(V3, second.etag, "third", "tests")
+    for version in (V3, V2):  # as docs/operations.md says, and once more
+        objects.put(CHAMPION_KEY, kept.body)
+        serving = store.champion()
+        assert serving is not None
+        assert serving.version == V1
+        assert store.promote(version, serving.etag, "again", "tests").version == version
+        again = store.champion()
+        assert again is not None
+        assert again.version == version
+
+
+def test_of_many_who_succeed_a_champion_that_was_put_back_one_wins(store: ModelStore, objects: ObjectStore) -> None:
+    for version in (V1, V2):
+        registered(store, version)
+    first = store.promote(V1, None, "first", "tests")
+    kept = objects.get(CHAMPION_KEY)
+    assert kept is not None
+    store.promote(V2, first.etag, "second", "tests")
+    objects.put(CHAMPION_KEY, kept.body)
+    serving = store.champion()
+    assert serving is not None
+    results = race(lambda number: store.promote(V2, serving.etag, f"racer {number}", "tests"))
+    winners = [result for result in results if not isinstance(result, Exception)]
+    assert len(winners) == 1
+    assert store.champion() == winners[0]
+
+
+def test_a_champion_that_is_missing_is_not_taken_for_none_yet(store: ModelStore, objects: ObjectStore) -> None:
+    assert store.champion() is None
+    for version in (V1, V2):
+        registered(store, version)
+    first = store.promote(V1, None, "first", "tests")
+    store.promote(V2, first.etag, "second", "tests")
+    objects.delete(CHAMPION_KEY)
+    with pytest.raises(IntegrityError, match=f"{CHAMPION_KEY} is missing"):
+        store.champion()
+    with pytest.raises(IntegrityError, match=f"{CHAMPION_KEY} is missing"):
+        store.promote(V2, None, "third", "tests")
+    assert objects.get(CHAMPION_KEY) is None

@@ -14,7 +14,8 @@ from twitter_topics.settings import Settings
 from twitter_topics.testing.models import planted_files
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.expiry_tasks import expire
-from twitter_topics.topic_models.registry.store import CHAMPION_KEY, ModelStore
+from twitter_topics.topic_models.registry.store import ModelStore
+from twitter_topics.topic_models.registry.succession import CHAMPION_KEY
 
 NOW = datetime(2026, 11, 26, 3, 45, tzinfo=UTC)
 

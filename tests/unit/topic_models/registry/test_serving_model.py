@@ -17,7 +17,8 @@ from twitter_topics.testing.models import planted_model
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.champion import RETRY_SECONDS, ServingModel, check_golden
 from twitter_topics.topic_models.registry.files import GOLDEN
-from twitter_topics.topic_models.registry.store import ARRAYS, CHAMPION_KEY, HISTORY, ModelStore
+from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
+from twitter_topics.topic_models.registry.succession import CHAMPION_KEY, HISTORY
 from twitter_topics.topic_models.scoring.scorer import Scorer
 
 MODEL_OF_RULES_1 = Path(__file__).parent / "model_of_rules_1"

@@ -16,6 +16,7 @@ from twitter_topics.testing.corpora import THEMES, as_lists, in_language, plante
 from twitter_topics.testing.models import model_of_languages
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Predecessor
+from twitter_topics.topic_models.training.births import after as births_after
 from twitter_topics.topic_models.training.births import births_of
 from twitter_topics.topic_models.training.corpus import Corpus
 from twitter_topics.topic_models.training.labels import top_words, topic_labels
@@ -148,6 +149,25 @@ def test_each_language_continues_its_own_topics(champion: Trained) -> None:
     assert {topic_id for topic_id, theme in kept.items() if theme[0] == "de"} <= set(new)
     assert min(new) >= 100
     assert len(set(after.model.topic_ids.tolist())) == after.model.k
+
+
+def test_topics_of_a_language_that_was_away_come_back_with_their_ids(champion: Trained) -> None:
+    """A window with too few of its tweets was trained and promoted in between."""
+    labels = topic_labels(champion.model)
+    born = births_of(champion.model.with_identity(champion.model.topic_ids, labels), "20261101T000000Z-gsdmm")
+    english = champion.model.part("en")
+    without = fit(stream({"en": 2000}, seed=30), Predecessor(champion.model, champion.model.k, born)).model
+    assert without.languages == ("en",)
+    between = births_after(born, without, "20261102T000000Z-gsdmm")
+    back = fit(stream({"en": 2000, "ja": 1200}, seed=60), Predecessor(without, 100, between))
+    was = dict(zip(champion.model.topic_ids.tolist(), themes(champion.model), strict=True))
+    now = dict(zip(back.model.topic_ids.tolist(), themes(back.model), strict=True))
+    japanese = {topic_id for topic_id, (language, _) in now.items() if language == "ja"}
+    known = japanese & was.keys()
+    assert len(known) >= 4
+    assert all(was[topic_id] == now[topic_id] for topic_id in known)
+    assert not known & set(english.topic_ids.tolist())
+    assert min(japanese - known, default=100) >= 100
 
 
 class Recording(GsdmmTrainer):

@@ -26,6 +26,7 @@ REQUEST = {
         ({"end": datetime(2026, 11, 1)}, "time zone"),  # noqa: DTZ001
         ({"min_documents": 5}, "min_documents 5"),
         ({"max_documents": 1_000}, "max_documents 1000"),
+        ({"max_documents": 3_999}, "max_documents 3999: between twice min_documents"),
         ({"languages": "english"}, "languages 'english'"),
         ({"languages": "en, ja"}, "languages 'en, ja'"),
         ({"min_confidence": 1.5}, "min_confidence 1.5"),
