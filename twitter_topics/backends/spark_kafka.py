@@ -65,7 +65,7 @@ def read_stream(
 
     Args:
         max_records: maximum records per batch, spread proportionally over the partitions.
-        starting: `earliest` or Spark's JSON of offsets; ignored once there is a checkpoint.
+        starting: `earliest` or Spark's JSON of offsets; ignored once the checkpoint has `first_offsets`.
         min_records, max_seconds: a batch waits until so many records or so much time have come; 0 = it does not wait.
     """
     waiting = {"minOffsetsPerTrigger": min_records, "maxTriggerDelay": f"{max_seconds}s"} if min_records else {}
@@ -172,6 +172,11 @@ class TopicLag:
         if self._covered is None:
             raise RetryableError("the query's checkpoint has not been read yet")
         return lag(held, self._covered)
+
+
+def first_offsets(checkpoint: str) -> str:
+    """Return the path where Spark notes the offsets at which a query began. Once it exists, `starting` is ignored."""
+    return f"{checkpoint}/sources/0/0"
 
 
 def committed_offsets(spark: SparkSession, checkpoint: str, topic: str) -> dict[int, int]:

@@ -24,6 +24,7 @@ from twitter_topics.archive.rows import (
     raw_table,
     time_bounds,
 )
+from twitter_topics.backends import spark_kafka
 from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.lease import Folder, Lease
 from twitter_topics.backends.query_errors import ErrorText
@@ -121,6 +122,29 @@ def test_without_a_checkpoint_it_goes_on_at_the_end_of_the_archive_whatever_the_
     bench.send(range(120, 200))
     app = bench.app()
     bench.catch_up(app)
+    assert bench.rows() == (200, 200)
+
+
+def test_a_start_that_never_reached_kafka_does_not_archive_the_topic_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark makes the checkpoint before it notes the offsets at which it begins."""
+    bench.send(range(120))
+    bench.catch_up(bench.app())
+    (bench.folder / "checkpoints").rename(bench.folder / "lost")
+    bench.send(range(120, 200))
+    nowhere = {
+        "kafka.bootstrap.servers": "127.0.0.1:9",
+        "kafka.request.timeout.ms": "200",
+        "kafka.default.api.timeout.ms": "400",
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(spark_kafka, "kafka_options", lambda _settings: nowhere)
+        bench.failure(bench.app().start())
+    checkpoint = bench.folder / "checkpoints" / archiver.QUERY_NAME
+    assert (checkpoint / "metadata").exists()
+    assert not Path(spark_kafka.first_offsets(str(checkpoint))).exists()
+    bench.catch_up(bench.app())
     assert bench.rows() == (200, 200)
 
 
