@@ -35,6 +35,11 @@ log = logging.getLogger(__name__)
 QUERY_NAME = "archiver"
 
 
+def checkpoint_of(settings: Settings) -> str:
+    """Return where the archiver notes how far it is. When that is deleted, it reads on from the end of the archive."""
+    return f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
+
+
 def archiver_query(spark: SparkSession, settings: Settings, lease: Lease) -> Query:
     """Archive every record of the raw topic exactly once. Needs Kafka, S3 and the catalog, and nothing else."""
     app = Archiver(spark, settings, lease)
@@ -59,7 +64,7 @@ class Archiver:
 
     def __init__(self, spark: SparkSession, settings: Settings, lease: Lease) -> None:
         self._spark, self._settings, self._lease = spark, settings, lease
-        self._checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
+        self._checkpoint = checkpoint_of(settings)
         self._warehouse = S3Objects(settings.s3, patience=PROMPT)
         self.lag = TopicLag(settings.kafka, settings.kafka.raw_topic)
 
