@@ -18,7 +18,7 @@ from spark_apps.job import Work, run_job
 from twitter_topics.archive.hours import closed_hours
 from twitter_topics.archive.rows import ensure_tables
 from twitter_topics.counts.recount import final_points, recount_hours
-from twitter_topics.counts.state import revision_at
+from twitter_topics.counts.revision import revision_at
 from twitter_topics.counts.view import CountsView
 from twitter_topics.topic_models.registry.store import ModelStore
 
