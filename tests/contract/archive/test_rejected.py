@@ -19,7 +19,7 @@ from tests.contract.kafka_records import kafka_admin, read_topic
 from twitter_topics.archive.rejected import RejectedRecords
 from twitter_topics.backends.dead_letters import Letter, read_letters
 from twitter_topics.backends.kafka import ensure_topics
-from twitter_topics.backends.kafka_offsets import newest_stamps, records_since
+from twitter_topics.backends.kafka_offsets import Range, newest_stamps, ranges_before, records_since
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import dead_letter, dead_letter_key
 from twitter_topics.settings import Settings
@@ -118,6 +118,12 @@ def test_rates_and_clocks_are_read_from_the_broker(settings: Settings, letter: L
     assert records_since(kafka, kafka.raw_topic, 0) == 3
     assert records_since(kafka, kafka.raw_topic, letter.at_ms + 3_600_000) == 0
     assert records_since(kafka, "no-such-topic", 0) == 0
+    assert ranges_before(kafka, kafka.raw_topic, 0) == {0: Range(0, 0)}
+    assert ranges_before(kafka, kafka.raw_topic, letter.at_ms + 3_600_000) == {0: Range(0, 3)}
+    with kafka_admin(kafka.bootstrap_servers) as admin:
+        admin.delete_records({TopicPartition(kafka.raw_topic, 0): 2})
+    assert ranges_before(kafka, kafka.raw_topic, 0) == {0: Range(2, 2)}
+    assert ranges_before(kafka, "no-such-topic", 0) == {}
     (stamps,) = newest_stamps(kafka, kafka.raw_topic)
     assert stamps.producer_ms == 1_794_999_600_000
     assert abs(stamps.broker_ms - letter.at_ms) < 60_000
