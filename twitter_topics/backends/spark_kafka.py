@@ -27,11 +27,19 @@ drops what is left, and fetches it again; with Kafka's defaults that is most of 
 _SENT_TOGETHER = {"kafka.linger.ms": "50", "kafka.batch.size": "131072"}
 """A task fills large batches, which cost the brokers and every reader less. Its last ones do not linger: it flushes."""
 
-EVENT = (
-    "if(cast(try_element_at(filter(headers, header -> header.key = 'event'), 1).value AS string) <=> 'edit', "
-    "'edit', 'post') AS event"
-)
+
+def _header(name: str) -> str:
+    return f"cast(try_element_at(filter(headers, header -> header.key = '{name}'), 1).value AS string)"
+
+
+_IS_EDIT = f"{_header('event')} <=> 'edit'"
+
+EVENT = f"if({_IS_EDIT}, 'edit', 'post') AS event"
 """Expression of the column `event` over Spark's Kafka records with headers."""
+
+EDIT_OFFSET = f"if({_IS_EDIT}, coalesce(try_cast({_header('edit_offset')} AS bigint), `offset`), NULL) AS edit_offset"
+"""Expression of the offset that orders an edit among those of its tweet, the first one if it was sent again; NULL for a
+post."""
 
 
 def kafka_options(settings: KafkaSettings) -> dict[str, str]:

@@ -76,14 +76,18 @@ def test_a_letter_is_read_once(settings: Settings, letter: Letter) -> None:
     assert (letter.size, letter.sha256) == (len(VALUE), hashlib.sha256(VALUE).hexdigest())
 
 
-def test_a_record_in_kafka_is_sent_again_as_it_was(settings: Settings, letter: Letter) -> None:
+def test_a_record_in_kafka_is_sent_again_as_it_was_and_an_edit_with_its_first_offset(
+    settings: Settings, letter: Letter
+) -> None:
     rejected = RejectedRecords(settings)
-    ((_, record),) = rejected.find([letter])
-    assert record is not None
-    assert rejected.retry([record]) == 1
+    for again in (letter, replace(letter, offset=3)):  # it may be rejected once more
+        ((_, record),) = rejected.find([again])
+        assert record is not None
+        assert rejected.retry([record]) == 1
     sent = read_topic(settings.kafka.bootstrap_servers, settings.kafka.raw_topic)
-    assert len(sent) == 4
-    assert (sent[-1].key, sent[-1].value, sent[-1].headers) == (b"bluesky:1", VALUE, HEADERS)
+    assert len(sent) == 5
+    for one in sent[-2:]:
+        assert (one.key, one.value, one.headers) == (b"bluesky:1", VALUE, [*HEADERS, ("edit_offset", b"1")])
 
 
 def test_a_record_that_kafka_has_deleted_comes_from_the_archive(
