@@ -6,14 +6,16 @@ tweet in the archive with one model and writes tweets, mass and mean sentiment p
 result. Before it ends, the job checks that the topics of each hour add up to its distinct tweets.
 
 **What it does not do.** It does not change the archive, the documents in Elasticsearch or the live counts. It rejects
-hours that have not ended.
+hours that have not ended, and hours of which the archive does not have everything yet.
 
 **Parameters.** `start`, `end`: on the hour. `model`: `champion` or a registered version.
 
 **Example.** `{"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z", "model": "champion"}`
 
 **When it fails.** *has expired* (check_range): **model_retention** has deleted this version; choose one from
-`twitter-topics models`. Otherwise rerun it: the table is replaced in one commit, and InfluxDB is updated from it. *the
+`twitter-topics models`. *the archive lacks … records* (check_range): the archiver is behind; run it again when
+`twitter-topics status` shows that it has caught up. *Kafka … does not answer* (check_range): only Kafka knows whether
+the archive is complete. Otherwise rerun it: the table is replaced in one commit, and InfluxDB is updated from it. *the
 recount does not equal the archive* lists the hours: this is a bug, so keep the log.
 """
 
@@ -51,9 +53,9 @@ CHAMPION_OR_VERSION = r"^(champion|\d{8}T\d{6}Z-[a-z0-9-]+)$"
 def topic_recount():
     @task(retries=0, multiple_outputs=True)
     def check_range(params=None) -> dict:
-        models = ModelStore(Settings())
-        start, end, model = (params[name] for name in ("start", "end", "model"))
-        return recount_tasks.check_request(models, start=start, end=end, model=model, now=datetime.now(UTC))
+        settings = Settings()
+        asked = {name: params[name] for name in ("start", "end", "model")}
+        return recount_tasks.check_request(settings, ModelStore(settings), **asked, now=datetime.now(UTC))
 
     @task
     def report(request: dict):

@@ -18,7 +18,6 @@ from spark_apps.job import Work, run_job
 from twitter_topics.archive.hours import closed_hours
 from twitter_topics.archive.rows import ensure_tables
 from twitter_topics.counts.recount import final_points, recount_hours
-from twitter_topics.counts.state import revision_at
 from twitter_topics.counts.view import CountsView
 from twitter_topics.topic_models.registry.store import ModelStore
 
@@ -41,11 +40,11 @@ def prepare(settings: Settings, arguments: Sequence[str] | None) -> Work:
 
     def work(spark: SparkSession) -> None:
         arrays = models.load_arrays(options.version)
-        revision = revision_at(time.time())
         with closing(CountsView(influx)) as view:
             ensure_tables(spark, settings)
             # the table first: it is the source of truth; InfluxDB follows, and a rerun repairs it
             result = recount_hours(spark, settings, hours, version=options.version, arrays=arrays)
+            revision = view.next_final_revision(hours.start_ms, hours.end_ms, time.time())
             view.write_final_hours(final_points(result.rows), hours.start_ms, hours.end_ms, revision)
             view.write_speed_layer_error(hours.start_ms, hours.end_ms, revision)
         log.info("%d hours, %d tweets, %d rows", hours.hours, result.tweets, len(result.rows))

@@ -13,10 +13,12 @@ import pyarrow as pa
 import pytest
 
 from tests.fakes.x_api import TOKEN, FakeX
-from twitter_topics.archive.hours import last_closed
+from twitter_topics.archive.hours import HourRange, last_closed
 from twitter_topics.archive.reader import ArchiveStore, HourFiles
+from twitter_topics.counts import recount_tasks
 from twitter_topics.counts.topic_hours import HourTotal, TopicHourStore
 from twitter_topics.deletions.x_compliance import Job
+from twitter_topics.errors import RetryableError
 from twitter_topics.records.notice import Notice
 from twitter_topics.testing.models import planted_files
 from twitter_topics.topic_models.registry import json_objects
@@ -361,6 +363,7 @@ def test_recount_of_two_hours(
     hour = datetime(2026, 11, 1, 10, tzinfo=UTC)
     totals = [HourTotal(hour, 5, 2, (OLD,)), HourTotal(hour + timedelta(hours=1), 7, 3, (OLD,))]
     monkeypatch.setattr(TopicHourStore, "totals", lambda _self, _start, _end: totals)
+    monkeypatch.setattr(recount_tasks, "check_archived", lambda _settings, _hours: None)
 
     done = run(dagbag, "topic_recount", start="2026-11-01T10:00:00Z", end="2026-11-01T13:00:00+01:00")
 
@@ -369,6 +372,24 @@ def test_recount_of_two_hours(
     asked = [value_of(command, name) for name in ("--from", "--to", "--version")]
     assert asked == ["2026-11-01T10:00:00+00:00", "2026-11-01T12:00:00+00:00", OLD]
     assert returned(done, "report") == {"version": OLD, "hours": 2, "hours_with_tweets": 2, "tweets": 12}
+
+
+def test_recount_waits_for_the_archiver(
+    dagbag: DagBag, models: ModelStore, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(models, OLD)
+    register_version(models, OLD)
+    asked: list[HourRange] = []
+
+    def behind(_settings: Any, hours: HourRange) -> None:
+        asked.append(hours)
+        raise RetryableError("the archive lacks 7 records")
+
+    monkeypatch.setattr(recount_tasks, "check_archived", behind)
+    done = run(dagbag, "topic_recount", start="2026-11-01T10:00:00Z", end="2026-11-01T12:00:00Z", model=OLD)
+    assert states(done)["check_range"] == "failed"
+    assert [hours.hours for hours in asked] == [2]
+    assert submitted == []
 
 
 @pytest.mark.parametrize(

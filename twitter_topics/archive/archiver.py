@@ -14,7 +14,13 @@ from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.s3 import PROMPT
 from twitter_topics.backends.spark_files import exists
-from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, start_on_raw_topic, starting_offsets
+from twitter_topics.backends.spark_kafka import (
+    TopicLag,
+    committed_offsets,
+    first_offsets,
+    start_on_raw_topic,
+    starting_offsets,
+)
 from twitter_topics.backends.sql import statement
 
 if TYPE_CHECKING:
@@ -27,6 +33,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUERY_NAME = "archiver"
+
+
+def checkpoint_of(settings: Settings) -> str:
+    """Return where the archiver notes how far it is. When that is deleted, it reads on from the end of the archive."""
+    return f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
 
 
 def archiver_query(spark: SparkSession, settings: Settings, lease: Lease) -> Query:
@@ -53,7 +64,7 @@ class Archiver:
 
     def __init__(self, spark: SparkSession, settings: Settings, lease: Lease) -> None:
         self._spark, self._settings, self._lease = spark, settings, lease
-        self._checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
+        self._checkpoint = checkpoint_of(settings)
         self._warehouse = S3Objects(settings.s3, patience=PROMPT)
         self.lag = TopicLag(settings.kafka, settings.kafka.raw_topic)
 
@@ -63,7 +74,7 @@ class Archiver:
         return s3 or unreachable_message("the archive's catalog", self._settings.archive.catalog_uri)
 
     def start(self) -> StreamingQuery:
-        """Start at the checkpoint; without one, at the end of the table; without rows, at the beginning of the topic.
+        """Start at the checkpoint; without offsets in it, at the end of the archive; if it is empty, at the beginning.
 
         Raises:
             NotReady: the topic does not exist yet.
@@ -73,12 +84,13 @@ class Archiver:
         """
         spark, settings = self._spark, self._settings
         self._lease.hold()
-        is_resumed = exists(spark, f"{self._checkpoint}/metadata")
+        # Spark makes the checkpoint at once, and notes its first offsets only after it has reached Kafka
+        is_resumed = exists(spark, first_offsets(self._checkpoint))
         if is_resumed:
             self.lag.resume_at(committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic))
         self._warehouse.folders(f"{settings.archive.warehouse_prefix}/")  # Iceberg would try for ten minutes
         ensure_tables(spark, settings)
-        # Spark ignores the offsets when there is a checkpoint
+        # Spark ignores these when the checkpoint has offsets
         starting = "earliest" if is_resumed else self._end_of_archive()
         run = _Run()
         return start_on_raw_topic(
@@ -116,5 +128,5 @@ class Archiver:
         if not archived:
             return "earliest"
         starting = starting_offsets(kafka.raw_topic, archived, partitions)
-        log.warning("no checkpoint at %s; resuming at the end of the archive: %s", self._checkpoint, starting)
+        log.warning("no offsets at %s; resuming at the end of the archive: %s", self._checkpoint, starting)
         return starting

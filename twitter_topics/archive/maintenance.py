@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as fn
 
 from twitter_topics import failpoints
+from twitter_topics.archive.archiver import checkpoint_of
 from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import MODEL_METRICS_TABLE, NAMESPACE, RAW_TABLE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.sql import statement
@@ -59,7 +60,7 @@ def compact_archive(
 
     Raises:
         IntegrityError: rows of the closed hours were lost or duplicated. The message names the snapshot before, which
-            still has them.
+            still has them, and how to roll back to it.
     """
     before = closed_state(spark, settings, closed_before)
     if before is None:
@@ -78,8 +79,8 @@ def compact_archive(
     if after.rows != before.rows + late:
         msg = (
             f"compaction changed the closed hours: {before.rows} rows at snapshot {before.snapshot_id}, {late} late "
-            f"rows, {after.rows} rows at snapshot {after.snapshot_id}. Nothing was expired. Roll back with "
-            f"CALL {settings.archive.catalog_name}.system.rollback_to_snapshot('tweets.raw', {before.snapshot_id})"
+            f"rows, {after.rows} rows at snapshot {after.snapshot_id}. Nothing was expired. To roll back: "
+            f"{_rollback(settings, before.snapshot_id)}"
         )
         raise IntegrityError(msg)
     log.info("compacted: %d files -> %d, %d rows, %d late", before.files, after.files, after.rows, late)
@@ -134,6 +135,17 @@ def remove_orphans(spark: SparkSession, settings: Settings, *, older_than: datet
         ).count()
     log.info("%d orphan files deleted", deleted)
     return deleted
+
+
+def _rollback(settings: Settings, snapshot_id: int) -> str:
+    """Return the steps. The archiver's checkpoint is past the batches that a rollback drops, so it has to go."""
+    catalog = settings.archive.catalog_name
+    return (
+        "1. stop classify-tweets; "
+        f"2. CALL {catalog}.system.rollback_to_snapshot('{NAMESPACE}.{RAW_TABLE}', {snapshot_id}); "
+        f"3. delete {checkpoint_of(settings)}; "
+        "4. start classify-tweets: it reads on from the end of the archive, and Kafka must still have what came since"
+    )
 
 
 def _appended(spark: SparkSession, settings: Settings, start: int, end: int, closed_before: datetime) -> int:

@@ -221,6 +221,18 @@ class ArchiveStore:
             raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
         return _columns(read)
 
+    def next_offsets(self) -> dict[int, int]:
+        """Return the offset after the last archived record of each partition of the raw topic."""
+        table = self._table()
+        if table is None or table.current_snapshot() is None:
+            return {}
+        try:
+            places = table.scan(selected_fields=("kafka_partition", "kafka_offset")).to_arrow_batch_reader().read_all()
+        except OSError as error:
+            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+        newest = places.group_by("kafka_partition").aggregate([("kafka_offset", "max")]).to_pylist()
+        return {row["kafka_partition"]: row["kafka_offset_max"] + 1 for row in newest}
+
     def twitter_ids(self) -> pa.Array:
         """Return the distinct ids of readable tweets from Twitter, as text. Needs about 30 bytes of memory per id."""
         table = self._table()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kafka import KafkaProducer, TopicPartition
@@ -30,7 +30,8 @@ _POLL_MS, _POLLS = 500, 20
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """A record of the raw topic, as it was sent."""
+    """A record of the raw topic, as it was sent. An edit also says at which offset it came first (`edit_offset`): sent
+    again, it gets a higher one, and must not replace what was edited since."""
 
     key: bytes
     value: bytes
@@ -85,7 +86,7 @@ class RejectedRecords:
         found = self._in_kafka(consumer, held.get(letter.partition), letter) or self._in_archive(letter)
         if found is not None and hashlib.sha256(found.value).hexdigest() != letter.sha256:
             raise IntegrityError(f"{letter.name} is not the record that was rejected: the topic was created again")
-        return found
+        return None if found is None else _placed(found, letter.offset)
 
     def _in_kafka(self, consumer: KafkaConsumer, held: Range | None, letter: Letter) -> RawRecord | None:
         if held is None or not held.begin <= letter.offset < held.end:
@@ -108,3 +109,10 @@ class RejectedRecords:
         if found.is_edit:
             headers.append(("event", b"edit"))
         return RawRecord(tweet_key(found.payload) or letter.name.encode(), found.payload, tuple(headers))
+
+
+def _placed(record: RawRecord, offset: int) -> RawRecord:
+    headers = dict(record.headers)
+    if headers.get("event") != b"edit" or "edit_offset" in headers:
+        return record
+    return replace(record, headers=(*record.headers, ("edit_offset", b"%d" % offset)))

@@ -64,7 +64,8 @@ class Letter:
 
 
 def read_letters(settings: KafkaSettings, since_ms: int = 0) -> list[Letter]:
-    """Return the dead letters up to the current end of the topic, each record once, oldest first.
+    """Return the dead letters up to the current end of the topic, each record once, oldest first; those that came
+    together in the order of their records.
 
     Args:
         since_ms: only those that arrived at or after this time (Unix ms, the broker's clock).
@@ -77,7 +78,7 @@ def read_letters(settings: KafkaSettings, since_ms: int = 0) -> list[Letter]:
         for record in _read_all(consumer, settings.dead_letter_topic, since_ms):
             if (letter := _letter(record.value, record.timestamp)) is not None:
                 letters[letter.name] = letter
-    return sorted(letters.values(), key=lambda letter: (letter.at_ms, letter.name))
+    return sorted(letters.values(), key=lambda one: (one.at_ms, one.topic, one.partition, one.offset))
 
 
 def dead_letters(settings: KafkaSettings) -> DeadLetters:

@@ -75,6 +75,22 @@ def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
     return {partition: offsets.end for partition, offsets in topic_ranges(settings, topic).items()}
 
 
+def ranges_before(settings: KafkaSettings, topic: str, before_ms: int) -> dict[int, Range]:
+    """Return the offsets of the records that Kafka still has and that arrived before a time (Unix ms, the broker's
+    clock), of each partition; empty when the topic does not exist.
+
+    Raises:
+        RetryableError: no broker answers.
+    """
+    with open_consumer(settings) as consumer:
+        held = {TopicPartition(topic, number): found for number, found in ranges(consumer, topic).items()}
+        later = consumer.offsets_for_times(dict.fromkeys(held, before_ms)) if held else {}
+        return {
+            place.partition: Range(one.begin, first.offset if (first := later.get(place)) else one.end)
+            for place, one in held.items()
+        }
+
+
 def records_since(settings: KafkaSettings, topic: str, since_ms: int) -> int:
     """Return the number of records that arrived at or after a time (Unix ms, the broker's clock).
 

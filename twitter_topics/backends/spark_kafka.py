@@ -27,11 +27,19 @@ drops what is left, and fetches it again; with Kafka's defaults that is most of 
 _SENT_TOGETHER = {"kafka.linger.ms": "50", "kafka.batch.size": "131072"}
 """A task fills large batches, which cost the brokers and every reader less. Its last ones do not linger: it flushes."""
 
-EVENT = (
-    "if(cast(try_element_at(filter(headers, header -> header.key = 'event'), 1).value AS string) <=> 'edit', "
-    "'edit', 'post') AS event"
-)
+
+def _header(name: str) -> str:
+    return f"cast(try_element_at(filter(headers, header -> header.key = '{name}'), 1).value AS string)"
+
+
+_IS_EDIT = f"{_header('event')} <=> 'edit'"
+
+EVENT = f"if({_IS_EDIT}, 'edit', 'post') AS event"
 """Expression of the column `event` over Spark's Kafka records with headers."""
+
+EDIT_OFFSET = f"if({_IS_EDIT}, coalesce(try_cast({_header('edit_offset')} AS bigint), `offset`), NULL) AS edit_offset"
+"""Expression of the offset that orders an edit among those of its tweet, the first one if it was sent again; NULL for a
+post."""
 
 
 def kafka_options(settings: KafkaSettings) -> dict[str, str]:
@@ -65,7 +73,7 @@ def read_stream(
 
     Args:
         max_records: maximum records per batch, spread proportionally over the partitions.
-        starting: `earliest` or Spark's JSON of offsets; ignored once there is a checkpoint.
+        starting: `earliest` or Spark's JSON of offsets; ignored once the checkpoint has `first_offsets`.
         min_records, max_seconds: a batch waits until so many records or so much time have come; 0 = it does not wait.
     """
     waiting = {"minOffsetsPerTrigger": min_records, "maxTriggerDelay": f"{max_seconds}s"} if min_records else {}
@@ -172,6 +180,11 @@ class TopicLag:
         if self._covered is None:
             raise RetryableError("the query's checkpoint has not been read yet")
         return lag(held, self._covered)
+
+
+def first_offsets(checkpoint: str) -> str:
+    """Return the path where Spark notes the offsets at which a query began. Once it exists, `starting` is ignored."""
+    return f"{checkpoint}/sources/0/0"
 
 
 def committed_offsets(spark: SparkSession, checkpoint: str, topic: str) -> dict[int, int]:

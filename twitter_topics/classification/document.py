@@ -27,7 +27,7 @@ def search_document(
     labels: dict[int, str],
     sentiment: Sentiment | None,
     counted: Mapping[str, Any],
-    edited_at_ms: int | None = None,
+    edit: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """Return the document of one tweet for the mapping in search.index.
 
@@ -37,7 +37,7 @@ def search_document(
         labels: label of each topic id.
         sentiment: None for a language that it is not measured in: the document has none either.
         counted: records.processed.processed_fields of the tweet.
-        edited_at_ms: when Kafka received the record, if it is an edit.
+        edit: if the record is an edit, when Kafka received it (Unix ms), and the offset that orders it among edits.
     """
     body, text = tweet.body, content.text
     hashtags = [_storable(name)[:_MAX_KEYWORD] for name in content.hashtags]
@@ -79,8 +79,8 @@ def search_document(
     }
     if sentiment is not None:
         document["sentiment"] = sentiment.numbers() | {"label": sentiment.label}
-    if edited_at_ms is not None:
-        document |= {"edited_at": edited_at_ms, "edit_offset": counted["raw_offset"]}
+    if edit is not None:
+        document["edited_at"], document["edit_offset"] = edit
     return document
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 
 from twitter_topics import failpoints
-from twitter_topics.backends.spark_kafka import EVENT
+from twitter_topics.backends.spark_kafka import EDIT_OFFSET
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.flood import Tally
 from twitter_topics.classification.overlap import overlapped
@@ -76,7 +76,7 @@ class RecordClassifier:
             HandedBackError: Elasticsearch did not accept some documents in one attempt; the batch can be repeated.
             IntegrityError: so many records were rejected that the code must be wrong, not the tweets.
         """
-        columns = records.selectExpr("value", "partition", "offset", "timestamp", EVENT)
+        columns = records.selectExpr("value", "partition", "offset", "timestamp", EDIT_OFFSET)
         return columns.mapInArrow(self._mapper(), OUTPUT_SCHEMA)
 
     def _mapper(self) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -98,13 +98,13 @@ class RecordClassifier:
 
     def _prepare(self, batch: pa.RecordBatch, scorer: Scorer) -> _Part:
         records = [
-            RawRecord(value, partition, offset, micros // 1000, event == "edit")
-            for value, partition, offset, micros, event in zip(
+            RawRecord(value, partition, offset, micros // 1000, edit_offset)
+            for value, partition, offset, micros, edit_offset in zip(
                 batch.column("value").to_pylist(),
                 batch.column("partition").to_pylist(),
                 batch.column("offset").to_pylist(),
                 batch.column("timestamp").cast(pa.int64()).to_pylist(),
-                batch.column("event").to_pylist(),
+                batch.column("edit_offset").to_pylist(),
                 strict=True,
             )
         ]
@@ -184,7 +184,7 @@ class RecordClassifier:
                 labels=scorer.labels,
                 sentiment=felt,
                 counted=counted,
-                edited_at_ms=record.received_ms if record.is_edit else None,
+                edit=None if record.edit_offset is None else (record.received_ms, record.edit_offset),
             )
             documents.append(EncodedDocument.of(document))
         return documents
@@ -204,13 +204,13 @@ class RecordClassifier:
 
 
 class RawRecord(NamedTuple):
-    """One record of the raw topic."""
+    """One record of the raw topic. `edit_offset` orders it among the edits of its tweet; None if it is no edit."""
 
     value: bytes | None
     partition: int
     offset: int
     received_ms: int
-    is_edit: bool
+    edit_offset: int | None
 
 
 @dataclass(frozen=True, slots=True)

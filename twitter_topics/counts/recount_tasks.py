@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from twitter_topics.archive.completeness import check_archived
 from twitter_topics.archive.hours import closed_hours
 from twitter_topics.errors import IntegrityError
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from twitter_topics.counts.topic_hours import TopicHourStore
+    from twitter_topics.settings import Settings
     from twitter_topics.topic_models.registry.store import ModelStore
 
 log = logging.getLogger(__name__)
@@ -19,16 +21,20 @@ log = logging.getLogger(__name__)
 CHAMPION = "champion"
 
 
-def check_request(models: ModelStore, *, start: str, end: str, model: str, now: datetime) -> dict[str, str]:
+def check_request(
+    settings: Settings, models: ModelStore, *, start: str, end: str, model: str, now: datetime
+) -> dict[str, str]:
     """The job's arguments {start, end, version}, checked; `champion` becomes the version that serves now.
 
     Raises:
         ValueError: the range is not one of closed, whole hours of at most 31 days, or there is no champion.
         IntegrityError: the version is not registered.
+        RetryableError, ConfigurationError: as `check_archived`.
     """
     hours = closed_hours(start, end, now=now)
     version = _version(models, model)
     models.manifest(version)
+    check_archived(settings, hours)
     log.info("%d hours from %s with %s", hours.hours, hours.start.isoformat(), version)
     return {"start": hours.start.isoformat(), "end": hours.end.isoformat(), "version": version}
 

@@ -32,6 +32,7 @@ from twitter_topics.counts.panes import (
 )
 from twitter_topics.counts.position import Position, Unpublished
 from twitter_topics.counts.restoration import Restoration, Scope
+from twitter_topics.counts.revision import revision_at
 from twitter_topics.errors import ConfigurationError, ConflictError, RetryableError
 
 if TYPE_CHECKING:
@@ -46,14 +47,6 @@ _POSITION_COLUMNS = (
 )
 CHUNK_ENDS = 2_160
 """Ends of hours that are published at once: six hours, so that a rebuild of a month fits into memory."""
-
-_EPOCH_SECONDS = 1_767_225_600
-"""2026-01-01: revisions count from here, so that they stay below the ten seconds of nanoseconds of a pane."""
-
-
-def revision_at(unix_seconds: float) -> int:
-    """A revision above all before, also those of a state that is lost: a batch takes more than a second."""
-    return max(1, int(unix_seconds) - _EPOCH_SECONDS)
 
 
 class CountsState:
@@ -107,7 +100,9 @@ class CountsState:
             meta = self._meta(connection) or self._create(connection, topic_id, raw_topic_id)
             if meta.topic_id != topic_id:
                 connection.execute(sa.delete(t.OFFSET))
-            connection.execute(sa.update(t.META).values(owner=owner, topic_id=topic_id))
+            # a state that was restored from a copy has published later revisions, perhaps with other values
+            revision = max(meta.revision, self._fresh_revision())
+            connection.execute(sa.update(t.META).values(owner=owner, topic_id=topic_id, revision=revision))
             return self._position(connection)
 
     def position(self) -> Position | None:

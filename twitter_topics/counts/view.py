@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from twitter_topics.backends.influx import LONG_TIMEOUT_S, NS_PER_MS, InfluxStore, Value, field_set, line, series_key
 from twitter_topics.counts.panes import MILLION, PANE_MS, WINDOW_MS, HourPoint, Series, Sums
+from twitter_topics.counts.revision import revision_at
 from twitter_topics.records import measurements
 from twitter_topics.settings import InfluxSettings
 
@@ -95,6 +96,20 @@ class CountsView:
     def end(self, newest_end_ms: int, revision: int) -> None:
         """Say that all hours up to this end are written."""
         self._influx.write([line(COUNTS_PUBLISHED, {}, {"newest_end_ms": newest_end_ms}, revision)])
+
+    def next_final_revision(self, from_ms: int, to_ms: int, unix_seconds: float) -> int:
+        """Return a revision for the exact counts of the hours that start in [from_ms, to_ms): that of the time, or one
+        above those that a clock ahead has given them."""
+        newest = (
+            f"SELECT tweets FROM {TOPIC_HOUR_FINAL} WHERE time >= $from AND time < $to "  # noqa: S608 - a constant
+            "ORDER BY time DESC LIMIT 1"
+        )
+        revision = revision_at(unix_seconds)
+        for start_ms in range(from_ms, to_ms, WINDOW_MS):
+            start_ns = start_ms * NS_PER_MS
+            for _, row in self._influx.rows(newest, {"from": start_ns, "to": start_ns + WINDOW_MS * NS_PER_MS}):
+                revision = max(revision, row["time"] - start_ns + 1)
+        return revision
 
     def write_final_hours(self, points: Iterable[HourPoint], from_ms: int, to_ms: int, revision: int) -> None:
         """Write the exact counts of the hours that start in [from_ms, to_ms), as of a revision.

@@ -80,7 +80,7 @@ MAPPINGS: dict[str, Any] = {
 sentiment is not measured has no `sentiment`. `raw_partition` and `raw_offset` name the record that owns the document:
 the first one with this tweet id. `counted` is its value in `processed_tweets`, which never changes; `counted_topic_id`
 is the dominant topic in it. `edited_at` and `edit_offset` belong to the edit that is shown: when Kafka received it, and
-its offset in the owner's partition."""
+its offset in the owner's partition, the first one if it was sent again."""
 
 
 def index_name(prefix: str, event_time_ms: int) -> str:

@@ -2,7 +2,7 @@
 
 The first record with a tweet id owns the document. What was counted when it was written never changes. An edit that
 comes later changes what is shown; of several edits the one with the highest offset is shown, in whatever order and
-however often they are processed.
+however often they are processed. An edit that is sent again keeps the offset that it had first.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def resolve(mine: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[Written, 
         if "counted" in held:
             return _owner(held), None
         return _owner(mine), None if "edit_offset" in held else dict(mine)
-    if mine.get("edit_offset", -1) > held.get("edit_offset", held["raw_offset"]):
+    if mine.get("edit_offset", -1) > held.get("edit_offset", -1):
         shown = {name: value for name, value in mine.items() if name not in OWNER_FIELDS}
         return Written(Outcome.EDITED), shown | _owner_fields(held)
     return Written(Outcome.DUPLICATE), None

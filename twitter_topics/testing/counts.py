@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from twitter_topics.backends.database import Database
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint, Series, Sums
+from twitter_topics.counts.revision import revision_at
 from twitter_topics.counts.view import LastHour, topics_of
 
 
@@ -91,6 +92,12 @@ class MemoryView:
 
     def write_hours(self, points: Iterable[HourPoint], revision: int) -> None:
         self._write("hour", points, 0, revision)
+
+    def next_final_revision(self, from_ms: int, to_ms: int, unix_seconds: float) -> int:
+        held = (
+            revision + 1 for name, time_ms, _, revision in self.points if name == "final" and from_ms <= time_ms < to_ms
+        )
+        return max([revision_at(unix_seconds), *held])
 
     def write_final_hours(self, points: Iterable[HourPoint], from_ms: int, to_ms: int, revision: int) -> None:
         new = list(points)

@@ -45,12 +45,14 @@ def test_an_archive_that_does_not_exist_is_empty(place: tuple[Settings, str], tm
     for _ in range(2):
         assert store.counts() == ArchiveCounts(tweets_per_day={})
         assert (store.rows(), store.files_per_hour(), store.current_snapshot_id()) == (0, {}, None)
+        assert store.next_offsets() == {}
         assert store.usable_tweets(NOON, NOON + DAY, enough=9) == 0
         assert not (tmp_path / "catalog.db").exists()  # a reader creates nothing
     make_table(settings, warehouse)
     store = ArchiveStore(settings)
     assert store.counts() == ArchiveCounts(tweets_per_day={})
     assert (store.rows(), store.files_per_hour(), store.current_snapshot_id()) == (0, {}, None)
+    assert store.next_offsets() == {}
 
 
 def test_counts_are_exact(place: tuple[Settings, str]) -> None:
@@ -67,6 +69,7 @@ def test_counts_are_exact(place: tuple[Settings, str]) -> None:
         tweets_per_day={date(2026, 3, 9): 1, date(2026, 3, 10): 1},  # a tweet counts on the day of its first record
     )
     assert store.rows() == 6
+    assert store.next_offsets() == {0: 3, 1: 2}
     owners = store.records().owners()
     assert sorted(zip(owners.partition.tolist(), owners.offset.tolist(), owners.ids(), strict=True)) == [
         (0, 0, "a"),

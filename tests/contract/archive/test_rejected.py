@@ -19,7 +19,7 @@ from tests.contract.kafka_records import kafka_admin, read_topic
 from twitter_topics.archive.rejected import RejectedRecords
 from twitter_topics.backends.dead_letters import Letter, read_letters
 from twitter_topics.backends.kafka import ensure_topics
-from twitter_topics.backends.kafka_offsets import newest_stamps, records_since
+from twitter_topics.backends.kafka_offsets import Range, newest_stamps, ranges_before, records_since
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import dead_letter, dead_letter_key
 from twitter_topics.settings import Settings
@@ -76,14 +76,18 @@ def test_a_letter_is_read_once(settings: Settings, letter: Letter) -> None:
     assert (letter.size, letter.sha256) == (len(VALUE), hashlib.sha256(VALUE).hexdigest())
 
 
-def test_a_record_in_kafka_is_sent_again_as_it_was(settings: Settings, letter: Letter) -> None:
+def test_a_record_in_kafka_is_sent_again_as_it_was_and_an_edit_with_its_first_offset(
+    settings: Settings, letter: Letter
+) -> None:
     rejected = RejectedRecords(settings)
-    ((_, record),) = rejected.find([letter])
-    assert record is not None
-    assert rejected.retry([record]) == 1
+    for again in (letter, replace(letter, offset=3)):  # it may be rejected once more
+        ((_, record),) = rejected.find([again])
+        assert record is not None
+        assert rejected.retry([record]) == 1
     sent = read_topic(settings.kafka.bootstrap_servers, settings.kafka.raw_topic)
-    assert len(sent) == 4
-    assert (sent[-1].key, sent[-1].value, sent[-1].headers) == (b"bluesky:1", VALUE, HEADERS)
+    assert len(sent) == 5
+    for one in sent[-2:]:
+        assert (one.key, one.value, one.headers) == (b"bluesky:1", VALUE, [*HEADERS, ("edit_offset", b"1")])
 
 
 def test_a_record_that_kafka_has_deleted_comes_from_the_archive(
@@ -118,6 +122,12 @@ def test_rates_and_clocks_are_read_from_the_broker(settings: Settings, letter: L
     assert records_since(kafka, kafka.raw_topic, 0) == 3
     assert records_since(kafka, kafka.raw_topic, letter.at_ms + 3_600_000) == 0
     assert records_since(kafka, "no-such-topic", 0) == 0
+    assert ranges_before(kafka, kafka.raw_topic, 0) == {0: Range(0, 0)}
+    assert ranges_before(kafka, kafka.raw_topic, letter.at_ms + 3_600_000) == {0: Range(0, 3)}
+    with kafka_admin(kafka.bootstrap_servers) as admin:
+        admin.delete_records({TopicPartition(kafka.raw_topic, 0): 2})
+    assert ranges_before(kafka, kafka.raw_topic, 0) == {0: Range(2, 2)}
+    assert ranges_before(kafka, "no-such-topic", 0) == {}
     (stamps,) = newest_stamps(kafka, kafka.raw_topic)
     assert stamps.producer_ms == 1_794_999_600_000
     assert abs(stamps.broker_ms - letter.at_ms) < 60_000

@@ -23,6 +23,7 @@ from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, TopicPane
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint, Series, Sums
 from twitter_topics.counts.publication import Publisher
+from twitter_topics.counts.revision import revision_at
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import OLD_MEASUREMENTS, CountsView, TopicCount
 from twitter_topics.errors import IntegrityError, RetryableError
@@ -152,6 +153,18 @@ def test_final_hours_of_a_second_recount_replace_those_of_the_first(view: AnyVie
         (start + WINDOW_MS, STORM2): 4,
         (start + 2 * WINDOW_MS, STORM): 8,
     }
+
+
+def test_a_recount_by_a_clock_that_was_set_back_is_shown_all_the_same(view: AnyView) -> None:
+    start, now, ahead = T0 - T0 % WINDOW_MS, 1_790_000_000.0, 1_790_086_400.0
+    hours, one_hour = (start, start + 2 * WINDOW_MS), (start, start + WINDOW_MS)
+    assert view.next_final_revision(*hours, ahead) == revision_at(ahead)
+    view.write_final_hours([hour(start + WINDOW_MS, STORM, 3, 3, 0)], *one_hour, revision_at(ahead))
+    revision = view.next_final_revision(*hours, now)
+    assert revision == revision_at(ahead) + 1
+    view.write_final_hours([hour(start + WINDOW_MS, STORM, 4, 4, 0)], *hours, revision)
+    assert view.final_hours(*hours) == [hour(start + WINDOW_MS, STORM, 4, 4, 0)]
+    assert view.next_final_revision(start + WINDOW_MS, start + 2 * WINDOW_MS, now) == revision_at(now)
 
 
 # --- InfluxDB alone

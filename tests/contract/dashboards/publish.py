@@ -237,9 +237,10 @@ def _document(one: s.Seed, *, edited_at: int | None = None) -> dict[str, Any]:
         "user": {"id_str": str(one.user), "screen_name": f"user{one.user}"},
         "entities": {"hashtags": [{"text": name} for name in hashtags(one)]},
     }
-    counted = one.processed()
+    counted, edit = one.processed(), None
     if edited_at is not None:
         counted |= {"raw_offset": 100_000 + one.number}
+        edit = edited_at, counted["raw_offset"]
     return search_document(
         Tweet(counted["tweet_id"], one.at_ms, one.source, body),
         Content(body),
@@ -247,5 +248,5 @@ def _document(one: s.Seed, *, edited_at: int | None = None) -> dict[str, Any]:
         labels=s.LABELS[one.model],
         sentiment=None if one.compound is None else Sentiment(**one.felt),
         counted=counted,
-        edited_at_ms=edited_at,
+        edit=edit,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,15 +16,17 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from tests.waiting import until
 from twitter_topics.archive import archiver
-from twitter_topics.archive.archiver import Archiver
+from twitter_topics.archive.archiver import Archiver, checkpoint_of
 from twitter_topics.archive.rows import (
     append_batch,
     archive_rows,
+    current_snapshot,
     ensure_tables,
     newest_batch,
     raw_table,
     time_bounds,
 )
+from twitter_topics.backends import spark_kafka
 from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.lease import Folder, Lease
 from twitter_topics.backends.query_errors import ErrorText
@@ -80,6 +83,10 @@ class Bench:
         finally:
             query.stop()
 
+    def roll_back(self, snapshot: int | None) -> None:
+        catalog = self.settings.archive.catalog_name
+        self.spark.sql(f"CALL {catalog}.system.rollback_to_snapshot('tweets.raw', {snapshot})").collect()
+
     def failure(self, query: StreamingQuery) -> str:
         until(lambda: not query.isActive, 150)
         return str(query.exception())
@@ -124,6 +131,29 @@ def test_without_a_checkpoint_it_goes_on_at_the_end_of_the_archive_whatever_the_
     assert bench.rows() == (200, 200)
 
 
+def test_a_start_that_never_reached_kafka_does_not_archive_the_topic_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark makes the checkpoint before it notes the offsets at which it begins."""
+    bench.send(range(120))
+    bench.catch_up(bench.app())
+    (bench.folder / "checkpoints").rename(bench.folder / "lost")
+    bench.send(range(120, 200))
+    nowhere = {
+        "kafka.bootstrap.servers": "127.0.0.1:9",
+        "kafka.request.timeout.ms": "200",
+        "kafka.default.api.timeout.ms": "400",
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(spark_kafka, "kafka_options", lambda _settings: nowhere)
+        bench.failure(bench.app().start())
+    checkpoint = checkpoint_of(bench.settings)
+    assert Path(checkpoint, "metadata").exists()
+    assert not Path(spark_kafka.first_offsets(checkpoint)).exists()
+    bench.catch_up(bench.app())
+    assert bench.rows() == (200, 200)
+
+
 def test_a_batch_whose_driver_dies_between_the_two_commits_is_archived_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +172,38 @@ def test_a_batch_whose_driver_dies_between_the_two_commits_is_archived_once(
     bench.catch_up(bench.app())
     assert batches == [0, 1, 2]
     assert bench.rows() == (250, 250)
+
+
+def test_a_batch_whose_snapshot_was_rolled_back_is_archived_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.send(range(250))
+    snapshots: list[int | None] = []
+
+    def dying(rows: DataFrame, settings: Settings, batch_id: int) -> None:
+        append_batch(rows, settings, batch_id)
+        snapshots.append(current_snapshot(bench.spark, settings))
+        if batch_id == 1:
+            raise RuntimeError("killed after Iceberg's commit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archiver, "append_batch", dying)
+        assert "killed" in bench.failure(bench.app().start())
+    bench.roll_back(snapshots[0])
+    bench.catch_up(bench.app())
+    assert bench.rows() == (250, 250)
+
+
+def test_a_rollback_by_the_steps_of_a_failed_compaction_loses_nothing(bench: Bench) -> None:
+    bench.send(range(120))
+    bench.catch_up(bench.app())
+    before = current_snapshot(bench.spark, bench.settings)
+    bench.send(range(120, 200))
+    bench.catch_up(bench.app())
+    bench.roll_back(before)
+    shutil.rmtree(checkpoint_of(bench.settings))
+    bench.catch_up(bench.app())
+    assert bench.rows() == (200, 200)
 
 
 def test_only_the_first_batch_of_a_start_can_be_a_repeated_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from spark_apps.batch.maintain_archive import prepare
 from twitter_topics.archive import maintenance
+from twitter_topics.archive.archiver import checkpoint_of
 from twitter_topics.archive.maintenance import (
     closed_state,
     compact_archive,
@@ -126,8 +127,13 @@ def test_lost_rows_are_detected(spark: SparkSession, local_archive: Settings, mo
         return statement(name, **identifiers)
 
     monkeypatch.setattr(maintenance, "statement", deleting)
-    with pytest.raises(IntegrityError, match=r"40 rows at snapshot .* 39 rows at snapshot"):
+    before = current_snapshot(spark, local_archive)
+    with pytest.raises(IntegrityError, match=r"40 rows at snapshot .* 39 rows at snapshot") as caught:
         compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2)
+    _, steps = str(caught.value).split("To roll back: ")
+    assert [step[:2] for step in steps.split("; ")] == ["1.", "2.", "3.", "4."]
+    assert f"rollback_to_snapshot('tweets.raw', {before})" in steps
+    assert checkpoint_of(local_archive) in steps
 
 
 def test_expiry_keeps_the_newest_snapshots_and_every_row(spark: SparkSession, local_archive: Settings) -> None:

@@ -251,6 +251,26 @@ def test_an_edit_is_shown_and_counted_as_what_it_was_first(bench: Bench) -> None
     assert counted == {("1", 4): 2, ("2", 9): 2, ("3", 4): 2}
 
 
+def test_an_edit_that_is_sent_again_does_not_replace_a_newer_one(bench: Bench) -> None:
+    key, first = tweet(1)
+
+    def send_edit(text: str, *more: tuple[str, bytes]) -> None:
+        body = json.dumps(json.loads(first) | {"text": text}).encode()
+        bench.send([(key, body)], [("event", b"edit"), *more])
+
+    bench.send([(key, first)])
+    send_edit("rain")
+    send_edit("rain and a storm")
+    send_edit("rain", ("edit_offset", b"1"))
+    (partition,) = {partition for partition, end in bench.raw_ends().items() if end}
+    classifier = bench.classifier(quarantined={(partition, 1): "HTTP 400: odd_exception: x"})
+    spark_kafka.write(classifier.rows(bench.records()), bench.settings.kafka)
+
+    assert (bench.store.count(), bench.dead_letters()) == (1, 1)
+    (shown,) = bench.store.search(size=9)["hits"]["hits"]
+    assert (shown["_source"]["text"], shown["_source"]["edit_offset"]) == ("rain and a storm", 2)
+
+
 def test_hostile_tweets_hold_up_none_behind_them(bench: Bench) -> None:
     """All of them in one batch, on a machine that may be busy: sentiment alone took 107 s for one of them."""
     spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)  # starts a worker

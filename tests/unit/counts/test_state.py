@@ -191,6 +191,27 @@ def test_a_reset_state_is_claimed_again_and_its_view_begins_anew(fresh: Callable
     assert shown(view) == true_hours(true_panes(log[0][:3]))
 
 
+def test_a_state_that_was_restored_from_a_copy_is_shown_again(fresh: Callable[[], URL]) -> None:
+    """The view has later revisions than the copy, of hours that are now counted in other batches."""
+    url, view, log = fresh(), MemoryView(), {0: minutes(9, LANE)}
+
+    def follow_to_the_end(state: CountsState, size: int) -> None:
+        aggregation, publisher = opened(state), Publisher(state, view)
+        while (position := aggregation.position).tweets < 9:
+            aggregation.count(read_batch(log, position.offsets, {0: size}, position.lanes))
+            publisher.publish()
+
+    opened(state_of(url)).count(read_batch(log, {}, {0: 3}, {}))
+    copy = Path(url.database or "").read_bytes()
+    follow_to_the_end(state_of(url), 2)
+    Path(url.database or "").write_bytes(copy)
+    follow_to_the_end(state_of(url, now=1_790_000_060.0), 1)
+    assert shown(view) == true_hours(true_panes(log[0]))
+    hour = view.last_hour()
+    assert hour is not None
+    assert hour.end_ms == max(end for end, _ in shown(view))
+
+
 def test_publish_all_shows_everything_at_a_new_revision(fresh: Callable[[], URL]) -> None:
     state, view = state_of(fresh()), MemoryView()
     tweets = minutes(5, LANE)

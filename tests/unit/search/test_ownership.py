@@ -45,6 +45,17 @@ def test_an_edit_changes_what_is_shown_and_nothing_that_was_counted() -> None:
     assert rewrite == edit(7) | {"raw_offset": 5, "counted": held["counted"], "counted_topic_id": 3}
 
 
+def test_an_edit_that_is_sent_again_keeps_its_place() -> None:
+    """It was rejected at offset 6, and comes again at 30."""
+    again = edit(30) | {"edit_offset": 6}
+    assert resolve(again, edit(7) | {"raw_offset": 5}) == (Written(Outcome.DUPLICATE), None)
+    for owner in (record(5), record(29)):  # the original was accepted at once, or sent again too
+        written, rewrite = resolve(again, owner)
+        assert written.outcome is Outcome.EDITED
+        assert rewrite is not None
+        assert (rewrite["text"], rewrite["raw_offset"]) == ("text 30", owner["raw_offset"])
+
+
 def test_a_document_of_version_1_keeps_its_edit() -> None:
     held = {"raw_partition": 0, "raw_offset": 5, "topic_id": 3, "model_version": "v1"}
     _, edited = resolve(edit(7), held)
