@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from twitter_topics import failpoints
 from twitter_topics.archive.rows import append_batch, archive_rows, ensure_tables, newest_batch, time_bounds
-from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.backends.kafka_offsets import deleted, require_kept, require_reached, topic_ranges
 from twitter_topics.backends.objects import S3Objects
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
@@ -79,6 +79,7 @@ class Archiver:
         Raises:
             NotReady: the topic does not exist yet.
             RetryableError: Kafka, S3 or the checkpoint is unavailable.
+            IntegrityError: Kafka does not have what follows.
             ConfigurationError: one of them rejects the settings.
             SupersededError: another driver has taken over.
         """
@@ -87,7 +88,10 @@ class Archiver:
         # Spark makes the checkpoint at once, and notes its first offsets only after it has reached Kafka
         is_resumed = exists(spark, first_offsets(self._checkpoint))
         if is_resumed:
-            self.lag.resume_at(committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic))
+            covered = committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic)
+            self.lag.resume_at(covered)
+            remedy = f"To archive what follows, delete {self._checkpoint}"
+            require_kept(settings.kafka, settings.kafka.raw_topic, covered, remedy=remedy)
         self._warehouse.folders(f"{settings.archive.warehouse_prefix}/")  # Iceberg would try for ten minutes
         ensure_tables(spark, settings)
         # Spark ignores these when the checkpoint has offsets
@@ -119,14 +123,21 @@ class Archiver:
 
     def _end_of_archive(self) -> str:
         kafka, catalog = self._settings.kafka, self._settings.archive.catalog_name
-        partitions = end_offsets(kafka, kafka.raw_topic)
-        if not partitions:
+        held = topic_ranges(kafka, kafka.raw_topic)
+        if not held:
             raise NotReady(f"topic {kafka.raw_topic} does not exist yet")
         rows = self._spark.sql(statement("archived_offsets", catalog=catalog)).collect()
         archived = {row.kafka_partition: row.next_offset for row in rows}
         self.lag.resume_at(archived)
         if not archived:
             return "earliest"
-        starting = starting_offsets(kafka.raw_topic, archived, partitions)
+        require_reached(kafka.raw_topic, held, archived)
+        for partition, lost in deleted(held, archived).items():
+            log.error(
+                "Kafka has deleted records %d to %d of partition %d before they were archived; going on after them",
+                *(lost.begin, lost.end - 1, partition),
+            )
+            archived[partition] = lost.end
+        starting = starting_offsets(kafka.raw_topic, archived, held)
         log.warning("no offsets at %s; resuming at the end of the archive: %s", self._checkpoint, starting)
         return starting

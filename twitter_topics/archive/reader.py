@@ -226,12 +226,16 @@ class ArchiveStore:
         table = self._table()
         if table is None or table.current_snapshot() is None:
             return {}
+        found: dict[int, int] = {}
         try:
-            places = table.scan(selected_fields=("kafka_partition", "kafka_offset")).to_arrow_batch_reader().read_all()
+            for batch in table.scan(selected_fields=("kafka_partition", "kafka_offset")).to_arrow_batch_reader():
+                newest = pa.table(batch).group_by("kafka_partition").aggregate([("kafka_offset", "max")])
+                for row in newest.to_pylist():
+                    partition, offset = row["kafka_partition"], row["kafka_offset_max"]
+                    found[partition] = max(found.get(partition, 0), offset + 1)
         except OSError as error:
             raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
-        newest = places.group_by("kafka_partition").aggregate([("kafka_offset", "max")]).to_pylist()
-        return {row["kafka_partition"]: row["kafka_offset_max"] + 1 for row in newest}
+        return found
 
     def twitter_ids(self) -> pa.Array:
         """Return the distinct ids of readable tweets from Twitter, as text. Needs about 30 bytes of memory per id."""

@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from twitter_topics.backends.kafka import REJECTED, client_options, rejected
-from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.settings import KafkaSettings
 
 _TIMEOUT_MS = 10_000
@@ -137,6 +137,50 @@ def lag(held: Mapping[int, Range], counted: Mapping[int, int]) -> int:
     """Return the number of records that Kafka has and nobody has counted. A partition that was never read counts in
     full."""
     return sum(max(0, one.end - max(one.begin, counted.get(partition, 0))) for partition, one in held.items())
+
+
+def deleted(held: Mapping[int, Range], covered: Mapping[int, int]) -> dict[int, Range]:
+    """Return what Kafka has deleted of each partition after the offsets up to which it was read."""
+    return {
+        partition: Range(offset, held[partition].begin)
+        for partition, offset in covered.items()
+        if partition in held and offset < held[partition].begin
+    }
+
+
+def require_kept(settings: KafkaSettings, topic: str, covered: Mapping[int, int], *, remedy: str) -> None:
+    """Make sure that Kafka still has what follows the offsets up to which a topic was read.
+
+    Args:
+        covered: the next offset of each partition.
+        remedy: what a person does to go on without the records that Kafka has deleted.
+
+    Raises:
+        IntegrityError: it has deleted some of it, or it has less than was read.
+        RetryableError: no broker answers.
+    """
+    held = topic_ranges(settings, topic)
+    require_reached(topic, held, covered)
+    for partition, lost in deleted(held, covered).items():
+        raise IntegrityError(
+            f"Kafka has deleted records {lost.begin:,} to {lost.end - 1:,} of partition {partition} of topic {topic} "
+            f"before they were read. {remedy}"
+        )
+
+
+def require_reached(topic: str, held: Mapping[int, Range], covered: Mapping[int, int]) -> None:
+    """Make sure that no partition ends before the offset up to which it was read.
+
+    Raises:
+        IntegrityError: one does.
+    """
+    for partition, offset in covered.items():
+        if partition in held and held[partition].end < offset:
+            raise IntegrityError(
+                f"partition {partition} of topic {topic} ends at offset {held[partition].end:,} and was read up to "
+                f"{offset:,}: the topic was created again, or Kafka has lost its newest records. See "
+                "docs/operations.md, Kafka has lost records"
+            )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 from twitter_topics import failpoints
 from twitter_topics.archive.rows import time_bounds
 from twitter_topics.backends.kafka import topic_id
+from twitter_topics.backends.kafka_offsets import require_kept
 from twitter_topics.backends.objects import S3Objects
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
@@ -84,12 +85,16 @@ class Classifier:
         Raises:
             NotReady: no model has been promoted yet.
             RetryableError: Elasticsearch, Kafka or the checkpoint is unavailable.
+            IntegrityError: Kafka does not have what follows.
             ConfigurationError: one of them rejects the settings.
             SupersededError: another driver has taken over.
         """
         spark, settings = self._spark, self._settings
         self._lease.hold()
-        self.lag.resume_at(committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic))
+        covered = committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic)
+        self.lag.resume_at(covered)
+        remedy = f"To classify what follows, delete {self._checkpoint}"
+        require_kept(settings.kafka, settings.kafka.raw_topic, covered, remedy=remedy)
         self.model.reload()
         self.model.note_raw_topic()
         self._store.prepare()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from tests.waiting import until
 from twitter_topics.archive import archiver
@@ -33,7 +33,7 @@ from twitter_topics.backends.query_errors import ErrorText
 from twitter_topics.backends.query_keeper import NotReady
 from twitter_topics.backends.spark_kafka import read_stream
 from twitter_topics.backends.spark_session import catalog_options
-from twitter_topics.errors import RetryableError, SupersededError
+from twitter_topics.errors import IntegrityError, RetryableError, SupersededError
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
@@ -152,6 +152,44 @@ def test_a_start_that_never_reached_kafka_does_not_archive_the_topic_again(
     assert not Path(spark_kafka.first_offsets(checkpoint)).exists()
     bench.catch_up(bench.app())
     assert bench.rows() == (200, 200)
+
+
+def test_what_kafka_has_deleted_is_named_and_skipped_only_when_a_person_says_so(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = bench.settings.kafka.raw_topic
+    bench.send(range(120))
+    bench.catch_up(bench.app())
+    bench.send(range(120, 200))
+    admin = KafkaAdminClient(**client_options(bench.settings.kafka))
+    admin.delete_records({TopicPartition(topic, 0): 50})
+    admin.close()
+    with pytest.raises(
+        IntegrityError,
+        match=f"records 40 to 49 of partition 0 of topic {topic} .*delete {checkpoint_of(bench.settings)}",
+    ):
+        bench.app().start()
+    (bench.folder / "checkpoints").rename(bench.folder / "deleted")
+    bench.catch_up(bench.app())
+    assert bench.rows() == (190, 190)
+    assert "Kafka has deleted records 40 to 49 of partition 0" in caplog.text
+
+
+def test_a_topic_that_was_created_again_is_not_taken_for_the_one_that_is_archived(bench: Bench) -> None:
+    topic = bench.settings.kafka.raw_topic
+    bench.send(range(120))
+    bench.catch_up(bench.app())
+    admin = KafkaAdminClient(**client_options(bench.settings.kafka))
+    admin.delete_topics([topic])
+    until(lambda: topic not in admin.list_topics(), 30)
+    admin.create_topics({topic: {"num_partitions": PARTITIONS, "replication_factor": 1}})
+    admin.close()
+    bench.send(range(6))
+    for _ in ("with a checkpoint", "without one"):
+        with pytest.raises(IntegrityError, match="ends at offset 2 and was read up to 40: the topic was created again"):
+            bench.app().start()
+        shutil.rmtree(bench.folder / "checkpoints", ignore_errors=True)
+    assert bench.rows() == (120, 120)
 
 
 def test_a_batch_whose_driver_dies_between_the_two_commits_is_archived_once(
