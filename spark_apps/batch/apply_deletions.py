@@ -37,9 +37,10 @@ def prepare(settings: Settings, arguments: Sequence[str] | None) -> Work:
 
     def work(spark: SparkSession) -> None:
         ensure_tables(spark, settings)
-        done = apply_deletions(spark, settings)
-        now = datetime.now(UTC)  # an idle archive is not compacted and would keep yesterday's deleted text
+        # an idle archive is not compacted and would keep yesterday's deleted text, whatever becomes of this run
+        now = datetime.now(UTC)
         expire_snapshots(spark, settings, older_than=now - SNAPSHOTS_KEPT, now=now)
+        done = apply_deletions(spark, settings)
         files.put_summary(run, done.as_dict())
         log.info("%s", done)
 

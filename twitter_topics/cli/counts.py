@@ -61,6 +61,6 @@ def rebuild(
         state.reset(Scope.all if origin is Origin.archive else Scope.expired)
         say("the aggregator counts again; `twitter-topics counts status` shows how far it is")
         return
-    revision = state.publish_all()
+    state.publish_all()
     points = Publisher(state, CountsView(settings.influx)).publish()
-    say(f"{points:,} points of revision {revision} are in InfluxDB")
+    say(f"{points:,} points are in InfluxDB")

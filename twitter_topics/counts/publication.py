@@ -52,7 +52,6 @@ class Publisher:
     ) -> None:
         self._state, self._view, self._clock = state, view, clock
         self._ready = self._is_complete = False
-        self._shown_state = ""
         self._failures = 0
         self._retry_at = self._published_at = clock()
         self._wedged_seconds = max(wedged_seconds, MIN_WEDGED_SECONDS)
@@ -95,6 +94,9 @@ class Publisher:
         self._moved_at = self._clock()
         try:
             return self._publish()
+        except Exception:
+            self._ready = False  # the database may be gone
+            raise
         finally:
             self._moved_at = None
 
@@ -104,11 +106,14 @@ class Publisher:
             self._ready = True
         # an earlier publisher may have been killed before it could say up to where the view is complete
         position = None if self._is_complete else self._state.position()
-        written, last = 0, None
+        if position is not None:
+            self._show(position.state_id)
+        written, last, shown = 0, None, ""
         while (part := self._state.unpublished()) is not None:
-            if self._shown_state != part.state_id:
-                self._view.begin(part.state_id, part.revision)
-                self._shown_state = part.state_id
+            if part.state_id != shown:
+                shown = part.state_id
+                if self._show(shown):
+                    continue
             self._is_complete = False
             self._view.write_hours(part.points, part.revision)
             failpoints.reach("counts.half-published")
@@ -121,6 +126,16 @@ class Publisher:
             self._view.end(position.newest_ms + PANE_MS, position.revision)
         self._is_complete = True
         return written
+
+    def _show(self, state_id: str) -> bool:
+        """Make the view show a state. Returns whether it did not before: the state is new, or InfluxDB has lost what it
+        had. Then every hour is due."""
+        if self._view.state_id() == state_id:
+            return False
+        log.info("the view shows none of these counts: all of them are published")
+        revision = self._state.publish_all()  # first: whoever is killed in between does so again
+        self._view.begin(state_id, revision)
+        return True
 
     def start(self) -> None:
         """Publish in a thread of its own until `close`, first what a broken-off process left."""

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TRIES = 5
+_PATIENCE_SECONDS = 60.0
 _PLACE = ["kafka_partition", "kafka_offset"]
 _REMOVAL_SCHEMA = (
     "key binary, offset long, readable boolean, tweet_id string, user_id string, reason string, up_to string"
 )
 _USER_SCHEMA = "kafka_partition int, kafka_offset long, user_id string"
 _PAYLOAD_SCHEMA = "kafka_partition int, kafka_offset long, payload binary"
+_DELETED_SCHEMA = "documents long, failure string"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,20 @@ class Applied:
         return asdict(self)
 
 
+class Deleted(NamedTuple):
+    """How many documents were deleted, and why others were not; empty if all of them were."""
+
+    documents: int
+    failure: str
+
+
 def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
-    """Apply all notices of the topic to the search index, then to the archive.
+    """Apply all notices of the topic to the search index, then to the archive. A daily index that is closed or locked
+    holds up neither the other days nor the archive.
 
     Raises:
-        RetryableError: Elasticsearch stays unavailable, or another job keeps rewriting the same rows.
+        RetryableError: the archive is done, but Elasticsearch did not delete all documents; or another job keeps
+            rewriting the same rows.
         IntegrityError: the archive does not match the notices afterwards. Changes are not rolled back.
     """
     asked = removals(read_notices(spark, settings)).persist()
@@ -148,24 +159,30 @@ def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied
             fn.max(fn.unix_micros("event_time")).alias("last"),
         ).collect()[0]
         # the index first: it is searchable by everybody, the archive readable by few
-        documents = delete_documents(todo.where("reject_reason IS NOT NULL"), settings)
+        first = delete_documents(todo.where("reject_reason IS NOT NULL"), settings)
         if totals["all"]:
             todo.createOrReplaceTempView("changes")
             _merge(spark, settings, {"first": totals["first"], "last": totals["last"]})
             _check(spark, settings, asked, before, snapshot)
     finally:
         todo.unpersist()
-    # documents that the classifier indexed meanwhile, because it was behind or repeated a batch
-    documents += delete_documents(_redacted_and_searchable(spark, settings), settings)
-    scrubbed = totals["all"] - totals["rows"]
+    # documents that were refused, or that the classifier indexed meanwhile, because it was behind or repeated a batch
+    again = delete_documents(_redacted_and_searchable(spark, settings), settings)
+    if again.failure:
+        raise RetryableError(f"the archive is done, but deleted tweets are still in the index: {again.failure}")
+    documents, scrubbed = first.documents + again.documents, totals["all"] - totals["rows"]
     return replace(done, tweets=totals["tweets"], rows=totals["rows"], scrubbed=scrubbed, documents=documents)
 
 
-def delete_documents(rows: DataFrame, settings: Settings) -> int:
-    """Delete the documents of rows (tweet_id, event_time) from the index. Returns how many existed."""
+def delete_documents(rows: DataFrame, settings: Settings) -> Deleted:
+    """Delete the documents of rows (tweet_id, event_time) from the index, as far as it lets them go."""
     named = rows.select("tweet_id", fn.unix_millis("event_time").alias("at_ms")).distinct()
-    deleted = named.mapInArrow(_deleter(settings.elasticsearch), "documents long")
-    return int(deleted.agg(fn.coalesce(fn.sum("documents"), fn.lit(0)).alias("all")).collect()[0]["all"])
+    answers = named.mapInArrow(_deleter(settings.elasticsearch, _PATIENCE_SECONDS), _DELETED_SCHEMA)
+    total = answers.agg(fn.sum("documents").alias("documents"), fn.max("failure").alias("failure")).collect()[0]
+    found = Deleted(total["documents"] or 0, total["failure"] or "")
+    if found.failure:
+        log.warning("%s", found.failure)
+    return found
 
 
 def _redacted_and_searchable(spark: SparkSession, settings: Settings) -> DataFrame:
@@ -258,12 +275,21 @@ def _scrubbed(payload: bytes | None) -> bytes | None:
     return json.dumps(body, separators=(",", ":")).encode() if remove_locations(body) else None
 
 
-def _deleter(settings: ElasticsearchSettings) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _deleter(
+    settings: ElasticsearchSettings, patience_seconds: float
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def delete(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        store = SearchStore(settings)
+        store = SearchStore(settings, patience_seconds=patience_seconds)
         for batch in batches:
             named = zip(batch.column("tweet_id").to_pylist(), batch.column("at_ms").to_pylist(), strict=True)
-            yield pa.RecordBatch.from_arrays([pa.array([store.delete(list(named))], pa.int64())], names=["documents"])
+            documents, failure = 0, None
+            try:
+                documents = store.delete(list(named))
+            except RetryableError as error:
+                failure = str(error)
+                store = SearchStore(settings, patience_seconds=0)  # one batch has waited for all of them
+            columns = [pa.array([documents], pa.int64()), pa.array([failure], pa.string())]
+            yield pa.RecordBatch.from_arrays(columns, names=["documents", "failure"])
 
     return delete
 

@@ -26,11 +26,11 @@ from twitter_topics.classification.sentiment import Sentiment
 from twitter_topics.counts.recount import archived_days, owners
 from twitter_topics.deletions import apply
 from twitter_topics.deletions.apply import Applied, apply_deletions
-from twitter_topics.errors import IntegrityError
+from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.records.content import Content
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import Tweet
-from twitter_topics.search.store import SearchStore
+from twitter_topics.search.store import SearchStore, elasticsearch_client
 from twitter_topics.testing.search import encoded
 from twitter_topics.topic_models.training.tweets import read_tweets
 
@@ -245,6 +245,24 @@ def test_a_tweet_that_comes_back_is_deleted_again(bench: Bench) -> None:
 
     assert done == Applied(notices=2, unreadable=0, tweets=1, rows=1, documents=2)
     assert bench.searchable() == {"3"}
+
+
+def test_an_index_that_refuses_holds_up_neither_the_archive_nor_other_days(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "_PATIENCE_SECONDS", 1.0)
+    bench.bring(tweet(1), tweet(2), tweet(25), tweet(26))
+    bench.notify(deleted(1), deleted(25))
+    first_day, _ = sorted(bench.search.daily_indices())
+    client = elasticsearch_client(bench.settings.elasticsearch)
+    client.indices.close(index=first_day)
+    with pytest.raises(RetryableError, match=f"the archive is done.*POST /{first_day}/_open"):
+        bench.apply()
+    assert {name for name, reason in bench.reasons().items() if reason} == {"1", "25"}
+    client.indices.open(index=first_day, wait_for_active_shards="all")
+    assert bench.searchable() == {"1", "2", "26"}
+    assert bench.apply() == Applied(notices=2, unreadable=0, documents=1)
+    assert bench.searchable() == {"2", "26"}
 
 
 def test_the_next_run_finishes_an_interrupted_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,6 +227,42 @@ def test_publish_all_shows_everything_at_a_new_revision(fresh: Callable[[], URL]
     assert shown(view) == true_hours(true_panes(tweets))
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_influxdb_that_comes_back_empty_is_filled_again(fresh: Callable[[], URL], restarted: bool) -> None:
+    """With the next tweet, or at once when the aggregator starts."""
+    state, view, log = state_of(fresh()), MemoryView(), {0: minutes(5, LANE)}
+    aggregation, publisher = opened(state), Publisher(state, view)
+    aggregation.count(read_batch(log, {}, {0: 4 + restarted}, {}))
+    publisher.publish()
+    view.points, view.published, view.shown_state = {}, {}, None
+    if restarted:
+        publisher = Publisher(state, view)
+    else:
+        aggregation.count(read_batch(log, {0: 4}, {0: 1}, aggregation.position.lanes))
+    view.begin = lambda *_: _raise(RuntimeError("killed"))  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError):
+        publisher.publish()
+    del view.begin
+    assert publisher.publish() > 0
+    assert shown(view) == true_hours(true_panes(log[0]))
+    assert view.last_hour() is not None
+
+
+def test_a_database_that_was_dropped_is_made_again(fresh: Callable[[], URL]) -> None:
+    state, view, log = state_of(fresh()), MemoryView(), {0: minutes(3, LANE)}
+    aggregation, publisher = opened(state), Publisher(state, view)
+    aggregation.count(read_batch(log, {}, {0: 2}, {}))
+    publisher.publish()
+    aggregation.count(read_batch(log, {0: 2}, {0: 1}, aggregation.position.lanes))
+    view.state_id = lambda: _raise(RetryableError("InfluxDB has no database"))  # type: ignore[method-assign]
+    with pytest.raises(RetryableError):
+        publisher.publish()
+    del view.state_id
+    publisher.publish()
+    assert view.databases == 2
+    assert shown(view) == true_hours(true_panes(log[0]))
+
+
 def test_a_long_history_is_published_in_parts_of_six_hours(fresh: Callable[[], URL]) -> None:
     state, view = state_of(fresh()), MemoryView()
     tweets = [Tweet(LANE, at, T0 + at * 3_600_000) for at in range(30)]
