@@ -117,8 +117,9 @@ def _sustained(run: dict[str, Any]) -> list[str]:
 def _audited(audit: dict[str, Any] | None) -> str:
     if audit is None:
         return ""
-    numbers = ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in audit.items() if name != "state")
-    return f" `audit` then: **{audit['state']}** ({numbers})."
+    numbers = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in audit.items() if isinstance(n, int))
+    found = "".join(f" {text[:1].upper()}{text[1:]}." for text in audit.get("findings", ()))
+    return f" `audit` then: **{audit['state']}** ({numbers}).{found}"
 
 
 def _kills(run: dict[str, Any]) -> list[str]:

@@ -191,7 +191,7 @@ RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
         ("model_promotion", {"version": "20261101T040000Z-gsdmm/x"}),
         ("model_promotion", {"force": "yes"}),
         ("elasticsearch_retention", {"days": 0}),
-        ("elasticsearch_retention", {"days": 3651}),
+        ("elasticsearch_retention", {"days": 36501}),
         ("model_retention", {"days": 0}),
         ("model_retention", {"versions": 0}),
         ("model_retention", {"dry_run": "maybe"}),
