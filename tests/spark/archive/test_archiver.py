@@ -330,6 +330,6 @@ def test_a_wrong_address_of_the_catalog_names_the_setting(spark: SparkSession) -
 
 
 def test_a_missing_topic_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archiver, "end_offsets", lambda *_: {})
+    monkeypatch.setattr(archiver, "topic_ranges", lambda *_: {})
     with pytest.raises(NotReady, match="does not exist"):
         bench.app().start()
