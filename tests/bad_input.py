@@ -129,6 +129,12 @@ ROWS = {
     ),
     "expired": Row("a version that has expired", PROMOTE, "model … has expired: it was deleted on …", FAILS),
     "damaged champion": Row("a damaged `champion.json`", PROMOTE, "models/champion.json lacks …", FAILS),
+    "missing champion": Row(
+        "no `champion.json`, though there were promotions",
+        PROMOTE,
+        "models/champion.json is missing: copy the promotion that is to serve from models/history/ to it",
+        FAILS,
+    ),
 }
 
 

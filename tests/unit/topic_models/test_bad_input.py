@@ -263,6 +263,11 @@ def damaged_champion(bench: Bench) -> None:
     bench.objects.put(CHAMPION_KEY, b"{}")
 
 
+def missing_champion(bench: Bench) -> None:
+    bench.register(CHALLENGER)
+    bench.objects.delete(CHAMPION_KEY)
+
+
 def without_manifest(bench: Bench) -> None:
     bench.models.put_files(CHALLENGER, planted_files() | {GOLDEN: b""})
     assert MANIFEST not in bench.models.files(CHALLENGER)
@@ -275,6 +280,7 @@ def without_manifest(bench: Bench) -> None:
         ("unregistered", without_manifest),
         ("expired", expired),
         ("damaged champion", damaged_champion),
+        ("missing champion", missing_champion),
     ],
 )
 @pytest.mark.parametrize("force", [False, True])

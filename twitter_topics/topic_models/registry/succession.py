@@ -36,7 +36,7 @@ class Succession:
             return found
         found = self._objects.get(CHAMPION_KEY)  # the first promotion may have come between the two looks
         if found is None:
-            raise IntegrityError(f"{CHAMPION_KEY} is missing; copy the object of {HISTORY} that shall serve to it")
+            raise IntegrityError(f"{CHAMPION_KEY} is missing: copy the promotion that is to serve from {HISTORY} to it")
         return found
 
     def succeed(self, promotion: Promotion, previous: Promotion | None, expected_etag: str | None) -> str:
