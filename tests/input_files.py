@@ -273,6 +273,8 @@ def _rejected() -> list[Sample]:
         Sample(ids, "in quotes", "quoted.txt", "".join(f'"{one}"\n' for one in IDS).encode(), hydrate),
         Sample(ids, "a JSON array of ids", "ids.json", dumped(IDS).encode(), hydrate),
         Sample(ids, "ids that a spreadsheet has rounded", "rounded.csv", b"tweet_id\n1.99E+18\n1.99E+18\n", hydrate),
+        Sample(ids, "ids that pandas has rounded", "floats.csv", b"tweet_id\n1990000000000000000.0\n" * 2, hydrate),
+        Sample(ids, "ids rounded, with a decimal comma", "komma.csv", b"id\n1,99E+18\n" * 2, hydrate),
         Sample(ids, "ids with labels", "labels.tsv", "".join(f"{one}\tpositive\n" for one in IDS).encode(), "TSV"),
         Sample(
             tables,

@@ -99,7 +99,7 @@ def test_a_folder_of_everything_sends_what_can_be_read_and_counts_the_rest(tmp_p
     source = opened(tmp_path)
     assert len(posts(sent(source))) == COUNT * len(READ)
     check = source.check()
-    for sentence in ("2 × UTF-16", "5 × a list of tweet ids", "1 × CSV (an export of DMI-TCAT)", "-tcat.csv)"):
+    for sentence in ("2 × UTF-16", "7 × a list of tweet ids", "1 × CSV (an export of DMI-TCAT)", "-tcat.csv)"):
         assert sentence in check, check
     for number, sample in enumerate(SAMPLES):
         assert sample.rejected or f"{number:03}-{sample.name}," not in check
