@@ -309,6 +309,11 @@ def test_values_pass_on_that_nothing_has_come_yet() -> None:
     assert [one and one.raw for one in found] == [None, None, None, b'{"a":1}', b'{"a":2}']
 
 
+def test_a_value_that_only_python_reads_keeps_its_bytes() -> None:
+    (line,) = filter(None, values([b'{"a":\r\n"caf\xe9",\n"x": NaN}'], "x"))
+    assert line.raw == b'{"a":  "caf\xe9", "x": NaN}'
+
+
 def test_an_array_without_an_end_yields_what_it_has() -> None:
     found: list[Line | None] = []
     with pytest.raises(TruncatedError, match=r"^x is truncated after record 1$"):
