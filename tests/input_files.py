@@ -25,6 +25,7 @@ from tests.input_forms import (
     mongo,
     page_v2,
     post_v2,
+    profile,
     retweet,
     tarred,
     tweet,
@@ -327,6 +328,9 @@ def _rejected() -> list[Sample]:
             "WINDOWS-1252",
         ),
         Sample(other, "user profiles", "users.jsonl", lines([user_v2()]), "user profiles"),
+        Sample(
+            other, "user profiles of v1.1 (`twarc users`)", "twarc-users.jsonl", lines(each(profile)), "user profiles"
+        ),
         Sample(
             other, "counts of API v2", "counts.json", lines([{"data": [{"start": ISO, "tweet_count": 3}]}]), "counts"
         ),

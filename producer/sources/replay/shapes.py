@@ -32,6 +32,9 @@ _AROUND_PAGES = ("hits", "response")
 _WRAPPERS = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kcat)", "data": "", "status": ""}
 """Fields that hold a tweet of v1.1, and who writes them."""
 
+_OWN = frozenset({"id_str", "screen_name", "text", "full_text"})
+"""Of an object with one of these fields, a tweet in it is a part: a profile has its newest tweet under `status`."""
+
 _STREAM_MESSAGES = frozenset(
     {"delete", "scrub_geo", "status_withheld", "user_withheld", "limit", "warning", "disconnect"}
 )
@@ -104,7 +107,7 @@ def _wrapped_shape(body: Object, depth: int) -> Shape | None:
             return _inner(body[name], "", depth, partial(_field, name, depth))
     for name, writer in _WRAPPERS.items():
         tweet = loads(body[name].encode("utf-8", "replace")) if isinstance(body.get(name), str) else body.get(name)
-        if isinstance(tweet, dict) and "id_str" in tweet and "text" not in body:
+        if isinstance(tweet, dict) and "id_str" in tweet and not _OWN & body.keys():
             return _inner(body[name], writer, depth, partial(_field, name, depth))
     return None
 
