@@ -263,7 +263,7 @@ def _read() -> list[Sample]:
 
 
 def _rejected() -> list[Sample]:
-    ids, tables, other = "Ids", "Tables", "Not tweets, or not readable"
+    ids, tables, lacking, other = "Ids", "Tables", "Without what a tweet needs", "Not tweets, or not readable"
     hydrate = "twarc2 hydrate ids.txt tweets.jsonl"
     id_lines = "".join(f"{one}\n" for one in IDS).encode()
     sentiment140 = '"0","1467810369","Mon Apr 06 22:19:45 PDT 2009","NO_QUERY","made_up","a text, with a comma"\n'
@@ -311,6 +311,62 @@ def _rejected() -> list[Sample]:
             "tweets.xlsx",
             zipped({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": b"<x/>"}),
             "an Office document",
+        ),
+        Sample(
+            lacking,
+            "ids under another name (rtweet)",
+            "rtweet.jsonl",
+            lines([{"status_id": one, "created_at": "2026-11-18 11:00:00", "text": "a text"} for one in IDS]),
+            "(id: no id_str and no id; with the fields status_id, created_at, text)",
+        ),
+        Sample(
+            lacking,
+            "ids under another name, in a JSON array",
+            "kaggle.json",
+            dumped([{"tweet_id": FIRST_ID, "created_at": CREATED, "text": "a text"}] * 3, indent=1).encode(),
+            "with the fields tweet_id, created_at, text",
+        ),
+        Sample(
+            lacking,
+            "times under another name",
+            "dates.jsonl",
+            lines([{"id": FIRST_ID, "date": CREATED, "text": "a text"}] * 3),
+            "(time: no readable timestamp_ms or created_at; with the fields id, date, text)",
+        ),
+        Sample(
+            lacking,
+            "times without a time of day",
+            "days.jsonl",
+            lines([{"id": FIRST_ID, "created_at": "2026-11-18", "text": "a text"}] * 3),
+            "time: no readable",
+        ),
+        Sample(
+            lacking,
+            "ids rounded by a spreadsheet",
+            "rounded.jsonl",
+            lines([{"id": "1.99E+18", "created_at": CREATED, "text": "a text"}] * 3),
+            "(id: id is the float 1.99E+18, whose last digits are lost; with the fields",
+        ),
+        Sample(
+            lacking,
+            "Hacker News",
+            "hackernews.jsonl",
+            lines([{"id": 1, "by": "x", "text": "a text", "time": 1}] * 3),
+            "time: no readable",
+        ),
+        Sample(
+            lacking,
+            "other posts with ids of digits",
+            "posts.jsonl",
+            lines([{"id": "7", "text": "a text", "likes": 3}] * 3),
+            "(time: neither created_at nor the id contains one; with the fields id, text, likes)",
+        ),
+        Sample(
+            lacking,
+            "pages of such posts",
+            "pages.json",
+            dumped({"data": [{"id": "7", "text": "a text"}, {"id": "8", "text": "a text"}]}).encode(),
+            "time: neither",
         ),
         Sample(other, "Gnip activities", "gnip.json", lines([_GNIP]), "Gnip"),
         Sample(other, "snscrape", "snscrape.jsonl", lines([_SNSCRAPE]), "jq -r .id"),

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from producer.sources.replay.foreign import ADVICE, HYDRATE, OTHER
 from producer.sources.replay.lines import Line, numbered
 from producer.sources.replay.material import DamagedError, TruncatedError
-from producer.sources.replay.shapes import BULK_ACTION, loads, shape_of
+from producer.sources.replay.records import rejection
+from producer.sources.replay.shapes import BULK_ACTION, Shape, loads, shape_of
 from producer.sources.replay.tables import table_refusal
 from producer.sources.replay.values import ASSIGNMENT, MAX_VALUE_BYTES, values
 
@@ -85,6 +87,8 @@ UNKNOWN = Format("text or data in an unknown format", None, OTHER)
 _ENCODED = Format(
     "JSON that is not in UTF-8", None, "convert it with `iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.jsonl`"
 )
+_LACKING = "JSON without what a tweet needs"
+_FIELDS = "rename its fields to those that docs/inputs.md lists, with ids as text"
 _UNFINISHED = Format(
     f"a JSON value that does not end, or of more than {MAX_VALUE_BYTES >> 20} MiB",
     None,
@@ -107,11 +111,12 @@ def recognise(head: bytes, complete: bool) -> Format | None:
     lines = _whole_lines(text, complete)
     first, is_cut = _first_value(text)
     if lines and text.lstrip(_BLANK)[:1] != b"[" and loads(lines[0]) is not None:
-        return _by_records(lines, lines_of, "one per line")
+        return _by_records(lines, lines_of, "one per line", complete)
     if isinstance(first, dict | list) or (first is not None and is_cut and _is_array(text)):
-        return _by_records(_raw_values(text), values, "in a JSON array" if _is_array(text) else "as JSON objects")
+        how = "in a JSON array" if _is_array(text) else "as JSON objects"
+        return _by_records(_raw_values(text), values, how, complete)
     if any(isinstance(loads(line), dict | int) for line in lines):
-        return _by_records(lines, lines_of, "one per line")
+        return _by_records(lines, lines_of, "one per line", complete)
     if is_cut or not lines:
         if not complete:
             return None
@@ -126,10 +131,10 @@ def recognise(head: bytes, complete: bool) -> Format | None:
 
 
 def _whole_lines(text: bytes, complete: bool) -> list[bytes]:
-    lines = text.split(b"\n", _LOOKED_AT)
-    if not complete or len(lines) > _LOOKED_AT:
+    lines = text.split(b"\n")
+    if not complete:
         lines.pop()
-    return [line for line in lines if line.strip(_BLANK)]
+    return [line for line in lines if line.strip(_BLANK)][:_LOOKED_AT]
 
 
 def _first_value(text: bytes) -> tuple[Any, bool]:
@@ -156,22 +161,46 @@ def _is_array(text: bytes) -> bool:
     return ASSIGNMENT.sub("", text[:1000].decode("utf-8", "replace"), count=1).lstrip()[:1] == "["
 
 
-def _by_records(records: Iterable[bytes], split: Splitter, how: str) -> Format:
-    """Return the format by the first record that holds tweets, else by what most of the records are."""
-    others: Counter[str] = Counter()
-    fields: list[str] = []
-    for raw in records:
+def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: bool) -> Format | None:
+    """Return the format by the first record that holds something that will be accepted, else by what most records are.
+
+    None if no record is accepted so far, and more of them may be.
+    """
+    looked, kinds, reasons, fields = 0, Counter[str](), Counter[str](), list[str]()
+    for raw in islice(records, _LOOKED_AT):
+        looked += 1
         body = loads(raw)
         shape = shape_of(body)
-        if shape is not None and shape.read is not None and shape.name != BULK_ACTION:
+        if shape is None or shape.read is None or shape.name == BULK_ACTION:
+            kinds[shape.name if shape else ""] += 1
+        elif reason := _rejection(shape, raw, body):
+            kinds[_LACKING] += 1
+            reasons[reason] += 1
+        else:
             return Format(f"{shape.name}, {how}", split)
-        others[shape.name if shape else ""] += 1
         fields = fields or list(body if isinstance(body, dict) else ())
-    name = max(others, key=lambda one: (bool(one), others[one]), default="")
+    if kinds[_LACKING] and not complete and looked < _LOOKED_AT:
+        return None
+    name = max(kinds, key=lambda one: (bool(one), kinds[one]), default="")
+    shown = f"with the fields {', '.join(field[:40] for field in fields[:6])}" if fields else ""
+    if name == _LACKING:
+        why = "; ".join(filter(None, (max(reasons, key=reasons.__getitem__), shown)))
+        return Format(f"{_LACKING} ({why})", None, _FIELDS)
     if name:
         return Format(name, None, ADVICE.get(name, OTHER))
-    shown = f" (with the fields {', '.join(fields[:6])})" if fields else ""
-    return Format(f"JSON that is not a tweet{shown}", None, OTHER)
+    return Format(f"JSON that is not a tweet ({shown})" if shown else "JSON that is not a tweet", None, OTHER)
+
+
+def _rejection(shape: Shape, raw: bytes, body: Any) -> str:
+    """Return why nothing in a record will be accepted; empty if something is, or if it is empty."""
+    first = ""
+    with suppress(RecursionError):
+        for part in shape.read(raw, body) if shape.read else ():
+            reason = rejection(part)
+            if not reason:
+                return ""
+            first = first or reason
+    return first
 
 
 def _in_windows_1252(line: bytes) -> Any:

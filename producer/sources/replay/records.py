@@ -12,13 +12,14 @@ import msgspec
 
 from producer.source import Cursor, Event, EventKind
 from producer.sources.replay.extended_json import SIGN
-from producer.sources.replay.shapes import loads, unfolded
+from producer.sources.replay.shapes import Part, loads, unfolded
 from producer.sources.x_v2.mapping import Trouble
 from producer.tweets import created_at
 from twitter_topics.records.times import post_time
-from twitter_topics.records.tweet import tweet_identity
+from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet, tweet_identity
 
 _BOM = b"\xef\xbb\xbf"
+_ANY_TIME = TimeBounds(future_ms=2**63, past_ms=2**63)
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +116,20 @@ def read_line_slowly(raw: bytes, cursor: Cursor, report: Report = lambda *_: Non
     if message.kind != "notice":
         return ReplayRecord(raw, cursor, None, post_time(body))
     return ReplayRecord(raw, cursor, None, message.event_time_ms, message)
+
+
+def rejection(part: Part) -> str:
+    """Return why the streaming apps will reject a part, whatever its age; empty for what they accept, and for messages
+    about a stream."""
+    if isinstance(part, Trouble):
+        return ""
+    if isinstance(part, Event):
+        return part.reason
+    found = read_tweet(part, 0, _ANY_TIME)
+    if not isinstance(found, Rejection):
+        return ""
+    record = read_line_slowly(part, 0)
+    return found.reason if record is not None and record.notice is None else ""
 
 
 def moved(raw: bytes, time_ms: int) -> bytes:

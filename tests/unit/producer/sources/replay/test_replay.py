@@ -92,7 +92,8 @@ def test_a_line_that_is_too_long_goes_to_the_dead_letters(tmp_path: Path, monkey
 
 
 def test_an_incomplete_deletion_is_sent_unchanged(tmp_path: Path) -> None:
-    lines = ['{"delete":{}}', '{"delete":{"status":{"id":true}}}', '{"delete":[1]}', '{"delete":null}']
+    incomplete = ['{"delete":{}}', '{"delete":{"status":{"id":true}}}', '{"delete":[1]}', '{"delete":null}']
+    lines = [*incomplete, *tweet_lines([1_000])]
     events = sent(opened(write_lines(tmp_path / "tweets.jsonl", lines)))
     assert [(event.kind, event.value.decode()) for event in events] == [("post", line) for line in lines]
 

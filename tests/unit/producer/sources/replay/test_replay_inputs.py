@@ -21,7 +21,7 @@ from producer.sources.replay.lines import Line
 from producer.sources.replay.material import TruncatedError
 from producer.sources.replay.records import read_all
 from producer.sources.replay.values import values
-from tests.input_files import SAMPLES, Sample
+from tests.input_files import SAMPLES, V1, Sample
 from tests.input_forms import COUNT, FIRST_ID, IDS, TIME_MS, lines, mongo, page_v2, tarred, tweet, zipped
 from tests.inputs_page import PAGE, page
 from tests.unit.producer.sources.replay.test_replay import after, opened, sent
@@ -91,6 +91,19 @@ def test_other_files_are_rejected_with_what_helps(sample: Sample, tmp_path: Path
     assert sample.rejected in str(error.value)
     assert sample.name in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_is_rejected_only_if_nothing_in_its_first_records_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.jsonl"
+    without_time = b'{"id_str":"1","text":"%s"}\n' % (b"x" * 200)
+    path.write_bytes(without_time * 900 + V1)  # more than is looked at at first
+    assert [event.key.decode() for event in sent(opened(path))] == ["1"] * 900 + IDS
+    path.write_bytes((without_time + b"\n") * 1_000 + V1)
+    with pytest.raises(ConfigurationError, match="no readable timestamp_ms"):
+        opened(path)
+    for message in ({"limit": {"track": 7}}, {"delete": {"status": {"id": 7, "user_id": 5}}}):
+        path.write_bytes(lines([message]) + without_time + V1)
+        assert opened(path).check().startswith(f"replays {path}: 1 file, ")
 
 
 def test_a_folder_of_everything_sends_what_can_be_read_and_counts_the_rest(tmp_path: Path) -> None:
