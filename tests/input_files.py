@@ -62,6 +62,10 @@ def wide_window() -> bytes:
     return b"\x28\xb5\x2f\xfd" + b"\x00" + bytes([(31 - 10) << 3]) + block
 
 
+def _unescaped(number: int) -> str:
+    return f"{dumped(tweet(number), ensure_ascii=False)}\n"
+
+
 V1 = lines(each(tweet))
 _ARRAY = each(tweet)
 _ONE_EACH = {f"2026/11/18/11/0{number}.json": lines([tweet(number)]) for number in range(COUNT)}
@@ -302,6 +306,13 @@ def _rejected() -> list[Sample]:
         Sample(tables, "Twint", "twint.csv", f"id\tusername\ttweet\n{IDS[0]}\tmade_up\ta text\n".encode(), "Twint"),
         Sample(tables, "any CSV", "tweets.csv", header + f"{IDS[0]},a text,en\n".encode(), "column 1"),
         Sample(
+            tables,
+            "CSV with a line that is a number",
+            "quoted.csv",
+            header + f'{IDS[0]},"the best songs of\n1990\nand later",en\n'.encode() * 3,
+            "CSV",
+        ),
+        Sample(
             tables, "CSV with semicolons", "excel.csv", b"id;text;lang\n1;a, text;en\n2;b;en\n", "CSV with semicolons"
         ),
         Sample(tables, "CSV in a zip", "kaggle.zip", zipped({"tweets.csv": header + b"1,a text,en\n"}), "CSV"),
@@ -381,6 +392,29 @@ def _rejected() -> list[Sample]:
             "JSON in Windows-1252",
             "latin.jsonl",
             '{"id_str": "1", "text": "café"}\n'.encode("cp1252"),
+            "WINDOWS-1252",
+        ),
+        Sample(
+            other,
+            "JSON in Windows-1252, in which some tweets are ASCII",
+            "windows.jsonl",
+            lines([tweet(0)])
+            + "".join(map(_unescaped, range(1, COUNT))).encode("cp1252", "ignore")
+            + lines([tweet(0)]),
+            "WINDOWS-1252",
+        ),
+        Sample(
+            other,
+            "a JSON array in Windows-1252",
+            "windows.json",
+            f"[{','.join(map(_unescaped, range(COUNT)))}]".encode("cp1252", "ignore"),
+            "WINDOWS-1252",
+        ),
+        Sample(
+            other,
+            "JSON in Windows-1252 over many lines",
+            "pretty.json",
+            dumped([tweet(0)], indent=1, ensure_ascii=False).encode("cp1252", "ignore"),
             "WINDOWS-1252",
         ),
         Sample(other, "user profiles", "users.jsonl", lines([user_v2()]), "user profiles"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from producer.sources.replay.foreign import ADVICE, HYDRATE, OTHER
-from producer.sources.replay.lines import Line, numbered
+from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, OTHER
+from producer.sources.replay.lines import Line, is_utf8, numbered
 from producer.sources.replay.material import DamagedError, TruncatedError
 from producer.sources.replay.records import rejection
 from producer.sources.replay.shapes import BULK_ACTION, Shape, loads, shape_of
@@ -20,6 +20,7 @@ from producer.sources.replay.values import ASSIGNMENT, MAX_VALUE_BYTES, values
 
 Splitter = Callable[[Iterable[bytes | None], str], Iterator[Line | None]]
 
+TO_UTF8 = "convert it with `iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.jsonl`"
 BOM = b"\xef\xbb\xbf"
 _LOOKED_AT = 1_000
 _BLANK = b" \t\r\n\x1e,;"
@@ -84,9 +85,7 @@ _EXPORT = re.compile(rb"\s*window\.YTD\.(\w+)\.part\d+\s*=", re.ASCII)
 _TWEET_PARTS = (b"tweets", b"tweet", b"community_tweet")
 
 UNKNOWN = Format("text or data in an unknown format", None, OTHER)
-_ENCODED = Format(
-    "JSON that is not in UTF-8", None, "convert it with `iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.jsonl`"
-)
+_ENCODED = Format("JSON that is not in UTF-8", None, TO_UTF8)
 _LACKING = "JSON without what a tweet needs"
 _FIELDS = "rename its fields to those that docs/inputs.md lists, with ids as text"
 _UNFINISHED = Format(
@@ -110,18 +109,17 @@ def recognise(head: bytes, complete: bool) -> Format | None:
         return refused
     lines = _whole_lines(text, complete)
     first, is_cut = _first_value(text)
-    if lines and text.lstrip(_BLANK)[:1] != b"[" and loads(lines[0]) is not None:
-        return _by_records(lines, lines_of, "one per line", complete)
-    if isinstance(first, dict | list) or (first is not None and is_cut and _is_array(text)):
+    begins_as_lines = bool(lines) and text.lstrip(_BLANK)[:1] != b"[" and _value(lines[0]) is not None
+    if not begins_as_lines and (isinstance(first, dict | list) or (first is not None and is_cut and _is_array(text))):
         how = "in a JSON array" if _is_array(text) else "as JSON objects"
         return _by_records(_raw_values(text), values, how, complete)
-    if any(isinstance(loads(line), dict | int) for line in lines):
-        return _by_records(lines, lines_of, "one per line", complete)
+    if begins_as_lines or any(isinstance(_value(line), dict | int) for line in lines):
+        format_ = _by_records(lines, lines_of, "one per line", complete)
+        if format_ is not UNKNOWN:
+            return format_
     if is_cut or not lines:
         if not complete:
             return None
-        if any(isinstance(_in_windows_1252(line), dict) for line in lines):
-            return _ENCODED
         if text.lstrip(_BLANK)[:1] in (b"[", b"{"):
             return _UNFINISHED
     table = table_refusal(text, complete)
@@ -142,7 +140,7 @@ def _first_value(text: bytes) -> tuple[Any, bool]:
     found: list[Any] = []
     try:
         for line in values((text,), ""):
-            found.append(loads(line.raw) if line else None)
+            found.append(_value(line.raw) if line else None)
             if isinstance(found[0], dict | list):
                 return found[0], True
     except TruncatedError:
@@ -162,16 +160,23 @@ def _is_array(text: bytes) -> bool:
 
 
 def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: bool) -> Format | None:
-    """Return the format by the first record that holds something that will be accepted, else by what most records are.
+    """Return the format by the first record that holds something that will be accepted, else by what most records are:
+    UNKNOWN if these are not JSON.
 
     None if no record is accepted so far, and more of them may be.
     """
-    looked, kinds, reasons, fields = 0, Counter[str](), Counter[str](), list[str]()
-    for raw in islice(records, _LOOKED_AT):
-        looked += 1
+    looked = list(islice(records, _LOOKED_AT))
+    if _are_in_windows_1252(looked):
+        return _ENCODED
+    kinds, reasons, fields = Counter[str](), Counter[str](), list[str]()
+    for raw in looked:
         body = loads(raw)
         shape = shape_of(body)
-        if shape is None or shape.read is None or shape.name == BULK_ACTION:
+        if body is None and _is_in_windows_1252(raw):
+            kinds[_ENCODED.name] += 1
+        elif body is None:
+            kinds[UNKNOWN.name] += 1
+        elif shape is None or shape.read is None or shape.name == BULK_ACTION:
             kinds[shape.name if shape else ""] += 1
         elif reason := _rejection(shape, raw, body):
             kinds[_LACKING] += 1
@@ -179,13 +184,20 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
         else:
             return Format(f"{shape.name}, {how}", split)
         fields = fields or list(body if isinstance(body, dict) else ())
-    if kinds[_LACKING] and not complete and looked < _LOOKED_AT:
+    if kinds[_LACKING] and not complete and len(looked) < _LOOKED_AT:
         return None
+    if 2 * kinds[UNKNOWN.name] >= len(looked):
+        return UNKNOWN
+    del kinds[UNKNOWN.name]
+    if 2 * kinds[IDS] <= len(looked):
+        del kinds[IDS]
     name = max(kinds, key=lambda one: (bool(one), kinds[one]), default="")
     shown = f"with the fields {', '.join(field[:40] for field in fields[:6])}" if fields else ""
     if name == _LACKING:
         why = "; ".join(filter(None, (max(reasons, key=reasons.__getitem__), shown)))
         return Format(f"{_LACKING} ({why})", None, _FIELDS)
+    if name == _ENCODED.name:
+        return _ENCODED
     if name:
         return Format(name, None, ADVICE.get(name, OTHER))
     return Format(f"JSON that is not a tweet ({shown})" if shown else "JSON that is not a tweet", None, OTHER)
@@ -203,15 +215,19 @@ def _rejection(shape: Shape, raw: bytes, body: Any) -> str:
     return first
 
 
-def _in_windows_1252(line: bytes) -> Any:
-    return None if _is_utf8(line) else loads(line.decode("windows-1252", "replace").encode())
+def _value(raw: bytes) -> Any:
+    """Return the JSON value, in UTF-8 or in Windows-1252; None for anything else."""
+    return loads(raw) if is_utf8(raw) else loads(raw.decode("windows-1252", "replace").encode())
 
 
-def _is_utf8(line: bytes) -> bool:
-    with suppress(UnicodeDecodeError):
-        line.decode()
-        return True
-    return False
+def _is_in_windows_1252(raw: bytes) -> bool:
+    return not is_utf8(raw) and isinstance(_value(raw), dict | list)
+
+
+def _are_in_windows_1252(records: list[bytes]) -> bool:
+    """Whether all that is not ASCII is so, in two records at least: one alone may be damaged."""
+    others = [raw for raw in records if not raw.isascii()]
+    return not any(map(is_utf8, others)) and sum(map(_is_in_windows_1252, others)) > 1
 
 
 def _wide(head: bytes, complete: bool) -> Format | None:

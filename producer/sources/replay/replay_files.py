@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -17,9 +18,9 @@ from producer.reporting.words import size_text
 from producer.source import Context, Cursor
 from producer.sources.replay.compression import Chunks, peek
 from producer.sources.replay.containers import Text, Wanted
-from producer.sources.replay.formats import BOM, EMPTY, UNKNOWN, Format, recognise
+from producer.sources.replay.formats import BOM, EMPTY, TO_UTF8, UNKNOWN, Format, recognise
 from producer.sources.replay.left_out import LeftOut, set_aside
-from producer.sources.replay.lines import Line
+from producer.sources.replay.lines import Line, is_utf8
 from producer.sources.replay.material import DamagedError, time_text
 from producer.sources.replay.places import Place
 from producer.sources.replay.records import ReplayRecord, Report, read_all, read_quickly
@@ -52,6 +53,7 @@ class _Reading:
 
     left_out: LeftOut = field(default_factory=LeftOut)
     report: Report = lambda *_: None
+    not_utf8: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ class ReplayFiles:
         yield from self._read(start, reading)
         if sentence := reading.left_out.sentence():
             _log.warning("%s: %s", self._location, sentence)
+        for name, count in reading.not_utf8.items():
+            _log.warning("%s: records that are not in UTF-8, and so rejected: %d; %s", name, count, TO_UTF8)
 
     def tweet_times(self, start: SourcePosition) -> Iterator[int]:
         return _times(self._read(start, _Reading()))
@@ -213,14 +217,14 @@ class ReplayFiles:
             if format_.split is None:
                 reading.left_out.add(text.name, format_.refusal)
             else:
-                yield from self._records(text.name, format_.split(chunks, text.name), done, reading.report)
+                yield from self._records(text.name, format_.split(chunks, text.name), done, reading)
         except DamagedError as error:
             if self._strict:
                 raise
             yield ReplayRecord(b"", 0, damage=str(error))
 
     def _records(
-        self, name: str, lines: Iterator[Line | None], done: Place, report: Report
+        self, name: str, lines: Iterator[Line | None], done: Place, reading: _Reading
     ) -> Iterator[ReplayRecord | None]:
         number, alone = 0, self._alone
         for line in lines:
@@ -235,7 +239,9 @@ class ReplayFiles:
                 yield record
             elif line.raw.strip(_NOTHING):
                 parts = done.parts if number == done.number + 1 else 0
-                yield from _others(Place("" if alone else name, number), line, parts, report)
+                if not is_utf8(line.raw):
+                    reading.not_utf8[name] += 1
+                yield from _others(Place("" if alone else name, number), line, parts, reading.report)
         if number < done.number:
             msg = f"{name} of {self._location} has fewer lines than the {done.number} already sent"
             raise IntegrityError(f"{msg}: restore it, or delete the position file to start over")

@@ -352,6 +352,26 @@ def test_a_long_first_record_is_looked_at_whole(tmp_path: Path) -> None:
     assert [event.key.decode() for event in sent(opened(path))] == IDS
 
 
+def test_a_damaged_line_of_a_file_in_utf8_is_rejected_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "tweets.jsonl"
+    damaged = lines([tweet(0)]).replace(b"number", b"num\xffber")
+    whole = "".join(json.dumps(tweet(number), ensure_ascii=False) + "\n" for number in range(COUNT)).encode()
+    for content, count in ((damaged + whole, 1), (V1 + damaged, 1), (damaged * 2 + whole, 2)):
+        path.write_bytes(content)
+        caplog.clear()
+        events = sent(opened(path))
+        assert [event.key.decode() for event in events if not event.key.startswith(b"line-")] == IDS
+        assert len(events) == COUNT + count
+        assert f"tweets.jsonl: records that are not in UTF-8, and so rejected: {count}; convert it" in caplog.text
+
+
+def test_lines_of_numbers_in_a_long_first_record_are_no_ids(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.json"
+    body = {"indices": [0, 7]} | tweet(0) | {"more": list(range(100_000))}
+    path.write_text("\n".join(json.dumps(one, indent=1) for one in (body, tweet(1), tweet(2))))
+    assert [event.key.decode() for event in sent(opened(path))] == IDS
+
+
 def test_a_growing_file_is_recognised_again(tmp_path: Path) -> None:
     path = tmp_path / "tweets.jsonl"
     path.write_bytes(lines([tweet(0)]))
