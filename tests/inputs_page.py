@@ -30,8 +30,9 @@ it with a new run.
   fields, with the original under `source_payload`. `delete`, `status_withheld` and similar messages become deletion
   notices; `limit` and `warning` are counted and logged, as in a live stream.
 - **Folders and archives**: everything in them is looked at, except names that begin with `.` or `_` and files still
-  being written (`.tmp`, `.part`). What is not read is counted and named, with the reason, before anything is sent (of
-  the first 300 files; of archives over 64 MiB, up to the first member that is read) and at the end.
+  being written (`.tmp`, `.part`). Links to folders, and links in archives, are not followed. What is not read is counted
+  and named, with the reason, before anything is sent (of the first 300 files; of archives over 64 MiB, up to the first
+  member that is read) and at the end.
 - **Damage** costs the rest of that file or member: a record in `source_gaps` names it, and the rest is sent.
   `PRODUCER_REPLAY_STRICT=true` (`--strict`) stops there instead.
 - **Old tweets**: how many are older than `SPEED_MAX_AGE_DAYS`, and what to set, is reported before anything is sent.

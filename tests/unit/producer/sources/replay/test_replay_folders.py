@@ -213,6 +213,61 @@ def test_pipes_and_dangling_links_are_set_aside(folder: Path) -> None:
     assert "2 × not a regular file (" in source.check()
 
 
+def test_linked_folders_are_named(folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "more.jsonl").write_bytes(text(20))
+    (folder / "day-2" / "more").symlink_to(elsewhere)
+    (folder / ".hidden").symlink_to(elsewhere)
+    (folder / "loop").symlink_to(folder)
+    (folder / "day-3.jsonl").symlink_to(elsewhere / "more.jsonl")
+    source = opened(folder)
+    assert keys(sent(source)) == [*range(1, 7), 20, 21, *range(7, 11)]
+    check = source.check()
+    assert "2 × a link to a folder, which is not followed: replay that folder by itself (loop, day-2/more)" in check
+    assert "5 × hidden (" in check
+    alone = tmp_path / "links"
+    alone.mkdir()
+    (alone / "more").symlink_to(elsewhere)
+    with pytest.raises(ConfigurationError, match=r"has no files; left out: 1 × a link to a folder"):
+        opened(alone)
+
+
+def test_links_in_tar_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, kind in (("a.json", tarfile.REGTYPE), ("b.json", tarfile.SYMTYPE), ("c.json", tarfile.LNKTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, "a.json", len(text(1)) if kind == tarfile.REGTYPE else 0
+            tar.addfile(info, io.BytesIO(text(1)))
+        tar.addfile(tarfile.TarInfo("folder/"))
+    source = opened(path)
+    assert keys(sent(source)) == [1, 2]
+    assert "2 × a link in an archive, which is not followed (x.tar/b.json, x.tar/c.json)" in source.check()
+
+
+def test_what_is_neither_file_nor_folder_is_reported(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reading, writing = os.pipe()
+    for path in (tmp_path / "pipe", "/dev/null", "-", tmp_path / "-", f"/dev/fd/{reading}"):
+        with pytest.raises(ConfigurationError, match=r"is not a regular file: .* write it to a file first"):
+            opened(path)
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("denied", ["is_dir", "is_file"])
+def test_a_folder_without_permission_is_reported(folder: Path, denied: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    for path in (folder, folder / "day-1/part-2.jsonl"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, denied, deny)
+            with pytest.raises(ConfigurationError, match=r"tweets.* cannot be read: Permission denied"):
+                opened(path)
+
+
 def test_control_is_handed_back_while_lines_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "many.jsonl"
     path.write_bytes(text(1, 1) * 50_000 + text(7, 1))
