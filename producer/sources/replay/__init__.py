@@ -76,15 +76,14 @@ class ReplaySource:
         return cls(material, start, context, settings)
 
     def check(self) -> str:
-        """Return what will be replayed: how much, from when, what is left out, and how many tweets are too old."""
-        done = f"; {self.start.count:,} records sent so far" if self.start.count else ""
-        ages = self._ages()
-        times = (time_ms + self._shift_ms for time_ms in self._material.tweet_times(self.start))
-        remaining = max(0, self._limit - self.start.count) if self._limit else None
-        everything = ages.count(islice(times, remaining), self._context.monotonic)
-        old = ages.sentence(f"{ages.tweets:,} tweets" if everything else f"the first {ages.tweets:,} tweets")
+        """Return what will be replayed: how much, from when, what is left out, and at first how many tweets are too
+        old."""
+        found = f"replays {self._material.describe()}"
+        if self.start.count:  # what was sent would have to be read once more
+            return f"{found}; {self.start.count:,} records sent so far"
+        old = self._old_tweets()
         self._announced = bool(old)
-        return f"replays {self._material.describe()}{done}" + (f"; {old}" if old else "")
+        return f"{found}; {old}" if old else found
 
     def oldest_ms(self) -> int | None:
         """Return the time with which the oldest tweet is sent, in Unix milliseconds. It reads everything."""
@@ -104,7 +103,8 @@ class ReplaySource:
         status.connected = True
         status.read_bytes, status.total_bytes = 0, self._material.bytes_after(self.start)
         pace = _Pace(self._factor, self._context) if self._factor else None
-        gaps, ages = Gaps(self.name, self._context.now_ms, self._shift_ms), self._ages()
+        before_ms = self.start.event_time_ms - self._shift_ms if self.start.event_time_ms else None
+        gaps, ages = Gaps(self.name, self._context.now_ms, self._shift_ms, before_ms), self._ages()
         cutoff_ms = ages.cutoff_ms - self._shift_ms
         try:
             for record in self._material.records(self.start):
@@ -153,6 +153,13 @@ class ReplaySource:
         if not self._announced:
             self._announced = True
             _log.warning("a tweet of %s is older than %d days", time_text(time_ms), self._max_days)
+
+    def _old_tweets(self) -> str:
+        """Return how many tweets are too old, as a sentence; empty if none is found."""
+        ages = self._ages()
+        times = (time_ms + self._shift_ms for time_ms in self._material.tweet_times(self.start))
+        everything = ages.count(islice(times, self._limit or None), self._context.monotonic)
+        return ages.sentence(f"{ages.tweets:,} tweets" if everything else f"the first {ages.tweets:,} tweets")
 
     def _ages(self) -> Ages:
         return Ages.of(self._context.now_ms(), self._max_days)

@@ -54,6 +54,7 @@ class _Reading:
     left_out: LeftOut = field(default_factory=LeftOut)
     report: Report = lambda *_: None
     not_utf8: Counter[str] = field(default_factory=Counter)
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class ReplayFiles:
         single: one file was named, not a folder that happens to hold one.
         remote: reading everything twice costs too much: look for the newest tweet only in the last file that has
             tweets, and at few files before the start.
-        strict: damage raises DamagedError; otherwise it is a record, and what follows is read.
+        strict: damage raises DamagedError from `records`; otherwise it is a record, and what follows is read.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class ReplayFiles:
         )
 
     def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:
-        reading = _Reading(LeftOut(), ControlMessages(self._context.status))
+        reading = _Reading(LeftOut(), ControlMessages(self._context.status), strict=self._strict)
         yield from self._read(start, reading)
         if sentence := reading.left_out.sentence():
             _log.warning("%s: %s", self._location, sentence)
@@ -219,7 +220,7 @@ class ReplayFiles:
             else:
                 yield from self._records(text.name, format_.split(chunks, text.name), done, reading)
         except DamagedError as error:
-            if self._strict:
+            if reading.strict:
                 raise
             yield ReplayRecord(b"", 0, damage=str(error))
 

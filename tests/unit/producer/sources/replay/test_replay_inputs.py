@@ -231,6 +231,16 @@ def test_old_tweets_are_counted_before_the_start(tmp_path: Path, old: int, days:
     assert ("older" in ReplaySource.open(shifted, None, Context(now_ms=lambda: now_ms)).check()) == (0 < old < COUNT)
 
 
+def test_old_tweets_are_not_counted_again_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "tweets.jsonl"
+    path.write_bytes(lines([tweet(number) | {"timestamp_ms": "1000"} for number in range(COUNT)]))
+    source = opened(path)
+    assert "3 of 3 tweets are older" in source.check()
+    again = opened(path, after(source, sent(source)[:1]))
+    monkeypatch.setattr(again._material, "tweet_times", None)
+    assert again.check().endswith("; 1 records sent so far")
+
+
 def test_old_tweets_that_come_late_are_reported_when_they_come(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
