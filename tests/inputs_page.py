@@ -42,7 +42,9 @@ it with a new run.
 - **Memory is bounded** whatever the file: a line, an object or an element of an array has at most 16 MiB (a longer line
   is a dead letter, a longer value damage); decompression yields at most 32 MiB at once, and zstd windows may have
   128 MiB. A zip inside another file or in a bucket is copied to the disk first.
-- A restart continues after the last acknowledged tweet, in the middle of an array, a page or an archive too.
+- A restart continues after the last acknowledged tweet, in the middle of an array, a page or an archive too. Of a
+  folder, files whose names sort before the one at that place count as sent. How many is reported before anything is
+  sent; those added or changed since the last run began are named as not read.
 
 ## Fields of a record
 | field | read | rejected |

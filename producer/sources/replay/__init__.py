@@ -35,9 +35,13 @@ class ReplaySource:
     name = "replay"
     live = False
 
-    def __init__(self, material: Material, start: SourcePosition, context: Context, settings: Settings) -> None:
-        """Raises ConfigurationError if PRODUCER_REPLAY_SPEED is 0."""
+    def __init__(
+        self, material: Material, start: SourcePosition, context: Context, settings: Settings, opened_ms: int
+    ) -> None:
+        """`opened_ms`: when, in Unix milliseconds, the files were listed or before. Raises ConfigurationError if
+        PRODUCER_REPLAY_SPEED is 0."""
         self.start = start
+        self._opened_ms = opened_ms
         self._material = material
         self._context = context
         self._factor = _factor(settings.producer.replay_speed)
@@ -55,7 +59,7 @@ class ReplaySource:
                 wrong.
             RetryableError: the object store or the catalog does not answer.
         """
-        chosen = settings.producer
+        chosen, opened_ms = settings.producer, context.now_ms()
         _factor(chosen.replay_speed)
         material = _material(settings, context)
         try:
@@ -63,7 +67,7 @@ class ReplaySource:
         except IntegrityError as error:
             raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {error}") from error
         if saved is not None and saved.belongs_to(identity):
-            return cls(material, saved, context, settings)
+            return cls(material, saved, context, settings, opened_ms)
         if saved is not None:
             _log.warning(
                 "PRODUCER_REPLAY_FILE or PRODUCER_REPLAY_TIMES differs from the last run: replaying from the start"
@@ -73,12 +77,12 @@ class ReplaySource:
             newest = material.newest_ms(start, chosen.limit)
             shift_ms = 0 if newest is None else context.now_ms() - newest
             start = replace(start, origin={**start.origin, "shift_ms": shift_ms})
-        return cls(material, start, context, settings)
+        return cls(material, start, context, settings, opened_ms)
 
     def check(self) -> str:
         """Return what will be replayed: how much, from when, what is left out, and at first how many tweets are too
         old."""
-        found = f"replays {self._material.describe()}"
+        found = f"replays {self._material.describe(self.start)}"
         if self.start.count:  # what was sent would have to be read once more
             return f"{found}; {self.start.count:,} records sent so far"
         old = self._old_tweets()
@@ -100,7 +104,7 @@ class ReplaySource:
             RetryableError: a disk or the catalog fails.
         """
         status = self._context.status
-        status.connected = True
+        status.connected, status.alive_ms = True, self._opened_ms
         status.read_bytes, status.total_bytes = 0, self._material.bytes_after(self.start)
         pace = _Pace(self._factor, self._context) if self._factor else None
         before_ms = self.start.event_time_ms - self._shift_ms if self.start.event_time_ms else None

@@ -72,8 +72,9 @@ def _why_not(path: Path) -> str:
 def _file(folder: Path, name: str, context: Context) -> ReplayFile:
     path = folder / name
     with _reading(path):
-        stored = path.stat().st_size
-    return ReplayFile(name, stored, partial(_texts, path, name, context))
+        found = path.stat()
+    changed_ms = found.st_ctime_ns // 1_000_000  # a file that is moved here keeps its other time
+    return ReplayFile(name, found.st_size, changed_ms, partial(_texts, path, name, context))
 
 
 def _texts(path: Path, name: str, context: Context, wanted: Wanted) -> Iterator[Text | None]:

@@ -40,8 +40,8 @@ class Material(Protocol):
         """Return the values to fix when the stream is first opened."""
         ...
 
-    def describe(self) -> str:
-        """Return its size as a sentence for the log."""
+    def describe(self, start: SourcePosition) -> str:
+        """Return its size, and what is left out after a position, as a sentence for the log."""
         ...
 
     def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:

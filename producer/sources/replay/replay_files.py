@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,11 @@ _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _NOTHING = b" \t\r\n\0"
 """Of this, a line is blank; a block of NULs is what a crash leaves at the end of a file."""
 
+_LATE = (
+    "added or changed since the last run began, but before the position, and not read: replay it by itself, or start "
+    "over (`--again`, or delete the position file)"
+)
+
 _BREATH = 20_000
 """Records skipped before control is handed back."""
 
@@ -59,11 +65,12 @@ class _Reading:
 
 @dataclass(frozen=True)
 class ReplayFile:
-    """One file under the folder or prefix, its size in bytes, and its texts: itself, or the wanted members of an
-    archive, named `<name>/<member>`."""
+    """One file under the folder or prefix, its size in bytes, when it was added or last changed (Unix milliseconds),
+    and its texts: itself, or the wanted members of an archive, named `<name>/<member>`."""
 
     name: str
     size: int
+    changed_ms: int
     texts: Callable[[Wanted], Iterator[Text | None]]
 
 
@@ -77,7 +84,8 @@ class ReplayFiles:
     """`Material` of files. A file's format is recognised by its content. The cursor is a `Place`.
 
     Files added later continue where the last run ended, as long as their names sort later; a name that sorts before
-    the cursor is not read again. Another first record is another stream.
+    the cursor is not read, and left out by name if it was added or changed since the last run began. Another first
+    record is another stream.
 
     Args:
         location: as in the settings.
@@ -135,17 +143,19 @@ class ReplayFiles:
     def origin(self) -> Mapping[str, int]:
         return {}
 
-    def describe(self) -> str:
+    def describe(self, start: SourcePosition) -> str:
         many = "1 file" if len(self._files) == 1 else f"{len(self._files):,} files"
         stored = size_text(sum(file.size for file in self._files))
         formats, left_out = self._look()
+        passed = self._passed(start, left_out)
         return (
             f"{self._location}: {many}, {stored}, {'; '.join(formats)}, the first tweet of "
-            f"{time_text(self._first.time_ms)}{left_out.sentence('; ')}"
+            f"{time_text(self._first.time_ms)}{left_out.sentence('; ')}{passed}"
         )
 
     def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:
         reading = _Reading(LeftOut(), ControlMessages(self._context.status), strict=self._strict)
+        self._passed(start, reading.left_out)
         yield from self._read(start, reading)
         if sentence := reading.left_out.sentence():
             _log.warning("%s: %s", self._location, sentence)
@@ -156,7 +166,7 @@ class ReplayFiles:
         return _times(self._read(start, _Reading()))
 
     def bytes_after(self, start: SourcePosition) -> int:
-        return sum(file.size for file in self._remaining(self._place(start.cursor).name))
+        return sum(file.size for file in self._files[self._reached(self._place(start.cursor).name) :])
 
     def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         if limit or not self._remote:
@@ -192,7 +202,10 @@ class ReplayFiles:
 
     def _read(self, start: SourcePosition, reading: _Reading) -> Iterator[ReplayRecord | None]:
         place = self._place(start.cursor)
-        for file in self._remaining(place.name):
+        if place.name and not any(place.is_in(file.name) for file in self._files):
+            msg = "%s of %s, where the replay stopped, no longer exists: continuing with the next file"
+            _log.warning(msg, place.name, self._location)
+        for file in self._files[self._reached(place.name) :]:
             yield from self._file(file, place if place.is_in(file.name) else Place(), reading)
 
     def _file(self, file: ReplayFile, place: Place, reading: _Reading) -> Iterator[ReplayRecord | None]:
@@ -251,17 +264,22 @@ class ReplayFiles:
         place = Place.of(cursor)
         return place if place.name or not cursor else place._replace(name=self._files[0].name)
 
-    def _remaining(self, name: str) -> Iterator[ReplayFile]:
-        """Return the files from the one at the cursor on; if it no longer exists, from the next."""
-        here = [file for file in self._files if Place(name).is_in(file.name)]
-        if name and not here:
-            _log.warning(
-                "%s of %s, where the replay stopped, no longer exists: continuing with the next file",
-                name,
-                self._location,
-            )
-        reached = natural(here[0].name if here else name)
-        return (file for file in self._files if not name or natural(file.name) >= reached)
+    def _passed(self, start: SourcePosition, left_out: LeftOut) -> str:
+        """Leave out the files before the position that were added or changed since the last run began; return how many
+        files are before it, as a part of a sentence."""
+        name = self._place(start.cursor).name
+        files = self._files[: self._reached(name)]
+        for file in files:
+            if 0 < start.alive_ms < file.changed_ms:
+                left_out.add(file.name, _LATE)
+        many = "1 file that sorts" if len(files) == 1 else f"{len(files):,} files that sort"
+        return f"; {many} before {name} count as sent" if files else ""
+
+    def _reached(self, name: str) -> int:
+        """Return the index of the file at the cursor; if it no longer exists, of the next one."""
+        place = Place(name)
+        here = next((file.name for file in self._files if place.is_in(file.name)), name)
+        return bisect_left(self._files, natural(here), key=lambda file: natural(file.name)) if name else 0
 
 
 def _is_looked_at(file: ReplayFile, left_out: LeftOut, name: str) -> bool:

@@ -8,6 +8,8 @@ import logging
 import os
 import random
 import tarfile
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,31 @@ def test_later_files_are_read_by_the_next_run_and_grown_ones_continue(folder: Pa
     (folder / "day-10/c.jsonl").write_bytes(text(13))
     (folder / "day-11.jsonl").write_bytes(text(15))
     assert keys(sent(opened(folder, saved))) == [11, 12, 13, 14, 15, 16]
+
+
+def test_files_that_come_late_under_an_early_name_are_named(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = opened(folder)
+    saved = after(source, sent(source)[:6])
+    began_ms = max(path.stat().st_ctime_ns for path in folder.rglob("*")) // 1_000_000
+    check = opened(folder, replace(saved, alive_ms=began_ms)).check()
+    assert check.endswith("; 5 files that sort before day-2/x.ndjson count as sent; 6 records sent so far")
+    assert "added" not in check
+    time.sleep(0.05)
+    (folder / "day-1/part-3.jsonl").write_bytes(text(20))
+    late = opened(folder, replace(saved, alive_ms=began_ms))
+    named = "1 × added or changed since the last run began, but before the position, and not read: replay it by itself"
+    assert named in late.check()
+    assert "6 files that sort before" in late.check()
+    assert keys(sent(late)) == [7, 8, 9, 10]
+    assert named in caplog.text
+    assert "(day-1/part-3.jsonl)" in caplog.text
+    assert "added" not in opened(folder, saved).check()  # a position of an older version
+
+
+def test_a_run_notes_when_it_listed_the_files(folder: Path) -> None:
+    context = Context(now_ms=lambda: NOW_MS)
+    sent(ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(folder)}), None, context))
+    assert context.status.alive_ms == NOW_MS
 
 
 def test_a_file_that_no_longer_exists_is_skipped(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
