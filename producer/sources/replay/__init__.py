@@ -14,12 +14,11 @@ from producer.sources.replay.ages import Ages
 from producer.sources.replay.damage import Gaps
 from producer.sources.replay.files import local_files
 from producer.sources.replay.material import Material, StoppedError, time_text
+from producer.sources.replay.pace import Pace
 from producer.sources.replay.records import ReplayRecord, moved
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.notice import Notice
 from twitter_topics.settings import ProducerSettings, Settings
-
-MAX_WAIT_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +105,7 @@ class ReplaySource:
         status = self._context.status
         status.connected, status.alive_ms = True, self._opened_ms
         status.read_bytes, status.total_bytes = 0, self._material.bytes_after(self.start)
-        pace = _Pace(self._factor, self._context) if self._factor else None
+        pace = Pace(self._factor, self._context) if self._factor else None
         before_ms = self.start.event_time_ms - self._shift_ms if self.start.event_time_ms else None
         gaps, ages = Gaps(self.name, self._context.now_ms, self._shift_ms, before_ms), self._ages()
         cutoff_ms = ages.cutoff_ms - self._shift_ms
@@ -172,25 +171,6 @@ class ReplaySource:
 def _at(notice: bytes, time_ms: int) -> bytes:
     """Return the notice with another time."""
     return replace(Notice.from_value(notice), at_ms=time_ms).value()
-
-
-class _Pace:
-    """Reproduces the original timing, `factor` times as fast."""
-
-    def __init__(self, factor: float, context: Context) -> None:
-        self._factor, self._context = factor, context
-        self._began: tuple[float, int] | None = None
-
-    def wait_for(self, time_ms: int) -> Iterator[None]:
-        """Wait until a tweet with this time is due. Raises StoppedError when asked to stop."""
-        if self._began is None:
-            self._began = self._context.monotonic(), time_ms
-        began_at, first_ms = self._began
-        due = began_at + (time_ms - first_ms) / 1000 / self._factor
-        while (remaining := due - self._context.monotonic()) > 0:
-            if self._context.wait(min(remaining, MAX_WAIT_S)):
-                raise StoppedError("stopped before the next tweet was due")
-            yield None
 
 
 def _material(settings: Settings, context: Context) -> Material:
