@@ -116,7 +116,7 @@ def _read() -> list[Sample]:
         Sample(
             v1, "a JSON array over many lines", "pretty.json", dumped(_ARRAY, indent=4, ensure_ascii=False).encode()
         ),
-        Sample(v1, "a JSON array per line", "arrays.jsonl", lines([_ARRAY[:2], _ARRAY[2:]])),
+        Sample(v1, "a JSON array per line", "arrays.jsonl", lines([[], _ARRAY[:2], _ARRAY[2:]])),
         Sample(v1, "objects without anything between", "joined.json", "".join(map(dumped, _ARRAY)).encode()),
         Sample(
             v1, "objects over many lines", "objects.json", "\n".join(dumped(one, indent=1) for one in _ARRAY).encode()
@@ -133,7 +133,7 @@ def _read() -> list[Sample]:
             v1,
             "responses of the search API",
             "search.jsonl",
-            lines([{"statuses": _ARRAY[:2]}, {"statuses": _ARRAY[2:], "search_metadata": {}}]),
+            lines([{"statuses": []}, {"statuses": _ARRAY}, {"statuses": [], "search_metadata": {}}]),
         ),
         Sample(
             v1,
@@ -150,6 +150,12 @@ def _read() -> list[Sample]:
             "an array with a tweet per line",
             "array.jsonl",
             b"[\n" + ",\n".join(map(dumped, _ARRAY)).encode() + b"\n]",
+        ),
+        Sample(
+            v1,
+            "two tweets on one line, whose line end is lost",
+            "glued.jsonl",
+            V1.replace(b"\n", b"", 2).replace(b"}{", b"}\n{", 1),
         ),
         Sample(v1, "an array without commas", "list.json", b"[\n" + V1 + b"]\n"),
         Sample(stores, "mongoexport", "mongo.json", lines(each(mongo))),
@@ -195,7 +201,7 @@ def _read() -> list[Sample]:
             v2,
             "pages of responses (`twarc2 search`, `hydrate`)",
             "pages.jsonl",
-            lines([page_v2(range(2)), page_v2(range(2, COUNT))]),
+            lines([page_v2(range(2)), page_v2(range(2, COUNT)), {"data": [], "meta": {"result_count": 0}}]),
         ),
         Sample(v2, "one page over many lines", "page.json", dumped(page_v2(range(COUNT)), indent=2).encode()),
         Sample(web, "Zeeschuimer's NDJSON", "zeeschuimer.ndjson", lines(each(zeeschuimer))),
@@ -463,6 +469,11 @@ def _rejected() -> list[Sample]:
         ),
         Sample(other, "another part of an account export", "like.js", b"window.YTD.like.part0 = [ ]", "data/tweets.js"),
         Sample(
+            other, "an account export without tweets", "tweets.js", b"window.YTD.tweets.part0 = [ ]", "has no records"
+        ),
+        Sample(other, "an empty array", "empty.json", b"[\n]\n", "has no records"),
+        Sample(other, "a search without results", "none.json", b'{"statuses": []}\n', "has no records"),
+        Sample(
             other,
             "other JSON",
             "package.json",
@@ -487,6 +498,7 @@ def _rejected() -> list[Sample]:
         Sample(other, "RAR", "tweets.rar", b"Rar!\x1a\x07\x01\x00" + bytes(30), "unrar"),
         Sample(other, "lz4", "tweets.jsonl.lz4", b"\x04\x22\x4d\x18\x64\x40\xa7" + bytes(30), "lz4 -d"),
         Sample(other, "Parquet", "tweets.parquet", b"PAR1" + bytes(30), "Parquet"),
+        Sample(other, "WARC", "tweets.warc.gz", gzip.compress(b"WARC/1.0\r\nWARC-Type: warcinfo\r\n"), "a WARC file"),
         Sample(other, "SQLite", "tweets.db", b"SQLite format 3\0" + bytes(80), "SQLite"),
         Sample(other, "a Python pickle", "tweets.pkl", b"\x80\x04\x95\x10\0\0\0\0\0\0\0]\x94.", "pickle"),
         Sample(other, "BSON", "tweets.bson", struct.pack("<i", 60) + b"\x07_id\0" + bytes(50), "bsondump"),

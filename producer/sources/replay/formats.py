@@ -14,7 +14,7 @@ from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, OTHER
 from producer.sources.replay.lines import Line, is_utf8, numbered
 from producer.sources.replay.material import DamagedError, TruncatedError
 from producer.sources.replay.records import rejection
-from producer.sources.replay.shapes import BULK_ACTION, Shape, loads, shape_of
+from producer.sources.replay.shapes import BULK_ACTION, NOTHING, Shape, loads, shape_of
 from producer.sources.replay.tables import table_refusal
 from producer.sources.replay.values import ASSIGNMENT, MAX_VALUE_BYTES, values
 
@@ -45,7 +45,9 @@ def lines_of(chunks: Iterable[bytes | None], _: str) -> Iterator[Line | None]:
     return numbered(chunks)
 
 
-EMPTY = Format("nothing", lines_of)
+EMPTY = Format(NOTHING, lines_of)
+EMPTY_ARRAY = Format(NOTHING, values)
+_EMPTY_ARRAY = re.compile(rb"\s*([A-Za-z_$][\w$.]*\s*=)?\s*\[\s*\]\s*;?\s*", re.ASCII)
 
 _MAGIC = (
     (rb"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it with `7z x FILE`"),
@@ -68,6 +70,7 @@ _MAGIC = (
         "a repository export of Bluesky (CAR)",
         "follow the network with PRODUCER_SOURCE=bluesky",
     ),
+    (rb"WARC/\d", "a WARC file", "extract its tweets first"),
     (rb"%PDF-", "a PDF", "it has no tweets"),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftyp", "an image or video", "it has no tweets"),
     (rb"version https://git-lfs", "a Git LFS pointer", "fetch the file with `git lfs pull`"),
@@ -107,6 +110,8 @@ def recognise(head: bytes, complete: bool) -> Format | None:
     )
     if refused is not None:
         return refused
+    if _EMPTY_ARRAY.fullmatch(text):
+        return EMPTY_ARRAY if complete else None
     lines = _whole_lines(text, complete)
     first, is_cut = _first_value(text)
     begins_as_lines = bool(lines) and text.lstrip(_BLANK)[:1] != b"[" and _value(lines[0]) is not None
@@ -168,7 +173,7 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
     looked = list(islice(records, _LOOKED_AT))
     if _are_in_windows_1252(looked):
         return _ENCODED
-    kinds, reasons, fields = Counter[str](), Counter[str](), list[str]()
+    kinds, reasons, fields, empty = Counter[str](), Counter[str](), list[str](), None
     for raw in looked:
         body = loads(raw)
         shape = shape_of(body)
@@ -178,7 +183,9 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
             kinds[UNKNOWN.name] += 1
         elif shape is None or shape.read is None or shape.name == BULK_ACTION:
             kinds[shape.name if shape else ""] += 1
-        elif reason := _rejection(shape, raw, body):
+        elif (reason := _rejection(shape, raw, body)) is None:
+            empty = empty or Format(NOTHING, split)
+        elif reason:
             kinds[_LACKING] += 1
             reasons[reason] += 1
         else:
@@ -186,6 +193,8 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
         fields = fields or list(body if isinstance(body, dict) else ())
     if kinds[_LACKING] and not complete and len(looked) < _LOOKED_AT:
         return None
+    if empty is not None and not kinds:
+        return empty
     if 2 * kinds[UNKNOWN.name] >= len(looked):
         return UNKNOWN
     del kinds[UNKNOWN.name]
@@ -203,9 +212,9 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
     return Format(f"JSON that is not a tweet ({shown})" if shown else "JSON that is not a tweet", None, OTHER)
 
 
-def _rejection(shape: Shape, raw: bytes, body: Any) -> str:
-    """Return why nothing in a record will be accepted; empty if something is, or if it is empty."""
-    first = ""
+def _rejection(shape: Shape, raw: bytes, body: Any) -> str | None:
+    """Return why nothing in a record will be accepted; empty if something is, None if it holds nothing."""
+    first = None
     with suppress(RecursionError):
         for part in shape.read(raw, body) if shape.read else ():
             reason = rejection(part)

@@ -6,13 +6,16 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 
 from producer.source import Cursor, Event, EventKind
 from producer.sources.replay.extended_json import SIGN
+from producer.sources.replay.material import DamagedError
 from producer.sources.replay.shapes import Part, loads, unfolded
+from producer.sources.replay.values import values
 from producer.sources.x_v2.mapping import Trouble
 from producer.tweets import created_at
 from twitter_topics.records.times import post_time
@@ -80,7 +83,9 @@ def read_all(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> It
     """Yield all records in a line or value, in any form, with a full parse. Never raises, whatever the bytes."""
     raw = raw.removeprefix(_BOM)  # files with a mark, one after the other
     try:
-        parts = list(unfolded(raw, loads(raw)))
+        body = loads(raw)
+        found = [(raw, body)] if body is not None else [(one, loads(one)) for one in _objects(raw)]
+        parts = [part for one in found for part in unfolded(*one)]
     except RecursionError:
         parts = [raw]
     for part in parts:
@@ -90,6 +95,15 @@ def read_all(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> It
             yield _mapped(part, cursor)
         elif (record := read_line_slowly(part, cursor, report)) is not None:
             yield record
+
+
+def _objects(raw: bytes) -> list[bytes]:
+    """Return the objects of a line that is nothing but objects, as where a line end is lost; else the line."""
+    with suppress(DamagedError):
+        found = [line.raw for line in values((raw,), "") if line is not None]
+        if len(found) > 1 and all(isinstance(loads(one), dict) for one in found):
+            return found
+    return [raw]
 
 
 def _mapped(event: Event, cursor: Cursor) -> ReplayRecord:

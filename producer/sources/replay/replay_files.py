@@ -19,12 +19,13 @@ from producer.reporting.words import size_text
 from producer.source import Context, Cursor
 from producer.sources.replay.compression import Chunks, peek
 from producer.sources.replay.containers import Text, Wanted
-from producer.sources.replay.formats import BOM, EMPTY, TO_UTF8, UNKNOWN, Format, recognise
+from producer.sources.replay.formats import BOM, TO_UTF8, UNKNOWN, Format, recognise
 from producer.sources.replay.left_out import LeftOut, set_aside
 from producer.sources.replay.lines import Line, is_utf8
 from producer.sources.replay.material import DamagedError, time_text
 from producer.sources.replay.places import Place
 from producer.sources.replay.records import ReplayRecord, Report, read_all, read_quickly
+from producer.sources.replay.shapes import NOTHING
 from producer.sources.replay.values import MAX_VALUE_BYTES
 from twitter_topics.errors import ConfigurationError, IntegrityError
 
@@ -124,7 +125,7 @@ class ReplayFiles:
         if self._alone and (why := reading.left_out.only):
             raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {self._location} is not a file of tweets but {why}")
         sentence = reading.left_out.sentence()
-        why = f"has no tweets that can be read; {sentence}" if sentence else "has no lines"
+        why = f"has no tweets that can be read; {sentence}" if sentence else "has no records"
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {self._location} {why}")
 
     @cached_property
@@ -193,7 +194,7 @@ class ReplayFiles:
                     continue
                 if format_.split is None:
                     left_out.add(text.name, format_.refusal)
-                elif format_ is not EMPTY:
+                elif format_.name != NOTHING:
                     formats[format_.name] = True
                     if text.name != file.name and file.size > LOOK_BYTES:
                         break

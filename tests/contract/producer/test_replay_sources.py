@@ -251,7 +251,7 @@ def test_store_errors_are_reported(bucket: Bucket, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE=s3://{bucket.name}/in/ has no objects"):
         bucket.opened()
     bucket.put("in/1.jsonl", b"\n")
-    with pytest.raises(ConfigurationError, match="has no lines"):
+    with pytest.raises(ConfigurationError, match="has no records"):
         bucket.opened()
     with pytest.raises(ConfigurationError, match=r"no-such-bucket.*NoSuchBucket.*S3_"):
         bucket.opened(PRODUCER_REPLAY_FILE="s3://no-such-bucket/x")

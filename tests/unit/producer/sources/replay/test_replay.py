@@ -295,7 +295,7 @@ def test_a_wrong_setting_is_reported(settings: dict[str, str], message: str) -> 
 
 
 def test_an_unusable_file_or_speed_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"PRODUCER_REPLAY_FILE: .*empty.jsonl has no lines"):
+    with pytest.raises(ConfigurationError, match=r"PRODUCER_REPLAY_FILE: .*empty.jsonl has no records"):
         opened(write_lines(tmp_path / "empty.jsonl", ["", ""]))
     broken = tmp_path / "broken.jsonl.gz"
     broken.write_bytes(b"not gzip")

@@ -212,7 +212,7 @@ def test_a_folder_without_tweets_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE: folder {tmp_path} has no files"):
         opened(tmp_path)
     write_lines(tmp_path / "a.json", [])
-    with pytest.raises(ConfigurationError, match="has no lines"):
+    with pytest.raises(ConfigurationError, match="has no records"):
         opened(tmp_path)
 
 

@@ -122,6 +122,16 @@ def test_docs_inputs_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m tests.inputs_page`"
 
 
+def test_a_file_without_records_is_neither_sent_nor_left_out(tmp_path: Path) -> None:
+    (tmp_path / "1.jsonl").write_bytes(V1)
+    for number, content in enumerate((b"", b"[]", b"window.YTD.tweets.part0 = [ ]", b'{"statuses": []}'), 2):
+        (tmp_path / f"{number}.json").write_bytes(content)
+    source = opened(tmp_path, now_ms=TIME_MS)
+    assert [event.key.decode() for event in sent(source)] == IDS
+    assert "B, v1.1 tweets, one per line, the first tweet" in source.check()
+    assert "left out" not in source.check()
+
+
 def test_a_mapped_tweet_keeps_its_original(tmp_path: Path) -> None:
     by_title = {sample.title: sample for sample in READ}
     flat = by_title["flat posts (`twarc2 flatten`)"]
