@@ -27,7 +27,8 @@ class SourcePosition:
         number: number of the last of them in the buffer, whose numbering continues when another stream begins.
         cursor: the source's own position after the last of them.
         event_time_ms: event time of the newest acknowledged record, 0 for none.
-        alive_ms: when the source was last known to deliver; 0 before its first connection.
+        alive_ms: when the source was last known to deliver; 0 before its first connection. Of a replay, when the last
+            run began.
         rate: posts a second lately, to estimate how many a gap has cost.
     """
 

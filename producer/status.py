@@ -31,13 +31,15 @@ class Spend:
 class Status:
     """What the reporter shows.
 
-    `sentence` names what keeps the source from running; empty when nothing does. `reconnects` counts by cause.
+    `sentence` names what keeps the source from running; empty when nothing does. `planned`: that is what its settings
+    ask for, however long it takes. `reconnects` counts by cause.
     `alive_ms`: when the source was last known to deliver (Unix milliseconds, 0 = never). `rate`: posts a second
     lately. `not_delivered`: posts that the source reports as undelivered (limit notices of v1.1). `read_bytes` of
     `total_bytes` of stored files have been read; a total of 0 means that there is no end.
     """
 
     sentence: str = ""
+    planned: bool = False
     connected: bool = False
     reconnects: Counter[str] = field(default_factory=Counter)
     gap_seconds: float = 0.0

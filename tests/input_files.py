@@ -25,6 +25,7 @@ from tests.input_forms import (
     mongo,
     page_v2,
     post_v2,
+    profile,
     retweet,
     tarred,
     tweet,
@@ -59,6 +60,10 @@ def wide_window() -> bytes:
     """A zstd frame that asks for a window of 2 GiB: 1 KiB of zeros, in a block that repeats a byte."""
     block = (1024 << 3 | 1 << 1 | 1).to_bytes(3, "little") + b"\0"
     return b"\x28\xb5\x2f\xfd" + b"\x00" + bytes([(31 - 10) << 3]) + block
+
+
+def _unescaped(number: int) -> str:
+    return f"{dumped(tweet(number), ensure_ascii=False)}\n"
 
 
 V1 = lines(each(tweet))
@@ -111,7 +116,7 @@ def _read() -> list[Sample]:
         Sample(
             v1, "a JSON array over many lines", "pretty.json", dumped(_ARRAY, indent=4, ensure_ascii=False).encode()
         ),
-        Sample(v1, "a JSON array per line", "arrays.jsonl", lines([_ARRAY[:2], _ARRAY[2:]])),
+        Sample(v1, "a JSON array per line", "arrays.jsonl", lines([[], _ARRAY[:2], _ARRAY[2:]])),
         Sample(v1, "objects without anything between", "joined.json", "".join(map(dumped, _ARRAY)).encode()),
         Sample(
             v1, "objects over many lines", "objects.json", "\n".join(dumped(one, indent=1) for one in _ARRAY).encode()
@@ -128,7 +133,7 @@ def _read() -> list[Sample]:
             v1,
             "responses of the search API",
             "search.jsonl",
-            lines([{"statuses": _ARRAY[:2]}, {"statuses": _ARRAY[2:], "search_metadata": {}}]),
+            lines([{"statuses": []}, {"statuses": _ARRAY}, {"statuses": [], "search_metadata": {}}]),
         ),
         Sample(
             v1,
@@ -145,6 +150,12 @@ def _read() -> list[Sample]:
             "an array with a tweet per line",
             "array.jsonl",
             b"[\n" + ",\n".join(map(dumped, _ARRAY)).encode() + b"\n]",
+        ),
+        Sample(
+            v1,
+            "two tweets on one line, whose line end is lost",
+            "glued.jsonl",
+            V1.replace(b"\n", b"", 2).replace(b"}{", b"}\n{", 1),
         ),
         Sample(v1, "an array without commas", "list.json", b"[\n" + V1 + b"]\n"),
         Sample(stores, "mongoexport", "mongo.json", lines(each(mongo))),
@@ -190,7 +201,7 @@ def _read() -> list[Sample]:
             v2,
             "pages of responses (`twarc2 search`, `hydrate`)",
             "pages.jsonl",
-            lines([page_v2(range(2)), page_v2(range(2, COUNT))]),
+            lines([page_v2(range(2)), page_v2(range(2, COUNT)), {"data": [], "meta": {"result_count": 0}}]),
         ),
         Sample(v2, "one page over many lines", "page.json", dumped(page_v2(range(COUNT)), indent=2).encode()),
         Sample(web, "Zeeschuimer's NDJSON", "zeeschuimer.ndjson", lines(each(zeeschuimer))),
@@ -262,7 +273,7 @@ def _read() -> list[Sample]:
 
 
 def _rejected() -> list[Sample]:
-    ids, tables, other = "Ids", "Tables", "Not tweets, or not readable"
+    ids, tables, lacking, other = "Ids", "Tables", "Without what a tweet needs", "Not tweets, or not readable"
     hydrate = "twarc2 hydrate ids.txt tweets.jsonl"
     id_lines = "".join(f"{one}\n" for one in IDS).encode()
     sentiment140 = '"0","1467810369","Mon Apr 06 22:19:45 PDT 2009","NO_QUERY","made_up","a text, with a comma"\n'
@@ -273,6 +284,8 @@ def _rejected() -> list[Sample]:
         Sample(ids, "in quotes", "quoted.txt", "".join(f'"{one}"\n' for one in IDS).encode(), hydrate),
         Sample(ids, "a JSON array of ids", "ids.json", dumped(IDS).encode(), hydrate),
         Sample(ids, "ids that a spreadsheet has rounded", "rounded.csv", b"tweet_id\n1.99E+18\n1.99E+18\n", hydrate),
+        Sample(ids, "ids that pandas has rounded", "floats.csv", b"tweet_id\n1990000000000000000.0\n" * 2, hydrate),
+        Sample(ids, "ids rounded, with a decimal comma", "komma.csv", b"id\n1,99E+18\n" * 2, hydrate),
         Sample(ids, "ids with labels", "labels.tsv", "".join(f"{one}\tpositive\n" for one in IDS).encode(), "TSV"),
         Sample(
             tables,
@@ -299,6 +312,13 @@ def _rejected() -> list[Sample]:
         Sample(tables, "Twint", "twint.csv", f"id\tusername\ttweet\n{IDS[0]}\tmade_up\ta text\n".encode(), "Twint"),
         Sample(tables, "any CSV", "tweets.csv", header + f"{IDS[0]},a text,en\n".encode(), "column 1"),
         Sample(
+            tables,
+            "CSV with a line that is a number",
+            "quoted.csv",
+            header + f'{IDS[0]},"the best songs of\n1990\nand later",en\n'.encode() * 3,
+            "CSV",
+        ),
+        Sample(
             tables, "CSV with semicolons", "excel.csv", b"id;text;lang\n1;a, text;en\n2;b;en\n", "CSV with semicolons"
         ),
         Sample(tables, "CSV in a zip", "kaggle.zip", zipped({"tweets.csv": header + b"1,a text,en\n"}), "CSV"),
@@ -308,6 +328,62 @@ def _rejected() -> list[Sample]:
             "tweets.xlsx",
             zipped({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": b"<x/>"}),
             "an Office document",
+        ),
+        Sample(
+            lacking,
+            "ids under another name (rtweet)",
+            "rtweet.jsonl",
+            lines([{"status_id": one, "created_at": "2026-11-18 11:00:00", "text": "a text"} for one in IDS]),
+            "(id: no id_str and no id; with the fields status_id, created_at, text)",
+        ),
+        Sample(
+            lacking,
+            "ids under another name, in a JSON array",
+            "kaggle.json",
+            dumped([{"tweet_id": FIRST_ID, "created_at": CREATED, "text": "a text"}] * 3, indent=1).encode(),
+            "with the fields tweet_id, created_at, text",
+        ),
+        Sample(
+            lacking,
+            "times under another name",
+            "dates.jsonl",
+            lines([{"id": FIRST_ID, "date": CREATED, "text": "a text"}] * 3),
+            "(time: no readable timestamp_ms or created_at; with the fields id, date, text)",
+        ),
+        Sample(
+            lacking,
+            "times without a time of day",
+            "days.jsonl",
+            lines([{"id": FIRST_ID, "created_at": "2026-11-18", "text": "a text"}] * 3),
+            "time: no readable",
+        ),
+        Sample(
+            lacking,
+            "ids rounded by a spreadsheet",
+            "rounded.jsonl",
+            lines([{"id": "1.99E+18", "created_at": CREATED, "text": "a text"}] * 3),
+            "(id: id is the float 1.99E+18, whose last digits are lost; with the fields",
+        ),
+        Sample(
+            lacking,
+            "Hacker News",
+            "hackernews.jsonl",
+            lines([{"id": 1, "by": "x", "text": "a text", "time": 1}] * 3),
+            "time: no readable",
+        ),
+        Sample(
+            lacking,
+            "other posts with ids of digits",
+            "posts.jsonl",
+            lines([{"id": "7", "text": "a text", "likes": 3}] * 3),
+            "(time: neither created_at nor the id contains one; with the fields id, text, likes)",
+        ),
+        Sample(
+            lacking,
+            "pages of such posts",
+            "pages.json",
+            dumped({"data": [{"id": "7", "text": "a text"}, {"id": "8", "text": "a text"}]}).encode(),
+            "time: neither",
         ),
         Sample(other, "Gnip activities", "gnip.json", lines([_GNIP]), "Gnip"),
         Sample(other, "snscrape", "snscrape.jsonl", lines([_SNSCRAPE]), "jq -r .id"),
@@ -324,7 +400,33 @@ def _rejected() -> list[Sample]:
             '{"id_str": "1", "text": "café"}\n'.encode("cp1252"),
             "WINDOWS-1252",
         ),
+        Sample(
+            other,
+            "JSON in Windows-1252, in which some tweets are ASCII",
+            "windows.jsonl",
+            lines([tweet(0)])
+            + "".join(map(_unescaped, range(1, COUNT))).encode("cp1252", "ignore")
+            + lines([tweet(0)]),
+            "WINDOWS-1252",
+        ),
+        Sample(
+            other,
+            "a JSON array in Windows-1252",
+            "windows.json",
+            f"[{','.join(map(_unescaped, range(COUNT)))}]".encode("cp1252", "ignore"),
+            "WINDOWS-1252",
+        ),
+        Sample(
+            other,
+            "JSON in Windows-1252 over many lines",
+            "pretty.json",
+            dumped([tweet(0)], indent=1, ensure_ascii=False).encode("cp1252", "ignore"),
+            "WINDOWS-1252",
+        ),
         Sample(other, "user profiles", "users.jsonl", lines([user_v2()]), "user profiles"),
+        Sample(
+            other, "user profiles of v1.1 (`twarc users`)", "twarc-users.jsonl", lines(each(profile)), "user profiles"
+        ),
         Sample(
             other, "counts of API v2", "counts.json", lines([{"data": [{"start": ISO, "tweet_count": 3}]}]), "counts"
         ),
@@ -367,6 +469,11 @@ def _rejected() -> list[Sample]:
         ),
         Sample(other, "another part of an account export", "like.js", b"window.YTD.like.part0 = [ ]", "data/tweets.js"),
         Sample(
+            other, "an account export without tweets", "tweets.js", b"window.YTD.tweets.part0 = [ ]", "has no records"
+        ),
+        Sample(other, "an empty array", "empty.json", b"[\n]\n", "has no records"),
+        Sample(other, "a search without results", "none.json", b'{"statuses": []}\n', "has no records"),
+        Sample(
             other,
             "other JSON",
             "package.json",
@@ -391,6 +498,7 @@ def _rejected() -> list[Sample]:
         Sample(other, "RAR", "tweets.rar", b"Rar!\x1a\x07\x01\x00" + bytes(30), "unrar"),
         Sample(other, "lz4", "tweets.jsonl.lz4", b"\x04\x22\x4d\x18\x64\x40\xa7" + bytes(30), "lz4 -d"),
         Sample(other, "Parquet", "tweets.parquet", b"PAR1" + bytes(30), "Parquet"),
+        Sample(other, "WARC", "tweets.warc.gz", gzip.compress(b"WARC/1.0\r\nWARC-Type: warcinfo\r\n"), "a WARC file"),
         Sample(other, "SQLite", "tweets.db", b"SQLite format 3\0" + bytes(80), "SQLite"),
         Sample(other, "a Python pickle", "tweets.pkl", b"\x80\x04\x95\x10\0\0\0\0\0\0\0]\x94.", "pickle"),
         Sample(other, "BSON", "tweets.bson", struct.pack("<i", 60) + b"\x07_id\0" + bytes(50), "bsondump"),

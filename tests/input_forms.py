@@ -135,6 +135,14 @@ def retweet(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def profile(number: int) -> dict[str, Any]:
+    """A user of v1.1, with the newest tweet."""
+    newest = {name: value for name, value in tweet(number).items() if name != "user"}
+    return {"id": 42 + number, "id_str": str(42 + number), "screen_name": "made_up", "followers_count": 3} | {
+        "created_at": CREATED, "status": newest,
+    }  # fmt: skip
+
+
 def hit(number: int) -> dict[str, Any]:
     """A tweet of v1.1 in an index of Elasticsearch."""
     return {"_index": "tweets", "_id": IDS[number], "_score": 1.0, "_source": tweet(number)}

@@ -30,8 +30,9 @@ it with a new run.
   fields, with the original under `source_payload`. `delete`, `status_withheld` and similar messages become deletion
   notices; `limit` and `warning` are counted and logged, as in a live stream.
 - **Folders and archives**: everything in them is looked at, except names that begin with `.` or `_` and files still
-  being written (`.tmp`, `.part`). What is not read is counted and named, with the reason, before anything is sent (of
-  the first 300 files; of archives over 64 MiB, up to the first member that is read) and at the end.
+  being written (`.tmp`, `.part`). Links to folders, and links in archives, are not followed. What is not read is counted
+  and named, with the reason, before anything is sent (of the first 300 files; of archives over 64 MiB, up to the first
+  member that is read) and at the end.
 - **Damage** costs the rest of that file or member: a record in `source_gaps` names it, and the rest is sent.
   `PRODUCER_REPLAY_STRICT=true` (`--strict`) stops there instead.
 - **Old tweets**: how many are older than `SPEED_MAX_AGE_DAYS`, and what to set, is reported before anything is sent.
@@ -41,14 +42,16 @@ it with a new run.
 - **Memory is bounded** whatever the file: a line, an object or an element of an array has at most 16 MiB (a longer line
   is a dead letter, a longer value damage); decompression yields at most 32 MiB at once, and zstd windows may have
   128 MiB. A zip inside another file or in a bucket is copied to the disk first.
-- A restart continues after the last acknowledged tweet, in the middle of an array, a page or an archive too.
+- A restart continues after the last acknowledged tweet, in the middle of an array, a page or an archive too. Of a
+  folder, files whose names sort before the one at that place count as sent. How many is reported before anything is
+  sent; those added or changed since the last run began are named as not read.
 
 ## Fields of a record
 | field | read | rejected |
 |---|---|---|
-| `id_str`, else `id` | text, or a whole number | a float: its last digits are lost |
+| `id_str`, else `id` | text, or a whole number | a float, as text too (`1.99E+18`): its last digits are lost; words for a missing id (`nan`, `None`) |
 | `full_text`, else `text` | the one that is there; an empty `full_text` gives way; a retweet has the text of the original | neither is text |
-| `timestamp_ms`, else `created_at` | milliseconds; Twitter's format, ISO 8601 and RFC 2822 with a time of day, Unix seconds or milliseconds; without an offset UTC | anything else; older than `SPEED_MAX_AGE_DAYS`, or more than `SPEED_MAX_FUTURE_MINUTES` ahead |
+| `timestamp_ms`, else `created_at` | milliseconds; Twitter's format, ISO 8601 (also with ` UTC` at the end) and RFC 2822 with a time of day, Unix seconds or milliseconds; without an offset UTC | anything else; older than `SPEED_MAX_AGE_DAYS`, or more than `SPEED_MAX_FUTURE_MINUTES` ahead |
 | counts | numbers, also as text | never: an unusable one counts as 0 |
 | `entities` | those of the text that is read: `extended_tweet`'s, the original's; without them the text is searched | never |
 | `lang` | its code without region; if it names none, the text is read; else `und` | never |

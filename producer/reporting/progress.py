@@ -234,9 +234,9 @@ class Progress:
             self._points.put(self._part, fields)
 
     def _may_wait(self, now: Snapshot) -> bool:
-        """Whether waiting is ok: briefly, or while a spending cap pauses the source."""
+        """Whether waiting is ok: briefly, or as planned, or while a spending cap pauses the source."""
         spend = now.status.spend
-        if not self._kafka and spend is not None and spend.paused:
+        if not self._kafka and (now.status.planned or (spend is not None and spend.paused)):
             self._waiting_since = None
             return True
         if self._waiting_since is None:

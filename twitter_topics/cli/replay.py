@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twitter_topics.cli.screen import clean, say, stack_settings
+from twitter_topics.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
@@ -27,7 +28,8 @@ def replay(
     """Send files of tweets to Kafka, one after the other. docs/inputs.md lists the formats.
 
     All files are looked at before anything is sent. After a stop, the same command continues. Tweets older than
-    SPEED_MAX_AGE_DAYS are rejected by the streaming apps, whatever is set here; how many is shown at the start.
+    SPEED_MAX_AGE_DAYS are rejected by the streaming apps, whatever is set here; how many is shown at the start. A file
+    or folder with the name archive is ./archive.
     """
     from producer.__main__ import prepared, run
     from producer.position import PositionFile
@@ -63,6 +65,11 @@ def replay(
 def _located(file: str) -> str:
     from twitter_topics.settings import REPLAY_ARCHIVE
 
+    if file == REPLAY_ARCHIVE and Path(file).exists():
+        msg = (
+            f"{file} is the stack's archive, but here is something of that name: write ./{file} for it, or run this in"
+        )
+        raise ConfigurationError(f"{msg} another folder for the archive")
     return file if "://" in file or file == REPLAY_ARCHIVE else str(Path(file).expanduser().resolve())
 
 

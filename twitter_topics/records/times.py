@@ -16,6 +16,9 @@ _TWITTER = re.compile(
 _MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
 _ISO = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
 _RFC_2822 = re.compile(r"^(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}", re.ASCII)
+_ZONE = re.compile(r" (?:UTC|GMT|Z)$| (?=[+-]\d)", re.ASCII)
+"""What may follow a time of ISO 8601 after a space: a name of UTC, as in BigQuery's text, or an offset."""
+
 _NUMBER = re.compile(r"^\d{1,15}(?:\.\d{1,9})?$", re.ASCII)
 
 _FIRST_MS = 100_000_000_000
@@ -45,7 +48,7 @@ def read_time(value: Any) -> int | None:
         return _twitter_ms(match)
     try:
         if _ISO.match(text):
-            return iso_ms(text.upper())
+            return iso_ms(_ZONE.sub("", text.upper()))
         if _RFC_2822.match(text):
             return _milliseconds(parsedate_to_datetime(text))
     except (ValueError, OverflowError, TypeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +18,12 @@ MAX_ID_LENGTH = 512
 
 TWITTER = "twitter"
 """The source of every tweet and notice of Twitter, now X, whichever API brought it."""
+
+_ROUNDED = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*(?:e[+-]?[0-9]+)?|e\+[0-9]+)", re.ASCII | re.IGNORECASE)
+"""A float as spreadsheets and programs write it: `1.99E+18`, `1,99E+18`, `1990000000000000000.0`."""
+
+_MISSING = frozenset({"nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "nat", "undefined", "inf", "-inf"})
+"""What programs write where there is no id, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ def read_tweet(
 def tweet_identity(body: dict[str, Any]) -> str | None:
     """Return `id_str`, which other networks set to `<source>:<native id>`, else `id`; None if neither names a tweet.
 
-    Each may be text or a whole number. A float has lost digits, so it names no tweet.
+    Each may be text or a whole number. A float has lost digits, and so has its text: many tweets would share one.
     """
     return _identity(body.get("id_str")) or _identity(body.get("id"))
 
@@ -98,10 +105,21 @@ def tweet_identity(body: dict[str, Any]) -> str | None:
 def _identity(value: object) -> str | None:
     if isinstance(value, str):
         name = value.strip()
+        if name.isascii() and name.isdecimal() and len(name) <= MAX_ID_LENGTH:  # nearly always
+            return name
+        if ":" not in name and _no_id(name):
+            return None
         return name if name and is_utf8(name) and len(name.encode()) <= MAX_ID_LENGTH else None
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
         return str(value)
     return None
+
+
+def _no_id(name: str) -> str:
+    """Return what a text is that is often in the place of an id; empty for anything else."""
+    if _ROUNDED.fullmatch(name):
+        return f"the float {name[:40]}, whose last digits are lost"
+    return f"the word {name}" if name.lower() in _MISSING else ""
 
 
 def _why_no_id(body: dict[str, Any]) -> str:
@@ -109,6 +127,8 @@ def _why_no_id(body: dict[str, Any]) -> str:
         value = body.get(name)
         if isinstance(value, float):
             return f"{name} is the float {value!r}, whose last digits are lost"
+        if isinstance(value, str) and (what := _no_id(value.strip())):
+            return f"{name} is {what}"
         if value not in (None, ""):
             return f"{name} is neither text of at most {MAX_ID_LENGTH} bytes nor a whole number"
     return "no id_str and no id"

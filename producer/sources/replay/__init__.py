@@ -14,12 +14,11 @@ from producer.sources.replay.ages import Ages
 from producer.sources.replay.damage import Gaps
 from producer.sources.replay.files import local_files
 from producer.sources.replay.material import Material, StoppedError, time_text
+from producer.sources.replay.pace import Pace
 from producer.sources.replay.records import ReplayRecord, moved
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.notice import Notice
 from twitter_topics.settings import ProducerSettings, Settings
-
-MAX_WAIT_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -35,9 +34,13 @@ class ReplaySource:
     name = "replay"
     live = False
 
-    def __init__(self, material: Material, start: SourcePosition, context: Context, settings: Settings) -> None:
-        """Raises ConfigurationError if PRODUCER_REPLAY_SPEED is 0."""
+    def __init__(
+        self, material: Material, start: SourcePosition, context: Context, settings: Settings, opened_ms: int
+    ) -> None:
+        """`opened_ms`: when, in Unix milliseconds, the files were listed or before. Raises ConfigurationError if
+        PRODUCER_REPLAY_SPEED is 0."""
         self.start = start
+        self._opened_ms = opened_ms
         self._material = material
         self._context = context
         self._factor = _factor(settings.producer.replay_speed)
@@ -55,7 +58,7 @@ class ReplaySource:
                 wrong.
             RetryableError: the object store or the catalog does not answer.
         """
-        chosen = settings.producer
+        chosen, opened_ms = settings.producer, context.now_ms()
         _factor(chosen.replay_speed)
         material = _material(settings, context)
         try:
@@ -63,7 +66,7 @@ class ReplaySource:
         except IntegrityError as error:
             raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {error}") from error
         if saved is not None and saved.belongs_to(identity):
-            return cls(material, saved, context, settings)
+            return cls(material, saved, context, settings, opened_ms)
         if saved is not None:
             _log.warning(
                 "PRODUCER_REPLAY_FILE or PRODUCER_REPLAY_TIMES differs from the last run: replaying from the start"
@@ -73,18 +76,17 @@ class ReplaySource:
             newest = material.newest_ms(start, chosen.limit)
             shift_ms = 0 if newest is None else context.now_ms() - newest
             start = replace(start, origin={**start.origin, "shift_ms": shift_ms})
-        return cls(material, start, context, settings)
+        return cls(material, start, context, settings, opened_ms)
 
     def check(self) -> str:
-        """Return what will be replayed: how much, from when, what is left out, and how many tweets are too old."""
-        done = f"; {self.start.count:,} records sent so far" if self.start.count else ""
-        ages = self._ages()
-        times = (time_ms + self._shift_ms for time_ms in self._material.tweet_times(self.start))
-        remaining = max(0, self._limit - self.start.count) if self._limit else None
-        everything = ages.count(islice(times, remaining), self._context.monotonic)
-        old = ages.sentence(f"{ages.tweets:,} tweets" if everything else f"the first {ages.tweets:,} tweets")
+        """Return what will be replayed: how much, from when, what is left out, and at first how many tweets are too
+        old."""
+        found = f"replays {self._material.describe(self.start)}"
+        if self.start.count:  # what was sent would have to be read once more
+            return f"{found}; {self.start.count:,} records sent so far"
+        old = self._old_tweets()
         self._announced = bool(old)
-        return f"replays {self._material.describe()}{done}" + (f"; {old}" if old else "")
+        return f"{found}; {old}" if old else found
 
     def oldest_ms(self) -> int | None:
         """Return the time with which the oldest tweet is sent, in Unix milliseconds. It reads everything."""
@@ -101,10 +103,11 @@ class ReplaySource:
             RetryableError: a disk or the catalog fails.
         """
         status = self._context.status
-        status.connected = True
+        status.connected, status.alive_ms = True, self._opened_ms
         status.read_bytes, status.total_bytes = 0, self._material.bytes_after(self.start)
-        pace = _Pace(self._factor, self._context) if self._factor else None
-        gaps, ages = Gaps(self.name, self._context.now_ms, self._shift_ms), self._ages()
+        pace = Pace(self._factor, self._context) if self._factor else None
+        before_ms = self.start.event_time_ms - self._shift_ms if self.start.event_time_ms else None
+        gaps, ages = Gaps(self.name, self._context.now_ms, self._shift_ms, before_ms), self._ages()
         cutoff_ms = ages.cutoff_ms - self._shift_ms
         try:
             for record in self._material.records(self.start):
@@ -154,6 +157,13 @@ class ReplaySource:
             self._announced = True
             _log.warning("a tweet of %s is older than %d days", time_text(time_ms), self._max_days)
 
+    def _old_tweets(self) -> str:
+        """Return how many tweets are too old, as a sentence; empty if none is found."""
+        ages = self._ages()
+        times = (time_ms + self._shift_ms for time_ms in self._material.tweet_times(self.start))
+        everything = ages.count(islice(times, self._limit or None), self._context.monotonic)
+        return ages.sentence(f"{ages.tweets:,} tweets" if everything else f"the first {ages.tweets:,} tweets")
+
     def _ages(self) -> Ages:
         return Ages.of(self._context.now_ms(), self._max_days)
 
@@ -161,25 +171,6 @@ class ReplaySource:
 def _at(notice: bytes, time_ms: int) -> bytes:
     """Return the notice with another time."""
     return replace(Notice.from_value(notice), at_ms=time_ms).value()
-
-
-class _Pace:
-    """Reproduces the original timing, `factor` times as fast."""
-
-    def __init__(self, factor: float, context: Context) -> None:
-        self._factor, self._context = factor, context
-        self._began: tuple[float, int] | None = None
-
-    def wait_for(self, time_ms: int) -> Iterator[None]:
-        """Wait until a tweet with this time is due. Raises StoppedError when asked to stop."""
-        if self._began is None:
-            self._began = self._context.monotonic(), time_ms
-        began_at, first_ms = self._began
-        due = began_at + (time_ms - first_ms) / 1000 / self._factor
-        while (remaining := due - self._context.monotonic()) > 0:
-            if self._context.wait(min(remaining, MAX_WAIT_S)):
-                raise StoppedError("stopped before the next tweet was due")
-            yield None
 
 
 def _material(settings: Settings, context: Context) -> Material:

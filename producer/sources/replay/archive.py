@@ -121,7 +121,7 @@ class ArchivedTweets:
         snapshot = self._table().current_snapshot()
         return {"snapshot_id": snapshot.snapshot_id if snapshot else 0, "opened_ms": self._context.now_ms()}
 
-    def describe(self) -> str:
+    def describe(self, start: SourcePosition) -> str:  # noqa: ARG002 - all of its rows are in one order
         rows = self._rows_per_hour({})
         hours = f"{len(rows):,} hours from {_text(min(rows))}" if rows else "no hours"
         return f"the archive: at most {sum(rows.values()):,} tweets of {hours}"

@@ -84,6 +84,8 @@ def _tar_texts(name: str, chunks: Chunks, wanted: Wanted, layers: int) -> Iterat
                 inner = f"{name}/{os.path.normpath(member.name)}"
                 if member.isreg() and wanted(inner):
                     yield from _texts(inner, _untarred(inner, tar, member), wanted, None, layers - 1)
+                elif (member.issym() or member.islnk()) and wanted(inner):
+                    yield Text(inner, iter(()), "a link in an archive, which is not followed")
                 tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all that it has seen
     except tarfile.TarError as error:
         raise DamagedError(f"{name} is damaged: {error}") from error

@@ -15,13 +15,13 @@ _log = logging.getLogger(__name__)
 class Gaps:
     """Each gap reaches from the last tweet before the damage to the first one after it. Its cause names the file.
 
-    `opened` holds what is damaged, in words, and `last_ms` the time of the last tweet. Times are those in the files;
-    those of the gaps are `shift_ms` later.
+    `opened` holds what is damaged, in words, and `last_ms` the time of the last tweet, also of an earlier run: damage
+    that is read again is then the same gap. Times are those in the files; those of the gaps are `shift_ms` later.
     """
 
-    def __init__(self, source: str, now_ms: Callable[[], int], shift_ms: int) -> None:
+    def __init__(self, source: str, now_ms: Callable[[], int], shift_ms: int, last_ms: int | None) -> None:
         self._source, self._now_ms, self._shift_ms = source, now_ms, shift_ms
-        self.last_ms: int | None = None
+        self.last_ms = last_ms
         self.opened: list[str] = []
 
     def open(self, damage: str) -> None:

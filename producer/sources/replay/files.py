@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,44 +20,61 @@ from producer.sources.replay.replay_files import ReplayFile, ReplayFiles, natura
 from twitter_topics.errors import ConfigurationError, RetryableError
 
 CHUNK_BYTES = 256 * 1024
+_LINKED = "a link to a folder, which is not followed: replay that folder by itself"
+_NOT_REGULAR = "not a regular file"
+_STREAM = re.compile(r"-|(pipe|socket):\[\d+\]", re.ASCII)
+"""Names of standard input, and of what `/dev/stdin` and the shell's `<(…)` lead to: no path that exists."""
 
 
 def local_files(setting: str, context: Context, *, strict: bool = False) -> ReplayFiles:
     """Return the file, or all files under the folder; only their names are held.
 
     Raises:
-        ConfigurationError: there is no such file, or none in the folder.
+        ConfigurationError: there is no such file, or none in the folder, or it cannot be read.
+        RetryableError: a disk fails.
     """
     path = Path(setting).expanduser()
     left_out = LeftOut()
-    if path.is_dir():
+    with _reading(path):
+        is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists() or _STREAM.fullmatch(path.name)
+    if is_folder:
         files = [_file(path, name, context) for name in sorted(_names(path, left_out), key=natural)]
         if not files:
             raise ConfigurationError(f"PRODUCER_REPLAY_FILE: folder {path} has no files{left_out.sentence('; ')}")
         return ReplayFiles(str(path.resolve()), files, context, left_out, strict=strict)
-    if not path.is_file():
-        raise ConfigurationError(f"PRODUCER_REPLAY_FILE={path} does not exist")
+    if not is_file:
+        why = f"is {_NOT_REGULAR}: a replay reads it more than once; write it to a file first"
+        raise ConfigurationError(f"PRODUCER_REPLAY_FILE={path} {why if exists else 'does not exist'}")
     return ReplayFiles(
         str(path), [_file(path.parent, path.name, context)], context, left_out, single=True, strict=strict
     )
 
 
 def _names(folder: Path, left_out: LeftOut) -> Iterator[str]:
-    for parent, _, files in os.walk(folder, onerror=_raise_unreadable):
-        for file in files:
-            path = Path(parent, file)
+    for parent, folders, files in os.walk(folder, onerror=_raise_unreadable):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        for path in (Path(parent, name) for name in (*links, *files)):
             name = path.relative_to(folder).as_posix()
-            if why := set_aside(name) or ("" if path.is_file() else "not a regular file"):
+            if why := set_aside(name) or _why_not(path):
                 left_out.add(name, why)
             else:
                 yield name
 
 
+def _why_not(path: Path) -> str:
+    """Return why a path in a folder is not a file; empty if it is one."""
+    with _reading(path):
+        if path.is_file():
+            return ""
+        return _LINKED if path.is_dir() else _NOT_REGULAR
+
+
 def _file(folder: Path, name: str, context: Context) -> ReplayFile:
     path = folder / name
     with _reading(path):
-        stored = path.stat().st_size
-    return ReplayFile(name, stored, partial(_texts, path, name, context))
+        found = path.stat()
+    changed_ms = found.st_ctime_ns // 1_000_000  # a file that is moved here keeps its other time
+    return ReplayFile(name, found.st_size, changed_ms, partial(_texts, path, name, context))
 
 
 def _texts(path: Path, name: str, context: Context, wanted: Wanted) -> Iterator[Text | None]:

@@ -7,17 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from producer.sources.replay.foreign import ADVICE, HYDRATE, OTHER
-from producer.sources.replay.lines import Line, numbered
+from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, OTHER
+from producer.sources.replay.lines import Line, is_utf8, numbered
 from producer.sources.replay.material import DamagedError, TruncatedError
-from producer.sources.replay.shapes import BULK_ACTION, loads, shape_of
+from producer.sources.replay.records import rejection
+from producer.sources.replay.shapes import BULK_ACTION, NOTHING, Shape, loads, shape_of
 from producer.sources.replay.tables import table_refusal
 from producer.sources.replay.values import ASSIGNMENT, MAX_VALUE_BYTES, values
 
 Splitter = Callable[[Iterable[bytes | None], str], Iterator[Line | None]]
 
+TO_UTF8 = "convert it with `iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.jsonl`"
 BOM = b"\xef\xbb\xbf"
 _LOOKED_AT = 1_000
 _BLANK = b" \t\r\n\x1e,;"
@@ -42,7 +45,9 @@ def lines_of(chunks: Iterable[bytes | None], _: str) -> Iterator[Line | None]:
     return numbered(chunks)
 
 
-EMPTY = Format("nothing", lines_of)
+EMPTY = Format(NOTHING, lines_of)
+EMPTY_ARRAY = Format(NOTHING, values)
+_EMPTY_ARRAY = re.compile(rb"\s*([A-Za-z_$][\w$.]*\s*=)?\s*\[\s*\]\s*;?\s*", re.ASCII)
 
 _MAGIC = (
     (rb"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it with `7z x FILE`"),
@@ -65,6 +70,7 @@ _MAGIC = (
         "a repository export of Bluesky (CAR)",
         "follow the network with PRODUCER_SOURCE=bluesky",
     ),
+    (rb"WARC/\d", "a WARC file", "extract its tweets first"),
     (rb"%PDF-", "a PDF", "it has no tweets"),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftyp", "an image or video", "it has no tweets"),
     (rb"version https://git-lfs", "a Git LFS pointer", "fetch the file with `git lfs pull`"),
@@ -82,9 +88,9 @@ _EXPORT = re.compile(rb"\s*window\.YTD\.(\w+)\.part\d+\s*=", re.ASCII)
 _TWEET_PARTS = (b"tweets", b"tweet", b"community_tweet")
 
 UNKNOWN = Format("text or data in an unknown format", None, OTHER)
-_ENCODED = Format(
-    "JSON that is not in UTF-8", None, "convert it with `iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.jsonl`"
-)
+_ENCODED = Format("JSON that is not in UTF-8", None, TO_UTF8)
+_LACKING = "JSON without what a tweet needs"
+_FIELDS = "rename its fields to those that docs/inputs.md lists, with ids as text"
 _UNFINISHED = Format(
     f"a JSON value that does not end, or of more than {MAX_VALUE_BYTES >> 20} MiB",
     None,
@@ -104,19 +110,21 @@ def recognise(head: bytes, complete: bool) -> Format | None:
     )
     if refused is not None:
         return refused
+    if _EMPTY_ARRAY.fullmatch(text):
+        return EMPTY_ARRAY if complete else None
     lines = _whole_lines(text, complete)
     first, is_cut = _first_value(text)
-    if lines and text.lstrip(_BLANK)[:1] != b"[" and loads(lines[0]) is not None:
-        return _by_records(lines, lines_of, "one per line")
-    if isinstance(first, dict | list) or (first is not None and is_cut and _is_array(text)):
-        return _by_records(_raw_values(text), values, "in a JSON array" if _is_array(text) else "as JSON objects")
-    if any(isinstance(loads(line), dict | int) for line in lines):
-        return _by_records(lines, lines_of, "one per line")
+    begins_as_lines = bool(lines) and text.lstrip(_BLANK)[:1] != b"[" and _value(lines[0]) is not None
+    if not begins_as_lines and (isinstance(first, dict | list) or (first is not None and is_cut and _is_array(text))):
+        how = "in a JSON array" if _is_array(text) else "as JSON objects"
+        return _by_records(_raw_values(text), values, how, complete)
+    if begins_as_lines or any(isinstance(_value(line), dict | int) for line in lines):
+        format_ = _by_records(lines, lines_of, "one per line", complete)
+        if format_ is not UNKNOWN:
+            return format_
     if is_cut or not lines:
         if not complete:
             return None
-        if any(isinstance(_in_windows_1252(line), dict) for line in lines):
-            return _ENCODED
         if text.lstrip(_BLANK)[:1] in (b"[", b"{"):
             return _UNFINISHED
     table = table_refusal(text, complete)
@@ -126,10 +134,10 @@ def recognise(head: bytes, complete: bool) -> Format | None:
 
 
 def _whole_lines(text: bytes, complete: bool) -> list[bytes]:
-    lines = text.split(b"\n", _LOOKED_AT)
-    if not complete or len(lines) > _LOOKED_AT:
+    lines = text.split(b"\n")
+    if not complete:
         lines.pop()
-    return [line for line in lines if line.strip(_BLANK)]
+    return [line for line in lines if line.strip(_BLANK)][:_LOOKED_AT]
 
 
 def _first_value(text: bytes) -> tuple[Any, bool]:
@@ -137,7 +145,7 @@ def _first_value(text: bytes) -> tuple[Any, bool]:
     found: list[Any] = []
     try:
         for line in values((text,), ""):
-            found.append(loads(line.raw) if line else None)
+            found.append(_value(line.raw) if line else None)
             if isinstance(found[0], dict | list):
                 return found[0], True
     except TruncatedError:
@@ -156,33 +164,79 @@ def _is_array(text: bytes) -> bool:
     return ASSIGNMENT.sub("", text[:1000].decode("utf-8", "replace"), count=1).lstrip()[:1] == "["
 
 
-def _by_records(records: Iterable[bytes], split: Splitter, how: str) -> Format:
-    """Return the format by the first record that holds tweets, else by what most of the records are."""
-    others: Counter[str] = Counter()
-    fields: list[str] = []
-    for raw in records:
+def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: bool) -> Format | None:
+    """Return the format by the first record that holds something that will be accepted, else by what most records are:
+    UNKNOWN if these are not JSON.
+
+    None if no record is accepted so far, and more of them may be.
+    """
+    looked = list(islice(records, _LOOKED_AT))
+    if _are_in_windows_1252(looked):
+        return _ENCODED
+    kinds, reasons, fields, empty = Counter[str](), Counter[str](), list[str](), None
+    for raw in looked:
         body = loads(raw)
         shape = shape_of(body)
-        if shape is not None and shape.read is not None and shape.name != BULK_ACTION:
+        if body is None and _is_in_windows_1252(raw):
+            kinds[_ENCODED.name] += 1
+        elif body is None:
+            kinds[UNKNOWN.name] += 1
+        elif shape is None or shape.read is None or shape.name == BULK_ACTION:
+            kinds[shape.name if shape else ""] += 1
+        elif (reason := _rejection(shape, raw, body)) is None:
+            empty = empty or Format(NOTHING, split)
+        elif reason:
+            kinds[_LACKING] += 1
+            reasons[reason] += 1
+        else:
             return Format(f"{shape.name}, {how}", split)
-        others[shape.name if shape else ""] += 1
         fields = fields or list(body if isinstance(body, dict) else ())
-    name = max(others, key=lambda one: (bool(one), others[one]), default="")
+    if kinds[_LACKING] and not complete and len(looked) < _LOOKED_AT:
+        return None
+    if empty is not None and not kinds:
+        return empty
+    if 2 * kinds[UNKNOWN.name] >= len(looked):
+        return UNKNOWN
+    del kinds[UNKNOWN.name]
+    if 2 * kinds[IDS] <= len(looked):
+        del kinds[IDS]
+    name = max(kinds, key=lambda one: (bool(one), kinds[one]), default="")
+    shown = f"with the fields {', '.join(field[:40] for field in fields[:6])}" if fields else ""
+    if name == _LACKING:
+        why = "; ".join(filter(None, (max(reasons, key=reasons.__getitem__), shown)))
+        return Format(f"{_LACKING} ({why})", None, _FIELDS)
+    if name == _ENCODED.name:
+        return _ENCODED
     if name:
         return Format(name, None, ADVICE.get(name, OTHER))
-    shown = f" (with the fields {', '.join(fields[:6])})" if fields else ""
-    return Format(f"JSON that is not a tweet{shown}", None, OTHER)
+    return Format(f"JSON that is not a tweet ({shown})" if shown else "JSON that is not a tweet", None, OTHER)
 
 
-def _in_windows_1252(line: bytes) -> Any:
-    return None if _is_utf8(line) else loads(line.decode("windows-1252", "replace").encode())
+def _rejection(shape: Shape, raw: bytes, body: Any) -> str | None:
+    """Return why nothing in a record will be accepted; empty if something is, None if it holds nothing."""
+    first = None
+    with suppress(RecursionError):
+        for part in shape.read(raw, body) if shape.read else ():
+            reason = rejection(part)
+            if not reason:
+                return ""
+            first = first or reason
+    return first
 
 
-def _is_utf8(line: bytes) -> bool:
-    with suppress(UnicodeDecodeError):
-        line.decode()
-        return True
-    return False
+def _value(raw: bytes) -> Any:
+    """Return the JSON value, in UTF-8 or in Windows-1252; None for anything else."""
+    return loads(raw) if is_utf8(raw) else loads(raw.decode("windows-1252", "replace").encode())
+
+
+def _is_in_windows_1252(raw: bytes) -> bool:
+    return not is_utf8(raw) and isinstance(_value(raw), dict | list)
+
+
+def _are_in_windows_1252(records: list[bytes]) -> bool:
+    """Whether all that is not ASCII is so, in two records at least: one alone may be damaged."""
+    others = [raw for raw in records if not raw.isascii()]
+    return not any(map(is_utf8, others)) and sum(map(_is_in_windows_1252, others)) > 1
 
 
 def _wide(head: bytes, complete: bool) -> Format | None:

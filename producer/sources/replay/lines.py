@@ -25,6 +25,14 @@ class Line(NamedTuple):
     ended: bool = True
 
 
+def is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def numbered(chunks: Iterable[bytes | None]) -> Iterator[Line | None]:
     """Yield all lines, blank ones included. At most one chunk and `MAX_LINE_BYTES` are held."""
     number, rest, dropped = 0, b"", 0

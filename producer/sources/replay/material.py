@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from producer.position import SourcePosition
 from producer.receiving.rules import WaitRules
-from producer.sources.replay.records import ReplayRecord
 from twitter_topics.errors import IntegrityError, RetryableError
+
+if TYPE_CHECKING:
+    from producer.sources.replay.records import ReplayRecord
 
 STORE = WaitRules(0.25, 16.0, 1.0, 16.0, 1.0, 16.0, stall_s=60.0, jitter=0.25)
 """Waits for the object store and the catalog. Our own choice: S3 asks for growing waits but gives no numbers."""
@@ -40,8 +42,8 @@ class Material(Protocol):
         """Return the values to fix when the stream is first opened."""
         ...
 
-    def describe(self) -> str:
-        """Return its size as a sentence for the log."""
+    def describe(self, start: SourcePosition) -> str:
+        """Return its size, and what is left out after a position, as a sentence for the log."""
         ...
 
     def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:

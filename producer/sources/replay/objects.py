@@ -79,7 +79,9 @@ class _Bucket:
                     if why and key != prefix:
                         left_out.add(key, why)
                     elif not key.endswith("/"):  # S3's consoles make such empty objects
-                        yield ReplayFile(key, item["Size"], partial(self._texts, key, item["Size"], item["ETag"]))
+                        changed_ms = int(item["LastModified"].timestamp() * 1000)
+                        opener = partial(self._texts, key, item["Size"], item["ETag"])
+                        yield ReplayFile(key, item["Size"], changed_ms, opener)
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, prefix) from error
 

@@ -6,19 +6,23 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 
 from producer.source import Cursor, Event, EventKind
 from producer.sources.replay.extended_json import SIGN
-from producer.sources.replay.shapes import loads, unfolded
+from producer.sources.replay.material import DamagedError
+from producer.sources.replay.shapes import Part, loads, unfolded
+from producer.sources.replay.values import values
 from producer.sources.x_v2.mapping import Trouble
 from producer.tweets import created_at
 from twitter_topics.records.times import post_time
-from twitter_topics.records.tweet import tweet_identity
+from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet, tweet_identity
 
 _BOM = b"\xef\xbb\xbf"
+_ANY_TIME = TimeBounds(future_ms=2**63, past_ms=2**63)
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +83,9 @@ def read_all(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> It
     """Yield all records in a line or value, in any form, with a full parse. Never raises, whatever the bytes."""
     raw = raw.removeprefix(_BOM)  # files with a mark, one after the other
     try:
-        parts = list(unfolded(raw, loads(raw)))
+        body = loads(raw)
+        found = [(raw, body)] if body is not None else [(one, loads(one)) for one in _objects(raw)]
+        parts = [part for one in found for part in unfolded(*one)]
     except RecursionError:
         parts = [raw]
     for part in parts:
@@ -89,6 +95,15 @@ def read_all(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> It
             yield _mapped(part, cursor)
         elif (record := read_line_slowly(part, cursor, report)) is not None:
             yield record
+
+
+def _objects(raw: bytes) -> list[bytes]:
+    """Return the objects of a line that is nothing but objects, as where a line end is lost; else the line."""
+    with suppress(DamagedError):
+        found = [line.raw for line in values((raw,), "") if line is not None]
+        if len(found) > 1 and all(isinstance(loads(one), dict) for one in found):
+            return found
+    return [raw]
 
 
 def _mapped(event: Event, cursor: Cursor) -> ReplayRecord:
@@ -115,6 +130,20 @@ def read_line_slowly(raw: bytes, cursor: Cursor, report: Report = lambda *_: Non
     if message.kind != "notice":
         return ReplayRecord(raw, cursor, None, post_time(body))
     return ReplayRecord(raw, cursor, None, message.event_time_ms, message)
+
+
+def rejection(part: Part) -> str:
+    """Return why the streaming apps will reject a part, whatever its age; empty for what they accept, and for messages
+    about a stream."""
+    if isinstance(part, Trouble):
+        return ""
+    if isinstance(part, Event):
+        return part.reason
+    found = read_tweet(part, 0, _ANY_TIME)
+    if not isinstance(found, Rejection):
+        return ""
+    record = read_line_slowly(part, 0)
+    return found.reason if record is not None and record.notice is None else ""
 
 
 def moved(raw: bytes, time_ms: int) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -17,12 +19,13 @@ from producer.reporting.words import size_text
 from producer.source import Context, Cursor
 from producer.sources.replay.compression import Chunks, peek
 from producer.sources.replay.containers import Text, Wanted
-from producer.sources.replay.formats import BOM, EMPTY, UNKNOWN, Format, recognise
+from producer.sources.replay.formats import BOM, TO_UTF8, UNKNOWN, Format, recognise
 from producer.sources.replay.left_out import LeftOut, set_aside
-from producer.sources.replay.lines import Line
+from producer.sources.replay.lines import Line, is_utf8
 from producer.sources.replay.material import DamagedError, time_text
 from producer.sources.replay.places import Place
 from producer.sources.replay.records import ReplayRecord, Report, read_all, read_quickly
+from producer.sources.replay.shapes import NOTHING
 from producer.sources.replay.values import MAX_VALUE_BYTES
 from twitter_topics.errors import ConfigurationError, IntegrityError
 
@@ -40,6 +43,11 @@ _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _NOTHING = b" \t\r\n\0"
 """Of this, a line is blank; a block of NULs is what a crash leaves at the end of a file."""
 
+_LATE = (
+    "added or changed since the last run began, but before the position, and not read: replay it by itself, or start "
+    "over (`--again`, or delete the position file)"
+)
+
 _BREATH = 20_000
 """Records skipped before control is handed back."""
 
@@ -52,15 +60,18 @@ class _Reading:
 
     left_out: LeftOut = field(default_factory=LeftOut)
     report: Report = lambda *_: None
+    not_utf8: Counter[str] = field(default_factory=Counter)
+    strict: bool = False
 
 
 @dataclass(frozen=True)
 class ReplayFile:
-    """One file under the folder or prefix, its size in bytes, and its texts: itself, or the wanted members of an
-    archive, named `<name>/<member>`."""
+    """One file under the folder or prefix, its size in bytes, when it was added or last changed (Unix milliseconds),
+    and its texts: itself, or the wanted members of an archive, named `<name>/<member>`."""
 
     name: str
     size: int
+    changed_ms: int
     texts: Callable[[Wanted], Iterator[Text | None]]
 
 
@@ -74,7 +85,8 @@ class ReplayFiles:
     """`Material` of files. A file's format is recognised by its content. The cursor is a `Place`.
 
     Files added later continue where the last run ended, as long as their names sort later; a name that sorts before
-    the cursor is not read again. Another first record is another stream.
+    the cursor is not read, and left out by name if it was added or changed since the last run began. Another first
+    record is another stream.
 
     Args:
         location: as in the settings.
@@ -83,7 +95,7 @@ class ReplayFiles:
         single: one file was named, not a folder that happens to hold one.
         remote: reading everything twice costs too much: look for the newest tweet only in the last file that has
             tweets, and at few files before the start.
-        strict: damage raises DamagedError; otherwise it is a record, and what follows is read.
+        strict: damage raises DamagedError from `records`; otherwise it is a record, and what follows is read.
     """
 
     def __init__(
@@ -113,7 +125,7 @@ class ReplayFiles:
         if self._alone and (why := reading.left_out.only):
             raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {self._location} is not a file of tweets but {why}")
         sentence = reading.left_out.sentence()
-        why = f"has no tweets that can be read; {sentence}" if sentence else "has no lines"
+        why = f"has no tweets that can be read; {sentence}" if sentence else "has no records"
         raise ConfigurationError(f"PRODUCER_REPLAY_FILE: {self._location} {why}")
 
     @cached_property
@@ -132,26 +144,30 @@ class ReplayFiles:
     def origin(self) -> Mapping[str, int]:
         return {}
 
-    def describe(self) -> str:
+    def describe(self, start: SourcePosition) -> str:
         many = "1 file" if len(self._files) == 1 else f"{len(self._files):,} files"
         stored = size_text(sum(file.size for file in self._files))
         formats, left_out = self._look()
+        passed = self._passed(start, left_out)
         return (
             f"{self._location}: {many}, {stored}, {'; '.join(formats)}, the first tweet of "
-            f"{time_text(self._first.time_ms)}{left_out.sentence('; ')}"
+            f"{time_text(self._first.time_ms)}{left_out.sentence('; ')}{passed}"
         )
 
     def records(self, start: SourcePosition) -> Iterator[ReplayRecord | None]:
-        reading = _Reading(LeftOut(), ControlMessages(self._context.status))
+        reading = _Reading(LeftOut(), ControlMessages(self._context.status), strict=self._strict)
+        self._passed(start, reading.left_out)
         yield from self._read(start, reading)
         if sentence := reading.left_out.sentence():
             _log.warning("%s: %s", self._location, sentence)
+        for name, count in reading.not_utf8.items():
+            _log.warning("%s: records that are not in UTF-8, and so rejected: %d; %s", name, count, TO_UTF8)
 
     def tweet_times(self, start: SourcePosition) -> Iterator[int]:
         return _times(self._read(start, _Reading()))
 
     def bytes_after(self, start: SourcePosition) -> int:
-        return sum(file.size for file in self._remaining(self._place(start.cursor).name))
+        return sum(file.size for file in self._files[self._reached(self._place(start.cursor).name) :])
 
     def newest_ms(self, start: SourcePosition, limit: int) -> int | None:
         if limit or not self._remote:
@@ -178,7 +194,7 @@ class ReplayFiles:
                     continue
                 if format_.split is None:
                     left_out.add(text.name, format_.refusal)
-                elif format_ is not EMPTY:
+                elif format_.name != NOTHING:
                     formats[format_.name] = True
                     if text.name != file.name and file.size > LOOK_BYTES:
                         break
@@ -187,7 +203,10 @@ class ReplayFiles:
 
     def _read(self, start: SourcePosition, reading: _Reading) -> Iterator[ReplayRecord | None]:
         place = self._place(start.cursor)
-        for file in self._remaining(place.name):
+        if place.name and not any(place.is_in(file.name) for file in self._files):
+            msg = "%s of %s, where the replay stopped, no longer exists: continuing with the next file"
+            _log.warning(msg, place.name, self._location)
+        for file in self._files[self._reached(place.name) :]:
             yield from self._file(file, place if place.is_in(file.name) else Place(), reading)
 
     def _file(self, file: ReplayFile, place: Place, reading: _Reading) -> Iterator[ReplayRecord | None]:
@@ -213,14 +232,14 @@ class ReplayFiles:
             if format_.split is None:
                 reading.left_out.add(text.name, format_.refusal)
             else:
-                yield from self._records(text.name, format_.split(chunks, text.name), done, reading.report)
+                yield from self._records(text.name, format_.split(chunks, text.name), done, reading)
         except DamagedError as error:
-            if self._strict:
+            if reading.strict:
                 raise
             yield ReplayRecord(b"", 0, damage=str(error))
 
     def _records(
-        self, name: str, lines: Iterator[Line | None], done: Place, report: Report
+        self, name: str, lines: Iterator[Line | None], done: Place, reading: _Reading
     ) -> Iterator[ReplayRecord | None]:
         number, alone = 0, self._alone
         for line in lines:
@@ -235,7 +254,9 @@ class ReplayFiles:
                 yield record
             elif line.raw.strip(_NOTHING):
                 parts = done.parts if number == done.number + 1 else 0
-                yield from _others(Place("" if alone else name, number), line, parts, report)
+                if not is_utf8(line.raw):
+                    reading.not_utf8[name] += 1
+                yield from _others(Place("" if alone else name, number), line, parts, reading.report)
         if number < done.number:
             msg = f"{name} of {self._location} has fewer lines than the {done.number} already sent"
             raise IntegrityError(f"{msg}: restore it, or delete the position file to start over")
@@ -244,17 +265,22 @@ class ReplayFiles:
         place = Place.of(cursor)
         return place if place.name or not cursor else place._replace(name=self._files[0].name)
 
-    def _remaining(self, name: str) -> Iterator[ReplayFile]:
-        """Return the files from the one at the cursor on; if it no longer exists, from the next."""
-        here = [file for file in self._files if Place(name).is_in(file.name)]
-        if name and not here:
-            _log.warning(
-                "%s of %s, where the replay stopped, no longer exists: continuing with the next file",
-                name,
-                self._location,
-            )
-        reached = natural(here[0].name if here else name)
-        return (file for file in self._files if not name or natural(file.name) >= reached)
+    def _passed(self, start: SourcePosition, left_out: LeftOut) -> str:
+        """Leave out the files before the position that were added or changed since the last run began; return how many
+        files are before it, as a part of a sentence."""
+        name = self._place(start.cursor).name
+        files = self._files[: self._reached(name)]
+        for file in files:
+            if 0 < start.alive_ms < file.changed_ms:
+                left_out.add(file.name, _LATE)
+        many = "1 file that sorts" if len(files) == 1 else f"{len(files):,} files that sort"
+        return f"; {many} before {name} count as sent" if files else ""
+
+    def _reached(self, name: str) -> int:
+        """Return the index of the file at the cursor; if it no longer exists, of the next one."""
+        place = Place(name)
+        here = next((file.name for file in self._files if place.is_in(file.name)), name)
+        return bisect_left(self._files, natural(here), key=lambda file: natural(file.name)) if name else 0
 
 
 def _is_looked_at(file: ReplayFile, left_out: LeftOut, name: str) -> bool:

@@ -22,6 +22,7 @@ from producer.sources.x_v2.times import is_id
 from twitter_topics.records.tweet import tweet_identity
 
 V1 = "v1.1 tweets"
+NOTHING = "nothing"
 BULK_ACTION = "actions of Elasticsearch's bulk API"
 
 _PAGES = ("statuses", "results", "tweets", "hits", "docs", "rows")
@@ -31,6 +32,9 @@ CouchDB."""
 _AROUND_PAGES = ("hits", "response")
 _WRAPPERS = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kcat)", "data": "", "status": ""}
 """Fields that hold a tweet of v1.1, and who writes them."""
+
+_OWN = frozenset({"id_str", "screen_name", "text", "full_text"})
+"""Of an object with one of these fields, a tweet in it is a part: a profile has its newest tweet under `status`."""
 
 _STREAM_MESSAGES = frozenset(
     {"delete", "scrub_geo", "status_withheld", "user_withheld", "limit", "warning", "disconnect"}
@@ -61,6 +65,8 @@ def shape_of(body: Any, depth: int = _MAX_DEPTH) -> Shape | None:
     """Return the shape of a value; None for an unknown one."""
     if isinstance(body, dict):
         return _object_shape(body, depth)
+    if body == []:
+        return Shape(NOTHING, lambda *_: iter(()))
     if isinstance(body, list):
         known = [shape for one in body if (shape := _inner(one, "", depth, partial(_elements, depth)))]
         return next((shape for shape in known if shape.read), known[0] if known else None)
@@ -104,7 +110,7 @@ def _wrapped_shape(body: Object, depth: int) -> Shape | None:
             return _inner(body[name], "", depth, partial(_field, name, depth))
     for name, writer in _WRAPPERS.items():
         tweet = loads(body[name].encode("utf-8", "replace")) if isinstance(body.get(name), str) else body.get(name)
-        if isinstance(tweet, dict) and "id_str" in tweet and "text" not in body:
+        if isinstance(tweet, dict) and "id_str" in tweet and not _OWN & body.keys():
             return _inner(body[name], writer, depth, partial(_field, name, depth))
     return None
 
@@ -125,10 +131,10 @@ def _v1_shape(body: Object) -> Shape | None:
 
 def _v2_shape(body: Object) -> Shape | None:
     data = body.get("data")
-    if isinstance(data, list):
+    if isinstance(data, list) and data:
         if any(isinstance(one.get("text"), str) for one in objects(data)):
             return Shape("pages of API v2", lambda _, it: page_events(it))
-        return Shape("counts or users of API v2") if data else None
+        return Shape("counts or users of API v2")
     if isinstance(data, dict) and ("text" in data or is_compliance(body)):
         return Shape("stream lines of API v2", _stream_line)
     if is_flat_post(body):

@@ -11,7 +11,7 @@ from producer.sources.replay.foreign import HYDRATE
 
 _DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "a table with `|`"}
 _ROWS = 50
-_ID = re.compile(r"(tag:.*:)?\d{5,20}|\d\.\d+[eE]\+\d+", re.ASCII)
+_ID = re.compile(r"(tag:.*:)?\d{5,20}(\.0)?|\d([.,]\d+)?[eE]\+\d+", re.ASCII)
 _SENTIMENT140 = re.compile(r"[024]")
 
 

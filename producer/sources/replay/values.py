@@ -21,6 +21,7 @@ ASSIGNMENT = re.compile(r"\s*[A-Za-z_$][\w$.]*\s*=\s*(?=[\[{])", re.ASCII)
 _LONGEST_ASSIGNMENT = 1024
 _LONGEST_WORD = len("-Infinity")
 _END = b""
+_LINE_ENDS_AS_SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 _decoder = json.JSONDecoder()
 
@@ -91,4 +92,4 @@ def _on_one_line(raw: bytes) -> bytes:
     try:
         return msgspec.json.format(raw, indent=-1)
     except msgspec.MsgspecError:  # NaN, half a surrogate pair
-        return json.dumps(json.loads(raw), separators=(",", ":")).encode()
+        return raw.translate(_LINE_ENDS_AS_SPACES)  # a string has none

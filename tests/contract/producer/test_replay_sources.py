@@ -177,7 +177,10 @@ def line(services: Services) -> Iterator[BreakingLine]:
 
 def test_an_interrupted_read_resumes(bucket: Bucket, line: BreakingLine) -> None:
     noise = random.Random(1)
-    rows = [json.dumps({"id_str": str(number), "text": noise.randbytes(300).hex()}) for number in range(1, 8001)]
+    rows = [
+        json.dumps({"id_str": str(number), "text": noise.randbytes(300).hex(), "timestamp_ms": "1000"})
+        for number in range(1, 8001)
+    ]
     content = "\n".join(rows).encode()
     bucket.put("in/1.jsonl", content)
     bucket.put("in/2.jsonl.gz", gzip.compress(content.replace(b'"id_str":', b'"x":1,"id_str":'), 1))
@@ -248,7 +251,7 @@ def test_store_errors_are_reported(bucket: Bucket, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE=s3://{bucket.name}/in/ has no objects"):
         bucket.opened()
     bucket.put("in/1.jsonl", b"\n")
-    with pytest.raises(ConfigurationError, match="has no lines"):
+    with pytest.raises(ConfigurationError, match="has no records"):
         bucket.opened()
     with pytest.raises(ConfigurationError, match=r"no-such-bucket.*NoSuchBucket.*S3_"):
         bucket.opened(PRODUCER_REPLAY_FILE="s3://no-such-bucket/x")

@@ -88,6 +88,17 @@ def test_nothing_is_sent_when_one_of_the_files_is_rejected(sent: list[str], tmp_
     assert not sent
 
 
+def test_archive_is_refused_where_it_is_also_a_folder(sent: list[str], tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    write_lines(tmp_path / "archive" / "one.jsonl", tweet_lines([1_000]))
+    shown = run_replay("archive")
+    assert shown.exit_code == EXIT_CONFIGURATION
+    assert "write ./archive for it" in shown.output
+    assert not sent
+    assert run_replay("./archive").exit_code == 0
+    assert sent == ["1"]
+
+
 def test_the_options_are_those_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     given: list[Settings] = []
     monkeypatch.setattr(program, "run", lambda settings, *_, **__: given.append(settings) or Counter())

@@ -288,7 +288,7 @@ def test_records_that_are_not_tweets_are_not_posts(tmp_path: Path, monkeypatch: 
     assert shown.exit_code == 0, shown.output
     assert "the source ended after 2 posts; 2 records are not tweets (time: no readable" in shown.output
     assert "it works" not in shown.output
-    path.write_bytes(b'{"id_str":"5","text":"no time"}\n')
+    path.write_bytes(b'{"limit":{"track":3}}\n{"id_str":"5","text":"no time"}\n')
     shown = run("check", "replay")
     assert shown.exit_code == 1
     assert "the source ended after 0 posts; 1 record is not a tweet (time: no readable" in shown.output

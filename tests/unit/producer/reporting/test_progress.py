@@ -167,6 +167,14 @@ def test_a_pause_of_the_spend_guard_is_ok_but_a_kafka_outage_is_not(
     assert not health(tmp_path).ok
 
 
+def test_a_planned_wait_is_ok_however_long(tmp_path: Path, world: World, progress: Progress) -> None:
+    world.status.sentence, world.status.planned = "the next tweet is due at 2026-11-01T00:00:00Z", True
+    for world.seconds in (PATIENCE_SECONDS, 10 * PATIENCE_SECONDS):
+        progress.report_if_due()
+    shown = health(tmp_path)
+    assert (shown.ok, shown.state, shown.error) == (True, "waiting", world.status.sentence)
+
+
 @pytest.mark.parametrize(
     ("state", "error", "ok"), [("finished", "", True), ("stopped", "", True), ("failed", "x", False)]
 )

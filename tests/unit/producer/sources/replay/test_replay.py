@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,8 @@ def test_a_line_that_is_too_long_goes_to_the_dead_letters(tmp_path: Path, monkey
 
 
 def test_an_incomplete_deletion_is_sent_unchanged(tmp_path: Path) -> None:
-    lines = ['{"delete":{}}', '{"delete":{"status":{"id":true}}}', '{"delete":[1]}', '{"delete":null}']
+    incomplete = ['{"delete":{}}', '{"delete":{"status":{"id":true}}}', '{"delete":[1]}', '{"delete":null}']
+    lines = [*incomplete, *tweet_lines([1_000])]
     events = sent(opened(write_lines(tmp_path / "tweets.jsonl", lines)))
     assert [(event.kind, event.value.decode()) for event in events] == [("post", line) for line in lines]
 
@@ -202,6 +204,33 @@ def test_control_is_handed_back_while_waiting_and_a_stop_ends_it(tmp_path: Path)
     assert [event and event.key for event in paced(path, Clock(stop_after=52.5)).events()] == [b"1", None, None]
 
 
+def test_a_long_wait_is_reported_while_it_lasts(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([0, 300_000, 1_300_000, 1_301_000]))
+    clock = Clock()
+    context = replace(clock.context(), now_ms=lambda: NOW_MS)
+    settings = Settings({"PRODUCER_REPLAY_FILE": str(path), "PRODUCER_REPLAY_SPEED": "10"})
+    source = ReplaySource.open(settings, None, context)
+    shown = [(one and one.key, context.status.sentence, context.status.planned) for one in source.events()]
+    due = "the next tweet is due at 2027-01-15T08:01:40Z"
+    assert [one for one in shown if one[0]] == [(key, "", False) for key in (b"1", b"2", b"3", b"4")]
+    assert shown.count((None, due, True)) == 100
+    assert shown.count((None, "", False)) == 30 + 1
+
+
+def test_tweets_out_of_order_are_sent_without_pauses_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([200_000, 150_000]))
+    sent(paced(path, clock))
+    assert "without pauses" not in caplog.text
+    write_lines(path, tweet_lines([200_000, 100_000, 50_000, 0]))
+    sent(paced(path, clock))
+    assert clock.now == 50.0
+    assert caplog.text.count("older than the first are sent without pauses, whatever PRODUCER_REPLAY_SPEED is") == 1
+    assert "a tweet of 1970-01-01T00:01:40Z comes after one of 1970-01-01T00:03:20Z" in caplog.text
+
+
 def test_a_stop_ends_the_reading_of_a_file(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000]))
     context = Context()
@@ -266,7 +295,7 @@ def test_a_wrong_setting_is_reported(settings: dict[str, str], message: str) -> 
 
 
 def test_an_unusable_file_or_speed_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"PRODUCER_REPLAY_FILE: .*empty.jsonl has no lines"):
+    with pytest.raises(ConfigurationError, match=r"PRODUCER_REPLAY_FILE: .*empty.jsonl has no records"):
         opened(write_lines(tmp_path / "empty.jsonl", ["", ""]))
     broken = tmp_path / "broken.jsonl.gz"
     broken.write_bytes(b"not gzip")

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from producer.sources.replay.material import DamagedError
 from producer.sources.replay.values import values
 from tests.input_files import V1
 from tests.input_forms import IDS, lines, tarred, tweet, zipped
-from tests.unit.producer.sources.replay.test_replay import after, opened, sent
+from tests.unit.producer.sources.replay.test_replay import NOW_MS, after, opened, sent
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.gap import Gap
 from twitter_topics.settings import PROJECT
@@ -119,6 +120,31 @@ def test_a_damaged_array_is_sent_up_to_the_damage(tmp_path: Path) -> None:
     path.write_text(body.replace('"id" 5', '"id": 5')[:-40])
     with pytest.raises(IntegrityError, match="truncated after record 2"):
         sent(opened(path, replay_strict=True))
+
+
+def test_damage_that_is_read_again_is_the_same_gap(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl.gz"
+    path.write_bytes(gzip.compress(V1, compresslevel=0)[:-20])
+    for times in ("keep", "shift"):
+        source = opened(path, replay_times=times)
+        *posts, gap = sent(source)
+        saved = replace(after(source, posts), event_time_ms=posts[-1].event_time_ms or 0)
+        (again,) = sent(opened(path, saved, now_ms=NOW_MS + 1_000, replay_times=times))
+        assert again == gap
+        assert gap.kind == "gap"
+
+
+def test_strict_counts_old_tweets_and_finds_the_newest_in_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([tweet(0), tweet(1), tweet(2)])[:-40])
+    for times in ("keep", "shift"):
+        source = opened(path, replay_strict=True, replay_times=times)
+        assert "v1.1 tweets, in a JSON array" in source.check()
+        assert source.oldest_ms() is not None
+        events: list[Event] = []
+        with pytest.raises(IntegrityError, match="truncated after record 2"):
+            events.extend(event for event in source.events() if event is not None)
+        assert summary(events) == (2, [])
 
 
 def test_the_gap_lies_between_the_tweets_around_it(tmp_path: Path) -> None:

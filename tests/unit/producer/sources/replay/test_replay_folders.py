@@ -8,6 +8,8 @@ import logging
 import os
 import random
 import tarfile
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,31 @@ def test_later_files_are_read_by_the_next_run_and_grown_ones_continue(folder: Pa
     assert keys(sent(opened(folder, saved))) == [11, 12, 13, 14, 15, 16]
 
 
+def test_files_that_come_late_under_an_early_name_are_named(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = opened(folder)
+    saved = after(source, sent(source)[:6])
+    began_ms = max(path.stat().st_ctime_ns for path in folder.rglob("*")) // 1_000_000
+    check = opened(folder, replace(saved, alive_ms=began_ms)).check()
+    assert check.endswith("; 5 files that sort before day-2/x.ndjson count as sent; 6 records sent so far")
+    assert "added" not in check
+    time.sleep(0.05)
+    (folder / "day-1/part-3.jsonl").write_bytes(text(20))
+    late = opened(folder, replace(saved, alive_ms=began_ms))
+    named = "1 × added or changed since the last run began, but before the position, and not read: replay it by itself"
+    assert named in late.check()
+    assert "6 files that sort before" in late.check()
+    assert keys(sent(late)) == [7, 8, 9, 10]
+    assert named in caplog.text
+    assert "(day-1/part-3.jsonl)" in caplog.text
+    assert "added" not in opened(folder, saved).check()  # a position of an older version
+
+
+def test_a_run_notes_when_it_listed_the_files(folder: Path) -> None:
+    context = Context(now_ms=lambda: NOW_MS)
+    sent(ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(folder)}), None, context))
+    assert context.status.alive_ms == NOW_MS
+
+
 def test_a_file_that_no_longer_exists_is_skipped(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = opened(folder)
     saved = after(source, sent(source)[:4])
@@ -185,7 +212,7 @@ def test_a_folder_without_tweets_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=rf"PRODUCER_REPLAY_FILE: folder {tmp_path} has no files"):
         opened(tmp_path)
     write_lines(tmp_path / "a.json", [])
-    with pytest.raises(ConfigurationError, match="has no lines"):
+    with pytest.raises(ConfigurationError, match="has no records"):
         opened(tmp_path)
 
 
@@ -211,6 +238,61 @@ def test_pipes_and_dangling_links_are_set_aside(folder: Path) -> None:
     source = opened(folder)
     assert keys(sent(source)) == list(range(1, 11))
     assert "2 × not a regular file (" in source.check()
+
+
+def test_linked_folders_are_named(folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "more.jsonl").write_bytes(text(20))
+    (folder / "day-2" / "more").symlink_to(elsewhere)
+    (folder / ".hidden").symlink_to(elsewhere)
+    (folder / "loop").symlink_to(folder)
+    (folder / "day-3.jsonl").symlink_to(elsewhere / "more.jsonl")
+    source = opened(folder)
+    assert keys(sent(source)) == [*range(1, 7), 20, 21, *range(7, 11)]
+    check = source.check()
+    assert "2 × a link to a folder, which is not followed: replay that folder by itself (loop, day-2/more)" in check
+    assert "5 × hidden (" in check
+    alone = tmp_path / "links"
+    alone.mkdir()
+    (alone / "more").symlink_to(elsewhere)
+    with pytest.raises(ConfigurationError, match=r"has no files; left out: 1 × a link to a folder"):
+        opened(alone)
+
+
+def test_links_in_tar_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, kind in (("a.json", tarfile.REGTYPE), ("b.json", tarfile.SYMTYPE), ("c.json", tarfile.LNKTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, "a.json", len(text(1)) if kind == tarfile.REGTYPE else 0
+            tar.addfile(info, io.BytesIO(text(1)))
+        tar.addfile(tarfile.TarInfo("folder/"))
+    source = opened(path)
+    assert keys(sent(source)) == [1, 2]
+    assert "2 × a link in an archive, which is not followed (x.tar/b.json, x.tar/c.json)" in source.check()
+
+
+def test_what_is_neither_file_nor_folder_is_reported(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reading, writing = os.pipe()
+    for path in (tmp_path / "pipe", "/dev/null", "-", tmp_path / "-", f"/dev/fd/{reading}"):
+        with pytest.raises(ConfigurationError, match=r"is not a regular file: .* write it to a file first"):
+            opened(path)
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("denied", ["is_dir", "is_file"])
+def test_a_folder_without_permission_is_reported(folder: Path, denied: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    for path in (folder, folder / "day-1/part-2.jsonl"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, denied, deny)
+            with pytest.raises(ConfigurationError, match=r"tweets.* cannot be read: Permission denied"):
+                opened(path)
 
 
 def test_control_is_handed_back_while_lines_are_skipped(tmp_path: Path) -> None:

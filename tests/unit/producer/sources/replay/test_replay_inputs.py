@@ -21,7 +21,7 @@ from producer.sources.replay.lines import Line
 from producer.sources.replay.material import TruncatedError
 from producer.sources.replay.records import read_all
 from producer.sources.replay.values import values
-from tests.input_files import SAMPLES, Sample
+from tests.input_files import SAMPLES, V1, Sample
 from tests.input_forms import COUNT, FIRST_ID, IDS, TIME_MS, lines, mongo, page_v2, tarred, tweet, zipped
 from tests.inputs_page import PAGE, page
 from tests.unit.producer.sources.replay.test_replay import after, opened, sent
@@ -93,13 +93,26 @@ def test_other_files_are_rejected_with_what_helps(sample: Sample, tmp_path: Path
     assert "\n" not in str(error.value)
 
 
+def test_a_file_is_rejected_only_if_nothing_in_its_first_records_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.jsonl"
+    without_time = b'{"id_str":"1","text":"%s"}\n' % (b"x" * 200)
+    path.write_bytes(without_time * 900 + V1)  # more than is looked at at first
+    assert [event.key.decode() for event in sent(opened(path))] == ["1"] * 900 + IDS
+    path.write_bytes((without_time + b"\n") * 1_000 + V1)
+    with pytest.raises(ConfigurationError, match="no readable timestamp_ms"):
+        opened(path)
+    for message in ({"limit": {"track": 7}}, {"delete": {"status": {"id": 7, "user_id": 5}}}):
+        path.write_bytes(lines([message]) + without_time + V1)
+        assert opened(path).check().startswith(f"replays {path}: 1 file, ")
+
+
 def test_a_folder_of_everything_sends_what_can_be_read_and_counts_the_rest(tmp_path: Path) -> None:
     for number, sample in enumerate(SAMPLES):
         (tmp_path / f"{number:03}-{sample.name}").write_bytes(sample.content)
     source = opened(tmp_path)
     assert len(posts(sent(source))) == COUNT * len(READ)
     check = source.check()
-    for sentence in ("2 × UTF-16", "5 × a list of tweet ids", "1 × CSV (an export of DMI-TCAT)", "-tcat.csv)"):
+    for sentence in ("2 × UTF-16", "7 × a list of tweet ids", "1 × CSV (an export of DMI-TCAT)", "-tcat.csv)"):
         assert sentence in check, check
     for number, sample in enumerate(SAMPLES):
         assert sample.rejected or f"{number:03}-{sample.name}," not in check
@@ -107,6 +120,16 @@ def test_a_folder_of_everything_sends_what_can_be_read_and_counts_the_rest(tmp_p
 
 def test_docs_inputs_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m tests.inputs_page`"
+
+
+def test_a_file_without_records_is_neither_sent_nor_left_out(tmp_path: Path) -> None:
+    (tmp_path / "1.jsonl").write_bytes(V1)
+    for number, content in enumerate((b"", b"[]", b"window.YTD.tweets.part0 = [ ]", b'{"statuses": []}'), 2):
+        (tmp_path / f"{number}.json").write_bytes(content)
+    source = opened(tmp_path, now_ms=TIME_MS)
+    assert [event.key.decode() for event in sent(source)] == IDS
+    assert "B, v1.1 tweets, one per line, the first tweet" in source.check()
+    assert "left out" not in source.check()
 
 
 def test_a_mapped_tweet_keeps_its_original(tmp_path: Path) -> None:
@@ -218,6 +241,16 @@ def test_old_tweets_are_counted_before_the_start(tmp_path: Path, old: int, days:
     assert ("older" in ReplaySource.open(shifted, None, Context(now_ms=lambda: now_ms)).check()) == (0 < old < COUNT)
 
 
+def test_old_tweets_are_not_counted_again_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "tweets.jsonl"
+    path.write_bytes(lines([tweet(number) | {"timestamp_ms": "1000"} for number in range(COUNT)]))
+    source = opened(path)
+    assert "3 of 3 tweets are older" in source.check()
+    again = opened(path, after(source, sent(source)[:1]))
+    monkeypatch.setattr(again._material, "tweet_times", None)
+    assert again.check().endswith("; 1 records sent so far")
+
+
 def test_old_tweets_that_come_late_are_reported_when_they_come(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -309,6 +342,11 @@ def test_values_pass_on_that_nothing_has_come_yet() -> None:
     assert [one and one.raw for one in found] == [None, None, None, b'{"a":1}', b'{"a":2}']
 
 
+def test_a_value_that_only_python_reads_keeps_its_bytes() -> None:
+    (line,) = filter(None, values([b'{"a":\r\n"caf\xe9",\n"x": NaN}'], "x"))
+    assert line.raw == b'{"a":  "caf\xe9", "x": NaN}'
+
+
 def test_an_array_without_an_end_yields_what_it_has() -> None:
     found: list[Line | None] = []
     with pytest.raises(TruncatedError, match=r"^x is truncated after record 1$"):
@@ -331,6 +369,26 @@ def test_a_long_first_record_is_looked_at_whole(tmp_path: Path) -> None:
     body = page_v2(range(COUNT))
     body["data"][0]["context"] = "x" * 500_000
     path.write_text(json.dumps(body, indent=1))
+    assert [event.key.decode() for event in sent(opened(path))] == IDS
+
+
+def test_a_damaged_line_of_a_file_in_utf8_is_rejected_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "tweets.jsonl"
+    damaged = lines([tweet(0)]).replace(b"number", b"num\xffber")
+    whole = "".join(json.dumps(tweet(number), ensure_ascii=False) + "\n" for number in range(COUNT)).encode()
+    for content, count in ((damaged + whole, 1), (V1 + damaged, 1), (damaged * 2 + whole, 2)):
+        path.write_bytes(content)
+        caplog.clear()
+        events = sent(opened(path))
+        assert [event.key.decode() for event in events if not event.key.startswith(b"line-")] == IDS
+        assert len(events) == COUNT + count
+        assert f"tweets.jsonl: records that are not in UTF-8, and so rejected: {count}; convert it" in caplog.text
+
+
+def test_lines_of_numbers_in_a_long_first_record_are_no_ids(tmp_path: Path) -> None:
+    path = tmp_path / "tweets.json"
+    body = {"indices": [0, 7]} | tweet(0) | {"more": list(range(100_000))}
+    path.write_text("\n".join(json.dumps(one, indent=1) for one in (body, tweet(1), tweet(2))))
     assert [event.key.decode() for event in sent(opened(path))] == IDS
 
 
