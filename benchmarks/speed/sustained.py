@@ -70,7 +70,8 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
             name: {"third": round(seen[len(seen) // 3]), "end": round(seen[-1]), "max": round(max(seen))}
             for name, seen in samples.items()
         },
-        "audit": {name: audited[name] for name in _AUDITED} | {"findings": [one["text"] for one in audited["findings"]]},
+        "audit": {name: audited[name] for name in _AUDITED}
+        | {"findings": [one["text"] for one in audited["findings"]]},
         "samples": {
             "seconds": seconds_in,
             "behind": {store: [getattr(one, store) for one in behind] for store in behind[-1]._fields},

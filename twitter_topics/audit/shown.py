@@ -130,5 +130,7 @@ def _compare(expected: list[HourPoint], read: list[HourPoint]) -> tuple[int, lis
 
 
 def _equal(expected: Sums, read: Sums) -> bool:
-    close = all(abs(one - other) <= _SLACK + abs(other) // 10**9 for one, other in zip(expected[2:], read[2:], strict=True))
+    close = all(
+        abs(one - other) <= _SLACK + abs(other) // 10**9 for one, other in zip(expected[2:], read[2:], strict=True)
+    )
     return expected[:2] == read[:2] and close

@@ -76,6 +76,12 @@ def test_equal_is_equal_also_with_the_dust_of_floats() -> None:
     assert (found.compared, found.wrong, both.slept) == (2, (), 0)  # type: ignore[attr-defined]
 
 
+def test_large_sums_are_equal_whatever_their_sign() -> None:
+    for compound in (40_000_000_000, -40_000_000_000):  # of 100,000 tweets
+        hours = [HourPoint(NEWEST, A, Sums(100_000, 100_000, 90_000_000_000, compound))]
+        assert compare(Both(hours, hours)).wrong == ()  # type: ignore[attr-defined]
+
+
 def test_a_wrong_a_missing_and_a_foreign_point_are_named() -> None:
     foreign = HourPoint(NEWEST, B, Sums(1))
     both = Both(points(3, 4, 5), [*points(2, 4), foreign])
