@@ -468,6 +468,16 @@ def test_training_is_reproducible(spark: SparkSession, archive: Settings, store:
     assert store.read_unregistered(FIRST, ARRAYS) == store.read_unregistered(SECOND, ARRAYS)
 
 
+def test_versions_that_wait_for_the_first_promotion_share_no_topic_ids(
+    spark: SparkSession, archive: Settings, store: ModelStore
+) -> None:
+    train(spark, archive, store, request(FIRST))
+    store.register(FIRST, read_json(store, FIRST, TRAINING))
+    train(spark, archive, store, request(SECOND))
+    first, second = (TopicModel.from_bytes(store.read_unregistered(one, ARRAYS)) for one in (FIRST, SECOND))
+    assert not set(first.topic_ids.tolist()) & set(second.topic_ids.tolist())
+
+
 def test_a_version_is_evaluated_only_against_the_champion_that_it_was_aligned_to(
     spark: SparkSession, archive: Settings, store: ModelStore
 ) -> None:
