@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from twitter_topics import failpoints
 from twitter_topics.archive.rows import append_batch, archive_rows, ensure_tables, newest_batch, time_bounds
-from twitter_topics.backends.kafka_offsets import deleted, require_kept, require_reached, topic_ranges
+from twitter_topics.backends.kafka_offsets import deleted, require_reached, topic_ranges
 from twitter_topics.backends.objects import S3Objects
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
@@ -16,8 +16,8 @@ from twitter_topics.backends.s3 import PROMPT
 from twitter_topics.backends.spark_files import exists
 from twitter_topics.backends.spark_kafka import (
     TopicLag,
-    committed_offsets,
     first_offsets,
+    resume,
     start_on_raw_topic,
     starting_offsets,
 )
@@ -88,10 +88,7 @@ class Archiver:
         # Spark makes the checkpoint at once, and notes its first offsets only after it has reached Kafka
         is_resumed = exists(spark, first_offsets(self._checkpoint))
         if is_resumed:
-            covered = committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic)
-            self.lag.resume_at(covered)
-            remedy = f"To archive what follows, delete {self._checkpoint}"
-            require_kept(settings.kafka, settings.kafka.raw_topic, covered, remedy=remedy)
+            resume(spark, settings, self._checkpoint, self.lag)
         self._warehouse.folders(f"{settings.archive.warehouse_prefix}/")  # Iceberg would try for ten minutes
         ensure_tables(spark, settings)
         # Spark ignores these when the checkpoint has offsets

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from twitter_topics.backends import tls
-from twitter_topics.backends.kafka_offsets import TopicEnds, lag
+from twitter_topics.backends.kafka_offsets import TopicEnds, lag, require_kept
 from twitter_topics.backends.spark_files import names, read_text
 from twitter_topics.errors import RetryableError
 
@@ -185,6 +185,19 @@ class TopicLag:
 def first_offsets(checkpoint: str) -> str:
     """Return the path where Spark notes the offsets at which a query began. Once it exists, `starting` is ignored."""
     return f"{checkpoint}/sources/0/0"
+
+
+def resume(spark: SparkSession, settings: Settings, checkpoint: str, topic_lag: TopicLag) -> None:
+    """Note where a query on the raw topic stands by its checkpoint, and make sure that Kafka has what follows.
+
+    Raises:
+        RetryableError: Kafka or the checkpoint is unavailable.
+        IntegrityError: the checkpoint is damaged, or Kafka does not have what follows.
+    """
+    topic = settings.kafka.raw_topic
+    covered = committed_offsets(spark, checkpoint, topic)
+    topic_lag.resume_at(covered)
+    require_kept(settings.kafka, topic, covered, remedy=f"To go on after them, delete {checkpoint}")
 
 
 def committed_offsets(spark: SparkSession, checkpoint: str, topic: str) -> dict[int, int]:

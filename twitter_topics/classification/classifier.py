@@ -12,12 +12,11 @@ from pyspark.errors import PySparkException
 from twitter_topics import failpoints
 from twitter_topics.archive.rows import time_bounds
 from twitter_topics.backends.kafka import topic_id
-from twitter_topics.backends.kafka_offsets import require_kept
 from twitter_topics.backends.objects import S3Objects
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.s3 import PROMPT
-from twitter_topics.backends.spark_kafka import TopicLag, committed_offsets, start_on_raw_topic, write
+from twitter_topics.backends.spark_kafka import TopicLag, resume, start_on_raw_topic, write
 from twitter_topics.classification.batch_model import BatchModel
 from twitter_topics.classification.flood import RecentTally, Tally
 from twitter_topics.classification.quarantine import Place, Quarantine
@@ -91,10 +90,7 @@ class Classifier:
         """
         spark, settings = self._spark, self._settings
         self._lease.hold()
-        covered = committed_offsets(spark, self._checkpoint, settings.kafka.raw_topic)
-        self.lag.resume_at(covered)
-        remedy = f"To classify what follows, delete {self._checkpoint}"
-        require_kept(settings.kafka, settings.kafka.raw_topic, covered, remedy=remedy)
+        resume(spark, settings, self._checkpoint, self.lag)
         self.model.reload()
         self.model.note_raw_topic()
         self._store.prepare()

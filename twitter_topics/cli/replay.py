@@ -66,10 +66,10 @@ def _located(file: str) -> str:
     from twitter_topics.settings import REPLAY_ARCHIVE
 
     if file == REPLAY_ARCHIVE and Path(file).exists():
-        msg = (
-            f"{file} is the stack's archive, but here is something of that name: write ./{file} for it, or run this in"
+        raise ConfigurationError(
+            f"{file} is the stack's archive, but here is something of that name: write ./{file} for it, or run this in "
+            "another folder for the archive"
         )
-        raise ConfigurationError(f"{msg} another folder for the archive")
     return file if "://" in file or file == REPLAY_ARCHIVE else str(Path(file).expanduser().resolve())
 
 

@@ -215,9 +215,12 @@ class ModelStore:
 
     def next_topic_id(self) -> int:
         """Return an id above those of all versions, expired ones included."""
-        # an older release did not note them
-        ends = self._noted_ids() or [int(manifest.get("next_topic_id", 0)) for manifest in self.manifests()]
-        return max(ends, default=0)
+        noted = self._noted_ids()
+        return max(noted) if noted else self.next_registered_topic_id()  # an older release did not note them
+
+    def next_registered_topic_id(self) -> int:
+        """Return an id above those of all registered versions."""
+        return max((int(manifest.get("next_topic_id", 0)) for manifest in self.manifests()), default=0)
 
     def use_topic_ids(self, end: int) -> None:
         """Give no id below `end` to another topic, ever."""

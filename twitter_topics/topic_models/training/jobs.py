@@ -77,8 +77,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     trainer, before = _trainer(spark, request, champion), champion.topics if champion else None
     trained, documents = train_topics(trainer, tweets, one_in, request, before)
     if champion is None:  # versions may be waiting for a person to promote one
-        used = max((int(manifest.get("next_topic_id", 0)) for manifest in store.manifests()), default=0)
-        trained = with_unused_ids(trained, used)
+        trained = with_unused_ids(trained, store.next_registered_topic_id())
     store.use_topic_ids(trained.identities.next_topic_id)
     labels = topic_labels(trained.model, champion.topics.labels if champion else {}, tweets)
     model = trained.model.with_identity(trained.model.topic_ids, labels)

@@ -247,8 +247,9 @@ def _fit_each(
         if part:  # topics are not given up because another language grows
             k = max(k, min(part.model.k, request.k))
         trained = _fit(trainer, corpus, k, request, part)
-        earlier = _births_in(champion, language) if champion else ()
-        found[language] = trained if part else with_unused_ids(trained, unused, earlier)
+        if part is None:
+            trained = with_unused_ids(trained, unused, _births_in(champion, language) if champion else ())
+        found[language] = trained
         unused = found[language].identities.next_topic_id
         log.info("%s: %s topics", language, trained.model.k)
     return joined(found)
