@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -143,6 +144,13 @@ class S3Objects:
     def _access_message(self, code: str, key: str) -> str:
         return f"s3://{self._bucket}/{key}: {code}. Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY."
 
+
+def is_unfinished(key: str) -> bool:
+    """Whether a key is the local S3's file of a write that it has not finished, listed for ever if it was killed."""
+    return _UNFINISHED.search(key) is not None
+
+
+_UNFINISHED = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 # S3 answers 404 to an If-Match on a key that does not exist (any more)
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "NoSuchKey"}

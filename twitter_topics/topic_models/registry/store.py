@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.backends.numbered import numbered, numbers
-from twitter_topics.backends.objects import ObjectStore, S3Objects
+from twitter_topics.backends.objects import ObjectStore, S3Objects, is_unfinished
 from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.promotion import Champion, Promotion, decode
@@ -157,7 +157,7 @@ class ModelStore:
     def files(self, version: str) -> list[str]:
         """Return the names of all files of a version, registered or not."""
         prefix = _key(version, "")
-        return [key.removeprefix(prefix) for key in self._objects.keys(prefix)]
+        return [key.removeprefix(prefix) for key in self._objects.keys(prefix) if not is_unfinished(key)]
 
     def discard(self, version: str) -> None:
         """Delete the files that an earlier attempt left, so that a repeated training starts clean.
@@ -253,8 +253,8 @@ class ModelStore:
             until = since
 
     def _delete_files(self, version: str) -> None:
-        for name in self.files(version):
-            self._objects.delete(_key(version, name))
+        for key in self._objects.keys(_key(version, "")):
+            self._objects.delete(key)
 
     def _require_unregistered(self, version: str) -> None:
         if self.is_registered(version):

@@ -180,6 +180,18 @@ def test_one_of_many_registers(store: ModelStore) -> None:
     assert store.manifest(V1)["by"] == winners[0]["by"]
 
 
+def test_writes_that_the_local_s3_has_not_finished_are_no_files(store: ModelStore, objects: ObjectStore) -> None:
+    unfinished = f"models/{V1}/manifest.json-6156dbac-f24f-4940-a428-141d793a6e78"
+    objects.put(unfinished, b"")
+    store.put_files(V1, {ARRAYS: b"arrays", "pipeline/part-00000-6156dbac-f24f-4940-a428-141d793a6e78-c000.txt": b"x"})
+    assert store.files(V1) == [ARRAYS, "pipeline/part-00000-6156dbac-f24f-4940-a428-141d793a6e78-c000.txt"]
+    store.discard(V1)
+    assert objects.keys(f"models/{V1}/") == []
+    objects.put(unfinished, b"")
+    store.put_files(V1, {ARRAYS: b"arrays"})
+    assert store.register(V1, {})["files"].keys() == {ARRAYS}
+
+
 def test_an_unfinished_version_is_discarded_and_rebuilt(store: ModelStore, objects: ObjectStore) -> None:
     store.put_files(V1, {ARRAYS: b"old", "pipeline/left-over": b"x"})
     store.discard(V1)
