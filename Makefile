@@ -6,7 +6,7 @@
 #   make demo LANGUAGES=en,es,pt,ja,de            everybody writes one of these languages
 #   make up | stop | status | logs NAME=producer  the local stack
 #   make test | coverage | faults | test-pythons | fresh-machines | lint | lock | docs | clean
-#   make bench-producer | bench-replay | bench-speed | bench-stages | bench-sentiment | bench-gate | bench-identity | bench-confidence | bench-drift | bench-themes
+#   make bench-producer | bench-replay | bench-speed | bench-classifier | bench-stages | bench-sentiment | bench-gate | bench-identity | bench-confidence | bench-drift | bench-themes
 #   make dashboards                               writes dashboards/; kibana-import URL=… loads Kibana's
 
 SHELL := /bin/sh
@@ -34,7 +34,7 @@ ifdef TIMES
 export PRODUCER_REPLAY_TIMES := $(TIMES)
 endif
 
-.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-stages bench-sentiment bench-gate bench-identity bench-confidence bench-drift bench-themes dashboards kibana-import bootstrap bootstrap-dev
+.PHONY: help demo up stop status logs doctor test coverage faults test-pythons fresh-machines lint lock docs clean bench-producer bench-replay bench-speed bench-classifier bench-stages bench-sentiment bench-gate bench-identity bench-confidence bench-drift bench-themes dashboards kibana-import bootstrap bootstrap-dev
 
 help:
 	@sed -n '2,12s/^# \{0,1\}//p' Makefile
@@ -98,6 +98,10 @@ bench-producer: bootstrap-dev
 # throughput, latency and CPU of the whole stack; ARGS=--quick takes less than five minutes
 bench-speed: bootstrap-dev
 	@.venv/bin/python -m benchmarks.speed $(ARGS)
+
+# where the time of the Python workers goes, by step
+bench-classifier: bootstrap-dev
+	@.venv/bin/python -m benchmarks.classifier $(ARGS)
 
 # topics and rolling counts on one core: Spark's own stages and ours
 bench-stages: bootstrap-dev

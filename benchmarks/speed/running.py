@@ -38,9 +38,17 @@ if TYPE_CHECKING:
     from twitter_topics.audit.balance import Report
     from twitter_topics.counts.view import LastHour
     from twitter_topics.local.services import Service
+    from twitter_topics.topic_models.scoring.topic_model import TopicModel
 
 K = 20
 GOLDEN_TEXTS = 20
+
+
+def trained(texts: Sequence[str]) -> TopicModel:
+    """Return a model of K topics."""
+    corpus = build_corpus(pa.array([content_words(text) for text in texts], pa.list_(pa.string())))
+    model = GsdmmTrainer().fit(corpus, k=K, iterations=20, seed=1).model
+    return model.with_identity(np.arange(model.k), topic_labels(model))
 
 
 class Reached(NamedTuple):
@@ -85,9 +93,7 @@ class BenchStack:
             self._stack.down()
 
     def _promote(self, texts: Sequence[str]) -> None:
-        corpus = build_corpus(pa.array([content_words(text) for text in texts], pa.list_(pa.string())))
-        model = GsdmmTrainer().fit(corpus, k=K, iterations=20, seed=1).model
-        model = model.with_identity(np.arange(model.k), topic_labels(model))
+        model = trained(texts)
         models, version = ModelStore(self.settings), "20260101T000000Z-bench"
         register_model(models, version, model, list(texts[:GOLDEN_TEXTS]))
         models.promote(version, None, "benchmark", "benchmark")

@@ -14,7 +14,7 @@ Results = list[dict[str, Any]]
 
 @pytest.fixture
 def results() -> Results:
-    """Producer, sentiment, speed, replay, gate, identity, themes, stages, confidence."""
+    """Producer, sentiment, speed, replay, gate, identity, themes, stages, confidence, classifier."""
     return [json.loads(path.read_text()) for path in report.ALL]
 
 

@@ -86,32 +86,31 @@ def _query_id(spark: SparkSession) -> str:
 
 
 def _archiver(bounds: TimeBounds) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            values = batch.column("value").to_pylist()
-            received_us = batch.column("timestamp").cast(pa.int64()).to_pylist()
-            read = [
-                read_tweet(value, us // 1000, bounds, IdentityFields)
-                for value, us in zip(values, received_us, strict=True)
-            ]
-            parsed = [_row(one, us) for one, us in zip(read, received_us, strict=True)]
-            tweet_ids, event_times, sources, reasons = zip(*parsed, strict=True) if parsed else ((), (), (), ())
-            yield pa.RecordBatch.from_arrays(
-                [
-                    pa.array(tweet_ids, pa.string()),
-                    pa.array(event_times, _STAMP),
-                    pa.array(sources, pa.string()),
-                    batch.column("value").cast(pa.binary()),
-                    pa.array(reasons, pa.string()),
-                    batch.column("partition").cast(pa.int32()),
-                    batch.column("offset").cast(pa.int64()),
-                    batch.column("timestamp").cast(_STAMP),
-                    batch.column("event"),
-                ],
-                names=_NAMES,
-            )
+    return lambda batches: (_row_batch(batch, bounds) for batch in batches)
 
-    return rows
+
+def _row_batch(records: pa.RecordBatch, bounds: TimeBounds) -> pa.RecordBatch:
+    values = records.column("value").to_pylist()
+    received_us = records.column("timestamp").cast(pa.int64()).to_pylist()
+    read = [
+        read_tweet(value, us // 1000, bounds, IdentityFields) for value, us in zip(values, received_us, strict=True)
+    ]
+    parsed = [_row(one, us) for one, us in zip(read, received_us, strict=True)]
+    tweet_ids, event_times, sources, reasons = zip(*parsed, strict=True) if parsed else ((), (), (), ())
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array(tweet_ids, pa.string()),
+            pa.array(event_times, _STAMP),
+            pa.array(sources, pa.string()),
+            records.column("value").cast(pa.binary()),
+            pa.array(reasons, pa.string()),
+            records.column("partition").cast(pa.int32()),
+            records.column("offset").cast(pa.int64()),
+            records.column("timestamp").cast(_STAMP),
+            records.column("event"),
+        ],
+        names=_NAMES,
+    )
 
 
 def _row(read: Tweet | Rejection, received_us: int) -> tuple[str | None, int, str | None, str | None]:
