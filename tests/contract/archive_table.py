@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -15,6 +17,7 @@ from pyiceberg.transforms import HourTransform
 from pyiceberg.types import BinaryType, IntegerType, LongType, NestedField, StringType, TimestamptzType
 
 from twitter_topics.archive.catalog import open_catalog
+from twitter_topics.archive.reader import ArchiveStore, tweets_per_day
 from twitter_topics.archive.schema import DELETED
 from twitter_topics.settings import Settings
 
@@ -43,6 +46,25 @@ class Record(NamedTuple):
     source: str = "twitter"
     payload: bytes = b"{}"
     received: datetime | None = None
+
+
+class ArchiveCounts(NamedTuple):
+    """Rows, distinct rejected records, distinct records, distinct tweets, and these by the UTC day of their first
+    record. Deleted tweets are included."""
+
+    rows: int = 0
+    rejects: int = 0
+    records: int = 0
+    tweets: int = 0
+    tweets_per_day: Mapping[date, int] = MappingProxyType({})
+
+
+def counts_of(store: ArchiveStore) -> ArchiveCounts:
+    """Count what a reader finds."""
+    records = store.records()
+    distinct, owners = records.distinct(), records.owners()
+    rejects = int((distinct.tweet < 0).sum())
+    return ArchiveCounts(len(records), rejects, len(distinct), len(owners), tweets_per_day(owners))
 
 
 def make_table(settings: Settings, warehouse: str) -> Table:

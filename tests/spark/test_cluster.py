@@ -18,6 +18,7 @@ import pytest
 from kafka import KafkaProducer
 
 from tests.certificates import Authority
+from tests.contract.archive_table import counts_of
 from tests.processes import COMMAND_LINE, Watch, family, sightings
 from tests.spark_cluster import HOSTS, Cluster, spark_cluster
 from tests.tls_servers import S3_SECRET, SECRET, tls_kafka, tls_postgresql, tls_s3
@@ -158,7 +159,7 @@ def every_tweet_is_everywhere(cluster: Cluster, settings: Settings) -> None:
         position = state.position()
         counted = position.tweets if position else 0
         indexed = search.count() if counted == TWEETS else 0
-        return counted, indexed, archive.counts().distinct_tweets if indexed == TWEETS else 0
+        return counted, indexed, counts_of(archive).tweets if indexed == TWEETS else 0
 
     def problem() -> str:
         health = [

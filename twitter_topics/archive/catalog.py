@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
+from sqlalchemy.exc import SQLAlchemyError
 
 from twitter_topics.archive.schema import NAMESPACE
 from twitter_topics.backends.database import catalog_url
 from twitter_topics.errors import ConfigurationError, RetryableError
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
     from twitter_topics.settings import ArchiveSettings, S3Settings
 
 CA_FILE = "s3.ca-file"
@@ -46,27 +53,67 @@ def open_catalog(archive: ArchiveSettings, s3: S3Settings, *, warehouse: str = "
     return catalog
 
 
-def read_rows(
-    archive: ArchiveSettings, s3: S3Settings, table: str, about: str, fields: tuple[str, ...] = ("*",)
-) -> list[dict[str, Any]]:
-    """Return rows of a table as dictionaries. A table that does not exist yet is an empty one.
+class ArchiveTables:
+    """The archive's tables at their newest metadata. One that does not exist yet reads as empty."""
 
-    Args:
-        about: pyiceberg's row filter.
-        fields: columns to read.
+    def __init__(self, archive: ArchiveSettings, s3: S3Settings) -> None:
+        self._archive, self._s3 = archive, s3
 
-    Raises:
-        RetryableError: the bucket does not answer.
-    """
-    catalog = open_catalog(archive, s3)
-    try:
-        scan = catalog.load_table((NAMESPACE, table)).scan(row_filter=about, selected_fields=fields)
-        found: list[dict[str, Any]] = scan.to_arrow().to_pylist()
-    except NoSuchTableError:
-        return []
-    except OSError as error:
-        raise RetryableError(f"the archive's bucket {s3.bucket} does not answer: {error}") from error
-    return found
+    def table(self, name: str) -> Table | None:
+        """Return a table; None if it does not exist yet.
+
+        Raises:
+            RetryableError: catalog or bucket does not answer.
+        """
+        if _has_no_file(self._archive.catalog_uri):  # opening it would create one
+            return None
+        try:
+            with self.reading():
+                return self._catalog.load_table((NAMESPACE, name))
+        except NoSuchTableError:
+            return None
+        except SQLAlchemyError as error:
+            if "no such table" in str(error) or "UndefinedTable" in str(error):
+                return None
+            reason = type(error).__name__  # the text may contain the URI with its password
+            raise RetryableError(f"the archive's catalog does not answer ({reason}); see ARCHIVE_CATALOG_URI") from None
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Wraps whatever reads the files of a table.
+
+        Raises:
+            RetryableError: the bucket does not answer.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+
+    def rows(self, name: str, about: str, fields: tuple[str, ...] = ("*",)) -> list[dict[str, Any]]:
+        """Return rows of a table as dictionaries.
+
+        Args:
+            about: pyiceberg's row filter.
+            fields: columns to read.
+
+        Raises:
+            RetryableError: catalog or bucket does not answer.
+        """
+        table = self.table(name)
+        if table is None:
+            return []
+        with self.reading():
+            found: list[dict[str, Any]] = table.scan(row_filter=about, selected_fields=fields).to_arrow().to_pylist()
+        return found
+
+    @cached_property
+    def _catalog(self) -> SqlCatalog:
+        return open_catalog(self._archive, self._s3)
+
+
+def _has_no_file(uri: str) -> bool:
+    return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///").partition("?")[0]).exists()
 
 
 def s3_properties(s3: S3Settings) -> dict[str, str]:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.exceptions import NoSuchTableError
-from sqlalchemy.exc import SQLAlchemyError
 
-from twitter_topics.archive.catalog import open_catalog
-from twitter_topics.archive.schema import DELETED, NAMESPACE, RAW_TABLE
-from twitter_topics.errors import RetryableError
+from twitter_topics.archive.catalog import ArchiveTables
+from twitter_topics.archive.schema import DELETED, RAW_TABLE
 from twitter_topics.records.tweet import TWITTER
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from numpy.typing import NDArray
-    from pyiceberg.catalog.sql import SqlCatalog
     from pyiceberg.table import Table
 
     from twitter_topics.settings import Settings
@@ -41,22 +36,6 @@ class HourFiles:
 
     files: int
     rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveCounts:
-    """Rows of the raw table, counted exactly.
-
-    `rows` counts every row, `rejects` distinct rejected records, `distinct_records` distinct (partition, offset) pairs
-    of the raw topic, `distinct_tweets` distinct tweet ids, `tweets_per_day` the same by the UTC day of the tweet's
-    first record. Deleted tweets are included.
-    """
-
-    rows: int = 0
-    rejects: int = 0
-    distinct_records: int = 0
-    distinct_tweets: int = 0
-    tweets_per_day: dict[date, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +123,20 @@ class ArchiveStore:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._archive, self._s3 = settings.archive, settings.s3
+        self._tables = ArchiveTables(settings.archive, settings.s3)
 
     def table(self) -> Table | None:
-        """Return the table at its newest metadata, for callers that read rows; None if it does not exist yet."""
-        return self._table()
+        """Return the table at its newest metadata; None if it does not exist yet."""
+        return self._tables.table(RAW_TABLE)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Return what a read of the table's files is wrapped in: it raises RetryableError if the bucket does not
+        answer."""
+        return self._tables.reading()
 
     def current_snapshot_id(self) -> int | None:
         """Return the id of the snapshot that a reader sees now; None if there is none yet."""
-        table = self._table()
+        table = self.table()
         snapshot = table.current_snapshot() if table else None
         return snapshot.snapshot_id if snapshot else None
 
@@ -167,7 +151,7 @@ class ArchiveStore:
         Args:
             received_since: count only tweets that Kafka received at this time or later.
         """
-        table = self._table()
+        table = self.table()
         hours = [(hour, held.rows) for hour, held in self.files_per_hour().items() if start - _HOUR < hour < end]
         found, until, wanted = 0, end, enough
         while table is not None and hours and found < enough:
@@ -187,23 +171,22 @@ class ArchiveStore:
         )
         if received_since is not None:
             usable += f" AND kafka_timestamp >= '{received_since.isoformat()}'"
-        try:
+        with self.reading():
             ids = table.scan(row_filter=usable, selected_fields=("tweet_id",)).to_arrow_batch_reader().read_all()
-        except OSError as error:
-            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
         return len(pc.unique(ids["tweet_id"].cast(pa.large_string())))
 
     def rows(self) -> int:
         """Return the number of rows from the table's metadata; reads no data files."""
-        table = self._table()
+        table = self.table()
         return _total_rows(table.current_snapshot()) if table else 0
 
     def files_per_hour(self) -> dict[datetime, HourFiles]:
         """Return data files and rows per event hour (its start, UTC), oldest first. Reads manifests, no data files."""
-        table = self._table()
-        if table is None or table.current_snapshot() is None:
+        table = self._filled()
+        if table is None:
             return {}
-        partitions = table.inspect.partitions().select(["partition", "file_count", "record_count"]).to_pylist()
+        with self.reading():
+            partitions = table.inspect.partitions().select(["partition", "file_count", "record_count"]).to_pylist()
         hours = {
             _hour(row["partition"]["event_time_hour"]): HourFiles(row["file_count"], row["record_count"])
             for row in partitions
@@ -212,91 +195,57 @@ class ArchiveStore:
 
     def records(self) -> ArchiveRecords:
         """Return all rows at the newest snapshot. Needs about 60 bytes of memory per row and 30 per id."""
-        table = self._table()
-        if table is None or table.current_snapshot() is None:
+        table = self._filled()
+        if table is None:
             return ArchiveRecords.of([])
-        try:
+        with self.reading():
             read = table.scan(selected_fields=_COLUMNS).to_arrow_batch_reader().read_all()
-        except OSError as error:
-            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
         return _columns(read)
 
     def next_offsets(self) -> dict[int, int]:
         """Return the offset after the last archived record of each partition of the raw topic."""
-        table = self._table()
-        if table is None or table.current_snapshot() is None:
+        table = self._filled()
+        if table is None:
             return {}
         found: dict[int, int] = {}
-        try:
+        with self.reading():
             for batch in table.scan(selected_fields=("kafka_partition", "kafka_offset")).to_arrow_batch_reader():
                 newest = pa.table(batch).group_by("kafka_partition").aggregate([("kafka_offset", "max")])
                 for row in newest.to_pylist():
                     partition, offset = row["kafka_partition"], row["kafka_offset_max"]
                     found[partition] = max(found.get(partition, 0), offset + 1)
-        except OSError as error:
-            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
         return found
 
     def twitter_ids(self) -> pa.Array:
         """Return the distinct ids of readable tweets from Twitter, as text. Needs about 30 bytes of memory per id."""
-        table = self._table()
-        if table is None or table.current_snapshot() is None:
+        table = self._filled()
+        if table is None:
             return pa.array([], pa.string())
         readable = f"reject_reason IS NULL AND source = '{TWITTER}'"
-        try:
+        with self.reading():
             scan = table.scan(row_filter=readable, selected_fields=("tweet_id",))
             ids = pc.unique(scan.to_arrow_batch_reader().read_all()["tweet_id"].cast(pa.large_string()))
-        except OSError as error:
-            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
         return ids.filter(pc.match_substring_regex(ids, _TWITTER_ID))
 
     def record(self, partition: int, offset: int) -> ArchivedRecord | None:
         """Return one record of the raw topic; None if it is not archived or its payload was deleted."""
-        table = self._table()
-        if table is None or table.current_snapshot() is None:
+        table = self._filled()
+        if table is None:
             return None
         place = f"kafka_partition = {partition:d} AND kafka_offset = {offset:d}"
-        try:
+        with self.reading():
             fields = ("source", "payload", "kafka_timestamp", *({"event"} & set(table.schema().column_names)))
             rows = table.scan(row_filter=place, selected_fields=fields).to_arrow().to_pylist()
-        except OSError as error:
-            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
         if not rows or rows[0]["payload"] is None:
             return None
         received_ms = round(rows[0]["kafka_timestamp"].timestamp() * 1000)
         is_edit = rows[0].get("event") == "edit"
         return ArchivedRecord(rows[0]["source"], bytes(rows[0]["payload"]), received_ms, is_edit)
 
-    def counts(self) -> ArchiveCounts:
-        """Return exact counts at the newest snapshot."""
-        records = self.records()
-        distinct, owners = records.distinct(), records.owners()
-        return ArchiveCounts(
-            rows=len(records),
-            rejects=int((distinct.tweet < 0).sum()),
-            distinct_records=len(distinct),
-            distinct_tweets=len(owners),
-            tweets_per_day=tweets_per_day(owners),
-        )
-
-    @cached_property
-    def _catalog(self) -> SqlCatalog:
-        return open_catalog(self._archive, self._s3)
-
-    def _table(self) -> Table | None:
-        if _missing_file(self._archive.catalog_uri):
-            return None
-        try:
-            return self._catalog.load_table((NAMESPACE, RAW_TABLE))
-        except NoSuchTableError:
-            return None
-        except SQLAlchemyError as error:
-            if "no such table" in str(error) or "UndefinedTable" in str(error):
-                return None
-            reason = type(error).__name__  # the text may contain the URI with its password
-            raise RetryableError(f"the archive's catalog does not answer ({reason}); see ARCHIVE_CATALOG_URI") from None
-        except OSError as error:
-            raise RetryableError(f"the archive's bucket {self._s3.bucket} does not answer: {error}") from error
+    def _filled(self) -> Table | None:
+        """Return the table; None also if nothing has been written to it yet."""
+        table = self.table()
+        return table if table and table.current_snapshot() else None
 
 
 def tweets_per_day(owners: ArchiveRecords) -> dict[date, int]:
@@ -308,14 +257,6 @@ def tweets_per_day(owners: ArchiveRecords) -> dict[date, int]:
 def day_of(days_since_epoch: int) -> date:
     """Return the date of a day number."""
     return _EPOCH + timedelta(days=days_since_epoch)
-
-
-def _sqlite_path(uri: str) -> Path:
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0])
-
-
-def _missing_file(uri: str) -> bool:
-    return uri.startswith("sqlite:///") and not _sqlite_path(uri).exists()
 
 
 def _total_rows(snapshot: Any) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from twitter_topics.archive.catalog import read_rows
+from twitter_topics.archive.catalog import ArchiveTables
 from twitter_topics.archive.schema import TOPIC_HOUR_TABLE
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ class TopicHourStore:
     """Reads `topic_hour`. A table that does not exist yet is an empty one."""
 
     def __init__(self, settings: Settings) -> None:
-        self._archive, self._s3 = settings.archive, settings.s3
+        self._tables = ArchiveTables(settings.archive, settings.s3)
 
     def totals(self, start: datetime, end: datetime) -> list[HourTotal]:
         """Counted hours that start in [start, end), oldest first. An hour without a tweet has no row.
 
         Raises:
-            RetryableError: the bucket does not answer.
+            RetryableError: catalog or bucket does not answer.
         """
         rows: defaultdict[datetime, list[dict[str, Any]]] = defaultdict(list)
         for row in self._rows(start, end):
@@ -52,4 +52,4 @@ class TopicHourStore:
     def _rows(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
         in_range = f"hour >= '{start.isoformat()}' and hour < '{end.isoformat()}'"
         fields = ("hour", "topic_id", "model_version", "tweets")
-        return read_rows(self._archive, self._s3, TOPIC_HOUR_TABLE, in_range, fields)
+        return self._tables.rows(TOPIC_HOUR_TABLE, in_range, fields)

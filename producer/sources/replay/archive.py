@@ -187,7 +187,8 @@ class ArchivedTweets:
         table, snapshot_id, _ = self._view(origin)
         if table.current_snapshot() is None:
             return {}
-        rows = table.inspect.partitions(snapshot_id=snapshot_id).select(["partition", "record_count"]).to_pylist()
+        with self._store.reading():
+            rows = table.inspect.partitions(snapshot_id=snapshot_id).select(["partition", "record_count"]).to_pylist()
         hours = {_hour_of(row["partition"]["event_time_hour"]): int(row["record_count"]) for row in rows}
         return {hour: count for hour, count in hours.items() if self._begin <= hour < self._end}
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.contract.archive_table import Record, append, make_table, redact
-from twitter_topics.archive.reader import ArchiveCounts, ArchiveStore, HourFiles
+from tests.contract.archive_table import ArchiveCounts, Record, append, counts_of, make_table, redact
+from twitter_topics.archive.reader import ArchiveStore, HourFiles
 from twitter_topics.backends.database import catalog_url
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
-from twitter_topics.errors import ConfigurationError
+from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ def test_an_archive_that_does_not_exist_is_empty(place: tuple[Settings, str], tm
     settings, warehouse = place
     store = ArchiveStore(settings)
     for _ in range(2):
-        assert store.counts() == ArchiveCounts(tweets_per_day={})
+        assert counts_of(store) == ArchiveCounts()
         assert (store.rows(), store.files_per_hour(), store.current_snapshot_id()) == (0, {}, None)
         assert store.next_offsets() == {}
         assert store.usable_tweets(NOON, NOON + DAY, enough=9) == 0
         assert not (tmp_path / "catalog.db").exists()  # a reader creates nothing
     make_table(settings, warehouse)
     store = ArchiveStore(settings)
-    assert store.counts() == ArchiveCounts(tweets_per_day={})
+    assert counts_of(store) == ArchiveCounts()
     assert (store.rows(), store.files_per_hour(), store.current_snapshot_id()) == (0, {}, None)
     assert store.next_offsets() == {}
 
@@ -61,11 +62,11 @@ def test_counts_are_exact(place: tuple[Settings, str]) -> None:
     append(table, [Record(0, 0, "a", NOON), Record(0, 1, None, NOON), Record(1, 0, "bsky:ä", NOON + DAY)])
     append(table, [Record(0, 2, "a", NOON + DAY), Record(0, 2, "a", NOON + DAY), Record(1, 1, None, NOON)])
     store = ArchiveStore(settings)
-    assert store.counts() == ArchiveCounts(
+    assert counts_of(store) == ArchiveCounts(
         rows=6,
         rejects=2,
-        distinct_records=5,
-        distinct_tweets=2,
+        records=5,
+        tweets=2,
         tweets_per_day={date(2026, 3, 9): 1, date(2026, 3, 10): 1},  # a tweet counts on the day of its first record
     )
     assert store.rows() == 6
@@ -77,6 +78,26 @@ def test_counts_are_exact(place: tuple[Settings, str]) -> None:
     ]
 
 
+READS: dict[str, Callable[[ArchiveStore], object]] = {
+    "records": ArchiveStore.records,
+    "hours": ArchiveStore.files_per_hour,
+    "offsets": ArchiveStore.next_offsets,
+    "usable tweets": lambda store: store.usable_tweets(NOON, NOON + DAY, enough=9),
+    "ids": ArchiveStore.twitter_ids,
+    "one record": lambda store: store.record(0, 0),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_a_bucket_that_does_not_answer_is_named(read: Callable[[ArchiveStore], object], tmp_path: Path) -> None:
+    settings = Settings({"ARCHIVE_CATALOG_URI": f"sqlite:///{tmp_path}/catalog.db"})
+    append(make_table(settings, f"file://{tmp_path}/lake"), [Record(0, 0, "a", NOON)])
+    for listed in tmp_path.glob("lake/**/*.avro"):
+        listed.unlink()
+    with pytest.raises(RetryableError, match="the archive's bucket tweets does not answer"):
+        read(ArchiveStore(settings))
+
+
 def test_deleted_tweets_are_tweets_without_text(place: tuple[Settings, str]) -> None:
     settings, warehouse = place
     table = make_table(settings, warehouse)
@@ -85,7 +106,7 @@ def test_deleted_tweets_are_tweets_without_text(place: tuple[Settings, str]) -> 
     append(table, [Record(0, 4, "7", NOON)])  # delivered again
     store = ArchiveStore(settings)
 
-    assert store.counts() == ArchiveCounts(5, 1, 5, 2, {NOON.date(): 2})
+    assert counts_of(store) == ArchiveCounts(5, 1, 5, 2, {NOON.date(): 2})
 
     records = store.records().distinct()
     assert records.deleted.tolist() == [True, False, False, True, False]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twitter_topics.archive.reader import ArchiveCounts, ArchivedRecord, ArchiveStore, HourFiles
+from tests.contract.archive_table import ArchiveCounts, counts_of
+from twitter_topics.archive.reader import ArchivedRecord, ArchiveStore, HourFiles
 from twitter_topics.archive.rows import ensure_tables, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
 
@@ -23,7 +24,7 @@ NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
 
 def test_pyiceberg_reads_sparks_table_and_deletes(spark: SparkSession, local_archive: Settings) -> None:
     store, table = ArchiveStore(local_archive), raw_table(local_archive)
-    assert store.counts() == ArchiveCounts(tweets_per_day={})
+    assert counts_of(store) == ArchiveCounts()
     rows = [
         ("7", NOON, "twitter", b"{}", None, 0, 0, NOON, "post"),
         (None, NOON, None, b"x", "json: x", 0, 1, NOON, "post"),
@@ -34,10 +35,10 @@ def test_pyiceberg_reads_sparks_table_and_deletes(spark: SparkSession, local_arc
     assert store.record(1, 0) == ArchivedRecord("twitter", b"{}", int(NOON.timestamp() * 1000), is_edit=True)
     assert store.record(1, 1) is None
     assert store.usable_tweets(NOON, NOON + timedelta(hours=1), enough=9) == 2
-    assert store.counts() == ArchiveCounts(3, 1, 3, 2, {NOON.date(): 2})
+    assert counts_of(store) == ArchiveCounts(3, 1, 3, 2, {NOON.date(): 2})
     assert store.files_per_hour() == {NOON: HourFiles(2, 3)}
     spark.sql(f"DELETE FROM {table} WHERE tweet_id = '7'")  # noqa: S608 - a name of this test
-    assert store.counts() == ArchiveCounts(2, 1, 2, 1, {NOON.date(): 1})
+    assert counts_of(store) == ArchiveCounts(2, 1, 2, 1, {NOON.date(): 1})
 
 
 def test_an_older_table_gains_the_column_of_events(spark: SparkSession, local_archive: Settings) -> None:

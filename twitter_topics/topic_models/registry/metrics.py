@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from twitter_topics.archive.catalog import read_rows
+from twitter_topics.archive.catalog import ArchiveTables
 from twitter_topics.archive.schema import MODEL_METRICS_TABLE
 from twitter_topics.errors import IntegrityError
 from twitter_topics.topic_models.registry.version import check_version
@@ -94,13 +94,13 @@ class MetricsTable:
     """Reads `tweets.model_metrics` without Spark. A table that does not exist yet is an empty one."""
 
     def __init__(self, settings: Settings) -> None:
-        self._archive, self._s3 = settings.archive, settings.s3
+        self._tables = ArchiveTables(settings.archive, settings.s3)
 
     def of_version(self, version: str) -> list[dict[str, Any]]:
         """Return the rows about a version over all its languages, as dictionaries of the table's columns.
 
         Raises:
-            RetryableError: the bucket does not answer.
+            RetryableError: catalog or bucket does not answer.
         """
         about = f"version = '{check_version(version)}' and language = '{ALL_LANGUAGES}'"
-        return read_rows(self._archive, self._s3, MODEL_METRICS_TABLE, about)
+        return self._tables.rows(MODEL_METRICS_TABLE, about)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyiceberg.exceptions import NoSuchTableError
+from sqlalchemy.exc import OperationalError
 
 from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.settings import Settings
@@ -120,9 +122,17 @@ def test_damaged_measurements_are_named(content: dict[str, Any]) -> None:
         slices_from(content)
 
 
-@pytest.mark.parametrize(("error", "expected"), [(NoSuchTableError("no"), None), (OSError("timeout"), RetryableError)])
-def test_a_table_that_is_missing_is_empty_and_a_bucket_that_is_silent_is_named(
-    error: Exception, expected: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (NoSuchTableError("no"), None),
+        (OperationalError("SELECT", None, Exception("no such table: iceberg_tables")), None),
+        (OperationalError("SELECT", None, Exception("timeout")), "the archive's catalog does not answer"),
+        (OSError("timeout"), "bucket tweets does not answer"),
+    ],
+)
+def test_a_table_that_is_missing_is_empty_and_a_store_that_is_silent_is_named(
+    error: Exception, expected: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     class Catalog:
         def load_table(self, name: tuple[str, str]) -> None:
@@ -130,11 +140,12 @@ def test_a_table_that_is_missing_is_empty_and_a_bucket_that_is_silent_is_named(
             raise error
 
     monkeypatch.setattr("twitter_topics.archive.catalog.open_catalog", lambda *_: Catalog())
-    table = MetricsTable(Settings({}))
+    (tmp_path / "catalog.db").touch()
+    table = MetricsTable(Settings({"ARCHIVE_CATALOG_URI": f"sqlite:///{tmp_path}/catalog.db"}))
     if expected is None:
         assert table.of_version(VERSION) == []
     else:
-        with pytest.raises(expected, match="bucket tweets does not answer"):
+        with pytest.raises(RetryableError, match=expected):
             table.of_version(VERSION)
     with pytest.raises(ValueError, match="is not a version name"):
         table.of_version("' or true or version = '")
