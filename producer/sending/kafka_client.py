@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any, Protocol
 
 from kafka import KafkaProducer
@@ -18,11 +17,11 @@ from kafka.errors import (
     UnsupportedSaslMechanismError,
     UnsupportedVersionError,
 )
-from kafka.net.compat import KafkaNetClient
 from kafka.structs import TopicPartition
 
 from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.kafka_partitioner import partition_of
+from twitter_topics.backends.kafka_sending import Net
 from twitter_topics.errors import ConfigurationError, RetryableError, TwitterTopicsError
 from twitter_topics.records.tweet import MAX_BYTES
 from twitter_topics.settings import KafkaSettings
@@ -37,7 +36,6 @@ PATIENCE_S = 10.0
 LINGER_MS = 5
 BATCH_BYTES = 128 * 1024
 _JOIN_S = 5.0
-_REMEMBERED = 4
 
 Headers = list[tuple[str, bytes]]
 
@@ -121,39 +119,6 @@ class FastKafkaProducer(KafkaProducer):
             self._sender.join(_JOIN_S)
 
 
-class _Net:
-    """The network side of a client whose construction may fail.
-
-    A failing constructor leaves its sockets open, and reports only a timeout, not why the connection was rejected.
-    """
-
-    def __init__(self) -> None:
-        self._client: KafkaNetClient | None = None
-        self._connections: list[Any] = []
-
-    def open(self, **options: Any) -> KafkaNetClient:
-        """For KafkaProducer's option `kafka_client`."""
-        self._client = KafkaNetClient(**options)
-        manager = self._client._manager
-        get_connection = manager.get_connection
-
-        def remembered(*arguments: Any, **named: Any) -> Any:
-            connection = get_connection(*arguments, **named)
-            self._connections = [*self._connections[-_REMEMBERED:], connection]
-            return connection
-
-        manager.get_connection = remembered
-        return self._client
-
-    def failures(self) -> list[BaseException]:
-        """Return why the last connections failed."""
-        return [error for connection in self._connections if (error := connection.init_future.exception) is not None]
-
-    def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-
-
 def connect(settings: KafkaSettings) -> FastKafkaProducer:
     """Return a client, once all topics exist. It creates none.
 
@@ -161,7 +126,7 @@ def connect(settings: KafkaSettings) -> FastKafkaProducer:
         RetryableError: no broker answers, or a topic does not exist.
         ConfigurationError: the broker rejects us permanently.
     """
-    net = _Net()
+    net = Net()
     try:
         client = FastKafkaProducer(
             **client_options(settings),
@@ -182,7 +147,6 @@ def connect(settings: KafkaSettings) -> FastKafkaProducer:
         )
     except KafkaError as error:
         net.close()
-        gc.collect()  # rejected connections leave their sockets to the garbage collector
         for cause in (error, *net.failures()):
             if isinstance(cause, _FATAL_ERRORS):
                 raise failure(cause) from error

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kafka import KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka import TopicPartition
 
 from twitter_topics.archive.reader import ArchiveStore
-from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.kafka_offsets import Range, open_consumer, ranges
+from twitter_topics.backends.kafka_sending import open_producer
 from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.records.tweet import TWITTER, tweet_key
 
@@ -62,22 +61,17 @@ class RejectedRecords:
         The record that is accepted first owns its tweet, so one that is sent twice is counted once.
 
         Raises:
-            RetryableError: Kafka did not accept all of them; sending them again does no harm.
+            RetryableError: Kafka did not acknowledge all of them; sending them again does no harm.
+            ConfigurationError: Kafka rejects the user.
         """
         kafka = self._settings.kafka
-        try:
-            producer = KafkaProducer(**client_options(kafka), acks="all", allow_auto_create_topics=False)
-            try:
-                sent = [
-                    producer.send(kafka.raw_topic, key=one.key, value=one.value, headers=list(one.headers))
-                    for one in records
-                ]
-                for future in sent:
-                    future.get(timeout=60)
-            finally:
-                producer.close(timeout=10)
-        except KafkaError as error:
-            raise RetryableError(f"Kafka did not accept the records: {error}") from error
+        with open_producer(kafka, "records") as producer:
+            sent = [
+                producer.send(kafka.raw_topic, key=one.key, value=one.value, headers=list(one.headers))
+                for one in records
+            ]
+            for future in sent:
+                future.get(timeout=60)
         return len(sent)
 
     def _find(self, consumer: KafkaConsumer, held: Mapping[int, Range], letter: Letter) -> RawRecord | None:

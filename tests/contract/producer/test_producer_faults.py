@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +21,12 @@ from producer.position import PositionFile, SourcePosition
 from tests.contract.kafka_records import PATIENCE_S, kafka_admin, own_topics, read_topic
 from tests.contract.producer.live_numbers import NAME, POINTS
 from tests.waiting import until
-from twitter_topics.errors import EXIT_CONFIGURATION
+from twitter_topics.archive.rejected import RawRecord, RejectedRecords
+from twitter_topics.deletions.publish import publish
+from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.health.report import Health, read_health
+from twitter_topics.records.notice import Notice
+from twitter_topics.settings import Settings
 from twitter_topics.testing.broker import Broker
 
 pytestmark = pytest.mark.contract
@@ -217,7 +221,7 @@ def guarded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]
     broker.stop()
 
 
-@pytest.mark.parametrize(
+REJECTIONS = pytest.mark.parametrize(
     ("password", "mechanism", "said"),
     [
         ("wrong-canary", "PLAIN", "SaslAuthenticationFailedError"),
@@ -225,17 +229,13 @@ def guarded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]
         ("known", "SCRAM-SHA-256", "UnsupportedSaslMechanismError"),
     ],
 )
+
+
+@REJECTIONS
 def test_a_broker_that_rejects_us_ends_it_with_the_fix(
     guarded_broker: Broker, tmp_path: Path, password: str, mechanism: str, said: str
 ) -> None:
-    variables = {
-        "KAFKA_BOOTSTRAP_SERVERS": guarded_broker.address,
-        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "KAFKA_SASL_MECHANISM": mechanism,
-        "KAFKA_SASL_USERNAME": "reader",
-        "KAFKA_SASL_PASSWORD": password,
-    }
-    with ended(Runs(tmp_path, variables)) as runs:
+    with ended(Runs(tmp_path, reader_of(guarded_broker, password, mechanism))) as runs:
         assert runs.start(10**9).wait(PATIENCE_S) == EXIT_CONFIGURATION
     log = (tmp_path / "log").read_text()
     assert said in log
@@ -243,6 +243,33 @@ def test_a_broker_that_rejects_us_ends_it_with_the_fix(
     assert "canary" not in log
     assert "Traceback" not in log
     assert runs.spooled()  # received posts wait for correct settings
+
+
+@REJECTIONS
+def test_a_broker_that_rejects_a_command_is_no_reason_to_try_again(
+    guarded_broker: Broker, password: str, mechanism: str, said: str
+) -> None:
+    settings = Settings(reader_of(guarded_broker, password, mechanism))
+    sendings: tuple[Callable[[], object], ...] = (
+        lambda: publish(settings.kafka, [Notice("delete", "x_v2", tweet_id="7")]),
+        lambda: RejectedRecords(settings).retry([RawRecord(b"7", b"{}", ())]),
+    )
+    for send in sendings:
+        with pytest.raises(ConfigurationError, match=said) as raised:
+            send()
+        assert "KAFKA_SASL_PASSWORD" in str(raised.value)
+        assert "canary" not in str(raised.value)
+
+
+def reader_of(broker: Broker, password: str, mechanism: str) -> dict[str, str]:
+    """The variables of a user who may not write."""
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": broker.address,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_MECHANISM": mechanism,
+        "KAFKA_SASL_USERNAME": "reader",
+        "KAFKA_SASL_PASSWORD": password,
+    }
 
 
 MANY_CONNECTIONS = """
