@@ -109,7 +109,7 @@ class Archiver:
     def _archive(self, batch: DataFrame, batch_id: int, run: _Run) -> None:
         self._lease.hold()
         if run.is_new and newest_batch(self._spark, self._settings) >= batch_id:
-            log.warning("batch %d is archived: an earlier attempt was interrupted after its commit", batch_id)
+            log.warning("batch %d is already archived: an earlier attempt was interrupted after its commit", batch_id)
         else:
             # few, large files; the other slots are the classifier's
             tasks = max(1, self._spark.sparkContext.defaultParallelism // 3)

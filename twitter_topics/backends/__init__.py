@@ -1,1 +1,1 @@
-"""Clients of the backends: Kafka, S3, SQL and Spark. Nothing here knows about tweets."""
+"""Clients of Kafka, S3, SQL databases, InfluxDB, X and Spark, and their retries. No business rules about tweets."""

@@ -1,4 +1,4 @@
-"""HTTP around the stream: credentials and user agent, error responses, reset times, clock skew."""
+"""What all HTTP clients share: credentials and user agent, error responses, reset times, clock skew."""
 
 from __future__ import annotations
 

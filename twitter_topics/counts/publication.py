@@ -132,7 +132,7 @@ class Publisher:
         had. Then every hour is due."""
         if self._view.state_id() == state_id:
             return False
-        log.info("the view shows none of these counts: all of them are published")
+        log.info("the view does not show these counts: publishing all of them")
         revision = self._state.publish_all()  # first: whoever is killed in between does so again
         self._view.begin(state_id, revision)
         return True

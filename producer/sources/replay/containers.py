@@ -21,6 +21,7 @@ MAX_HEADER_BYTES = 16 * 1024 * 1024
 _MAX_LAYERS = 4
 _BLOCK = tarfile.BLOCKSIZE
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_UNSUPPORTED = "a zip member with an unsupported compression method: unzip it first"
 _RECOGNISED = (zipfile.ZIP_BZIP2, 93)
 """Methods whose data begin with their own magic: bzip2 and zstd."""
 
@@ -162,7 +163,9 @@ def _zip_texts(name: str, chunks: Chunks, wanted: Wanted, stored: Opener | None,
                     elif member.compress_type in _RECOGNISED:
                         yield from _texts(inner, _still_packed(inner, file, member), wanted, None, layers - 1)
                     else:
-                        yield Text(inner, iter(()), "a zip member compressed in a rare way: unzip it first")
+                        yield Text(
+                            inner, iter(()), "a zip member with an unsupported compression method: unzip it first"
+                        )
         except zipfile.BadZipFile as error:
             raise DamagedError(f"{name} is damaged: {error}") from error
 

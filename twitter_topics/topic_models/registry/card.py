@@ -121,7 +121,7 @@ def _confidence(confidence: Mapping[str, Any], asked: float) -> Iterator[str]:
         "more. At most a quarter of the tweets have none because theirs is not."
     )
     yield ""
-    yield "| | held-out tweets | another seed agrees about | smallest share of a clear topic | its confidence |"
+    yield "| | held-out tweets | another seed agrees on | smallest share of a clear topic | its confidence |"
     yield "|---|--:|--:|--:|--:|"
     for language, one in confidence.items():
         smallest = f"{one['min_share']:.3f}" if one["min_share"] else "all are clear"

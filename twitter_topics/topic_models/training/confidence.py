@@ -105,7 +105,10 @@ def with_clear_topics(
         found[language] = confidence.as_dict() | {"min_share": at, "confidence": round(float(confidence.of(at)), 4)}
         agreement = 100 * confidence.agreement
         log.info(
-            "%s: another seed agrees about %.1f %% of the tweets; clear is a share from %.3f", language, agreement, at
+            "%s: another seed agrees on %.1f %% of the tweets; a topic is clear from a share of %.3f",
+            language,
+            agreement,
+            at,
         )
     return (replace(model, min_shares=min_shares) if found else model), found
 
