@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HOUR_MS = 3_600_000
+_OWN = ("id", "id_str", "timestamp_ms")
 
 
 class Tweets:
@@ -24,31 +25,34 @@ class Tweets:
     def __init__(self, given: Path | None) -> None:
         self._given = given
         self._id = 1_000_000_000_000_000_000 + int(time.time()) * 10_000_000
-        self._bodies = self._endless()
+        self._rests = self._endless()
 
     def write(self, path: Path, number: int, *, hours: float, ago_hours: float = 0) -> Path:
         """Write the next tweets, spread evenly over hours that end now or some hours ago, as gzipped lines."""
         end = int((time.time() - ago_hours * 3_600) * 1000)
         with gzip.open(path, "wb", compresslevel=1) as file:
-            for at, body in enumerate(itertools.islice(self._bodies, number)):
+            for at, rest in enumerate(itertools.islice(self._rests, number)):
                 self._id += 1
                 moment = int(end - (1 - at / number) * hours * _HOUR_MS)
-                body |= {"id": self._id, "id_str": str(self._id), "timestamp_ms": str(moment)}
-                file.write(json.dumps(body, ensure_ascii=False).encode() + b"\n")
+                file.write(b'{"id": %d, "id_str": "%d", "timestamp_ms": "%d", ' % (self._id, self._id, moment) + rest)
         return path
 
     def texts(self, number: int) -> list[str]:
-        return [body["text"] for body in itertools.islice(self._endless(), number)]
+        return [body["text"] for body in itertools.islice(self._bodies(), number)]
 
-    def _endless(self) -> Iterator[dict[str, Any]]:
-        while True:
-            if self._given is None:
-                yield from _made_up()
-            else:
-                with gzip.open(self._given, "rb") as file:
-                    yield from map(json.loads, file)
+    def _endless(self) -> Iterator[bytes]:
+        """Yield lines of tweets from behind what each file has of its own, again and again: encoded once."""
+        rests = []
+        for body in self._bodies():
+            rest = {name: value for name, value in body.items() if name not in _OWN}
+            rests.append(json.dumps(rest, ensure_ascii=False).encode()[1:] + b"\n")
+            yield rests[-1]
+        yield from itertools.cycle(rests)
 
-
-def _made_up() -> Iterator[dict[str, Any]]:
-    stream = Stream(1, 10.0, 1_793_491_200_000, load_themes())
-    return (stream.tweet(index)[1] for index in range(500_000))
+    def _bodies(self) -> Iterator[dict[str, Any]]:
+        if self._given is None:
+            stream = Stream(1, 10.0, 1_793_491_200_000, load_themes())
+            yield from (stream.tweet(index)[1] for index in range(500_000))
+        else:
+            with gzip.open(self._given, "rb") as file:
+                yield from map(json.loads, file)
