@@ -6,7 +6,7 @@ Their `legacy` is the v1.1 object; users, retweets, quotes and long texts are ne
 from __future__ import annotations
 
 from producer.source import Event
-from producer.sources.x_v2.fields import Object, as_object, as_text
+from producer.sources.fields import Object, as_object, as_text
 from producer.sources.x_v2.mapping import mapped_event, unreadable
 from producer.sources.x_v2.times import event_time, is_id, number_of
 from twitter_topics.records.times import post_time

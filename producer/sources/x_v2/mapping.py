@@ -14,8 +14,8 @@ import msgspec
 
 from producer.reporting.words import printable
 from producer.source import Event, EventKind
+from producer.sources.fields import Object, as_count, as_list, as_object, as_text, first, objects
 from producer.sources.x_v2.compliance import compliance_event, is_compliance
-from producer.sources.x_v2.fields import Object, as_count, as_list, as_object, as_text, first, objects
 from producer.sources.x_v2.times import event_time, is_id, number_of, read_time
 from producer.tweets import created_at
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from producer.source import Event
-from producer.sources.x_v2.fields import Object, as_list, as_object, as_text, first, objects
+from producer.sources.fields import Object, as_list, as_object, as_text, first, objects
 from producer.sources.x_v2.mapping import Included, encoded, post_event
 from producer.sources.x_v2.times import is_id, read_time
 
