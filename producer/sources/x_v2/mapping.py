@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.receiving.lines import json_object
 from producer.reporting.words import printable
 from producer.source import Event, EventKind
 from producer.sources.fields import Object, as_count, as_list, as_object, as_text, first, objects
@@ -87,14 +88,9 @@ def read_line(line: bytes) -> Event | Trouble | None:
         A post, an edit, a notice or an unreadable event; an error that X reports; None for known messages that we do
         not need.
     """
-    try:
-        message = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        return unreadable(line, f"encoding: not UTF-8 at byte {error.start}")
-    except (ValueError, RecursionError) as error:
-        return unreadable(line, f"json: {error}")
-    if not isinstance(message, dict):
-        return unreadable(line, f"json: a {type(message).__name__}, not an object")
+    message = json_object(line)
+    if isinstance(message, str):
+        return unreadable(line, message)
     try:
         return _read(line, message)
     except RecursionError:
