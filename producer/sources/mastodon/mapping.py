@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from producer.receiving.lines import json_object, too_long, unreadable
+from producer.receiving.lines import HEAD_BYTES, json_object, too_long, unreadable
 from producer.source import Event, EventKind
 from producer.sources.fields import as_object, as_text, objects
 from producer.sources.mastodon.sse import ServerEvent
@@ -35,7 +35,7 @@ class StatusMapper:
     def event(self, message: ServerEvent) -> Event | None:
         """Return a post, an edit or a notice; None for messages we do not need; else a dead letter. Never raises."""
         if message.whole_length > len(message.data):
-            return too_long(message.data[: 16 * 1024], message.whole_length)
+            return too_long(message.data[:HEAD_BYTES], message.whole_length)
         try:
             match message.name:
                 case "update":
