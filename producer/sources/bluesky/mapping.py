@@ -11,7 +11,7 @@ import msgspec
 from producer.source import Event, EventKind
 from producer.sources.bluesky.entities import entities, quoted_uri
 from producer.sources.bluesky.tid import tid_time_us
-from producer.sources.bluesky.wire import JetstreamMessage, read_frame, read_time_us
+from producer.sources.bluesky.wire import JetstreamMessage, read_time_us
 from producer.sources.fields import as_object, as_text
 from producer.tweets import created_at
 from twitter_topics.records.notice import AccountStatus, Notice
@@ -180,15 +180,6 @@ def unreadable(content: bytes, reason: str, cursor: str) -> Event:
     """Return a dead letter; the same content always has the same key."""
     key = f"{NAME}-{hashlib.sha256(content).hexdigest()[:16]}"
     return Event("unreadable", key.encode(), content, None, cursor, reason)
-
-
-def read_event(frame: bytes, mapper: PostMapper, cursor: str = "", seen_us: int = 0) -> Event | None:
-    """Return the event in any bytes, or None if they carry none."""
-    try:
-        message = read_frame(frame)
-    except ValueError as error:
-        return unreadable(frame, str(error), cursor)
-    return mapper.event(message, frame, cursor, seen_us)
 
 
 def _deletion(message: JetstreamMessage, frame: bytes, cursor: str, post_ms: int) -> Event:
