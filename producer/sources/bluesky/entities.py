@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from producer.sources.fields import as_list, as_object, as_text, objects
+from producer.receiving.fields import as_list, as_object, as_text, objects
 
 MAX_FACETS = 100
 """Further ones are ignored: no real post has that many, and each costs a pass over the text."""

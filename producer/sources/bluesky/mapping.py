@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from producer.receiving.fields import as_object, as_text
 from producer.source import Event, EventKind
 from producer.sources.bluesky.entities import entities, quoted_uri
 from producer.sources.bluesky.tid import tid_time_us
 from producer.sources.bluesky.wire import JetstreamMessage, read_time_us
-from producer.sources.fields import as_object, as_text
 from producer.tweets import created_at
 from twitter_topics.records.notice import AccountStatus, Notice
 from twitter_topics.records.times import read_time

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from producer.receiving.fields import as_object, as_text, objects
 from producer.receiving.lines import HEAD_BYTES, json_object, too_long, unreadable
 from producer.source import Event, EventKind
-from producer.sources.fields import as_object, as_text, objects
 from producer.sources.mastodon.sse import ServerEvent
 from producer.sources.mastodon.text import plain_text
 from producer.tweets import created_at

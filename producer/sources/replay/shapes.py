@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from producer.receiving.fields import Object, as_object, objects
 from producer.source import Event
-from producer.sources.fields import Object, as_object, objects
 from producer.sources.replay.extended_json import plain
 from producer.sources.replay.foreign import IDS, foreign_name
 from producer.sources.replay.web import is_web_tweet, web_event

@@ -5,8 +5,8 @@ Their `legacy` is the v1.1 object; users, retweets, quotes and long texts are ne
 
 from __future__ import annotations
 
+from producer.receiving.fields import Object, as_object, as_text
 from producer.source import Event
-from producer.sources.fields import Object, as_object, as_text
 from producer.sources.x_v2.mapping import mapped_event, unreadable
 from producer.sources.x_v2.times import agreed_time, id_time, is_id, number_of
 from twitter_topics.records.times import post_time

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from producer.sources.fields import as_list, as_object, as_text, first
+from producer.receiving.fields import as_list, as_object, as_text, first
 from producer.sources.x_v2.times import is_id
 from twitter_topics.records.notice import AccountStatus, Notice, NoticeEvent
 from twitter_topics.records.times import iso_ms

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.receiving.fields import Object, as_count, as_list, as_object, as_text, first, objects
 from producer.receiving.lines import json_object
 from producer.reporting.words import printable
 from producer.source import Event, EventKind
-from producer.sources.fields import Object, as_count, as_list, as_object, as_text, first, objects
 from producer.sources.x_v2.compliance import compliance_event, is_compliance
 from producer.sources.x_v2.times import event_time, is_id, number_of
 from producer.tweets import created_at

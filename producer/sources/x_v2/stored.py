@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from producer.receiving.fields import Object, as_list, as_object, as_text, first, objects
 from producer.source import Event
-from producer.sources.fields import Object, as_list, as_object, as_text, first, objects
 from producer.sources.x_v2.mapping import Included, encoded, post_event
 from producer.sources.x_v2.times import is_id
 from twitter_topics.records.times import iso_ms
