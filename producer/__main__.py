@@ -17,11 +17,9 @@ from producer.sending.publisher import KafkaPublisher
 from producer.service import ProducerService
 from producer.source import Context
 from twitter_topics.backends.garbage import collect_seldom
-from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError, TwitterTopicsError
+from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_FAILED, ConfigurationError, TwitterTopicsError
 from twitter_topics.logs import configure_logging
 from twitter_topics.settings import ProducerSettings, Settings
-
-EXIT_FAILED = 1
 
 _log = logging.getLogger("producer")
 

@@ -15,6 +15,7 @@ from twitter_topics.backends.spark_session import build_session
 from twitter_topics.errors import (
     EXIT_CONFIGURATION,
     EXIT_CONFLICT,
+    EXIT_FAILED,
     EXIT_TOO_FEW_TWEETS,
     ConfigurationError,
     ConflictError,
@@ -65,13 +66,13 @@ def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None)
         log.warning("the stack of Spark's error", exc_info=error)
         cause = ErrorText.of(error)
         log.error("Spark: %s", cause.line)
-        return EXIT_CONFIGURATION if cause.is_configuration else 1
+        return EXIT_CONFIGURATION if cause.is_configuration else EXIT_FAILED
     return 0
 
 
 def exit_code(error: TwitterTopicsError) -> int:
     """Return the exit code of a job that ends with this error."""
-    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)
+    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), EXIT_FAILED)
 
 
 def _checked(prepare: Prepare, settings: Settings, arguments: Sequence[str] | None) -> Work:

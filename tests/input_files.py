@@ -84,7 +84,6 @@ _SNSCRAPE = {
 }
 _APIFY = {"id": IDS[0], "twitterUrl": "x", "text": "a text", "createdAt": CREATED, "author": {"userName": "made_up"}}
 _BLUESKY = {"uri": "at://did:plc:x/app.bsky.feed.post/3k", "cid": "x", "record": {"text": "a text"}}
-_CSV = "id,text\n1,x\n"
 _TWINT = {"id": FIRST_ID, "created_at": "2021-01-01 12:00:00 UTC", "tweet": "a text", "username": "made_up"}
 
 

@@ -23,6 +23,9 @@ TwitterTopicsError
 
 from __future__ import annotations
 
+EXIT_FAILED = 1
+"""Exit code of a process that failed otherwise, and of a command that found something wrong."""
+
 EXIT_CONFIGURATION = 78
 """Exit code of a process whose configuration is wrong (EX_CONFIG of sysexits.h)."""
 

@@ -22,6 +22,7 @@ from typing import Self
 import msgspec
 
 from producer.buffering.buffer import EventBatch, Recovered
+from producer.durable import sync_folder
 from producer.source import Event
 
 SEGMENT_BYTES = 16 * 1024 * 1024
@@ -185,7 +186,7 @@ class Segments:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         with self._lock:
             self._segments.append(Segment(path, first, 0))
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def _abandon(self) -> None:
         """Truncate and abandon the file: after a failed write or sync its content on disk is unknown."""
@@ -312,11 +313,3 @@ def _saved_number(folder: Path, default: int) -> int:
         return int((folder / "forgotten").read_text())
     except (FileNotFoundError, ValueError):
         return default
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,1 +1,1 @@
-"""What the sources share: connections that follow the networks' rules, lines, gaps, the queue behind a socket."""
+"""What the sources share: connections by the networks' rules, lines, fields, gaps, the queue behind a socket."""

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from producer.sources.bluesky.tid import make_tid
-
 POSTS = "app.bsky.feed.post"
+_TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 _WORDS = ("storm", "final", "train", "song", "game", "coffee", "rocket", "market", "match", "rain", "café", "🚀")
+
+
+def make_tid(time_us: int, clock: int = 0) -> str:
+    """Return the TID of a time in [0, 2^53) microseconds and a clock in [0, 1024)."""
+    number = time_us << 10 | clock
+    return "".join(_TID_ALPHABET[number >> shift & 31] for shift in range(60, -1, -5))
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class FakeMastodon(ScriptedServer):
         app: tuple[int, bytes] = (200, b'{"name":"made up","scopes":["read:statuses"]}'),
         streaming_url: str = "",
     ) -> None:
-        self._begin_ms = time.time_ns() // 1_000_000
+        self.begin_ms = time.time_ns() // 1_000_000
         self._app = app
         self._streaming_url = streaming_url
         super().__init__(script or [[posts(number), keep_open]], number)
@@ -46,10 +46,10 @@ class FakeMastodon(ScriptedServer):
         return {"MASTODON_URL": self.url, "MASTODON_ACCESS_TOKEN": TOKEN}
 
     def post_id(self, number: int) -> str:
-        return str(((self._begin_ms + number) << 16) + number % 7)
+        return str(((self.begin_ms + number) << 16) + number % 7)
 
     def post(self, number: int, length: int = 0) -> bytes:
-        one = status_of(self.post_id(number), self._begin_ms + number, number)
+        one = status_of(self.post_id(number), self.begin_ms + number, number)
         if length:
             one["content"] += f"<p>{'x' * length}</p>"
         return json.dumps(one, ensure_ascii=number % 2 == 0).encode()

@@ -40,9 +40,9 @@ class FakeTwitter(ScriptedServer):
         lengths: bool = True,
         me: tuple[int, bytes, dict[str, str]] = (200, b'{"id_str":"7","screen_name":"somebody"}', {}),
     ) -> None:
-        self._begin_ms = time.time_ns() // 1_000_000
+        self.begin_ms = time.time_ns() // 1_000_000
         self._lengths = lengths
-        self._me = me
+        self.me = me
         super().__init__(script or [[posts(number), keep_open]], number)
 
     @property
@@ -51,10 +51,10 @@ class FakeTwitter(ScriptedServer):
         return {**CREDENTIALS, "TWITTER_STREAM_URL": f"{self.url}/1.1"}
 
     def post_id(self, number: int) -> str:
-        return str(snowflake(self._begin_ms + number, 1, 0))
+        return str(snowflake(self.begin_ms + number, 1, 0))
 
     def post(self, number: int, length: int = 0) -> bytes:
-        time_ms = self._begin_ms + number
+        time_ms = self.begin_ms + number
         words = [_WORDS[(number * step) % len(_WORDS)] for step in (1, 3, 5, 7)]
         tweet = {
             "created_at": created_at(time_ms),
@@ -111,5 +111,5 @@ class FakeTwitter(ScriptedServer):
         return False
 
     def answer(self, connection: Connection) -> None:
-        code, body, headers = self._me
+        code, body, headers = self.me
         connection.answer(code, body, headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from producer.sources.x_v2 import XSource
 from tests.fakes import script
 from tests.fakes.script import FakeClock, Step
 from tests.fakes.x_api import TOKEN, FakeX
+from tests.waiting import until
 from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
 
@@ -52,8 +52,7 @@ class Setup:
         """Wait until this many posts were read: posts in flight when a connection is reset never arrive."""
 
         def wait() -> None:
-            while self.context.status.spend is None or self.context.status.spend.posts_this_month < number:
-                time.sleep(0.001)
+            until(lambda: (spend := self.context.status.spend) and spend.posts_this_month >= number, pause=0.001)
 
         return script.do(wait)
 

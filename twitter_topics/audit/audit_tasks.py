@@ -10,13 +10,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import IntegrityError
+from twitter_topics.health.problems import WatchLimits
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
 
 log = logging.getLogger(__name__)
 
-DEAD_LETTER_SECONDS = 3600
 AUDIT_WAIT_SECONDS = 120.0
 PUBLISHED_MODELS = 100
 
@@ -36,7 +36,7 @@ def measure(settings: Settings, *, now: float) -> None:
     from twitter_topics.counts.state import CountsState
     from twitter_topics.topic_models.registry.store import ModelStore
 
-    now_ms, since_ms = int(now * 1000), int((now - DEAD_LETTER_SECONDS) * 1000)
+    now_ms, since_ms = int(now * 1000), int((now - WatchLimits().dead_letter_seconds) * 1000)
     letters = read_letters(settings.kafka, since_ms)
     lines = dead_letter_lines(letters, records_since(settings.kafka, settings.kafka.raw_topic, since_ms), now_ms)
     with closing(CountsState.of(settings)) as state:

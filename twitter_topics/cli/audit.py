@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from twitter_topics.cli.screen import COLORS, balance_table, say, screen, show_findings, stack_settings
-from twitter_topics.errors import EXIT_TRY_AGAIN
+from twitter_topics.errors import EXIT_FAILED, EXIT_TRY_AGAIN
 
-EXIT_CODES = {"ok": 0, "lagging": EXIT_TRY_AGAIN, "broken": 1}
+EXIT_CODES = {"ok": 0, "lagging": EXIT_TRY_AGAIN, "broken": EXIT_FAILED}
 
 
 def audit(

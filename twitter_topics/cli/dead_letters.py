@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twitter_topics.cli.screen import clean, say, screen, stack_settings, table
-from twitter_topics.errors import ConfigurationError
+from twitter_topics.errors import EXIT_FAILED, ConfigurationError
 
 if TYPE_CHECKING:
     from twitter_topics.backends.dead_letters import Letter
@@ -99,7 +99,7 @@ def retry(
         lost += len(found) - len(records)
     say(f"{sent:,} records would be sent" if dry_run else f"{sent:,} records sent to {settings.kafka.raw_topic}")
     if lost:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _letters(settings: Settings, reason: str) -> list[Letter]:

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from twitter_topics.cli.screen import say, screen, table
-from twitter_topics.errors import ConfigurationError
+from twitter_topics.errors import EXIT_FAILED, ConfigurationError
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
         if any(row.name == "api-server" for row in now.services):
             say(f"\nlog in to Airflow as admin or viewer; the passwords are in {stack.layout.secrets}")
     if not now.healthy:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def doctor() -> None:
@@ -107,7 +107,7 @@ def doctor() -> None:
         if result.fix:
             say(f"                  fix: {result.fix}")
     if not all(result.ok for result in results):
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _names_of_logs() -> list[str]:

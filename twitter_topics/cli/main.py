@@ -16,6 +16,7 @@ from twitter_topics.cli import audit, counts, dead_letters, demo, local_stack, m
 from twitter_topics.cli.screen import say
 from twitter_topics.errors import (
     EXIT_CONFIGURATION,
+    EXIT_FAILED,
     EXIT_TRY_AGAIN,
     ConfigurationError,
     RetryableError,
@@ -42,7 +43,7 @@ class _Sentences(TyperGroup):
 def _exit_code(error: TwitterTopicsError) -> int:
     if isinstance(error, ConfigurationError):
         return EXIT_CONFIGURATION
-    return EXIT_TRY_AGAIN if isinstance(error, RetryableError) else 1
+    return EXIT_TRY_AGAIN if isinstance(error, RetryableError) else EXIT_FAILED
 
 
 app = typer.Typer(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twitter_topics.cli.screen import clean, say, stack_settings
-from twitter_topics.errors import ConfigurationError
+from twitter_topics.errors import EXIT_FAILED, ConfigurationError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
@@ -59,7 +59,7 @@ def replay(
         say(f"{clean(name)}: {sent}")
         if context.stop.is_set():
             say("stopped; the same command continues")
-            raise typer.Exit(1)
+            raise typer.Exit(EXIT_FAILED)
 
 
 def _located(file: str) -> str:

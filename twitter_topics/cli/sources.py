@@ -65,7 +65,7 @@ def check(
     """
     from producer.reporting.words import spend_sentence
     from twitter_topics.cli import sources_check
-    from twitter_topics.errors import ConfigurationError
+    from twitter_topics.errors import EXIT_FAILED, ConfigurationError
 
     if name not in SOURCES:
         raise ConfigurationError(f"{clean(name)!r} is not a known source; use one of {', '.join(SOURCES)}")
@@ -77,7 +77,7 @@ def check(
         if result.spend is not None:
             say(spend_sentence(result.spend))
     if not result.posts:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command()

@@ -20,6 +20,8 @@ _PANES_PER_WINDOW = WINDOW_MS // PANE_MS
 _Key = TypeVar("_Key", bound=Hashable)
 """A series, or its number."""
 
+_Times = TypeVar("_Times", int, np.ndarray)
+
 
 class Sums(NamedTuple):
     """Counts of one series.
@@ -82,9 +84,10 @@ class Ends(NamedTuple):
         return (self.last_ms - self.first_ms) // PANE_MS + 1
 
 
-def pane_start(event_time_ms: int) -> int:
-    """Start of the pane of a time. Panes are aligned to the epoch, as Spark's windows are."""
-    return event_time_ms - event_time_ms % PANE_MS
+def pane_start(event_time_ms: _Times) -> _Times:
+    """Start of the pane of a time, or of each of several. Panes are aligned to the epoch, as Spark's windows are."""
+    start: _Times = event_time_ms - event_time_ms % PANE_MS
+    return start
 
 
 def changed_ends(

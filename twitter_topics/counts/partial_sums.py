@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from twitter_topics.counts.batch import Lane, Marks
-from twitter_topics.counts.panes import MILLION, PANE_MS
+from twitter_topics.counts.panes import MILLION, pane_start
 
 RECORD_SCHEMA = pa.schema(
     [
@@ -192,8 +192,7 @@ def _fresh(records: pa.RecordBatch, lanes: dict[Lane, int], counted: dict[Lane, 
 
 def _sums(records: pa.RecordBatch) -> pa.Table:
     """Sums of records (RECORD_SCHEMA): tweets and sentiment by dominant topic, mass by every topic of the tweet."""
-    panes = _numbers(records, "event_time")
-    panes = panes - panes % PANE_MS
+    panes = pane_start(_numbers(records, "event_time"))
     versions = records.column("model_version")
     owners, topic_ids, labels, shares = _topics(records)
     first = pa.array(np.flatnonzero(np.diff(owners, prepend=-1)))

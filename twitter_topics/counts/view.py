@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 from twitter_topics.backends.influx import LONG_TIMEOUT_S, NS_PER_MS, InfluxStore, Value, field_set, line, series_key
-from twitter_topics.counts.panes import MILLION, PANE_MS, WINDOW_MS, HourPoint, Series, Sums
+from twitter_topics.counts.panes import MILLION, PANE_MS, WINDOW_MS, HourPoint, Series, Sums, pane_start
 from twitter_topics.counts.revision import revision_at
 from twitter_topics.records import measurements
 from twitter_topics.settings import InfluxSettings
@@ -154,7 +154,7 @@ class CountsView:
         """
         newest = f"SELECT last(newest_end_ms) AS end_ms FROM {COUNTS_PUBLISHED}"  # noqa: S608 - a constant
         for _, row in self._influx.rows(newest):
-            end_ms = row["end_ms"] if now_ms is None else min(row["end_ms"], now_ms - now_ms % PANE_MS)
+            end_ms = row["end_ms"] if now_ms is None else min(row["end_ms"], pane_start(now_ms))
             return LastHour(end_ms, topics_of(self.hours(end_ms, end_ms + PANE_MS)))
         return None
 

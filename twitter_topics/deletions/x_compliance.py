@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.backends.x_api import COMPLIANCE_JOBS, LIMITED_S, XApi, body_fields
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.notice import Notice
+from twitter_topics.records.times import iso_ms
 from twitter_topics.records.tweet import TWITTER
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def read_result(line: bytes) -> Notice | None:
     scrub = "scrub_geo" in (action, reason)
     if not (tweet_id.isascii() and tweet_id.isdigit()) or not (scrub or action == "delete"):
         return None
-    at_ms = _milliseconds(result.get("redacted_at"))
+    at_ms = iso_ms(result.get("redacted_at")) or 0
     return Notice("scrub_geo" if scrub else "delete", TWITTER, tweet_id=tweet_id, at_ms=at_ms, payload=result)
 
 
@@ -203,17 +203,8 @@ def _job(fields: Any) -> Job:
             name=str(fields.get("name") or ""),
             status=str(fields["status"]),
             upload_url=str(fields.get("upload_url") or ""),
-            upload_until_ms=_milliseconds(fields.get("upload_expires_at")),
+            upload_until_ms=iso_ms(fields.get("upload_expires_at")) or 0,
             download_url=str(fields.get("download_url") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise IntegrityError(f"X returned a compliance job without {error}") from None
-
-
-def _milliseconds(text: Any) -> int:
-    """Return the Unix milliseconds of an ISO 8601 time; 0 if there is none."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return 0
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

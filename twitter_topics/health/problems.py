@@ -9,23 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from twitter_topics.backends.kafka_offsets import Stamps
+    from twitter_topics.health.report import Health
 
 STREAMING_PARTS = ("archiver", "classifier", "aggregator")
 
 ENDED_ON_PURPOSE = ("finished", "stopped")
 """States in which a silent part is healthy: its source has ended, or a person stopped it."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartReport:
-    """The latest report of a part. `at` in Unix seconds, `lag` in records (the producer's: seconds)."""
-
-    part: str
-    ok: bool
-    state: str
-    lag: int
-    error: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +32,7 @@ class WatchLimits:
 
 
 def find_problems(
-    reports: Mapping[str, PartReport],
+    reports: Mapping[str, Health],
     previous_lag: Mapping[str, int],
     *,
     now: float,
@@ -102,7 +91,7 @@ def clock_problems(newest: Sequence[Stamps], *, now: float, limits: WatchLimits)
     return problems
 
 
-def _of_running_part(report: PartReport, previous_lag: int | None, now: float, limits: WatchLimits) -> list[str]:
+def _of_running_part(report: Health, previous_lag: int | None, now: float, limits: WatchLimits) -> list[str]:
     silent = now - report.at
     if silent > limits.silent_seconds:
         return [f"{report.part} has been silent for {silent / 60:.0f} minutes; its last state was {report.state!r}"]

@@ -9,13 +9,12 @@ from twitter_topics.backends.kafka_offsets import newest_stamps, records_since
 from twitter_topics.errors import RetryableError
 from twitter_topics.health.problems import (
     STREAMING_PARTS,
-    PartReport,
     WatchLimits,
     clock_problems,
     dead_letter_problem,
     find_problems,
 )
-from twitter_topics.health.report import read_health
+from twitter_topics.health.report import Health, read_health
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,16 +24,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def read_reports(settings: Settings) -> dict[str, PartReport]:
+def read_reports(settings: Settings) -> dict[str, Health]:
     """Return the latest report of each part."""
-    return {
-        name: PartReport(name, one.ok, one.state, one.lag, one.error, one.at)
-        for name, one in read_health(settings.speed.health_dir).items()
-    }
+    return read_health(settings.speed.health_dir)
 
 
 def look(
-    settings: Settings, reports: Mapping[str, PartReport], previous_lag: Mapping[str, int], *, now: float
+    settings: Settings, reports: Mapping[str, Health], previous_lag: Mapping[str, int], *, now: float
 ) -> list[str]:
     """Return all problems, as sentences.
 

@@ -24,7 +24,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
+from twitter_topics.errors import EXIT_FAILED, ConfigurationError, IntegrityError, RetryableError, TwitterTopicsError
 from twitter_topics.local import maven
 from twitter_topics.local.downloads import Download, fetch_all, sha256
 from twitter_topics.local.java import find_java
@@ -227,7 +227,7 @@ def main() -> int:
             fetch()
     except TwitterTopicsError as error:
         log.error("%s", error)
-        return 1
+        return EXIT_FAILED
     log.info("%d jars, all as locked", len(read_lock(LOCK)))
     return 0
 

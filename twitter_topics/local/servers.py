@@ -113,7 +113,7 @@ def provision(settings: Settings, ports: Ports, known: Mapping[str, str], local_
     if "s3" in local_servers:
         _insist("S3", lambda: ensure_bucket(s3_client(settings.s3), settings.s3.bucket))
     if "influxdb" in local_servers:
-        _insist("InfluxDB", lambda: _make_influx_database(ports["influxdb"], settings.influx.database, known))
+        _insist("InfluxDB", lambda: make_influx_database(ports["influxdb"], settings.influx.database, known))
 
 
 def _insist(server: str, act: Callable[[], None]) -> None:
@@ -128,7 +128,7 @@ def _insist(server: str, act: Callable[[], None]) -> None:
     _RETRIES.run(attempt)
 
 
-def _make_influx_database(port: int, database: str, known: Mapping[str, str]) -> None:
+def make_influx_database(port: int, database: str, known: Mapping[str, str]) -> None:
     """Create the administrator, the database, and the user that may only read it."""
     password, reader = known["INFLUXDB_PASSWORD"], known["INFLUXDB_READ_PASSWORD"]
     # without users, InfluxDB allows only the creation of the first administrator, to anyone

@@ -105,23 +105,6 @@ def index_day(name: str, prefix: str) -> date | None:
         return None
 
 
-def about_topic(topic_id: int) -> dict[str, Any]:
-    """Query the documents with a topic among theirs, in indices of any version.
-
-    Version 1 had a nested `topics`, with every share from 1 %; the share limit is that of `topic_ids`.
-    """
-    share = {"range": {"topics.share": {"gte": MIN_TOPIC_SHARE}}}
-    nested = {"bool": {"filter": [{"term": {"topics.topic_id": topic_id}}, share]}}
-    return {
-        "bool": {
-            "should": [
-                {"term": {"topic_ids": topic_id}},
-                {"nested": {"path": "topics", "ignore_unmapped": True, "query": nested}},
-            ]
-        }
-    }
-
-
 def mapping_version(mapping: dict[str, Any]) -> int:
     """Return the version of an index's mapping; 1 if it has none."""
     return int(mapping.get("_meta", {}).get("version", 1))

@@ -82,8 +82,7 @@ class KafkaSettings(Section):
     @property
     def tls(self) -> TlsFiles:
         """Files for TLS."""
-        certificate = self.client_certificate_file
-        return TlsFiles(self.ca_file, certificate, self.client_key_file or certificate)
+        return TlsFiles.of(self.ca_file, self.client_certificate_file, self.client_key_file)
 
 
 class S3Settings(Section):
@@ -133,8 +132,7 @@ class ArchiveSettings(Section):
     @property
     def tls(self) -> TlsFiles:
         """Files for TLS."""
-        certificate = self.catalog_client_certificate_file
-        return TlsFiles(self.catalog_ca_file, certificate, self.catalog_client_key_file or certificate)
+        return TlsFiles.of(self.catalog_ca_file, self.catalog_client_certificate_file, self.catalog_client_key_file)
 
 
 class ElasticsearchSettings(Section):
@@ -157,8 +155,7 @@ class ElasticsearchSettings(Section):
     @property
     def tls(self) -> TlsFiles:
         """Files for TLS."""
-        certificate = self.client_certificate_file
-        return TlsFiles(self.ca_file, certificate, self.client_key_file or certificate)
+        return TlsFiles.of(self.ca_file, self.client_certificate_file, self.client_key_file)
 
 
 class CountsSettings(Section):
@@ -178,8 +175,7 @@ class CountsSettings(Section):
     @property
     def tls(self) -> TlsFiles:
         """Files for TLS."""
-        certificate = self.database_client_certificate_file
-        return TlsFiles(self.database_ca_file, certificate, self.database_client_key_file or certificate)
+        return TlsFiles.of(self.database_ca_file, self.database_client_certificate_file, self.database_client_key_file)
 
 
 class InfluxSettings(Section):
@@ -203,8 +199,7 @@ class InfluxSettings(Section):
     @property
     def tls(self) -> TlsFiles:
         """Files for TLS."""
-        certificate = self.client_certificate_file
-        return TlsFiles(self.ca_file, certificate, self.client_key_file or certificate)
+        return TlsFiles.of(self.ca_file, self.client_certificate_file, self.client_key_file)
 
     def for_reading(self) -> InfluxSettings:
         """Return the settings of the user that may only read, if there is one."""

@@ -6,7 +6,7 @@ import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, StringConstraints, ValidationInfo
@@ -24,6 +24,11 @@ class TlsFiles:
     ca: str = ""
     certificate: str = ""
     key: str = ""
+
+    @classmethod
+    def of(cls, ca: str, certificate: str, key: str) -> Self:
+        """Return the files that the settings name: without one for the key, it is in the certificate's file."""
+        return cls(ca, certificate, key or certificate)
 
 
 def masked(text: str) -> str:

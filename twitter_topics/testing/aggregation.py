@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import to_counts
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks
-from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Series, Sums
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Series, Sums, pane_start
 from twitter_topics.counts.partial_sums import RECORD_SCHEMA, partial_sums, sums_of_all
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
@@ -83,7 +83,7 @@ def true_panes(tweets: Iterable[Tweet]) -> dict[tuple[int, Series], Sums]:
     """Sums by pane from the distinct tweets."""
     panes: dict[tuple[int, Series], Sums] = defaultdict(Sums)
     for tweet in set(tweets):
-        start = tweet.event_time // PANE_MS * PANE_MS
+        start = pane_start(tweet.event_time)
         own = Series(tweet.topic_id, LABELS[tweet.topic_id], tweet.model_version)
         other = Series(3 - tweet.topic_id, LABELS[3 - tweet.topic_id], tweet.model_version)
         scored = int(tweet.scored)

@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
 from twitter_topics.backends.database import Database
-from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint, Series, Sums
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint, Series, Sums, pane_start
 from twitter_topics.counts.revision import revision_at
 from twitter_topics.counts.view import LastHour, topics_of
 
@@ -119,7 +119,7 @@ class MemoryView:
             return None
         end_ms = self.published[max(self.published)]
         if now_ms is not None:
-            end_ms = min(end_ms, now_ms - now_ms % PANE_MS)
+            end_ms = min(end_ms, pane_start(now_ms))
         return LastHour(end_ms, topics_of(self.hours(end_ms, end_ms + PANE_MS)))
 
     def hours(self, from_ms: int, to_ms: int) -> list[HourPoint]:

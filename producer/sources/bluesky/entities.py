@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from producer.receiving.fields import as_list, as_object, as_text, objects
+
 MAX_FACETS = 100
 """Further ones are ignored: no real post has that many, and each costs a pass over the text."""
 
@@ -28,58 +30,46 @@ def entities(text: str, record: dict[str, Any], did: str, page: str) -> dict[str
             name = shown.removeprefix("@") or value
             mention = {"id_str": f"bluesky:{value}", "screen_name": name, "name": name, "indices": indices}
             found["user_mentions"].append(mention)
-    found["hashtags"] += [{"text": tag.lstrip("#＃")} for tag in _items(record.get("tags"), str)]
+    found["hashtags"] += [{"text": tag.lstrip("#＃")} for tag in as_list(record.get("tags")) if isinstance(tag, str)]
     media = _media(record.get("embed"))
-    link = _text(_dict(media.get("external")).get("uri"))
+    link = as_text(as_object(media.get("external")).get("uri"))
     if link and all(url["expanded_url"] != link for url in found["urls"]):
         found["urls"].append({"url": link, "expanded_url": link})
-    photos = [_photo(image, did, page) for image in _items(media.get("images"), dict)]
+    photos = [_photo(image, did, page) for image in objects(media.get("images"))]
     return found | ({"media": photos} if photos else {})
 
 
 def quoted_uri(record: dict[str, Any]) -> str:
     """Return the at:// address of the record that a post quotes; empty for none."""
-    embed = _dict(record.get("embed"))
-    quoted = _dict(embed.get("record"))
-    return _text(quoted.get("uri")) or _text(_dict(quoted.get("record")).get("uri"))
+    embed = as_object(record.get("embed"))
+    quoted = as_object(embed.get("record"))
+    return as_text(quoted.get("uri")) or as_text(as_object(quoted.get("record")).get("uri"))
 
 
 def _media(embed: Any) -> dict[str, Any]:
     """Return the part of an embed with pictures or a link; next to a quote it is one level deeper."""
-    embed = _dict(embed)
-    return _dict(embed.get("media")) or embed
+    embed = as_object(embed)
+    return as_object(embed.get("media")) or embed
 
 
 def _features(text: str, facets: Any) -> Iterator[tuple[dict[str, Any], str, list[int]]]:
     """Yield each feature, the text it marks and its range in characters."""
-    valid = _items(facets, dict)[:MAX_FACETS]
+    valid = objects(facets)[:MAX_FACETS]
     content = text.encode() if valid else b""
     for facet in valid:
-        index = _dict(facet.get("index"))
+        index = as_object(facet.get("index"))
         start, end = index.get("byteStart"), index.get("byteEnd")
         if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start <= end <= len(content):
             continue
         first = len(content[:start].decode("utf-8", "ignore"))
         shown = content[start:end].decode("utf-8", "ignore")
-        for feature in _items(facet.get("features"), dict)[:MAX_FACETS]:
+        for feature in objects(facet.get("features"))[:MAX_FACETS]:
             yield feature, shown, [first, first + len(shown)]
 
 
 def _photo(image: dict[str, Any], did: str, page: str) -> dict[str, Any]:
-    link = _text(_dict(_dict(image.get("image")).get("ref")).get("$link"))
-    photo = {"type": "photo", "expanded_url": page, "ext_alt_text": _text(image.get("alt"))}
+    link = as_text(as_object(as_object(image.get("image")).get("ref")).get("$link"))
+    photo = {"type": "photo", "expanded_url": page, "ext_alt_text": as_text(image.get("alt"))}
     if link:
         photo["media_url_https"] = f"https://cdn.bsky.app/img/feed_fullsize/plain/{did}/{link}@jpeg"
     return photo
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _items(value: Any, kind: type) -> list[Any]:
-    return [item for item in value if isinstance(item, kind)] if isinstance(value, list) else []

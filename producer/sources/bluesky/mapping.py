@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from producer.receiving.fields import as_object, as_text
 from producer.source import Event, EventKind
 from producer.sources.bluesky.entities import entities, quoted_uri
 from producer.sources.bluesky.tid import tid_time_us
-from producer.sources.bluesky.wire import JetstreamMessage, read_frame, read_time_us
+from producer.sources.bluesky.wire import JetstreamMessage, read_time_us
 from producer.tweets import created_at
 from twitter_topics.records.notice import AccountStatus, Notice
 from twitter_topics.records.times import read_time
@@ -128,7 +129,7 @@ class PostMapper:
             "favorite_count": 0,
             "source_network": NAME,
         }
-        parent = _address(record.get("reply"), "parent")
+        parent = _post_id(as_object(as_object(record.get("reply")).get("parent")).get("uri"))
         if parent:
             tweet["in_reply_to_status_id_str"] = f"{NAME}:{parent}"
             tweet["in_reply_to_user_id_str"] = f"{NAME}:{parent.partition('/')[0]}"
@@ -181,15 +182,6 @@ def unreadable(content: bytes, reason: str, cursor: str) -> Event:
     return Event("unreadable", key.encode(), content, None, cursor, reason)
 
 
-def read_event(frame: bytes, mapper: PostMapper, cursor: str = "", seen_us: int = 0) -> Event | None:
-    """Return the event in any bytes, or None if they carry none."""
-    try:
-        message = read_frame(frame)
-    except ValueError as error:
-        return unreadable(frame, str(error), cursor)
-    return mapper.event(message, frame, cursor, seen_us)
-
-
 def _deletion(message: JetstreamMessage, frame: bytes, cursor: str, post_ms: int) -> Event:
     did, rkey = message.did, message.body["rkey"]
     at_us = tid_time_us(message.body.get("rev")) or message.time_us
@@ -206,7 +198,8 @@ def _deletion(message: JetstreamMessage, frame: bytes, cursor: str, post_ms: int
 
 def _account(message: JetstreamMessage, frame: bytes, cursor: str) -> Event | None:
     active = message.body.get("active")
-    status: AccountStatus | None = "active" if active is True else _STATUS.get(_status(message), "deactivated")
+    given = as_text(message.body.get("status"))  # why an account is not active: a known word, a new one, or nothing
+    status: AccountStatus | None = "active" if active is True else _STATUS.get(given, "deactivated")
     if not isinstance(active, bool) or status is None:
         return None
     at_ms = (read_time_us(message.body.get("time")) or message.time_us) // 1000
@@ -221,22 +214,11 @@ def _account(message: JetstreamMessage, frame: bytes, cursor: str) -> Event | No
     return Event("notice", notice.key(), notice.value(), at_ms, cursor)
 
 
-def _status(message: JetstreamMessage) -> str:
-    """Return the status of an inactive account: a known word, a new one, or an empty string."""
-    status = message.body.get("status")
-    return status if isinstance(status, str) else ""
-
-
 def _languages(record: dict[str, Any]) -> list[str]:
     """Return a record's declared languages in lower case: each code, and its first part (`pt` of `pt-BR`)."""
     named = record.get("langs")
     codes = [code.lower()[:35] for code in named[:20] if isinstance(code, str)] if isinstance(named, list) else []
     return list(dict.fromkeys(part for code in codes for part in (code, code.partition("-")[0]) if part))
-
-
-def _address(holder: Any, name: str) -> str:
-    pointer = holder.get(name) if isinstance(holder, dict) else None
-    return _post_id(pointer.get("uri")) if isinstance(pointer, dict) else ""
 
 
 def _post_id(uri: Any) -> str:

@@ -19,9 +19,3 @@ def tid_time_us(text: Any) -> int | None:
     if not isinstance(text, str) or _TID.fullmatch(text) is None:
         return None
     return int(text.translate(_TO_PLAIN), 32) >> 10
-
-
-def make_tid(time_us: int, clock: int = 0) -> str:
-    """Return the TID of a time in [0, 2^53) microseconds and a clock in [0, 1024)."""
-    number = time_us << 10 | clock
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(60, -1, -5))

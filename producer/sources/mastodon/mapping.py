@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from producer.receiving.lines import json_object, too_long, unreadable
+from producer.receiving.fields import as_object, as_text, objects
+from producer.receiving.lines import HEAD_BYTES, json_object, too_long, unreadable
 from producer.source import Event, EventKind
 from producer.sources.mastodon.sse import ServerEvent
 from producer.sources.mastodon.text import plain_text
@@ -34,7 +35,7 @@ class StatusMapper:
     def event(self, message: ServerEvent) -> Event | None:
         """Return a post, an edit or a notice; None for messages we do not need; else a dead letter. Never raises."""
         if message.whole_length > len(message.data):
-            return too_long(message.data[: 16 * 1024], message.whole_length)
+            return too_long(message.data[:HEAD_BYTES], message.whole_length)
         try:
             match message.name:
                 case "update":
@@ -60,7 +61,7 @@ class StatusMapper:
         status = json_object(data)
         if isinstance(status, str):
             return unreadable(data, status)
-        if _text(status, "visibility") not in OPEN or not self._is_wanted(status):
+        if as_text(status.get("visibility")) not in OPEN or not self._is_wanted(status):
             return None
         tweet_id = self._id(status.get("id"))
         if not tweet_id:
@@ -79,7 +80,7 @@ class StatusMapper:
     def _tweet(self, status: dict[str, Any], time_ms: int) -> dict[str, Any]:
         """Return the v1.1 form. A boost or quote includes the other status, one level deep."""
         tweet = self._flat(status, time_ms)
-        reblog, quote = status.get("reblog"), _object(status, "quote")
+        reblog, quote = status.get("reblog"), as_object(status.get("quote"))
         if isinstance(reblog, dict):
             tweet["retweeted_status"] = self._nested(reblog)
             author = tweet["retweeted_status"]["user"]["screen_name"]
@@ -92,24 +93,28 @@ class StatusMapper:
         return self._flat(status, iso_ms(status.get("created_at")))
 
     def _flat(self, status: dict[str, Any], time_ms: int | None) -> dict[str, Any]:
-        content, links = plain_text(_text(status, "content"))
-        warning = _text(status, "spoiler_text")
+        content, links = plain_text(as_text(status.get("content")))
+        warning = as_text(status.get("spoiler_text"))
         times = {} if time_ms is None else {"created_at": created_at(time_ms), "timestamp_ms": str(time_ms)}
         return {
             "id_str": self._id(status.get("id")),
             **times,
             "text": f"{warning}\n\n{content}".strip() if warning else content,
             "lang": _language(status) or "und",
-            "user": self._user(_object(status, "account")),
+            "user": self._user(as_object(status.get("account"))),
             "entities": {
-                "hashtags": [{"text": name} for tag in _objects(status, "tags") if (name := _text(tag, "name"))],
+                "hashtags": [
+                    {"text": name} for tag in objects(status.get("tags")) if (name := as_text(tag.get("name")))
+                ],
                 "urls": [{"url": link, "expanded_url": link} for link in links],
                 "user_mentions": [
-                    {"id_str": self._id(one.get("id")), "screen_name": _text(one, "acct")}
-                    for one in _objects(status, "mentions")
+                    {"id_str": self._id(one.get("id")), "screen_name": as_text(one.get("acct"))}
+                    for one in objects(status.get("mentions"))
                 ],
                 "emojis": [
-                    {"shortcode": code} for one in _objects(status, "emojis") if (code := _text(one, "shortcode"))
+                    {"shortcode": code}
+                    for one in objects(status.get("emojis"))
+                    if (code := as_text(one.get("shortcode")))
                 ],
             },
             "in_reply_to_status_id_str": self._id(status.get("in_reply_to_id")) or None,
@@ -123,8 +128,8 @@ class StatusMapper:
     def _user(self, account: dict[str, Any]) -> dict[str, Any]:
         return {
             "id_str": self._id(account.get("id")),
-            "screen_name": _text(account, "acct"),
-            "name": _text(account, "display_name") or _text(account, "username"),
+            "screen_name": as_text(account.get("acct")),
+            "name": as_text(account.get("display_name")) or as_text(account.get("username")),
             "followers_count": _count(account, "followers_count"),
             "friends_count": _count(account, "following_count"),
             "statuses_count": _count(account, "statuses_count"),
@@ -139,22 +144,7 @@ class StatusMapper:
 
 def _language(status: dict[str, Any]) -> str:
     """Return the language; a boost has that of the boosted status."""
-    return _text(status, "language") or _text(_object(status, "reblog"), "language")
-
-
-def _text(of: dict[str, Any], name: str) -> str:
-    value = of.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _object(of: dict[str, Any], name: str) -> dict[str, Any]:
-    value = of.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(of: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    value = of.get(name)
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return as_text(status.get("language")) or as_text(as_object(status.get("reblog")).get("language"))
 
 
 def _count(of: dict[str, Any], name: str) -> int:

@@ -18,7 +18,7 @@ from producer.sources.replay.pace import Pace
 from producer.sources.replay.records import ReplayRecord, moved
 from twitter_topics.errors import ConfigurationError, IntegrityError
 from twitter_topics.records.notice import Notice
-from twitter_topics.settings import ProducerSettings, Settings
+from twitter_topics.settings import REPLAY_ARCHIVE, ProducerSettings, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ def _material(settings: Settings, context: Context) -> Material:
     if not chosen.replay_file:
         msg = "PRODUCER_REPLAY_FILE is not set: use a file or folder of tweets, s3://BUCKET/PREFIX, or archive"
         raise ConfigurationError(msg)
-    if chosen.replay_file == "archive":
+    if chosen.replay_file == REPLAY_ARCHIVE:
         from producer.sources.replay.archive import ArchivedTweets
 
         return ArchivedTweets.open(settings, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from producer.sources.x_v2.fields import Object, as_object, as_text, objects
+from producer.receiving.fields import Object, as_object, as_text, objects
 
 IDS = "a list of tweet ids"
 HYDRATE = "`twarc2 hydrate ids.txt tweets.jsonl`"

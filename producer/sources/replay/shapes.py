@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from producer.receiving.fields import Object, as_object, objects
 from producer.source import Event
 from producer.sources.replay.extended_json import plain
 from producer.sources.replay.foreign import IDS, foreign_name
 from producer.sources.replay.web import is_web_tweet, web_event
 from producer.sources.x_v2.compliance import is_compliance
-from producer.sources.x_v2.fields import Object, as_object, objects
 from producer.sources.x_v2.mapping import Trouble, encoded
 from producer.sources.x_v2.mapping import read_line as read_v2_line
 from producer.sources.x_v2.stored import flat_event, is_flat_post, page_events

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from producer.sources.replay.foreign import HYDRATE
+from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS
 
 _DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "a table with `|`"}
 _ROWS = 50
@@ -61,7 +61,7 @@ def _single_column(text: bytes) -> Table | None:
     """Return a list of ids under a heading."""
     lines = text.decode("utf-8", "replace").split()
     ids = sum(1 for line in lines[1:_ROWS] if _ID.fullmatch(line.strip("\"',")))
-    return Table("a list of tweet ids", f"it has no whole tweets; hydrate them first: {HYDRATE}") if ids else None
+    return Table(IDS, ADVICE[IDS]) if ids else None
 
 
 def _known(rows: list[list[str]], columns: set[str]) -> Table | None:

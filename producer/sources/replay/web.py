@@ -5,10 +5,10 @@ Their `legacy` is the v1.1 object; users, retweets, quotes and long texts are ne
 
 from __future__ import annotations
 
+from producer.receiving.fields import Object, as_object, as_text
 from producer.source import Event
-from producer.sources.x_v2.fields import Object, as_object, as_text
 from producer.sources.x_v2.mapping import mapped_event, unreadable
-from producer.sources.x_v2.times import event_time, is_id, number_of
+from producer.sources.x_v2.times import agreed_time, id_time, is_id, number_of
 from twitter_topics.records.times import post_time
 
 _MAX_NESTED = 2
@@ -23,9 +23,7 @@ def is_web_tweet(body: Object) -> bool:
 def web_event(raw: bytes, body: Object) -> Event:
     """Return the tweet as a post, or as unreadable; `raw`, the original, is kept under `source_payload`."""
     tweet = _tweet(body, _MAX_NESTED)
-    by_id, by_date = event_time({"id": tweet["id_str"]}), post_time(tweet)
-    same = by_id is not None and (by_date is None or by_id // 1000 == by_date // 1000)  # as in API v2
-    time_ms = by_id if same else by_date
+    time_ms = agreed_time(id_time(tweet["id_str"]), post_time(tweet))
     if not is_id(tweet["id_str"]):
         return unreadable(raw, "id: not a number")
     if time_ms is None:

@@ -66,10 +66,6 @@ class Stream:
             opening = self._open(index)
         return self._written(index, opening)
 
-    def tweet_moment(self, index: int) -> int:
-        """Return the event time of tweet `index` in Unix milliseconds."""
-        return self._open(index).moment.time_ms
-
     def talk(self, index: int) -> Talk:
         """Return what tweet `index` is about, a retweet like its original; for inspecting a stream."""
         return self._original_talk(self._open(self.original(index)))

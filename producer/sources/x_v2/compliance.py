@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from producer.sources.x_v2.fields import as_list, as_object, as_text, first
-from producer.sources.x_v2.times import is_id, read_time
+from producer.receiving.fields import as_list, as_object, as_text, first
+from producer.sources.x_v2.times import is_id
 from twitter_topics.records.notice import AccountStatus, Notice, NoticeEvent
+from twitter_topics.records.times import iso_ms
 from twitter_topics.records.tweet import TWITTER
 
 EVERY_COUNTRY = ("XX",)
@@ -55,7 +56,7 @@ def compliance_event(message: dict[str, Any]) -> Notice | None:
         status=_ACCOUNT.get(name, ""),
         up_to_tweet_id=_id(body.get("up_to_tweet_id")) or _id(body.get("up_to_post_id")),
         countries=_countries(name, body),
-        at_ms=_time_ms(body.get("event_at")),
+        at_ms=iso_ms(body.get("event_at")) or 0,
         payload=message,
     )
 
@@ -84,7 +85,3 @@ def _countries(name: str, body: dict[str, Any]) -> tuple[str, ...]:
 
 def _id(value: object) -> str:
     return value if isinstance(value, str) and is_id(value) else ""
-
-
-def _time_ms(value: object) -> int:
-    return read_time(value) or 0

@@ -10,7 +10,6 @@ from producer.receiving.http_stream import Pause
 from producer.source import Context
 from twitter_topics.backends.http_answers import reset_in_s
 
-MAX_CONNECTIONS = 1
 MAX_CONNECTS, CONNECTS_WINDOW_S = 50, 15 * 60.0
 MAX_POSTS_PER_SECOND = 250
 MAX_RULES, MAX_RULE_CHARACTERS = 1_000, 1_024

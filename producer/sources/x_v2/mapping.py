@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.receiving.fields import Object, as_count, as_list, as_object, as_text, first, objects
+from producer.receiving.lines import json_object
 from producer.reporting.words import printable
 from producer.source import Event, EventKind
 from producer.sources.x_v2.compliance import compliance_event, is_compliance
-from producer.sources.x_v2.fields import Object, as_count, as_list, as_object, as_text, first, objects
-from producer.sources.x_v2.times import event_time, is_id, number_of, read_time
+from producer.sources.x_v2.times import event_time, is_id, number_of
 from producer.tweets import created_at
+from twitter_topics.records.times import iso_ms
 
 PARAMETERS = {
     "tweet.fields": "author_id,conversation_id,created_at,edit_controls,edit_history_tweet_ids,entities,geo,"
@@ -86,14 +88,9 @@ def read_line(line: bytes) -> Event | Trouble | None:
         A post, an edit, a notice or an unreadable event; an error that X reports; None for known messages that we do
         not need.
     """
-    try:
-        message = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        return unreadable(line, f"encoding: not UTF-8 at byte {error.start}")
-    except (ValueError, RecursionError) as error:
-        return unreadable(line, f"json: {error}")
-    if not isinstance(message, dict):
-        return unreadable(line, f"json: a {type(message).__name__}, not an object")
+    message = json_object(line)
+    if isinstance(message, str):
+        return unreadable(line, message)
     try:
         return _read(line, message)
     except RecursionError:
@@ -218,7 +215,7 @@ def _references(post: Object, included: Included, nested: bool) -> Object:
 def _user(user_id: str, included: Included) -> Object:
     user = included.users.get(user_id, {})
     counts = as_object(user.get("public_metrics"))
-    joined = read_time(user.get("created_at"))
+    joined = iso_ms(user.get("created_at"))
     found: Object = {"id": number_of(user_id), "id_str": user_id} if user_id else {}
     found |= {"screen_name": as_text(user.get("username")), "name": as_text(user.get("name"))} if user else {}
     return found | {

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from producer.sources.x_v2.fields import as_count, as_object, as_text, objects
+from producer.receiving.fields import as_count, as_object, as_text, objects
 from producer.sources.x_v2.limits import MAX_RULE_CHARACTERS, MAX_RULES
 from twitter_topics.backends.x_api import RULES, XApi
 from twitter_topics.errors import ConfigurationError, RetryableError

@@ -8,11 +8,11 @@ reserved in blocks, so a crash counts too much and never too little.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from producer.durable import replace_durably
 from producer.receiving.http_stream import Pause
 from producer.source import Context
 from producer.sources.x_v2.limits import MAX_POSTS_PER_SECOND
@@ -173,7 +173,7 @@ class SpendGuard:
             "posts_this_month": self._posts + ahead,
             "users_this_month": self._users + ahead,
         }
-        _replace(self._path, json.dumps(numbers))
+        replace_durably(self._path, json.dumps(numbers))
 
 
 def _load(path: Path) -> tuple[str, int, int, int] | None:
@@ -191,22 +191,6 @@ def _load(path: Path) -> tuple[str, int, int, int] | None:
     except (ValueError, TypeError, KeyError) as error:
         msg = f"{path} does not contain the X spend ({error!r}). Restore it, or delete it to count from zero."
         raise IntegrityError(msg) from error
-
-
-def _replace(path: Path, content: str) -> None:
-    """Replace the file; when this returns, the new content survives a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _is_near(used: int, cap: int, line: int) -> bool:

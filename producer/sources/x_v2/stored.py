@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from producer.receiving.fields import Object, as_list, as_object, as_text, first, objects
 from producer.source import Event
-from producer.sources.x_v2.fields import Object, as_list, as_object, as_text, first, objects
 from producer.sources.x_v2.mapping import Included, encoded, post_event
-from producer.sources.x_v2.times import is_id, read_time
+from producer.sources.x_v2.times import is_id
+from twitter_topics.records.times import iso_ms
 
 _AUTHORS = ("author", "author_user")
 
@@ -19,7 +20,7 @@ def is_flat_post(body: Object) -> bool:
         return False
     if "id_str" in body or "timestamp_ms" in body or "user" in body:
         return False
-    return body.get("created_at") is None or read_time(body["created_at"]) is not None
+    return body.get("created_at") is None or iso_ms(body["created_at"]) is not None
 
 
 def flat_event(raw: bytes, post: Object) -> Event:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from producer.tweets import SNOWFLAKE_EPOCH_MS
+from twitter_topics.records.times import iso_ms
 
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 _FIRST_SNOWFLAKE = 29_700_859_247
 """Ids below it carry no time; this one was assigned on 2010-11-04."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_id(value: object) -> bool:
@@ -26,26 +24,17 @@ def number_of(value: object) -> int:
 
 
 def event_time(post: Mapping[str, Any]) -> int | None:
-    """Return when it was posted, Unix milliseconds.
+    """Return when it was posted, Unix milliseconds."""
+    return agreed_time(id_time(post.get("id")), iso_ms(post.get("created_at")))
 
-    The id gives it to the millisecond (https://docs.x.com/fundamentals/x-ids); where the two disagree, `created_at`,
-    which has whole seconds, is used.
-    """
-    number = number_of(post.get("id"))
-    by_id = (number >> 22) + SNOWFLAKE_EPOCH_MS if number >= _FIRST_SNOWFLAKE else None
-    by_date = read_time(post.get("created_at"))
+
+def id_time(post_id: object) -> int | None:
+    """Return the Unix milliseconds in an id; None if it has none."""
+    number = number_of(post_id)
+    return (number >> 22) + SNOWFLAKE_EPOCH_MS if number >= _FIRST_SNOWFLAKE else None
+
+
+def agreed_time(by_id: int | None, by_date: int | None) -> int | None:
+    """Return the id's time, which has milliseconds; where the two disagree, that of `created_at`, in whole seconds."""
     same = by_id is not None and (by_date is None or by_id // 1000 == by_date // 1000)
     return by_id if same else by_date
-
-
-def read_time(value: object) -> int | None:
-    """Return the Unix milliseconds of an ISO 8601 time; None for anything else and for times before 1970."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-        seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
-    except ValueError:
-        return None
-    time_ms = round(seconds.total_seconds() * 1000)
-    return time_ms if time_ms >= 0 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.sources.x_v2.fields import as_count, as_object, as_text, objects
+from producer.receiving.fields import as_count, as_object, as_text, objects
 from twitter_topics.backends.x_api import USAGE, XApi
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from twitter_topics.backends.influx import InfluxStore
 from twitter_topics.errors import ConfigurationError
-from twitter_topics.local.servers import _make_influx_database
+from twitter_topics.local.servers import make_influx_database
 from twitter_topics.page.overview import RealSources
 
 if TYPE_CHECKING:
@@ -44,6 +44,6 @@ def test_the_users_are_made_again_at_every_start(services: Services) -> None:
     port = urlsplit(services.variables["INFLUXDB_URL"]).port
     assert port is not None
     settings = services.settings().influx
-    _make_influx_database(port, settings.database, services.variables)
+    make_influx_database(port, settings.database, services.variables)
     with closing(InfluxStore(settings.for_reading())) as store:
         assert [row["name"] for _, row in store.rows("SHOW DATABASES")] == [settings.database]

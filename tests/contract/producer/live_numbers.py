@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from producer import __main__ as producer_main
-from producer import position, service
+from producer import durable, position, service
 from producer.buffering import segments, spool
 from producer.position import SourcePosition
 from producer.sending import publisher
@@ -114,7 +114,7 @@ def arm(point: str, nth: int) -> None:
         case "after sync":
             files.fdatasync = after(os.fdatasync)
         case "after a new segment":
-            segments._sync_folder = after(segments._sync_folder)
+            vars(segments)["sync_folder"] = after(durable.sync_folder)
         case "before send":
             publisher.KafkaPublisher.send = before(publisher.KafkaPublisher.send)  # type: ignore[method-assign]
         case "after send":
@@ -122,7 +122,7 @@ def arm(point: str, nth: int) -> None:
         case "after acknowledgement, before saving":
             position.PositionFile.save = before(position.PositionFile.save)  # type: ignore[method-assign]
         case "in the middle of saving":
-            vars(position)["os"] = SimpleNamespace(**{**vars(os), "fsync": before(os.fsync)})
+            durable.sync_folder = before(durable.sync_folder)  # segments has its own name for it
         case "after saving, before forgetting":
             position.PositionFile.save = after(position.PositionFile.save)  # type: ignore[method-assign]
         case "in the middle of forgetting":
@@ -143,7 +143,7 @@ POINTS = {
     "before send": 150,
     "after send": 150,
     "after acknowledgement, before saving": 10,
-    "in the middle of saving": 20,
+    "in the middle of saving": 10,
     "after saving, before forgetting": 10,
     "in the middle of forgetting": 10,
     "after forgetting": 10,

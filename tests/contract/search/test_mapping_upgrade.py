@@ -10,7 +10,7 @@ import pytest
 from tests.contract.search.test_search_faults import Server, server
 from tests.contract.search.test_search_store import document
 from twitter_topics.backends.retrying import RetryPolicy
-from twitter_topics.search.index import MAPPING_VERSION, MAPPINGS, about_topic, mapping_version
+from twitter_topics.search.index import MAPPING_VERSION, MAPPINGS, MIN_TOPIC_SHARE, mapping_version
 from twitter_topics.search.ownership import Outcome
 from twitter_topics.testing.search import encoded
 
@@ -58,6 +58,20 @@ def test_a_running_index_gains_the_new_fields_and_its_day_goes_on(server: Server
     assert mapping["properties"]["topics"]["type"] == "nested"
     assert server.write(document("new", 2), document("next day", 3, day=1)) == [Outcome.OWNED] * 2
     assert server.store.count() == 4
+
+
+def about_topic(topic_id: int) -> dict[str, Any]:
+    """The query of docs/operations.md. Version 1 had a nested `topics`, with every share from 1 %."""
+    share = {"range": {"topics.share": {"gte": MIN_TOPIC_SHARE}}}
+    nested = {"bool": {"filter": [{"term": {"topics.topic_id": topic_id}}, share]}}
+    return {
+        "bool": {
+            "should": [
+                {"term": {"topic_ids": topic_id}},
+                {"nested": {"path": "topics", "ignore_unmapped": True, "query": nested}},
+            ]
+        }
+    }
 
 
 def test_a_topic_is_found_in_indices_of_both_versions(server: Server) -> None:

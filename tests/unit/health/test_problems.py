@@ -7,20 +7,20 @@ import pytest
 from twitter_topics.backends.kafka_offsets import Stamps
 from twitter_topics.health.problems import (
     STREAMING_PARTS,
-    PartReport,
     WatchLimits,
     clock_problems,
     dead_letter_problem,
     find_problems,
 )
+from twitter_topics.health.report import Health
 
 NOW = 1_000_000.0
 LIMITS = WatchLimits()
 PARTS = ("producer-bluesky", "producer", *STREAMING_PARTS)
-WELL = {part: PartReport(part, ok=True, state="running", lag=0, error="", at=NOW - 5) for part in PARTS}
+WELL = {part: Health(part, ok=True, state="running", at=NOW - 5) for part in PARTS}
 
 
-def problems(previous: dict[str, int] | None = None, **changes: PartReport) -> list[str]:
+def problems(previous: dict[str, int] | None = None, **changes: Health) -> list[str]:
     return find_problems(WELL | changes, previous or {}, now=NOW, limits=LIMITS, parts=PARTS)
 
 

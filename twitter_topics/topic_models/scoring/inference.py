@@ -19,7 +19,7 @@ _MAX_ROUNDS = 10_000  # Spark has no limit; only a broken model reaches it
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
-def _exp_digamma(x):
+def exp_digamma(x):
     """exp(digamma(x)) for x > 0, relative error below 1e-9.
 
     digamma(x) = digamma(x + 6) - sum of 1/(x + i), i < 6; and exp(digamma(z + 1/2)) = z + 1/(24 z) - 37/(5760 z^3) +
@@ -53,7 +53,7 @@ def infer(indptr, indices, counts, word_weights, first_topic, end_topic, alpha, 
     theta = np.empty(k)
     pull = np.empty(k)
     for topic in range(k):
-        begins[topic] = _exp_digamma(start[topic])
+        begins[topic] = exp_digamma(start[topic])
     for document in range(len(indptr) - 1):
         begin = indptr[document]
         length = indptr[document + 1] - begin
@@ -95,4 +95,4 @@ def infer(indptr, indices, counts, word_weights, first_topic, end_topic, alpha, 
                 break
             change = 0.0
             for topic in range(topics):
-                theta[topic] = _exp_digamma(row[topic])
+                theta[topic] = exp_digamma(row[topic])

@@ -53,7 +53,7 @@ def continue_topics(
     anchor = anchor_of(corpus, model, columns, weight)
     start = starting_topics(corpus, model, columns, seed)
     sampled = sample_clusters(corpus.counts, columns, sweeps=_SWEEPS, seed=seed, start=start, anchor=anchor)
-    chosen, topic_ids = _survivors(corpus, champion, births, sampled, k)
+    chosen, topic_ids = survivors(corpus, champion, births, sampled, k)
     settled = _settled(corpus, sampled, chosen, anchor, seed)
     order = np.argsort(-settled.documents, kind="stable")
     clusters = settled.chosen(order)
@@ -94,7 +94,7 @@ def anchor_of(corpus: Corpus, model: TopicModel, columns: int, weight: float) ->
     return Anchor(documents, word_counts)
 
 
-def _survivors(
+def survivors(
     corpus: Corpus, champion: Predecessor, births: dict[int, Birth], sampled: Clusters, k: int
 ) -> tuple[IntArray, IntArray]:
     """Return the columns that stay, at most `k`, and their ids (NEW where they need one)."""

@@ -49,6 +49,7 @@ from tests.fakes.script import (
     status,
     too_short,
 )
+from tests.waiting import until
 from twitter_topics.backends.http_answers import Answer, Bearer, reset_in_s, skew_sentence, user_agent
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.records.gap import Gap
@@ -120,8 +121,7 @@ def when_read(seconds: float) -> tuple[Step, list[StreamClient]]:
     clients: list[StreamClient] = []
 
     def step(stream: Stream) -> None:
-        while clients[0].context.status.received_bytes < stream.server.written:
-            time.sleep(0.001)
+        until(lambda: clients[0].context.status.received_bytes >= stream.server.written, pause=0.001)
         clients[0].clock.advance(seconds)
 
     return step, clients
@@ -300,8 +300,7 @@ def test_a_connection_is_healthy_from_its_start_once_a_byte_arrives() -> None:
 
     def quiet_at_first(stream: Stream) -> None:
         stream.write(b"")
-        while not asked:  # when it opened
-            time.sleep(0.001)
+        until(lambda: asked, pause=0.001)  # when it opened
         clients[0].clock.advance(20)
         stream.write(b"\r\n")
 
@@ -335,8 +334,7 @@ def test_no_socket_is_left_even_in_a_pool() -> None:
         client = StreamClient(server.url, connect=lambda timeouts: kept.append(connect(timeouts)) or kept[-1])
         client.until(3)
         assert len(kept) == 9  # none was garbage-collected: they were closed
-        while threading.active_count() > threads:
-            time.sleep(0.001)
+        until(lambda: threading.active_count() <= threads)
         assert sockets() == before
 
 
@@ -347,8 +345,7 @@ def test_memory_is_bounded_and_a_slow_consumer_is_reported(monkeypatch: pytest.M
         received = client.stream.lines()
         first = next(line for line in received if line)
         reader = client.stream._thread
-        while not client.stream._inbox._changed._waiters:  # type: ignore[attr-defined]
-            time.sleep(0.001)
+        until(lambda: client.stream._inbox._changed._waiters)  # type: ignore[attr-defined]
         assert client.stream._inbox._bytes < 2 * 10**6
         assert len(server.sent_ids) < 500
         client.clock.advance(10)
@@ -394,8 +391,7 @@ def test_on_a_stop_received_lines_are_passed_on() -> None:
     with Server([[posts(3), do(stop.set), keep_open]]) as server:
         client = StreamClient(server.url, context=Context(stop=stop))
         client.stream._thread.start()
-        while not client.stream._inbox._items or len(server.sent_ids) < 3:
-            time.sleep(0.001)
+        until(lambda: client.stream._inbox._items and len(server.sent_ids) >= 3)
         stop.wait()
         lines = [line for line in list_lines(client.stream) if line]
     assert lines == objects(*range(len(lines)))
@@ -467,8 +463,8 @@ def test_any_bytes_in_any_chunks_give_the_same_lines(content: bytes, cuts: list[
     buffer = LineBuffer(largest)
     ends = sorted({*cuts, len(content)})
     lines: list[bytes | Event] = []
-    for begin, until in zip([0, *ends], ends, strict=False):
-        lines += buffer.feed(content[begin:until])
+    for begin, after in zip([0, *ends], ends, strict=False):
+        lines += buffer.feed(content[begin:after])
     *whole, rest = content.split(b"\n")
     assert len(lines) == len(whole)
     for line, raw_line in zip(lines, whole, strict=True):

@@ -50,7 +50,7 @@ class Followed:
     """A source on the fake, with a clock that advances only by waiting, and no jitter."""
 
     def __init__(self, server: FakeMastodon, stall_s: float = 5.0, **more: str) -> None:
-        self.clock = FakeClock(server._begin_ms)
+        self.clock = FakeClock(server.begin_ms)
         self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
         mastodon = Settings({**server.settings, **more}).mastodon
         rules = replace(MASTODON, stall_s=stall_s, jitter=0.0)
@@ -79,11 +79,11 @@ def test_every_post_arrives_despite_all_faults_and_is_readable_downstream() -> N
         assert len(received) == number
         assert set(received) == set(ids(server, number))
         for place, tweet_id in enumerate(ids(server, number)):
-            assert received[tweet_id].event_time_ms == server._begin_ms + place
-            tweet = read_tweet(received[tweet_id].value, server._begin_ms, TimeBounds())
+            assert received[tweet_id].event_time_ms == server.begin_ms + place
+            tweet = read_tweet(received[tweet_id].value, server.begin_ms, TimeBounds())
             assert isinstance(tweet, Tweet)
             assert (tweet.tweet_id, tweet.source) == (tweet_id, "mastodon")
-            assert tweet.event_time_ms == server._begin_ms + place
+            assert tweet.event_time_ms == server.begin_ms + place
             assert json.loads(received[tweet_id].value)["source_payload"] == json.loads(server.post(place))
     assert not keys(events, "unreadable")
     assert set(followed.context.status.reconnects) == {"network"}

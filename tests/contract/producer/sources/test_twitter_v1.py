@@ -48,7 +48,7 @@ class Followed:
     def __init__(
         self, server: FakeTwitter, saved: SourcePosition | None = None, stall_s: float = 5.0, **more: str
     ) -> None:
-        self.clock = FakeClock(server._begin_ms)
+        self.clock = FakeClock(server.begin_ms)
         self.context = Context(now_ms=self.clock.now_ms, monotonic=self.clock.monotonic, pause=self.clock.pause)
         opened = TwitterSource.open(Settings({**server.settings, **more}), saved, self.context)
         opened.close()
@@ -80,8 +80,8 @@ def test_every_tweet_arrives_byte_for_byte_despite_all_faults(lengths: bool) -> 
         for one in range(number):
             event = received[server.post_id(one)]
             assert event.value == server.post(one)
-            assert event.event_time_ms == server._begin_ms + one
-            tweet = read_tweet(event.value, server._begin_ms, TimeBounds())
+            assert event.event_time_ms == server.begin_ms + one
+            tweet = read_tweet(event.value, server.begin_ms, TimeBounds())
             assert isinstance(tweet, Tweet)
             assert (tweet.tweet_id, tweet.source) == (server.post_id(one), "twitter")
     assert not keys(events, "unreadable")
@@ -291,15 +291,15 @@ def test_the_stop_between_two_runs_is_a_gap_and_another_filter_another_stream() 
     with FakeTwitter([[posts(1), keep_open]]) as server:
         first = Followed(server, TWITTER_TRACK="storm")
         assert first.source.start.alive_ms == 0
-        saved = replace(first.source.start, count=10, alive_ms=server._begin_ms - 8000, rate=1.5)
+        saved = replace(first.source.start, count=10, alive_ms=server.begin_ms - 8000, rate=1.5)
         first.source.close()
         again = Followed(server, saved, TWITTER_TRACK="storm")
         assert again.source.start == saved
         (gap, _) = again.until(1)
         assert json.loads(gap.value) == {
             "source": "twitter_v1",
-            "from_ms": server._begin_ms - 8000,
-            "to_ms": server._begin_ms,
+            "from_ms": server.begin_ms - 8000,
+            "to_ms": server.begin_ms,
             "cause": "stopped",
             "estimated_posts": 12,
         }
@@ -342,8 +342,8 @@ def test_check(me: tuple[int, bytes, dict[str, str]], error: type[Exception] | N
 
 def test_check_names_a_wrong_clock() -> None:
     with FakeTwitter() as server:
-        date = format_datetime(datetime.fromtimestamp(server._begin_ms / 1000 - 600, tz=UTC), usegmt=True)
-        server._me = (401, b"", {"Date": date})
+        date = format_datetime(datetime.fromtimestamp(server.begin_ms / 1000 - 600, tz=UTC), usegmt=True)
+        server.me = (401, b"", {"Date": date})
         followed = Followed(server)
         with pytest.raises(ConfigurationError, match=r"clock is 60[01] s ahead"):
             followed.source.check()

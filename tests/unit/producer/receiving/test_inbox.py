@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from producer.receiving.inbox import Inbox
 from tests.fakes.script import nothing_left_behind
+from tests.waiting import until
 
 
 def test_items_are_taken_once_and_in_order() -> None:
@@ -51,8 +51,7 @@ def test_closing_wakes_both_sides() -> None:
     full.put([b"a"])
     with ThreadPoolExecutor(2) as pool:
         put, take = pool.submit(full.put, [b"b"]), pool.submit(empty.take, 600)
-        while not (full._changed._waiters and empty._changed._waiters):  # type: ignore[attr-defined]
-            time.sleep(0.001)
+        until(lambda: full._changed._waiters and empty._changed._waiters)  # type: ignore[attr-defined]
         full.close()
         empty.close()
         assert put.result(5) is False

@@ -153,7 +153,7 @@ def test_every_theme_rises_and_fades(stream: Stream) -> None:
     days = 4
     hourly: dict[str, Counter[int]] = {theme.name: Counter() for theme in load_themes()}
     for index in range(0, days * 43_200, 8):
-        moment = stream.tweet_moment(index)
+        moment, _ = stream.tweet(index)
         hourly[stream.talk(index).theme.name][(moment - BEGIN_MS) // HOUR_MS] += 1
     for theme in load_themes():
         counts = [hourly[theme.name][hour] for hour in range(days * 24)]

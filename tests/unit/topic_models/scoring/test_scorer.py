@@ -12,7 +12,7 @@ from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import MIN_PROBABILITY, NO_TOPIC, NO_TOPIC_LABEL
 from twitter_topics.testing.corpora import THEMES
 from twitter_topics.testing.models import in_format_1, model_of_languages, planted_model
-from twitter_topics.topic_models.scoring.inference import _exp_digamma
+from twitter_topics.topic_models.scoring.inference import exp_digamma
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.start_vector import spark_start_vector
 from twitter_topics.topic_models.scoring.text import NEWEST
@@ -48,7 +48,7 @@ def slow_theta(model: TopicModel, words: list[int]) -> np.ndarray:
 
 @pytest.mark.parametrize("x", [1e-3, 0.02, 0.3, 1.0, 7.5, 120.0])
 def test_exp_digamma_is_exact(x: float) -> None:
-    assert _exp_digamma(x) == pytest.approx(math.exp(digamma(x)), rel=1e-9)
+    assert exp_digamma(x) == pytest.approx(math.exp(digamma(x)), rel=1e-9)
 
 
 def test_scores_equal_the_algorithm_written_out(scorer: Scorer) -> None:

@@ -15,7 +15,7 @@ from twitter_topics.testing.corpora import THEMES, as_lists, planted_documents
 from twitter_topics.topic_models.scoring.scorer import Scorer
 from twitter_topics.topic_models.scoring.topic_model import TopicModel
 from twitter_topics.topic_models.training.alignment import Predecessor
-from twitter_topics.topic_models.training.anchoring import _survivors, anchor_of, starting_topics
+from twitter_topics.topic_models.training.anchoring import anchor_of, starting_topics, survivors
 from twitter_topics.topic_models.training.births import Birth, after
 from twitter_topics.topic_models.training.corpus import Corpus, build_corpus, count_known
 from twitter_topics.topic_models.training.gsdmm import Anchor, Clusters, sample_clusters
@@ -131,7 +131,7 @@ def test_a_new_topic_in_two_columns_is_as_large_as_both(champion: Predecessor) -
     sizes = np.array([250.0, 240.0, 200.0, 150.0, 90.0, 70.0])
     sampled = Clusters(np.repeat(np.arange(6), sizes.astype(int)), sizes, word_counts)
     births = {birth.topic_id: birth for birth in champion.births}
-    columns, topic_ids = _survivors(corpus, champion, births, sampled, k=4)
+    columns, topic_ids = survivors(corpus, champion, births, sampled, k=4)
     assert columns.tolist() == [0, 1, 2, 4]
     assert topic_ids.tolist() == [*model.topic_ids[:3].tolist(), -1]
 

@@ -43,6 +43,7 @@ from tests.fakes.jetstream import (
     status,
 )
 from tests.fakes.script import FakeClock
+from tests.waiting import until
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.gap import Gap
 
@@ -464,12 +465,12 @@ def test_closing_ends_a_reader_blocked_by_a_full_inbox(tmp_path: Path, monkeypat
     monkeypatch.setattr("producer.receiving.inbox.Inbox.__init__.__defaults__", (1, 100))
     network = Network(2000)
     with FakeJetstream(network) as host:
-        events = open_source(host.url, tmp_path, start_of(network, host)).events()
-        while not any(next(events) for _ in range(1)):
-            pass
-        while len(host.sent_ids) < 1000:
-            threading.Event().wait(0.01)
+        source = open_source(host.url, tmp_path, start_of(network, host))
+        events = source.events()
+        next(event for event in events if event)
+        until(lambda: source._inbox._changed._waiters)  # type: ignore[attr-defined]
         cast("Any", events).close()
+        assert not source._thread.is_alive()
 
 
 def test_memory_is_bounded_without_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.source import Event
-from producer.sources.bluesky.mapping import NEAR_US, PostMapper, post_time_us, read_event
-from producer.sources.bluesky.tid import make_tid, tid_time_us
+from producer.sources.bluesky.mapping import NEAR_US, PostMapper, post_time_us, unreadable
+from producer.sources.bluesky.tid import tid_time_us
 from producer.sources.bluesky.wire import read_frame, read_time_us
-from tests.fakes.bluesky_network import Entry, Network, frame_of
+from tests.fakes.bluesky_network import Entry, Network, frame_of, make_tid
 from tests.sound_documents import check_document
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
@@ -23,6 +23,15 @@ ALWAYS = TimeBounds(future_ms=10**15, past_ms=10**15)
 
 def frame(entry: Entry, *, v2: bool = False) -> bytes:
     return frame_of(entry, 7, v2)
+
+
+def read_event(frame: bytes, mapper: PostMapper, cursor: str = "", seen_us: int = 0) -> Event | None:
+    """Return the event in any bytes, or None if they carry none."""
+    try:
+        message = read_frame(frame)
+    except ValueError as error:
+        return unreadable(frame, str(error), cursor)
+    return mapper.event(message, frame, cursor, seen_us)
 
 
 @pytest.fixture
