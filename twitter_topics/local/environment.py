@@ -51,7 +51,7 @@ _PRODUCER_SETTINGS = ("TWITTER_TOPICS_LOG_", "KAFKA_", "INFLUXDB_", "PRODUCER_",
 SETTINGS_OF = {
     **{name: (*_PRODUCER_SETTINGS, *source.settings) for name, source in SOURCES.items()},
     "stream": _STREAM_SETTINGS,
-    "airflow": (*_STREAM_SETTINGS, "PRODUCER_SOURCE", "X_"),
+    "airflow": (*_STREAM_SETTINGS, "MODELS_", "PRODUCER_SOURCE", "X_"),
     "page": _PAGE_SETTINGS,
     "server": (),
 }

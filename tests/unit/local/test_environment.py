@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +14,12 @@ from twitter_topics.local import environment, secrets
 from twitter_topics.local.environment import Addresses
 from twitter_topics.local.java import Java
 from twitter_topics.local.ports import Ports
-from twitter_topics.settings import Settings
+from twitter_topics.settings import PROJECT, Settings
 from twitter_topics.sources import SOURCES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from twitter_topics.local.layout import Layout
 
 PORTS = Ports(100)
@@ -184,3 +188,38 @@ def test_nothing_is_adopted_before_the_first_start(tmp_path: Path, monkeypatch: 
         patch.setattr("os.environ", {})
         environment.adopt(Settings({"LOCAL_STATE_DIR": str(tmp_path), "LOCAL_PORT_OFFSET": "100"}))
         assert Settings().kafka.bootstrap_servers == "127.0.0.1:19192"
+
+
+def code_that_runs(*folders: str) -> str:
+    """Return the text of these files and of all project files that they import."""
+    found: dict[Path, str] = {}
+    due = [file for folder in folders for file in (PROJECT / folder).glob("*.py")]
+    while due:
+        if (file := due.pop()) not in found:
+            found[file] = file.read_text()
+            due += project_imports(found[file])
+    return "\n".join(found.values())
+
+
+def project_imports(text: str) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                path = PROJECT.joinpath(*name.split("."))
+                yield from (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
+
+
+@pytest.mark.parametrize(
+    ("kind", "folders"),
+    [("airflow", ("dags", "plugins", "spark_apps/batch")), ("stream", ("spark_apps/speed",))],
+)
+def test_the_settings_that_the_code_of_a_service_reads_reach_it(kind: str, folders: tuple[str, ...]) -> None:
+    read = set(re.findall(r"[sS]ettings(?:\(\))?\.(\w+)", code_that_runs(*folders)))
+    prefixes = {
+        attribute: str(section.model_config.get("env_prefix"))
+        for attribute, section in Settings.sections().items()
+        if attribute in read
+    }
+    assert {"s3", "kafka", "log"} <= set(prefixes), "the code was found"
+    passed = environment.SETTINGS_OF[kind]
+    assert [name for name, prefix in prefixes.items() if not any(one.startswith(prefix) for one in passed)] == []
