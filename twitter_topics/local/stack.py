@@ -140,9 +140,9 @@ class Stack:
 
     def _stop_outdated_stack(self) -> None:
         if self.supervisor.is_alive():
-            if self.supervisor.configuration_file.read_text() == configuration(self.layout, self.all_services):
+            if self.supervisor.configuration_file.read_text() == self._configuration():
                 return
-            self._say("the definitions of the services have changed; stopping the running stack first")
+            self._say("services, ports or memory of servers have changed; stopping the running stack first")
             self._stop_all()
         if count := processes.terminate(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS):
             self._say(f"ended {count} processes of a stack without supervisor")
@@ -160,10 +160,16 @@ class Stack:
             advice = "stop it, or shift this stack's ports with LOCAL_PORT_OFFSET (e.g. 1000)"
             raise ConfigurationError("; ".join(problems) + ": " + advice)
         if not self.supervisor.is_alive():
-            heap = self._settings.local.elasticsearch_heap
-            servers.write_configuration(self.layout, self.ports, self._secrets, heap)
+            servers.write_configuration(self._filled_recipes())
             base = environment.base_variables(self.layout, find_java())
-            self.supervisor.launch(configuration(self.layout, self.all_services), base)
+            self.supervisor.launch(self._configuration(), base)
+
+    def _configuration(self) -> str:
+        return configuration(self.layout, self.all_services, servers.fingerprint(self._filled_recipes()))
+
+    def _filled_recipes(self) -> dict[Path, str]:
+        heap = self._settings.local.elasticsearch_heap
+        return servers.filled_recipes(self.layout, self.ports, self._secrets, heap)
 
     def _provision(self, began: float) -> None:
         own = Settings(given=self.addresses.variables)

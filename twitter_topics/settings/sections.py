@@ -376,7 +376,10 @@ class LocalSettings(Section):
 
     state_dir: Path = Field(Path(".local"), description="data, logs and secrets of the stack")
     port_offset: int = Field(
-        0, ge=-10_000, le=45_000, description="added to every port, to run a second stack next to the first"
+        0,
+        ge=-10_000,
+        le=45_000,
+        description="added to every port, to run a second stack next to the first, with another LOCAL_STATE_DIR",
     )
     min_memory_gib: float = Field(6, ge=0, description="free memory required for a full start")
     elasticsearch_heap: str = Field("512m", pattern=r"^\d+[mg]$", description="heap of the local Elasticsearch")

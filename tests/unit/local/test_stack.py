@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +123,53 @@ def test_a_changed_setting_concerns_the_services_that_see_it(tmp_path: Path) -> 
         before.layout.service_state(service.name).write_text(json.dumps(state))
     assert make(tmp_path)[0]._write_environments() == set()
     assert make(tmp_path, PRODUCER_LIMIT="5")[0]._write_environments() == {"producer"}
+
+
+class FakeSupervisor:
+    """A supervisor that runs with the configuration of some stack."""
+
+    def __init__(self, of: Stack) -> None:
+        self.configuration_file = of.supervisor.configuration_file
+        self.configuration_file.write_text(of._configuration())
+        self.alive = True
+
+    def is_alive(self) -> bool:
+        return self.alive
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        return {}
+
+    def leftovers(self) -> set[int]:
+        return set()
+
+    def stop(self, names: Collection[str]) -> None:
+        pass
+
+    def shut_down(self) -> None:
+        self.alive = False
+
+
+@pytest.mark.parametrize(
+    ("given", "stops"),
+    [
+        ({}, False),
+        ({"PRODUCER_LIMIT": "5"}, False),
+        ({"LOCAL_PORT_OFFSET": "100"}, True),
+        ({"LOCAL_ELASTICSEARCH_HEAP": "1g"}, True),
+        ({"ELASTICSEARCH_URL": "https://search.example.org"}, True),
+    ],
+)
+def test_another_configuration_of_the_servers_stops_the_running_stack(
+    tmp_path: Path, given: dict[str, str], stops: bool
+) -> None:
+    before, _ = make(tmp_path)
+    after, said = make(tmp_path, **given)
+    supervisor = FakeSupervisor(before)
+    after.supervisor = supervisor  # type: ignore[assignment]
+    after._stop_outdated_stack()
+    assert supervisor.is_alive() is not stops
+    assert [line for line in said if "ports or memory of servers have changed" in line] == said
+    assert before._secrets["S3_SECRET_ACCESS_KEY"] not in supervisor.configuration_file.read_text()
 
 
 def test_the_first_passwords_are_shown_once(tmp_path: Path) -> None:
