@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from twitter_topics.backends import tls
-from twitter_topics.local import secrets
+from twitter_topics.local import followed, secrets
 from twitter_topics.local.layout import JARS, Layout
 from twitter_topics.local.ports import Ports
 from twitter_topics.settings import PROJECT, Settings, inherited, provide_defaults
@@ -218,10 +218,11 @@ def _aws_connection(settings: Settings, variables: Mapping[str, str]) -> dict[st
 
 
 def adopt(settings: Settings) -> None:
-    """Point this process to the local stack: the stack's addresses become defaults in the environment.
+    """Point this process to the local stack: its addresses and its source become defaults in the environment.
 
     Does nothing before the stack's first start. Create `Settings()` again afterwards.
     """
     layout = Layout.of(settings.local)
     if known := secrets.load(layout.secrets):
-        provide_defaults(addresses(settings, layout, Ports(settings.local.port_offset), known).variables)
+        own = addresses(settings, layout, Ports(settings.local.port_offset), known).variables
+        provide_defaults(followed.kept(layout, settings) | own)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import ConfigurationError, RetryableError
-from twitter_topics.local import environment, jars, processes, secrets, servers, services
+from twitter_topics.local import environment, followed, jars, processes, secrets, servers, services
 from twitter_topics.local.airflow import AirflowSetup
 from twitter_topics.local.java import find_java
 from twitter_topics.local.layout import Layout, write_private
@@ -44,11 +44,19 @@ class Stack:
     """
 
     def __init__(self, settings: Settings, say: Say) -> None:
-        self._settings = settings
+        self._given = settings
         self._say = say
         self.layout = Layout.of(settings.local)
         self.ports = Ports(settings.local.port_offset)
         self.supervisor = Supervisor(self.layout)
+
+    @cached_property
+    def _kept(self) -> Mapping[str, str]:
+        return followed.kept(self.layout, self._given)
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return self._given.overridden(self._kept)
 
     @cached_property
     def _secrets(self) -> Mapping[str, str]:
@@ -80,10 +88,12 @@ class Stack:
         with self._lock():
             began = time.monotonic()
             self._show_new_passwords()
+            self._say_what_is_kept()
             jars.require()
             self._stop_outdated_stack()
             wanted = [service for service in self.all_services if service.group in groups]
             self._remember_wanted(wanted)
+            followed.remember(self.layout, self._settings, self.addresses.variables)
             self._delete_stale_health()
             changed = self._write_environments()
             setup = self._start_airflow_setup() if "batch" in groups and not self._is_running("api-server") else None
@@ -119,6 +129,11 @@ class Stack:
             else {service.name for service in wanted}
         )
         write_private(self.layout.run / "wanted.json", json.dumps({"names": sorted(names)}))
+
+    def _say_what_is_kept(self) -> None:
+        source = self._kept.get(followed.SOURCE, "")
+        if source not in ("", self._given.producer.source):
+            self._say(f"{followed.SOURCE}={source} as at the last start; set it to follow another source")
 
     def _delete_stale_health(self) -> None:
         """Delete health files of sources that are no longer followed."""

@@ -221,7 +221,9 @@ class ProducerSettings(Section):
     model_config = section_config("PRODUCER_")
 
     source: str = Field(
-        "synthetic", description=f"one of {', '.join(SOURCES)}; several, comma-separated, run side by side"
+        "synthetic",
+        description=f"one of {', '.join(SOURCES)}; several, comma-separated, run side by side; where none is named, "
+        "the local stack keeps that of its last start",
     )
     limit: int = Field(0, ge=0, description="stop after this many tweets; 0 = never")
     state_dir: Path = Field(Path(".local/producer"), description="folder for positions and spools")

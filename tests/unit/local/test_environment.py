@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twitter_topics.local import environment, secrets
+from twitter_topics.local import environment, followed, secrets
 from twitter_topics.local.environment import Addresses
 from twitter_topics.local.java import Java
+from twitter_topics.local.layout import Layout
 from twitter_topics.local.ports import Ports
 from twitter_topics.settings import PROJECT, Settings
 from twitter_topics.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from twitter_topics.local.layout import Layout
 
 PORTS = Ports(100)
 JAVA = Java(Path("/usr/lib/jvm/some"), 17)
@@ -184,10 +183,14 @@ def test_nothing_is_adopted_before_the_first_start(tmp_path: Path, monkeypatch: 
     environment.adopt(settings)
     assert Settings().kafka.bootstrap_servers == "127.0.0.1:19092"
     secrets.load_or_make(tmp_path / "secrets.json")
+    layout = Layout(tmp_path)
+    layout.run.mkdir()
+    followed.remember(layout, Settings({"PRODUCER_SOURCE": "bluesky"}), {})
     with monkeypatch.context() as patch:
         patch.setattr("os.environ", {})
         environment.adopt(Settings({"LOCAL_STATE_DIR": str(tmp_path), "LOCAL_PORT_OFFSET": "100"}))
         assert Settings().kafka.bootstrap_servers == "127.0.0.1:19192"
+        assert Settings().producer.source == "bluesky"
 
 
 def code_that_runs(*folders: str) -> str:
