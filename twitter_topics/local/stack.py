@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import ConfigurationError, RetryableError
@@ -23,10 +24,10 @@ from twitter_topics.local.runner import LOGGER as RUNNER
 from twitter_topics.local.supervision import Supervisor, configuration
 from twitter_topics.logs import read_line
 from twitter_topics.settings import Settings
+from twitter_topics.settings.paths import IsPath, absolute
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
 
     from twitter_topics.local.services import Group, Service
 
@@ -84,6 +85,7 @@ class Stack:
             ConfigurationError: something is missing, in use or misconfigured; the message names the fix.
             RetryableError: a service did not become ready; the message names its log.
         """
+        self._check_health_folder()
         self.layout.make()
         with self._lock():
             began = time.monotonic()
@@ -110,6 +112,16 @@ class Stack:
                     setup.abandon()
                 raise
             self._start_tier([service for service in wanted if service.tier == 1], began)
+
+    def _check_health_folder(self) -> None:
+        """The stack deletes reports of producers that it does not follow, so their folder must be its own."""
+        given = self._settings.speed
+        folder = absolute(str(given.health_dir), Path.cwd(), IsPath())
+        if "health_dir" in given.model_fields_set and folder != str(self.layout.health):
+            raise ConfigurationError(
+                f"SPEED_HEALTH_DIR={given.health_dir}: the local stack has its status reports in {self.layout.health}; "
+                "unset SPEED_HEALTH_DIR, or move the whole stack with LOCAL_STATE_DIR"
+            )
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

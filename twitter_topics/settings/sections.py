@@ -304,7 +304,9 @@ class SpeedSettings(Section):
     model_config = section_config("SPEED_")
 
     checkpoint_dir: PathOrUrl = Field(".local/checkpoints", description="folder or s3a:// prefix")
-    health_dir: Path = Field(Path(".local/health"), description="folder of the status reports")
+    health_dir: Path = Field(
+        Path(".local/health"), description="folder of the status reports; the local stack's is LOCAL_STATE_DIR/health"
+    )
     archive_trigger_seconds: int = Field(
         10, ge=1, le=3600, description="interval between the archiver's batches; none while full ones wait"
     )

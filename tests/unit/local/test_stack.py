@@ -229,6 +229,15 @@ def test_a_started_service_that_the_settings_lack_is_not_healthy(tmp_path: Path)
     assert (row.ok, row.phase) == (False, "not in the settings")
 
 
+def test_reports_in_another_folder_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    made = Stack(Settings({"LOCAL_STATE_DIR": str(tmp_path / "state"), "SPEED_HEALTH_DIR": "reports"}), print)
+    with pytest.raises(ConfigurationError, match=r"^SPEED_HEALTH_DIR=reports: .*/state/health; unset SPEED_HEALTH_DIR"):
+        made.up()
+    assert not made.layout.state.exists()
+    make(tmp_path, SPEED_HEALTH_DIR=str(tmp_path / "state" / "health"))[0]._check_health_folder()
+    make(tmp_path)[0]._check_health_folder()
+
+
 def test_the_first_passwords_are_shown_once(tmp_path: Path) -> None:
     made, said = make(tmp_path)
     made._show_new_passwords()
