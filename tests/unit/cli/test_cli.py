@@ -137,6 +137,29 @@ def test_a_wrong_setting_is_a_sentence_and_an_exit_code(monkeypatch: pytest.Monk
     assert "Traceback" not in failed.output
 
 
+@pytest.mark.parametrize("arguments", [("counts", "status"), ("counts", "status", "--json"), ("counts", "rebuild")])
+def test_counts_that_do_not_exist_are_not_made_by_a_look_at_them(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    failed = run(*arguments)
+    assert failed.exit_code == EXIT_TRY_AGAIN
+    said = " ".join(failed.output.split())
+    assert "counts.db does not exist: the aggregator makes it at its first start (make up)" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["models", "topics"])
+def test_before_the_first_start_the_models_need_credentials(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "none")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    failed = run(command)
+    assert failed.exit_code == EXIT_CONFIGURATION
+    said = " ".join(failed.output.split())
+    assert "no credentials. Set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY. The local stack makes them" in said
+    assert "(make up)" in said
+
+
 def test_logs_of_an_unknown_service_names_the_known(tmp_path: Path) -> None:
     (tmp_path / "state" / "log").mkdir(parents=True)
     (tmp_path / "state" / "log" / "kafka.log").write_text("one\ntwo\n")
