@@ -158,7 +158,7 @@ def base_variables(layout: Layout, java: Java) -> dict[str, str]:
         | {
             "PATH": f"{Path(sys.executable).parent}:{java.home}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "LC_ALL": "C.UTF-8",  # in an ASCII locale a JVM cannot open a path with an umlaut
-            "NO_PROXY": "127.0.0.1,localhost",
+            "NO_PROXY": _no_proxy(),
             "JAVA_HOME": str(java.home),
             "SPARK_HOME": spark_home,
             "SPARK_LOCAL_DIRS": tmp,
@@ -171,6 +171,25 @@ def base_variables(layout: Layout, java: Java) -> dict[str, str]:
             name: value,
         }
     )
+
+
+def _no_proxy() -> str:
+    """Return the hosts that the caller reaches without a proxy, and this machine."""
+    given = ",".join(inherited(("NO_PROXY", "no_proxy")).values())
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    # an asterisk means all hosts, but only alone
+    return "*" if "*" in names else ",".join(dict.fromkeys([*names, "127.0.0.1", "localhost"]))
+
+
+def sdk_variables(prefixes: tuple[str, ...], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the caller's settings of the AWS SDK for a service that sees S3, while S3_ACCESS_KEY_ID does not replace
+    them.
+
+    Args:
+        prefixes: of the settings that the service sees.
+        variables: settings of the stack.
+    """
+    return {} if "S3_" not in prefixes or variables.get("S3_ACCESS_KEY_ID") else inherited((), ("AWS_",))
 
 
 def spark_variables(settings: Settings) -> dict[str, str]:

@@ -216,6 +216,7 @@ class Stack:
                 self._settings, self.layout, self.ports, self._secrets, self.addresses.variables
             )
         base = environment.base_variables(self.layout, find_java())
+        base |= environment.sdk_variables(service.variables, variables)
         return base | environment.spark_variables(self._settings) | chosen
 
     def _write_environments(self) -> set[str]:

@@ -71,8 +71,26 @@ def test_the_callers_environment_does_not_leak(layout: Layout, monkeypatch: pyte
     assert "PYTHONDONTWRITEBYTECODE" not in base
     assert base["TZ"] == "Europe/Berlin"
     assert base["SPARK_HOME"].endswith("/pyspark")
-    assert base["NO_PROXY"] == "127.0.0.1,localhost"
     assert base["TWITTER_TOPICS_ENV_FILE"] == "", "a service sees its own settings only"
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"NO_PROXY": "s3.example.org, 10.0.0.0/8,"}, "s3.example.org,10.0.0.0/8,127.0.0.1,localhost"),
+        ({"no_proxy": "localhost,.example.org"}, "localhost,.example.org,127.0.0.1"),
+        ({"NO_PROXY": "*"}, "*"),
+    ],
+)
+def test_this_machine_is_added_to_the_hosts_that_need_no_proxy(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], passed: str
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert environment.base_variables(layout, JAVA)["NO_PROXY"] == passed
 
 
 def test_the_spark_connection_is_json_because_a_url_may_silently_become_yarn(

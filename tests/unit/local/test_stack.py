@@ -114,6 +114,23 @@ def test_a_service_sees_its_own_settings_only(tmp_path: Path) -> None:
     assert not {name for name in environment(made, "kafka") if name.startswith(("S3_", "INFLUXDB_", "AIRFLOW_"))}
 
 
+def test_services_that_see_s3_have_the_sdks_own_credentials_while_the_settings_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a credential")
+    names = ("producer", "classify-tweets", "aggregate-topics", "api-server", "scheduler", "kafka")
+
+    def seers(**given: str) -> set[str]:
+        made, _ = make(tmp_path, **given)
+        return {name for name in names if {"AWS_PROFILE", "AWS_SESSION_TOKEN"} <= environment(made, name).keys()}
+
+    assert seers(S3_ENDPOINT_URL="") == {"classify-tweets", "aggregate-topics", "api-server", "scheduler"}
+    assert seers(S3_ENDPOINT_URL="", PRODUCER_SOURCE="replay") == set(names) - {"kafka"}
+    assert seers(S3_ENDPOINT_URL="", S3_ACCESS_KEY_ID="a", S3_SECRET_ACCESS_KEY="b") == set()
+    assert seers() == set(), "the stack's own S3 has a key"
+
+
 def test_a_changed_setting_concerns_the_services_that_see_it(tmp_path: Path) -> None:
     before, _ = make(tmp_path)
     before._write_environments()
