@@ -132,9 +132,11 @@ def logs(
         raise ConfigurationError(f"{name!r} is not a known log; use one of {', '.join(known) or '(none yet)'}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(layout.service_log(name))]
     try:
-        subprocess.run(command, check=True)
+        code = subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+    if code:  # such as SIGPIPE, when nobody reads on; a shell shows a signal so
+        raise typer.Exit(code if code > 0 else 128 - code)
 
 
 def _show(now: StackStatus) -> None:

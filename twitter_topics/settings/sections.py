@@ -212,6 +212,9 @@ REPLAY_ARCHIVE = "archive"
 """Value of PRODUCER_REPLAY_FILE that replays the archive."""
 
 
+REPLAY_SPEED = r"^(max|\d+(\.\d+)?)$"
+"""Pattern of PRODUCER_REPLAY_SPEED."""
+
 SYNTHETIC_LANGUAGES = ("en", "es", "pt", "fr", "ja", "de")
 
 
@@ -252,7 +255,7 @@ class ProducerSettings(Section):
     )
     replay_from: str = Field("", description="archive only: first hour, such as 2026-11-01T00:00Z")
     replay_to: str = Field("", description="archive only: end, exclusive")
-    replay_speed: str = Field("max", pattern=r"^(max|\d+(\.\d+)?)$", description="multiple of real time, or max")
+    replay_speed: str = Field("max", pattern=REPLAY_SPEED, description="multiple of real time, or max")
     replay_times: Literal["keep", "shift"] = Field(
         "keep", description="shift: the newest tweet of the file happens now"
     )

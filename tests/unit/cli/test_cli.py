@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,32 @@ def test_make_clean_is_the_command() -> None:
     recipe = (PROJECT / "Makefile").read_text().split("\nclean:", 1)[1]
     assert "rm " not in recipe
     assert "$(CLI) clean --yes" in recipe
+
+
+def dry(*arguments: str, **variables: str) -> str:
+    """Return what make would run, or its error."""
+    command = ["make", "-s", "-n", "-f", str(PROJECT / "Makefile"), *arguments]
+    environment = {"PATH": "/usr/bin:/bin"} | variables
+    done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_make_logs_takes_a_name_from_its_command_line_only() -> None:
+    assert "logs classify-tweets\n" in dry("logs", NAME="my-laptop")
+    assert "logs kafka\n" in dry("logs", "NAME=kafka", NAME="my-laptop")
+
+
+@pytest.mark.parametrize("target", ["demo", "up"])
+def test_the_whole_history_is_replayed_only_after_a_yes(target: str) -> None:
+    for word in ("yes", "1", "true"):
+        assert f"{target} --whole-history" in dry(target, f"WHOLE_HISTORY={word}")
+    for word in ("no", "0", "false", ""):
+        shown = dry(target, f"WHOLE_HISTORY={word}")
+        assert f"twitter-topics {target}" in shown
+        assert "--whole-history" not in shown
+    wrong = dry(target, "WHOLE_HISTORY=maybe")
+    assert "WHOLE_HISTORY=maybe is neither yes nor no" in wrong
+    assert f"twitter-topics {target}" not in wrong
 
 
 def test_the_version_is_the_packages() -> None:
@@ -166,6 +193,20 @@ def test_logs_of_an_unknown_service_names_the_known(tmp_path: Path) -> None:
     failed = run("logs", "kafak")
     assert failed.exit_code == EXIT_CONFIGURATION
     assert "use one of kafka" in failed.output
+
+
+@pytest.mark.parametrize("code", [0, 1, -13])
+def test_logs_end_as_tail_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    (tmp_path / "state" / "log").mkdir(parents=True)
+    (tmp_path / "state" / "log" / "kafka.log").touch()
+    fake = tmp_path / "bin" / "tail"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\n{f'kill {code} $$' if code < 0 else f'exit {code}'}\n")
+    fake.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
+    ended = run("logs", "kafka")
+    assert ended.exit_code == (code if code >= 0 else 128 - code)
+    assert ended.exception is None or isinstance(ended.exception, SystemExit)
 
 
 def test_too_little_memory_stops_the_start_with_a_fix(monkeypatch: pytest.MonkeyPatch) -> None:
