@@ -23,7 +23,9 @@ def run_settings(whole_history: bool, languages: str = "") -> Settings:
     settings = Settings({"PRODUCER_SYNTHETIC_LANGUAGES": languages} if languages else {})
     run = settings.overridden(followed.kept(Layout.of(settings.local), settings))
     if languages and "synthetic" not in run.producer.sources:
-        raise ConfigurationError("--languages is about PRODUCER_SOURCE=synthetic; other sources have their own")
+        raise ConfigurationError(
+            f"--languages is about PRODUCER_SOURCE=synthetic; the posts of {run.producer.source} have their own"
+        )
     if not whole_history:
         return settings
     if run.producer.sources != ("replay",):

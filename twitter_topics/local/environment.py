@@ -244,4 +244,7 @@ def adopt(settings: Settings) -> None:
     layout = Layout.of(settings.local)
     if known := secrets.load(layout.secrets):
         own = addresses(settings, layout, Ports(settings.local.port_offset), known).variables
-        provide_defaults(followed.kept(layout, settings) | own)
+        kept = followed.kept(layout, settings)
+        # not the files of a replay: `twitter-topics replay` has its own
+        source = {followed.SOURCE: kept[followed.SOURCE]} if kept else {}
+        provide_defaults(source | own)

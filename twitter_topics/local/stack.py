@@ -115,7 +115,7 @@ class Stack:
 
     def _check_health_folder(self) -> None:
         """The stack deletes reports of producers that it does not follow, so their folder must be its own."""
-        given = self._settings.speed
+        given = self._given.speed
         folder = absolute(str(given.health_dir), Path.cwd(), IsPath())
         if "health_dir" in given.model_fields_set and folder != str(self.layout.health):
             raise ConfigurationError(

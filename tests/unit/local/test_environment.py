@@ -203,12 +203,12 @@ def test_nothing_is_adopted_before_the_first_start(tmp_path: Path, monkeypatch: 
     secrets.load_or_make(tmp_path / "secrets.json")
     layout = Layout(tmp_path)
     layout.run.mkdir()
-    followed.remember(layout, Settings({"PRODUCER_SOURCE": "bluesky"}), {})
+    followed.remember(layout, Settings({"PRODUCER_SOURCE": "replay"}), {"PRODUCER_REPLAY_FROM": "2026-11-01T00:00Z"})
     with monkeypatch.context() as patch:
         patch.setattr("os.environ", {})
         environment.adopt(Settings({"LOCAL_STATE_DIR": str(tmp_path), "LOCAL_PORT_OFFSET": "100"}))
         assert Settings().kafka.bootstrap_servers == "127.0.0.1:19192"
-        assert Settings().producer.source == "bluesky"
+        assert (Settings().producer.source, Settings().producer.replay_from) == ("replay", "")
 
 
 def code_that_runs(*folders: str) -> str:
