@@ -45,7 +45,11 @@ bootstrap:
 bootstrap-dev:
 	@deploy/local/bootstrap.sh dev
 
-OPTIONS := $(if $(WHOLE_HISTORY),--whole-history) $(if $(LANGUAGES),--languages $(LANGUAGES))
+YES := yes 1 true
+ifneq ($(filter-out $(YES) no 0 false,$(WHOLE_HISTORY)),)
+$(error WHOLE_HISTORY=$(WHOLE_HISTORY) is neither yes nor no)
+endif
+OPTIONS := $(if $(filter $(YES),$(WHOLE_HISTORY)),--whole-history) $(if $(LANGUAGES),--languages $(LANGUAGES))
 
 # shift an old file's tweets to now, so that the last hour is not empty
 demo: export PRODUCER_REPLAY_TIMES ?= shift
@@ -61,7 +65,8 @@ stop:
 status:
 	@$(CLI) status
 
-NAME ?= classify-tweets
+# not ?=, so that only NAME=… of the command line counts: many shells have a NAME of their own
+NAME := classify-tweets
 logs:
 	@$(CLI) logs $(NAME)
 

@@ -81,7 +81,7 @@ ROWS = {
         "…: AccessDenied. Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.",
         SETTING,
     ),
-    "away": Row("S3 that is away", BOTH, "s3://…: EndpointConnectionError", AGAIN),
+    "away": Row("S3 that is away", BOTH, "s3://…: no answer from …", AGAIN),
     "flipped file": Row(
         "a file with a flipped byte",
         PROMOTE,

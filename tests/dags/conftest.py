@@ -72,7 +72,7 @@ def model_objects(monkeypatch: pytest.MonkeyPatch) -> MemoryObjects:
     from twitter_topics.testing.objects import MemoryObjects
 
     objects = MemoryObjects()
-    monkeypatch.setattr("twitter_topics.topic_models.registry.store.S3Objects", lambda _settings: objects)
+    monkeypatch.setattr("twitter_topics.topic_models.registry.store.S3Objects", lambda *_, **__: objects)
     return objects
 
 

@@ -104,6 +104,10 @@ class Database:
         self._url = url
         self._engine: Engine | None = None
 
+    def is_missing(self) -> bool:
+        """Whether it is a SQLite file that does not exist: a transaction would make it."""
+        return self.is_sqlite and not Path(self._url.database or "").exists()
+
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction; rolled back when the block raises.

@@ -6,8 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
 
+from twitter_topics.backends.reachable import is_loopback
 from twitter_topics.backends.s3 import PATIENT, Patience, s3_client
 from twitter_topics.errors import ConfigurationError, ConflictError, DeniedError, RetryableError
 
@@ -74,6 +82,7 @@ class S3Objects:
 
     def __init__(self, settings: S3Settings, *, bucket: str = "", patience: Patience = PATIENT) -> None:
         self._bucket = bucket or settings.bucket
+        self._endpoint = settings.endpoint_url
         self._client: S3Client = s3_client(settings, patience)
 
     def get(self, key: str) -> StoredObject | None:
@@ -139,7 +148,17 @@ class S3Objects:
             return ConflictError(f"{url} was written by someone else in the meantime")
         if code in _ACCESS_ERRORS:
             return ConfigurationError(self._access_message(code, key))
+        if isinstance(error, NoCredentialsError | PartialCredentialsError):
+            hint = " The local stack makes them at its first start (make up)." if self._is_here() else ""
+            return ConfigurationError(f"{url}: no credentials. Set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.{hint}")
+        if isinstance(error, ConnectionError | HTTPClientError):
+            hint = "; is the stack running (make up)?" if self._is_here() else ""
+            name = type(error).__name__
+            return RetryableError(f"{url}: no answer from {self._endpoint or 'AWS'} ({name}){hint}")
         return RetryableError(f"{url}: {code or type(error).__name__}")
+
+    def _is_here(self) -> bool:
+        return is_loopback(self._endpoint)
 
     def _access_message(self, code: str, key: str) -> str:
         return f"s3://{self._bucket}/{key}: {code}. Check S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY."

@@ -38,6 +38,12 @@ def unreachable_message(name: str, url: str) -> str:
     return f"{name} at {parts.hostname}:{port} is unreachable ({reason})"
 
 
+def is_loopback(url: str) -> bool:
+    """Return whether a URL names this machine, so perhaps the local stack."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
 def _reason(error: Exception) -> str:
     """Return what the operating system says, which requests wraps several times."""
     cause: BaseException | None = error

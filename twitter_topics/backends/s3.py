@@ -24,6 +24,8 @@ class Patience(NamedTuple):
 
 
 PATIENT = Patience(5, 60, 6)
+BRISK = Patience(2, 20, 2)
+"""For a person who waits at a terminal."""
 PROMPT = Patience(2, 2.5, 1)
 """For what a stream waits for: a server that does not answer costs less than 5 s."""
 

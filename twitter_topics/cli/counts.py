@@ -26,7 +26,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
     from twitter_topics.counts.state import CountsState
     from twitter_topics.counts.status import describe
 
-    found = describe(CountsState.of(stack_settings()))
+    state = CountsState.of(stack_settings())
+    state.require()
+    found = describe(state)
     if as_json:
         screen.print_json(data=found)
         return
@@ -57,6 +59,7 @@ def rebuild(
 
     settings = stack_settings()
     state = CountsState.of(settings)
+    state.require()
     if origin is not Origin.state:
         state.reset(Scope.all if origin is Origin.archive else Scope.expired)
         say("the aggregator counts again; `twitter-topics counts status` shows how far it is")

@@ -79,10 +79,13 @@ def clean(yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Show every service and every query. Exit code 0 only if everything is healthy."""
+    from twitter_topics.local import followed
     from twitter_topics.local import status as stack_status
+    from twitter_topics.local.layout import Layout
     from twitter_topics.local.stack import Stack
 
-    stack = Stack(Settings(), say)
+    settings = Settings()
+    stack = Stack(followed.as_started(Layout.of(settings.local), settings), say)
     now = stack_status.read(stack)
     if as_json:
         screen.print_json(data=now.as_dict())
@@ -129,9 +132,11 @@ def logs(
         raise ConfigurationError(f"{name!r} is not a known log; use one of {', '.join(known) or '(none yet)'}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(layout.service_log(name))]
     try:
-        subprocess.run(command, check=True)
+        code = subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+    if code:  # such as SIGPIPE, when nobody reads on; a shell shows a signal so
+        raise typer.Exit(code if code > 0 else 128 - code)
 
 
 def _show(now: StackStatus) -> None:

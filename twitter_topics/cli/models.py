@@ -25,11 +25,12 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
     """List the newest registered model versions, oldest first, or show one."""
+    from twitter_topics.backends.s3 import BRISK
     from twitter_topics.topic_models.registry.promotion_tasks import awaits_approval, needs_approval
     from twitter_topics.topic_models.registry.store import ModelStore
 
     settings = stack_settings()
-    store = ModelStore(settings)
+    store = ModelStore(settings, patience=BRISK)
     if version:
         _show(store, version, as_json=as_json)
         return

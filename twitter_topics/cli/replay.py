@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,17 +12,31 @@ import typer
 
 from twitter_topics.cli.screen import clean, say, stack_settings
 from twitter_topics.errors import EXIT_FAILED, ConfigurationError
+from twitter_topics.settings.sections import REPLAY_SPEED
 
 if TYPE_CHECKING:
     from twitter_topics.settings import Settings
+
+
+class Times(StrEnum):
+    """What happens to the tweets' times."""
+
+    keep = "keep"
+    shift = "shift"
+
+
+def _speed(text: str) -> str:
+    if not re.fullmatch(REPLAY_SPEED, text):
+        raise typer.BadParameter(f"{text!r} is neither max nor a multiple of real time, such as 60")
+    return text
 
 
 def replay(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="files or folders of tweets, s3://BUCKET/PREFIX, or archive")
     ],
-    speed: Annotated[str, typer.Option("--speed", help="multiple of real time, or max")] = "max",
-    times: Annotated[str, typer.Option("--times", help="keep, or shift: the newest tweet happens now")] = "keep",
+    speed: Annotated[str, typer.Option("--speed", help="multiple of real time, or max", callback=_speed)] = "max",
+    times: Annotated[Times, typer.Option("--times", help="shift: the newest tweet happens now")] = Times.keep,
     limit: Annotated[int, typer.Option("--limit", min=0, help="at most so many records of each file; 0 = all")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="stop at a damaged file")] = False,
     again: Annotated[bool, typer.Option("--again", help="start over, even if it was sent before")] = False,

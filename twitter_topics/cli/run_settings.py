@@ -17,15 +17,21 @@ def run_settings(whole_history: bool, languages: str = "") -> Settings:
             cannot be read, or the streaming apps run already with other limits.
         RetryableError: the object store or the catalog does not answer.
     """
+    from twitter_topics.local import followed
+    from twitter_topics.local.layout import Layout
+
     settings = Settings({"PRODUCER_SYNTHETIC_LANGUAGES": languages} if languages else {})
-    if languages and "synthetic" not in settings.producer.sources:
-        raise ConfigurationError("--languages is about PRODUCER_SOURCE=synthetic; other sources have their own")
+    run = settings.overridden(followed.kept(Layout.of(settings.local), settings))
+    if languages and "synthetic" not in run.producer.sources:
+        raise ConfigurationError(
+            f"--languages is about PRODUCER_SOURCE=synthetic; the posts of {run.producer.source} have their own"
+        )
     if not whole_history:
         return settings
-    if settings.producer.sources != ("replay",):
+    if run.producer.sources != ("replay",):
         raise ConfigurationError("--whole-history is about PRODUCER_SOURCE=replay; a live source has no old tweets")
     _require_stopped(settings)
-    days = _days(settings)
+    days = _days(run)
     age = max(days, settings.speed.max_age_days)
     retention = max(days, settings.elasticsearch.retention_days)
     say(f"for this run SPEED_MAX_AGE_DAYS={age} and ELASTICSEARCH_RETENTION_DAYS={retention}")

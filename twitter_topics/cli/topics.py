@@ -25,9 +25,10 @@ def topics(
     """
     if context.invoked_subcommand is not None:
         return
+    from twitter_topics.backends.s3 import BRISK
     from twitter_topics.page.overview import RealSources, topics_now
 
-    now = topics_now(RealSources(stack_settings()))
+    now = topics_now(RealSources(stack_settings(), BRISK))
     if as_json:
         screen.print_json(data=asdict(now))
         return
@@ -46,10 +47,11 @@ def name(
     reason: Annotated[str, typer.Option("--reason", help="kept with the change")] = "",
 ) -> None:
     """Call a topic by a name, or show it together with another one. Counts, documents and models stay as they are."""
+    from twitter_topics.backends.s3 import BRISK
     from twitter_topics.topic_models.registry.store import ModelStore
     from twitter_topics.topic_models.registry.topic_names import sentence, set_naming
 
-    models, now = ModelStore(stack_settings()), datetime.now(UTC)
+    models, now = ModelStore(stack_settings(), patience=BRISK), datetime.now(UTC)
     try:
         names = set_naming(models, topic_id, name=called, shown_with=shown_with, by=_user(), at=now, reason=reason)
     except ValueError as error:

@@ -80,6 +80,15 @@ class CountsState:
         """Address of the database without its password."""
         return self._database.where
 
+    def require(self) -> None:
+        """Make sure that looking at the state does not make its file.
+
+        Raises:
+            RetryableError: the file does not exist yet.
+        """
+        if self._database.is_missing():
+            raise RetryableError(f"{self.where} does not exist: the aggregator makes it at its first start (make up)")
+
     def close(self) -> None:
         self._database.close()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from twitter_topics.backends import tls
-from twitter_topics.local import secrets
+from twitter_topics.local import followed, secrets
 from twitter_topics.local.layout import JARS, Layout
 from twitter_topics.local.ports import Ports
 from twitter_topics.settings import PROJECT, Settings, inherited, provide_defaults
@@ -51,7 +51,7 @@ _PRODUCER_SETTINGS = ("TWITTER_TOPICS_LOG_", "KAFKA_", "INFLUXDB_", "PRODUCER_",
 SETTINGS_OF = {
     **{name: (*_PRODUCER_SETTINGS, *source.settings) for name, source in SOURCES.items()},
     "stream": _STREAM_SETTINGS,
-    "airflow": (*_STREAM_SETTINGS, "PRODUCER_SOURCE", "X_"),
+    "airflow": (*_STREAM_SETTINGS, "MODELS_", "PRODUCER_SOURCE", "X_"),
     "page": _PAGE_SETTINGS,
     "server": (),
 }
@@ -158,7 +158,7 @@ def base_variables(layout: Layout, java: Java) -> dict[str, str]:
         | {
             "PATH": f"{Path(sys.executable).parent}:{java.home}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "LC_ALL": "C.UTF-8",  # in an ASCII locale a JVM cannot open a path with an umlaut
-            "NO_PROXY": "127.0.0.1,localhost",
+            "NO_PROXY": _no_proxy(),
             "JAVA_HOME": str(java.home),
             "SPARK_HOME": spark_home,
             "SPARK_LOCAL_DIRS": tmp,
@@ -171,6 +171,25 @@ def base_variables(layout: Layout, java: Java) -> dict[str, str]:
             name: value,
         }
     )
+
+
+def _no_proxy() -> str:
+    """Return the hosts that the caller reaches without a proxy, and this machine."""
+    given = ",".join(inherited(("NO_PROXY", "no_proxy")).values())
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    # an asterisk means all hosts, but only alone
+    return "*" if "*" in names else ",".join(dict.fromkeys([*names, "127.0.0.1", "localhost"]))
+
+
+def sdk_variables(prefixes: tuple[str, ...], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the caller's settings of the AWS SDK for a service that sees S3, while S3_ACCESS_KEY_ID does not replace
+    them.
+
+    Args:
+        prefixes: of the settings that the service sees.
+        variables: settings of the stack.
+    """
+    return {} if "S3_" not in prefixes or variables.get("S3_ACCESS_KEY_ID") else inherited((), ("AWS_",))
 
 
 def spark_variables(settings: Settings) -> dict[str, str]:
@@ -218,10 +237,14 @@ def _aws_connection(settings: Settings, variables: Mapping[str, str]) -> dict[st
 
 
 def adopt(settings: Settings) -> None:
-    """Point this process to the local stack: the stack's addresses become defaults in the environment.
+    """Point this process to the local stack: its addresses and its source become defaults in the environment.
 
     Does nothing before the stack's first start. Create `Settings()` again afterwards.
     """
     layout = Layout.of(settings.local)
     if known := secrets.load(layout.secrets):
-        provide_defaults(addresses(settings, layout, Ports(settings.local.port_offset), known).variables)
+        own = addresses(settings, layout, Ports(settings.local.port_offset), known).variables
+        kept = followed.kept(layout, settings)
+        # not the files of a replay: `twitter-topics replay` has its own
+        source = {followed.SOURCE: kept[followed.SOURCE]} if kept else {}
+        provide_defaults(source | own)

@@ -100,6 +100,11 @@ class Layout:
         """Held by `up` and `down`. It exists in every folder in which a stack was started or stopped."""
         return self.run / "up.lock"
 
+    @property
+    def followed(self) -> Path:
+        """The source of the last start."""
+        return self.run / "followed.json"
+
     def service_state(self, name: str) -> Path:
         """Return the state file of a service, written by its runner."""
         return self.run / f"{name}.state.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import shutil
@@ -42,16 +43,14 @@ def find_influxd() -> str:
     return found
 
 
-def write_configuration(layout: Layout, ports: Ports, known: Mapping[str, str], elasticsearch_heap: str) -> None:
-    """Fill in the recipes of deploy/local and write them to the data folder of each server."""
+def filled_recipes(layout: Layout, ports: Ports, known: Mapping[str, str], elasticsearch_heap: str) -> dict[Path, str]:
+    """Return the recipes of deploy/local, filled in, by their places in the data folder of each server."""
     folders = {name: layout.data / name for name in ("kafka", "elasticsearch", "s3", "influxdb")}
-    options = folders["elasticsearch"] / "conf" / "jvm.options.d"
-    for folder in (*folders.values(), options):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    filled = {}
 
     def fill(recipe: str, target: Path, quote: Callable[[str], str] = quoted, **values: object) -> None:
         text = Template((RECIPES / recipe).read_text(encoding="utf-8"))
-        write_private(target, text.substitute({name: quote(str(value)) for name, value in values.items()}))
+        filled[target] = text.substitute({name: quote(str(value)) for name, value in values.items()})
 
     fill(
         "kafka.properties",
@@ -77,14 +76,28 @@ def write_configuration(layout: Layout, ports: Ports, known: Mapping[str, str], 
         port=ports["influxdb"],
         rpc_port=ports["influxdb_rpc"],
     )
+    conf = folders["elasticsearch"] / "conf"
     fill(
         "elasticsearch.yml",
-        options.parent / "elasticsearch.yml",
+        conf / "elasticsearch.yml",
         data=folders["elasticsearch"],
         port=ports["elasticsearch"],
         transport_port=ports["elasticsearch_transport"],
     )
-    fill("elasticsearch.jvm.options", options / "local.options", heap=elasticsearch_heap)
+    fill("elasticsearch.jvm.options", conf / "jvm.options.d" / "local.options", heap=elasticsearch_heap)
+    return filled
+
+
+def write_configuration(files: Mapping[Path, str]) -> None:
+    """Write the filled recipes, closed to other users: one has a secret."""
+    for file, text in files.items():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(file, text)
+
+
+def fingerprint(files: Mapping[Path, str]) -> str:
+    """Return a hash of the filled recipes."""
+    return hashlib.sha256("\n".join(files.values()).encode()).hexdigest()
 
 
 def quoted(value: str) -> str:

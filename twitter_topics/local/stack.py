@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import ConfigurationError, RetryableError
-from twitter_topics.local import environment, jars, processes, secrets, servers, services
+from twitter_topics.local import environment, followed, jars, processes, secrets, servers, services
 from twitter_topics.local.airflow import AirflowSetup
 from twitter_topics.local.java import find_java
 from twitter_topics.local.layout import Layout, write_private
@@ -23,10 +24,10 @@ from twitter_topics.local.runner import LOGGER as RUNNER
 from twitter_topics.local.supervision import Supervisor, configuration
 from twitter_topics.logs import read_line
 from twitter_topics.settings import Settings
+from twitter_topics.settings.paths import IsPath, absolute
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
 
     from twitter_topics.local.services import Group, Service
 
@@ -44,11 +45,19 @@ class Stack:
     """
 
     def __init__(self, settings: Settings, say: Say) -> None:
-        self._settings = settings
+        self._given = settings
         self._say = say
         self.layout = Layout.of(settings.local)
         self.ports = Ports(settings.local.port_offset)
         self.supervisor = Supervisor(self.layout)
+
+    @cached_property
+    def _kept(self) -> Mapping[str, str]:
+        return followed.kept(self.layout, self._given)
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return self._given.overridden(self._kept)
 
     @cached_property
     def _secrets(self) -> Mapping[str, str]:
@@ -76,14 +85,17 @@ class Stack:
             ConfigurationError: something is missing, in use or misconfigured; the message names the fix.
             RetryableError: a service did not become ready; the message names its log.
         """
+        self._check_health_folder()
         self.layout.make()
         with self._lock():
             began = time.monotonic()
             self._show_new_passwords()
+            self._say_what_is_kept()
             jars.require()
             self._stop_outdated_stack()
             wanted = [service for service in self.all_services if service.group in groups]
             self._remember_wanted(wanted)
+            followed.remember(self.layout, self._settings, self.addresses.variables)
             self._delete_stale_health()
             changed = self._write_environments()
             setup = self._start_airflow_setup() if "batch" in groups and not self._is_running("api-server") else None
@@ -100,6 +112,16 @@ class Stack:
                     setup.abandon()
                 raise
             self._start_tier([service for service in wanted if service.tier == 1], began)
+
+    def _check_health_folder(self) -> None:
+        """The stack deletes reports of producers that it does not follow, so their folder must be its own."""
+        given = self._given.speed
+        folder = absolute(str(given.health_dir), Path.cwd(), IsPath())
+        if "health_dir" in given.model_fields_set and folder != str(self.layout.health):
+            raise ConfigurationError(
+                f"SPEED_HEALTH_DIR={given.health_dir}: the local stack has its status reports in {self.layout.health}; "
+                "unset SPEED_HEALTH_DIR, or move the whole stack with LOCAL_STATE_DIR"
+            )
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -119,6 +141,11 @@ class Stack:
             else {service.name for service in wanted}
         )
         write_private(self.layout.run / "wanted.json", json.dumps({"names": sorted(names)}))
+
+    def _say_what_is_kept(self) -> None:
+        source = self._kept.get(followed.SOURCE, "")
+        if source not in ("", self._given.producer.source):
+            self._say(f"{followed.SOURCE}={source} as at the last start; set it to follow another source")
 
     def _delete_stale_health(self) -> None:
         """Delete health files of sources that are no longer followed."""
@@ -140,9 +167,9 @@ class Stack:
 
     def _stop_outdated_stack(self) -> None:
         if self.supervisor.is_alive():
-            if self.supervisor.configuration_file.read_text() == configuration(self.layout, self.all_services):
+            if self.supervisor.configuration_file.read_text() == self._configuration():
                 return
-            self._say("the definitions of the services have changed; stopping the running stack first")
+            self._say("services, ports or memory of servers have changed; stopping the running stack first")
             self._stop_all()
         if count := processes.terminate(self.supervisor.leftovers, _LEFTOVER_GRACE_SECONDS):
             self._say(f"ended {count} processes of a stack without supervisor")
@@ -160,10 +187,16 @@ class Stack:
             advice = "stop it, or shift this stack's ports with LOCAL_PORT_OFFSET (e.g. 1000)"
             raise ConfigurationError("; ".join(problems) + ": " + advice)
         if not self.supervisor.is_alive():
-            heap = self._settings.local.elasticsearch_heap
-            servers.write_configuration(self.layout, self.ports, self._secrets, heap)
+            servers.write_configuration(self._filled_recipes())
             base = environment.base_variables(self.layout, find_java())
-            self.supervisor.launch(configuration(self.layout, self.all_services), base)
+            self.supervisor.launch(self._configuration(), base)
+
+    def _configuration(self) -> str:
+        return configuration(self.layout, self.all_services, servers.fingerprint(self._filled_recipes()))
+
+    def _filled_recipes(self) -> dict[Path, str]:
+        heap = self._settings.local.elasticsearch_heap
+        return servers.filled_recipes(self.layout, self.ports, self._secrets, heap)
 
     def _provision(self, began: float) -> None:
         own = Settings(given=self.addresses.variables)
@@ -183,6 +216,7 @@ class Stack:
                 self._settings, self.layout, self.ports, self._secrets, self.addresses.variables
             )
         base = environment.base_variables(self.layout, find_java())
+        base |= environment.sdk_variables(service.variables, variables)
         return base | environment.spark_variables(self._settings) | chosen
 
     def _write_environments(self) -> set[str]:

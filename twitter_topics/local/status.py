@@ -82,7 +82,14 @@ def read(stack: Stack) -> StackStatus:
         for service in services
         for part in service.reports
     )
-    return StackStatus(True, rows, parts)
+    unknown = wanted - {service.name for service in services}
+    strangers = tuple(_stranger(name, running.get(name, {})) for name in sorted(unknown))
+    return StackStatus(True, rows + strangers, parts)
+
+
+def _stranger(name: str, info: dict[str, Any]) -> ServiceStatus:
+    """Return the status of a service that was started, but would not be with the settings of now."""
+    return ServiceStatus(name, str(info.get("group", "")), False, "not in the settings", 0, 0, None, "")
 
 
 def _service_status(stack: Stack, service: Service, info: dict[str, Any]) -> ServiceStatus:

@@ -32,6 +32,7 @@ _STOP_SECONDS = 120  # longer than any service's stopwaitsecs
 
 _HEADER = """\
 ; Written by `twitter-topics up`. No secrets in here: each runner reads its service's environment from a private file.
+; The servers' own files, with ports and memory: {servers}
 [supervisord]
 nodaemon=true                      ; the launcher detaches it and sets umask and folder (ignored here with nodaemon)
 pidfile={run}/supervisord.pid
@@ -72,9 +73,14 @@ stdout_logfile_backups=3
 """
 
 
-def configuration(layout: Layout, services: Sequence[Service]) -> str:
-    """Return the text of supervisord.conf."""
+def configuration(layout: Layout, services: Sequence[Service], servers: str) -> str:
+    """Return the text of supervisord.conf.
+
+    Args:
+        servers: hash of the servers' configuration, so that another one makes another text: `up` then starts anew.
+    """
     text = _HEADER.format(
+        servers=servers,
         run=_escaped(layout.run),
         log=_escaped(layout.log),
         socket=_escaped(layout.socket()),

@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from twitter_topics.backends.s3 import PATIENT, Patience
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint
 from twitter_topics.counts.view import CountsView, LastHour
 from twitter_topics.errors import IntegrityError, TwitterTopicsError
@@ -68,9 +69,9 @@ class RealSources:
     """The stores of the settings, InfluxDB as the user that may only read. Immutable data (a model's manifest) is read
     once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, patience: Patience = PATIENT) -> None:
         self._settings = settings
-        self._models = ModelStore(settings)
+        self._models = ModelStore(settings, patience=patience)
         self._counts = CountsView(settings.influx.for_reading())
         self._manifests: dict[str, Mapping[str, Any]] = {}
 

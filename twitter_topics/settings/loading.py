@@ -88,6 +88,10 @@ class Settings:
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         self._given = given or {}
 
+    def overridden(self, variables: Mapping[str, str]) -> Settings:
+        """Return settings in which these variables override all others."""
+        return Settings({**self._given, **variables})
+
     secrets = _SectionAttribute(SecretsSettings)
     log = _SectionAttribute(LogSettings)
     kafka = _SectionAttribute(KafkaSettings)

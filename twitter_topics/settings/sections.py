@@ -212,6 +212,9 @@ REPLAY_ARCHIVE = "archive"
 """Value of PRODUCER_REPLAY_FILE that replays the archive."""
 
 
+REPLAY_SPEED = r"^(max|\d+(\.\d+)?)$"
+"""Pattern of PRODUCER_REPLAY_SPEED."""
+
 SYNTHETIC_LANGUAGES = ("en", "es", "pt", "fr", "ja", "de")
 
 
@@ -221,7 +224,9 @@ class ProducerSettings(Section):
     model_config = section_config("PRODUCER_")
 
     source: str = Field(
-        "synthetic", description=f"one of {', '.join(SOURCES)}; several, comma-separated, run side by side"
+        "synthetic",
+        description=f"one of {', '.join(SOURCES)}; several, comma-separated, run side by side; where none is named, "
+        "the local stack keeps that of its last start",
     )
     limit: int = Field(0, ge=0, description="stop after this many tweets; 0 = never")
     state_dir: Path = Field(Path(".local/producer"), description="folder for positions and spools")
@@ -250,7 +255,7 @@ class ProducerSettings(Section):
     )
     replay_from: str = Field("", description="archive only: first hour, such as 2026-11-01T00:00Z")
     replay_to: str = Field("", description="archive only: end, exclusive")
-    replay_speed: str = Field("max", pattern=r"^(max|\d+(\.\d+)?)$", description="multiple of real time, or max")
+    replay_speed: str = Field("max", pattern=REPLAY_SPEED, description="multiple of real time, or max")
     replay_times: Literal["keep", "shift"] = Field(
         "keep", description="shift: the newest tweet of the file happens now"
     )
@@ -302,7 +307,9 @@ class SpeedSettings(Section):
     model_config = section_config("SPEED_")
 
     checkpoint_dir: PathOrUrl = Field(".local/checkpoints", description="folder or s3a:// prefix")
-    health_dir: Path = Field(Path(".local/health"), description="folder of the status reports")
+    health_dir: Path = Field(
+        Path(".local/health"), description="folder of the status reports; the local stack's is LOCAL_STATE_DIR/health"
+    )
     archive_trigger_seconds: int = Field(
         10, ge=1, le=3600, description="interval between the archiver's batches; none while full ones wait"
     )
@@ -376,7 +383,10 @@ class LocalSettings(Section):
 
     state_dir: Path = Field(Path(".local"), description="data, logs and secrets of the stack")
     port_offset: int = Field(
-        0, ge=-10_000, le=45_000, description="added to every port, to run a second stack next to the first"
+        0,
+        ge=-10_000,
+        le=45_000,
+        description="added to every port, to run a second stack next to the first, with another LOCAL_STATE_DIR",
     )
     min_memory_gib: float = Field(6, ge=0, description="free memory required for a full start")
     elasticsearch_heap: str = Field("512m", pattern=r"^\d+[mg]$", description="heap of the local Elasticsearch")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,32 @@ def test_make_clean_is_the_command() -> None:
     assert "$(CLI) clean --yes" in recipe
 
 
+def dry(*arguments: str, **variables: str) -> str:
+    """Return what make would run, or its error."""
+    command = ["make", "-s", "-n", "-f", str(PROJECT / "Makefile"), *arguments]
+    environment = {"PATH": "/usr/bin:/bin"} | variables
+    done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_make_logs_takes_a_name_from_its_command_line_only() -> None:
+    assert "logs classify-tweets\n" in dry("logs", NAME="my-laptop")
+    assert "logs kafka\n" in dry("logs", "NAME=kafka", NAME="my-laptop")
+
+
+@pytest.mark.parametrize("target", ["demo", "up"])
+def test_the_whole_history_is_replayed_only_after_a_yes(target: str) -> None:
+    for word in ("yes", "1", "true"):
+        assert f"{target} --whole-history" in dry(target, f"WHOLE_HISTORY={word}")
+    for word in ("no", "0", "false", ""):
+        shown = dry(target, f"WHOLE_HISTORY={word}")
+        assert f"twitter-topics {target}" in shown
+        assert "--whole-history" not in shown
+    wrong = dry(target, "WHOLE_HISTORY=maybe")
+    assert "WHOLE_HISTORY=maybe is neither yes nor no" in wrong
+    assert f"twitter-topics {target}" not in wrong
+
+
 def test_the_version_is_the_packages() -> None:
     shown = run("--version")
     assert (shown.exit_code, shown.output) == (0, f"twitter-topics {version('twitter-topics')}\n")
@@ -137,12 +164,49 @@ def test_a_wrong_setting_is_a_sentence_and_an_exit_code(monkeypatch: pytest.Monk
     assert "Traceback" not in failed.output
 
 
+@pytest.mark.parametrize("arguments", [("counts", "status"), ("counts", "status", "--json"), ("counts", "rebuild")])
+def test_counts_that_do_not_exist_are_not_made_by_a_look_at_them(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    failed = run(*arguments)
+    assert failed.exit_code == EXIT_TRY_AGAIN
+    said = " ".join(failed.output.split())
+    assert "counts.db does not exist: the aggregator makes it at its first start (make up)" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["models", "topics"])
+def test_before_the_first_start_the_models_need_credentials(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "none")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    failed = run(command)
+    assert failed.exit_code == EXIT_CONFIGURATION
+    said = " ".join(failed.output.split())
+    assert "no credentials. Set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY. The local stack makes them" in said
+    assert "(make up)" in said
+
+
 def test_logs_of_an_unknown_service_names_the_known(tmp_path: Path) -> None:
     (tmp_path / "state" / "log").mkdir(parents=True)
     (tmp_path / "state" / "log" / "kafka.log").write_text("one\ntwo\n")
     failed = run("logs", "kafak")
     assert failed.exit_code == EXIT_CONFIGURATION
     assert "use one of kafka" in failed.output
+
+
+@pytest.mark.parametrize("code", [0, 1, -13])
+def test_logs_end_as_tail_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    (tmp_path / "state" / "log").mkdir(parents=True)
+    (tmp_path / "state" / "log" / "kafka.log").touch()
+    fake = tmp_path / "bin" / "tail"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\n{f'kill {code} $$' if code < 0 else f'exit {code}'}\n")
+    fake.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
+    ended = run("logs", "kafka")
+    assert ended.exit_code == (code if code >= 0 else 128 - code)
+    assert ended.exception is None or isinstance(ended.exception, SystemExit)
 
 
 def test_too_little_memory_stops_the_start_with_a_fix(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelStore:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOCAL_STATE_DIR", str(tmp_path / "state"))
     objects = MemoryObjects()
-    monkeypatch.setattr("twitter_topics.topic_models.registry.store.S3Objects", lambda _settings: objects)
+    monkeypatch.setattr("twitter_topics.topic_models.registry.store.S3Objects", lambda *_, **__: objects)
     return ModelStore(Settings({}), objects=objects)
 
 

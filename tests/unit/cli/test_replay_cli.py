@@ -84,7 +84,15 @@ def test_nothing_is_sent_when_one_of_the_files_is_rejected(sent: list[str], tmp_
     assert "ids.txt is not a file of tweets but a list of tweet ids" in shown.output
     assert not sent
     assert run_replay(one, tmp_path / "nowhere").exit_code == EXIT_CONFIGURATION
-    assert run_replay(one, "--speed", "slow").exit_code == EXIT_CONFIGURATION
+    assert not sent
+
+
+@pytest.mark.parametrize("option", ["--speed", "--times"])
+def test_a_wrong_option_is_named_itself_not_a_setting(sent: list[str], tmp_path: Path, option: str) -> None:
+    shown = run_replay(write_lines(tmp_path / "one.jsonl", tweet_lines([1_000])), option, "fast")
+    assert shown.exit_code == 2
+    assert f"Invalid value for '{option}': " in shown.output
+    assert "PRODUCER_REPLAY" not in shown.output
     assert not sent
 
 

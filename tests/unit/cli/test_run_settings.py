@@ -11,6 +11,9 @@ import pytest
 from producer.tweets import created_at
 from twitter_topics.cli.run_settings import run_settings
 from twitter_topics.errors import ConfigurationError
+from twitter_topics.local import followed
+from twitter_topics.local.layout import Layout
+from twitter_topics.settings import Settings
 
 DAY_MS = 86_400_000
 
@@ -56,6 +59,19 @@ def test_a_live_source_has_no_history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRODUCER_SOURCE", "bluesky")
     with pytest.raises(ConfigurationError, match="--whole-history is about PRODUCER_SOURCE=replay"):
         run_settings(whole_history=True)
+
+
+def test_the_options_are_about_the_source_that_the_stack_keeps(chosen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout.of(Settings().local)
+    layout.make()
+    followed.remember(layout, Settings(), {"PRODUCER_REPLAY_FILE": str(chosen)})
+    monkeypatch.delenv("PRODUCER_SOURCE")
+    monkeypatch.delenv("PRODUCER_REPLAY_FILE")
+    with pytest.raises(ConfigurationError, match="--languages is about PRODUCER_SOURCE=synthetic"):
+        run_settings(whole_history=False, languages="en")
+    settings = run_settings(whole_history=True)
+    assert settings.speed.max_age_days == 402
+    assert "source" not in settings.producer.model_fields_set, "the stack says that it keeps it"
 
 
 def test_languages_are_those_of_the_synthetic_source(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from twitter_topics.local import environment, secrets
+from twitter_topics.local import environment, followed, secrets
 from twitter_topics.local.environment import Addresses
 from twitter_topics.local.java import Java
+from twitter_topics.local.layout import Layout
 from twitter_topics.local.ports import Ports
-from twitter_topics.settings import Settings
+from twitter_topics.settings import PROJECT, Settings
 from twitter_topics.sources import SOURCES
 
 if TYPE_CHECKING:
-    from twitter_topics.local.layout import Layout
+    from collections.abc import Iterator
 
 PORTS = Ports(100)
 JAVA = Java(Path("/usr/lib/jvm/some"), 17)
@@ -68,8 +71,26 @@ def test_the_callers_environment_does_not_leak(layout: Layout, monkeypatch: pyte
     assert "PYTHONDONTWRITEBYTECODE" not in base
     assert base["TZ"] == "Europe/Berlin"
     assert base["SPARK_HOME"].endswith("/pyspark")
-    assert base["NO_PROXY"] == "127.0.0.1,localhost"
     assert base["TWITTER_TOPICS_ENV_FILE"] == "", "a service sees its own settings only"
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"NO_PROXY": "s3.example.org, 10.0.0.0/8,"}, "s3.example.org,10.0.0.0/8,127.0.0.1,localhost"),
+        ({"no_proxy": "localhost,.example.org"}, "localhost,.example.org,127.0.0.1"),
+        ({"NO_PROXY": "*"}, "*"),
+    ],
+)
+def test_this_machine_is_added_to_the_hosts_that_need_no_proxy(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], passed: str
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert environment.base_variables(layout, JAVA)["NO_PROXY"] == passed
 
 
 def test_the_spark_connection_is_json_because_a_url_may_silently_become_yarn(
@@ -180,7 +201,46 @@ def test_nothing_is_adopted_before_the_first_start(tmp_path: Path, monkeypatch: 
     environment.adopt(settings)
     assert Settings().kafka.bootstrap_servers == "127.0.0.1:19092"
     secrets.load_or_make(tmp_path / "secrets.json")
+    layout = Layout(tmp_path)
+    layout.run.mkdir()
+    followed.remember(layout, Settings({"PRODUCER_SOURCE": "replay"}), {"PRODUCER_REPLAY_FROM": "2026-11-01T00:00Z"})
     with monkeypatch.context() as patch:
         patch.setattr("os.environ", {})
         environment.adopt(Settings({"LOCAL_STATE_DIR": str(tmp_path), "LOCAL_PORT_OFFSET": "100"}))
         assert Settings().kafka.bootstrap_servers == "127.0.0.1:19192"
+        assert (Settings().producer.source, Settings().producer.replay_from) == ("replay", "")
+
+
+def code_that_runs(*folders: str) -> str:
+    """Return the text of these files and of all project files that they import."""
+    found: dict[Path, str] = {}
+    due = [file for folder in folders for file in (PROJECT / folder).glob("*.py")]
+    while due:
+        if (file := due.pop()) not in found:
+            found[file] = file.read_text()
+            due += project_imports(found[file])
+    return "\n".join(found.values())
+
+
+def project_imports(text: str) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                path = PROJECT.joinpath(*name.split("."))
+                yield from (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
+
+
+@pytest.mark.parametrize(
+    ("kind", "folders"),
+    [("airflow", ("dags", "plugins", "spark_apps/batch")), ("stream", ("spark_apps/speed",))],
+)
+def test_the_settings_that_the_code_of_a_service_reads_reach_it(kind: str, folders: tuple[str, ...]) -> None:
+    read = set(re.findall(r"[sS]ettings(?:\(\))?\.(\w+)", code_that_runs(*folders)))
+    prefixes = {
+        attribute: str(section.model_config.get("env_prefix"))
+        for attribute, section in Settings.sections().items()
+        if attribute in read
+    }
+    assert {"s3", "kafka", "log"} <= set(prefixes), "the code was found"
+    passed = environment.SETTINGS_OF[kind]
+    assert [name for name, prefix in prefixes.items() if not any(one.startswith(prefix) for one in passed)] == []

@@ -17,7 +17,7 @@ from twitter_topics.local.ports import Ports
 def data(tmp_path: Path) -> Path:
     layout = Layout(tmp_path / 'Über "tweets" 🐦')
     layout.make()
-    servers.write_configuration(layout, Ports(0), {"S3_SECRET_ACCESS_KEY": "secret"}, "512m")
+    servers.write_configuration(servers.filled_recipes(layout, Ports(0), {"S3_SECRET_ACCESS_KEY": "secret"}, "512m"))
     return layout.data
 
 

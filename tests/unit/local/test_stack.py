@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from twitter_topics.errors import ConfigurationError, RetryableError
-from twitter_topics.local import jars, services, stack
+from twitter_topics.local import followed, jars, services, stack, status
 from twitter_topics.local.java import Java
 from twitter_topics.local.ports import DEFAULT_PORTS
 from twitter_topics.local.stack import Stack
@@ -112,6 +114,23 @@ def test_a_service_sees_its_own_settings_only(tmp_path: Path) -> None:
     assert not {name for name in environment(made, "kafka") if name.startswith(("S3_", "INFLUXDB_", "AIRFLOW_"))}
 
 
+def test_services_that_see_s3_have_the_sdks_own_credentials_while_the_settings_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a credential")
+    names = ("producer", "classify-tweets", "aggregate-topics", "api-server", "scheduler", "kafka")
+
+    def seers(**given: str) -> set[str]:
+        made, _ = make(tmp_path, **given)
+        return {name for name in names if {"AWS_PROFILE", "AWS_SESSION_TOKEN"} <= environment(made, name).keys()}
+
+    assert seers(S3_ENDPOINT_URL="") == {"classify-tweets", "aggregate-topics", "api-server", "scheduler"}
+    assert seers(S3_ENDPOINT_URL="", PRODUCER_SOURCE="replay") == set(names) - {"kafka"}
+    assert seers(S3_ENDPOINT_URL="", S3_ACCESS_KEY_ID="a", S3_SECRET_ACCESS_KEY="b") == set()
+    assert seers() == set(), "the stack's own S3 has a key"
+
+
 def test_a_changed_setting_concerns_the_services_that_see_it(tmp_path: Path) -> None:
     before, _ = make(tmp_path)
     before._write_environments()
@@ -121,6 +140,119 @@ def test_a_changed_setting_concerns_the_services_that_see_it(tmp_path: Path) -> 
         before.layout.service_state(service.name).write_text(json.dumps(state))
     assert make(tmp_path)[0]._write_environments() == set()
     assert make(tmp_path, PRODUCER_LIMIT="5")[0]._write_environments() == {"producer"}
+
+
+class FakeSupervisor:
+    """A supervisor that runs with the configuration of some stack."""
+
+    def __init__(self, of: Stack) -> None:
+        self.configuration_file = of.supervisor.configuration_file
+        self.configuration_file.write_text(of._configuration())
+        self.alive = True
+
+    def is_alive(self) -> bool:
+        return self.alive
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        return {}
+
+    def leftovers(self) -> set[int]:
+        return set()
+
+    def stop(self, names: Collection[str]) -> None:
+        pass
+
+    def shut_down(self) -> None:
+        self.alive = False
+
+
+@pytest.mark.parametrize(
+    ("given", "stops"),
+    [
+        ({}, False),
+        ({"PRODUCER_LIMIT": "5"}, False),
+        ({"LOCAL_PORT_OFFSET": "100"}, True),
+        ({"LOCAL_ELASTICSEARCH_HEAP": "1g"}, True),
+        ({"ELASTICSEARCH_URL": "https://search.example.org"}, True),
+    ],
+)
+def test_another_configuration_of_the_servers_stops_the_running_stack(
+    tmp_path: Path, given: dict[str, str], stops: bool
+) -> None:
+    before, _ = make(tmp_path)
+    after, said = make(tmp_path, **given)
+    supervisor = FakeSupervisor(before)
+    after.supervisor = supervisor  # type: ignore[assignment]
+    after._stop_outdated_stack()
+    assert supervisor.is_alive() is not stops
+    assert [line for line in said if "ports or memory of servers have changed" in line] == said
+    assert before._secrets["S3_SECRET_ACCESS_KEY"] not in supervisor.configuration_file.read_text()
+
+
+def started(tmp_path: Path, **given: str) -> Stack:
+    made, _ = make(tmp_path, **given)
+    made._remember_wanted(made.all_services)
+    followed.remember(made.layout, made._settings, made.addresses.variables)
+    return made
+
+
+def test_a_start_that_names_no_source_keeps_that_of_the_last_one(tmp_path: Path) -> None:
+    started(tmp_path, PRODUCER_SOURCE="bluesky,mastodon")
+    again, said = make(tmp_path)
+    again._say_what_is_kept()
+    assert said == ["PRODUCER_SOURCE=bluesky,mastodon as at the last start; set it to follow another source"]
+    assert {"producer-bluesky", "producer-mastodon"} <= {service.name for service in again.all_services}
+    assert environment(again, "scheduler")["PRODUCER_SOURCE"] == "bluesky,mastodon"
+    named, said = make(tmp_path, PRODUCER_SOURCE="synthetic")
+    named._say_what_is_kept()
+    assert (said, named._settings.producer.sources) == ([], ("synthetic",))
+
+
+def test_the_first_start_and_the_default_source_are_not_mentioned(tmp_path: Path) -> None:
+    first, said = make(tmp_path)
+    first._say_what_is_kept()
+    started(tmp_path)
+    second, said_again = make(tmp_path)
+    second._say_what_is_kept()
+    assert said == said_again == []
+    assert second._settings.producer.sources == ("synthetic",)
+
+
+def test_a_replay_keeps_its_files_but_only_as_long_as_it_is_kept(tmp_path: Path) -> None:
+    started(tmp_path, PRODUCER_SOURCE="replay", PRODUCER_REPLAY_FILE="a.jsonl", PRODUCER_REPLAY_TIMES="shift")
+    kept = make(tmp_path, PRODUCER_REPLAY_TIMES="keep")[0]._settings.producer
+    assert (kept.sources, kept.replay_file, kept.replay_times) == (("replay",), str(tmp_path / "a.jsonl"), "keep")
+    other = make(tmp_path, PRODUCER_SOURCE="bluesky")[0]._settings.producer
+    assert (other.sources, other.replay_file) == (("bluesky",), "")
+
+
+def test_a_running_stack_is_shown_with_the_source_that_it_was_started_with(tmp_path: Path) -> None:
+    before = started(tmp_path, PRODUCER_SOURCE="bluesky,mastodon")
+    shown = {}
+    for given in ({}, {"PRODUCER_SOURCE": "synthetic"}):
+        now = make(tmp_path, **given)[0]
+        seen = Stack(followed.as_started(now.layout, now._given), now._say)
+        seen.supervisor = FakeSupervisor(before)  # type: ignore[assignment]
+        shown[given.get("PRODUCER_SOURCE")] = [row.name for row in status.read(seen).services]
+    assert shown[None] == shown["synthetic"]
+    assert [name for name in shown[None] if name.startswith("producer")] == ["producer-bluesky", "producer-mastodon"]
+
+
+def test_a_started_service_that_the_settings_lack_is_not_healthy(tmp_path: Path) -> None:
+    before = started(tmp_path)
+    after, _ = make(tmp_path, ELASTICSEARCH_URL="https://search.example.org")
+    after.supervisor = FakeSupervisor(before)  # type: ignore[assignment]
+    row = next(row for row in status.read(after).services if row.name == "elasticsearch")
+    assert (row.ok, row.phase) == (False, "not in the settings")
+
+
+def test_reports_in_another_folder_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    made = Stack(Settings({"LOCAL_STATE_DIR": str(tmp_path / "state"), "SPEED_HEALTH_DIR": "reports"}), print)
+    with pytest.raises(ConfigurationError, match=r"^SPEED_HEALTH_DIR=reports: .*/state/health; unset SPEED_HEALTH_DIR"):
+        made.up()
+    assert not made.layout.state.exists()
+    make(tmp_path, SPEED_HEALTH_DIR=str(tmp_path / "state" / "health"))[0]._check_health_folder()
+    make(tmp_path)[0]._check_health_folder()
 
 
 def test_the_first_passwords_are_shown_once(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def parsed(text: str) -> configparser.ConfigParser:
 
 def test_every_service_is_a_program_that_up_starts(layout: Layout) -> None:
     many = [service("one"), service("two", grace_seconds=60, finishes=True)]
-    conf = parsed(configuration(layout, many))
+    conf = parsed(configuration(layout, many, ""))
     assert conf["group:services"]["programs"] == "one,two"
     assert "group:speed" not in conf
     two = conf["program:two"]
@@ -48,7 +48,7 @@ def test_every_service_is_a_program_that_up_starts(layout: Layout) -> None:
 
 
 def test_a_percent_sign_is_not_supervisords_own(layout: Layout) -> None:
-    conf = parsed(configuration(layout, [service("one", "echo", "100%")]))
+    conf = parsed(configuration(layout, [service("one", "echo", "100%")], ""))
     assert conf["program:one"]["command"].endswith("echo 100%%")
 
 
@@ -71,7 +71,7 @@ def launch(supervisor: Supervisor, layout: Layout, services: list[Service]) -> N
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), name: value}
     for each in services:
         write_private(layout.service_environment(each.name), "{}")
-    supervisor.launch(configuration(layout, services), environment)
+    supervisor.launch(configuration(layout, services, ""), environment)
     for each in services:
         supervisor.start(each)
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from twitter_topics.backends.numbered import numbered, numbers
 from twitter_topics.backends.objects import ObjectStore, S3Objects, is_unfinished
+from twitter_topics.backends.s3 import PATIENT, Patience
 from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.topic_models.registry import json_objects
 from twitter_topics.topic_models.registry.promotion import Champion, Promotion, decode
@@ -52,12 +53,18 @@ class ModelStore:
         settings: address of S3.
         objects: another object store, for tests.
         clock: time of promotions.
+        patience: how long a request to S3 may take.
     """
 
     def __init__(
-        self, settings: Settings, *, objects: ObjectStore | None = None, clock: Callable[[], datetime] | None = None
+        self,
+        settings: Settings,
+        *,
+        objects: ObjectStore | None = None,
+        clock: Callable[[], datetime] | None = None,
+        patience: Patience = PATIENT,
     ) -> None:
-        self._objects: ObjectStore = objects if objects is not None else S3Objects(settings.s3)
+        self._objects: ObjectStore = objects if objects is not None else S3Objects(settings.s3, patience=patience)
         self._clock = clock or (lambda: datetime.now(UTC))
         self._succession = Succession(self._objects)
 
