@@ -71,9 +71,10 @@ def append_batch(rows: DataFrame, settings: Settings, batch_id: int) -> None:
     The snapshot names query and batch, see archived_batch.sql.
     """
     (
-        rows.write.format("iceberg")
+        rows.sortWithinPartitions("event_time")  # one open file at a time: a batch may span hundreds of event hours
+        .write.format("iceberg")
         .mode("append")
-        .option("fanout-enabled", "true")  # rows arrive in Kafka's order, not by event hour
+        .option("fanout-enabled", "false")
         .option("check-nullability", "false")  # mapInArrow cannot declare NOT NULL; Iceberg checks the values
         .option(f"snapshot-property.{_QUERY}", _query_id(rows.sparkSession))
         .option(f"snapshot-property.{_BATCH}", str(batch_id))

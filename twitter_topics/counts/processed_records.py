@@ -69,5 +69,5 @@ def processed_records(batches: Iterable[pa.RecordBatch], raw_topic_id: str) -> I
 def _value(encoded: bytes | None) -> _Value:
     try:
         return _decode(encoded or b"{}")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}

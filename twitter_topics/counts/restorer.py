@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from twitter_topics.counts.aggregation import Aggregation
+    from twitter_topics.counts.position import Position
     from twitter_topics.counts.state import CountsState
     from twitter_topics.settings import Settings
 
@@ -81,10 +82,10 @@ class Restorer:
         due = position.restoration
         if due.scope is Scope.expired and not self._caught_up(position.state_id):
             return
-        begun = due if due.begun else self._begin(due)
+        begun = due if due.begun else self._begin(position, due)
         if begun is not None:
-            self._count(begun)
-        self._state.end_restoration(self._aggregation.owner)
+            self._count(position, begun)
+        self._state.end_restoration(position)
         self._restored, self._notice = position.state_id, ""
 
     def _caught_up(self, state_id: str) -> bool:
@@ -94,7 +95,7 @@ class Restorer:
         offsets = self._aggregation.counted_offsets
         return all(offsets.get(partition, 0) >= end for partition, end in self._ends.items())
 
-    def _begin(self, due: Restoration) -> Restoration | None:
+    def _begin(self, position: Position, due: Restoration) -> Restoration | None:
         kafka = self._settings.kafka
         processed = topic_ranges(kafka, kafka.processed_topic)
         expired = [partition for partition, offsets in processed.items() if offsets.begin > 0]
@@ -107,10 +108,10 @@ class Restorer:
             msg = f"the archive has records that {kafka.raw_topic} never had: the topic was created again"
             raise IntegrityError(msg)
         return self._state.begin_restoration(
-            self._aggregation.owner, self._aggregation.raw_topic_id, archived, expired, len(processed)
+            position, self._aggregation.raw_topic_id, archived, expired, len(processed)
         )
 
-    def _count(self, restoration: Restoration) -> None:
+    def _count(self, position: Position, restoration: Restoration) -> None:
         self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", "restorer")
         model = load_champion(ModelStore(self._settings))
         if model is None:
@@ -123,16 +124,16 @@ class Restorer:
         try:
             languages = self._settings.sentiment.codes
             tweets = ArchivedTweets(restoration, frozenset(rejected), model.version, arrays, languages)
-            total = self._count_days(tweets, due)
+            total = self._count_days(position, tweets, due)
         finally:
             arrays.unpersist()
         log.warning("%d tweets were counted from the archive", total)
 
-    def _count_days(self, tweets: ArchivedTweets, due: list[int]) -> int:
+    def _count_days(self, position: Position, tweets: ArchivedTweets, due: list[int]) -> int:
         total = 0
         for done, day in enumerate(due, 1):
             counts = tweets.of_day(self._spark, self._settings, day)
-            self._state.add_restored(day, counts, self._aggregation.owner)
+            self._state.add_restored(position, day, counts)
             total += (new := sum(sums.tweets for sums in counts.sums.values()))
             date = datetime.fromtimestamp(day * 86_400, UTC).date()
             log.info("%s: %d tweets counted from the archive", date, new)

@@ -49,6 +49,9 @@ CHUNK_ENDS = 2_160
 """Ends of hours that are published at once: six hours, so that a rebuild of a month fits into memory."""
 
 
+_RESET = "the counts were reset: they begin again with what Kafka has"
+
+
 class CountsState:
     """Panes, offsets, high-water marks and what is to be published, in a SQL database.
 
@@ -137,16 +140,20 @@ class CountsState:
             return self._position(connection)
 
     def begin_restoration(
-        self, owner: str, raw_topic_id: str, archived: Mapping[int, int], expired: Iterable[int], partitions: int
+        self, held: Position, raw_topic_id: str, archived: Mapping[int, int], expired: Iterable[int], partitions: int
     ) -> Restoration | None:
         """Fix which archived tweets are to be counted, and mark them as counted in lanes that Kafka had nothing of.
         Returns None if nothing is to be restored. Arguments as of `Restoration.begin`.
 
+        Args:
+            held: a position of the state that is restored.
+
         Raises:
-            ConflictError, RetryableError: as `add`.
+            ConflictError: as `add`.
+            RetryableError: that state was reset in the meantime.
         """
         with self._database.transaction() as connection:
-            self._owned(connection, owner)
+            self._still(connection, held)
             position = self._position(connection)
             due = position.restoration
             if due is None or due.begun:
@@ -156,27 +163,27 @@ class CountsState:
             self._note_restoration(connection, begun)
             return begun
 
-    def add_restored(self, day: int, batch: BatchCounts, owner: str) -> None:
+    def add_restored(self, held: Position, day: int, batch: BatchCounts) -> None:
         """Add the archived tweets of a day (since 1970-01-01); a day that was added before changes nothing.
 
         Raises:
-            ConflictError, RetryableError: as `add`.
+            ConflictError, RetryableError: as `begin_restoration`.
         """
         with self._database.transaction() as connection:
-            meta = self._owned(connection, owner)
+            meta = self._still(connection, held)
             restoration = self._restoration(connection)
             if restoration is not None and restoration.next_day <= day:
                 self._add_sums(connection, meta, batch)
                 self._note_restoration(connection, replace(restoration, next_day=day + 1))
 
-    def end_restoration(self, owner: str) -> None:
+    def end_restoration(self, held: Position) -> None:
         """Everything that was due is counted.
 
         Raises:
-            ConflictError, RetryableError: as `add`.
+            ConflictError, RetryableError: as `begin_restoration`.
         """
         with self._database.transaction() as connection:
-            self._owned(connection, owner)
+            self._still(connection, held)
             connection.execute(sa.delete(t.RESTORATION))
 
     def reset(self, scope: Scope = Scope.expired) -> None:
@@ -318,7 +325,14 @@ class CountsState:
         if meta.owner and meta.owner != owner:
             raise ConflictError(f"another aggregator ({meta.owner}) has taken over the counts in {self.where}")
         if meta.owner != owner:
-            raise RetryableError("the counts were reset: they begin again with what Kafka has")
+            raise RetryableError(_RESET)
+        return meta
+
+    def _still(self, connection: Connection, held: Position) -> Any:
+        """As `_owned`; a state that was reset since `held`, and claimed by the same owner again, is another one."""
+        meta = self._owned(connection, held.owner)
+        if meta.state_id != held.state_id:
+            raise RetryableError(_RESET)
         return meta
 
     def _create(

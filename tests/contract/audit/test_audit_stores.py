@@ -82,7 +82,7 @@ class Pipeline:
         raw = topic_id(kafka, kafka.raw_topic)
         aggregation = Aggregation(self.state, NoPublication())
         aggregation.open(topic_id(kafka, kafka.processed_topic), raw)
-        self.state.end_restoration(aggregation.owner)
+        self.state.end_restoration(aggregation.position)
         sums = {pane: Sums(number, 0, number * 1_000_000, 0) for pane, number in tweets.items()}
         lanes = {Lane(raw, *lane): Marks(0, offset) for lane, offset in self.lanes.items()}
         self.lanes = {}  # a lane is counted once; later calls only falsify

@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.archive_table import ArchiveCounts, counts_of
 from twitter_topics.archive.reader import ArchivedRecord, ArchiveStore, HourFiles
-from twitter_topics.archive.rows import ensure_tables, raw_table
+from twitter_topics.archive.rows import append_batch, ensure_tables, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
 
 if TYPE_CHECKING:
@@ -54,3 +54,15 @@ def test_an_older_table_gains_the_column_of_events(spark: SparkSession, local_ar
     row = spark.table(table).select("tweet_id", "event").first()
     assert row is not None
     assert tuple(row) == ("7", None)
+
+
+def test_a_batch_of_two_months_of_hours_needs_no_memory_for_each(spark: SparkSession, local_archive: Settings) -> None:
+    """With a file open for each hour, 720 hours took the gibibyte of a streaming app."""
+    rows = [
+        (str(at), NOON - timedelta(hours=at * 733 % 1500), "twitter", b"{}", None, 0, at, NOON, "post")
+        for at in range(1500)
+    ]
+    append_batch(spark.createDataFrame(rows, RAW_SCHEMA).coalesce(1), local_archive, 0)
+    hours = ArchiveStore(local_archive).files_per_hour()
+    assert len(hours) == 1500
+    assert set(hours.values()) == {HourFiles(1, 1)}

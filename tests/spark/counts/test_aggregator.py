@@ -161,12 +161,14 @@ def test_values_that_are_no_processed_tweets_are_refused(spark: SparkSession) ->
     good = value_of(Tweet(Lane(RAW, 0, 0), 1, T0))
     wrong = [None, b"", b"{", b"[]", b'"text"', b"\xff\xfe", good.replace(b'"event_time":1', b'"event_time":"x')]
     wrong.append(good.replace(b'"compound":0.25', b'"compound":NaN'))
+    wrong.append(good.replace(b'"model_version":"', b'"model_version":"\xff'))
+    wrong.append(b'{"unknown":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
     too_large = b'":9' + b"0" * 18
     wrong += [good.replace(name + b'":', name + too_large) for name in (b"raw_partition", b"topic_id")]
     rows = [(0, at, value) for at, value in enumerate([*wrong, good])]
     frame = spark.createDataFrame(rows, "partition int, offset long, value binary").coalesce(1)
     counts = batch_counts(frame, NOWHERE)
-    assert (counts.records, counts.rejected, counts.offsets) == (11, 10, {0: 11})
+    assert (counts.records, counts.rejected, counts.offsets) == (13, 12, {0: 13})
     assert sum(sums.tweets for sums in counts.sums.values()) == 1
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks
+from twitter_topics.counts.position import Position
 from twitter_topics.counts.restoration import Restoration, Scope
 from twitter_topics.counts.state import CountsState
 from twitter_topics.errors import RetryableError
@@ -45,13 +46,13 @@ def read(aggregation: Aggregation, log: Mapping[int, list[Tweet]], begins: Mappi
         aggregation.count(read_batch(log, starts, dict.fromkeys(log, step), position.lanes))
 
 
-def restore(state: CountsState, owner: str, archive: Iterable[Tweet], expired: Iterable[int]) -> None:
+def restore(state: CountsState, held: Position, archive: Iterable[Tweet], expired: Iterable[int]) -> None:
     """Do what the restorer does, with an archive in memory."""
     tweets = set(archive)
     archived = dict.fromkeys({tweet.lane.raw_partition for tweet in tweets}, 0)
     for tweet in tweets:
         archived[tweet.lane.raw_partition] = max(archived[tweet.lane.raw_partition], tweet.raw_offset + 1)
-    plan = state.begin_restoration(owner, RAW, archived, expired, PARTITIONS)
+    plan = state.begin_restoration(held, RAW, archived, expired, PARTITIONS)
     if plan is None:
         return
     days = sorted({tweet.event_time // DAY_MS for tweet in tweets})
@@ -62,8 +63,8 @@ def restore(state: CountsState, owner: str, archive: Iterable[Tweet], expired: I
             if tweet.event_time // DAY_MS == day
             and tweet.raw_offset < plan.limit(tweet.lane.raw_partition, tweet.lane.partition)
         ]
-        state.add_restored(day, to_batch(due), owner)
-    state.end_restoration(owner)
+        state.add_restored(held, day, to_batch(due))
+    state.end_restoration(held)
 
 
 def ends(tweets: Iterable[Tweet]) -> dict[int, int]:
@@ -109,7 +110,7 @@ def test_each_tweet_counts_once_whatever_kafka_still_has_and_whenever_it_dies(
             if scope is Scope.expired:
                 read(aggregation, now, begins, 5)
             if aggregation.position.restoration is not None:
-                restore(state, aggregation.owner, archive, expired)
+                restore(state, aggregation.position, archive, expired)
             restored = True
             aggregation = opened(state)
             read(aggregation, log, begins, 7)
@@ -125,7 +126,7 @@ def test_a_batch_that_was_read_before_the_restoration_began_is_read_again(fresh:
     url, tweets = fresh(), minutes(4, LANE)
     aggregation = opened(state_at(url))
     late = read_batch({0: tweets}, {}, {0: 4}, aggregation.position.lanes)
-    restore(state_at(url), aggregation.owner, tweets, [0])
+    restore(state_at(url), aggregation.position, tweets, [0])
     with pytest.raises(RetryableError, match="counted up to offset 3"):
         aggregation.count(late)
     again = opened(state_at(url))
@@ -159,14 +160,36 @@ def test_a_new_state_asks_for_what_kafka_deleted_and_an_older_database_for_nothi
 def test_a_day_is_added_once(fresh: Callable[[], URL]) -> None:
     url, tweets = fresh(), minutes(4, LANE)
     state, day = state_at(url), tweets[0].event_time // DAY_MS
-    owner = opened(state).owner
-    state.begin_restoration(owner, RAW, {0: 4}, [0], PARTITIONS)
+    held = opened(state).position
+    state.begin_restoration(held, RAW, {0: 4}, [0], PARTITIONS)
     for _ in range(2):
-        state.add_restored(day, to_batch(tweets), owner)
-    state.add_restored(day - 1, to_batch(tweets), owner)
+        state.add_restored(held, day, to_batch(tweets))
+    state.add_restored(held, day - 1, to_batch(tweets))
     found = state.counted()
     assert found
     assert found[1].tweets == 4
+
+
+def test_a_restoration_does_not_go_on_in_a_state_that_was_reset_meanwhile(fresh: Callable[[], URL]) -> None:
+    url, tweets = fresh(), minutes(4, LANE)
+    state, day = state_at(url), tweets[0].event_time // DAY_MS
+    aggregation = opened(state)
+    held = aggregation.position
+    state.begin_restoration(held, RAW, {0: 4}, [0], PARTITIONS)
+    state.reset(Scope.all)
+    aggregation.open("processed-1", RAW)  # the same process claims the new state
+    late: tuple[Callable[[], object], ...] = (
+        lambda: state.begin_restoration(held, RAW, {0: 4}, [0], PARTITIONS),
+        lambda: state.add_restored(held, day, to_batch(tweets)),
+        lambda: state.end_restoration(held),
+    )
+    for step in late:
+        with pytest.raises(RetryableError, match="were reset"):
+            step()
+    assert aggregation.position.tweets == 0
+    found = state.position()
+    assert found
+    assert found.restoration == Restoration(Scope.all)
 
 
 def test_restoring_everything_needs_a_state(fresh: Callable[[], URL]) -> None:
