@@ -129,7 +129,7 @@ def test_an_alert_rule_keeps_to_the_contract(title: str) -> None:
 
 def test_rules_have_what_the_file_format_needs() -> None:
     rules = read_rules()
-    assert len({rule["uid"] for rule in rules}) == len(rules) == 6
+    assert len({rule["uid"] for rule in rules}) == len(rules) == 8
     for rule in rules:
         assert len(rule["uid"]) <= 40
         assert [query["refId"] for query in rule["data"]] == ["A", "B", "C"]
