@@ -14,10 +14,11 @@ this. `orphan_hours`: delete orphan files older than this (Iceberg rejects less 
 **Example.** `{"min_files": 2, "expire_hours": 1}` compacts everything that can be compacted now.
 
 **When it fails.** Rerun it at any time: an interrupted rewrite changes nothing, and its files are deleted later as
-orphans. *compaction changed the closed hours* is the exception: pause this DAG and **tweet_deletions**, which both
-expire snapshots, and investigate before anything else runs. The message names the snapshot before the rewrite, which
-still has every row, and the steps that roll back to it. Take all of them: the statement alone drops what the stream has
-archived since, and the stream does not read it again.
+orphans. *AirflowTaskTimeout* (compact): the job took longer than `SPARK_MAX_JOB_HOURS`; raise it. *compaction changed
+the closed hours* is the exception: pause this DAG and **tweet_deletions**, which both expire snapshots, and
+investigate before anything else runs. The message names the snapshot before the rewrite, which still has every row,
+and the steps that roll back to it. Take all of them: the statement alone drops what the stream has archived since, and
+the stream does not read it again.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ day's rows.
 **Example.** `{"date": "2026-11-01"}`
 
 **When it fails.** Rerun it. *… has not ended*: choose an earlier day. *model … has expired*: the version that served
-then was deleted.
+then was deleted. *AirflowTaskTimeout* (measure): the job took longer than `SPARK_MAX_JOB_HOURS`; raise it.
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ hours that have not ended, and hours of which the archive does not have everythi
 **When it fails.** *has expired* (check_range): **model_retention** has deleted this version; choose one from
 `twitter-topics models`. *the archive lacks … records* (check_range): the archiver is behind; run it again when
 `twitter-topics status` shows that it has caught up. *Kafka … does not answer* (check_range): only Kafka knows whether
-the archive is complete. Otherwise rerun it: the table is replaced in one commit, and InfluxDB is updated from it. *the
-recount does not equal the archive* lists the hours: this is a bug, so keep the log.
+the archive is complete. *AirflowTaskTimeout* (recount): the job took longer than `SPARK_MAX_JOB_HOURS`; raise it, or
+recount fewer hours at a time. Otherwise rerun it: the table is replaced in one commit, and InfluxDB is updated from it.
+*the recount does not equal the archive* lists the hours: this is a bug, so keep the log.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ several, the one with most tweets has `k`. A tweet has no topic if its confidenc
 
 **When it fails.** *there are too few tweets*: wait, lower `min_documents`, or widen `window_hours`. *scorer and Spark
 pipeline differ* (evaluate): this is a bug and the version is not registered; keep the log. *continues …, but the
-champion is now …* (evaluate): another model was promoted meanwhile; start a new run. Clear a killed task to retry it:
-an unregistered version is trained again from scratch. To train again after a success, start a new run.
+champion is now …* (evaluate): another model was promoted meanwhile; start a new run. *AirflowTaskTimeout* (train,
+evaluate): the job took longer than `SPARK_MAX_JOB_HOURS`; raise it, or lower `max_documents`. Clear a killed task to
+retry it: an unregistered version is trained again from scratch. To train again after a success, start a new run.
 """
 
 from __future__ import annotations

@@ -18,11 +18,12 @@ The text remains in Kafka until its retention ends (7 days), in old archive snap
 
 **When it fails.** Rerun it: every run reads all notices. *X_BEARER_TOKEN*: the token is missing or X rejected it. *X
 allows one job of a type at a time*: another program of the same app has a job running; try later. If the X part fails,
-the notices are still applied and the run is marked as failed; the next run picks up a job that X has not finished. *the
-archive is done, but deleted tweets are still in the index*: a daily index is closed or locked, or Elasticsearch is
-unavailable; the message has the command that helps. *the archive does not match the deletion notices* lists archive
-rows: this is a bug, so keep the log. During a run the audit may report missing documents, because a document is deleted
-shortly before its row is redacted.
+the notices are still applied and the run is marked as failed; the next run picks up a job that X has not finished.
+*the archive is done, but deleted tweets are still in the index*: a daily index is closed or locked, or Elasticsearch
+is unavailable; the message has the command that helps. *the archive does not match the deletion notices* lists archive
+rows: this is a bug, so keep the log. *AirflowTaskTimeout* (apply): the job took longer than `SPARK_MAX_JOB_HOURS`;
+raise it. During a run the audit may report missing documents, because a document is deleted shortly before its row is
+redacted.
 """
 
 from __future__ import annotations

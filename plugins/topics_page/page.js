@@ -172,13 +172,15 @@ function advice({ day, limit }) {
 
 function showParts(data) {
   if (!data.parts.length) {
-    fill("parts", empty("No part has reported yet. They report within a minute of the stack's start."));
+    fill("parts", empty(isUnavailable(data, "Health")
+      ? "Unknown while the health of the stream cannot be read."
+      : "No part has reported yet. They report within a minute of the stack's start."));
     return;
   }
   fill("parts", ...data.parts.map((part) => {
     const fine = partIsFine(part);
     const row = element("div", "part");
-    const lag = part.part === "producer" ? duration(part.lag) : whole(part.lag); // the producer's lag is in seconds, the others' in records
+    const lag = part.part.startsWith("producer") ? duration(part.lag) : whole(part.lag); // a producer's lag is in seconds, the others' in records
     const numbers = part.state === "finished" ? "" : `${part.rate.toFixed(1)}/s · ${lag} behind`;
     row.append(
       element("span", fine ? "dot good" : "dot"),
@@ -192,12 +194,14 @@ function showParts(data) {
   }));
 }
 
-function showPromotions(promotions) {
-  if (!promotions.length) {
-    fill("promotions", empty("None yet. Each promotion by model_promotion is listed here."));
+function showPromotions(data) {
+  if (!data.promotions.length) {
+    fill("promotions", empty(isUnavailable(data, "Models")
+      ? "Unknown while the model store is unavailable."
+      : "None yet. Each promotion by model_promotion is listed here."));
     return;
   }
-  fill("promotions", ...promotions.map((one) => {
+  fill("promotions", ...data.promotions.map((one) => {
     const row = element("div", "promotion");
     row.append(
       element("div", "", one.version),
@@ -303,7 +307,7 @@ function show(data) {
   showUnavailable(data.unavailable);
   showChampion(data);
   showParts(data);
-  showPromotions(data.promotions);
+  showPromotions(data);
   showTopics(data);
 }
 

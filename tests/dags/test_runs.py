@@ -436,16 +436,29 @@ def indices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_retention_deletes_what_it_planned(dagbag: DagBag, indices: list[str]) -> None:
-    indices += [*days_ago(0, 7, 8, 9), "tweets-other", "tweets-2020.13.99"]
-    rehearsal = run(dagbag, "elasticsearch_retention", days=8, dry_run=True)
-    assert returned(rehearsal, "plan") == days_ago(9)
+    indices += [*days_ago(0, 17, 18, 19), "tweets-other", "tweets-2020.13.99"]
+    rehearsal = run(dagbag, "elasticsearch_retention", days=18, dry_run=True)
+    assert returned(rehearsal, "plan") == days_ago(19)
     assert returned(rehearsal, "apply") == []
     assert len(indices) == 6
 
-    done = run(dagbag, "elasticsearch_retention", days=8)
+    done = run(dagbag, "elasticsearch_retention", days=18)
 
-    assert returned(done, "apply") == days_ago(9)
-    assert indices == [*days_ago(0, 7, 8), "tweets-other", "tweets-2020.13.99"]
+    assert returned(done, "apply") == days_ago(19)
+    assert indices == [*days_ago(0, 17, 18), "tweets-other", "tweets-2020.13.99"]
+
+
+def test_only_a_dry_run_plans_with_fewer_days_than_the_setting(
+    dagbag: DagBag, indices: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The audit takes a younger day without its index for lost tweets."""
+    indices += days_ago(0, 1, 9)
+    monkeypatch.setattr(dagbag.dags["elasticsearch_retention"].get_task("plan"), "retries", 0)
+    assert states(run(dagbag, "elasticsearch_retention", days=8))["plan"] == "failed"
+    assert indices == days_ago(0, 1, 9)
+    assert returned(run(dagbag, "elasticsearch_retention", days=8, dry_run=True), "plan") == days_ago(9)
+    monkeypatch.setenv("ELASTICSEARCH_RETENTION_DAYS", "8")
+    assert returned(run(dagbag, "elasticsearch_retention", days=8), "apply") == days_ago(9)
 
 
 def test_retention_needs_allow_all_to_delete_most(dagbag: DagBag, indices: list[str], monkeypatch: Any) -> None:

@@ -65,10 +65,12 @@ def test_no_secret_is_on_the_command_line(submitted: list[list[str]], monkeypatc
     assert not any("not-show-me" in part or "nor-me" in part for part in submitted[0])
 
 
-def test_house_defaults() -> None:
+def test_house_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     operator = job()
     assert (operator.pool, operator.retries) == ("spark", 1)
-    assert operator.execution_timeout == timedelta(hours=1)
+    assert operator.execution_timeout == timedelta(hours=6)
+    monkeypatch.setenv("SPARK_MAX_JOB_HOURS", "30")
+    assert job().execution_timeout == timedelta(hours=30)
     assert operator.env_vars == {"PYSPARK_PYTHON": sys.executable}
 
 
@@ -78,6 +80,11 @@ def test_every_job_has_its_application_and_the_log_settings_exist(dagbag: DagBag
     jobs = [task for dag in dagbag.dags.values() for task in dag.tasks if task.task_type == "SparkJobOperator"]
     assert len(jobs) == 6
     assert [task.application for task in jobs if not Path(task.application).is_file()] == []
+    assert {task.execution_timeout for task in jobs} == {timedelta(hours=6)}
+    dags = {task.dag.dag_id: task.dag.doc_md or "" for task in jobs}
+    assert [
+        name for name, text in dags.items() if "`SPARK_MAX_JOB_HOURS`" not in text.split("**When it fails.**")[1]
+    ] == []
     assert {task.pool for task in jobs} == {"spark"}
     assert (SPARK_APPS / "log4j2.properties").is_file()
 

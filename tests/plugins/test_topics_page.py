@@ -184,6 +184,25 @@ def test_the_static_files_keep_the_policy() -> None:
     assert not re.search(r"https?://|//cdn", (html + script + style).replace(namespace, ""))
 
 
+def test_an_empty_box_says_when_its_store_is_away() -> None:
+    """With "none yet" people would look for the fault in the wrong place."""
+    script = (STATIC / "page.js").read_text()
+    empty_boxes = re.findall(r'fill\("(\w+)", empty\((.*?)\)\);\n', script, flags=re.DOTALL)
+    assert [box for box, _ in empty_boxes] == ["champion", "parts", "promotions", "topics"]
+    assert [box for box, sentences in empty_boxes if "navailable" not in sentences.split("?")[0]] == []
+    data = overview(
+        FakeSources(champion=_unavailable, last_hour=_unavailable, health=_unavailable), now_ms=NOW_MS, min_documents=1
+    )
+    names = [one["name"].split()[0] for one in data["unavailable"]]
+    assert set(re.findall(r'isUnavailable\(data, "(\w+)"\)', script)) == set(names)
+
+
+def test_the_lag_of_every_producer_is_in_seconds() -> None:
+    """With several sources their parts are producer-bluesky, producer-mastodon, …"""
+    script = (STATIC / "page.js").read_text()
+    assert re.search(r'part\.part\.startsWith\("producer"\) \? duration\(part\.lag\) : whole\(part\.lag\)', script)
+
+
 def test_overview_of_a_healthy_system(reader: Client) -> None:
     data = reader.get("/api/overview").json()
     assert data["unavailable"] == []

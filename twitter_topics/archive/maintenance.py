@@ -141,10 +141,10 @@ def _rollback(settings: Settings, snapshot_id: int) -> str:
     """Return the steps. The archiver's checkpoint is past the batches that a rollback drops, so it has to go."""
     catalog = settings.archive.catalog_name
     return (
-        "1. stop classify-tweets; "
+        "1. `twitter-topics stop classify-tweets`; "
         f"2. CALL {catalog}.system.rollback_to_snapshot('{NAMESPACE}.{RAW_TABLE}', {snapshot_id}); "
         f"3. delete {checkpoint_of(settings)}; "
-        "4. start classify-tweets: it reads on from the end of the archive, and Kafka must still have what came since"
+        "4. `twitter-topics up`: it reads on from the end of the archive, and Kafka must still have what came since"
     )
 
 

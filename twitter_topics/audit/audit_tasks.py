@@ -24,11 +24,14 @@ PUBLISHED_MODELS = 100
 def measure(settings: Settings, *, now: float) -> None:
     """Write the dead letters of the last hour, how far InfluxDB is behind, and the champion's age.
 
+    If the champion cannot be read, the rest is written first.
+
     Args:
         now: Unix seconds.
 
     Raises:
         RetryableError: Kafka, S3, the counts database or InfluxDB is unavailable.
+        IntegrityError: champion.json is damaged.
     """
     from twitter_topics.audit.measured import champion_lines, dead_letter_lines, view_line
     from twitter_topics.backends.dead_letters import read_letters
@@ -41,16 +44,18 @@ def measure(settings: Settings, *, now: float) -> None:
     lines = dead_letter_lines(letters, records_since(settings.kafka, settings.kafka.raw_topic, since_ms), now_ms)
     with closing(CountsState.of(settings)) as state:
         lines.append(view_line(state.unpublished_since(), now_ms))
-    champion = ModelStore(settings).champion()
-    if champion is not None:
-        lines += champion_lines(champion, now_ms)
-    _write(settings, lines)
+    try:
+        champion = ModelStore(settings).champion()
+        if champion is not None:
+            lines += champion_lines(champion, now_ms)
+    finally:
+        _write(settings, lines)
 
 
 def publish_models(settings: Settings) -> int:
     """Write the newest promotions, and the gate's results of the newest versions. Returns the number of points.
 
-    Those of older ones have been written before, and never change.
+    Those of older ones have been written before, and never change. A version without an evaluation has no result.
 
     Raises:
         RetryableError: S3 or InfluxDB is unavailable.
@@ -60,7 +65,7 @@ def publish_models(settings: Settings) -> int:
 
     models = ModelStore(settings)
     lines = [promotion_line(one) for one in models.history(PUBLISHED_MODELS)]
-    lines += [gate_line(manifest) for manifest in models.manifests(PUBLISHED_MODELS)]
+    lines += [gate_line(one) for one in models.manifests(PUBLISHED_MODELS) if one.get("evaluation")]
     _write(settings, lines)
     return len(lines)
 

@@ -81,7 +81,7 @@ def promotion_line(promotion: Promotion | Champion) -> str:
 
 
 def gate_line(manifest: Mapping[str, Any]) -> str:
-    """Return the point of a registered version, the same each time."""
+    """Return the point of a registered version that was evaluated, the same each time."""
     version, metrics = str(manifest["version"]), manifest["metrics"]
     verdict = manifest["evaluation"]["verdict"]
     fields: dict[str, Value] = {

@@ -1,4 +1,4 @@
-"""Commands for the local stack: up, down, clean, status, doctor, logs."""
+"""Commands for the local stack: up, down, stop, clean, status, doctor, logs."""
 
 from __future__ import annotations
 
@@ -65,6 +65,29 @@ def down() -> None:
     from twitter_topics.local.stack import Stack
 
     Stack(Settings(), say).down()
+
+
+def _names_of_services() -> list[str]:
+    from twitter_topics.local.stack import Stack
+
+    supervisor = Stack(Settings(), say).supervisor
+    return sorted(supervisor.states()) if supervisor.is_alive() else []
+
+
+def stop(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="services, as in `status`; without any, all", autocompletion=_names_of_services),
+    ] = None,
+) -> None:
+    """Stop everything, like down, or some services. `up` starts them again."""
+    from twitter_topics.local.stack import Stack
+
+    stack = Stack(Settings(), say)
+    if names:
+        stack.stop(names)
+    else:
+        stack.down()
 
 
 def clean(yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> None:

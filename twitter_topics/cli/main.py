@@ -74,7 +74,7 @@ for command in (local_stack.up, local_stack.down, local_stack.status, local_stac
     app.command()(command)
 app.command()(local_stack.clean)
 app.command()(replay.replay)
-app.command("stop", help="Stop everything, like down.")(local_stack.down)
+app.command()(local_stack.stop)
 for command in (demo.demo, models.models, audit.audit):
     app.command()(command)
 app.add_typer(topics.app, name="topics")

@@ -320,6 +320,24 @@ class Stack:
             what = "stopped" if was_up else "was not running"
             self._say(what + (f", {count} leftover processes ended" if count else ""))
 
+    def stop(self, names: Collection[str]) -> None:
+        """Stop some services of the running stack. `up` starts them again.
+
+        Raises:
+            ConfigurationError: a name is not one of a service; nothing was stopped.
+        """
+        self.layout.make()
+        with self._lock():
+            if not self.supervisor.is_alive():
+                self._say("was not running")
+                return
+            known = self.supervisor.states()
+            if unknown := sorted(set(names) - known.keys()):
+                msg = f"{', '.join(map(repr, unknown))}: no such service; use some of {', '.join(sorted(known))}"
+                raise ConfigurationError(msg)
+            self.supervisor.stop(names)
+            self._say(f"stopped {', '.join(names)}; `twitter-topics up` starts what is missing")
+
     def clean(self) -> None:
         """Stop everything, and delete data, logs and secrets of the stack."""
         if self.layout.lock.exists():

@@ -47,7 +47,7 @@ class SparkJobOperator(SparkSubmitOperator):
         options.setdefault("pool", POOL)  # one job at a time: the streaming apps need memory and cores too
         options.setdefault("retries", 1)
         options.setdefault("retry_delay", timedelta(minutes=2))
-        options.setdefault("execution_timeout", timedelta(hours=1))
+        options.setdefault("execution_timeout", timedelta(hours=Settings().spark.max_job_hours))
         super().__init__(
             conn_id="spark_default",
             application=str(SPARK_APPS / "batch" / f"{job}.py"),

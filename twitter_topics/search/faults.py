@@ -73,7 +73,8 @@ _SHARDS = (
     "elasticsearch_retention)"
 )
 _OLD_MAPPING = (
-    "The index has another version's mapping: restart the classifier, which adds the new fields when it starts"
+    "The index has another version's mapping: restart the classifier (`twitter-topics stop classify-tweets`, then "
+    "`twitter-topics up`), which adds the new fields when it starts"
 )
 _RIGHTS = (
     "Check ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, and that this user may create "

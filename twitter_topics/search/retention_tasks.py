@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from twitter_topics.errors import ConfigurationError
 from twitter_topics.search.index import index_day
 from twitter_topics.search.retention import plan_retention
 
@@ -16,13 +17,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def plan(store: SearchStore, *, prefix: str, days: int, today: date, allow_all: bool) -> list[str]:
+def plan(
+    store: SearchStore, *, prefix: str, days: int, setting: int, today: date, allow_all: bool, dry_run: bool
+) -> list[str]:
     """Return the names of the indices to delete, oldest first.
 
+    Args:
+        setting: ELASTICSEARCH_RETENTION_DAYS. Only a dry run may plan with fewer days.
+
     Raises:
-        ConfigurationError, IntegrityError: see search.retention.plan_retention.
+        ConfigurationError: `days` is below the setting; or see search.retention.plan_retention.
+        IntegrityError: see search.retention.plan_retention.
         RetryableError: Elasticsearch stays unavailable.
     """
+    if days < setting and not dry_run:
+        msg = (
+            f"days={days} is less than ELASTICSEARCH_RETENTION_DAYS={setting}: nothing is deleted. "
+            f"Set ELASTICSEARCH_RETENTION_DAYS={days} instead: the audit and search rely on it."
+        )
+        raise ConfigurationError(msg)
     documents = store.daily_indices()
     decided = plan_retention(documents, prefix=prefix, days=days, today=today, allow_all=allow_all)
     for name in decided.delete:

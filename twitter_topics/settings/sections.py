@@ -363,6 +363,9 @@ class SparkSettings(Section):
         description="for the streaming apps, one slot of which is the archiver's; Airflow's jobs use the connection "
         "spark_default",
     )
+    max_job_hours: int = Field(
+        6, ge=1, le=744, description="a job of Airflow that takes longer is killed, and tried once more"
+    )
     driver_host: str = Field(
         "", description="on a cluster: name or address at which executors reach this machine; empty = its host name"
     )

@@ -64,6 +64,9 @@ def part(name: str) -> Tags:
 NIGHT = s.DAY + 20 * s.HOUR
 HALF_PAST = s.DAY + 12 * s.HOUR + 35 * s.MINUTE
 LAG_AT = (s.DAY + 9 * s.HOUR, HALF_PAST)
+WELL, JUST_SILENT = LAG_AT[0] + 40 * s.SECOND, HALF_PAST + 40 * s.SECOND
+LONG_SILENT = s.SILENT_FROM + 90 * s.MINUTE + 40 * s.SECOND
+"""The classifier has been silent for longer than the rule looks back; the others still report."""
 
 
 def _least_lag(at_ms: int) -> dict[Tags, float]:
@@ -76,14 +79,15 @@ def _least_lag(at_ms: int) -> dict[Tags, float]:
     return found
 
 
-def _reports(at_ms: int) -> dict[Tags, float]:
-    """Reports of each query in the minute that has begun, of those that reported within an hour."""
-    found: dict[Tags, float] = {}
-    for one in s.health():
-        if not one.part.startswith("producer") and at_ms - s.HOUR <= one.at_ms <= at_ms:
-            found.setdefault(part(one.part), 0)
-            found[part(one.part)] += one.at_ms // s.MINUTE == at_ms // s.MINUTE
-    return found
+def _reports(name: str, at_ms: int) -> dict[Tags, float] | None:
+    """Reports of a query in the minute that has begun; None if it has not reported within an hour."""
+    recent = [one.at_ms for one in s.health() if one.part == name and at_ms - s.HOUR <= one.at_ms <= at_ms]
+    return {(): float(sum(one // s.MINUTE == at_ms // s.MINUTE for one in recent))} if recent else None
+
+
+def _silence(name: str, *moments: tuple[int, str]) -> tuple[Case, ...]:
+    """The rule of a query at these moments, and what fires."""
+    return tuple(Case(at_ms, _reports(name, at_ms), (fires,) if fires else ()) for at_ms, fires in moments)
 
 
 def _share(at_ms: int) -> dict[Tags, float] | None:
@@ -101,11 +105,9 @@ CASES: Mapping[str, tuple[Case, ...]] = {
         Case(LAG_AT[0], _least_lag(LAG_AT[0]), ()),
         Case(LAG_AT[1], _least_lag(LAG_AT[1]), ("aggregator",)),
     ),
-    "A streaming query is silent": (
-        Case(LAG_AT[0] + 40 * s.SECOND, _reports(LAG_AT[0] + 40 * s.SECOND), ()),
-        Case(HALF_PAST + 40 * s.SECOND, _reports(HALF_PAST + 40 * s.SECOND), ("classifier",)),
-        Case(NIGHT, None, ("no data",)),
-    ),
+    "The archiver is silent": _silence("archiver", (WELL, ""), (LONG_SILENT, ""), (NIGHT, "no data")),
+    "The classifier is silent": _silence("classifier", (WELL, ""), (JUST_SILENT, "-"), (LONG_SILENT, "no data")),
+    "The aggregator is silent": _silence("aggregator", (WELL, ""), (LONG_SILENT, ""), (NIGHT, "no data")),
     "Too many dead letters": (
         Case(s.DAY + 9 * s.HOUR + s.MINUTE, None, ()),
         Case(s.DAY + 12 * s.HOUR + 31 * s.MINUTE, _share(s.DAY + 12 * s.HOUR + 31 * s.MINUTE), ("-",)),

@@ -149,9 +149,9 @@ BEHIND_FROM = DAY + 12 * HOUR + 20 * MINUTE
 
 
 def health() -> list[Health]:
-    """Reports every 30 s from 08:00 to 13:00. The classifier falls silent, the aggregator falls behind."""
+    """Reports every 30 s from 08:00 to 14:01. The classifier falls silent, the aggregator falls behind."""
     found = []
-    for at_ms in range(DAY + 8 * HOUR, DAY + 13 * HOUR, 30 * SECOND):
+    for at_ms in range(DAY + 8 * HOUR, DAY + 14 * HOUR + MINUTE, 30 * SECOND):
         tick = (at_ms - DAY) // (6 * MINUTE)
         found.append(Health("producer-bluesky", at_ms, 2.0 + tick % 3, tick % 5, 0.0))
         found.append(Health("archiver", at_ms, 2.5, 10 + tick % 7, 1.5, restarts=1))

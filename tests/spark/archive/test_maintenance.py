@@ -134,6 +134,7 @@ def test_lost_rows_are_detected(spark: SparkSession, local_archive: Settings, mo
     assert [step[:2] for step in steps.split("; ")] == ["1.", "2.", "3.", "4."]
     assert f"rollback_to_snapshot('tweets.raw', {before})" in steps
     assert checkpoint_of(local_archive) in steps
+    assert steps.index("`twitter-topics stop classify-tweets`") < steps.index("`twitter-topics up`")
 
 
 def test_expiry_keeps_the_newest_snapshots_and_every_row(spark: SparkSession, local_archive: Settings) -> None:

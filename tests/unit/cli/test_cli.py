@@ -50,6 +50,19 @@ def test_stop_is_down() -> None:
     assert (run("stop").exit_code, run("stop").output) == (0, run("down").output)
 
 
+def test_stop_of_some_services_without_a_stack_succeeds() -> None:
+    stopped = run("stop", "classify-tweets")
+    assert stopped.exit_code == 0
+    assert "was not running" in stopped.output
+
+
+def test_stop_stops_only_the_services_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[list[str]] = []
+    monkeypatch.setattr("twitter_topics.local.stack.Stack.stop", lambda _self, names: stopped.append(names))
+    assert run("stop", "classify-tweets", "producer").exit_code == 0
+    assert stopped == [["classify-tweets", "producer"]]
+
+
 def test_clean_finds_the_state_folder_that_only_the_env_file_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

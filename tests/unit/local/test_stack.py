@@ -286,3 +286,33 @@ def test_up_gives_up_on_a_service_that_does_not_start_with_its_last_message(
     made.layout.service_log("producer").write_text(log)
     with pytest.raises(error, match=r"^producer( keeps failing)?: PRODUCER_REPLAY_FILE: no such file \(full log: "):
         made._give_up_on_failure(producer, restarts_before=0)
+
+
+class FakeSupervisor:
+    """Runs two services."""
+
+    def __init__(self) -> None:
+        self.running = {"classify-tweets", "aggregate-topics"}
+
+    def is_alive(self) -> bool:
+        return True
+
+    def states(self) -> dict[str, dict[str, int]]:
+        return {name: {"pid": name in self.running} for name in ("kafka", "classify-tweets", "aggregate-topics")}
+
+    def stop(self, names: list[str]) -> None:
+        self.running -= set(names)
+
+
+def test_one_service_is_stopped_and_the_others_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, said = make(tmp_path)
+    supervisor = FakeSupervisor()
+    monkeypatch.setattr(made, "supervisor", supervisor)
+    with pytest.raises(
+        ConfigurationError, match="'classifier': no such service; use some of aggregate-topics, classify-tweets, kafka"
+    ):
+        made.stop(["aggregate-topics", "classifier"])
+    assert supervisor.running == {"classify-tweets", "aggregate-topics"}
+    made.stop(["classify-tweets"])
+    assert supervisor.running == {"aggregate-topics"}
+    assert said == ["stopped classify-tweets; `twitter-topics up` starts what is missing"]

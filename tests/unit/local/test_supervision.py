@@ -114,6 +114,19 @@ def test_nothing_is_left_after_a_stop(supervisor: Supervisor, layout: Layout) ->
     assert supervisor.leftovers() == set()
 
 
+def test_one_service_is_stopped_and_starts_again(supervisor: Supervisor, layout: Layout) -> None:
+    both = [service("one"), service("two")]
+    launch(supervisor, layout, both)
+    until(lambda: service_pid(layout, "one") and service_pid(layout, "two"))
+    stopped, other = service_pid(layout, "one"), service_pid(layout, "two")
+    supervisor.stop(["one"])
+    assert processes.look_up(stopped) is None
+    supervisor.start(both[0])
+    until(lambda: service_pid(layout, "one") not in (0, stopped))
+    assert service_pid(layout, "two") == other
+    assert processes.look_up(other) is not None
+
+
 def test_all_of_it_is_found_when_supervisord_and_its_runners_are_killed(supervisor: Supervisor, layout: Layout) -> None:
     # this one does not end with its runner, and has lost the mark in its environment (the file above is empty)
     stubborn = (sys.executable, "-S", "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)")

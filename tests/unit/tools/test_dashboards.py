@@ -6,8 +6,10 @@ from __future__ import annotations
 import copy
 import json
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,7 +131,7 @@ def test_an_alert_rule_keeps_to_the_contract(title: str) -> None:
 
 def test_rules_have_what_the_file_format_needs() -> None:
     rules = read_rules()
-    assert len({rule["uid"] for rule in rules}) == len(rules) == 6
+    assert len({rule["uid"] for rule in rules}) == len(rules) == 8
     for rule in rules:
         assert len(rule["uid"]) <= 40
         assert [query["refId"] for query in rule["data"]] == ["A", "B", "C"]
@@ -220,6 +222,19 @@ def test_the_saved_objects_keep_to_their_forms() -> None:
     order = [("index-pattern", "search", "lens", "dashboard").index(kind) for kind in kinds]
     assert order[0] == 0
     assert order[-3:] == [3, 3, 3]
+
+
+def test_the_steps_of_the_page_typed_in_one_shell_agree_on_elasticsearch(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    told = 'docker() { echo "$* $ELASTICSEARCH_URL"; }\nmake() { echo "make $1 $ELASTICSEARCH_URL"; }\n'
+    typed = subprocess.run(
+        ["bash", "-c", told + "".join(blocks[:2])], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
+    )
+    lines = typed.stdout.splitlines()
+    assert "up -d grafana http://127.0.0.1:19200" in lines[0]
+    assert "up -d elasticsearch kibana http://127.0.0.1:9200" in lines[1]
+    assert lines[2:] == [f"make {target} http://127.0.0.1:9200" for target in ("clean", "up", "kibana-import")]
+    assert (tmp_path / ".env").read_text() == "ELASTICSEARCH_URL=http://127.0.0.1:9200\n"
 
 
 def test_the_data_view_covers_the_daily_indices() -> None:
