@@ -288,7 +288,7 @@ def test_up_gives_up_on_a_service_that_does_not_start_with_its_last_message(
         made._give_up_on_failure(producer, restarts_before=0)
 
 
-class FakeSupervisor:
+class TwoServices:
     """Runs two services."""
 
     def __init__(self) -> None:
@@ -306,7 +306,7 @@ class FakeSupervisor:
 
 def test_one_service_is_stopped_and_the_others_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, said = make(tmp_path)
-    supervisor = FakeSupervisor()
+    supervisor = TwoServices()
     monkeypatch.setattr(made, "supervisor", supervisor)
     with pytest.raises(
         ConfigurationError, match="'classifier': no such service; use some of aggregate-topics, classify-tweets, kafka"
