@@ -22,7 +22,7 @@ from producer.sources.replay.material import TruncatedError
 from producer.sources.replay.records import read_all
 from producer.sources.replay.values import values
 from tests.input_files import SAMPLES, V1, Sample
-from tests.input_forms import COUNT, FIRST_ID, IDS, TIME_MS, lines, mongo, page_v2, tarred, tweet, zipped
+from tests.input_forms import COUNT, FIRST_ID, IDS, TIME_MS, lines, mongo, page_v2, post_v2, tarred, tweet, zipped
 from tests.inputs_page import PAGE, page
 from tests.unit.producer.sources.replay.test_replay import after, opened, sent
 from twitter_topics.errors import ConfigurationError
@@ -146,6 +146,19 @@ def test_a_mapped_tweet_keeps_its_original(tmp_path: Path) -> None:
         | {"data": page_v2(range(number, number + 1))["data"][0]}
         for number in range(COUNT)
     ]
+
+
+@pytest.mark.parametrize("form", ["flat", "stream", "page"])
+def test_a_stored_edit_is_one_of_its_original(form: str, tmp_path: Path) -> None:
+    first = post_v2(0) | {"text": "frist"}
+    edit = post_v2(1) | {"text": "first", "edit_history_tweet_ids": IDS[:2]}
+    forms = {"flat": [first, edit], "stream": [{"data": first}, {"data": edit}], "page": [{"data": [first, edit]}]}
+    path = tmp_path / "edits.jsonl"
+    path.write_bytes(lines(forms[form]))
+    events = sent(opened(path))
+    assert [(event.kind, event.key.decode()) for event in events] == [("post", IDS[0]), ("edit", IDS[0])]
+    assert [json.loads(event.value)["text"] for event in events] == ["frist", "first"]
+    assert json.loads(events[1].value)["id_str"] == IDS[0]
 
 
 def test_everything_a_flat_post_refers_to_is_used(tmp_path: Path) -> None:
