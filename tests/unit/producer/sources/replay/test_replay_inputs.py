@@ -161,6 +161,20 @@ def test_a_stored_edit_is_one_of_its_original(form: str, tmp_path: Path) -> None
     assert json.loads(events[1].value)["id_str"] == IDS[0]
 
 
+def test_posts_of_v2_are_dated_by_their_ids_only_if_all_fields_are_of_v2(tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    bare = {"id": IDS[0], "text": "from tweepy", "edit_history_tweet_ids": [IDS[0]]}
+    for content in ([bare], [{"data": [bare]}], [{"data": bare}]):
+        path.write_bytes(lines(content))
+        [event] = sent(opened(path))
+        assert (event.kind, event.key.decode()) == ("post", IDS[0])
+    foreign = bare | {"likes": 3}
+    dated = foreign | {"created_at": "2026-11-18T11:00:00.000Z"}
+    path.write_bytes(lines([{"data": [foreign, dated, bare | {"created_at": "yesterday"}]}]))
+    events = sent(opened(path))
+    assert [event.reason for event in events] == ["time: no readable created_at", "", "time: no readable created_at"]
+
+
 def test_everything_a_flat_post_refers_to_is_used(tmp_path: Path) -> None:
     other = {"id": "1990000000000000999", "text": "the whole original text", "created_at": "2026-11-18T10:00:00.000Z"}
     post = {
