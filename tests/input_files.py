@@ -353,7 +353,7 @@ def _rejected() -> list[Sample]:
             lacking,
             "times without a time of day",
             "days.jsonl",
-            lines([{"id": FIRST_ID, "created_at": "2026-11-18", "text": "a text"}] * 3),
+            lines([{"id": one, "created_at": "2026-11-18", "text": "a text"} for one in (IDS[0], FIRST_ID)]),
             "time: no readable",
         ),
         Sample(

@@ -134,8 +134,13 @@ def test_a_wrong_secret_is_rejected_by_a_server_that_verifies() -> None:
 
 NOTICES: list[tuple[dict[str, Any], Notice]] = [
     (
-        {"delete": {"status": {"id": 2, "id_str": "2", "user_id": 7, "user_id_str": "7"}, "timestamp_ms": "1500"}},
-        Notice("delete", "twitter", "2", "7", at_ms=1500),
+        {
+            "delete": {
+                "status": {"id": 2, "id_str": "2", "user_id": 7, "user_id_str": "7"},
+                "timestamp_ms": "1200000001500",
+            }
+        },
+        Notice("delete", "twitter", "2", "7", at_ms=1_200_000_001_500),
     ),
     ({"delete": {"status": {"id": 3, "user_id": 7}}}, Notice("delete", "twitter", "3", "7")),
     (

@@ -270,7 +270,7 @@ def test_old_tweets_are_counted_before_the_start(tmp_path: Path, old: int, days:
 
 def test_old_tweets_are_not_counted_again_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "tweets.jsonl"
-    path.write_bytes(lines([tweet(number) | {"timestamp_ms": "1000"} for number in range(COUNT)]))
+    path.write_bytes(lines([tweet(number) | {"timestamp_ms": "1200000001000"} for number in range(COUNT)]))
     source = opened(path)
     assert "3 of 3 tweets are older" in source.check()
     again = opened(path, after(source, sent(source)[:1]))
@@ -283,23 +283,25 @@ def test_old_tweets_that_come_late_are_reported_when_they_come(
 ) -> None:
     now_ms = TIME_MS + 1_000
     path = tmp_path / "newest-first.jsonl"
-    path.write_bytes(lines([tweet(0)]) * 2_100 + lines([tweet(1) | {"timestamp_ms": "1000"}]))
+    path.write_bytes(lines([tweet(0)]) * 2_100 + lines([tweet(1) | {"timestamp_ms": "1200000001000"}]))
     source = opened(path, now_ms=now_ms)
     assert "older" not in source.check()
     sent(source)
-    assert "a tweet of 1970-01-01T00:00:01Z is older than 30 days" in caplog.text
+    assert "a tweet of 2008-01-10T21:20:01Z is older than 30 days" in caplog.text
     assert "1 of the tweets sent are older than SPEED_MAX_AGE_DAYS (30)" in caplog.text
 
 
 def test_the_limit_bounds_what_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "years.jsonl"
-    path.write_bytes(lines([tweet(0) | {"timestamp_ms": "1000"}, tweet(1) | {"timestamp_ms": "2000"}]))
+    path.write_bytes(
+        lines([tweet(0) | {"timestamp_ms": "1200000001000"}, tweet(1) | {"timestamp_ms": "1200000002000"}])
+    )
     assert "1 of 1 tweets are older" in opened(path, limit=1).check()
 
 
 def test_counting_old_tweets_takes_a_bounded_time(tmp_path: Path) -> None:
     path = tmp_path / "years.jsonl"
-    path.write_bytes(lines([tweet(0) | {"timestamp_ms": "1000"}]) * 5_000)
+    path.write_bytes(lines([tweet(0) | {"timestamp_ms": "1200000001000"}]) * 5_000)
     clock = iter(range(0, 10**6, 4))
     context = Context(monotonic=lambda: next(clock))
     source = ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path)}), None, context)
