@@ -453,6 +453,13 @@ def _rejected() -> list[Sample]:
             lines([{"id": "1", "content": "<p>x</p>", "account": {}}]),
             "PRODUCER_SOURCE=mastodon",
         ),
+        Sample(
+            other,
+            "academictwitteR's `users_*.json`",
+            "users_1.json",
+            dumped({"users": [user_v2()], "tweets": each(post_v2), "places": []}).encode(),
+            "data_*.json",
+        ),
         Sample(other, "Apify's tweets", "apify.json", dumped([_APIFY]).encode(), "tweets of Apify"),
         Sample(other, "Mastodon's account export", "outbox.json", dumped({"orderedItems": []}).encode(), "ActivityPub"),
         Sample(

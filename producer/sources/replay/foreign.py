@@ -11,6 +11,9 @@ IDS = "a list of tweet ids"
 HYDRATE = "`twarc2 hydrate ids.txt tweets.jsonl`"
 OTHER = "it has no tweets; replay reads tweets of v1.1, of API v2 and of X's website as JSON"
 
+INCLUDES = "includes of API v2 (academictwitteR's users_*.json)"
+_INCLUDES = frozenset({"users", "tweets", "posts", "places", "media", "polls", "topics"})
+
 _BLUESKY_LISTS = ("feed", "posts", "records")
 
 
@@ -86,9 +89,17 @@ _FOREIGN = (
 )
 
 ADVICE = {one.name: one.advice for one in _FOREIGN} | {
+    INCLUDES: "the collected posts are in data_*.json",
     IDS: f"it has no whole tweets; hydrate them first: {HYDRATE}",
     "counts or users of API v2": "it has no tweets; search with `twarc2 search` instead",
 }
+
+
+def is_includes(body: Object) -> bool:
+    """Whether its tweets are only those to which collected ones refer."""
+    if not {"tweets"} < body.keys() <= _INCLUDES:
+        return False
+    return not any("id_str" in one for one in objects(body["tweets"]))
 
 
 def foreign_name(body: Object) -> str | None:

@@ -12,7 +12,7 @@ import msgspec
 from producer.source import Event
 from producer.sources.fields import Object, as_object, objects
 from producer.sources.replay.extended_json import plain
-from producer.sources.replay.foreign import IDS, foreign_name
+from producer.sources.replay.foreign import IDS, INCLUDES, foreign_name, is_includes
 from producer.sources.replay.web import is_web_tweet, web_event
 from producer.sources.x_v2.compliance import is_compliance
 from producer.sources.x_v2.mapping import Trouble, encoded
@@ -96,6 +96,8 @@ def _object_shape(body: Object, depth: int) -> Shape | None:
         return _inner(body["data"], "", depth, partial(_field, "data", depth))
     if isinstance(body.get("tweet"), dict):
         return _inner(body["tweet"], " (account export)", depth, partial(_field, "tweet", depth))
+    if is_includes(body):
+        return Shape(INCLUDES)
     for name in _PAGES:
         if isinstance(body.get(name), list):
             return _inner(body[name], ", in pages", depth, partial(_field, name, depth))

@@ -175,6 +175,16 @@ def test_posts_of_v2_are_dated_by_their_ids_only_if_all_fields_are_of_v2(tmp_pat
     assert [event.reason for event in events] == ["time: no readable created_at", "", "time: no readable created_at"]
 
 
+def test_posts_that_others_refer_to_are_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "data_1.json").write_text(json.dumps([post_v2(0)]))
+    (tmp_path / "users_1.json").write_text(json.dumps({"users": [], "tweets": [post_v2(1)]}))
+    source = opened(tmp_path)
+    assert [event.key.decode() for event in sent(source)] == IDS[:1]
+    assert "1 × includes of API v2" in source.check()
+    (tmp_path / "users_1.json").write_text(json.dumps({"users": [], "tweets": [tweet(1)]}))
+    assert [event.key.decode() for event in sent(opened(tmp_path))] == IDS[:2]
+
+
 def test_everything_a_flat_post_refers_to_is_used(tmp_path: Path) -> None:
     other = {"id": "1990000000000000999", "text": "the whole original text", "created_at": "2026-11-18T10:00:00.000Z"}
     post = {
