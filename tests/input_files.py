@@ -76,15 +76,26 @@ _LIMIT = b'{"limit":{"track":7,"timestamp_ms":"1794999600000"}}\n'
 _DELETE = b'{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms":"1794999600000"}}\n'
 _GNIP = {"id": f"tag:search.twitter.com,2005:{IDS[0]}", "objectType": "activity", "verb": "post", "body": "text"}
 
+_LINK = f"https://twitter.com/made_up/status/{FIRST_ID}"
+_ID_OF_LINK = """jq -r '.{} | split("/")[-1]' FILE"""
+"""Exact for ids that are numbers, which jq 1.6 rounds."""
+
 _SNSCRAPE = {
     "_type": "snscrape.modules.twitter.Tweet",
+    "url": _LINK,
     "id": FIRST_ID,
     "rawContent": "a text",
     "user": {"username": "x"},
 }
 _APIFY = {"id": IDS[0], "twitterUrl": "x", "text": "a text", "createdAt": CREATED, "author": {"userName": "made_up"}}
 _BLUESKY = {"uri": "at://did:plc:x/app.bsky.feed.post/3k", "cid": "x", "record": {"text": "a text"}}
-_TWINT = {"id": FIRST_ID, "created_at": "2021-01-01 12:00:00 UTC", "tweet": "a text", "username": "made_up"}
+_TWINT = {
+    "id": FIRST_ID,
+    "link": _LINK,
+    "created_at": "2021-01-01 12:00:00 UTC",
+    "tweet": "a text",
+    "username": "made_up",
+}
 
 
 def _read() -> list[Sample]:
@@ -399,8 +410,8 @@ def _rejected() -> list[Sample]:
             "time: no readable created_at",
         ),
         Sample(other, "Gnip activities", "gnip.json", lines([_GNIP]), "Gnip"),
-        Sample(other, "snscrape", "snscrape.jsonl", lines([_SNSCRAPE]), "jq -r .id"),
-        Sample(other, "Twint's JSON", "twint.json", lines([_TWINT]), "jq -r .id"),
+        Sample(other, "snscrape", "snscrape.jsonl", lines([_SNSCRAPE]), _ID_OF_LINK.format("url")),
+        Sample(other, "Twint's JSON", "twint.json", lines([_TWINT]), _ID_OF_LINK.format("link")),
         Sample(other, "Reddit's posts", "reddit.json", lines([{"id": "x", "subreddit": "x", "title": "x"}]), "Reddit"),
         Sample(
             other, "CSV in UTF-16 without a mark", "excel.txt", "id,text\n1,x\n".encode("utf-16-le"), "CSV, in UTF-16"

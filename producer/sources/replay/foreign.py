@@ -17,6 +17,10 @@ _INCLUDES = frozenset({"users", "tweets", "posts", "places", "media", "polls", "
 _BLUESKY_LISTS = ("feed", "posts", "records")
 
 
+_LAST_OF_LINK = "'.{} | split(\"/\")[-1]'"
+"""A program of jq for an id that the file has as a number: jq 1.6 rounds it, so its text is taken from the link."""
+
+
 class _Foreign(NamedTuple):
     """What an object is called, how it is recognised, and what helps."""
 
@@ -26,7 +30,8 @@ class _Foreign(NamedTuple):
 
 
 def _hydrate(ids: str) -> str:
-    return f"it has no whole tweets; hydrate the ids: `jq -r {ids} FILE > ids.txt` and {HYDRATE}"
+    advice = f"hydrate the ids: `jq -r {ids} FILE > ids.txt` and {HYDRATE}"
+    return f"its fields have other names than in Twitter's APIs; {advice}"
 
 
 def _is_bluesky(body: Object) -> bool:
@@ -58,10 +63,12 @@ _FOREIGN = (
     _Foreign(
         "tweets of snscrape",
         lambda body: as_text(body.get("_type")).startswith("snscrape") or {"rawContent", "user"} <= body.keys(),
-        _hydrate(".id"),
+        _hydrate(_LAST_OF_LINK.format("url")),
     ),
     _Foreign(
-        "tweets of Twint", lambda body: isinstance(body.get("tweet"), str) and "username" in body, _hydrate(".id")
+        "tweets of Twint",
+        lambda body: isinstance(body.get("tweet"), str) and "username" in body,
+        _hydrate(_LAST_OF_LINK.format("link")),
     ),
     _Foreign(
         "tweets of Apify",
