@@ -285,6 +285,7 @@ def _read() -> list[Sample]:
 def _rejected() -> list[Sample]:
     ids, tables, lacking, other = "Ids", "Tables", "Without what a tweet needs", "Not tweets, or not readable"
     hydrate = "twarc2 hydrate ids.txt tweets.jsonl"
+    rounded = "their last digits are lost: export them again as text"
     id_lines = "".join(f"{one}\n" for one in IDS).encode()
     sentiment140 = '"0","1467810369","Mon Apr 06 22:19:45 PDT 2009","NO_QUERY","made_up","a text, with a comma"\n'
     header = b"id,text,lang\n"
@@ -293,9 +294,9 @@ def _rejected() -> list[Sample]:
         Sample(ids, "with a heading", "ids.csv", b"tweet_id\n" + id_lines, hydrate),
         Sample(ids, "in quotes", "quoted.txt", "".join(f'"{one}"\n' for one in IDS).encode(), hydrate),
         Sample(ids, "a JSON array of ids", "ids.json", dumped(IDS).encode(), hydrate),
-        Sample(ids, "ids that a spreadsheet has rounded", "rounded.csv", b"tweet_id\n1.99E+18\n1.99E+18\n", hydrate),
-        Sample(ids, "ids that pandas has rounded", "floats.csv", b"tweet_id\n1990000000000000000.0\n" * 2, hydrate),
-        Sample(ids, "ids rounded, with a decimal comma", "komma.csv", b"id\n1,99E+18\n" * 2, hydrate),
+        Sample(ids, "ids that a spreadsheet has rounded", "rounded.csv", b"tweet_id\n1.99E+18\n1.99E+18\n", rounded),
+        Sample(ids, "ids that pandas has rounded", "floats.csv", b"tweet_id\n1990000000000000000.0\n" * 2, rounded),
+        Sample(ids, "ids rounded, with a decimal comma", "komma.csv", b"id\n1,99E+18\n" * 2, rounded),
         Sample(ids, "ids with labels", "labels.tsv", "".join(f"{one}\tpositive\n" for one in IDS).encode(), "TSV"),
         Sample(
             tables,
@@ -321,6 +322,34 @@ def _rejected() -> list[Sample]:
         Sample(tables, "Sentiment140", "training.1600000.csv", (sentiment140 * 3).encode(), "Sentiment140"),
         Sample(tables, "Twint", "twint.csv", f"id\tusername\ttweet\n{IDS[0]}\tmade_up\ta text\n".encode(), "Twint"),
         Sample(tables, "any CSV", "tweets.csv", header + f"{IDS[0]},a text,en\n".encode(), "column 1"),
+        Sample(
+            tables,
+            "CSV with ids of authors first (FiveThirtyEight's of the IRA)",
+            "IRAhandle_tweets_1.csv",
+            f'external_author_id,author,content,tweet_id\n906000000000000000,10_GOP,"a text, x",{IDS[0]}\n'.encode(),
+            "column 4: write",
+        ),
+        Sample(
+            tables,
+            "CSV without ids",
+            "covid19_tweets.csv",
+            b"user_name,user_favourites,date,text\nmade_up,18775,2020-07-25 12:27:21,a text\n",
+            "and replay reads JSON",
+        ),
+        Sample(
+            tables,
+            "CSV with rounded ids",
+            "excel.csv",
+            b"id,text\n1.23E+18,a text\n",
+            f"ids are in column 1, but {rounded}",
+        ),
+        Sample(
+            tables,
+            "CSV of rtweet",
+            "rtweet.csv",
+            f'user_id,status_id,created_at,text\n"x42","x{IDS[0]}","2020-05-01 10:00:00","a text"\n'.encode(),
+            "column 2, with an x in front",
+        ),
         Sample(
             tables,
             "CSV with a line that is a number",

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from producer.sources.fields import Object, as_object, as_text, objects
 
 IDS = "a list of tweet ids"
+ROUNDED_IDS = "a list of rounded tweet ids"
+ROUNDED = "their last digits are lost: export them again as text"
 HYDRATE = "`twarc2 hydrate ids.txt tweets.jsonl`"
 OTHER = "it has no tweets; replay reads tweets of v1.1, of API v2 and of X's website as JSON"
 
@@ -98,6 +100,7 @@ _FOREIGN = (
 ADVICE = {one.name: one.advice for one in _FOREIGN} | {
     INCLUDES: "the collected posts are in data_*.json",
     IDS: f"it has no whole tweets; hydrate them first: {HYDRATE}",
+    ROUNDED_IDS: ROUNDED,
     "counts or users of API v2": "it has no tweets; search with `twarc2 search` instead",
 }
 

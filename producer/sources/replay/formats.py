@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, OTHER
+from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, OTHER, ROUNDED_IDS
 from producer.sources.replay.lines import Line, is_utf8, numbered
 from producer.sources.replay.material import DamagedError, TruncatedError
 from producer.sources.replay.records import rejection
@@ -198,8 +198,9 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
     if 2 * kinds[UNKNOWN.name] >= len(looked):
         return UNKNOWN
     del kinds[UNKNOWN.name]
-    if 2 * kinds[IDS] <= len(looked):
-        del kinds[IDS]
+    for ids in (IDS, ROUNDED_IDS):
+        if 2 * kinds[ids] <= len(looked):
+            del kinds[ids]
     name = max(kinds, key=lambda one: (bool(one), kinds[one]), default="")
     shown = f"with the fields {', '.join(field[:40] for field in fields[:6])}" if fields else ""
     if name == _LACKING:

@@ -12,7 +12,7 @@ import msgspec
 from producer.source import Event
 from producer.sources.fields import Object, as_object, objects
 from producer.sources.replay.extended_json import plain
-from producer.sources.replay.foreign import IDS, INCLUDES, foreign_name, is_includes
+from producer.sources.replay.foreign import IDS, INCLUDES, ROUNDED_IDS, foreign_name, is_includes
 from producer.sources.replay.web import is_web_tweet, web_event
 from producer.sources.x_v2.compliance import is_compliance
 from producer.sources.x_v2.mapping import Trouble, encoded
@@ -72,8 +72,9 @@ def shape_of(body: Any, depth: int = _MAX_DEPTH) -> Shape | None:
         return next((shape for shape in known if shape.read), known[0] if known else None)
     if isinstance(body, str) and not is_id(body):
         return _inner(loads(body.encode("utf-8", "replace")), ", each in a string", depth, _quoted)
-    is_number = isinstance(body, int | float) and not isinstance(body, bool)
-    return Shape(IDS) if is_number or isinstance(body, str) else None
+    if isinstance(body, float):
+        return Shape(ROUNDED_IDS)
+    return Shape(IDS) if isinstance(body, int | str) and not isinstance(body, bool) else None
 
 
 def unfolded(raw: bytes, body: Any, depth: int = _MAX_DEPTH) -> Iterator[Part]:

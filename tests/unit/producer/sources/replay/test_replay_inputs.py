@@ -20,6 +20,7 @@ from producer.sources.replay.formats import recognise
 from producer.sources.replay.lines import Line
 from producer.sources.replay.material import TruncatedError
 from producer.sources.replay.records import read_all
+from producer.sources.replay.tables import table_refusal
 from producer.sources.replay.values import values
 from tests.input_files import SAMPLES, V1, Sample
 from tests.input_forms import COUNT, FIRST_ID, IDS, TIME_MS, lines, mongo, page_v2, post_v2, tarred, tweet, zipped
@@ -112,7 +113,7 @@ def test_a_folder_of_everything_sends_what_can_be_read_and_counts_the_rest(tmp_p
     source = opened(tmp_path)
     assert len(posts(sent(source))) == COUNT * len(READ)
     check = source.check()
-    for sentence in ("2 × UTF-16", "7 × a list of tweet ids", "1 × CSV (an export of DMI-TCAT)", "-tcat.csv)"):
+    for sentence in ("2 × UTF-16", "4 × a list of tweet ids", "1 × CSV (an export of DMI-TCAT)", "-tcat.csv)"):
         assert sentence in check, check
     for number, sample in enumerate(SAMPLES):
         assert sample.rejected or f"{number:03}-{sample.name}," not in check
@@ -316,6 +317,29 @@ def test_counting_old_tweets_takes_a_bounded_time(tmp_path: Path) -> None:
     context = Context(monotonic=lambda: next(clock))
     source = ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path)}), None, context)
     assert "2,000 of the first 2,000 tweets are older" in source.check()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("user_id,text\n1990000000000000301,a\n", None),
+        ("number,tweet\n7,a\n", None),
+        ("id,text\n7,a\n8,b\n", None),
+        ("who,what\n1990000000000000301,1990000000000000302\n", None),
+        ("label,what\nhappy,1990000000000000301\nsad,1990000000000000302\n", "column 2: write"),
+        ("text,id\na,1230000000000000000\nb,1240000000000000000\n", "column 2, but their last digits are lost"),
+        ("text,tweet_id\na,20\nb,1144619\nc,1144620\n", "column 2: write"),
+    ],
+)
+def test_a_table_names_the_column_of_the_tweets_ids_or_none(text: str, said: str | None) -> None:
+    table = table_refusal(text.encode(), complete=True)
+    assert table is not None
+    assert (said or "JSON") in table.advice
+    assert ("column" in table.advice) is (said is not None)
+
+
+def test_a_text_in_which_a_number_stands_is_no_list_of_ids() -> None:
+    assert table_refusal(b"I have read\nabout\n12345\npages\nof it.\n", complete=True) is None
 
 
 # --- steps
