@@ -8,6 +8,7 @@ import lzma
 import struct
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 import zstandard
 
@@ -64,6 +65,10 @@ def wide_window() -> bytes:
 
 def _unescaped(number: int) -> str:
     return f"{dumped(tweet(number), ensure_ascii=False)}\n"
+
+
+def _with_number(whole: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in whole.items() if name != "id_str"}
 
 
 V1 = lines(each(tweet))
@@ -191,6 +196,12 @@ def _read() -> list[Sample]:
             "kcat.jsonl",
             lines([{"topic": "t", "offset": 1, "payload": dumped(one)} for one in _ARRAY]),
         ),
+        Sample(
+            stores,
+            "tweets without `id_str` in Elasticsearch",
+            "numbers.jsonl",
+            lines([one | {"_source": _with_number(one["_source"])} for one in each(hit)]),
+        ),
         Sample(stores, "tweets under `data`", "data.jsonl", lines([{"data": one} for one in _ARRAY])),
         Sample(stores, "tweets under `status`", "status.jsonl", lines([{"status": one} for one in _ARRAY])),
         Sample(v2, "flat posts (`twarc2 flatten`)", "flat.jsonl", lines(_FLAT)),
@@ -212,6 +223,29 @@ def _read() -> list[Sample]:
             "pages of responses (`twarc2 search`, `hydrate`)",
             "pages.jsonl",
             lines([page_v2(range(2)), page_v2(range(2, COUNT)), {"data": [], "meta": {"result_count": 0}}]),
+        ),
+        Sample(
+            v2,
+            "posts in Elasticsearch",
+            "elastic.jsonl",
+            lines([{"_index": "posts", "_id": one["id"], "_score": 1.0, "_source": one} for one in _FLAT]),
+        ),
+        Sample(
+            v2,
+            "posts in CouchDB",
+            "couch.json",
+            dumped({"rows": [{"id": one["id"], "doc": one} for one in _FLAT]}).encode(),
+        ),
+        Sample(
+            v2,
+            "stream lines of `kcat -J`",
+            "kcat.jsonl",
+            lines(
+                [
+                    {"topic": "t", "payload": dumped({"data": one, "includes": {"users": [user_v2()]}})}
+                    for one in each(post_v2)
+                ]
+            ),
         ),
         Sample(v2, "one page over many lines", "page.json", dumped(page_v2(range(COUNT)), indent=2).encode()),
         Sample(web, "Zeeschuimer's NDJSON", "zeeschuimer.ndjson", lines(each(zeeschuimer))),

@@ -30,8 +30,11 @@ _PAGES = ("statuses", "results", "tweets", "hits", "docs", "rows")
 CouchDB."""
 
 _AROUND_PAGES = ("hits", "response")
-_WRAPPERS = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kcat)", "data": "", "status": ""}
-"""Fields that hold a tweet of v1.1, and who writes them."""
+_STORES = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kcat)"}
+"""Fields that hold a tweet in any form, and who writes them."""
+
+_WRAPPERS = _STORES | {"data": "", "status": ""}
+"""The others hold one of v1.1."""
 
 _OWN = frozenset({"id_str", "screen_name", "text", "full_text"})
 """Of an object with one of these fields, a tweet in it is a part: a profile has its newest tweet under `status`."""
@@ -113,8 +116,10 @@ def _wrapped_shape(body: Object, depth: int) -> Shape | None:
             return _inner(body[name], "", depth, partial(_field, name, depth))
     for name, writer in _WRAPPERS.items():
         tweet = loads(body[name].encode("utf-8", "replace")) if isinstance(body.get(name), str) else body.get(name)
-        if isinstance(tweet, dict) and "id_str" in tweet and not _OWN & body.keys():
-            return _inner(body[name], writer, depth, partial(_field, name, depth))
+        if isinstance(tweet, dict) and ("id_str" in tweet or name in _STORES) and not _OWN & body.keys():
+            shape = _inner(body[name], writer, depth, partial(_field, name, depth))
+            if shape and shape.read:
+                return shape
     return None
 
 
