@@ -36,6 +36,8 @@ _STORES = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kca
 _WRAPPERS = _STORES | {"data": "", "status": ""}
 """The others hold one of v1.1."""
 
+_BULK_ACTIONS = frozenset({"index", "create", "update", "delete"})
+
 _OWN = frozenset({"id_str", "screen_name", "text", "full_text"})
 """Of an object with one of these fields, a tweet in it is a part: a profile has its newest tweet under `status`."""
 
@@ -109,7 +111,7 @@ def _object_shape(body: Object, depth: int) -> Shape | None:
 
 
 def _wrapped_shape(body: Object, depth: int) -> Shape | None:
-    if len(body) == 1 and "_index" in as_object(body.get("index") or body.get("create")):
+    if _is_bulk_action(body):
         return Shape(BULK_ACTION, lambda *_: iter(()))
     for name in _AROUND_PAGES:
         if any(isinstance(one, list) for one in as_object(body.get(name)).values()):
@@ -121,6 +123,17 @@ def _wrapped_shape(body: Object, depth: int) -> Shape | None:
             if shape and shape.read:
                 return shape
     return None
+
+
+def _is_bulk_action(body: Object) -> bool:
+    """Whether it is a line before a document: `{"index": {}}`, or with the document's place. The stream's `delete` is
+    not: it names a tweet."""
+    [name, *others] = body or ("",)
+    place = body.get(name)
+    if others or name not in _BULK_ACTIONS or not isinstance(place, dict):
+        return False
+    is_named = bool(place) or name in ("index", "create")
+    return is_named and all(field == "routing" or field.startswith("_") for field in place)
 
 
 def _foreign_shape(body: Object) -> Shape | None:

@@ -498,6 +498,16 @@ def test_extended_json_becomes_plain(value: object, expected: object) -> None:
     assert plain(value) == expected
 
 
+def test_actions_of_the_bulk_api_may_leave_out_the_index(tmp_path: Path) -> None:
+    path = tmp_path / "bulk.jsonl"
+    places: tuple[dict, ...] = ({"index": {"_id": "1"}}, {"index": {}}, {"create": {"routing": "x", "_id": "1"}})
+    path.write_bytes(b"".join(lines([place, tweet(number)]) for number, place in enumerate(places)))
+    assert [event.key.decode() for event in sent(opened(path))] == IDS
+    deletions = [{"delete": {"_id": "1"}}, {"delete": {"status": {"id": 7, "user_id": 5}}}, {"delete": {}}]
+    path.write_bytes(lines([tweet(0), *deletions, {"index": {"name": "x"}}]))
+    assert [event.key[:5] for event in sent(opened(path))] == [IDS[0][:5].encode(), b"7", b"line-", b"line-"]
+
+
 def test_actions_of_the_bulk_api_alone_are_no_tweets(tmp_path: Path) -> None:
     path = tmp_path / "bulk.jsonl"
     path.write_bytes(lines([{"create": {"_index": "logs"}}, {"message": "x"}] * 3))
