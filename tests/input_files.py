@@ -561,6 +561,13 @@ def _rejected() -> list[Sample]:
             lines([{"id": "1", "text": "x", "permalink": "x", "media_type": "TEXT_POST"}]),
             "Threads",
         ),
+        Sample(
+            other,
+            "whole texts of long posts in an account export (`data/note-tweet.js`)",
+            "note-tweet.js",
+            b'window.YTD.note_tweet.part0 = [{"noteTweet": {"noteTweetId": "1", "core": {"text": "all of it"}}}]',
+            "the long posts of an account export",
+        ),
         Sample(other, "another part of an account export", "like.js", b"window.YTD.like.part0 = [ ]", "data/tweets.js"),
         Sample(
             other, "an account export without tweets", "tweets.js", b"window.YTD.tweets.part0 = [ ]", "has no records"

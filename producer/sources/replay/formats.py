@@ -87,6 +87,12 @@ _WIDE = re.compile(
 _EXPORT = re.compile(rb"\s*window\.YTD\.(\w+)\.part\d+\s*=", re.ASCII)
 _TWEET_PARTS = (b"tweets", b"tweet", b"community_tweet")
 
+_NOTES = Format(
+    "the long posts of an account export",
+    None,
+    "data/tweets.js has these posts too, but with texts that are cut off; their whole texts are not read",
+)
+
 UNKNOWN = Format("text or data in an unknown format", None, OTHER)
 _ENCODED = Format("JSON that is not in UTF-8", None, TO_UTF8)
 _LACKING = "JSON without what a tweet needs"
@@ -259,4 +265,6 @@ def _export(text: bytes) -> Format | None:
     part = _EXPORT.match(text)
     if part is None or part[1] in _TWEET_PARTS:
         return None
+    if part[1] == b"note_tweet" and not _EMPTY_ARRAY.fullmatch(text):
+        return _NOTES
     return Format("another part of an account export", None, "its tweets are in data/tweets.js")

@@ -342,6 +342,12 @@ def test_a_text_in_which_a_number_stands_is_no_list_of_ids() -> None:
     assert table_refusal(b"I have read\nabout\n12345\npages\nof it.\n", complete=True) is None
 
 
+def test_an_account_without_long_posts_has_no_texts_that_are_cut_off() -> None:
+    found = recognise(b"window.YTD.note_tweet.part0 = [ ]", complete=True)
+    assert found is not None
+    assert found.name == "another part of an account export"
+
+
 # --- steps
 
 
