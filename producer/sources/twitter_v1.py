@@ -14,7 +14,7 @@ from twython import TwythonStreamer
 
 from producer.position import SourcePosition
 from producer.receiving import rules
-from producer.receiving.control import ControlMessages
+from producer.receiving.control import ControlMessages, message_name
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, RejectedResponse, Timeouts
 from producer.receiving.lines import json_object, unreadable
@@ -245,7 +245,7 @@ def _read_other(line: bytes, body: dict[str, Any], report: Callable[[str, Any], 
             if notice is None:
                 return unreadable(line, f"{name}: it does not name a tweet or user")
             return Event("notice", notice.key(), notice.value(), notice.at_ms or None)
-    control = next((name for name in CONTROL_MESSAGES if name in body), None)
+    control = message_name(body, CONTROL_MESSAGES)
     if control is None:
         return unreadable(line, f"unknown: {', '.join(body)[:200]}")
     report(control, body[control])

@@ -11,6 +11,12 @@ IDS = "a list of tweet ids"
 ROUNDED_IDS = "a list of rounded tweet ids"
 ROUNDED = "their last digits are lost: export them again as text"
 HYDRATE = "`twarc2 hydrate ids.txt tweets.jsonl`"
+COLUMNS = "columns of a table (pandas' `to_json()`)"
+BY_NAME = "tweets that are keyed by their ids"
+LISTED = "tweets in a list under an unknown name"
+_ONE_PER_LINE = (
+    "write its tweets one per line: `python3 -c 'import json; [print(json.dumps(one)) for one in {}]' > NEW.jsonl`"
+)
 OTHER = "it has no tweets; replay reads tweets of v1.1, of API v2 and of X's website as JSON"
 
 INCLUDES = "includes of API v2 (academictwitteR's users_*.json)"
@@ -98,6 +104,9 @@ _FOREIGN = (
 )
 
 ADVICE = {one.name: one.advice for one in _FOREIGN} | {
+    COLUMNS: 'write one row per line: `df.to_json("NEW.jsonl", orient="records", lines=True)`',
+    BY_NAME: _ONE_PER_LINE.format('json.load(open("FILE")).values()'),
+    LISTED: _ONE_PER_LINE.format('json.load(open("FILE"))["NAME"]'),
     INCLUDES: "the collected posts are in data_*.json",
     IDS: f"it has no whole tweets; hydrate them first: {HYDRATE}",
     ROUNDED_IDS: ROUNDED,

@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
+from producer.receiving.control import message_name
 from producer.source import Event
 from producer.sources.fields import Object, as_object, objects
 from producer.sources.replay.extended_json import plain
-from producer.sources.replay.foreign import IDS, INCLUDES, ROUNDED_IDS, foreign_name, is_includes
+from producer.sources.replay.foreign import (
+    BY_NAME,
+    COLUMNS,
+    IDS,
+    INCLUDES,
+    LISTED,
+    ROUNDED_IDS,
+    foreign_name,
+    is_includes,
+)
 from producer.sources.replay.web import is_web_tweet, web_event
 from producer.sources.x_v2.compliance import is_compliance
 from producer.sources.x_v2.mapping import Trouble, encoded
@@ -35,6 +46,9 @@ _STORES = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kca
 
 _WRAPPERS = _STORES | {"data": "", "status": ""}
 """The others hold one of v1.1."""
+
+_COLUMNS = frozenset({"id", "id_str", "tweet_id", "created_at", "text", "full_text"})
+_LOOKED_AT = 20
 
 _BULK_ACTIONS = frozenset({"index", "create", "update", "delete"})
 
@@ -107,7 +121,8 @@ def _object_shape(body: Object, depth: int) -> Shape | None:
     for name in _PAGES:
         if isinstance(body.get(name), list):
             return _inner(body[name], ", in pages", depth, partial(_field, name, depth))
-    return _wrapped_shape(body, depth) or _foreign_shape(body) or _v2_shape(body) or _v1_shape(body)
+    known = _wrapped_shape(body, depth) or _foreign_shape(body) or _v2_shape(body) or _v1_shape(body)
+    return known or _arranged_shape(body, depth)
 
 
 def _wrapped_shape(body: Object, depth: int) -> Shape | None:
@@ -143,7 +158,7 @@ def _foreign_shape(body: Object) -> Shape | None:
 
 def _v1_shape(body: Object) -> Shape | None:
     has_text = any(isinstance(body.get(name), str) for name in ("text", "full_text"))
-    if _STREAM_MESSAGES & body.keys() or (
+    if message_name(body, _STREAM_MESSAGES) or (
         has_text and (tweet_identity(body) or body.get("id") or "created_at" in body)
     ):
         return Shape(V1, lambda raw, _: iter((raw,)))
@@ -163,6 +178,22 @@ def _v2_shape(body: Object) -> Shape | None:
     if {"result_count"} <= as_object(body.get("meta")).keys() or {"errors"} <= body.keys() <= {"errors", "includes"}:
         return Shape("pages of API v2", _stream_line if "errors" in body else lambda *_: iter(()))
     return None
+
+
+def _arranged_shape(body: Object, depth: int) -> Shape | None:
+    """Return the shape of tweets that are there, but in an arrangement that is not read."""
+    columns = [column for name, column in body.items() if name in _COLUMNS and isinstance(column, dict)]
+    if len(columns) > 1 and columns[0] and all(column.keys() == columns[0].keys() for column in columns):
+        return Shape(COLUMNS)
+    some = list(islice(body.values(), _LOOKED_AT))
+    if all(isinstance(one, dict) for one in some) and any(_has_tweets(one, depth) for one in some):
+        return Shape(BY_NAME)
+    return Shape(LISTED) if any(isinstance(one, list) and _has_tweets(one[:1], depth) for one in some) else None
+
+
+def _has_tweets(body: Any, depth: int) -> bool:
+    shape = shape_of(body, min(depth, 2) - 1) if depth else None
+    return bool(body and shape and shape.read)
 
 
 def _stream_line(raw: bytes, _: Any) -> Iterator[Part]:

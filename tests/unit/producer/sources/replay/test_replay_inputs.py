@@ -348,6 +348,14 @@ def test_an_account_without_long_posts_has_no_texts_that_are_cut_off() -> None:
     assert found.name == "another part of an account export"
 
 
+def test_an_object_with_a_limit_is_no_message_of_the_stream(tmp_path: Path) -> None:
+    path = tmp_path / "stream.jsonl"
+    others = [{"limit": 50, "items": [tweet(1)]}, {"limit": {"track": 7}, "items": []}, {"warning": "low disk"}]
+    message = {"limit": {"track": 7}, "timestamp_ms": str(TIME_MS)}
+    path.write_bytes(lines([tweet(0), *others, message]))
+    assert [event.cursor for event in sent(opened(path))] == [1, 2, 3, 4]
+
+
 # --- steps
 
 
