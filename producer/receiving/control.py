@@ -38,3 +38,7 @@ class ControlMessages:
             more = count - self._undelivered if count >= self._undelivered else count
             self._undelivered = count
             self._status.not_delivered += more
+
+    def reconnected(self) -> None:
+        """Expect the server's count from 0 again."""
+        self._undelivered = 0

@@ -198,7 +198,8 @@ class LineReader:
         return [event for message in self._messages(line) if (event := read_message(message, self._report)) is not None]
 
     def cut_off(self) -> list[Event]:
-        """Return what a disconnect left incomplete."""
+        """Return what a disconnect left incomplete, and expect the messages of a new connection."""
+        self._report.reconnected()
         fragments, self._fragments, self._length = self._fragments, [], 0
         return (
             [unreadable(b"\n".join(fragments), "json: the connection was lost in the middle of the message")]

@@ -209,6 +209,15 @@ def test_undelivered_posts_are_counted() -> None:
     assert status.not_delivered == 15
 
 
+def test_posts_that_are_not_delivered_are_counted_for_each_connection() -> None:
+    status = Status()
+    reader = LineReader(status)
+    for track in (300, 400, 450):
+        reader.read(b'{"limit":{"track":%d}}' % track)
+        assert reader.cut_off() == []
+    assert status.not_delivered == 1150
+
+
 def test_a_length_keeps_a_message_with_line_ends_together() -> None:
     """Twitter's guide warned of line feeds inside a tweet."""
     reader = LineReader(Status())
