@@ -11,6 +11,9 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from twitter_topics.settings import ProducerSettings, Settings
 
+FIRST_MS = 1_200_000_000_000
+"""2008-01-10T21:20:00Z."""
+
 
 @dataclass
 class FakeFuture:
@@ -71,8 +74,9 @@ def producer_settings(**values: object) -> ProducerSettings:
 
 
 def tweet_lines(times_ms: list[int], first_id: int = 1) -> list[str]:
+    """Return tweets that were written so many milliseconds after `FIRST_MS`."""
     return [
-        json.dumps({"id_str": str(first_id + i), "text": f"tweet {i}", "timestamp_ms": str(time_ms)})
+        json.dumps({"id_str": str(first_id + i), "text": f"tweet {i}", "timestamp_ms": str(FIRST_MS + time_ms)})
         for i, time_ms in enumerate(times_ms)
     ]
 

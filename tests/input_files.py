@@ -8,6 +8,7 @@ import lzma
 import struct
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 import zstandard
 
@@ -17,6 +18,7 @@ from tests.input_forms import (
     FIRST_ID,
     IDS,
     ISO,
+    TIME_MS,
     adaptive,
     dumped,
     each,
@@ -66,6 +68,10 @@ def _unescaped(number: int) -> str:
     return f"{dumped(tweet(number), ensure_ascii=False)}\n"
 
 
+def _with_number(whole: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in whole.items() if name != "id_str"}
+
+
 V1 = lines(each(tweet))
 _ARRAY = each(tweet)
 _ONE_EACH = {f"2026/11/18/11/0{number}.json": lines([tweet(number)]) for number in range(COUNT)}
@@ -76,15 +82,26 @@ _LIMIT = b'{"limit":{"track":7,"timestamp_ms":"1794999600000"}}\n'
 _DELETE = b'{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms":"1794999600000"}}\n'
 _GNIP = {"id": f"tag:search.twitter.com,2005:{IDS[0]}", "objectType": "activity", "verb": "post", "body": "text"}
 
+_LINK = f"https://twitter.com/made_up/status/{FIRST_ID}"
+_ID_OF_LINK = """jq -r '.{} | split("/")[-1]' FILE"""
+"""Exact for ids that are numbers, which jq 1.6 rounds."""
+
 _SNSCRAPE = {
     "_type": "snscrape.modules.twitter.Tweet",
+    "url": _LINK,
     "id": FIRST_ID,
     "rawContent": "a text",
     "user": {"username": "x"},
 }
 _APIFY = {"id": IDS[0], "twitterUrl": "x", "text": "a text", "createdAt": CREATED, "author": {"userName": "made_up"}}
 _BLUESKY = {"uri": "at://did:plc:x/app.bsky.feed.post/3k", "cid": "x", "record": {"text": "a text"}}
-_TWINT = {"id": FIRST_ID, "created_at": "2021-01-01 12:00:00 UTC", "tweet": "a text", "username": "made_up"}
+_TWINT = {
+    "id": FIRST_ID,
+    "link": _LINK,
+    "created_at": "2021-01-01 12:00:00 UTC",
+    "tweet": "a text",
+    "username": "made_up",
+}
 
 
 def _read() -> list[Sample]:
@@ -180,6 +197,12 @@ def _read() -> list[Sample]:
             "kcat.jsonl",
             lines([{"topic": "t", "offset": 1, "payload": dumped(one)} for one in _ARRAY]),
         ),
+        Sample(
+            stores,
+            "tweets without `id_str` in Elasticsearch",
+            "numbers.jsonl",
+            lines([one | {"_source": _with_number(one["_source"])} for one in each(hit)]),
+        ),
         Sample(stores, "tweets under `data`", "data.jsonl", lines([{"data": one} for one in _ARRAY])),
         Sample(stores, "tweets under `status`", "status.jsonl", lines([{"status": one} for one in _ARRAY])),
         Sample(v2, "flat posts (`twarc2 flatten`)", "flat.jsonl", lines(_FLAT)),
@@ -201,6 +224,29 @@ def _read() -> list[Sample]:
             "pages of responses (`twarc2 search`, `hydrate`)",
             "pages.jsonl",
             lines([page_v2(range(2)), page_v2(range(2, COUNT)), {"data": [], "meta": {"result_count": 0}}]),
+        ),
+        Sample(
+            v2,
+            "posts in Elasticsearch",
+            "elastic.jsonl",
+            lines([{"_index": "posts", "_id": one["id"], "_score": 1.0, "_source": one} for one in _FLAT]),
+        ),
+        Sample(
+            v2,
+            "posts in CouchDB",
+            "couch.json",
+            dumped({"rows": [{"id": one["id"], "doc": one} for one in _FLAT]}).encode(),
+        ),
+        Sample(
+            v2,
+            "stream lines of `kcat -J`",
+            "kcat.jsonl",
+            lines(
+                [
+                    {"topic": "t", "payload": dumped({"data": one, "includes": {"users": [user_v2()]}})}
+                    for one in each(post_v2)
+                ]
+            ),
         ),
         Sample(v2, "one page over many lines", "page.json", dumped(page_v2(range(COUNT)), indent=2).encode()),
         Sample(web, "Zeeschuimer's NDJSON", "zeeschuimer.ndjson", lines(each(zeeschuimer))),
@@ -274,6 +320,7 @@ def _read() -> list[Sample]:
 def _rejected() -> list[Sample]:
     ids, tables, lacking, other = "Ids", "Tables", "Without what a tweet needs", "Not tweets, or not readable"
     hydrate = "twarc2 hydrate ids.txt tweets.jsonl"
+    rounded = "their last digits are lost: export them again as text"
     id_lines = "".join(f"{one}\n" for one in IDS).encode()
     sentiment140 = '"0","1467810369","Mon Apr 06 22:19:45 PDT 2009","NO_QUERY","made_up","a text, with a comma"\n'
     header = b"id,text,lang\n"
@@ -282,9 +329,9 @@ def _rejected() -> list[Sample]:
         Sample(ids, "with a heading", "ids.csv", b"tweet_id\n" + id_lines, hydrate),
         Sample(ids, "in quotes", "quoted.txt", "".join(f'"{one}"\n' for one in IDS).encode(), hydrate),
         Sample(ids, "a JSON array of ids", "ids.json", dumped(IDS).encode(), hydrate),
-        Sample(ids, "ids that a spreadsheet has rounded", "rounded.csv", b"tweet_id\n1.99E+18\n1.99E+18\n", hydrate),
-        Sample(ids, "ids that pandas has rounded", "floats.csv", b"tweet_id\n1990000000000000000.0\n" * 2, hydrate),
-        Sample(ids, "ids rounded, with a decimal comma", "komma.csv", b"id\n1,99E+18\n" * 2, hydrate),
+        Sample(ids, "ids that a spreadsheet has rounded", "rounded.csv", b"tweet_id\n1.99E+18\n1.99E+18\n", rounded),
+        Sample(ids, "ids that pandas has rounded", "floats.csv", b"tweet_id\n1990000000000000000.0\n" * 2, rounded),
+        Sample(ids, "ids rounded, with a decimal comma", "komma.csv", b"id\n1,99E+18\n" * 2, rounded),
         Sample(ids, "ids with labels", "labels.tsv", "".join(f"{one}\tpositive\n" for one in IDS).encode(), "TSV"),
         Sample(
             tables,
@@ -310,6 +357,34 @@ def _rejected() -> list[Sample]:
         Sample(tables, "Sentiment140", "training.1600000.csv", (sentiment140 * 3).encode(), "Sentiment140"),
         Sample(tables, "Twint", "twint.csv", f"id\tusername\ttweet\n{IDS[0]}\tmade_up\ta text\n".encode(), "Twint"),
         Sample(tables, "any CSV", "tweets.csv", header + f"{IDS[0]},a text,en\n".encode(), "column 1"),
+        Sample(
+            tables,
+            "CSV with ids of authors first (FiveThirtyEight's of the IRA)",
+            "IRAhandle_tweets_1.csv",
+            f'external_author_id,author,content,tweet_id\n906000000000000000,10_GOP,"a text, x",{IDS[0]}\n'.encode(),
+            "column 4: write",
+        ),
+        Sample(
+            tables,
+            "CSV without ids",
+            "covid19_tweets.csv",
+            b"user_name,user_favourites,date,text\nmade_up,18775,2020-07-25 12:27:21,a text\n",
+            "and replay reads JSON",
+        ),
+        Sample(
+            tables,
+            "CSV with rounded ids",
+            "excel.csv",
+            b"id,text\n1.23E+18,a text\n",
+            f"ids are in column 1, but {rounded}",
+        ),
+        Sample(
+            tables,
+            "CSV of rtweet",
+            "rtweet.csv",
+            f'user_id,status_id,created_at,text\n"x42","x{IDS[0]}","2020-05-01 10:00:00","a text"\n'.encode(),
+            "column 2, with an x in front",
+        ),
         Sample(
             tables,
             "CSV with a line that is a number",
@@ -353,7 +428,7 @@ def _rejected() -> list[Sample]:
             lacking,
             "times without a time of day",
             "days.jsonl",
-            lines([{"id": FIRST_ID, "created_at": "2026-11-18", "text": "a text"}] * 3),
+            lines([{"id": one, "created_at": "2026-11-18", "text": "a text"} for one in (IDS[0], FIRST_ID)]),
             "time: no readable",
         ),
         Sample(
@@ -375,7 +450,14 @@ def _rejected() -> list[Sample]:
             "other posts with ids of digits",
             "posts.jsonl",
             lines([{"id": "7", "text": "a text", "likes": 3}] * 3),
-            "(time: neither created_at nor the id contains one; with the fields id, text, likes)",
+            "(time: no readable timestamp_ms or created_at; with the fields id, text, likes)",
+        ),
+        Sample(
+            lacking,
+            "TikTok's posts (Apify)",
+            "tiktok.jsonl",
+            lines([{"id": "7012345678901234567", "text": "dance", "createTime": 1632723000, "authorMeta": {}}] * 2),
+            "time: no readable",
         ),
         Sample(
             lacking,
@@ -384,9 +466,16 @@ def _rejected() -> list[Sample]:
             dumped({"data": [{"id": "7", "text": "a text"}, {"id": "8", "text": "a text"}]}).encode(),
             "time: neither",
         ),
+        Sample(
+            lacking,
+            "Instagram's comments",
+            "comments.json",
+            dumped({"data": [{"id": "17870913679156914", "text": "a text", "timestamp": ISO}]}).encode(),
+            "time: no readable created_at",
+        ),
         Sample(other, "Gnip activities", "gnip.json", lines([_GNIP]), "Gnip"),
-        Sample(other, "snscrape", "snscrape.jsonl", lines([_SNSCRAPE]), "jq -r .id"),
-        Sample(other, "Twint's JSON", "twint.json", lines([_TWINT]), "jq -r .id"),
+        Sample(other, "snscrape", "snscrape.jsonl", lines([_SNSCRAPE]), _ID_OF_LINK.format("url")),
+        Sample(other, "Twint's JSON", "twint.json", lines([_TWINT]), _ID_OF_LINK.format("link")),
         Sample(other, "Reddit's posts", "reddit.json", lines([{"id": "x", "subreddit": "x", "title": "x"}]), "Reddit"),
         Sample(
             other, "CSV in UTF-16 without a mark", "excel.txt", "id,text\n1,x\n".encode("utf-16-le"), "CSV, in UTF-16"
@@ -439,6 +528,34 @@ def _rejected() -> list[Sample]:
             lines([{"id": "1", "content": "<p>x</p>", "account": {}}]),
             "PRODUCER_SOURCE=mastodon",
         ),
+        Sample(
+            other,
+            "academictwitteR's `users_*.json`",
+            "users_1.json",
+            dumped({"users": [user_v2()], "tweets": each(post_v2), "places": []}).encode(),
+            "data_*.json",
+        ),
+        Sample(
+            other,
+            "pandas' `df.to_json()`",
+            "columns.json",
+            dumped({"id": {"0": FIRST_ID}, "created_at": {"0": TIME_MS}, "text": {"0": "a text"}}).encode(),
+            'orient="records", lines=True',
+        ),
+        Sample(
+            other,
+            "tweets by id",
+            "by-id.json",
+            dumped(dict(zip(IDS, _ARRAY, strict=True))).encode(),
+            '"FILE")).values()',
+        ),
+        Sample(
+            other,
+            "tweets under a name that is not known",
+            "items.json",
+            dumped({"total": COUNT, "limit": 50, "items": _ARRAY}).encode(),
+            '"FILE"))["NAME"]',
+        ),
         Sample(other, "Apify's tweets", "apify.json", dumped([_APIFY]).encode(), "tweets of Apify"),
         Sample(other, "Mastodon's account export", "outbox.json", dumped({"orderedItems": []}).encode(), "ActivityPub"),
         Sample(
@@ -465,6 +582,13 @@ def _rejected() -> list[Sample]:
             "threads.json",
             lines([{"id": "1", "text": "x", "permalink": "x", "media_type": "TEXT_POST"}]),
             "Threads",
+        ),
+        Sample(
+            other,
+            "whole texts of long posts in an account export (`data/note-tweet.js`)",
+            "note-tweet.js",
+            b'window.YTD.note_tweet.part0 = [{"noteTweet": {"noteTweetId": "1", "core": {"text": "all of it"}}}]',
+            "the long posts of an account export",
         ),
         Sample(other, "another part of an account export", "like.js", b"window.YTD.like.part0 = [ ]", "data/tweets.js"),
         Sample(

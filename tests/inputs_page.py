@@ -51,7 +51,7 @@ it with a new run.
 |---|---|---|
 | `id_str`, else `id` | text, or a whole number | a float, as text too (`1.99E+18`): its last digits are lost; words for a missing id (`nan`, `None`) |
 | `full_text`, else `text` | the one that is there; an empty `full_text` gives way; a retweet has the text of the original | neither is text |
-| `timestamp_ms`, else `created_at` | milliseconds; Twitter's format, ISO 8601 (also with ` UTC` at the end) and RFC 2822 with a time of day, Unix seconds or milliseconds; without an offset UTC | anything else; older than `SPEED_MAX_AGE_DAYS`, or more than `SPEED_MAX_FUTURE_MINUTES` ahead |
+| `timestamp_ms`, else `created_at` | milliseconds; Twitter's format, ISO 8601 (also with ` UTC` at the end) and RFC 2822 with a time of day, Unix seconds or milliseconds since Twitter's first day (2006-03-21); without an offset UTC | anything else; older than `SPEED_MAX_AGE_DAYS`, or more than `SPEED_MAX_FUTURE_MINUTES` ahead |
 | counts | numbers, also as text | never: an unusable one counts as 0 |
 | `entities` | those of the text that is read: `extended_tweet`'s, the original's; without them the text is searched | never |
 | `lang` | its code without region; if it names none, the text is read; else `und` | never |

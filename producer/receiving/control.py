@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from producer.status import Status
@@ -11,6 +12,13 @@ from producer.status import Status
 _MAX_COUNT = 2**53
 
 _log = logging.getLogger(__name__)
+
+
+def message_name(body: dict[str, Any], names: Iterable[str]) -> str | None:
+    """Return which of these messages it is: an object under its name, alone or with a time."""
+    return next(
+        (one for one in names if isinstance(body.get(one), dict) and body.keys() <= {one, "timestamp_ms"}), None
+    )
 
 
 class ControlMessages:
@@ -30,3 +38,7 @@ class ControlMessages:
             more = count - self._undelivered if count >= self._undelivered else count
             self._undelivered = count
             self._status.not_delivered += more
+
+    def reconnected(self) -> None:
+        """Expect the server's count from 0 again."""
+        self._undelivered = 0

@@ -14,7 +14,7 @@ from twython import TwythonStreamer
 
 from producer.position import SourcePosition
 from producer.receiving import rules
-from producer.receiving.control import ControlMessages
+from producer.receiving.control import ControlMessages, message_name
 from producer.receiving.gaps import GapWatch
 from producer.receiving.http_stream import HttpStream, RejectedResponse, Timeouts
 from producer.receiving.lines import json_object, unreadable
@@ -198,7 +198,8 @@ class LineReader:
         return [event for message in self._messages(line) if (event := read_message(message, self._report)) is not None]
 
     def cut_off(self) -> list[Event]:
-        """Return what a disconnect left incomplete."""
+        """Return what a disconnect left incomplete, and expect the messages of a new connection."""
+        self._report.reconnected()
         fragments, self._fragments, self._length = self._fragments, [], 0
         return (
             [unreadable(b"\n".join(fragments), "json: the connection was lost in the middle of the message")]
@@ -245,7 +246,7 @@ def _read_other(line: bytes, body: dict[str, Any], report: Callable[[str, Any], 
             if notice is None:
                 return unreadable(line, f"{name}: it does not name a tweet or user")
             return Event("notice", notice.key(), notice.value(), notice.at_ms or None)
-    control = next((name for name in CONTROL_MESSAGES if name in body), None)
+    control = message_name(body, CONTROL_MESSAGES)
     if control is None:
         return unreadable(line, f"unknown: {', '.join(body)[:200]}")
     report(control, body[control])

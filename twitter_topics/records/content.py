@@ -112,7 +112,9 @@ class Content:
         if match is None:
             return False
         posts = (self._body, self._speaking)
-        return match[1] in {str(post.get(name)) for post in posts for name in ("id_str", "id", "quoted_status_id_str")}
+        ids = {str(post.get(name)) for post in posts for name in ("id_str", "id", "quoted_status_id_str")}
+        histories = [post.get("edit_history_tweet_ids") for post in posts]  # an edit's link names its own id
+        return match[1] in ids or any(isinstance(one, list) and match[1] in one for one in histories)
 
     def _shortcodes(self) -> tuple[str, ...]:
         codes = [one.get("shortcode") for one in self._objects("emojis")]

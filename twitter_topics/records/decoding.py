@@ -96,6 +96,7 @@ class TweetFields(IdentityFields, total=False):
     entities: Entities | None
     extended_tweet: Extended | None
     quoted_status_id_str: str | None
+    edit_history_tweet_ids: list[str] | None
     retweeted_status: TweetFields | None
     retweet_count: int | float | None
     favorite_count: int | float | None

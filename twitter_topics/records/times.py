@@ -24,6 +24,9 @@ _NUMBER = re.compile(r"^\d{1,15}(?:\.\d{1,9})?$", re.ASCII)
 _FIRST_MS = 100_000_000_000
 """A smaller number counts seconds: as milliseconds it would be before 1973; as seconds this one is the year 5138."""
 
+_TWITTERS_FIRST_DAY_MS = 1_142_899_200_000
+"""2006-03-21. A number that says an earlier time is something else: a missing time, or a date such as 20261118."""
+
 _LAST_MS = 10**15
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING, _MILLISECOND = timedelta(0), timedelta(milliseconds=1)
@@ -32,13 +35,16 @@ _NOTHING, _MILLISECOND = timedelta(0), timedelta(milliseconds=1)
 def post_time(body: dict[str, Any]) -> int | None:
     """Return event time in Unix milliseconds, from `timestamp_ms`, else from `created_at`; None if neither has one."""
     stamp = _number(body.get("timestamp_ms"))
-    return read_time(body.get("created_at")) if stamp is None else int(stamp)
+    if stamp is None or stamp < _TWITTERS_FIRST_DAY_MS:
+        return read_time(body.get("created_at"))
+    return int(stamp)
 
 
 def read_time(value: Any) -> int | None:
     """Return Unix milliseconds of Twitter's date format, ISO 8601 or RFC 2822 with a time of day, or of a number.
 
-    A time without an offset is UTC. None for anything else, and for what is before 1970.
+    A time without an offset is UTC. None for anything else, for what is before 1970, and for a number that says a time
+    before Twitter.
     """
     if not isinstance(value, str):
         return unix_ms(value)
@@ -57,20 +63,23 @@ def read_time(value: Any) -> int | None:
 
 
 def iso_ms(text: Any) -> int | None:
-    """Return Unix milliseconds of an ISO 8601 time; without an offset it is UTC. None for anything else, and before
-    1970."""
+    """Return Unix milliseconds of an ISO 8601 time; without an offset it is UTC. None for anything else, such as a date
+    without a time of day, and before 1970."""
     try:
+        if not _ISO.match(text):
+            return None
         return _milliseconds(datetime.fromisoformat(text))
     except (TypeError, ValueError):
         return None
 
 
 def unix_ms(value: Any) -> int | None:
-    """Return Unix milliseconds from a number or its text, which counts seconds or milliseconds."""
+    """Return Unix milliseconds from a number or its text, which counts seconds or milliseconds; None before Twitter."""
     number = _number(value)
     if number is None:
         return None
-    return int(number) if number >= _FIRST_MS else round(number * 1000)
+    time_ms = int(number) if number >= _FIRST_MS else round(number * 1000)
+    return time_ms if time_ms >= _TWITTERS_FIRST_DAY_MS else None
 
 
 def _number(value: Any) -> int | float | None:

@@ -8,10 +8,25 @@ from typing import NamedTuple
 from producer.receiving.fields import Object, as_object, as_text, objects
 
 IDS = "a list of tweet ids"
+ROUNDED_IDS = "a list of rounded tweet ids"
+ROUNDED = "their last digits are lost: export them again as text"
 HYDRATE = "`twarc2 hydrate ids.txt tweets.jsonl`"
+COLUMNS = "columns of a table (pandas' `to_json()`)"
+BY_NAME = "tweets that are keyed by their ids"
+LISTED = "tweets in a list under an unknown name"
+_ONE_PER_LINE = (
+    "write its tweets one per line: `python3 -c 'import json; [print(json.dumps(one)) for one in {}]' > NEW.jsonl`"
+)
 OTHER = "it has no tweets; replay reads tweets of v1.1, of API v2 and of X's website as JSON"
 
+INCLUDES = "includes of API v2 (academictwitteR's users_*.json)"
+_INCLUDES = frozenset({"users", "tweets", "posts", "places", "media", "polls", "topics"})
+
 _BLUESKY_LISTS = ("feed", "posts", "records")
+
+
+_LAST_OF_LINK = "'.{} | split(\"/\")[-1]'"
+"""A program of jq for an id that the file has as a number: jq 1.6 rounds it, so its text is taken from the link."""
 
 
 class _Foreign(NamedTuple):
@@ -23,7 +38,8 @@ class _Foreign(NamedTuple):
 
 
 def _hydrate(ids: str) -> str:
-    return f"it has no whole tweets; hydrate the ids: `jq -r {ids} FILE > ids.txt` and {HYDRATE}"
+    advice = f"hydrate the ids: `jq -r {ids} FILE > ids.txt` and {HYDRATE}"
+    return f"its fields have other names than in Twitter's APIs; {advice}"
 
 
 def _is_bluesky(body: Object) -> bool:
@@ -55,10 +71,12 @@ _FOREIGN = (
     _Foreign(
         "tweets of snscrape",
         lambda body: as_text(body.get("_type")).startswith("snscrape") or {"rawContent", "user"} <= body.keys(),
-        _hydrate(".id"),
+        _hydrate(_LAST_OF_LINK.format("url")),
     ),
     _Foreign(
-        "tweets of Twint", lambda body: isinstance(body.get("tweet"), str) and "username" in body, _hydrate(".id")
+        "tweets of Twint",
+        lambda body: isinstance(body.get("tweet"), str) and "username" in body,
+        _hydrate(_LAST_OF_LINK.format("link")),
     ),
     _Foreign(
         "tweets of Apify",
@@ -86,9 +104,21 @@ _FOREIGN = (
 )
 
 ADVICE = {one.name: one.advice for one in _FOREIGN} | {
+    COLUMNS: 'write one row per line: `df.to_json("NEW.jsonl", orient="records", lines=True)`',
+    BY_NAME: _ONE_PER_LINE.format('json.load(open("FILE")).values()'),
+    LISTED: _ONE_PER_LINE.format('json.load(open("FILE"))["NAME"]'),
+    INCLUDES: "the collected posts are in data_*.json",
     IDS: f"it has no whole tweets; hydrate them first: {HYDRATE}",
+    ROUNDED_IDS: ROUNDED,
     "counts or users of API v2": "it has no tweets; search with `twarc2 search` instead",
 }
+
+
+def is_includes(body: Object) -> bool:
+    """Whether its tweets are only those to which collected ones refer."""
+    if not {"tweets"} < body.keys() <= _INCLUDES:
+        return False
+    return not any("id_str" in one for one in objects(body["tweets"]))
 
 
 def foreign_name(body: Object) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, OTHER
+from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, OTHER, ROUNDED_IDS
 from producer.sources.replay.lines import Line, is_utf8, numbered
 from producer.sources.replay.material import DamagedError, TruncatedError
 from producer.sources.replay.records import rejection
@@ -86,6 +86,12 @@ _WIDE = re.compile(
 )
 _EXPORT = re.compile(rb"\s*window\.YTD\.(\w+)\.part\d+\s*=", re.ASCII)
 _TWEET_PARTS = (b"tweets", b"tweet", b"community_tweet")
+
+_NOTES = Format(
+    "the long posts of an account export",
+    None,
+    "data/tweets.js has these posts too, but with texts that are cut off; their whole texts are not read",
+)
 
 UNKNOWN = Format("text or data in an unknown format", None, OTHER)
 _ENCODED = Format("JSON that is not in UTF-8", None, TO_UTF8)
@@ -198,8 +204,9 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
     if 2 * kinds[UNKNOWN.name] >= len(looked):
         return UNKNOWN
     del kinds[UNKNOWN.name]
-    if 2 * kinds[IDS] <= len(looked):
-        del kinds[IDS]
+    for ids in (IDS, ROUNDED_IDS):
+        if 2 * kinds[ids] <= len(looked):
+            del kinds[ids]
     name = max(kinds, key=lambda one: (bool(one), kinds[one]), default="")
     shown = f"with the fields {', '.join(field[:40] for field in fields[:6])}" if fields else ""
     if name == _LACKING:
@@ -258,4 +265,6 @@ def _export(text: bytes) -> Format | None:
     part = _EXPORT.match(text)
     if part is None or part[1] in _TWEET_PARTS:
         return None
+    if part[1] == b"note_tweet" and not _EMPTY_ARRAY.fullmatch(text):
+        return _NOTES
     return Format("another part of an account export", None, "its tweets are in data/tweets.js")

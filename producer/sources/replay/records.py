@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +24,10 @@ from twitter_topics.records.times import post_time
 from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet, tweet_identity
 
 _BOM = b"\xef\xbb\xbf"
+_BEGIN = re.compile(rb"[^\0][^\0{]{0,11}")
+"""What is the same at the beginning of each object of a file, its first field; less if the first is torn there."""
+
+_TRIES = 20
 _ANY_TIME = TimeBounds(future_ms=2**63, past_ms=2**63)
 
 _log = logging.getLogger(__name__)
@@ -81,7 +87,7 @@ def read_quickly(raw: bytes, cursor: Cursor) -> ReplayRecord | None:
 
 def read_all(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> Iterator[ReplayRecord]:
     """Yield all records in a line or value, in any form, with a full parse. Never raises, whatever the bytes."""
-    raw = raw.removeprefix(_BOM)  # files with a mark, one after the other
+    raw = raw.strip(b"\0").removeprefix(_BOM)  # what a crash leaves; files with a mark, one after the other
     try:
         body = loads(raw)
         found = [(raw, body)] if body is not None else [(one, loads(one)) for one in _objects(raw)]
@@ -98,11 +104,18 @@ def read_all(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> It
 
 
 def _objects(raw: bytes) -> list[bytes]:
-    """Return the objects of a line that is nothing but objects, as where a line end is lost; else the line."""
+    """Return the objects of a line that is nothing but objects, as where a line end is lost; else the line, without an
+    object that follows a torn one, and that object."""
     with suppress(DamagedError):
         found = [line.raw for line in values((raw,), "") if line is not None]
         if len(found) > 1 and all(isinstance(loads(one), dict) for one in found):
             return found
+    begin = _BEGIN.match(raw)
+    for place in islice(re.finditer(re.escape(begin[0]), raw), 1, _TRIES) if begin else ():
+        at = place.start()
+        is_part = raw[:at].rstrip().endswith((b":", b"[", b","))
+        if not is_part and isinstance(loads(raw[at:]), dict):
+            return [raw[:at], raw[at:]]
     return [raw]
 
 

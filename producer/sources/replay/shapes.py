@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
+from producer.receiving.control import message_name
 from producer.receiving.fields import Object, as_object, objects
 from producer.source import Event
 from producer.sources.replay.extended_json import plain
-from producer.sources.replay.foreign import IDS, foreign_name
+from producer.sources.replay.foreign import (
+    BY_NAME,
+    COLUMNS,
+    IDS,
+    INCLUDES,
+    LISTED,
+    ROUNDED_IDS,
+    foreign_name,
+    is_includes,
+)
 from producer.sources.replay.web import is_web_tweet, web_event
 from producer.sources.x_v2.compliance import is_compliance
 from producer.sources.x_v2.mapping import Trouble, encoded
@@ -30,8 +41,16 @@ _PAGES = ("statuses", "results", "tweets", "hits", "docs", "rows")
 CouchDB."""
 
 _AROUND_PAGES = ("hits", "response")
-_WRAPPERS = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kcat)", "data": "", "status": ""}
-"""Fields that hold a tweet of v1.1, and who writes them."""
+_STORES = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kcat)"}
+"""Fields that hold a tweet in any form, and who writes them."""
+
+_WRAPPERS = _STORES | {"data": "", "status": ""}
+"""The others hold one of v1.1."""
+
+_COLUMNS = frozenset({"id", "id_str", "tweet_id", "created_at", "text", "full_text"})
+_LOOKED_AT = 20
+
+_BULK_ACTIONS = frozenset({"index", "create", "update", "delete"})
 
 _OWN = frozenset({"id_str", "screen_name", "text", "full_text"})
 """Of an object with one of these fields, a tweet in it is a part: a profile has its newest tweet under `status`."""
@@ -72,8 +91,9 @@ def shape_of(body: Any, depth: int = _MAX_DEPTH) -> Shape | None:
         return next((shape for shape in known if shape.read), known[0] if known else None)
     if isinstance(body, str) and not is_id(body):
         return _inner(loads(body.encode("utf-8", "replace")), ", each in a string", depth, _quoted)
-    is_number = isinstance(body, int | float) and not isinstance(body, bool)
-    return Shape(IDS) if is_number or isinstance(body, str) else None
+    if isinstance(body, float):
+        return Shape(ROUNDED_IDS)
+    return Shape(IDS) if isinstance(body, int | str) and not isinstance(body, bool) else None
 
 
 def unfolded(raw: bytes, body: Any, depth: int = _MAX_DEPTH) -> Iterator[Part]:
@@ -96,23 +116,39 @@ def _object_shape(body: Object, depth: int) -> Shape | None:
         return _inner(body["data"], "", depth, partial(_field, "data", depth))
     if isinstance(body.get("tweet"), dict):
         return _inner(body["tweet"], " (account export)", depth, partial(_field, "tweet", depth))
+    if is_includes(body):
+        return Shape(INCLUDES)
     for name in _PAGES:
         if isinstance(body.get(name), list):
             return _inner(body[name], ", in pages", depth, partial(_field, name, depth))
-    return _wrapped_shape(body, depth) or _foreign_shape(body) or _v2_shape(body) or _v1_shape(body)
+    known = _wrapped_shape(body, depth) or _foreign_shape(body) or _v2_shape(body) or _v1_shape(body)
+    return known or _arranged_shape(body, depth)
 
 
 def _wrapped_shape(body: Object, depth: int) -> Shape | None:
-    if len(body) == 1 and "_index" in as_object(body.get("index") or body.get("create")):
+    if _is_bulk_action(body):
         return Shape(BULK_ACTION, lambda *_: iter(()))
     for name in _AROUND_PAGES:
         if any(isinstance(one, list) for one in as_object(body.get(name)).values()):
             return _inner(body[name], "", depth, partial(_field, name, depth))
     for name, writer in _WRAPPERS.items():
         tweet = loads(body[name].encode("utf-8", "replace")) if isinstance(body.get(name), str) else body.get(name)
-        if isinstance(tweet, dict) and "id_str" in tweet and not _OWN & body.keys():
-            return _inner(body[name], writer, depth, partial(_field, name, depth))
+        if isinstance(tweet, dict) and ("id_str" in tweet or name in _STORES) and not _OWN & body.keys():
+            shape = _inner(body[name], writer, depth, partial(_field, name, depth))
+            if shape and shape.read:
+                return shape
     return None
+
+
+def _is_bulk_action(body: Object) -> bool:
+    """Whether it is a line before a document: `{"index": {}}`, or with the document's place. The stream's `delete` is
+    not: it names a tweet."""
+    [name, *others] = body or ("",)
+    place = body.get(name)
+    if others or name not in _BULK_ACTIONS or not isinstance(place, dict):
+        return False
+    is_named = bool(place) or name in ("index", "create")
+    return is_named and all(field == "routing" or field.startswith("_") for field in place)
 
 
 def _foreign_shape(body: Object) -> Shape | None:
@@ -122,7 +158,7 @@ def _foreign_shape(body: Object) -> Shape | None:
 
 def _v1_shape(body: Object) -> Shape | None:
     has_text = any(isinstance(body.get(name), str) for name in ("text", "full_text"))
-    if _STREAM_MESSAGES & body.keys() or (
+    if message_name(body, _STREAM_MESSAGES) or (
         has_text and (tweet_identity(body) or body.get("id") or "created_at" in body)
     ):
         return Shape(V1, lambda raw, _: iter((raw,)))
@@ -142,6 +178,22 @@ def _v2_shape(body: Object) -> Shape | None:
     if {"result_count"} <= as_object(body.get("meta")).keys() or {"errors"} <= body.keys() <= {"errors", "includes"}:
         return Shape("pages of API v2", _stream_line if "errors" in body else lambda *_: iter(()))
     return None
+
+
+def _arranged_shape(body: Object, depth: int) -> Shape | None:
+    """Return the shape of tweets that are there, but in an arrangement that is not read."""
+    columns = [column for name, column in body.items() if name in _COLUMNS and isinstance(column, dict)]
+    if len(columns) > 1 and columns[0] and all(column.keys() == columns[0].keys() for column in columns):
+        return Shape(COLUMNS)
+    some = list(islice(body.values(), _LOOKED_AT))
+    if all(isinstance(one, dict) for one in some) and any(_has_tweets(one, depth) for one in some):
+        return Shape(BY_NAME)
+    return Shape(LISTED) if any(isinstance(one, list) and _has_tweets(one[:1], depth) for one in some) else None
+
+
+def _has_tweets(body: Any, depth: int) -> bool:
+    shape = shape_of(body, min(depth, 2) - 1) if depth else None
+    return bool(body and shape and shape.read)
 
 
 def _stream_line(raw: bytes, _: Any) -> Iterator[Part]:

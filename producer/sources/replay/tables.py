@@ -7,11 +7,24 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS
+from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, ROUNDED, ROUNDED_IDS
 
 _DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "a table with `|`"}
 _ROWS = 50
-_ID = re.compile(r"(tag:.*:)?\d{5,20}(\.0)?|\d([.,]\d+)?[eE]\+\d+", re.ASCII)
+_NO_TABLE = "it has no whole tweets, and replay reads JSON"
+
+_ID_COLUMNS = ("tweet_id", "tweetid", "status_id", "id_str", "id")
+_OF_OTHERS = re.compile("user|author|account|repl|conversation|retweet|quote")
+"""In headings of ids that are not the tweets' own."""
+
+_ID = re.compile(r"(tag:.*:)?\d{5,20}", re.ASCII)
+_LONG_ID = re.compile(r"(tag:.*:)?\d{15,20}", re.ASCII)
+_R_ID = re.compile(r"x\d{5,20}", re.ASCII)
+"""rtweet writes an `x` in front, so that spreadsheets do not round it."""
+
+_ROUNDED = re.compile(r"\d([.,]\d+)?[eE]\+?\d+|\d{5,20}\.\d*|[1-9]\d{14}0{3,5}", re.ASCII)
+"""Of a spreadsheet, which keeps 15 digits, or of a program that took an id for a float."""
+
 _SENTIMENT140 = re.compile(r"[024]")
 
 
@@ -59,9 +72,10 @@ def _agreement(rows: list[list[str]]) -> float:
 
 def _single_column(text: bytes) -> Table | None:
     """Return a list of ids under a heading."""
-    lines = text.decode("utf-8", "replace").split()
-    ids = sum(1 for line in lines[1:_ROWS] if _ID.fullmatch(line.strip("\"',")))
-    return Table(IDS, ADVICE[IDS]) if ids else None
+    lines = [line.strip(" \t\r\"',") for line in text.decode("utf-8", "replace").split("\n")]
+    ids = [line for line in lines if line][1:_ROWS]
+    name = ROUNDED_IDS if _share(_ROUNDED, ids) > 0.5 else IDS if _share(_ID, ids) > 0.5 else ""
+    return Table(name, ADVICE[name]) if name else None
 
 
 def _known(rows: list[list[str]], columns: set[str]) -> Table | None:
@@ -81,7 +95,32 @@ def _known(rows: list[list[str]], columns: set[str]) -> Table | None:
 
 
 def _of_any(rows: list[list[str]]) -> str:
-    body = rows[1] if len(rows) > 1 else rows[0]
-    column = next((index for index, value in enumerate(body, 1) if _ID.fullmatch(value.strip())), None)
-    ids = f"; its ids are in column {column}: write them to ids.txt and run {HYDRATE}" if column else ""
-    return f"it has no whole tweets, and replay reads JSON{ids}"
+    headings = [name.strip().lower() for name in rows[0]]
+    columns = [[row[index].strip() for row in rows[1:] or rows if index < len(row)] for index in range(len(headings))]
+    index = _id_column(headings, columns)
+    if index is None:
+        return _NO_TABLE
+    where, ids = f"its ids are in column {index + 1}", columns[index]
+    if _share(_ROUNDED, ids) > 0.5:
+        return f"{_NO_TABLE}; {where}, but {ROUNDED}"
+    without_x = ", with an x in front: write them without it" if _share(_R_ID, ids) > 0.5 else ": write them"
+    return f"{_NO_TABLE}; {where}{without_x} to ids.txt and run {HYDRATE}"
+
+
+def _id_column(headings: list[str], columns: list[list[str]]) -> int | None:
+    """Return the column that is headed as the tweets' ids, else the only one that looks like them; None if unknown."""
+    kinds = (_ID, _R_ID, _ROUNDED)
+    for name in _ID_COLUMNS:
+        if name in headings:
+            index = headings.index(name)
+            return index if max(_share(kind, columns[index]) for kind in kinds) > 0.5 else None
+    found = [
+        index
+        for index, heading in enumerate(headings)
+        if _share(_LONG_ID, columns[index]) >= 0.9 and not _OF_OTHERS.search(heading)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _share(kind: re.Pattern[str], values: list[str]) -> float:
+    return sum(1 for value in values if kind.fullmatch(value)) / len(values) if values else 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from producer.receiving.lines import json_object
 from producer.reporting.words import printable
 from producer.source import Event, EventKind
 from producer.sources.x_v2.compliance import compliance_event, is_compliance
-from producer.sources.x_v2.times import event_time, is_id, number_of
+from producer.sources.x_v2.times import event_time, id_time, is_id, number_of
 from producer.tweets import created_at
 from twitter_topics.records.times import iso_ms
 
@@ -132,7 +132,10 @@ class Included:
 
 
 def post_event(line: bytes, post: Object, included: Included) -> Event:
-    """Return a post as a v1.1 tweet, or as unreadable. `line`, its JSON, is kept under `source_payload`."""
+    """Return a post as a v1.1 tweet, or as unreadable. `line`, its JSON, is kept under `source_payload`.
+
+    An edit has the id and the time of its original, with which it is joined by that id.
+    """
     post_id = as_text(post.get("id"))
     if not is_id(post_id):
         return unreadable(line, "id: not a number")
@@ -141,8 +144,21 @@ def post_event(line: bytes, post: Object, included: Included) -> Event:
     time_ms = event_time(post)
     if time_ms is None:
         return unreadable(line, "time: neither created_at nor the id contains one")
-    edited = len(as_list(first(post, "edit_history_tweet_ids", "edit_history_post_ids"))) > 1
-    return mapped_event(line, _tweet(post, included), time_ms, "edit" if edited else "post")
+    tweet, original = _tweet(post, included), original_id(post)
+    if original == post_id:
+        return mapped_event(line, tweet, time_ms)
+    time_ms = id_time(original) or time_ms
+    return mapped_event(line, tweet | _identity(original, time_ms), time_ms, "edit")
+
+
+def original_id(post: Object) -> str:
+    """Return the id under which a post was first sent: X gives each edit a new one, and names the older ones."""
+    history = _history(post)
+    return history[0] if len(history) > 1 and is_id(history[0]) else as_text(post.get("id"))
+
+
+def _history(post: Object) -> list[Any]:
+    return [one for one in as_list(first(post, "edit_history_tweet_ids", "edit_history_post_ids")) if as_text(one)]
 
 
 def mapped_event(original: bytes, tweet: Object, time_ms: int, kind: EventKind = "post") -> Event:
@@ -165,11 +181,7 @@ def _tweet(post: Object, included: Included, nested: bool = False) -> Object:
     time_ms = event_time(post)
     note = as_object(first(post, "note_tweet", "note_post"))
     counts = as_object(post.get("public_metrics"))
-    tweet: Object = {
-        "id": number_of(post_id),
-        "id_str": post_id,
-        "created_at": None if time_ms is None else created_at(time_ms),
-        "timestamp_ms": None if time_ms is None else str(time_ms),
+    tweet = _identity(post_id, time_ms) | {
         "text": as_text(post.get("text")),
         "lang": as_text(post.get("lang")) or "und",
         "user": _user(as_text(post.get("author_id")), included),
@@ -183,10 +195,18 @@ def _tweet(post: Object, included: Included, nested: bool = False) -> Object:
         tweet |= {"truncated": True, "extended_tweet": {"full_text": note["text"]}}
     if isinstance(post.get("possibly_sensitive"), bool):
         tweet["possibly_sensitive"] = post["possibly_sensitive"]
-    history = [one for one in as_list(first(post, "edit_history_tweet_ids", "edit_history_post_ids")) if as_text(one)]
-    if history:
+    if history := _history(post):
         tweet["edit_history_tweet_ids"] = history
     return tweet | _references(post, included, nested) | _place(post, included) | _withheld(post)
+
+
+def _identity(post_id: str, time_ms: int | None) -> Object:
+    return {
+        "id": number_of(post_id),
+        "id_str": post_id,
+        "created_at": None if time_ms is None else created_at(time_ms),
+        "timestamp_ms": None if time_ms is None else str(time_ms),
+    }
 
 
 def _references(post: Object, included: Included, nested: bool) -> Object:

@@ -7,20 +7,36 @@ from collections.abc import Iterator
 
 from producer.receiving.fields import Object, as_list, as_object, as_text, first, objects
 from producer.source import Event
-from producer.sources.x_v2.mapping import Included, encoded, post_event
+from producer.sources.x_v2.mapping import Included, encoded, post_event, unreadable
 from producer.sources.x_v2.times import is_id
 from twitter_topics.records.times import iso_ms
 
 _AUTHORS = ("author", "author_user")
+_FIELDS = frozenset(
+    {
+        *("article", "attachments", "author_id", "card_uri", "community_id", "context_annotations"),
+        *("conversation_id", "created_at", "display_text_range", "edit_controls", "edit_history_post_ids"),
+        *("edit_history_tweet_ids", "entities", "geo", "id", "in_reply_to_user_id", "lang"),
+        *("matched_media_notes", "media_metadata", "non_public_metrics", "note_post", "note_tweet"),
+        *("organic_metrics", "possibly_sensitive", "promoted_metrics", "public_metrics", "referenced_posts"),
+        *("referenced_tweets", "reply_settings", "scopes", "source", "text", "withheld"),
+        *("__twarc", "author", "author_user", "in_reply_to_user", "matching_rules"),
+    }
+)
+"""Of posts in API v2's openapi.json; the last line is added by tools."""
 
 
 def is_flat_post(body: Object) -> bool:
     """Whether it is a post of v2 by itself: its id is text, and no field is one of v1.1."""
     if not is_id(body.get("id")) or not isinstance(body.get("text"), str):
         return False
-    if "id_str" in body or "timestamp_ms" in body or "user" in body:
-        return False
-    return body.get("created_at") is None or iso_ms(body["created_at"]) is not None
+    return not {"id_str", "timestamp_ms", "user"} & body.keys() and _is_dated(body)
+
+
+def _is_dated(post: Object) -> bool:
+    """Whether its time is known. Ids of other networks are numbers too: an id is a time only if all the rest is v2."""
+    written = post.get("created_at")
+    return _FIELDS.issuperset(post) if written is None else iso_ms(written) is not None
 
 
 def flat_event(raw: bytes, post: Object) -> Event:
@@ -37,8 +53,11 @@ def page_events(page: Object) -> Iterator[Event]:
     """Yield the posts of a page of responses; under `source_payload` each has what the stream would have sent."""
     included = Included(page.get("includes"))
     for post in objects(page.get("data")):
-        message = {"data": post, "includes": _needed(post, included)}
-        yield post_event(encoded(message), post, included)
+        line = encoded({"data": post, "includes": _needed(post, included)})
+        if "text" in post and not _is_dated(post):
+            yield unreadable(line, "time: no readable created_at")
+        else:
+            yield post_event(line, post, included)
 
 
 def _needed(post: Object, included: Included) -> Object:

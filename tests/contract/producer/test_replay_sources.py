@@ -178,7 +178,7 @@ def line(services: Services) -> Iterator[BreakingLine]:
 def test_an_interrupted_read_resumes(bucket: Bucket, line: BreakingLine) -> None:
     noise = random.Random(1)
     rows = [
-        json.dumps({"id_str": str(number), "text": noise.randbytes(300).hex(), "timestamp_ms": "1000"})
+        json.dumps({"id_str": str(number), "text": noise.randbytes(300).hex(), "timestamp_ms": "1200000001000"})
         for number in range(1, 8001)
     ]
     content = "\n".join(rows).encode()

@@ -146,7 +146,7 @@ def test_marks_outside_the_text_are_ignored() -> None:
         optional=dict.fromkeys(
             (
                 *("id", "id_str", "full_text", "extended_tweet", "retweeted_status", "entities", "lang"),
-                *("source_network", "quoted_status_id_str"),
+                *("source_network", "quoted_status_id_str", "edit_history_tweet_ids"),
             ),
             json_values(),
         ),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twitter_topics.records.times import post_time, read_time, unix_ms
+from twitter_topics.records.times import iso_ms, post_time, read_time, unix_ms
 from twitter_topics.records.tweet import TimeBounds, Tweet, read_tweet
 
 NOON_MS = 1_794_999_600_000
@@ -60,6 +60,12 @@ def test_a_time_is_read_in_every_usual_form(said: object) -> None:
     "said",
     [
         "2026-11-18",
+        "20261118",
+        20261118,
+        0,
+        "0",
+        1_142_899_199,
+        1_142_899_199_999,
         "18 Nov 2026",
         "Wed, 18 Nov 2026",
         "11:00:00",
@@ -85,6 +91,14 @@ def test_a_time_is_read_in_every_usual_form(said: object) -> None:
 )
 def test_anything_else_is_no_time(said: object) -> None:
     assert read_time(said) is None
+    assert iso_ms(said) is None
+
+
+def test_a_timestamp_before_twitter_gives_way_to_created_at() -> None:
+    for stamp in ("0", 0, "1794999600", 1_142_899_199_999):
+        assert post_time({"timestamp_ms": stamp, "created_at": "2026-11-18T11:00:00Z"}) == NOON_MS
+        assert post_time({"timestamp_ms": stamp}) is None
+    assert post_time({"timestamp_ms": "1142899200000"}) == unix_ms(1_142_899_200) == 1_142_899_200_000
 
 
 def test_timestamp_ms_counts_first_and_milliseconds_are_kept() -> None:

@@ -86,8 +86,8 @@ def test_the_bounds_themselves_are_allowed() -> None:
 
 
 def test_the_result_depends_on_arrival_and_not_on_the_clock() -> None:
-    raw = value(timestamp_ms="1000")
-    assert isinstance(read_tweet(raw, 2000, BOUNDS), Tweet)
+    raw = value(timestamp_ms="1200000001000")
+    assert isinstance(read_tweet(raw, 1_200_000_002_000, BOUNDS), Tweet)
     assert isinstance(read_tweet(raw, NOW, BOUNDS), Rejection)
 
 

@@ -134,8 +134,13 @@ def test_a_wrong_secret_is_rejected_by_a_server_that_verifies() -> None:
 
 NOTICES: list[tuple[dict[str, Any], Notice]] = [
     (
-        {"delete": {"status": {"id": 2, "id_str": "2", "user_id": 7, "user_id_str": "7"}, "timestamp_ms": "1500"}},
-        Notice("delete", "twitter", "2", "7", at_ms=1500),
+        {
+            "delete": {
+                "status": {"id": 2, "id_str": "2", "user_id": 7, "user_id_str": "7"},
+                "timestamp_ms": "1200000001500",
+            }
+        },
+        Notice("delete", "twitter", "2", "7", at_ms=1_200_000_001_500),
     ),
     ({"delete": {"status": {"id": 3, "user_id": 7}}}, Notice("delete", "twitter", "3", "7")),
     (
@@ -202,6 +207,15 @@ def test_undelivered_posts_are_counted() -> None:
     for track in (5, 12, 12, 3, "many", -1, None):
         assert reader.read(json.dumps({"limit": {"track": track}}).encode()) == []
     assert status.not_delivered == 15
+
+
+def test_posts_that_are_not_delivered_are_counted_for_each_connection() -> None:
+    status = Status()
+    reader = LineReader(status)
+    for track in (300, 400, 450):
+        reader.read(b'{"limit":{"track":%d}}' % track)
+        assert reader.cut_off() == []
+    assert status.not_delivered == 1150
 
 
 def test_a_length_keeps_a_message_with_line_ends_together() -> None:

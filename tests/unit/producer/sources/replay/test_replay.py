@@ -11,14 +11,14 @@ import pytest
 from producer.position import SourcePosition
 from producer.source import Context, Event
 from producer.sources.replay import ReplaySource, lines
-from producer.testing import tweet_lines, write_lines
+from producer.testing import FIRST_MS, tweet_lines, write_lines
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.times import post_time
 from twitter_topics.settings import Settings
 
 NOW_MS = 1_800_000_000_000
-DELETION = '{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms":"4000"}}'
+DELETION = '{"delete":{"status":{"id_str":"77","user_id_str":"5"},"timestamp_ms":"1200000004000"}}'
 
 
 def opened(
@@ -49,7 +49,10 @@ def test_lines_are_sent_unchanged(tmp_path: Path) -> None:
     assert len(broken) == 3
     assert all(key.startswith(b"line-") for key in broken)
     assert [event.cursor for event in events] == [1, 2, 3, 4, 5, 7]
-    assert [event.event_time_ms for event in events] == [1_000, 2_000, None, None, None, 3_000]
+    assert [event.event_time_ms for event in events] == [
+        *(FIRST_MS + 1_000, FIRST_MS + 2_000, None, None, None),
+        FIRST_MS + 3_000,
+    ]
 
 
 def test_deletions_become_notices(tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ def test_deletions_become_notices(tmp_path: Path) -> None:
         ("post", b"2", 3),
     ]
     notice = Notice.from_value(events[1].value)
-    assert notice == Notice("delete", "twitter", "77", "5", at_ms=4_000)
+    assert notice == Notice("delete", "twitter", "77", "5", at_ms=FIRST_MS + 4_000)
     assert notice.payload == json.loads(DELETION)
     later = sent(opened(path, replay_times="shift"))[1]
     assert later.event_time_ms == Notice.from_value(later.value).at_ms == NOW_MS - 1_000
@@ -158,7 +161,7 @@ def test_shift_moves_the_newest_tweet_to_now_and_keeps_intervals(tmp_path: Path)
 def test_shift_reads_only_the_first_limit_lines_and_survives_a_restart(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_000, 2_000, 9_000]))
     source = opened(path, replay_times="shift", limit=2)
-    assert source.start.origin == {"shift_ms": NOW_MS - 2_000}
+    assert source.start.origin == {"shift_ms": NOW_MS - FIRST_MS - 2_000}
     again = opened(path, source.start.advanced(1, 1, None), now_ms=NOW_MS + 999_999, replay_times="shift", limit=2)
     assert sent(again)[0].event_time_ms == NOW_MS
 
@@ -228,7 +231,7 @@ def test_tweets_out_of_order_are_sent_without_pauses_with_a_warning(
     sent(paced(path, clock))
     assert clock.now == 50.0
     assert caplog.text.count("older than the first are sent without pauses, whatever PRODUCER_REPLAY_SPEED is") == 1
-    assert "a tweet of 1970-01-01T00:01:40Z comes after one of 1970-01-01T00:03:20Z" in caplog.text
+    assert "a tweet of 2008-01-10T21:21:40Z comes after one of 2008-01-10T21:23:20Z" in caplog.text
 
 
 def test_a_stop_ends_the_reading_of_a_file(tmp_path: Path) -> None:
@@ -243,7 +246,9 @@ def test_a_stop_ends_the_reading_of_a_file(tmp_path: Path) -> None:
 
 
 def test_check_shows_what_will_be_replayed(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "tweets.jsonl", tweet_lines([1_793_491_203_427, 1_793_491_203_428]))
+    path = write_lines(
+        tmp_path / "tweets.jsonl", tweet_lines([1_793_491_203_427 - FIRST_MS, 1_793_491_203_428 - FIRST_MS])
+    )
     source = opened(path, now_ms=1_793_491_300_000)
     stored = path.stat().st_size
     shown = f"replays {path}: 1 file, {stored} B, v1.1 tweets, one per line, the first tweet of 2026-11-01T00:00:03Z"

@@ -20,7 +20,7 @@ from producer.source import Context, Event
 from producer.sources.replay import ReplaySource
 from producer.sources.replay.left_out import set_aside
 from producer.sources.replay.replay_files import natural
-from producer.testing import tweet_lines, write_lines
+from producer.testing import FIRST_MS, tweet_lines, write_lines
 from tests.unit.producer.sources.replay.test_replay import NOW_MS, after, opened, sent
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.gap import Gap
@@ -73,7 +73,7 @@ def test_all_files_in_the_order_of_their_names(folder: Path) -> None:
     ]
     check = source.check()
     assert check.startswith(f"replays {folder}: 8 files, ")
-    assert "the first tweet of 1970-01-01T00:00:01Z; left out: " in check
+    assert "the first tweet of 2008-01-10T21:20:01Z; left out: " in check
     for part in (
         "1 × CSV: it has no whole tweets, and replay reads JSON (day-2/notes.csv)",
         "1 × text or data in an unknown format: it has no tweets; replay reads tweets of v1.1, of API v2 and of X's "
@@ -158,7 +158,7 @@ def test_a_truncated_file_is_a_gap_and_the_rest_is_sent(folder: Path) -> None:
     events = sent(source)
     assert [event.key for event in events if event.kind == "post"] == [b"%d" % i for i in (1, 2, 3, 5, 6, 7, 8, 9, 10)]
     (gap,) = [Gap.from_value(event.value) for event in events if event.kind == "gap"]
-    assert gap == Gap("replay", 3_000, 5_000, "damaged: day-1/part-10.jsonl.gz is truncated", 0)
+    assert gap == Gap("replay", FIRST_MS + 3_000, FIRST_MS + 5_000, "damaged: day-1/part-10.jsonl.gz is truncated", 0)
     path.write_bytes(whole)
     assert keys(sent(opened(folder, after(source, events[:3])))) == [4, 5, 6, 7, 8, 9, 10]
 

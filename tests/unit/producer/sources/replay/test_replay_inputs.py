@@ -20,9 +20,10 @@ from producer.sources.replay.formats import recognise
 from producer.sources.replay.lines import Line
 from producer.sources.replay.material import TruncatedError
 from producer.sources.replay.records import read_all
+from producer.sources.replay.tables import table_refusal
 from producer.sources.replay.values import values
 from tests.input_files import SAMPLES, V1, Sample
-from tests.input_forms import COUNT, FIRST_ID, IDS, TIME_MS, lines, mongo, page_v2, tarred, tweet, zipped
+from tests.input_forms import COUNT, FIRST_ID, IDS, TIME_MS, lines, mongo, page_v2, post_v2, tarred, tweet, zipped
 from tests.inputs_page import PAGE, page
 from tests.unit.producer.sources.replay.test_replay import after, opened, sent
 from twitter_topics.errors import ConfigurationError
@@ -112,7 +113,7 @@ def test_a_folder_of_everything_sends_what_can_be_read_and_counts_the_rest(tmp_p
     source = opened(tmp_path)
     assert len(posts(sent(source))) == COUNT * len(READ)
     check = source.check()
-    for sentence in ("2 × UTF-16", "7 × a list of tweet ids", "1 × CSV (an export of DMI-TCAT)", "-tcat.csv)"):
+    for sentence in ("2 × UTF-16", "4 × a list of tweet ids", "1 × CSV (an export of DMI-TCAT)", "-tcat.csv)"):
         assert sentence in check, check
     for number, sample in enumerate(SAMPLES):
         assert sample.rejected or f"{number:03}-{sample.name}," not in check
@@ -146,6 +147,43 @@ def test_a_mapped_tweet_keeps_its_original(tmp_path: Path) -> None:
         | {"data": page_v2(range(number, number + 1))["data"][0]}
         for number in range(COUNT)
     ]
+
+
+@pytest.mark.parametrize("form", ["flat", "stream", "page"])
+def test_a_stored_edit_is_one_of_its_original(form: str, tmp_path: Path) -> None:
+    first = post_v2(0) | {"text": "frist"}
+    edit = post_v2(1) | {"text": "first", "edit_history_tweet_ids": IDS[:2]}
+    forms = {"flat": [first, edit], "stream": [{"data": first}, {"data": edit}], "page": [{"data": [first, edit]}]}
+    path = tmp_path / "edits.jsonl"
+    path.write_bytes(lines(forms[form]))
+    events = sent(opened(path))
+    assert [(event.kind, event.key.decode()) for event in events] == [("post", IDS[0]), ("edit", IDS[0])]
+    assert [json.loads(event.value)["text"] for event in events] == ["frist", "first"]
+    assert json.loads(events[1].value)["id_str"] == IDS[0]
+
+
+def test_posts_of_v2_are_dated_by_their_ids_only_if_all_fields_are_of_v2(tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    bare = {"id": IDS[0], "text": "from tweepy", "edit_history_tweet_ids": [IDS[0]]}
+    for content in ([bare], [{"data": [bare]}], [{"data": bare}]):
+        path.write_bytes(lines(content))
+        [event] = sent(opened(path))
+        assert (event.kind, event.key.decode()) == ("post", IDS[0])
+    foreign = bare | {"likes": 3}
+    dated = foreign | {"created_at": "2026-11-18T11:00:00.000Z"}
+    path.write_bytes(lines([{"data": [foreign, dated, bare | {"created_at": "yesterday"}]}]))
+    events = sent(opened(path))
+    assert [event.reason for event in events] == ["time: no readable created_at", "", "time: no readable created_at"]
+
+
+def test_posts_that_others_refer_to_are_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "data_1.json").write_text(json.dumps([post_v2(0)]))
+    (tmp_path / "users_1.json").write_text(json.dumps({"users": [], "tweets": [post_v2(1)]}))
+    source = opened(tmp_path)
+    assert [event.key.decode() for event in sent(source)] == IDS[:1]
+    assert "1 × includes of API v2" in source.check()
+    (tmp_path / "users_1.json").write_text(json.dumps({"users": [], "tweets": [tweet(1)]}))
+    assert [event.key.decode() for event in sent(opened(tmp_path))] == IDS[:2]
 
 
 def test_everything_a_flat_post_refers_to_is_used(tmp_path: Path) -> None:
@@ -243,7 +281,7 @@ def test_old_tweets_are_counted_before_the_start(tmp_path: Path, old: int, days:
 
 def test_old_tweets_are_not_counted_again_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "tweets.jsonl"
-    path.write_bytes(lines([tweet(number) | {"timestamp_ms": "1000"} for number in range(COUNT)]))
+    path.write_bytes(lines([tweet(number) | {"timestamp_ms": "1200000001000"} for number in range(COUNT)]))
     source = opened(path)
     assert "3 of 3 tweets are older" in source.check()
     again = opened(path, after(source, sent(source)[:1]))
@@ -256,27 +294,66 @@ def test_old_tweets_that_come_late_are_reported_when_they_come(
 ) -> None:
     now_ms = TIME_MS + 1_000
     path = tmp_path / "newest-first.jsonl"
-    path.write_bytes(lines([tweet(0)]) * 2_100 + lines([tweet(1) | {"timestamp_ms": "1000"}]))
+    path.write_bytes(lines([tweet(0)]) * 2_100 + lines([tweet(1) | {"timestamp_ms": "1200000001000"}]))
     source = opened(path, now_ms=now_ms)
     assert "older" not in source.check()
     sent(source)
-    assert "a tweet of 1970-01-01T00:00:01Z is older than 30 days" in caplog.text
+    assert "a tweet of 2008-01-10T21:20:01Z is older than 30 days" in caplog.text
     assert "1 of the tweets sent are older than SPEED_MAX_AGE_DAYS (30)" in caplog.text
 
 
 def test_the_limit_bounds_what_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "years.jsonl"
-    path.write_bytes(lines([tweet(0) | {"timestamp_ms": "1000"}, tweet(1) | {"timestamp_ms": "2000"}]))
+    path.write_bytes(
+        lines([tweet(0) | {"timestamp_ms": "1200000001000"}, tweet(1) | {"timestamp_ms": "1200000002000"}])
+    )
     assert "1 of 1 tweets are older" in opened(path, limit=1).check()
 
 
 def test_counting_old_tweets_takes_a_bounded_time(tmp_path: Path) -> None:
     path = tmp_path / "years.jsonl"
-    path.write_bytes(lines([tweet(0) | {"timestamp_ms": "1000"}]) * 5_000)
+    path.write_bytes(lines([tweet(0) | {"timestamp_ms": "1200000001000"}]) * 5_000)
     clock = iter(range(0, 10**6, 4))
     context = Context(monotonic=lambda: next(clock))
     source = ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path)}), None, context)
     assert "2,000 of the first 2,000 tweets are older" in source.check()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("user_id,text\n1990000000000000301,a\n", None),
+        ("number,tweet\n7,a\n", None),
+        ("id,text\n7,a\n8,b\n", None),
+        ("who,what\n1990000000000000301,1990000000000000302\n", None),
+        ("label,what\nhappy,1990000000000000301\nsad,1990000000000000302\n", "column 2: write"),
+        ("text,id\na,1230000000000000000\nb,1240000000000000000\n", "column 2, but their last digits are lost"),
+        ("text,tweet_id\na,20\nb,1144619\nc,1144620\n", "column 2: write"),
+    ],
+)
+def test_a_table_names_the_column_of_the_tweets_ids_or_none(text: str, said: str | None) -> None:
+    table = table_refusal(text.encode(), complete=True)
+    assert table is not None
+    assert (said or "JSON") in table.advice
+    assert ("column" in table.advice) is (said is not None)
+
+
+def test_a_text_in_which_a_number_stands_is_no_list_of_ids() -> None:
+    assert table_refusal(b"I have read\nabout\n12345\npages\nof it.\n", complete=True) is None
+
+
+def test_an_account_without_long_posts_has_no_texts_that_are_cut_off() -> None:
+    found = recognise(b"window.YTD.note_tweet.part0 = [ ]", complete=True)
+    assert found is not None
+    assert found.name == "another part of an account export"
+
+
+def test_an_object_with_a_limit_is_no_message_of_the_stream(tmp_path: Path) -> None:
+    path = tmp_path / "stream.jsonl"
+    others = [{"limit": 50, "items": [tweet(1)]}, {"limit": {"track": 7}, "items": []}, {"warning": "low disk"}]
+    message = {"limit": {"track": 7}, "timestamp_ms": str(TIME_MS)}
+    path.write_bytes(lines([tweet(0), *others, message]))
+    assert [event.cursor for event in sent(opened(path))] == [1, 2, 3, 4]
 
 
 # --- steps
@@ -433,6 +510,16 @@ def test_numbers_and_times_of_mongoexport_are_plain_in_the_tweet(tmp_path: Path)
 )
 def test_extended_json_becomes_plain(value: object, expected: object) -> None:
     assert plain(value) == expected
+
+
+def test_actions_of_the_bulk_api_may_leave_out_the_index(tmp_path: Path) -> None:
+    path = tmp_path / "bulk.jsonl"
+    places: tuple[dict, ...] = ({"index": {"_id": "1"}}, {"index": {}}, {"create": {"routing": "x", "_id": "1"}})
+    path.write_bytes(b"".join(lines([place, tweet(number)]) for number, place in enumerate(places)))
+    assert [event.key.decode() for event in sent(opened(path))] == IDS
+    deletions = [{"delete": {"_id": "1"}}, {"delete": {"status": {"id": 7, "user_id": 5}}}, {"delete": {}}]
+    path.write_bytes(lines([tweet(0), *deletions, {"index": {"name": "x"}}]))
+    assert [event.key[:5] for event in sent(opened(path))] == [IDS[0][:5].encode(), b"7", b"line-", b"line-"]
 
 
 def test_actions_of_the_bulk_api_alone_are_no_tweets(tmp_path: Path) -> None:

@@ -137,6 +137,31 @@ def unpacked(chunks: list[bytes], name: str) -> bytes:
     return b"".join(chunk for chunk in inflated(chunks, name) if chunk is not None)
 
 
+WRITTEN = [b'{"created_at":"Wed Nov 18 11:00:0%d +0000 2026","id_str":"30%d","text":"a"}' % (n, n) for n in range(4)]
+
+
+@pytest.mark.parametrize("length", [1, 5, 11, 12, 13, 40, len(WRITTEN[1]) - 1])
+@pytest.mark.parametrize("between", [b"", bytes(5)])
+def test_a_torn_line_costs_only_itself(length: int, between: bytes) -> None:
+    torn = WRITTEN[1][:length] + between
+    found = list(read_all(torn + WRITTEN[2], 7))
+    assert [(record.raw, record.tweet_id, record.cursor) for record in found] == [
+        (torn, None, 7),
+        (WRITTEN[2], "302", 7),
+    ]
+
+
+def test_a_torn_retweet_costs_only_itself() -> None:
+    whole = WRITTEN[1][:-1] + b',"retweeted_status":' + WRITTEN[0] + b"}"
+    for torn in (whole[:-1], whole[:-20]):
+        assert [record.tweet_id for record in read_all(torn + whole, 1)] == [None, "301"]
+    assert [record.raw for record in read_all(whole[:-1], 1)] == [whole[:-1]]
+
+
+def test_nuls_around_a_tweet_are_no_part_of_it() -> None:
+    assert read_one(bytes(512) + WRITTEN[0] + bytes(3), 1).raw == WRITTEN[0]
+
+
 texts = st.text(max_size=8)
 stamps = st.one_of(texts, st.integers(), st.floats(), st.booleans(), st.none(), st.integers(0, 10**15).map(str))
 numbers = st.integers(0, 10**15)
@@ -203,7 +228,7 @@ def test_the_fast_reader_is_not_more_lenient(place: int, removed: int, added: by
 @example(b'{"id_str":"1","timestamp_ms":"5","x":' + b"9" * 5000 + b"}")
 def test_any_bytes_are_a_record(raw: bytes) -> None:
     record, again = read_one(raw, 7), read_one(raw, 8)
-    assert record.raw == raw.removeprefix(b"\xef\xbb\xbf")
+    assert record.raw == raw.strip(b"\0").removeprefix(b"\xef\xbb\xbf")
     assert record.key() == again.key()
     if record.time_ms is not None and record.notice is None:
         moved(raw, record.time_ms)

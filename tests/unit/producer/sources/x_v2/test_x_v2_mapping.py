@@ -153,10 +153,30 @@ def test_withheld_is_kept() -> None:
 
 
 def test_an_edit_is_a_post_with_a_history() -> None:
-    history = [post_id(1), post_id(3)]
-    edited = event(post(edit_history_tweet_ids=history))
-    assert (edited.kind, edited.key) == ("edit", post_id(3).encode())
-    assert json.loads(edited.value)["edit_history_tweet_ids"] == history
+    history = [post_id(1), post_id(2), post_id(3)]
+    message = post(edit_history_tweet_ids=history, text="first", created_at="2026-11-01T02:28:00.000Z")
+    edited, body = event(message), tweet(message).body
+    assert (edited.kind, edited.key, edited.event_time_ms) == ("edit", post_id(1).encode(), START_MS + 10)
+    assert (body["id"], body["id_str"], body["text"]) == (int(post_id(1)), post_id(1), "first")
+    assert (body["created_at"], body["timestamp_ms"]) == ("Sun Nov 01 02:26:40 +0000 2026", str(START_MS + 10))
+    assert body["source_payload"] == message
+    assert body["edit_history_tweet_ids"] == history
+
+
+@pytest.mark.parametrize("history", [[post_id(3)], [post_id(3), post_id(4)], ["x", post_id(3)], [None, post_id(3)]])
+def test_a_post_that_is_no_known_edit_keeps_its_own_id(history: list[object]) -> None:
+    read = event(post(edit_history_tweet_ids=history))
+    assert (read.kind, read.key, read.event_time_ms) == ("post", post_id(3).encode(), START_MS + 30)
+
+
+@pytest.mark.parametrize("its_id", [post_id(1), post_id(3)])
+def test_an_edits_link_to_itself_is_no_link(its_id: str) -> None:
+    link = {"url": "https://t.co/x", "expanded_url": f"https://twitter.com/i/web/status/{its_id}"}
+    message = post(text="a long one… https://t.co/x", edit_history_tweet_ids=[post_id(1), post_id(3)])
+    message["data"]["entities"] = {"urls": [link]}
+    found = read_tweet(event(message).value, START_MS + 1000, TimeBounds())
+    assert isinstance(found, Tweet)
+    assert Content(found.body).links == []
 
 
 def test_xs_new_field_names_are_read_too() -> None:
@@ -170,7 +190,7 @@ def test_xs_new_field_names_are_read_too() -> None:
     message["includes"]["posts"] = [ORIGINAL]
     read = event(message)
     body = json.loads(read.value)
-    assert read.kind == "edit"
+    assert (read.kind, read.key) == ("edit", post_id(1).encode())
     assert body["extended_tweet"]["full_text"] == "all of it"
     assert body["retweeted_status"]["text"] == ORIGINAL["text"]
 
