@@ -72,6 +72,7 @@ class Classifier:
         self._spark, self._settings, self._lease = spark, settings, lease
         self._checkpoint = f"{settings.speed.checkpoint_dir}/{QUERY_NAME}"
         self._quarantine, self._recent = Quarantine(), RecentTally()
+        self._seen = tally_accumulator(spark)  # one for all batches: PySpark never forgets an accumulator
         self._records_before: int | None = None
         self._store = SearchStore(settings.elasticsearch, patience_seconds=0)
         self._refreshing = Refreshing(self._store, settings.speed.max_tweets_per_batch)
@@ -114,7 +115,8 @@ class Classifier:
         self.model.reload()
         self.model.keep_for(batch_id, noted)
         failpoints.reach("classifier.model-pinned")
-        classifier = self.model.classifier(self._quarantine.records, self._recent.total())
+        classifier = self.model.classifier(self._quarantine.records, self._recent.total(), self._seen)
+        seen_before = self._seen.value
         tasks = tasks_of_batch(self._spark.sparkContext.defaultParallelism, self._records_before)
         try:
             write(classifier.rows(batch.coalesce(tasks)), self._settings.kafka)
@@ -123,8 +125,9 @@ class Classifier:
             raise
         failpoints.reach("classifier.kafka-done")
         self._quarantine.note_success()
-        self._recent.add(classifier.seen.value)
-        self._records_before = classifier.seen.value.records
+        seen = self._seen.value.minus(seen_before)
+        self._recent.add(seen)
+        self._records_before = seen.records
         self._refreshing.note(self._records_before)
         failpoints.reach("classifier.before-spark-commit")
 
@@ -216,7 +219,7 @@ class ModelInUse:
             self._arrays = self._spark.sparkContext.broadcast(loaded.arrays)
         self._model = loaded
 
-    def classifier(self, quarantined: Mapping[Place, str], recent: Tally) -> RecordClassifier:
+    def classifier(self, quarantined: Mapping[Place, str], recent: Tally, seen: Accumulator[Tally]) -> RecordClassifier:
         """Return the classifier for one batch, to send to the workers."""
         if self._model is None or self._arrays is None:
             raise NotReady(_NO_MODEL)
@@ -232,5 +235,5 @@ class ModelInUse:
             max_dead_letter_share=settings.speed.max_dead_letter_share,
             quarantined=dict(quarantined),
             recent=recent,
-            seen=tally_accumulator(self._spark),
+            seen=seen,
         )

@@ -22,6 +22,9 @@ class Tally:
     def plus(self, other: Tally) -> Tally:
         return Tally(self.records + other.records, self.rejected + other.rejected)
 
+    def minus(self, other: Tally) -> Tally:
+        return Tally(self.records - other.records, self.rejected - other.rejected)
+
     def is_flood(self, max_share: float) -> bool:
         """Return whether more than `max_share` were rejected, and at least MIN_REJECTED."""
         return self.rejected >= MIN_REJECTED and self.rejected > max_share * self.records

@@ -49,7 +49,7 @@ _stores: dict[ElasticsearchSettings, SearchStore] = {}
 class RecordClassifier:
     """Classifies records on a worker. Small enough to be sent with each task; the model is a broadcast.
 
-    `recent` are the batches of the last minutes, `seen` sums up this one.
+    `recent` are the batches of the last minutes, `seen` sums up this one and those before.
     """
 
     model_version: str

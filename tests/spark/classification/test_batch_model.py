@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
+from pyspark.accumulators import _accumulatorRegistry
 
 from twitter_topics.backends.query_keeper import NotReady
 from twitter_topics.classification import classifier
@@ -18,7 +19,7 @@ from twitter_topics.errors import DeniedError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 pytestmark = pytest.mark.spark
 
@@ -115,15 +116,40 @@ def test_before_the_first_model_an_s3_that_hides_it_is_waited_for(
         ModelInUse(spark, Settings({})).reload()
 
 
-def test_a_batch_leaves_a_slot_to_the_archiver(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its tasks may all wait for Elasticsearch, each in a slot."""
-    written: list[int] = []
-    as_they_are = Mock(rows=lambda batch: batch, seen=Mock(value=Tally(records=80_000)))
-    in_use = Mock(classifier=Mock(return_value=as_they_are))
+App = tuple[classifier.Classifier, list[int]]
+
+
+@pytest.fixture
+def app(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> App:
+    """With three slots, and the tasks of each batch. A batch has a thousand records for each row."""
+    in_use = Mock(
+        classifier=lambda _quarantined, recent, seen: Mock(rows=lambda batch: batch, recent=recent, seen=seen)
+    )
     monkeypatch.setattr(classifier, "ModelInUse", Mock(return_value=in_use))
-    monkeypatch.setattr(classifier, "write", lambda rows, _kafka: written.append(rows.rdd.getNumPartitions()))
-    three_slots = Mock(sparkContext=Mock(defaultParallelism=3))
-    app = classifier.Classifier(three_slots, Settings({}), Mock())
+    three_slots = Mock(sparkContext=Mock(defaultParallelism=3, accumulator=spark.sparkContext.accumulator))
+    made, tasks = classifier.Classifier(three_slots, Settings({}), Mock()), list[int]()
+
+    def write(rows: DataFrame, _kafka: object) -> None:
+        tasks.append(rows.rdd.getNumPartitions())
+        made._seen.add(Tally(records=1_000 * rows.count()))
+
+    monkeypatch.setattr(classifier, "write", write)
+    return made, tasks
+
+
+def test_a_batch_leaves_a_slot_to_the_archiver(app: App, spark: SparkSession) -> None:
+    """Its tasks may all wait for Elasticsearch, each in a slot."""
+    made, tasks = app
     for partitions in (1, 2, 8):
-        app._classify(spark.range(0, 80, 1, partitions), 0, Mock())
-    assert written == [1, 2, 2]
+        made._classify(spark.range(0, 80, 1, partitions), 0, Mock())
+    assert tasks == [1, 2, 2]
+
+
+def test_what_a_batch_had_is_noted_and_not_what_was_before(app: App, spark: SparkSession) -> None:
+    made, _ = app
+    held = len(_accumulatorRegistry)
+    for rows in (3, 0, 2):
+        made._classify(spark.range(rows), 0, Mock())
+        assert made._records_before == 1_000 * rows
+    assert made._recent.total() == Tally(records=5_000)
+    assert len(_accumulatorRegistry) == held, "the driver would grow with each batch"
