@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _NAMED = 5
 """Maximum number of wrong hours listed in a finding."""
 
+_EXPIRED_LETTERS = "Kafka has deleted as many dead letters or more, which said what the index rejected"
+
 State = Literal["ok", "lagging", "broken"]
 Kind = Literal["lost", "doubled", "unknown", "kept", "wrong", "behind", "stuck", "note"]
 
@@ -44,13 +46,15 @@ class Facts:
     missing below the highest archived one; `archive_unknown`, records whose offset Kafka never assigned;
     `archive_rejects`; `archived_distinct` tweets, of which the index rejected `rejected_by_index` and `deleted` were
     deleted on request.
-    Dead letters: `dead_letters`, distinct ones by stage; `rejects_without_letter`; `letters_without_reject`.
+    Dead letters: `dead_letters`, distinct ones by stage; `rejects_without_letter`, of those whose letter Kafka must
+    still have; `letters_without_reject`; `letters_expired`, deleted by Kafka, the newest of them on `letters_since`.
     Index: `days`, and `deleted_in_index`, documents of deleted tweets.
     Counts: `counted` tweets; `counted_expected` by the aggregator's own offsets; `uncounted` tweets after those
-    offsets; `counted_ahead` tweets counted beyond the cut; `count_known` is False while the archive lags behind the
-    counts; `repeated_after_deletion`, later records of deleted tweets, each of which may have been counted, because a
-    tweet without a document is treated as new; `restoring`, whether tweets that Kafka no longer has are still to be
-    counted from the archive; `counted_mass` millionths of tweets in `counted_shares` shares.
+    offsets, of which `uncounted_old` are not newer than `letters_since`; `counted_ahead` tweets counted beyond the cut;
+    `count_known` is False while the archive lags behind the counts; `repeated_after_deletion`, later records of deleted
+    tweets, each of which may have been counted, because a tweet without a document is treated as new; `restoring`,
+    whether tweets that Kafka no longer has are still to be counted from the archive; `counted_mass` millionths of
+    tweets in `counted_shares` shares.
     View: `shown_wrong`, a sentence for each wrong hour among the `shown` hours that were compared as a dashboard reads
     them; `view_behind_seconds`.
     Hours: `hours_different` of `hours_compared` hours, whose counts are not those of the documents.
@@ -74,6 +78,9 @@ class Facts:
     dead_letters: dict[str, int] = field(default_factory=dict)
     rejects_without_letter: int = 0
     letters_without_reject: int = 0
+    letters_expired: int = 0
+    letters_since: date | None = None
+    uncounted_old: int = 0
     days: tuple[Day, ...] = ()
     counted_ahead: int = 0
     repeated_after_deletion: int = 0
@@ -194,10 +201,20 @@ def _dead_letters(facts: Facts) -> list[Finding]:
 
 def _index(facts: Facts) -> list[Finding]:
     found: list[Finding] = []
+    unknown = 0
     for day in facts.days:
         lost = 0 if day.expired else day.settled - day.settled_indexed
         coming = (day.expected - day.settled) - (day.indexed - day.settled_indexed)
         extra = max(day.settled_indexed - day.settled, -coming)
+        if facts.letters_since is not None and day.day <= facts.letters_since:
+            allowed = facts.letters_expired - unknown
+            excused_lost = max(0, min(lost, allowed))
+            excused_coming = max(0, min(coming, allowed - excused_lost))
+            lost, coming, unknown = (
+                lost - excused_lost,
+                coming - excused_coming,
+                unknown + excused_lost + excused_coming,
+            )
         found += _findings(
             Finding("index", "doubled", extra, f"{day.day}: {extra:,} more documents than tweets in the archive"),
             Finding("index", "lost", lost, f"{day.day}: {lost:,} counted tweets are not in the index"),
@@ -214,6 +231,7 @@ def _index(facts: Facts) -> list[Finding]:
         Finding(
             "index", "note", facts.rejected_by_index, f"{facts.rejected_by_index:,} tweets were rejected by the index"
         ),
+        Finding("index", "note", unknown, f"{unknown:,} tweets are not in the index. {_EXPIRED_LETTERS}"),
     )
 
 
@@ -224,6 +242,10 @@ def _counts(facts: Facts) -> list[Finding]:
     again = min(max(0, extra), facts.repeated_after_deletion)
     extra -= again
     missing = max(0, -extra)
+    unknown = min(missing, facts.letters_expired)
+    missing -= unknown
+    old = min(facts.uncounted_old, facts.letters_expired - unknown)
+    unknown += old
     if facts.restoring:
         text = f"{missing:,} older tweets are still to be counted from the archive"
         lacking = Finding("counts", "behind", missing, text)
@@ -231,9 +253,10 @@ def _counts(facts: Facts) -> list[Finding]:
         lacking = Finding("counts", "lost", missing, f"{missing:,} classified tweets were not counted")
     return _findings(
         Finding("counts", "note", again, f"{again:,} deleted tweets arrived again and were counted again"),
+        Finding("counts", "note", unknown, f"{unknown:,} tweets were not counted. {_EXPIRED_LETTERS}"),
         Finding("counts", "doubled", extra, f"{extra:,} more tweets were counted than classified"),
         lacking,
-        Finding("counts", "behind", facts.uncounted, f"{facts.uncounted:,} tweets are not counted yet"),
+        Finding("counts", "behind", facts.uncounted - old, f"{facts.uncounted - old:,} tweets are not counted yet"),
     )
 
 

@@ -77,7 +77,9 @@ def collect(
     documents = stores.documents(archive.limits, settled)
     kept = stores.documents_of(sorted(set(deleted.ids())))
     _take_out(documents, kept, archive.limits, settled)
-    rejects = _pairs(records.select(_before(records, archive.limits) & (records.tweet < 0)))
+    is_reject = _before(records, archive.limits) & (records.tweet < 0)
+    rejects, letters_since = _pairs(records.select(is_reject)), _day_of(letters.complete_since_ms)
+    of_letters = is_reject & (records.day > _days_since_epoch(letters_since))  # a reject's day is that of its arrival
     parse_letters = {pair for pair in letters.pairs.get("parse", set()) if pair[1] < archive.limits.get(pair[0], 0)}
     distinct = int(_before(records.owners(), archive.limits).sum())
     return Facts(
@@ -92,7 +94,9 @@ def collect(
         archived_distinct=distinct,
         rejected_by_index=max(0, distinct - int(inside.sum())),
         dead_letters=_by_stage(letters),
-        rejects_without_letter=len(rejects - parse_letters),
+        rejects_without_letter=len(_pairs(records.select(of_letters)) - parse_letters),
+        letters_expired=letters.expired,
+        letters_since=letters_since,
         letters_without_reject=len(parse_letters - rejects),
         deleted=int((owners.deleted & inside).sum()),
         deleted_in_index=len(kept),
@@ -101,6 +105,7 @@ def collect(
         counted_expected=int(done.sum()),
         counted_ahead=int((done & ~inside).sum()),
         uncounted=int((~done & inside).sum()),
+        uncounted_old=int((~done & inside & (owners.day <= _days_since_epoch(letters_since))).sum()),
         repeated_after_deletion=int(_counted_mask(deleted, counted, partitions).sum() - (done & owners.deleted).sum()),
         count_known=_reaches(records, counted),
         counted_mass=counted.mass,
@@ -243,6 +248,14 @@ def _wrong_hour(one: Mismatch) -> str:
 
 def _pairs(records: ArchiveRecords) -> Pairs:
     return set(zip(records.partition.tolist(), records.offset.tolist(), strict=True))
+
+
+def _day_of(unix_ms: int | None) -> date | None:
+    return None if unix_ms is None else datetime.fromtimestamp(unix_ms / 1000, UTC).date()
+
+
+def _days_since_epoch(day: date | None) -> int:
+    return -1 if day is None else (day - date(1970, 1, 1)).days
 
 
 def _by_stage(letters: DeadLetters) -> dict[str, int]:

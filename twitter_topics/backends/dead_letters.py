@@ -8,7 +8,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kafka import TopicPartition
@@ -31,10 +31,14 @@ class DeadLetters:
     """Rejected records, each counted once however often it was rejected.
 
     `pairs` has (partition, offset) in the raw topic by stage; `elsewhere` counts records that never reached it.
+    `expired` counts what Kafka has deleted, repeated ones too; `complete_since_ms` (Unix ms) is the time from which on
+    it has all of them, None if it has deleted none.
     """
 
     pairs: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     elsewhere: dict[str, int] = field(default_factory=dict)
+    expired: int = 0
+    complete_since_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,20 @@ def dead_letters(settings: KafkaSettings) -> DeadLetters:
         RetryableError: no broker answers, or a minute passes without progress.
     """
     stages: dict[str, str] = {}
+    oldest: dict[int, int] = {}
     with open_consumer(settings) as consumer:
+        held = ranges(consumer, settings.dead_letter_topic)
         for record in _read_all(consumer, settings.dead_letter_topic):
             key = (record.key or f"no-key-{record.partition}-{record.offset}".encode()).decode("utf-8", "replace")
             stages[key] = _stage(record.value)
-    return sort_letters(stages, settings.raw_topic)
+            oldest.setdefault(record.partition, record.timestamp)
+    now_ms = int(time.time() * 1000)
+    cut = [oldest.get(partition, now_ms) for partition, offsets in held.items() if offsets.begin > 0]
+    return replace(
+        sort_letters(stages, settings.raw_topic),
+        expired=sum(offsets.begin for offsets in held.values()),
+        complete_since_ms=max(cut, default=None),
+    )
 
 
 def sort_letters(stages: dict[str, str], raw_topic: str) -> DeadLetters:

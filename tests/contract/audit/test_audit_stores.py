@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from pyiceberg.table import Table
 
 from tests.contract.archive_table import Record, append, make_table, redact
@@ -24,6 +24,7 @@ from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
 from twitter_topics.backends.influx import InfluxStore
 from twitter_topics.backends.kafka import client_options, ensure_topics, topic_id
+from twitter_topics.backends.kafka_offsets import end_offsets
 from twitter_topics.backends.kafka_partitioner import partition_of
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.counts.aggregation import Aggregation
@@ -35,7 +36,7 @@ from twitter_topics.counts.view import CountsView
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import dead_letter, dead_letter_key
 from twitter_topics.search.store import SearchStore
-from twitter_topics.settings import Settings
+from twitter_topics.settings import KafkaSettings, Settings
 from twitter_topics.testing.aggregation import NoPublication
 from twitter_topics.testing.search import encoded
 from twitter_topics.topic_models.registry.store import ModelStore
@@ -157,6 +158,13 @@ def _show_wrongly(pipeline: Pipeline) -> None:
     pipeline.view.write_hours([more], position.revision + 1)
 
 
+def _let_dead_letters_expire(settings: KafkaSettings) -> None:
+    topic = settings.dead_letter_topic
+    admin = KafkaAdminClient(**client_options(settings))
+    admin.delete_records({TopicPartition(topic, number): end for number, end in end_offsets(settings, topic).items()})
+    admin.close()
+
+
 def named(report: Report) -> set[tuple[str, str]]:
     return {(finding.hop, finding.kind) for finding in report.findings}
 
@@ -220,6 +228,11 @@ def test_the_audit_of_real_stores(pipeline: Pipeline) -> None:
     assert named(pipeline.look()) == {("archive", "note"), ("index", "kept"), ("index", "lost")}
     pipeline.search.create(encoded(pipeline.document(good[2])))
     pipeline.search.delete([(tweet_id, created_at)])
+
+    _let_dead_letters_expire(pipeline.settings.kafka)
+    report = pipeline.look()
+    assert (report.state, named(report)) == ("ok", {("archive", "note")})
+    assert report.facts.letters_expired == 2 * rejects
 
     append(pipeline.archive, [good[0]])
     assert named(pipeline.look()) == {("archive", "note"), ("archive", "doubled")}

@@ -49,6 +49,8 @@ class Pipeline:
     mass: int | None = None
     hours: IndexComparison = field(default_factory=IndexComparison)
     restoring: bool = False
+    letters_expired: int = 0
+    letters_since_ms: int | None = None
 
     def raw_ranges(self) -> dict[int, Range]:
         return dict(self.ranges)
@@ -60,7 +62,7 @@ class Pipeline:
         pairs: dict[str, set[tuple[int, int]]] = {}
         for stage, partition, offset in self.letters:
             pairs.setdefault(stage, set()).add((partition, offset))
-        return DeadLetters(pairs, self.elsewhere)
+        return DeadLetters(pairs, self.elsewhere, self.letters_expired, self.letters_since_ms)
 
     def archive(self) -> ArchiveRecords:
         deleted = {at for at, row in enumerate(self.rows) if row[2] in self.deleted and row[:2] not in self.readable}
@@ -306,6 +308,32 @@ def test_a_deleted_tweet_that_arrives_again() -> None:
     assert "1 deleted tweets arrived again and were counted again" in [one.text for one in report.findings]
     pipeline.tweets += 1
     assert named(judge(pipeline)) == {("counts", "doubled")}
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("still_seconds", [0, 600])
+def test_dead_letters_that_kafka_has_deleted_are_not_missed(seed: int, still_seconds: float) -> None:
+    pipeline = healthy(seed)
+    day_of = {row[:2]: row[3] for row in pipeline.rows}
+    last = TODAY - timedelta(2)
+    kept = [one for one in pipeline.letters if day_of[one[1:]] > last]
+    pipeline.letters_expired = len(pipeline.letters) - len(kept)
+    pipeline.letters_since_ms = int(datetime(last.year, last.month, last.day, 23, tzinfo=UTC).timestamp() * 1000)
+    pipeline.letters = kept
+    assert named(judge(pipeline, still_seconds=still_seconds)) == set()
+
+    reject = next(row for row in pipeline.rows if row[2] is None and row[3] > last)
+    pipeline.letters = [one for one in kept if one[1:] != reject[:2]]
+    assert named(judge(pipeline)) == {("dead letters", "behind")}
+
+
+def test_more_missing_tweets_than_expired_dead_letters_are_lost() -> None:
+    pipeline = healthy()
+    pipeline.letters_expired, pipeline.letters_since_ms = 3, int(datetime(2020, 1, 1, tzinfo=UTC).timestamp() * 1000)
+    pipeline.tweets -= 4
+    assert [one.text for one in judge(pipeline).findings if one.kind == "lost"] == [
+        "1 classified tweets were not counted"
+    ]
 
 
 @pytest.mark.parametrize("seed", range(20))
