@@ -527,7 +527,7 @@ class Deletions:
         return [states(done)[name] for name in ("collect_ids", "ask_x", "wait_for_x", "publish")]
 
 
-DONE = {"notices": 3, "unreadable": 1, "tweets": 2, "rows": 2, "scrubbed": 0, "documents": 2}
+DONE = {"notices": 3, "unreadable": 1, "tweets": 2, "rows": 2, "scrubbed": 0, "rejects": 0, "documents": 2}
 
 
 @pytest.fixture

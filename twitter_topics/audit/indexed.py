@@ -79,25 +79,28 @@ def compare_index(
     Tweets are indexed before they are counted, so more documents than counts may be in flight, and more counts than
     documents never are. Those in flight get `COUNTED_WITHIN_SECONDS` to be counted. Counts and documents may name
     different models, because counts that were lost are counted again with the present one: topics are compared where
-    both name the same models.
+    both name the same models. Hours that are counted just now are left out.
 
     Args:
         documents: reads the index.
         oldest_ms: start of the oldest day whose index must exist.
         seed: seed of the sample.
     """
-    for _ in range(_TRIES):
-        position = state.position()
-        if position is None or position.newest_ms is None:
-            break
-        ends = _sample(position.newest_ms + PANE_MS, state.tweets_by_hour(), oldest_ms, seed)
-        counted = {end: state.topics(end - WINDOW_MS, end) for end in ends}
-        found = documents(ends) if ends else {}
-        now = state.position()
-        if now is not None and now.revision == position.revision:
-            different = [one for end in ends for one in _differences(end, counted[end], found.get(end, {}))]
-            return IndexComparison(len(ends), _uncounted(state, different, pause))
+    position = state.position()
+    if position is None or position.newest_ms is None:
+        return IndexComparison()
+    ends = _sample(position.newest_ms + PANE_MS, state.tweets_by_hour(), oldest_ms, seed)
+    for _ in range(_TRIES if ends else 0):
+        counted, found, now = _topics(state, ends), documents(ends), _topics(state, ends)
+        still = [end for end in ends if counted[end] == now[end]]
+        if still:
+            different = [one for end in still for one in _differences(end, counted[end], found.get(end, {}))]
+            return IndexComparison(len(still), _uncounted(state, different, pause))
     return IndexComparison()
+
+
+def _topics(state: CountedTopics, ends: Sequence[int]) -> dict[int, Topics]:
+    return {end: state.topics(end - WINDOW_MS, end) for end in ends}
 
 
 def query(ends: Sequence[int]) -> dict[str, Any]:
@@ -135,7 +138,7 @@ def _by(model: str, topic: str) -> dict[str, Any]:
 def _sample(newest_end_ms: int, by_hour: Mapping[int, int], oldest_ms: int, seed: int) -> list[int]:
     recent = [newest_end_ms - place * 2 * WINDOW_MS // RECENT_ENDS // PANE_MS * PANE_MS for place in range(RECENT_ENDS)]
     chance = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    hours = sorted(by_hour)
+    hours = sorted(start for start in by_hour if start >= oldest_ms)
     chosen = sorted(chance.sample(hours, min(OLDER_ENDS, len(hours))))
     older = [start + WINDOW_MS for start in chosen]
     older += [start + chance.randrange(PANE_MS, 2 * WINDOW_MS, PANE_MS) for start in chosen]

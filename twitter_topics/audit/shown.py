@@ -69,9 +69,9 @@ def compare_hours(
     """Compare all topics of the last two hours, and a sample of older hours.
 
     State and view are read one after the other while counting continues. Differing hours are compared again until they
-    are equal, or until they differ although nothing changed in between: then they are wrong. If they still differ after
-    the last try, the view is behind; also if the state has had something to publish for longer than a batch takes, for
-    the sample may have missed it.
+    are equal, or until they differ although nothing changed in between: then they are wrong. So are those that differ
+    in the same way at each try while the view follows everything else. Otherwise the view is behind; also if the state
+    has had something to publish for longer than a batch takes, for the sample may have missed it.
 
     Args:
         seed: seed of the sample.
@@ -81,6 +81,7 @@ def compare_hours(
         return ViewComparison()
     due = _intervals(position.newest_ms + PANE_MS, seed)
     wrong: tuple[Mismatch, ...] = ()
+    lasting: set[Mismatch] | None = None
     compared = 0
     for _ in range(_TRIES):
         before, lacking = state.position(), state.unpublished_since()
@@ -92,9 +93,12 @@ def compare_hours(
             return ViewComparison(compared, (), behind if behind > _ON_ITS_WAY_SECONDS else 0.0)
         if lacking is None and state.unpublished_since() is None and _same(before, state.position()):
             return ViewComparison(compared, wrong)
+        lasting = set(wrong) if lasting is None else lasting.intersection(wrong)
         due = _around(wrong)
         sleep(_PAUSE_SECONDS)
-    return ViewComparison(compared, (), _age(state.unpublished_since(), now))
+    behind = _age(state.unpublished_since(), now)
+    follows = behind <= _ON_ITS_WAY_SECONDS
+    return ViewComparison(compared, tuple(one for one in wrong if follows and one in (lasting or ())), behind)
 
 
 def _age(since: float | None, now: float | None) -> float:
@@ -114,7 +118,14 @@ def _intervals(newest_end_ms: int, seed: int) -> list[Ends]:
 
 
 def _around(wrong: Iterable[Mismatch]) -> list[Ends]:
-    return [Ends(end, end) for end in sorted({one.end_ms for one in wrong})]
+    """Return the ends of the hours, neighbours together: read one by one they take longer than a batch."""
+    found: list[Ends] = []
+    for end in sorted({one.end_ms for one in wrong}):
+        if found and end - found[-1].last_ms <= PANE_MS:
+            found[-1] = Ends(found[-1].first_ms, end)
+        else:
+            found.append(Ends(end, end))
+    return found
 
 
 def _compare(expected: list[HourPoint], read: list[HourPoint]) -> tuple[int, list[Mismatch]]:

@@ -1,6 +1,7 @@
 """Apply deletion notices: remove deleted tweets from the search index, and their text from the archive.
 
-The archive stays the ledger: the row loses its payload and keeps partition, offset, id and time. Every run reads all
+The archive stays the ledger: the row loses its payload and keeps partition, offset, id and time. So does a rejected
+record that names the tweet, an edit that came too late for example. Every run reads all
 notices and all rows, so an interrupted run can be repeated, and the next run removes a tweet that arrives again after
 its deletion.
 """
@@ -11,7 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
@@ -25,11 +26,12 @@ from twitter_topics.backends.sql import statement
 from twitter_topics.deletions.removals import removal, remove_locations
 from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.records.notice import Notice
+from twitter_topics.records.tweet import tweet_identity
 from twitter_topics.search.index import index_day
 from twitter_topics.search.store import SearchStore
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from twitter_topics.settings import ElasticsearchSettings, Settings
 
@@ -41,6 +43,10 @@ _PLACE = ["kafka_partition", "kafka_offset"]
 _REMOVAL_SCHEMA = (
     "key binary, offset long, readable boolean, tweet_id string, user_id string, reason string, up_to string"
 )
+_NAMED_SCHEMA = (
+    "kafka_partition int, kafka_offset long, event_time timestamp, reject_reason string, "
+    "tweet_id string, user_id string"
+)
 _USER_SCHEMA = "kafka_partition int, kafka_offset long, user_id string"
 _PAYLOAD_SCHEMA = "kafka_partition int, kafka_offset long, payload binary"
 _DELETED_SCHEMA = "documents long, failure string"
@@ -50,8 +56,8 @@ _DELETED_SCHEMA = "documents long, failure string"
 class Applied:
     """The result of a run. `notices` counts the newest notice of each key, `unreadable` the invalid ones among them.
 
-    `tweets` distinct tweets lost their text, in `rows` rows; `scrubbed` rows lost their locations; `documents` were
-    deleted from the index.
+    `tweets` distinct tweets lost their text, in `rows` rows; `scrubbed` rows lost their locations; `rejects` rejected
+    records lost their text; `documents` were deleted from the index.
     """
 
     notices: int
@@ -59,6 +65,7 @@ class Applied:
     tweets: int = 0
     rows: int = 0
     scrubbed: int = 0
+    rejects: int = 0
     documents: int = 0
 
     def as_dict(self) -> dict[str, int]:
@@ -138,6 +145,22 @@ def changes(rows: DataFrame, asked: DataFrame, *, by_user: bool) -> DataFrame:
     return redacted.unionByName(scrubbed).dropDuplicates(_PLACE)
 
 
+def cleared_rejects(rows: DataFrame, asked: DataFrame) -> DataFrame:
+    """Return the rows of rejected records to write, as `changes` does, without an id and with their own reason.
+
+    Args:
+        rows: rows of the archive with a payload that are no readable tweets.
+        asked: as returned by `removals`. Where it asks for a location, the whole payload goes: nobody reads it.
+    """
+    named = rows.select(*_PLACE, "event_time", "reject_reason", "payload").mapInArrow(_read_names, _NAMED_SCHEMA)
+    of_tweets = named.join(asked.where("tweet_id IS NOT NULL").select("tweet_id"), "tweet_id")
+    of_users = named.join(asked.where("user_id IS NOT NULL").select("user_id", "up_to"), "user_id").where(_is_meant())
+    columns = [*_PLACE, "event_time", "reject_reason"]
+    found = of_tweets.select(*columns).unionByName(of_users.select(*columns)).dropDuplicates(_PLACE)
+    nothing = fn.lit(None)
+    return found.withColumns({"tweet_id": nothing.cast("string"), "payload": nothing.cast("binary")})
+
+
 def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied:
     counts = asked.agg(
         fn.count("*").alias("notices"),
@@ -149,17 +172,21 @@ def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied
     if snapshot is None:
         return done
     before = spark.read.option("versionAsOf", snapshot).table(raw_table(settings))
-    todo = changes(before.where("reject_reason IS NULL"), asked, by_user=counts["users"] > 0).persist()
+    of_tweets = changes(before.where("reject_reason IS NULL"), asked, by_user=counts["users"] > 0)
+    rejects = before.where("reject_reason IS NOT NULL AND payload IS NOT NULL")
+    todo = of_tweets.unionByName(cleared_rejects(rejects, asked)).persist()
+    is_redacted = fn.col("tweet_id").isNotNull() & fn.col("reject_reason").isNotNull()
     try:
         totals = todo.agg(
             fn.count("*").alias("all"),
-            fn.count("reject_reason").alias("rows"),
-            fn.count_distinct(fn.when(fn.col("reject_reason").isNotNull(), fn.col("tweet_id"))).alias("tweets"),
+            fn.count_if(is_redacted).alias("rows"),
+            fn.count_if(fn.col("tweet_id").isNull()).alias("rejects"),
+            fn.count_distinct(fn.when(is_redacted, fn.col("tweet_id"))).alias("tweets"),
             fn.min(fn.unix_micros("event_time")).alias("first"),
             fn.max(fn.unix_micros("event_time")).alias("last"),
         ).collect()[0]
         # the index first: it is searchable by everybody, the archive readable by few
-        first = delete_documents(todo.where("reject_reason IS NOT NULL"), settings)
+        first = delete_documents(todo.where(is_redacted), settings)
         if totals["all"]:
             todo.createOrReplaceTempView("changes")
             _merge(spark, settings, {"first": totals["first"], "last": totals["last"]})
@@ -170,8 +197,9 @@ def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied
     again = delete_documents(_redacted_and_searchable(spark, settings), settings)
     if again.failure:
         raise RetryableError(f"the archive is done, but deleted tweets are still in the index: {again.failure}")
-    documents, scrubbed = first.documents + again.documents, totals["all"] - totals["rows"]
-    return replace(done, tweets=totals["tweets"], rows=totals["rows"], scrubbed=scrubbed, documents=documents)
+    tweets, rows, rejected = totals["tweets"], totals["rows"], totals["rejects"]
+    scrubbed, documents = totals["all"] - rows - rejected, first.documents + again.documents
+    return replace(done, tweets=tweets, rows=rows, scrubbed=scrubbed, rejects=rejected, documents=documents)
 
 
 def delete_documents(rows: DataFrame, settings: Settings) -> Deleted:
@@ -218,9 +246,13 @@ def _of_users(rows: DataFrame, asked: DataFrame) -> DataFrame:
     """Return the tweets of the users to remove, each row with its `reason`."""
     users = rows.select(*_PLACE, "payload").mapInArrow(_read_users, _USER_SCHEMA)
     named = users.join(asked.where("user_id IS NOT NULL").select("user_id", "reason", "up_to"), "user_id")
+    return rows.drop("payload").join(named, _PLACE).where(_is_meant())
+
+
+def _is_meant() -> Column:
+    """Whether a tweet is among those of its user that a notice is about."""
     number = "decimal(38,0)"
-    meant = (fn.col("up_to") == "") | (fn.col("tweet_id").try_cast(number) <= fn.col("up_to").try_cast(number))
-    return rows.drop("payload").join(named, _PLACE).where(meant)
+    return (fn.col("up_to") == "") | (fn.col("tweet_id").try_cast(number) <= fn.col("up_to").try_cast(number))
 
 
 def _read_removals(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -256,9 +288,31 @@ def _read_users(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _user_id(payload: bytes | None) -> str | None:
-    user = json.loads(payload).get("user") if payload else None
+    return _user_of(json.loads(payload)) if payload else None
+
+
+def _user_of(body: dict[str, Any]) -> str | None:
+    user = body.get("user")
     user_id = user.get("id_str") if isinstance(user, dict) else None
     return user_id.encode("utf-8", "replace").decode() if isinstance(user_id, str) else None
+
+
+def _read_names(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        names = [_names(payload) for payload in batch.column("payload").to_pylist()]
+        tweet_ids, user_ids = zip(*names, strict=True) if names else ((), ())
+        columns = {name: batch.column(name) for name in (*_PLACE, "event_time", "reject_reason")}
+        texts = {"tweet_id": pa.array(tweet_ids, pa.string()), "user_id": pa.array(user_ids, pa.string())}
+        yield pa.RecordBatch.from_pydict(columns | texts)
+
+
+def _names(payload: bytes) -> tuple[str | None, str | None]:
+    """Return the ids of tweet and user in any bytes; None where they name none."""
+    try:
+        body = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None, None
+    return (tweet_identity(body), _user_of(body)) if isinstance(body, dict) else (None, None)
 
 
 def _scrub(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -103,7 +103,7 @@ def report(settings: Settings, run: str) -> dict[str, Any]:
     done = files(settings).summary(run)
     log.info(
         "%(notices)d notices: text of %(tweets)d tweets removed from %(rows)d rows, %(documents)d documents deleted "
-        "from the index, locations removed from %(scrubbed)d rows",
+        "from the index, locations removed from %(scrubbed)d rows, text of %(rejects)d rejected records removed",
         done,
     )
     if done["unreadable"]:

@@ -23,7 +23,7 @@ FROM changes
 LEFT JOIN archived_after AS after
     ON changes.kafka_partition = after.kafka_partition AND changes.kafka_offset = after.kafka_offset
 WHERE
-    after.tweet_id IS NULL
+    after.kafka_partition IS NULL
     OR NOT after.payload <=> changes.payload
     OR NOT after.reject_reason <=> changes.reject_reason
 

@@ -79,6 +79,15 @@ class Bench:
             self.offset += 1
         self.spark.createDataFrame(rows, RAW_SCHEMA).writeTo(raw_table(self.settings)).append()
 
+    def reject(self, *payloads: bytes) -> None:
+        """Archive records that were rejected for their time."""
+        rows = [
+            (None, DAY, None, payload, "time: late", 0, self.offset + at, DAY, "edit")
+            for at, payload in enumerate(payloads)
+        ]
+        self.offset += len(payloads)
+        self.spark.createDataFrame(rows, RAW_SCHEMA).writeTo(raw_table(self.settings)).append()
+
     def index(self, body: dict[str, Any], at: datetime, offset: int) -> None:
         one = Tweet(body["id_str"], int(at.timestamp() * 1000), "twitter", body)
         counted = {"model_version": "v", "raw_partition": 0, "raw_offset": offset}
@@ -233,6 +242,24 @@ def test_locations_are_removed_and_the_tweet_stays(bench: Bench) -> None:
     )
     assert bench.searchable() == set("12345")
     assert bench.apply() == Applied(notices=5, unreadable=0)
+
+
+def test_rejected_records_of_deleted_tweets_and_users_lose_their_text(bench: Bench) -> None:
+    """An edit that comes after a month is rejected, and its text must not outlive the tweet."""
+    late = [tweet(5), tweet(6), tweet(7, user=50), tweet(8, user=51)]
+    bench.reject(*(json.dumps(body).encode() for body in late), b"{broken", b"[5]", b'"5"')
+    bench.notify(
+        deleted(5),
+        Notice("account", "x_v2", user_id="50", status="deleted"),
+        Notice("scrub_geo", "x_v2", user_id="51", up_to_tweet_id="8"),
+    )
+    applied = bench.apply()
+    assert (applied.tweets, applied.rows, applied.documents) == (0, 0, 0)
+    rows = bench.rows()
+    assert [rows[offset]["payload"] is None for offset in range(7)] == [True, False, True, True, False, False, False]
+    assert {row["reject_reason"] for row in rows.values()} == {"time: late"}
+    assert applied.rejects == 3
+    assert bench.apply().rejects == 0
 
 
 def test_a_tweet_that_comes_back_is_deleted_again(bench: Bench) -> None:

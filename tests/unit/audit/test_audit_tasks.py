@@ -22,7 +22,7 @@ METRICS = {
 @pytest.fixture
 def objects(monkeypatch: pytest.MonkeyPatch) -> MemoryObjects:
     memory = MemoryObjects()
-    monkeypatch.setattr("twitter_topics.topic_models.registry.store.S3Objects", lambda _settings: memory)
+    monkeypatch.setattr("twitter_topics.topic_models.registry.store.S3Objects", lambda _settings, **_: memory)
     return memory
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.unit.audit.test_shown import position
 from twitter_topics.audit.indexed import (
@@ -29,10 +29,9 @@ class Counts:
     """A state of some tweets."""
 
     tweets: list[Tweet]
-    revisions: list[int] = field(default_factory=lambda: [5])
 
     def position(self) -> Position | None:
-        return position(self.revisions.pop(0) if len(self.revisions) > 1 else self.revisions[0])
+        return position(5)
 
     def topics(self, from_ms: int, to_ms: int) -> dict[tuple[int, str], int]:
         assert to_ms - from_ms == WINDOW_MS
@@ -50,11 +49,11 @@ def made_up() -> list[Tweet]:
     return [(NEWEST - number * 7 * 60_000, number % 3, "m1") for number in range(300)]
 
 
-def compared(counted: list[Tweet], indexed: list[Tweet], revisions: list[int] | None = None) -> IndexComparison:
+def compared(counted: list[Tweet], indexed: list[Tweet]) -> IndexComparison:
     def documents(ends: Sequence[int]) -> Mapping[int, Mapping[tuple[int, str], int]]:
         return {end: in_hour(indexed, end) for end in ends}
 
-    return compare_index(Counts(counted, revisions or [5]), documents, oldest_ms=OLDEST, pause=lambda _: None)
+    return compare_index(Counts(counted), documents, oldest_ms=OLDEST, pause=lambda _: None)
 
 
 def test_equal_hours_are_compared_the_last_two_hours_and_older_ones() -> None:
@@ -80,9 +79,26 @@ def test_hours_that_were_counted_again_with_another_model_are_equal_in_sum() -> 
     assert compared([(at, 9, "m2") for at, _, _ in made_up()], made_up()).different == ()
 
 
-def test_counts_that_move_are_compared_again() -> None:
-    assert compared(made_up(), made_up(), [1, 2, 2, 3, 4, 4]).compared > 0
-    assert compared(made_up(), made_up()[1:], list(range(100))) == IndexComparison()
+class Live(Counts):
+    """A tweet is counted whenever somebody looks."""
+
+    def topics(self, from_ms: int, to_ms: int) -> dict[tuple[int, str], int]:
+        self.tweets = [(NEWEST, 1, "m1"), *self.tweets]
+        return super().topics(from_ms, to_ms)
+
+
+def test_while_tweets_are_counted_the_hours_before_are_compared() -> None:
+    lost = NEWEST - 20 * WINDOW_MS
+    documents = lambda ends: {end: in_hour(made_up(), end) for end in ends}  # noqa: E731
+    found = compare_index(Live([(lost, 1, "m1"), *made_up()]), documents, oldest_ms=OLDEST, pause=lambda _: None)
+    assert found.compared > 20
+    assert found.different
+    assert all(one.end_ms - WINDOW_MS <= lost < one.end_ms for one in found.different)
+
+
+def test_older_hours_are_drawn_from_those_that_must_have_an_index() -> None:
+    expired = [(OLDEST - number * WINDOW_MS, 1, "m1") for number in range(1, 2_000)]
+    assert compared([*made_up(), *expired], made_up()) == compared(made_up(), made_up())
 
 
 def test_days_without_an_index_are_left_out() -> None:
