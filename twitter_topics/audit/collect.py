@@ -27,7 +27,7 @@ from twitter_topics.audit.balance import Day, Facts
 from twitter_topics.audit.stores import Documents
 from twitter_topics.backends.dead_letters import DeadLetters
 from twitter_topics.backends.kafka_offsets import Range
-from twitter_topics.backends.kafka_partitioner import partition_of
+from twitter_topics.backends.kafka_partitioner import partitions_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -189,8 +189,7 @@ def _counted_mask(owners: ArchiveRecords, counted: Counted, processed_partitions
     marks = np.full((raw_partitions, processed_partitions), -1, dtype=np.int64)
     for (raw, processed), mark in counted.lanes.items():
         marks[raw, processed] = mark
-    keys = (tweet_id.encode("utf-8", "replace") for tweet_id in owners.ids())
-    lanes = np.fromiter((partition_of(key, processed_partitions) for key in keys), np.int64, len(owners))
+    lanes = partitions_of(owners.tweet_ids, processed_partitions)[owners.tweet]
     return np.asarray(owners.offset <= marks[owners.partition, lanes])
 
 
