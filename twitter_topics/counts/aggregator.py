@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from twitter_topics.backends.kafka import topic_id
-from twitter_topics.backends.kafka_offsets import TopicEnds, end_offsets, lag
+from twitter_topics.backends.kafka_offsets import TopicEnds, lag, require_reached, topic_ranges
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.spark_kafka import read_stream, starting_offsets
@@ -58,12 +58,15 @@ def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggre
     Raises:
         NotReady: a topic does not exist yet, or the archive is to be counted first.
         RetryableError, ConfigurationError: as `Aggregation.open`.
+        IntegrityError: Kafka has less than was counted.
     """
     topic = settings.kafka.processed_topic
-    partitions = end_offsets(settings.kafka, topic)
     position = aggregation.open(_existing(settings, topic), _existing(settings, settings.kafka.raw_topic))
     if position.restoration is not None and position.restoration.scope is Scope.all:
         raise NotReady("the archive is counted first")
+    held = topic_ranges(settings.kafka, topic)
+    require_reached(topic, held, position.offsets)
+    partitions = {partition: offsets.end for partition, offsets in held.items()}
     records = read_stream(
         spark,
         settings.kafka,

@@ -18,13 +18,13 @@ from pydantic import SecretStr
 
 from tests.waiting import until
 from twitter_topics.backends.database import database_url
-from twitter_topics.backends.kafka import client_options
+from twitter_topics.backends.kafka import client_options, topic_id
 from twitter_topics.backends.kafka_offsets import lag, topic_ranges
 from twitter_topics.backends.query_keeper import NotReady
 from twitter_topics.backends.spark_kafka import starting_offsets
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.aggregator import batch_counts, start_aggregator
-from twitter_topics.counts.batch import Lane
+from twitter_topics.counts.batch import BatchCounts, Lane
 from twitter_topics.counts.panes import Ends
 from twitter_topics.counts.position import Position
 from twitter_topics.counts.publication import Publisher
@@ -371,6 +371,16 @@ def test_a_missing_topic_is_waited_for(bench: Bench) -> None:
     )
     with pytest.raises(NotReady, match="does not exist"):
         start_aggregator(bench.spark, missing, Aggregation(bench.state, NoPublication()))
+
+
+def test_a_topic_that_ends_before_what_was_counted_is_no_reason_to_wait_for_it(bench: Bench) -> None:
+    """Kafka has lost its newest records: those that get their offsets next would not be counted."""
+    aggregation = Aggregation(bench.state, NoPublication())
+    kafka = bench.settings.kafka
+    aggregation.open(topic_id(kafka, kafka.processed_topic), topic_id(kafka, kafka.raw_topic))
+    aggregation.count(BatchCounts(offsets={0: 500}, records=500))
+    with pytest.raises(IntegrityError, match="ends at offset 0 and was read up to 500"):
+        start_aggregator(bench.spark, bench.settings, aggregation)
 
 
 def test_start_positions_name_every_partition() -> None:
