@@ -279,5 +279,5 @@ def test_hostile_tweets_hold_up_none_behind_them(bench: Bench) -> None:
     began = time.monotonic()
     spark_kafka.write(bench.classifier().rows(bench.records()), bench.settings.kafka)
     assert bench.store.count({"ids": {"values": ["1"]}}) == 1
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90
     assert bench.store.count() + bench.dead_letters() == len(hostile) + 1
