@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOUR = timedelta(hours=1)
 _DAY_MICROS = 86_400_000_000
+_DAYS = 2**20  # more than any date has
 _EPOCH = date(1970, 1, 1)
 _TWITTER_ID = "^[0-9]{1,19}$"
 _COLUMNS = ("tweet_id", "event_time", "reject_reason", "kafka_partition", "kafka_offset")
@@ -82,14 +83,16 @@ class ArchiveRecords:
     def owners(self) -> ArchiveRecords:
         """Return the first record of each tweet: the one with the lowest partition, then offset. Rejects are left out.
 
-        `deleted` marks tweets that have lost their text in any record.
+        A tweet is an id and a day: the same id with another day's time, as a shifted replay sends it, is another one,
+        in the index too. `deleted` marks tweets that have lost their text in any record.
         """
         records = self.distinct()
-        records = replace(records, deleted=records._tweet_deleted()).select(records.tweet >= 0)
-        _, first = np.unique(records.tweet, return_index=True)
+        records = replace(records, deleted=records.tweet_deleted()).select(records.tweet >= 0)
+        _, first = np.unique(records.tweet * _DAYS + records.day, return_index=True)
         return records.select(np.sort(first))
 
-    def _tweet_deleted(self) -> NDArray[np.bool_]:
+    def tweet_deleted(self) -> NDArray[np.bool_]:
+        """Mask of the rows of tweets that have lost their text in at least one row."""
         return np.isin(self.tweet, np.unique(self.tweet[self.deleted]))
 
     def ids(self) -> list[str]:
@@ -98,7 +101,7 @@ class ArchiveRecords:
 
     def of_deleted_tweets(self) -> ArchiveRecords:
         """Return all rows of tweets that have lost their text in at least one row."""
-        return self.select(self._tweet_deleted())
+        return self.select(self.tweet_deleted())
 
     @staticmethod
     def of(rows: Sequence[tuple[int, int, str | None, date]], deleted: Container[int] = ()) -> ArchiveRecords:

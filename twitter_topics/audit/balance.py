@@ -52,7 +52,8 @@ class Facts:
     Counts: `counted` tweets; `counted_expected` by the aggregator's own offsets; `uncounted` tweets after those
     offsets, of which `uncounted_old` are not newer than `letters_since`; `counted_ahead` tweets counted beyond the cut;
     `count_known` is False while the archive lags behind the counts; `repeated_after_deletion`, later records of deleted
-    tweets, each of which may have been counted, because a tweet without a document is treated as new; `restoring`,
+    tweets, each of which may have been counted, because a tweet without a document is treated as new, and
+    `repeated_after_expiry` those of tweets whose day's index may have been deleted; `restoring`,
     whether tweets that Kafka no longer has are still to be counted from the archive; `counted_mass` millionths of
     tweets in `counted_shares` shares.
     View: `shown_wrong`, a sentence for each wrong hour among the `shown` hours that were compared as a dashboard reads
@@ -84,6 +85,7 @@ class Facts:
     days: tuple[Day, ...] = ()
     counted_ahead: int = 0
     repeated_after_deletion: int = 0
+    repeated_after_expiry: int = 0
     count_known: bool = True
     counted_mass: int | None = None
     counted_shares: int = 0
@@ -240,7 +242,8 @@ def _counts(facts: Facts) -> list[Finding]:
         return [Finding("counts", "behind", 0, "the archive lags behind the counts; they cannot be compared yet")]
     extra = facts.counted - facts.counted_expected
     again = min(max(0, extra), facts.repeated_after_deletion)
-    extra -= again
+    late = min(max(0, extra - again), facts.repeated_after_expiry)
+    extra -= again + late
     missing = max(0, -extra)
     unknown = min(missing, facts.letters_expired)
     missing -= unknown
@@ -253,6 +256,12 @@ def _counts(facts: Facts) -> list[Finding]:
         lacking = Finding("counts", "lost", missing, f"{missing:,} classified tweets were not counted")
     return _findings(
         Finding("counts", "note", again, f"{again:,} deleted tweets arrived again and were counted again"),
+        Finding(
+            "counts",
+            "note",
+            late,
+            f"{late:,} tweets arrived again after their day's index had expired, and were counted again",
+        ),
         Finding("counts", "note", unknown, f"{unknown:,} tweets were not counted. {_EXPIRED_LETTERS}"),
         Finding("counts", "doubled", extra, f"{extra:,} more tweets were counted than classified"),
         lacking,

@@ -74,6 +74,7 @@ def collect(
     inside = _before(owners, archive.limits)
     settled = _settled(owners, done, archive.limits)
     deleted = indexable.distinct().of_deleted_tweets()
+    has_expired = owners.day < _days_since_epoch(oldest)
     documents = stores.documents(archive.limits, settled)
     kept = stores.documents_of(sorted(set(deleted.ids())))
     _take_out(documents, kept, archive.limits, settled)
@@ -107,6 +108,8 @@ def collect(
         uncounted=int((~done & inside).sum()),
         uncounted_old=int((~done & inside & (owners.day <= _days_since_epoch(letters_since))).sum()),
         repeated_after_deletion=int(_counted_mask(deleted, counted, partitions).sum() - (done & owners.deleted).sum()),
+        repeated_after_expiry=_counted_of_days_before(oldest, indexable, counted, partitions)
+        - int((done & has_expired & ~owners.deleted).sum()),
         count_known=_reaches(records, counted),
         counted_mass=counted.mass,
         counted_shares=counted.shares,
@@ -191,6 +194,13 @@ def _counted_mask(owners: ArchiveRecords, counted: Counted, processed_partitions
         marks[raw, processed] = mark
     lanes = partitions_of(owners.tweet_ids, processed_partitions)[owners.tweet]
     return np.asarray(owners.offset <= marks[owners.partition, lanes])
+
+
+def _counted_of_days_before(day: date, records: ArchiveRecords, counted: Counted, processed_partitions: int) -> int:
+    """Return the number of records of earlier days that the aggregator may have counted, without deleted tweets."""
+    rows = records.distinct()
+    kept = rows.select((rows.tweet >= 0) & (rows.day < _days_since_epoch(day)) & ~rows.tweet_deleted())
+    return int(_counted_mask(kept, counted, processed_partitions).sum())
 
 
 def _settled(owners: ArchiveRecords, done: NDArray[np.bool_], limits: Mapping[int, int]) -> dict[int, int]:

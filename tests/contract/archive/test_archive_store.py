@@ -66,14 +66,15 @@ def test_counts_are_exact(place: tuple[Settings, str]) -> None:
         rows=6,
         rejects=2,
         records=5,
-        tweets=2,
-        tweets_per_day={date(2026, 3, 9): 1, date(2026, 3, 10): 1},  # a tweet counts on the day of its first record
+        tweets=3,
+        tweets_per_day={date(2026, 3, 9): 1, date(2026, 3, 10): 2},  # the same id on another day is another tweet
     )
     assert store.rows() == 6
     assert store.next_offsets() == {0: 3, 1: 2}
     owners = store.records().owners()
     assert sorted(zip(owners.partition.tolist(), owners.offset.tolist(), owners.ids(), strict=True)) == [
         (0, 0, "a"),
+        (0, 2, "a"),
         (1, 0, "bsky:ä"),
     ]
 

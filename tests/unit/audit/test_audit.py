@@ -283,6 +283,47 @@ def test_a_deleted_tweet_in_the_index_is_named_and_hides_no_lost_one(seed: int) 
     assert named(judge(pipeline)) == {("index", "kept"), ("index", "lost")}
 
 
+def arrives_again(pipeline: Pipeline, row: tuple[int, int, str | None, date], day: date) -> None:
+    """A tweet is archived, indexed and counted once more."""
+    again = (row[0], pipeline.ranges[row[0]].end)
+    pipeline.ranges[row[0]] = Range(0, again[1] + 1)
+    pipeline.rows.append((*again, row[2], day))
+    pipeline.indexed.append((day, *again))
+    pipeline.tweets += 1
+    pipeline.lanes[row[0], 0] = again[1]
+
+
+def owned(pipeline: Pipeline) -> list[tuple[int, int, str | None, date]]:
+    indexed = {one[1:] for one in pipeline.indexed}
+    return [row for row in pipeline.rows if row[:2] in indexed]
+
+
+def test_a_tweet_that_arrives_again_after_its_index_has_expired_is_counted_again() -> None:
+    pipeline = healthy(lane_count=1)
+    expired = TODAY - timedelta(RETENTION_DAYS + 1)
+    moved = owned(pipeline)[0]
+    pipeline.rows = [(*row[:3], expired) if row[2] == moved[2] else row for row in pipeline.rows]
+    pipeline.indexed = [one for one in pipeline.indexed if one[1:] != moved[:2]]
+    assert judge(pipeline).state == "ok"
+    arrives_again(pipeline, moved, expired)
+    report = judge(pipeline)
+    assert report.state == "ok", report.findings
+    text = "1 tweets arrived again after their day's index had expired, and were counted again"
+    assert text in [one.text for one in report.findings]
+    pipeline.tweets += 1 + sum(1 for row in pipeline.rows if row[2] == moved[2])
+    assert named(judge(pipeline)) == {("counts", "doubled")}
+
+
+def test_an_id_with_the_time_of_another_day_is_another_tweet() -> None:
+    """As a replay sends it that shifts its times, on another day."""
+    pipeline = healthy(lane_count=1)
+    row = next(one for one in owned(pipeline) if one[3] != TODAY)
+    arrives_again(pipeline, row, TODAY)
+    report = judge(pipeline)
+    assert (report.state, named(report)) == ("ok", set())
+    assert report.facts.archived_distinct == report.facts.indexed + report.facts.rejected_by_index
+
+
 def test_a_deleted_tweet_that_arrives_again() -> None:
     """It is indexed and counted like a new one, until the next run of tweet_deletions."""
     pipeline = healthy(lane_count=1)
