@@ -78,6 +78,16 @@ def note_unpublished(connection: Connection, changed: Mapping[int, Iterable[Ends
         connection.execute(sa.insert(t.UNPUBLISHED), rows)
 
 
+def starts_by_series(connection: Connection) -> dict[int, list[int]]:
+    """Return the first and the last pane of each hour by series: they change the same hours as all of its panes."""
+    start = t.PANE.c.start_ms
+    of_hours = sa.select(t.PANE.c.series_id, sa.func.min(start), sa.func.max(start))
+    found: dict[int, list[int]] = defaultdict(list)
+    for series, first, last in connection.execute(of_hours.group_by(t.PANE.c.series_id, start // WINDOW_MS)):
+        found[series] += [first, last]
+    return found
+
+
 def points(connection: Connection, due: Mapping[int, list[Ends]]) -> list[HourPoint]:
     """The rolling hours that are due, by series."""
     names = _series_names(connection)
@@ -101,6 +111,21 @@ def panes(connection: Connection, from_ms: int, to_ms: int, series: Iterable[int
         query = query.where(t.PANE.c.series_id.in_(list(series)))
     rows = connection.execute(query.order_by(t.PANE.c.start_ms, t.PANE.c.series_id))
     return [Pane(start, names[one], Sums(*sums)) for start, one, *sums in rows]
+
+
+def topics(connection: Connection, from_ms: int, to_ms: int) -> dict[tuple[int, str], int]:
+    """Tweets of the panes that start in [from_ms, to_ms), by (topic id, model version)."""
+    key = t.SERIES.c.topic_id, t.SERIES.c.model_version
+    query = sa.select(*key, sa.func.sum(t.PANE.c.tweets)).join(t.SERIES, t.SERIES.c.id == t.PANE.c.series_id)
+    query = query.where(t.PANE.c.start_ms >= from_ms, t.PANE.c.start_ms < to_ms).group_by(*key)
+    return {(topic, version): int(tweets) for topic, version, tweets in connection.execute(query)}
+
+
+def tweets_by_hour(connection: Connection) -> dict[int, int]:
+    """Tweets of the panes by the hour (Unix ms of its start) of their event time."""
+    hour = t.PANE.c.start_ms - t.PANE.c.start_ms % WINDOW_MS
+    rows = connection.execute(sa.select(hour, sa.func.sum(t.PANE.c.tweets)).group_by(hour))
+    return {int(start): int(tweets) for start, tweets in rows}
 
 
 def _series_names(connection: Connection) -> dict[int, Series]:

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from twitter_topics.backends.database import Database, database_url
-from twitter_topics.counts import pane_rows
+from twitter_topics.counts import lane_rows, pane_rows
 from twitter_topics.counts import tables as t
-from twitter_topics.counts.batch import BatchCounts, Lane, Marks
+from twitter_topics.counts.batch import BatchCounts
 from twitter_topics.counts.panes import (
     PANE_MS,
-    WINDOW_MS,
     Ends,
     HourPoint,
     Pane,
@@ -135,7 +134,7 @@ class CountsState:
             for partition, offset in batch.offsets.items():
                 values = {"kafka_partition": partition, "next_offset": offset}
                 connection.execute(t.replace(t.OFFSET, connection.dialect.name, ["next_offset"]), values)
-            self._raise_marks(connection, batch.lanes)
+            lane_rows.raise_marks(connection, batch.lanes)
             self._add_sums(connection, meta, batch)
             return self._position(connection)
 
@@ -159,7 +158,7 @@ class CountsState:
             if due is None or due.begun:
                 return due
             begun = due.begin(position.lanes, raw_topic_id, archived, expired, partitions)
-            self._raise_marks(connection, begun.new_lanes())
+            lane_rows.raise_marks(connection, begun.new_lanes())
             self._note_restoration(connection, begun)
             return begun
 
@@ -207,15 +206,16 @@ class CountsState:
         Raises:
             RetryableError: there is no state yet.
         """
+        with self._database.snapshot() as connection:  # years of panes: nobody waits for them to be read
+            before = self._meta_if_any(connection)
+            touched = pane_rows.starts_by_series(connection) if before else {}
         with self._database.transaction() as connection:
             meta = self._required(connection)
+            if before is None or before.state_id != meta.state_id:
+                touched = pane_rows.starts_by_series(connection)
             revision: int = max(meta.revision + 1, self._fresh_revision())
             connection.execute(sa.update(t.META).values(revision=revision))
             if meta.newest_ms is not None:
-                starts = sa.select(t.PANE.c.series_id, t.PANE.c.start_ms).order_by(t.PANE.c.start_ms)
-                touched: dict[int, list[int]] = defaultdict(list)
-                for series_id, start in connection.execute(starts):
-                    touched[series_id].append(start)
                 changed = changed_ends(touched, (), None, meta.newest_ms)
                 pane_rows.note_unpublished(connection, changed, self._clock())
             return revision
@@ -278,20 +278,13 @@ class CountsState:
 
     def topics(self, from_ms: int, to_ms: int) -> dict[tuple[int, str], int]:
         """Tweets of the panes that start in [from_ms, to_ms), by (topic id, model version)."""
-        key = t.SERIES.c.topic_id, t.SERIES.c.model_version
-        query = sa.select(*key, sa.func.sum(t.PANE.c.tweets)).join(t.SERIES, t.SERIES.c.id == t.PANE.c.series_id)
-        query = query.where(t.PANE.c.start_ms >= from_ms, t.PANE.c.start_ms < to_ms).group_by(*key)
         with self._database.snapshot() as connection:
-            return {(topic, version): int(tweets) for topic, version, tweets in connection.execute(query)}
+            return pane_rows.topics(connection, from_ms, to_ms)
 
     def tweets_by_hour(self) -> dict[int, int]:
         """Tweets of the panes by the hour (Unix ms of its start) of their event time."""
-        hour = t.PANE.c.start_ms - t.PANE.c.start_ms % WINDOW_MS
         with self._database.snapshot() as connection:
-            if self._meta_if_any(connection) is None:
-                return {}
-            rows = connection.execute(sa.select(hour, sa.func.sum(t.PANE.c.tweets)).group_by(hour))
-            return {int(start): int(tweets) for start, tweets in rows}
+            return {} if self._meta_if_any(connection) is None else pane_rows.tweets_by_hour(connection)
 
     # --- inside a transaction
 
@@ -363,14 +356,8 @@ class CountsState:
         offsets = {row.kafka_partition: row.next_offset for row in connection.execute(sa.select(t.OFFSET))}
         values = {name: getattr(meta, name) for name in _POSITION_COLUMNS}
         return Position(
-            **values, offsets=offsets, lanes=self._lanes(connection), restoration=self._restoration(connection)
+            **values, offsets=offsets, lanes=lane_rows.lanes(connection), restoration=self._restoration(connection)
         )
-
-    def _lanes(self, connection: Connection) -> dict[Lane, Marks]:
-        return {
-            Lane(row.raw_topic_id, row.raw_partition, row.kafka_partition): Marks(row.low_offset, row.high_water_mark)
-            for row in connection.execute(sa.select(t.LANE))
-        }
 
     def _restoration(self, connection: Connection) -> Restoration | None:
         # a database from before restorations is read before anybody claims it
@@ -404,20 +391,9 @@ class CountsState:
                     f"partition {row.kafka_partition} of {self._topic} is counted up to {row.next_offset}, "
                     f"and the batch begins at {start}"
                 )
-        for lane, before in self._lanes(connection).items():
+        for lane, before in lane_rows.lanes(connection).items():
             if lane in batch.lanes and batch.lanes[lane].low <= before.high:
                 raise RetryableError(
                     f"raw partition {lane.raw_partition} is counted up to offset {before.high}, "
                     f"and the batch begins at {batch.lanes[lane].low}"
                 )
-
-    def _raise_marks(self, connection: Connection, lanes: Mapping[Lane, Marks]) -> None:
-        for lane, marks in lanes.items():
-            values = {
-                "raw_topic_id": lane.raw_topic_id,
-                "raw_partition": lane.raw_partition,
-                "kafka_partition": lane.partition,
-                "low_offset": marks.low,
-                "high_water_mark": marks.high,
-            }
-            connection.execute(t.replace(t.LANE, connection.dialect.name, ["high_water_mark"]), values)

@@ -16,7 +16,8 @@ from tests.waiting import until
 from twitter_topics.counts import publication
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, TopicPane
-from twitter_topics.counts.panes import PANE_MS, HourPoint, Series, Sums
+from twitter_topics.counts.pane_rows import starts_by_series
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint, Series, Sums, changed_ends
 from twitter_topics.counts.publication import Publisher
 from twitter_topics.counts.state import CountsState
 from twitter_topics.errors import (
@@ -225,6 +226,31 @@ def test_publish_all_shows_everything_at_a_new_revision(fresh: Callable[[], URL]
     assert state.publish_all() > before
     assert publisher.publish() > 0
     assert shown(view) == true_hours(true_panes(tweets))
+
+
+@given(minutes_of=st.lists(st.integers(0, 600), min_size=1, unique=True))
+@settings(max_examples=100, deadline=None)
+def test_first_and_last_pane_of_each_hour_change_what_all_of_them_change(minutes_of: list[int]) -> None:
+    starts = [1_790_000_000_000 // WINDOW_MS * WINDOW_MS + number * 6 * PANE_MS for number in minutes_of]
+    ends_of_hours: list[int] = []
+    for hour in {start // WINDOW_MS for start in starts}:
+        of_hour = [start for start in starts if start // WINDOW_MS == hour]
+        ends_of_hours += [min(of_hour), max(of_hour)]
+    newest = max(starts)
+    assert changed_ends({1: ends_of_hours}, (), None, newest) == changed_ends({1: starts}, (), None, newest)
+
+
+def test_publishing_all_reads_few_rows_of_many_panes(fresh: Callable[[], URL]) -> None:
+    url = fresh()
+    state = state_of(url)
+    newest = 1_790_000_000_000
+    keys = [TopicPane(newest + at * PANE_MS, 1, "storm", "m") for at in range(2_000)]
+    panes = dict.fromkeys(keys, Sums(1, 0, 1_000_000, 0))
+    opened(state).count(BatchCounts(sums=panes, records=2_000, shares=2_000))
+    with state._database.snapshot() as connection:
+        assert len(starts_by_series(connection)[1]) <= 2 * 7
+    state.publish_all()
+    assert state.unpublished_since() is not None
 
 
 @pytest.mark.parametrize("restarted", [False, True])
