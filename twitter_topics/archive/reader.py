@@ -110,7 +110,7 @@ class ArchiveRecords:
         table = pa.table(
             {
                 "tweet_id": pa.array([row[2] for row in rows], pa.string()),
-                "event_time": pa.array([(row[3] - _EPOCH).days * _DAY_MICROS for row in rows], pa.int64()),
+                "event_time": pa.array([day_number(row[3]) * _DAY_MICROS for row in rows], pa.int64()),
                 "reject_reason": pa.array(reasons, pa.string()),
                 "kafka_partition": pa.array([row[0] for row in rows], pa.int32()),
                 "kafka_offset": pa.array([row[1] for row in rows], pa.int64()),
@@ -255,6 +255,11 @@ def tweets_per_day(owners: ArchiveRecords) -> dict[date, int]:
     """Return the number of records per day, oldest first."""
     days, counts = np.unique(owners.day, return_counts=True)
     return {day_of(int(day)): int(count) for day, count in zip(days, counts, strict=True)}
+
+
+def day_number(day: date) -> int:
+    """Return the number of a day: days since 1970-01-01."""
+    return (day - _EPOCH).days
 
 
 def day_of(days_since_epoch: int) -> date:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twitter_topics.archive.reader import ArchiveRecords, tweets_per_day
+from twitter_topics.archive.reader import ArchiveRecords, day_number, tweets_per_day
 from twitter_topics.audit.balance import Day, Facts
 from twitter_topics.audit.stores import Documents
 from twitter_topics.backends.dead_letters import DeadLetters
@@ -30,6 +30,7 @@ from twitter_topics.backends.kafka_offsets import Range
 from twitter_topics.backends.kafka_partitioner import partitions_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from twitter_topics.audit.shown import Mismatch
@@ -69,18 +70,22 @@ def collect(
     letters = stores.dead_letters()
     archive = _Archive.of(records, cut, stores.raw_ranges())
     indexable, partitions = _without(records, letters.pairs.get("index", set())), stores.processed_partitions()
-    owners = indexable.owners()
-    done = _counted_mask(owners, counted, partitions)
+    unique, owners = indexable.distinct(), indexable.owners()
+    is_counted = _counted_by(counted, indexable.tweet_ids, partitions)
+    done = is_counted(owners)
     inside = _before(owners, archive.limits)
     settled = _settled(owners, done, archive.limits)
-    deleted = indexable.distinct().of_deleted_tweets()
-    has_expired = owners.day < _days_since_epoch(oldest)
+    deleted = unique.of_deleted_tweets()
+    kept_of_expired_days = unique.select(
+        (unique.tweet >= 0) & ~unique.tweet_deleted() & (unique.day < day_number(oldest))
+    )
     documents = stores.documents(archive.limits, settled)
     kept = stores.documents_of(sorted(set(deleted.ids())))
     _take_out(documents, kept, archive.limits, settled)
     is_reject = _before(records, archive.limits) & (records.tweet < 0)
     rejects, letters_since = _pairs(records.select(is_reject)), _day_of(letters.complete_since_ms)
-    of_letters = is_reject & (records.day > _days_since_epoch(letters_since))  # a reject's day is that of its arrival
+    since = -1 if letters_since is None else day_number(letters_since)
+    of_letters = is_reject & (records.day > since)  # a reject's day is that of its arrival
     parse_letters = {pair for pair in letters.pairs.get("parse", set()) if pair[1] < archive.limits.get(pair[0], 0)}
     distinct = int(_before(records.owners(), archive.limits).sum())
     return Facts(
@@ -106,10 +111,11 @@ def collect(
         counted_expected=int(done.sum()),
         counted_ahead=int((done & ~inside).sum()),
         uncounted=int((~done & inside).sum()),
-        uncounted_old=int((~done & inside & (owners.day <= _days_since_epoch(letters_since))).sum()),
-        repeated_after_deletion=int(_counted_mask(deleted, counted, partitions).sum() - (done & owners.deleted).sum()),
-        repeated_after_expiry=_counted_of_days_before(oldest, indexable, counted, partitions)
-        - int((done & has_expired & ~owners.deleted).sum()),
+        uncounted_old=int((~done & inside & (owners.day <= since)).sum()),
+        repeated_after_deletion=int(is_counted(deleted).sum() - (done & owners.deleted).sum()),
+        repeated_after_expiry=int(
+            is_counted(kept_of_expired_days).sum() - (done & ~owners.deleted & (owners.day < day_number(oldest))).sum()
+        ),
         count_known=_reaches(records, counted),
         counted_mass=counted.mass,
         counted_shares=counted.shares,
@@ -184,23 +190,26 @@ def _without(records: ArchiveRecords, pairs: Pairs) -> ArchiveRecords:
     return records.select(mask)
 
 
-def _counted_mask(owners: ArchiveRecords, counted: Counted, processed_partitions: int) -> NDArray[np.bool_]:
-    """Mask of the tweets that the aggregator has counted, by its high-water marks."""
+def _counted_by(
+    counted: Counted, tweet_ids: pa.Array, processed_partitions: int
+) -> Callable[[ArchiveRecords], NDArray[np.bool_]]:
+    """Return what masks the records that the aggregator has counted, by its high-water marks.
+
+    Args:
+        tweet_ids: of the records.
+    """
     if not counted.lanes or not processed_partitions:
-        return np.zeros(len(owners), dtype=bool)
-    raw_partitions = 1 + max(int(owners.partition.max(initial=0)), max(raw for raw, _ in counted.lanes))
-    marks = np.full((raw_partitions, processed_partitions), -1, dtype=np.int64)
-    for (raw, processed), mark in counted.lanes.items():
-        marks[raw, processed] = mark
-    lanes = partitions_of(owners.tweet_ids, processed_partitions)[owners.tweet]
-    return np.asarray(owners.offset <= marks[owners.partition, lanes])
+        return lambda records: np.zeros(len(records), dtype=bool)
+    lane_of = partitions_of(tweet_ids, processed_partitions)
 
+    def is_counted(records: ArchiveRecords) -> NDArray[np.bool_]:
+        raw_partitions = 1 + max(int(records.partition.max(initial=0)), max(raw for raw, _ in counted.lanes))
+        marks = np.full((raw_partitions, processed_partitions), -1, dtype=np.int64)
+        for (raw, processed), mark in counted.lanes.items():
+            marks[raw, processed] = mark
+        return np.asarray(records.offset <= marks[records.partition, lane_of[records.tweet]])
 
-def _counted_of_days_before(day: date, records: ArchiveRecords, counted: Counted, processed_partitions: int) -> int:
-    """Return the number of records of earlier days that the aggregator may have counted, without deleted tweets."""
-    rows = records.distinct()
-    kept = rows.select((rows.tweet >= 0) & (rows.day < _days_since_epoch(day)) & ~rows.tweet_deleted())
-    return int(_counted_mask(kept, counted, processed_partitions).sum())
+    return is_counted
 
 
 def _settled(owners: ArchiveRecords, done: NDArray[np.bool_], limits: Mapping[int, int]) -> dict[int, int]:
@@ -261,10 +270,6 @@ def _pairs(records: ArchiveRecords) -> Pairs:
 
 def _day_of(unix_ms: int | None) -> date | None:
     return None if unix_ms is None else datetime.fromtimestamp(unix_ms / 1000, UTC).date()
-
-
-def _days_since_epoch(day: date | None) -> int:
-    return -1 if day is None else (day - date(1970, 1, 1)).days
 
 
 def _by_stage(letters: DeadLetters) -> dict[str, int]:

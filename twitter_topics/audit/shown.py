@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint, Series, Sums
+from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, Ends, HourPoint, Series, Sums, merge
 from twitter_topics.counts.position import Position
 
 RECENT_ENDS = 2 * WINDOW_MS // PANE_MS
@@ -119,13 +119,7 @@ def _intervals(newest_end_ms: int, seed: int) -> list[Ends]:
 
 def _around(wrong: Iterable[Mismatch]) -> list[Ends]:
     """Return the ends of the hours, neighbours together: read one by one they take longer than a batch."""
-    found: list[Ends] = []
-    for end in sorted({one.end_ms for one in wrong}):
-        if found and end - found[-1].last_ms <= PANE_MS:
-            found[-1] = Ends(found[-1].first_ms, end)
-        else:
-            found.append(Ends(end, end))
-    return found
+    return merge(Ends(end, end) for end in {one.end_ms for one in wrong})
 
 
 def _compare(expected: list[HourPoint], read: list[HourPoint]) -> tuple[int, list[Mismatch]]:
