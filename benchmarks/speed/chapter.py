@@ -97,7 +97,7 @@ def _sustained(run: dict[str, Any]) -> list[str]:
         "### A steady rate",
         f"{run['rate']:,} tweets/s for {run['sent_after'] / 60:.0f} minutes, {run['tweets']:,} tweets; "
         f"{run['drained_after']:.0f} s after the last was sent every store had all of them. {cost:.0f} µs of CPU each, "
-        f"without the producer's.{_audited(run.get('audit'))}",
+        f"without the producer's.{_audited(run.get('audit'))}{_jobs(run.get('jobs', {}))}",
         "",
         "![Tweets behind in each store, and memory by process](images/steady-rate.svg)",
         "",
@@ -112,6 +112,11 @@ def _sustained(run: dict[str, Any]) -> list[str]:
     for name, seen in sorted(run["memory_mb"].items(), key=lambda one: -one[1]["max"]):
         lines.append(f"| {name} | {seen['third']:,} MB | {seen['end']:,} MB | {seen['max']:,} MB |")
     return lines
+
+
+def _jobs(jobs: dict[str, list[float]]) -> str:
+    spans = [f"`{job}` from minute {first / 60:.0f} to {last / 60:.0f}" for job, (first, last) in jobs.items()]
+    return f" Airflow's batch jobs ran beside it: {', '.join(spans)}." if spans else ""
 
 
 def _audited(audit: dict[str, Any] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 import psutil
@@ -9,6 +10,7 @@ import psutil
 from twitter_topics.local.memory import resident_bytes
 
 _SPARK_APPS = ("classify-tweets", "aggregate-topics")
+_JOB = re.compile(r"spark_apps/batch/(\w+)\.py")
 
 
 def cpu_seconds(roots: dict[str, int]) -> dict[str, float]:
@@ -49,10 +51,25 @@ def processes(roots: dict[str, int]) -> list[tuple[str, psutil.Process]]:
     return found
 
 
+def batch_jobs(roots: dict[str, int]) -> set[str]:
+    """Return the names of the Spark jobs that the services run now."""
+    return {name for _, process in processes(roots) if (name := _job(process))}
+
+
 def _kind(service: str, root: psutil.Process, process: psutil.Process) -> str:
-    if service not in _SPARK_APPS or process == root:
+    if process == root:
         return service
     try:
-        return f"{service}: {'JVM' if process.name() == 'java' else 'Python workers'}"
+        if service in _SPARK_APPS:
+            return f"{service}: {'JVM' if process.name() == 'java' else 'Python workers'}"
+        return "batch jobs" if any(_job(one) for one in (process, *process.parents())) else service
     except psutil.NoSuchProcess:
         return service
+
+
+def _job(process: psutil.Process) -> str:
+    try:
+        match = _JOB.search(" ".join(process.cmdline()))
+    except psutil.Error:
+        return ""
+    return match.group(1) if match else ""

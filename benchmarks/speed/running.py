@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.speed.cpu import cpu_seconds, memory_mb
+from benchmarks.speed.cpu import batch_jobs, cpu_seconds, memory_mb
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
@@ -130,6 +130,10 @@ class BenchStack:
 
     def memory(self) -> dict[str, float]:
         return memory_mb(self.roots())
+
+    def batch_jobs(self) -> set[str]:
+        """Return the names of the Spark jobs that Airflow runs now."""
+        return batch_jobs(self.roots())
 
     def produced(self) -> int:
         ranges = topic_ranges(self.settings.kafka, self.settings.kafka.raw_topic)

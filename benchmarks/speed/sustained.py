@@ -26,7 +26,8 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
     Returns:
         Tweets behind in each store (median and maximum of the samples, and when the last tweet was sent), seconds until
         every store had them all, CPU microseconds per tweet, memory in MB by process: when a third of the time is over,
-        at the end, and the maximum of the samples; what the audit found then; and the samples themselves.
+        at the end, and the maximum of the samples; the batch jobs that Airflow ran meanwhile, with the seconds of their
+        first and last sample; what the audit found then; and the samples themselves.
     """
     number = int(rate * seconds)
     file = tweets.write(stack.folder / f"sustained-{rate}.jsonl.gz", number, hours=seconds / 3600)
@@ -36,10 +37,13 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
     behind: list[Reached] = []
     memory: list[dict[str, float]] = []
     seconds_in: list[float] = []
+    jobs: dict[str, list[float]] = {}
     while producer.poll() is None:
         time.sleep(_EVERY_S)
         seconds_in.append(round(time.monotonic() - began, 1))
         memory.append(stack.memory())
+        for job in stack.batch_jobs():
+            jobs.setdefault(job, []).append(seconds_in[-1])
         produced = stack.produced()
         behind.append(stack.reached().behind(produced))
         print(f"{seconds_in[-1]:.0f} s: {produced - held:,} sent, behind {behind[-1]._asdict()}", flush=True)
@@ -70,6 +74,7 @@ def sustained(stack: BenchStack, tweets: Tweets, rate: int, seconds: float) -> d
             name: {"third": round(seen[len(seen) // 3]), "end": round(seen[-1]), "max": round(max(seen))}
             for name, seen in samples.items()
         },
+        "jobs": {job: [seen[0], seen[-1]] for job, seen in jobs.items()},
         "audit": {name: audited[name] for name in _AUDITED}
         | {"findings": [one["text"] for one in audited["findings"]]},
         "samples": {

@@ -87,6 +87,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         commands.append(self._build_spark_submit_command(application))
 
     monkeypatch.setattr(SparkSubmitHook, "submit", submit)
+    monkeypatch.setattr("os.setpriority", lambda *_: None)  # these tests run in a process that goes on
     monkeypatch.setattr(
         "twitter_topics.backends.spark_session.jars", lambda _folder: ["/jars/one.jar", "/jars/two.jar"]
     )

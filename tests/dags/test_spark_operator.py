@@ -65,6 +65,16 @@ def test_no_secret_is_on_the_command_line(submitted: list[list[str]], monkeypatc
     assert not any("not-show-me" in part or "nor-me" in part for part in submitted[0])
 
 
+@pytest.mark.usefixtures("submitted")
+@pytest.mark.parametrize(("before", "after"), [(0, 10), (10, 10), (15, 15)])
+def test_a_job_leaves_the_cpu_to_the_streaming_apps(monkeypatch: pytest.MonkeyPatch, before: int, after: int) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("os.getpriority", lambda *_: before)
+    monkeypatch.setattr("os.setpriority", lambda _which, _who, priority: given.append(priority))
+    rendered(job()).execute({})
+    assert given == [after]
+
+
 def test_house_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     operator = job()
     assert (operator.pool, operator.retries) == ("spark", 1)
