@@ -6,22 +6,16 @@ from typing import Any, Protocol
 
 from kafka import KafkaProducer
 from kafka.errors import (
-    AuthorizationError,
-    IllegalSaslStateError,
     KafkaConfigurationError,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
-    SaslAuthenticationFailedError,
-    SecurityDisabledError,
-    UnsupportedSaslMechanismError,
     UnsupportedVersionError,
 )
 from kafka.structs import TopicPartition
 
-from twitter_topics.backends.kafka import client_options
+from twitter_topics.backends.kafka import REJECTED, connected
 from twitter_topics.backends.kafka_partitioner import partition_of
-from twitter_topics.backends.kafka_sending import Net
 from twitter_topics.errors import ConfigurationError, RetryableError, TwitterTopicsError
 from twitter_topics.records.tweet import MAX_BYTES
 from twitter_topics.settings import KafkaSettings
@@ -39,15 +33,7 @@ _JOIN_S = 5.0
 
 Headers = list[tuple[str, bytes]]
 
-_FATAL_ERRORS = (
-    AuthorizationError,
-    IllegalSaslStateError,
-    KafkaConfigurationError,
-    SaslAuthenticationFailedError,
-    SecurityDisabledError,
-    UnsupportedSaslMechanismError,
-    UnsupportedVersionError,
-)
+_FATAL_ERRORS = (*REJECTED, KafkaConfigurationError, UnsupportedVersionError)
 """Errors that no retry fixes."""
 
 
@@ -126,11 +112,10 @@ def connect(settings: KafkaSettings) -> FastKafkaProducer:
         RetryableError: no broker answers, or a topic does not exist.
         ConfigurationError: the broker rejects us permanently.
     """
-    net = Net()
     try:
-        client = FastKafkaProducer(
-            **client_options(settings),
-            kafka_client=net.open,
+        client = connected(
+            FastKafkaProducer,
+            settings,
             client_id="twitter-topics-producer",
             acks="all",
             enable_idempotence=True,
@@ -146,10 +131,8 @@ def connect(settings: KafkaSettings) -> FastKafkaProducer:
             metrics_enabled=False,
         )
     except KafkaError as error:
-        net.close()
-        for cause in (error, *net.failures()):
-            if isinstance(cause, _FATAL_ERRORS):
-                raise failure(cause) from error
+        if isinstance(error, _FATAL_ERRORS):
+            raise failure(error) from error
         where = f"{settings.bootstrap_servers} (KAFKA_BOOTSTRAP_SERVERS)"
         raise RetryableError(f"no Kafka broker answers at {where}: {error}") from error
     topics = (settings.raw_topic, settings.deletion_topic, settings.dead_letter_topic, settings.gap_topic)

@@ -21,8 +21,9 @@ from tests.fakes.tls_proxy import TlsProxy
 from tests.tls_servers import client_files, tls_influxdb, tls_kafka, tls_postgresql, tls_s3
 from twitter_topics.backends.database import Database, database_url
 from twitter_topics.backends.influx import InfluxStore
-from twitter_topics.backends.kafka import client_options, ensure_topics
+from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.backends.kafka_topics import ensure_topics
 from twitter_topics.backends.objects import S3Objects
 from twitter_topics.errors import RetryableError
 from twitter_topics.search.store import SearchStore

@@ -24,7 +24,8 @@ from tests.spark_cluster import HOSTS, Cluster, spark_cluster
 from tests.tls_servers import S3_SECRET, SECRET, tls_kafka, tls_postgresql, tls_s3
 from tests.waiting import until
 from twitter_topics.archive.reader import ArchiveStore
-from twitter_topics.backends.kafka import client_options, ensure_topics
+from twitter_topics.backends.kafka import client_options
+from twitter_topics.backends.kafka_topics import ensure_topics
 from twitter_topics.backends.spark_session import jars
 from twitter_topics.counts.state import CountsState
 from twitter_topics.health.report import read_health

@@ -11,8 +11,8 @@ from twitter_topics.archive.reader import ArchiveRecords, ArchiveStore
 from twitter_topics.audit.indexed import IndexComparison, answer, compare_index, query
 from twitter_topics.audit.shown import ViewComparison, compare_hours
 from twitter_topics.backends.dead_letters import DeadLetters, dead_letters
-from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.kafka_offsets import Range, topic_ranges
+from twitter_topics.backends.kafka_topics import topic_id
 from twitter_topics.counts.state import CountsState
 from twitter_topics.counts.view import CountsView
 from twitter_topics.errors import ConfigurationError

@@ -1,31 +1,61 @@
-"""Kafka topics, through kafka-python."""
+"""Clients of Kafka: connecting through kafka-python, and what a rejection means."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import gc
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kafka import KafkaAdminClient
 from kafka.errors import (
     AuthorizationError,
+    IllegalSaslStateError,
     KafkaError,
     SaslAuthenticationFailedError,
-    TopicAlreadyExistsError,
-    UnknownTopicOrPartitionError,
+    SecurityDisabledError,
     UnsupportedSaslMechanismError,
 )
+from kafka.net.compat import KafkaNetClient
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from twitter_topics.backends import tls
-from twitter_topics.backends.retrying import RetryPolicy
-from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import KafkaSettings
 
-_RETRIES = RetryPolicy(deadline_s=60, longest_s=0.8)
-_DAY_MS = 24 * 60 * 60 * 1000
+_REMEMBERED = 4
 
-REJECTED = (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+_Client = TypeVar("_Client")
+
+REJECTED = (
+    AuthorizationError,
+    IllegalSaslStateError,
+    SaslAuthenticationFailedError,
+    SecurityDisabledError,
+    UnsupportedSaslMechanismError,
+)
 """Errors that no retry mends: the broker rejects the user."""
+
+
+def connected(client: Callable[..., _Client], settings: KafkaSettings, **options: Any) -> _Client:
+    """Return a client of kafka-python's that has reached a broker. A failed attempt leaves no thread and no socket.
+
+    Args:
+        client: its class.
+        options: beside those of `client_options`.
+
+    Raises:
+        KafkaError: no broker answers; one of REJECTED if they reject the user.
+    """
+    net = _Net()
+    try:
+        return client(**client_options(settings), kafka_client=net.open, **options)
+    except KafkaError as error:
+        net.close()
+        for cause in net.failures():
+            if isinstance(cause, REJECTED):
+                raise cause from error
+        raise
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -51,78 +81,48 @@ def rejected(settings: KafkaSettings, error: KafkaError) -> ConfigurationError:
     )
 
 
-def topics(settings: KafkaSettings) -> dict[str, dict[str, Any]]:
-    """Return every topic of the project, as KafkaAdminClient.create_topics takes them."""
-    week = {"retention.ms": str(7 * _DAY_MS)}
-    month = {"retention.ms": str(30 * _DAY_MS)}
+class _Net:
+    """The network side of a client. The library keeps it, and its reasons, to itself when it cannot connect."""
 
-    def topic(configs: dict[str, str]) -> dict[str, Any]:
-        return {
-            "num_partitions": settings.partitions,
-            "replication_factor": settings.replication,
-            # the broker's clock: retention starts at arrival, even for a replay of old tweets
-            "configs": configs | {"message.timestamp.type": "LogAppendTime"},
-        }
+    def __init__(self) -> None:
+        self._client: KafkaNetClient | None = None
+        self._connections: list[Any] = []
 
-    return {
-        settings.raw_topic: topic(week),
-        settings.processed_topic: topic(week),
-        settings.dead_letter_topic: topic(month),  # kept longer, because people inspect these
-        settings.deletion_topic: topic({"cleanup.policy": "compact"}),  # the newest notice of each tweet, forever
-        settings.gap_topic: topic({"cleanup.policy": "compact"}),
-    }
+    def open(self, **options: Any) -> KafkaNetClient:
+        """For a client's option `kafka_client`."""
+        self._client = KafkaNetClient(**options)
+        manager = self._client._manager
+        get_connection = manager.get_connection
 
+        def remembered(*arguments: Any, **named: Any) -> Any:
+            connection = get_connection(*arguments, **named)
+            self._connections = [*self._connections[-_REMEMBERED:], connection]
+            return connection
 
-def ensure_topics(settings: KafkaSettings) -> list[str]:
-    """Create missing topics, wait for their leaders and return the names of the new ones.
+        manager.get_connection = remembered
+        return self._client
 
-    An existing topic is not changed: the order of its data depends on its partitions.
+    def failures(self) -> list[BaseException]:
+        """Return why the last connections failed."""
+        return [error for connection in self._connections if (error := connection.init_future.exception) is not None]
 
-    Raises:
-        RetryableError: the broker did not accept the request for a minute.
-    """
-
-    def create() -> list[str]:
-        try:
-            return _create_missing(settings)
-        except KafkaError as error:
-            raise RetryableError(f"Kafka at {settings.bootstrap_servers} did not create the topics: {error}") from error
-
-    return _RETRIES.run(create)
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        gc.collect()  # rejected connections leave their sockets to the garbage collector
 
 
-def topic_id(settings: KafkaSettings, topic: str) -> str:
-    """Kafka's own id of a topic: another one when the topic is created again. Empty when there is no such topic.
+def _keep_last_reply(transport: type[KafkaTCPTransport]) -> None:
+    """Deliver what arrives together with the end of a connection. kafka-python 3.0 drops it: most often the reply by
+    which a broker rejects the user, because the broker hangs up behind it."""
+    receive = transport._sock_recv
 
-    Raises:
-        RetryableError: no broker answers.
-        ConfigurationError: they reject the user.
-    """
-    try:
-        admin = KafkaAdminClient(**client_options(settings), client_id="twitter-topics-ids", request_timeout_ms=10_000)
-        try:
-            described = admin.describe_topics([topic])
-        finally:
-            admin.close()
-    except UnknownTopicOrPartitionError:
-        return ""
-    except REJECTED as error:
-        raise rejected(settings, error) from error
-    except KafkaError as error:
-        raise RetryableError(f"Kafka at {settings.bootstrap_servers} did not describe {topic}: {error}") from error
-    return next((str(one["topic_id"]) for one in described if not one["error_code"]), "")
+    def received(self: KafkaTCPTransport) -> tuple[bytes, Exception | None]:
+        data, error = receive(self)
+        return data, None if data else error  # the next call meets the end again
+
+    transport._sock_recv = received
 
 
-def _create_missing(settings: KafkaSettings) -> list[str]:
-    admin = KafkaAdminClient(**client_options(settings), client_id="twitter-topics-setup", request_timeout_ms=10_000)
-    try:
-        there = set(admin.list_topics())
-        missing = {name: topic for name, topic in topics(settings).items() if name not in there}
-        if missing:
-            try:
-                admin.create_topics(missing, timeout_ms=10_000, wait_for_metadata=True)
-            except TopicAlreadyExistsError:  # created by someone else in the meantime: look again for the others
-                return _create_missing(settings)
-        return sorted(missing)
-    finally:
-        admin.close()
+for _transport in (KafkaTCPTransport, KafkaSSLTransport):
+    _keep_last_reply(_transport)

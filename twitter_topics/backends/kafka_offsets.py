@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from twitter_topics.backends.kafka import REJECTED, client_options, rejected
+from twitter_topics.backends.kafka import REJECTED, connected, rejected
+from twitter_topics.backends.kafka_topics import topic_id
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.settings import KafkaSettings
 
@@ -48,7 +49,7 @@ class TopicEnds:
         try:
             if self._consumer is None:
                 self._consumer = _connect(self._settings)
-            return ranges(self._consumer, self._topic)
+            return _known(self._settings, self._topic, ranges(self._consumer, self._topic))
         except KafkaError as error:
             self.close()
             raise _unavailable(self._settings, error) from error
@@ -67,7 +68,7 @@ def topic_ranges(settings: KafkaSettings, topic: str) -> dict[int, Range]:
         RetryableError: no broker answers.
     """
     with open_consumer(settings) as consumer:
-        return ranges(consumer, topic)
+        return _known(settings, topic, ranges(consumer, topic))
 
 
 def end_offsets(settings: KafkaSettings, topic: str) -> dict[int, int]:
@@ -212,9 +213,17 @@ def ranges(consumer: KafkaConsumer, topic: str) -> dict[int, Range]:
     return {one.partition: Range(begins[one], ends[one]) for one in partitions}
 
 
+def _known(settings: KafkaSettings, topic: str, held: dict[int, Range]) -> dict[int, Range]:
+    """Return the offsets. A topic that this user may not see is not among the consumer's either: ask for its name."""
+    if not held:
+        topic_id(settings, topic)
+    return held
+
+
 def _connect(settings: KafkaSettings) -> KafkaConsumer:
-    return KafkaConsumer(
-        **client_options(settings),
+    return connected(
+        KafkaConsumer,
+        settings,
         client_id="twitter-topics-reader",
         group_id=None,
         enable_auto_commit=False,

@@ -1,55 +1,21 @@
-"""Sending to Kafka through kafka-python, whose failing constructor leaves its sockets open and does not say why."""
+"""Sending a few records to Kafka, and waiting until it has them."""
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
-from kafka.net.compat import KafkaNetClient
 
-from twitter_topics.backends.kafka import REJECTED, client_options, rejected
+from twitter_topics.backends.kafka import REJECTED, connected, rejected
 from twitter_topics.errors import RetryableError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import KafkaSettings
 
 _PATIENCE_MS = 10_000
-_REMEMBERED = 4
-
-
-class Net:
-    """The network side of a client whose construction may fail."""
-
-    def __init__(self) -> None:
-        self._client: KafkaNetClient | None = None
-        self._connections: list[Any] = []
-
-    def open(self, **options: Any) -> KafkaNetClient:
-        """For KafkaProducer's option `kafka_client`."""
-        self._client = KafkaNetClient(**options)
-        manager = self._client._manager
-        get_connection = manager.get_connection
-
-        def remembered(*arguments: Any, **named: Any) -> Any:
-            connection = get_connection(*arguments, **named)
-            self._connections = [*self._connections[-_REMEMBERED:], connection]
-            return connection
-
-        manager.get_connection = remembered
-        return self._client
-
-    def failures(self) -> list[BaseException]:
-        """Return why the last connections failed."""
-        return [error for connection in self._connections if (error := connection.init_future.exception) is not None]
-
-    def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-        gc.collect()  # rejected connections leave their sockets to the garbage collector
 
 
 @contextmanager
@@ -63,11 +29,10 @@ def open_producer(settings: KafkaSettings, what: str) -> Iterator[KafkaProducer]
         RetryableError: no broker answers, or it does not acknowledge a record.
         ConfigurationError: the broker rejects the user.
     """
-    net = Net()
     try:
-        producer = KafkaProducer(
-            **client_options(settings),
-            kafka_client=net.open,
+        producer = connected(
+            KafkaProducer,
+            settings,
             client_id=f"twitter-topics-{what.replace(' ', '-')}",
             acks="all",
             enable_idempotence=True,
@@ -78,8 +43,7 @@ def open_producer(settings: KafkaSettings, what: str) -> Iterator[KafkaProducer]
             allow_auto_create_topics=False,
         )
     except KafkaError as error:
-        net.close()
-        raise _failure(settings, what, error, *net.failures()) from error
+        raise _failure(settings, what, error) from error
     try:
         yield producer
     except KafkaError as error:
@@ -88,8 +52,7 @@ def open_producer(settings: KafkaSettings, what: str) -> Iterator[KafkaProducer]
         producer.close(timeout=5)
 
 
-def _failure(settings: KafkaSettings, what: str, error: KafkaError, *causes: BaseException) -> Exception:
-    for cause in (error, *causes):
-        if isinstance(cause, REJECTED):
-            return rejected(settings, cause)
+def _failure(settings: KafkaSettings, what: str, error: KafkaError) -> Exception:
+    if isinstance(error, REJECTED):
+        return rejected(settings, error)
     return RetryableError(f"Kafka at {settings.bootstrap_servers} did not acknowledge the {what}: {error}")

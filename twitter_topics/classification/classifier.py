@@ -11,7 +11,7 @@ from pyspark.errors import PySparkException
 
 from twitter_topics import failpoints
 from twitter_topics.archive.rows import time_bounds
-from twitter_topics.backends.kafka import topic_id
+from twitter_topics.backends.kafka_topics import topic_id
 from twitter_topics.backends.objects import S3Objects
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message

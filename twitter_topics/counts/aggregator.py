@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from twitter_topics.backends.kafka import topic_id
 from twitter_topics.backends.kafka_offsets import TopicEnds, lag, require_reached, topic_ranges
+from twitter_topics.backends.kafka_topics import topic_id
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
 from twitter_topics.backends.spark_kafka import read_stream, starting_offsets

@@ -11,7 +11,7 @@ from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from twitter_topics.backends.kafka import ensure_topics
+from twitter_topics.backends.kafka_topics import ensure_topics
 from twitter_topics.backends.retrying import RetryPolicy
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.errors import ConfigurationError, RetryableError

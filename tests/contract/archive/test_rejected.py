@@ -18,8 +18,8 @@ from tests.contract.archive_table import Record, append, make_table
 from tests.contract.kafka_records import kafka_admin, read_topic
 from twitter_topics.archive.rejected import RejectedRecords
 from twitter_topics.backends.dead_letters import Letter, read_letters
-from twitter_topics.backends.kafka import ensure_topics
 from twitter_topics.backends.kafka_offsets import Range, newest_stamps, ranges_before, records_since
+from twitter_topics.backends.kafka_topics import ensure_topics
 from twitter_topics.errors import IntegrityError
 from twitter_topics.records.processed import dead_letter, dead_letter_key
 from twitter_topics.settings import Settings

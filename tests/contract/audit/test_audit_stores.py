@@ -23,9 +23,10 @@ from twitter_topics.audit.report import as_dict
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
 from twitter_topics.backends.influx import InfluxStore
-from twitter_topics.backends.kafka import client_options, ensure_topics, topic_id
+from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.kafka_offsets import end_offsets
 from twitter_topics.backends.kafka_partitioner import partition_of
+from twitter_topics.backends.kafka_topics import ensure_topics, topic_id
 from twitter_topics.backends.s3 import ensure_bucket, s3_client
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks, TopicPane

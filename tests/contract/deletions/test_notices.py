@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from kafka import KafkaConsumer
 
-from twitter_topics.backends.kafka import client_options, ensure_topics
+from twitter_topics.backends.kafka import client_options
+from twitter_topics.backends.kafka_topics import ensure_topics
 from twitter_topics.deletions.publish import publish
 from twitter_topics.errors import RetryableError
 from twitter_topics.records.notice import Notice

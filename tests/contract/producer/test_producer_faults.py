@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,13 +20,10 @@ from producer.buffering.segments import frames
 from producer.position import PositionFile, SourcePosition
 from tests.contract.kafka_records import PATIENCE_S, kafka_admin, own_topics, read_topic
 from tests.contract.producer.live_numbers import NAME, POINTS
+from tests.guarded_kafka import REJECTIONS, guarded_kafka, reader_of
 from tests.waiting import until
-from twitter_topics.archive.rejected import RawRecord, RejectedRecords
-from twitter_topics.deletions.publish import publish
-from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
+from twitter_topics.errors import EXIT_CONFIGURATION
 from twitter_topics.health.report import Health, read_health
-from twitter_topics.records.notice import Notice
-from twitter_topics.settings import Settings
 from twitter_topics.testing.broker import Broker
 
 pytestmark = pytest.mark.contract
@@ -198,37 +195,10 @@ def test_started_without_its_topics_it_waits_for_them(broker: Broker, tmp_path: 
     assert sorted(runs.arrived()) == list(range(1, 1_001))
 
 
-SASL = """
-listeners=SASL_PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller_port
-advertised.listeners=SASL_PLAINTEXT://127.0.0.1:$port
-listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=SASL_PLAINTEXT
-sasl.enabled.mechanisms=PLAIN
-sasl.mechanism.inter.broker.protocol=PLAIN
-listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
- username="broker" password="within" user_broker="within" user_reader="known" user_broken="x";
-authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:broker;User:ANONYMOUS
-"""
-
-
 @pytest.fixture(scope="module")
 def guarded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that requires authentication and authorizes only its own user."""
-    broker = Broker(tmp_path_factory.mktemp("guarded"), SASL)
-    broker.start()
-    yield broker
-    broker.stop()
-
-
-REJECTIONS = pytest.mark.parametrize(
-    ("password", "mechanism", "said"),
-    [
-        ("wrong-canary", "PLAIN", "SaslAuthenticationFailedError"),
-        ("known", "PLAIN", "TopicAuthorizationFailedError"),
-        ("known", "SCRAM-SHA-256", "UnsupportedSaslMechanismError"),
-    ],
-)
+    with guarded_kafka(tmp_path_factory.mktemp("guarded")) as broker:
+        yield broker
 
 
 @REJECTIONS
@@ -243,33 +213,6 @@ def test_a_broker_that_rejects_us_ends_it_with_the_fix(
     assert "canary" not in log
     assert "Traceback" not in log
     assert runs.spooled()  # received posts wait for correct settings
-
-
-@REJECTIONS
-def test_a_broker_that_rejects_a_command_is_no_reason_to_try_again(
-    guarded_broker: Broker, password: str, mechanism: str, said: str
-) -> None:
-    settings = Settings(reader_of(guarded_broker, password, mechanism))
-    sendings: tuple[Callable[[], object], ...] = (
-        lambda: publish(settings.kafka, [Notice("delete", "x_v2", tweet_id="7")]),
-        lambda: RejectedRecords(settings).retry([RawRecord(b"7", b"{}", ())]),
-    )
-    for send in sendings:
-        with pytest.raises(ConfigurationError, match=said) as raised:
-            send()
-        assert "KAFKA_SASL_PASSWORD" in str(raised.value)
-        assert "canary" not in str(raised.value)
-
-
-def reader_of(broker: Broker, password: str, mechanism: str) -> dict[str, str]:
-    """The variables of a user who may not write."""
-    return {
-        "KAFKA_BOOTSTRAP_SERVERS": broker.address,
-        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "KAFKA_SASL_MECHANISM": mechanism,
-        "KAFKA_SASL_USERNAME": "reader",
-        "KAFKA_SASL_PASSWORD": password,
-    }
 
 
 MANY_CONNECTIONS = """

@@ -14,8 +14,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from pyspark.errors import PySparkException
 
 from twitter_topics.backends import spark_kafka
-from twitter_topics.backends.kafka import ensure_topics
 from twitter_topics.backends.kafka_offsets import end_offsets
+from twitter_topics.backends.kafka_topics import ensure_topics
 from twitter_topics.classification.classifier import tally_accumulator
 from twitter_topics.classification.flood import Tally
 from twitter_topics.classification.rows import RecordClassifier

@@ -18,8 +18,9 @@ from pydantic import SecretStr
 
 from tests.waiting import until
 from twitter_topics.backends.database import database_url
-from twitter_topics.backends.kafka import client_options, topic_id
+from twitter_topics.backends.kafka import client_options
 from twitter_topics.backends.kafka_offsets import lag, topic_ranges
+from twitter_topics.backends.kafka_topics import topic_id
 from twitter_topics.backends.query_keeper import NotReady
 from twitter_topics.backends.spark_kafka import starting_offsets
 from twitter_topics.counts.aggregation import Aggregation

@@ -20,7 +20,8 @@ from twitter_topics.archive.maintenance import compact_archive
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
-from twitter_topics.backends.kafka import client_options, ensure_topics
+from twitter_topics.backends.kafka import client_options
+from twitter_topics.backends.kafka_topics import ensure_topics
 from twitter_topics.backends.sql import statement
 from twitter_topics.classification.document import search_document
 from twitter_topics.classification.sentiment import Sentiment
