@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from py4j.java_gateway import JavaObject
+
 from twitter_topics.backends import tls
 from twitter_topics.backends.kafka_offsets import TopicEnds, lag, require_kept
 from twitter_topics.backends.spark_files import names, read_text
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
     from twitter_topics.settings import KafkaSettings, Settings
 
@@ -128,12 +130,21 @@ def start_on_raw_topic(
         min_records=min_records,
         max_seconds=every_seconds,
     )
-    return (
-        records.writeStream.foreachBatch(process)
-        .option("checkpointLocation", checkpoint)
-        .trigger(processingTime=f"{look_ms} milliseconds")
-        .start()
-    )
+    writer = records.writeStream.foreachBatch(process).option("checkpointLocation", checkpoint)
+    return start_batches(spark, writer.trigger(processingTime=f"{look_ms} milliseconds"))
+
+
+def start_batches(spark: SparkSession, writer: DataStreamWriter) -> StreamingQuery:
+    """Start a query whose batches are processed in Python.
+
+    Each start has a new thread in the JVM, with a connection of its own to call Python. py4j keeps the connection when
+    the thread has ended: after each failed batch a Python thread and a file descriptor here and there. So those that
+    nothing uses are closed first; the thread of another query connects again.
+    """
+    gateway = spark.sparkContext._gateway
+    if gateway is not None and gateway.__dict__.get("_callback_server") is not None:
+        JavaObject("GATEWAY_SERVER", gateway._gateway_client).getCallbackClient().periodicCleanup()
+    return writer.start()
 
 
 def write(rows: DataFrame, settings: KafkaSettings) -> None:

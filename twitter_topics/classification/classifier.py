@@ -214,9 +214,9 @@ class ModelInUse:
     def _use(self, loaded: LoadedModel) -> None:
         if self._model is None or loaded.version != self._model.version:
             log.warning("model %s replaces %s", loaded.version, self._model.version if self._model else "none")
-            if self._arrays is not None:
-                self._arrays.unpersist()
-            self._arrays = self._spark.sparkContext.broadcast(loaded.arrays)
+            before, self._arrays = self._arrays, self._spark.sparkContext.broadcast(loaded.arrays)
+            if before is not None:
+                before.destroy()  # `unpersist` would leave the driver's own copy on its disk
         self._model = loaded
 
     def classifier(self, quarantined: Mapping[Place, str], recent: Tally, seen: Accumulator[Tally]) -> RecordClassifier:

@@ -15,7 +15,7 @@ from twitter_topics.backends.kafka_offsets import TopicEnds, lag, require_reache
 from twitter_topics.backends.kafka_topics import topic_id
 from twitter_topics.backends.query_keeper import NotReady, Query
 from twitter_topics.backends.reachable import unreachable_message
-from twitter_topics.backends.spark_kafka import read_stream, starting_offsets
+from twitter_topics.backends.spark_kafka import read_stream, start_batches, starting_offsets
 from twitter_topics.counts.aggregation import Aggregation
 from twitter_topics.counts.batch import BatchCounts, Lane, Marks, TopicPane
 from twitter_topics.counts.panes import Sums
@@ -45,7 +45,9 @@ def aggregator_query(
         QUERY_NAME,
         start=lambda: start_aggregator(spark, settings, aggregation),
         lag=lambda _started: lag(ends.read(), aggregation.counted_offsets),
-        describe_fault=lambda: publisher.problem or unreachable_message("InfluxDB", settings.influx.url),
+        describe_fault=lambda: (
+            publisher.problem or restorer.fault or unreachable_message("InfluxDB", settings.influx.url)
+        ),
         describe_stale=lambda: aggregation.stale,
         check_beside=publisher.check,
         describe_notice=lambda: "; ".join(filter(None, (aggregation.notice, restorer.notice))),
@@ -80,7 +82,7 @@ def start_aggregator(spark: SparkSession, settings: Settings, aggregation: Aggre
 
     # without a checkpointLocation, Spark makes one for this start alone and deletes it afterwards
     writer = records.writeStream.queryName(QUERY_NAME).foreachBatch(count_batch)
-    return writer.trigger(processingTime=f"{settings.speed.aggregate_trigger_seconds} seconds").start()
+    return start_batches(spark, writer.trigger(processingTime=f"{settings.speed.aggregate_trigger_seconds} seconds"))
 
 
 def _existing(settings: Settings, topic: str) -> str:

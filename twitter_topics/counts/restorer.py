@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.backends.dead_letters import dead_letters
 from twitter_topics.backends.kafka_offsets import end_offsets, topic_ranges
+from twitter_topics.backends.query_life import NotReady
 from twitter_topics.counts.archived_tweets import ArchivedTweets, archived_until
 from twitter_topics.counts.restoration import Restoration, Scope
 from twitter_topics.errors import IntegrityError, RetryableError
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
 _RETRY_SECONDS = 60.0
+_NOT_YET = "older tweets are not counted from the archive yet: {}"
 
 
 class Restorer:
@@ -39,14 +41,19 @@ class Restorer:
         self._archive = ArchiveStore(settings)
         self._ends: dict[int, int] = {}
         self._state_id = self._restored = ""
-        self._notice = ""
+        self._notice = self._fault = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="restorer", daemon=True)
 
     @property
     def notice(self) -> str:
-        """Return how far a restoration is, or why it waits; empty when none is due."""
+        """Return how far a restoration is, or what it waits for; empty when none is due."""
         return self._notice
+
+    @property
+    def fault(self) -> str:
+        """Return why the last attempt failed; empty when it did not."""
+        return self._fault
 
     def start(self) -> None:
         """Restore what is due in a thread of its own, until `close`."""
@@ -62,17 +69,22 @@ class Restorer:
             pause = _LOOK_SECONDS
             try:
                 self.restore()
+            except NotReady as reason:
+                self._notice, self._fault = _NOT_YET.format(reason), ""
             except Exception as error:  # noqa: BLE001 - the counting goes on; health and log name the error
                 pause = _RETRY_SECONDS
                 line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-                self._notice = f"older tweets are not counted from the archive yet: {line}"
-                log.warning("%s", self._notice)
+                self._notice, self._fault = "", _NOT_YET.format(line)
+                log.warning("%s", self._fault)
+            else:
+                self._fault = ""
 
     def restore(self) -> None:
         """Restore what is due. What Kafka no longer has is due when the aggregator has read what Kafka had at first.
 
         Raises:
-            RetryableError: a store is unavailable, or no model is promoted yet.
+            RetryableError: a store is unavailable.
+        NotReady: no model is promoted yet.
             IntegrityError: the archive belongs to another raw topic.
             ConflictError: another aggregator has taken over.
         """
@@ -115,7 +127,7 @@ class Restorer:
         self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", "restorer")
         model = load_champion(ModelStore(self._settings))
         if model is None:
-            raise RetryableError("the first model has not been promoted yet")
+            raise NotReady("the first model has not been promoted yet")
         rejected = dead_letters(self._settings.kafka).pairs.get("index", set())
         days = sorted({int(hour.timestamp()) // 86_400 for hour in self._archive.files_per_hour()})
         due = [day for day in days if day >= restoration.next_day]
@@ -126,7 +138,7 @@ class Restorer:
             tweets = ArchivedTweets(restoration, frozenset(rejected), model.version, arrays, languages)
             total = self._count_days(position, tweets, due)
         finally:
-            arrays.unpersist()
+            arrays.destroy()  # `unpersist` would leave the driver's own copy on its disk
         log.warning("%d tweets were counted from the archive", total)
 
     def _count_days(self, position: Position, tweets: ArchivedTweets, due: list[int]) -> int:
