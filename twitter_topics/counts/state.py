@@ -228,17 +228,18 @@ class CountsState:
         """
         with self._database.snapshot() as connection:
             meta = self._meta_if_any(connection)
-            rows = connection.execute(sa.select(t.UNPUBLISHED)).all() if meta else []
-            if not rows:
+            if meta is None:
                 return None
-            first = min(row.first_end_ms for row in rows)
+            table = t.UNPUBLISHED.c
+            first, mark = connection.execute(sa.select(sa.func.min(table.first_end_ms), sa.func.max(table.id))).one()
+            if first is None:
+                return None
             until = first + (CHUNK_ENDS - 1) * PANE_MS
             due: dict[int, list[Ends]] = defaultdict(list)
-            for row in rows:
-                if row.first_end_ms <= until:
-                    due[row.series_id].append(Ends(row.first_end_ms, min(row.last_end_ms, until)))
+            rows = sa.select(t.UNPUBLISHED).where(table.first_end_ms <= until)  # after days, far from all of them
+            for row in connection.execute(rows):
+                due[row.series_id].append(Ends(row.first_end_ms, min(row.last_end_ms, until)))
             points = pane_rows.points(connection, {series: merge(ends) for series, ends in due.items()})
-            mark = max(row.id for row in rows)
             return Unpublished(meta.state_id, meta.revision, meta.newest_ms + PANE_MS, points, mark, until)
 
     def note_published(self, part: Unpublished) -> None:

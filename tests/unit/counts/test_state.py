@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
@@ -19,7 +21,8 @@ from twitter_topics.counts.batch import BatchCounts, Lane, TopicPane
 from twitter_topics.counts.pane_rows import starts_by_series
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint, Series, Sums, changed_ends
 from twitter_topics.counts.publication import Publisher
-from twitter_topics.counts.state import CountsState
+from twitter_topics.counts.state import CHUNK_ENDS, CountsState
+from twitter_topics.counts.tables import UNPUBLISHED
 from twitter_topics.errors import (
     ConfigurationError,
     ConflictError,
@@ -299,6 +302,23 @@ def test_a_long_history_is_published_in_parts_of_six_hours(fresh: Callable[[], U
     assert max(point.end_ms for point in part.points) - min(point.end_ms for point in part.points) <= 6 * 3_600_000
     Publisher(state, view).publish()
     assert shown(view) == true_hours(true_panes(tweets))
+
+
+def test_days_without_the_view_take_no_more_memory_than_hours(fresh: Callable[[], URL]) -> None:
+    def peak(rows: int) -> int:
+        state = state_of(fresh())
+        opened(state).count(read_batch({0: minutes(3, LANE)}, {}, {0: 3}, {}))
+        first = {"series_id": 1, "noted_at": 0.0}
+        ends = [{"first_end_ms": T0 + at * PANE_MS, "last_end_ms": T0 + at * PANE_MS} for at in range(rows)]
+        with state._database.transaction() as connection:
+            connection.execute(sa.insert(UNPUBLISHED), [first | one for one in ends])
+        tracemalloc.start()
+        assert state.unpublished()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(4 * 8_640) < 1.5 * peak(CHUNK_ENDS)
 
 
 class Stubborn(MemoryView):
