@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from twitter_topics.backends.query_life import NotReady, Query, QueryLife, Times
-from twitter_topics.errors import SupersededError, TwitterTopicsError
+from twitter_topics.errors import SupersededError
 
 __all__ = ["NotReady", "Query", "QueryKeeper", "ReportHealth", "Times"]
 
@@ -35,8 +35,7 @@ class QueryKeeper:
 
     Args:
         queries: the queries to run.
-        report: called for each query every few seconds, in a thread of its own; its OSError or TwitterTopicsError is
-            only logged.
+        report: called for each query every few seconds, in a thread of its own; what it raises is only logged.
         times: back-off and intervals.
         on_end: called once, before the queries are stopped: what ends the process if that takes too long.
     """
@@ -122,7 +121,7 @@ class QueryKeeper:
     def _send_report(self, life: QueryLife, fields: dict[str, Any]) -> None:
         try:
             self._report(life.query.name, **fields)
-        except (OSError, TwitterTopicsError) as error:
+        except Exception as error:  # noqa: BLE001 - the queries go on without it
             log.warning("cannot report the health of %s: %s", life.query.name, error)
 
     @contextmanager

@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from twitter_topics.errors import TwitterTopicsError
-
 log = logging.getLogger(__name__)
 
 _LAST_POINTS_SECONDS = 2.0
@@ -75,7 +73,7 @@ class Reporter:
 
     Args:
         directory: as of `write_health`.
-        write_point: writes `(part, **fields)`; raises TwitterTopicsError.
+        write_point: writes `(part, **fields)`; what it raises is only logged.
     """
 
     def __init__(self, directory: Path, write_point: Callable[..., object]) -> None:
@@ -120,8 +118,8 @@ class Reporter:
         trouble = ""
         try:
             self._write_point(part, **fields)
-        except TwitterTopicsError as error:
-            trouble = str(error)
+        except Exception as error:  # noqa: BLE001 - the thread lives as long as the process
+            trouble = str(error) or type(error).__name__
         if trouble and trouble != self._trouble:
             log.warning("cannot report the health of %s to InfluxDB: %s", part, trouble)
         self._trouble = trouble

@@ -382,7 +382,8 @@ def test_a_query_is_reported_as_stalled_before_it_is_started_again() -> None:
     assert [one["ok"] for one in before if one["state"].startswith("stalled: no finished batch for")][:1] == [False]
 
 
-def test_unknown_lag_and_failing_reports_stop_nothing() -> None:
+@pytest.mark.parametrize("failure", [OSError("disk full"), ValueError("a lone surrogate")])
+def test_unknown_lag_and_failing_reports_stop_nothing(failure: Exception) -> None:
     reports = Reports()
 
     def lag(_started: object) -> int:
@@ -390,7 +391,7 @@ def test_unknown_lag_and_failing_reports_stop_nothing() -> None:
 
     def report(part: str, /, **fields: Any) -> None:
         reports(part, **fields)
-        raise OSError("disk full")
+        raise failure
 
     with running(QueryKeeper([Query("a", lambda: Started({"batchId": 1}), lag)], report, times=QUICK)) as errors:
         until(lambda: len(reports.all.get("a", [])) > 2)

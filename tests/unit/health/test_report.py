@@ -71,6 +71,23 @@ def test_an_influxdb_that_fails_is_logged_once(tmp_path: Path, caplog: pytest.Lo
     assert caplog.text.count("InfluxDB is down") == 1
 
 
+def test_a_point_that_cannot_be_written_costs_no_later_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    points: list[int] = []
+
+    def write_point(_part: str, **fields: Any) -> None:
+        if fields["lag"] == 0:
+            raise ValueError("a lone surrogate")
+        points.append(fields["lag"])
+
+    report = Reporter(tmp_path, write_point)
+    for lag in range(2):
+        report("archiver", ok=True, state="running", lag=lag)
+        until(lambda: not report._newest)
+    report.close()
+    assert points == [1]
+    assert "a lone surrogate" in caplog.text
+
+
 def test_a_folder_that_cannot_be_written_costs_no_point(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     points: list[str] = []
