@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.position import SourcePosition
+from producer.feed import Feed
+from producer.position import PositionFile, SourcePosition
 from producer.receiving.rules import MASTODON
+from producer.sending.publisher import KafkaPublisher
+from producer.service import ProducerService
 from producer.source import Context, Event
 from producer.sources.mastodon import MastodonSource
 from producer.sources.mastodon.mapping import StatusMapper
 from producer.sources.mastodon.sse import Assembler, ServerEvent
 from producer.sources.mastodon.text import plain_text
+from producer.testing import FakeKafka
 from tests.fakes.following import follow, keys
 from tests.fakes.mastodon import TOKEN, FakeMastodon, event, status_of
 from tests.fakes.script import (
@@ -186,10 +193,10 @@ def test_a_saved_position_of_another_stream_is_ignored() -> None:
     assert (other.start.count, other.start.alive_ms) == (0, 0)
 
 
-CHECKS: list[tuple[int, bytes, type[Exception] | None, str]] = [
-    (200, b"{}", None, "the token is valid"),
+CHECKS: list[tuple[int, bytes, type[str | Exception], str]] = [
+    (200, b"{}", str, "the token is valid"),
     (401, b'{"error":"revoked"}', ConfigurationError, r"read:statuses.*revoked"),
-    (403, b"", ConfigurationError, "read:statuses"),
+    (403, b"", str, "403: only opening the stream will show"),
     (404, b"", ConfigurationError, "MASTODON_URL"),
     (301, b"", ConfigurationError, "MASTODON_URL"),
     (429, b"", RetryableError, "429"),
@@ -197,16 +204,34 @@ CHECKS: list[tuple[int, bytes, type[Exception] | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "body", "error", "words"), CHECKS)
-def test_check(code: int, body: bytes, error: type[Exception] | None, words: str) -> None:
+def checked(source: MastodonSource) -> str | Exception:
+    try:
+        return source.check()
+    except (ConfigurationError, RetryableError) as error:
+        return error
+
+
+@pytest.mark.parametrize(("code", "body", "kind", "words"), CHECKS)
+def test_check(code: int, body: bytes, kind: type[str | Exception], words: str) -> None:
     with FakeMastodon(app=(code, body)) as server:
-        source = Followed(server).source
-        if error is None:
-            assert words in source.check()
-        else:
-            with pytest.raises(error, match=words):
-                source.check()
+        found = checked(Followed(server).source)
+        assert type(found) is kind
+        assert re.search(words, str(found))
         assert server.requests[0].path == "/api/v1/apps/verify_credentials"
+
+
+def test_a_token_that_may_not_ask_about_itself_follows_the_stream(tmp_path: Path) -> None:
+    outside = (403, b'{"error":"This action is outside the authorized scopes"}')  # of read:statuses, before 4.3
+    kafka = FakeKafka()
+    with FakeMastodon([[posts(1), keep_open]], app=outside) as server:
+        chosen = Settings({**server.settings, "PRODUCER_STATE_DIR": str(tmp_path)})
+        context, file = Context(), PositionFile(tmp_path, "mastodon")
+        with Feed.open(chosen, "mastodon", None, context) as feed:
+            publisher = KafkaPublisher(kafka, chosen.kafka, "mastodon")
+            end = ProducerService(feed, lambda: publisher, file, Mock(), context, limit=1).run()
+        assert server.requests[0].path == "/api/v1/apps/verify_credentials"
+        assert [key.decode() for key in kafka.keys(chosen.kafka.raw_topic)] == ids(server, 1)
+    assert end == "finished"
 
 
 def test_check_of_a_wrong_token_and_of_an_unreachable_server() -> None:
