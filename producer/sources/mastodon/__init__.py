@@ -54,14 +54,15 @@ class MastodonSource:
         self._auth = Bearer(settings.access_token)
         languages = frozenset(code.strip().lower() for code in settings.languages.split(",") if code.strip())
         self._mapper = StatusMapper(urlsplit(settings.url).netloc.rpartition("@")[2], languages)
+        self._watch = GapWatch(self.name, start, context)
         self._stream = HttpStream(
             self._connect,
             waits,
             FATAL,
-            GapWatch(self.name, start, context),
+            self._watch,
             context,
             name="mastodon-stream",
-            counts_as_post=lambda line: line.startswith(b"event: update"),
+            counts_as_post=lambda _: False,  # `_read` counts those that pass the filter
         )
 
     @classmethod
@@ -117,7 +118,10 @@ class MastodonSource:
         self._stream.close()
 
     def _read(self, message: ServerEvent | None) -> Event | None:
-        return None if message is None else self._mapper.event(message)
+        event = None if message is None else self._mapper.event(message)
+        if event is not None and event.kind == "post":
+            self._watch.count(1)
+        return event
 
     def _rejection_sentence(self, answer: Answer) -> str:
         body = answer.body_text()

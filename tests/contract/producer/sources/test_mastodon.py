@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any
 from unittest.mock import Mock
 
@@ -29,6 +30,7 @@ from tests.fakes.mastodon import TOKEN, FakeMastodon, event, status_of
 from tests.fakes.script import (
     FakeClock,
     cut,
+    do,
     dribble,
     keep_alive,
     keep_open,
@@ -40,6 +42,7 @@ from tests.fakes.script import (
     stormy,
 )
 from tests.sound_documents import check_document
+from tests.waiting import until
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.records.content import Content
 from twitter_topics.records.gap import Gap
@@ -144,6 +147,21 @@ def test_waits_and_gaps() -> None:
     assert followed.clock.waits == [5.0, 33.0, 120.0, 1.0]
     assert followed.context.status.reconnects == {"network": 1, "http-503": 1, "rate-limit": 2, "stall": 1}
     assert [Gap.from_value(one.value).seconds for one in events if one.kind == "gap"] == [158.0, 1.0]
+
+
+def test_the_rate_is_of_the_posts_that_pass_the_filter() -> None:
+    arrived = Flag()
+    written = [status_of(str(number), TIME_MS) | {"language": "en" if number == 9 else "de"} for number in range(10)]
+    updates = b"".join(event("update", json.dumps(one).encode()) for one in written)
+    script = [raw(updates), do(arrived.wait), do(lambda: followed.clock.advance(10)), keep_open]
+    with FakeMastodon([script]) as server:
+        followed = Followed(server, MASTODON_LANGUAGES="en")
+        events = followed.source.events()
+        assert next(one for one in events if one is not None).key.endswith(b"/9")
+        arrived.set()
+        rate = until(lambda: followed.context.status.rate)
+        followed.source.close()
+    assert rate == 0.1
 
 
 @pytest.mark.parametrize(

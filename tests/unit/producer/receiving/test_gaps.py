@@ -124,6 +124,18 @@ def test_the_rate_follows_the_posts_and_survives_a_reconnect() -> None:
     assert w.context.status.rate == pytest.approx(20.0, abs=0.01)
 
 
+def test_posts_count_towards_the_rate_at_the_next_sign_of_life() -> None:
+    w = watch()
+    w.gaps.count(7)
+    w.gaps.connected()
+    w.gaps.count(2)
+    w.gaps.count(3)
+    w.clock.advance(1)
+    assert w.context.status.rate == 0.0
+    w.gaps.alive()
+    assert w.context.status.rate == 5.0
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from(["connected", "alive", "lost", "paused"]), st.integers(0, 100_000)), max_size=60
 )
