@@ -415,6 +415,21 @@ def test_boosts_and_quotes() -> None:
     assert quoting["quoted_status"]["text"] == "the first"
 
 
+@pytest.mark.parametrize(
+    ("name", "edited_at", "kind"),
+    [
+        ("status.update", "2026-09-21T15:00:00.000Z", "edit"),
+        ("status.update", None, "post"),
+        ("status.update", "", "post"),
+        ("update", "2026-09-21T15:00:00.000Z", "post"),
+    ],
+)
+def test_only_an_update_with_a_time_of_edit_is_an_edit(name: str, edited_at: str | None, kind: str) -> None:
+    found = one(name, edited_at=edited_at)
+    assert found is not None
+    assert (found.kind, found.key, found.event_time_ms) == (kind, b"mastodon:made-up.example/11", TIME_MS)
+
+
 @pytest.mark.parametrize("visibility", ["private", "direct", "", None, 7])
 def test_non_public_statuses_are_ignored(visibility: Any) -> None:
     assert one(visibility=visibility) is None
