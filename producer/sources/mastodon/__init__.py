@@ -25,7 +25,8 @@ from twitter_topics.settings import MastodonSettings, Settings
 
 HOW = (
     "on the server open Preferences, Development, New application, give it the scope read:statuses and copy "
-    '"Your access token" into MASTODON_ACCESS_TOKEN'
+    '"Your access token" into MASTODON_ACCESS_TOKEN. Use an account of its own, without blocks, mutes or a language '
+    "filter: the server applies them to the stream"
 )
 BAD_TOKEN = f"the token was rejected; it must be a user's, with the scope read:statuses: {HOW}"
 FATAL = {

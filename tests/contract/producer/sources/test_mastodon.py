@@ -198,7 +198,8 @@ def test_a_fatal_response_ends_the_source(code: int, names: str) -> None:
 
 
 def test_a_missing_token_is_reported_with_how_to_create_one() -> None:
-    with pytest.raises(ConfigurationError, match=r"MASTODON_ACCESS_TOKEN is not set.*New application.*read:statuses"):
+    how = r"MASTODON_ACCESS_TOKEN is not set.*New application.*read:statuses.*account of its own"
+    with pytest.raises(ConfigurationError, match=how):
         MastodonSource.open(Settings({}), None, Context())
 
 
