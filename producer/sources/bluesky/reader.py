@@ -190,7 +190,9 @@ class JetstreamReader:
             return []
         found = self._progress(message)
         cursor = self._tracker.cursor
-        event = self._mapper.event(message, content, self._cursor_text(), cursor.time_us if cursor else 0)
+        # the cursor stays behind a message that is ahead of this machine's clock, and the clock may be what is wrong
+        seen_us = max(cursor.time_us if cursor else 0, message.time_us)
+        event = self._mapper.event(message, content, self._cursor_text(), seen_us)
         return [*found, event] if event else found
 
     def _progress(self, message: JetstreamMessage) -> list[Event]:

@@ -26,6 +26,7 @@ from tests.fakes.bluesky_setup import (
     open_source,
     start_of,
 )
+from tests.fakes.following import follow
 from tests.fakes.jetstream import (
     V2_PATH,
     FakeJetstream,
@@ -219,6 +220,15 @@ def test_another_server_behind_the_same_address_is_asked_by_time(seq: int, tmp_p
     assert gaps(events) == []
     cursors = [query["cursor"][0] for _, query in host.requests]
     assert cursors == [str(seq), str(saved.time_us)]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_clock_that_is_behind_makes_no_dead_letters(wire: str, tmp_path: Path) -> None:
+    network = Network(10, step_us=60_000_000)
+    behind = Context(now_ms=lambda: network.entries[0].at_us // 1000 - 600_000)
+    with FakeJetstream(network) as host:
+        events = follow(open_source(host.url, tmp_path, start_of(network, host), behind, wire=wire), 10)
+    assert ids(events) == network.post_ids
 
 
 def test_a_damaged_cursor_is_reported_at_the_start(tmp_path: Path) -> None:
