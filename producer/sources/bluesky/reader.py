@@ -204,12 +204,14 @@ class JetstreamReader:
             self._resuming = False
             before = self._tracker.cursor
             answer = self._tracker.resumed(message)
-            if answer == "elsewhere" and self._tracker.forget_number():
+            if answer == "elsewhere":
+                self._tracker.forget_host()
                 raise LostError(Lost("another-server", "the numbers belong to another server; asking by time", 0.0))
-            if answer != "in order" and before is not None:
-                seconds = (message.time_us - before.time_us) / 1e6
-                gap = self._watch.missed(before.time_us // 1000, message.time_us // 1000, "clamped")
+            if answer == "clamped" and before is not None:
+                begin_us, end_us = self._tracker.unseen(message)
+                gap = self._watch.missed(begin_us // 1000, end_us // 1000, "clamped")
                 found.append(gap._replace(cursor=before.text()))
+                seconds = (end_us - begin_us) / 1e6
                 _log.warning("%s resumed %.0f s after the cursor; posts in between are lost", self.host, seconds)
         if self._tracker.advance(message):
             self._news, self._leave_out_large = True, False
@@ -265,7 +267,7 @@ class JetstreamReader:
         sent = error.sent.code if error.sent else None
         if sent == CloseCode.MESSAGE_TOO_BIG and not self._leave_out_large:
             self._leave_out_large = True
-            after = self._cursor_text() or self.host
+            after = self._tracker.cursor.place if self._tracker.cursor else self.host
             reason = f"size: a frame over {self._max_bytes} bytes, after {after}"
             self._put([unreadable(after.encode(), reason, self._cursor_text())])
             return Lost("too-large", "sent a frame that is too large; asking to omit such frames", 0.0)

@@ -15,7 +15,7 @@ from producer.receiving.rules import BLUESKY, WaitRules
 from producer.source import Context, Event
 from producer.sources.bluesky import BlueskySource
 from producer.sources.bluesky.cursor import JetstreamCursor
-from tests.fakes.bluesky_network import Network
+from tests.fakes.bluesky_network import REV_US, Network
 from tests.fakes.bluesky_setup import (
     QUICK,
     WIRES,
@@ -135,10 +135,28 @@ def test_another_host_is_asked_from_slightly_earlier(wire: str, shift_us: int, t
         events = collect(open_source(f"{here.url},{there.url}", tmp_path, start_of(network, here), wire=wire), 100)
     assert set(ids(events)) == set(network.post_ids)
     asked = int(there.requests[0][1]["cursor"][0])
-    assert asked == here.time_us(network.entries[59]) - 5_000_000
+    assert asked == here.time_us(network.entries[59]) - REV_US - 5_000_000
     assert gaps(events) == []
     last = JetstreamCursor.from_text(str(events[-1].cursor))
-    assert last == JetstreamCursor(there.url, there.time_us(network.entries[-1]), 100_099 if wire == "v2" else 0)
+    late_us = max(REV_US + shift_us, 0)
+    seq = 100_099 if wire == "v2" else 0
+    assert last == JetstreamCursor(there.url, there.time_us(network.entries[-1]), seq, late_us)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_what_a_late_host_had_not_seen_comes_from_the_next(wire: str, tmp_path: Path) -> None:
+    network = Network(100, time.time_ns() // 1000 - HOUR_US, step_us=20_000_000)
+    late = FakeJetstream(network, [[frames(60), hang_up], [status(503)]], shift_us=600_000_000)
+    events: list[Event] = []
+    with late, FakeJetstream(network, first_seq=100_000) as prompt:
+        source = open_source(f"{late.url},{prompt.url}", tmp_path, start_of(network, late), wire=wire)
+        for event in source.events():
+            events += [event] if event else []
+            if event and event.key.decode() == network.post_ids[-1]:
+                break
+        source.close()
+    assert set(ids(events)) == set(network.post_ids)
+    assert gaps(events) == []
 
 
 def test_hosts_are_tried_in_turn_until_one_answers(tmp_path: Path) -> None:
@@ -219,7 +237,7 @@ def test_another_server_behind_the_same_address_is_asked_by_time(seq: int, tmp_p
     assert ids(events) == network.post_ids[30:]
     assert gaps(events) == []
     cursors = [query["cursor"][0] for _, query in host.requests]
-    assert cursors == [str(seq), str(saved.time_us)]
+    assert cursors == [str(seq), str(saved.time_us - 5_000_000)]
 
 
 @pytest.mark.parametrize("wire", WIRES)
