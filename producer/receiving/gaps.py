@@ -36,6 +36,11 @@ class GapWatch:
         self._posts = 0
         self._counting = Lock()
 
+    @property
+    def alive_ms(self) -> int:
+        """The last sign of life, received but perhaps not handed on; 0 before the first."""
+        return self._alive_ms
+
     def connected(self, at_ms: int | None = None) -> Event | None:
         """The source delivers (again) since `at_ms` or now: return the gap that ends then, None when none was open."""
         now = self._now_ms() if at_ms is None else at_ms

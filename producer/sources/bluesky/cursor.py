@@ -67,6 +67,8 @@ def is_placed(message: JetstreamMessage, now_us: int) -> bool:
 
 
 Resumed = Literal["in order", "clamped", "elsewhere"]
+Span = tuple[int, int]
+"""From when to when, in Unix microseconds."""
 
 
 class CursorTracker:
@@ -91,11 +93,16 @@ class CursorTracker:
         self._lateness = Lateness(LOOK_BACK_US)
         self._host = ""
         self._asked: int | None = None
-        self._asked_at_us = self._after_us = 0
+        self._asked_at_us = self._alive_us = self._after_us = 0
 
-    def ask(self, host: str, now_us: int) -> int | None:
-        """Return the parameter `cursor` for a new connection to `host`; None for "from now on"."""
-        self._host, self._asked, self._asked_at_us, self.outdated = host, None, now_us, False
+    def ask(self, host: str, now_us: int, alive_us: int = 0) -> int | None:
+        """Return the parameter `cursor` for a new connection to `host`; None for "from now on".
+
+        Args:
+            alive_us: when the connection before was last known to work; 0 if unknown.
+        """
+        self._host, self._asked, self.outdated = host, None, False
+        self._asked_at_us, self._alive_us = now_us, alive_us
         cursor = self.cursor
         if cursor is None:
             return None
@@ -119,26 +126,40 @@ class CursorTracker:
         if self.cursor is not None:
             self.cursor = replace(self.cursor, host="", seq=0)
 
+    def expired(self) -> Span | None:
+        """Return what no host has any more of the few accounts of a quiet filter.
+
+        Their cursor ages while they are silent, so it is the last sign of life that tells what was missed.
+        """
+        begin_us, end_us = max(self._after_us, self._alive_us), self._asked_at_us - LOOK_BACK_US
+        return (begin_us, end_us) if self._quiet and self._asked is not None and begin_us < end_us else None
+
     def resumed(self, message: JetstreamMessage) -> Resumed:
         """Judge from the first event of a connection how the host handled the cursor from `ask`.
 
-        `elsewhere`: the address now belongs to another server, with its own numbers. `clamped`: events between the
-        cursor and this one are missing.
+        `elsewhere`: the address now belongs to another server, with its own numbers. `clamped`: what is `unseen` is
+        missing.
         """
         cursor, asked = self.cursor, self._asked
         if cursor is None or asked is None:
             return "in order"
+        if asked < FIRST_TIME_US:
+            late = message.time_us - cursor.time_us > MARGIN_US
+            return "elsewhere" if late or message.seq < asked else "in order"
         begin_us, end_us = self.unseen(message)
-        late = end_us - begin_us > MARGIN_US
-        if asked < FIRST_TIME_US and (message.seq < asked or late):
-            return "elsewhere"
-        if self._quiet and not self.outdated:
-            late = late and self._asked_at_us - cursor.time_us > LOOK_BACK_US
-        return "clamped" if late else "in order"
+        return "clamped" if end_us - begin_us > MARGIN_US else "in order"
 
-    def unseen(self, message: JetstreamMessage) -> tuple[int, int]:
-        """Return from when to when, in Unix microseconds, the host sent nothing of what it was asked for."""
-        return self._after_us, message.time_us
+    def unseen(self, message: JetstreamMessage) -> Span:
+        """Return what lies between the cursor and the first event of a connection.
+
+        With a quiet filter that is silence, unless the host announced that it begins later, and not because of the
+        look-back.
+        """
+        if not self._quiet:
+            return self._after_us, message.time_us
+        begin_us = max(self._after_us, self._alive_us)
+        keeps_less = self.outdated and (self._asked or 0) > self._asked_at_us - LOOK_BACK_US
+        return begin_us, min(message.time_us, self._asked_at_us) if keeps_less else begin_us
 
     def advance(self, message: JetstreamMessage) -> bool:
         """Advance past an event; return whether it is new. Times never go back, though after an import a host may send

@@ -26,7 +26,7 @@ from producer.sources.bluesky.connection import (
     open_stream,
     wrong_settings_sentence,
 )
-from producer.sources.bluesky.cursor import CursorTracker, is_placed
+from producer.sources.bluesky.cursor import CursorTracker, Span, is_placed
 from producer.sources.bluesky.dictionary import Dictionary, TooLargeError
 from producer.sources.bluesky.mapping import PostMapper, unreadable
 from producer.sources.bluesky.wire import JetstreamMessage, read_frame
@@ -112,7 +112,7 @@ class JetstreamReader:
     def _connection(self) -> Lost:
         """Run one connection from opening to end."""
         self._news, self._opened = False, self._context.monotonic()
-        cursor = self._tracker.ask(self.host, self._now_us())
+        cursor = self._tracker.ask(self.host, self._now_us(), self._watch.alive_ms * 1000)
         self._resuming = cursor is not None
         dictionary = self._dictionary.id_for(self.host) if self._dictionary else 0
         url = self._addresses.url(self.host, cursor, dictionary, self._max_bytes if self._leave_out_large else 0)
@@ -136,6 +136,8 @@ class JetstreamReader:
         _log.info("following %s", self.host)
         if self._tracker.cursor is not None:
             self._watch.resumed()
+            if expired := self._tracker.expired():
+                self._put([self._gap(expired)])
         elif gap := self._watch.connected():
             self._put([gap])
 
@@ -202,20 +204,21 @@ class JetstreamReader:
             return found
         if self._resuming:
             self._resuming = False
-            before = self._tracker.cursor
             answer = self._tracker.resumed(message)
             if answer == "elsewhere":
                 self._tracker.forget_host()
                 raise LostError(Lost("another-server", "the numbers belong to another server; asking by time", 0.0))
-            if answer == "clamped" and before is not None:
-                begin_us, end_us = self._tracker.unseen(message)
-                gap = self._watch.missed(begin_us // 1000, end_us // 1000, "clamped")
-                found.append(gap._replace(cursor=before.text()))
-                seconds = (end_us - begin_us) / 1e6
-                _log.warning("%s resumed %.0f s after the cursor; posts in between are lost", self.host, seconds)
+            if answer == "clamped":
+                found.append(self._gap(self._tracker.unseen(message)))
         if self._tracker.advance(message):
             self._news, self._leave_out_large = True, False
         return found
+
+    def _gap(self, missed: Span) -> Event:
+        begin_us, end_us = missed
+        _log.warning("%s no longer has %.0f s of posts; they are lost", self.host, (end_us - begin_us) / 1e6)
+        gap = self._watch.missed(begin_us // 1000, end_us // 1000, "clamped")
+        return gap._replace(cursor=self._cursor_text())
 
     def _put(self, events: list[Event]) -> None:
         """Put events into the inbox, waiting while it is full."""

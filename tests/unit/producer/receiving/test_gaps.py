@@ -100,6 +100,7 @@ def test_posts_still_queued_do_not_advance_the_sign_of_life() -> None:
     w.clock.advance(1)
     second = w.gaps.alive(1, handed_on=False)
     assert w.context.status.alive_ms == 0
+    assert w.gaps.alive_ms == second
     w.gaps.handed_on(second)
     w.gaps.handed_on(first)
     assert w.context.status.alive_ms == second == BEGIN_MS + 2000

@@ -206,6 +206,25 @@ def test_posts_the_host_no_longer_has_are_a_gap(wire: str, tmp_path: Path) -> No
     assert cursors == ([time_us] if wire == "v1" else ["3", time_us])
 
 
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(("alive_h", "missed_h"), [(0, 0), (30, 0), (40, 4)])
+def test_only_time_without_a_connection_is_a_gap_of_few_accounts(
+    alive_h: int, missed_h: int, wire: str, tmp_path: Path
+) -> None:
+    network = Network(48, step_us=HOUR_US)
+    now_ms = network.next_us // 1000
+    alive_ms = now_ms - 1000 - alive_h * 3_600_000
+    context = Context(now_ms=lambda: now_ms)
+    with FakeJetstream(network, [[hang_up]], look_back_us=36 * HOUR_US) as host:
+        saved = JetstreamCursor(host.url, network.entries[2].at_us, 3)
+        dids = f"{network.entries[2].did},{network.entries[47].did}"
+        source = open_source(host.url, tmp_path, saved, context, alive_ms=alive_ms, wire=wire, dids=dids)
+        events = collect(source, 1)
+    assert ids(events) == network.post_ids[47:]
+    lost = Gap("bluesky", alive_ms, now_ms - 36 * 3_600_000, "clamped", estimated_posts=2 * (4 * 3600 + 1))
+    assert gaps(events) == ([lost] if missed_h else [])
+
+
 def test_a_cursor_in_the_future_is_requested_as_now(tmp_path: Path) -> None:
     network = Network(3)
     now_ms = network.next_us // 1000

@@ -18,6 +18,7 @@ from tests.fakes.bluesky_network import make_tid
 from twitter_topics.errors import IntegrityError
 
 NOW = 1_790_000_000_000_000
+HOUR_US = 3_600_000_000
 HERE, THERE = "wss://here.example", "wss://there.example"
 
 
@@ -121,16 +122,47 @@ def test_nothing_is_missing_without_a_cursor() -> None:
     assert asking.resumed(message(NOW)) == "in order"
 
 
-def test_few_accounts_may_be_silent_for_a_long_time() -> None:
-    for age_us, outdated, expected in (
-        (LOOK_BACK_US, False, "in order"),
-        (LOOK_BACK_US + 1, False, "clamped"),
-        (MARGIN_US + 1, True, "clamped"),
-    ):
-        asking = place(JetstreamCursor(HERE, NOW - age_us), quiet=True)
-        asking.ask(HERE, NOW)
-        asking.outdated = outdated
-        assert asking.resumed(message(NOW)) == expected
+def quiet_place(cursor_us: int, alive_us: int, outdated: bool = False) -> CursorTracker:
+    """Return a tracker that asked for a cursor of this age, this long after the last sign of life."""
+    asking = place(JetstreamCursor(HERE, NOW - cursor_us), quiet=True)
+    asking.ask(HERE, NOW, NOW - alive_us)
+    asking.outdated = outdated
+    return asking
+
+
+@pytest.mark.parametrize(
+    ("cursor_us", "alive_us", "missed_us"),
+    [
+        (40 * HOUR_US, 1_000_000, None),
+        (40 * HOUR_US, LOOK_BACK_US, None),
+        (40 * HOUR_US, 37 * HOUR_US, 37 * HOUR_US),
+        (40 * HOUR_US, 40 * HOUR_US, 40 * HOUR_US),
+        (40 * HOUR_US, NOW, 40 * HOUR_US),  # unknown
+        (30 * HOUR_US, 40 * HOUR_US, None),
+    ],
+)
+def test_of_few_accounts_only_what_no_host_has_any_more_is_missing(
+    cursor_us: int, alive_us: int, missed_us: int | None
+) -> None:
+    expected = None if missed_us is None else (NOW - missed_us, NOW - LOOK_BACK_US)
+    for outdated in (False, True) if cursor_us > LOOK_BACK_US else (False,):
+        asking = quiet_place(cursor_us, alive_us, outdated)
+        assert asking.expired() == expected
+        assert asking.resumed(message(NOW + HOUR_US)) == "in order", "their silence means nothing"
+
+
+def test_a_host_may_announce_that_it_keeps_less_of_few_accounts() -> None:
+    asking = quiet_place(30 * HOUR_US, 20 * HOUR_US, outdated=True)
+    assert asking.resumed(message(NOW + HOUR_US)) == "clamped"
+    assert asking.unseen(message(NOW + HOUR_US)) == (NOW - 20 * HOUR_US, NOW)
+    assert asking.unseen(message(NOW - HOUR_US)) == (NOW - 20 * HOUR_US, NOW - HOUR_US)
+    assert quiet_place(30 * HOUR_US, 1_000_000, outdated=True).resumed(message(NOW + HOUR_US)) == "in order"
+
+
+def test_of_the_whole_network_only_the_first_event_tells_what_is_missing() -> None:
+    asking = place(JetstreamCursor(HERE, NOW - 40 * HOUR_US))
+    asking.ask(HERE, NOW, NOW - 40 * HOUR_US)
+    assert asking.expired() is None
 
 
 @pytest.mark.parametrize(
