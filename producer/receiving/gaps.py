@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from threading import Lock
 
 from producer.position import SourcePosition
 from producer.source import Context, Event
@@ -33,11 +34,18 @@ class GapWatch:
         self._measured_at = self._since
         self._measured_s = _RATE_SECONDS if start.rate else 0.0
         self._posts = 0
+        self._counting = Lock()
+
+    @property
+    def alive_ms(self) -> int:
+        """The last sign of life, received but perhaps not handed on; 0 before the first."""
+        return self._alive_ms
 
     def connected(self, at_ms: int | None = None) -> Event | None:
         """The source delivers (again) since `at_ms` or now: return the gap that ends then, None when none was open."""
         now = self._now_ms() if at_ms is None else at_ms
-        self._measured_at, self._posts = self._monotonic(), 0
+        self._measured_at = self._monotonic()
+        self._take_count()
         self._status.connected, self._status.sentence = True, ""
         since, self._since_ms = self._since_ms, 0
         if now < since:  # the clock was set back: the monotonic clock knows how much time passed
@@ -63,14 +71,19 @@ class GapWatch:
         self._alive_ms = self._now_ms()
         if handed_on:
             self._status.alive_ms = self._alive_ms
-        self._posts += posts
+        self.count(posts)
         elapsed = self._monotonic() - self._measured_at
         if elapsed >= 1:
             self._measured_s = min(self._measured_s + elapsed, _RATE_SECONDS)
             weight = 1 - math.exp(-elapsed / self._measured_s) if self._measured_s > elapsed else 1.0
-            self._status.rate += weight * (self._posts / elapsed - self._status.rate)
-            self._posts, self._measured_at = 0, self._monotonic()
+            self._status.rate += weight * (self._take_count() / elapsed - self._status.rate)
+            self._measured_at = self._monotonic()
         return self._alive_ms
+
+    def count(self, posts: int) -> None:
+        """Count posts towards the rate. May be called from another thread."""
+        with self._counting:
+            self._posts += posts
 
     def handed_on(self, at_ms: int) -> None:
         """Everything received up to `at_ms` has left the source. May be called from another thread."""
@@ -87,3 +100,8 @@ class GapWatch:
         if not self._since_ms:
             self._since_ms, self._cause = self._alive_ms or self._now_ms(), cause
             self._since = self._monotonic()
+
+    def _take_count(self) -> int:
+        with self._counting:
+            posts, self._posts = self._posts, 0
+        return posts

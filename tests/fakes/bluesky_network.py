@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 POSTS = "app.bsky.feed.post"
+REV_US = 100_000
+"""How much earlier than an event its commit was made."""
 _TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 _WORDS = ("storm", "final", "train", "song", "game", "coffee", "rocket", "market", "match", "rain", "café", "🚀")
 
@@ -72,7 +74,7 @@ class Network:
         return self.commit("create", make_tid(self.next_us - 200_000, 7), did, record=content | record)
 
     def commit(self, operation: str, rkey: str, did: str | None = None, collection: str = POSTS, **body: Any) -> Entry:
-        commit = {"rev": make_tid(self.next_us - 100_000, 3), "operation": operation, "collection": collection}
+        commit = {"rev": make_tid(self.next_us - REV_US, 3), "operation": operation, "collection": collection}
         return self.happens("commit", did, commit | {"rkey": rkey} | body)
 
     def account(self, did: str, active: bool, status: str | None = None) -> Entry:

@@ -26,13 +26,14 @@ def open_source(
     saved: JetstreamCursor | str | None = None,
     context: Context | None = None,
     rules: WaitRules = QUICK,
+    alive_ms: int = 0,
     **settings: Any,
 ) -> BlueskySource:
     """Open a source with further BLUESKY_ settings by name, keeping its files in `state` and resuming after `saved`."""
     given = {f"BLUESKY_{name.upper()}": str(value) for name, value in settings.items()}
     given |= {"BLUESKY_HOSTS": hosts, "PRODUCER_STATE_DIR": str(state)}
     text = saved.text() if isinstance(saved, JetstreamCursor) else saved
-    start = SourcePosition({}, cursor=text or 0, rate=2.0)
+    start = SourcePosition({}, cursor=text or 0, alive_ms=alive_ms, rate=2.0)
     return BlueskySource(Settings(given), start, context or Context(), rules)
 
 

@@ -26,7 +26,7 @@ from producer.sources.bluesky.connection import (
     open_stream,
     wrong_settings_sentence,
 )
-from producer.sources.bluesky.cursor import CursorTracker, is_placed
+from producer.sources.bluesky.cursor import CursorTracker, Span, is_placed
 from producer.sources.bluesky.dictionary import Dictionary, TooLargeError
 from producer.sources.bluesky.mapping import PostMapper, unreadable
 from producer.sources.bluesky.wire import JetstreamMessage, read_frame
@@ -112,7 +112,7 @@ class JetstreamReader:
     def _connection(self) -> Lost:
         """Run one connection from opening to end."""
         self._news, self._opened = False, self._context.monotonic()
-        cursor = self._tracker.ask(self.host, self._now_us())
+        cursor = self._tracker.ask(self.host, self._now_us(), self._watch.alive_ms * 1000)
         self._resuming = cursor is not None
         dictionary = self._dictionary.id_for(self.host) if self._dictionary else 0
         url = self._addresses.url(self.host, cursor, dictionary, self._max_bytes if self._leave_out_large else 0)
@@ -136,6 +136,8 @@ class JetstreamReader:
         _log.info("following %s", self.host)
         if self._tracker.cursor is not None:
             self._watch.resumed()
+            if expired := self._tracker.expired():
+                self._put([self._gap(expired)])
         elif gap := self._watch.connected():
             self._put([gap])
 
@@ -190,7 +192,9 @@ class JetstreamReader:
             return []
         found = self._progress(message)
         cursor = self._tracker.cursor
-        event = self._mapper.event(message, content, self._cursor_text(), cursor.time_us if cursor else 0)
+        # the cursor stays behind a message that is ahead of this machine's clock, and the clock may be what is wrong
+        seen_us = max(cursor.time_us if cursor else 0, message.time_us)
+        event = self._mapper.event(message, content, self._cursor_text(), seen_us)
         return [*found, event] if event else found
 
     def _progress(self, message: JetstreamMessage) -> list[Event]:
@@ -200,18 +204,21 @@ class JetstreamReader:
             return found
         if self._resuming:
             self._resuming = False
-            before = self._tracker.cursor
             answer = self._tracker.resumed(message)
-            if answer == "elsewhere" and self._tracker.forget_number():
+            if answer == "elsewhere":
+                self._tracker.forget_host()
                 raise LostError(Lost("another-server", "the numbers belong to another server; asking by time", 0.0))
-            if answer != "in order" and before is not None:
-                seconds = (message.time_us - before.time_us) / 1e6
-                gap = self._watch.missed(before.time_us // 1000, message.time_us // 1000, "clamped")
-                found.append(gap._replace(cursor=before.text()))
-                _log.warning("%s resumed %.0f s after the cursor; posts in between are lost", self.host, seconds)
+            if answer == "clamped":
+                found.append(self._gap(self._tracker.unseen(message)))
         if self._tracker.advance(message):
             self._news, self._leave_out_large = True, False
         return found
+
+    def _gap(self, missed: Span) -> Event:
+        begin_us, end_us = missed
+        _log.warning("%s no longer has %.0f s of posts; they are lost", self.host, (end_us - begin_us) / 1e6)
+        gap = self._watch.missed(begin_us // 1000, end_us // 1000, "clamped")
+        return gap._replace(cursor=self._cursor_text())
 
     def _put(self, events: list[Event]) -> None:
         """Put events into the inbox, waiting while it is full."""
@@ -263,7 +270,7 @@ class JetstreamReader:
         sent = error.sent.code if error.sent else None
         if sent == CloseCode.MESSAGE_TOO_BIG and not self._leave_out_large:
             self._leave_out_large = True
-            after = self._cursor_text() or self.host
+            after = self._tracker.cursor.place if self._tracker.cursor else self.host
             reason = f"size: a frame over {self._max_bytes} bytes, after {after}"
             self._put([unreadable(after.encode(), reason, self._cursor_text())])
             return Lost("too-large", "sent a frame that is too large; asking to omit such frames", 0.0)

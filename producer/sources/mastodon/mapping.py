@@ -38,10 +38,8 @@ class StatusMapper:
             return too_long(message.data[:HEAD_BYTES], message.whole_length)
         try:
             match message.name:
-                case "update":
-                    return self._status("post", message.data)
-                case "status.update":
-                    return self._status("edit", message.data)
+                case "update" | "status.update":
+                    return self._status(message.name, message.data)
                 case "delete":
                     return self._deletion(message.data)
                 case _:
@@ -57,7 +55,7 @@ class StatusMapper:
         notice = Notice("delete", NAME, tweet_id, payload=native)
         return Event("notice", notice.key(), notice.value())
 
-    def _status(self, kind: EventKind, data: bytes) -> Event | None:
+    def _status(self, name: str, data: bytes) -> Event | None:
         status = json_object(data)
         if isinstance(status, str):
             return unreadable(data, status)
@@ -71,6 +69,8 @@ class StatusMapper:
             return unreadable(data, "time: no readable created_at")
         tweet = self._tweet(status, time_ms) | {"source_network": NAME, "source_payload": status}
         value = json.dumps(tweet, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        # a status is also updated when the author it quotes approves; that only repeats the post
+        kind: EventKind = "edit" if name == "status.update" and as_text(status.get("edited_at")) else "post"
         return Event(kind, tweet_id.encode(), value, time_ms)
 
     def _is_wanted(self, status: dict[str, Any]) -> bool:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
+from threading import Event as Flag
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.position import SourcePosition
+from producer.feed import Feed
+from producer.position import PositionFile, SourcePosition
 from producer.receiving.rules import MASTODON
+from producer.sending.publisher import KafkaPublisher
+from producer.service import ProducerService
 from producer.source import Context, Event
 from producer.sources.mastodon import MastodonSource
 from producer.sources.mastodon.mapping import StatusMapper
 from producer.sources.mastodon.sse import Assembler, ServerEvent
 from producer.sources.mastodon.text import plain_text
+from producer.testing import FakeKafka
 from tests.fakes.following import follow, keys
 from tests.fakes.mastodon import TOKEN, FakeMastodon, event, status_of
 from tests.fakes.script import (
     FakeClock,
     cut,
+    do,
     dribble,
     keep_alive,
     keep_open,
@@ -33,6 +42,7 @@ from tests.fakes.script import (
     stormy,
 )
 from tests.sound_documents import check_document
+from tests.waiting import until
 from twitter_topics.errors import ConfigurationError, RetryableError
 from twitter_topics.records.content import Content
 from twitter_topics.records.gap import Gap
@@ -139,6 +149,21 @@ def test_waits_and_gaps() -> None:
     assert [Gap.from_value(one.value).seconds for one in events if one.kind == "gap"] == [158.0, 1.0]
 
 
+def test_the_rate_is_of_the_posts_that_pass_the_filter() -> None:
+    arrived = Flag()
+    written = [status_of(str(number), TIME_MS) | {"language": "en" if number == 9 else "de"} for number in range(10)]
+    updates = b"".join(event("update", json.dumps(one).encode()) for one in written)
+    script = [raw(updates), do(arrived.wait), do(lambda: followed.clock.advance(10)), keep_open]
+    with FakeMastodon([script]) as server:
+        followed = Followed(server, MASTODON_LANGUAGES="en")
+        events = followed.source.events()
+        assert next(one for one in events if one is not None).key.endswith(b"/9")
+        arrived.set()
+        rate = until(lambda: followed.context.status.rate)
+        followed.source.close()
+    assert rate == 0.1
+
+
 @pytest.mark.parametrize(
     ("stream", "path", "query"),
     [
@@ -173,7 +198,8 @@ def test_a_fatal_response_ends_the_source(code: int, names: str) -> None:
 
 
 def test_a_missing_token_is_reported_with_how_to_create_one() -> None:
-    with pytest.raises(ConfigurationError, match=r"MASTODON_ACCESS_TOKEN is not set.*New application.*read:statuses"):
+    how = r"MASTODON_ACCESS_TOKEN is not set.*New application.*read:statuses.*account of its own"
+    with pytest.raises(ConfigurationError, match=how):
         MastodonSource.open(Settings({}), None, Context())
 
 
@@ -186,10 +212,10 @@ def test_a_saved_position_of_another_stream_is_ignored() -> None:
     assert (other.start.count, other.start.alive_ms) == (0, 0)
 
 
-CHECKS: list[tuple[int, bytes, type[Exception] | None, str]] = [
-    (200, b"{}", None, "the token is valid"),
+CHECKS: list[tuple[int, bytes, type[str | Exception], str]] = [
+    (200, b"{}", str, "the token is valid"),
     (401, b'{"error":"revoked"}', ConfigurationError, r"read:statuses.*revoked"),
-    (403, b"", ConfigurationError, "read:statuses"),
+    (403, b"", str, "403: only opening the stream will show"),
     (404, b"", ConfigurationError, "MASTODON_URL"),
     (301, b"", ConfigurationError, "MASTODON_URL"),
     (429, b"", RetryableError, "429"),
@@ -197,16 +223,34 @@ CHECKS: list[tuple[int, bytes, type[Exception] | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "body", "error", "words"), CHECKS)
-def test_check(code: int, body: bytes, error: type[Exception] | None, words: str) -> None:
+def checked(source: MastodonSource) -> str | Exception:
+    try:
+        return source.check()
+    except (ConfigurationError, RetryableError) as error:
+        return error
+
+
+@pytest.mark.parametrize(("code", "body", "kind", "words"), CHECKS)
+def test_check(code: int, body: bytes, kind: type[str | Exception], words: str) -> None:
     with FakeMastodon(app=(code, body)) as server:
-        source = Followed(server).source
-        if error is None:
-            assert words in source.check()
-        else:
-            with pytest.raises(error, match=words):
-                source.check()
+        found = checked(Followed(server).source)
+        assert type(found) is kind
+        assert re.search(words, str(found))
         assert server.requests[0].path == "/api/v1/apps/verify_credentials"
+
+
+def test_a_token_that_may_not_ask_about_itself_follows_the_stream(tmp_path: Path) -> None:
+    outside = (403, b'{"error":"This action is outside the authorized scopes"}')  # of read:statuses, before 4.3
+    kafka = FakeKafka()
+    with FakeMastodon([[posts(1), keep_open]], app=outside) as server:
+        chosen = Settings({**server.settings, "PRODUCER_STATE_DIR": str(tmp_path)})
+        context, file = Context(), PositionFile(tmp_path, "mastodon")
+        with Feed.open(chosen, "mastodon", None, context) as feed:
+            publisher = KafkaPublisher(kafka, chosen.kafka, "mastodon")
+            end = ProducerService(feed, lambda: publisher, file, Mock(), context, limit=1).run()
+        assert server.requests[0].path == "/api/v1/apps/verify_credentials"
+        assert [key.decode() for key in kafka.keys(chosen.kafka.raw_topic)] == ids(server, 1)
+    assert end == "finished"
 
 
 def test_check_of_a_wrong_token_and_of_an_unreachable_server() -> None:
@@ -370,6 +414,21 @@ def test_boosts_and_quotes() -> None:
     assert Content(boost).text == "the first"
     quoting = body(quote={"state": "accepted", "quoted_status": other})
     assert quoting["quoted_status"]["text"] == "the first"
+
+
+@pytest.mark.parametrize(
+    ("name", "edited_at", "kind"),
+    [
+        ("status.update", "2026-09-21T15:00:00.000Z", "edit"),
+        ("status.update", None, "post"),
+        ("status.update", "", "post"),
+        ("update", "2026-09-21T15:00:00.000Z", "post"),
+    ],
+)
+def test_only_an_update_with_a_time_of_edit_is_an_edit(name: str, edited_at: str | None, kind: str) -> None:
+    found = one(name, edited_at=edited_at)
+    assert found is not None
+    assert (found.kind, found.key, found.event_time_ms) == (kind, b"mastodon:made-up.example/11", TIME_MS)
 
 
 @pytest.mark.parametrize("visibility", ["private", "direct", "", None, 7])

@@ -100,6 +100,7 @@ def test_posts_still_queued_do_not_advance_the_sign_of_life() -> None:
     w.clock.advance(1)
     second = w.gaps.alive(1, handed_on=False)
     assert w.context.status.alive_ms == 0
+    assert w.gaps.alive_ms == second
     w.gaps.handed_on(second)
     w.gaps.handed_on(first)
     assert w.context.status.alive_ms == second == BEGIN_MS + 2000
@@ -122,6 +123,18 @@ def test_the_rate_follows_the_posts_and_survives_a_reconnect() -> None:
         w.clock.advance(1)
         w.gaps.alive(20)
     assert w.context.status.rate == pytest.approx(20.0, abs=0.01)
+
+
+def test_posts_count_towards_the_rate_at_the_next_sign_of_life() -> None:
+    w = watch()
+    w.gaps.count(7)
+    w.gaps.connected()
+    w.gaps.count(2)
+    w.gaps.count(3)
+    w.clock.advance(1)
+    assert w.context.status.rate == 0.0
+    w.gaps.alive()
+    assert w.context.status.rate == 5.0
 
 
 STEPS = st.lists(

@@ -15,7 +15,7 @@ from producer.receiving.rules import BLUESKY, WaitRules
 from producer.source import Context, Event
 from producer.sources.bluesky import BlueskySource
 from producer.sources.bluesky.cursor import JetstreamCursor
-from tests.fakes.bluesky_network import Network
+from tests.fakes.bluesky_network import REV_US, Network
 from tests.fakes.bluesky_setup import (
     QUICK,
     WIRES,
@@ -26,6 +26,7 @@ from tests.fakes.bluesky_setup import (
     open_source,
     start_of,
 )
+from tests.fakes.following import follow
 from tests.fakes.jetstream import (
     V2_PATH,
     FakeJetstream,
@@ -134,10 +135,28 @@ def test_another_host_is_asked_from_slightly_earlier(wire: str, shift_us: int, t
         events = collect(open_source(f"{here.url},{there.url}", tmp_path, start_of(network, here), wire=wire), 100)
     assert set(ids(events)) == set(network.post_ids)
     asked = int(there.requests[0][1]["cursor"][0])
-    assert asked == here.time_us(network.entries[59]) - 5_000_000
+    assert asked == here.time_us(network.entries[59]) - REV_US - 5_000_000
     assert gaps(events) == []
     last = JetstreamCursor.from_text(str(events[-1].cursor))
-    assert last == JetstreamCursor(there.url, there.time_us(network.entries[-1]), 100_099 if wire == "v2" else 0)
+    late_us = max(REV_US + shift_us, 0)
+    seq = 100_099 if wire == "v2" else 0
+    assert last == JetstreamCursor(there.url, there.time_us(network.entries[-1]), seq, late_us)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_what_a_late_host_had_not_seen_comes_from_the_next(wire: str, tmp_path: Path) -> None:
+    network = Network(100, time.time_ns() // 1000 - HOUR_US, step_us=20_000_000)
+    late = FakeJetstream(network, [[frames(60), hang_up], [status(503)]], shift_us=600_000_000)
+    events: list[Event] = []
+    with late, FakeJetstream(network, first_seq=100_000) as prompt:
+        source = open_source(f"{late.url},{prompt.url}", tmp_path, start_of(network, late), wire=wire)
+        for event in source.events():
+            events += [event] if event else []
+            if event and event.key.decode() == network.post_ids[-1]:
+                break
+        source.close()
+    assert set(ids(events)) == set(network.post_ids)
+    assert gaps(events) == []
 
 
 def test_hosts_are_tried_in_turn_until_one_answers(tmp_path: Path) -> None:
@@ -187,6 +206,25 @@ def test_posts_the_host_no_longer_has_are_a_gap(wire: str, tmp_path: Path) -> No
     assert cursors == ([time_us] if wire == "v1" else ["3", time_us])
 
 
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(("alive_h", "missed_h"), [(0, 0), (30, 0), (40, 4)])
+def test_only_time_without_a_connection_is_a_gap_of_few_accounts(
+    alive_h: int, missed_h: int, wire: str, tmp_path: Path
+) -> None:
+    network = Network(48, step_us=HOUR_US)
+    now_ms = network.next_us // 1000
+    alive_ms = now_ms - 1000 - alive_h * 3_600_000
+    context = Context(now_ms=lambda: now_ms)
+    with FakeJetstream(network, [[hang_up]], look_back_us=36 * HOUR_US) as host:
+        saved = JetstreamCursor(host.url, network.entries[2].at_us, 3)
+        dids = f"{network.entries[2].did},{network.entries[47].did}"
+        source = open_source(host.url, tmp_path, saved, context, alive_ms=alive_ms, wire=wire, dids=dids)
+        events = collect(source, 1)
+    assert ids(events) == network.post_ids[47:]
+    lost = Gap("bluesky", alive_ms, now_ms - 36 * 3_600_000, "clamped", estimated_posts=2 * (4 * 3600 + 1))
+    assert gaps(events) == ([lost] if missed_h else [])
+
+
 def test_a_cursor_in_the_future_is_requested_as_now(tmp_path: Path) -> None:
     network = Network(3)
     now_ms = network.next_us // 1000
@@ -218,7 +256,16 @@ def test_another_server_behind_the_same_address_is_asked_by_time(seq: int, tmp_p
     assert ids(events) == network.post_ids[30:]
     assert gaps(events) == []
     cursors = [query["cursor"][0] for _, query in host.requests]
-    assert cursors == [str(seq), str(saved.time_us)]
+    assert cursors == [str(seq), str(saved.time_us - 5_000_000)]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_clock_that_is_behind_makes_no_dead_letters(wire: str, tmp_path: Path) -> None:
+    network = Network(10, step_us=60_000_000)
+    behind = Context(now_ms=lambda: network.entries[0].at_us // 1000 - 600_000)
+    with FakeJetstream(network) as host:
+        events = follow(open_source(host.url, tmp_path, start_of(network, host), behind, wire=wire), 10)
+    assert ids(events) == network.post_ids
 
 
 def test_a_damaged_cursor_is_reported_at_the_start(tmp_path: Path) -> None:
