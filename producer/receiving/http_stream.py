@@ -205,6 +205,7 @@ class HttpStream:
 
     def _attempt(self) -> float:
         """Run one connection from opening to end; return how long to wait before the next."""
+        self._hung_up = None
         try:
             response = self._connect((CONNECT_TIMEOUT_S, self._rules.stall_s))
         except IMPOSSIBLE:
@@ -216,7 +217,7 @@ class HttpStream:
         connection = response.raw.connection
         try:
             with self._lock:
-                self._response, self._hung_up = response, None
+                self._response = response
                 self._connection += 1
             if response.status_code != requests.codes.ok or _is_page(response):
                 return self._rejected(Answer.of(response))

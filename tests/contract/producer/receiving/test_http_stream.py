@@ -281,6 +281,29 @@ def test_the_consumer_can_hang_up() -> None:
     assert [(gap.cause, gap.seconds) for gap in gaps] == [("spend-cap", 1.0)]
 
 
+def test_a_hang_up_explains_only_its_own_connection() -> None:
+    attempts: list[Timeouts] = []
+
+    def connect(timeouts: Timeouts) -> requests.Response:
+        attempts.append(timeouts)
+        if len(attempts) in (2, 3):
+            raise requests.ConnectionError("no route to host")
+        return client.connect(timeouts)
+
+    with Server([[posts(1), stall], [posts(1), keep_open]]) as server:
+        client = StreamClient(server.url, stall_s=60, connect=connect)
+        lines = []
+        for item in client.stream.lines():
+            if item and not isinstance(item, Event):
+                lines.append(item)
+                if len(lines) == 2:
+                    break
+                client.stream.hang_up("spend-cap", "enough for today")
+        client.stream.close()
+    assert lines == objects(0, 1)
+    assert client.context.status.reconnects == {"spend-cap": 1, "network": 2}
+
+
 def test_the_next_run_begins_at_the_last_line_passed_on() -> None:
     with Server([[posts(1), keep_open]]) as server:
         client = StreamClient(server.url)
