@@ -116,9 +116,12 @@ class ProducerService:
         return "stopped"
 
     def _end_receiving(self) -> None:
-        """Stop receiving. A source checks `stop` at least once a second; one that does not is closed anyway."""
-        self._buffer.finish()
+        """Stop receiving, after what a live source has received: it cannot be requested again. A source that does not
+        end by itself is closed."""
+        if not self._source.live:
+            self._buffer.finish()
         self._receiving.join(_SOURCE_S)
+        self._buffer.finish()
         self._source.close()
         self._receiving.join(_SOURCE_S)
 
@@ -147,7 +150,7 @@ class ProducerService:
                 self._received += 1
                 if self._limit_reached():
                     return
-            if self._context.stop.is_set():
+            if self._context.stop.is_set() and not self._source.live:
                 return
 
     def _limit_reached(self) -> bool:

@@ -158,10 +158,10 @@ class HttpStream:
             raise self._error
 
     def _has_ended(self) -> bool:
-        """Close if asked to stop; return whether the reading thread has ended."""
+        """Close if asked to stop; return whether nothing more can come."""
         if self._context.stop.is_set():
             self.close()
-        return self._ended.is_set()
+        return self._closed.is_set() or self._ended.is_set()
 
     def hang_up(self, cause: str, sentence: str) -> None:
         """Drop the current connection, if any, and reconnect by the rules. Lines already received are kept."""

@@ -30,7 +30,10 @@ MEGABYTE = 1 << 20
 
 
 class ListSource:
-    """Numbers after its cursor up to `size`; waits there for `stop` when it is live. Calls `at[n]` after number n."""
+    """Numbers after its cursor up to `size`; waits there for `stop` when it is live. Calls `at[n]` after number n.
+
+    A live one has received the numbers up to `received` before a stop.
+    """
 
     name = "list"
 
@@ -38,6 +41,7 @@ class ListSource:
         self.start = start
         self.live = live
         self.closed = False
+        self.received = 0
         self.at: dict[int, Callable[[], object]] = {}
         self.checked: Callable[[], str] = lambda: "there"
         self._size = size
@@ -48,6 +52,8 @@ class ListSource:
 
     def events(self) -> Iterator[Event | None]:
         for number in range(int(self.start.cursor) + 1, self._size + 1):
+            if self.live and self._context.stop.is_set() and number > self.received:
+                return
             yield Event("post", str(number).encode(), b"{}", number * 1000, number)
             self.at.get(number, lambda: None)()
             yield None
@@ -154,6 +160,28 @@ def test_a_stop_sends_what_is_buffered_and_a_start_resumes(tmp_path: Path, live:
     assert sent(kafka) == list(range(1, 11))
     assert second.position().count == 10
     assert list(tmp_path.rglob("*.spool")) == []
+
+
+def test_a_stop_loses_nothing_that_a_live_source_has_received(tmp_path: Path) -> None:
+    first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True, size=8)
+    first.source.received = 8
+    first.source.at[4] = first.stop.set
+    assert first.follow() == "stopped"
+    second = Run(tmp_path, kafka := FakeKafka(), live=True, size=0)
+    threading.Timer(0.0, lambda: _when(lambda: len(sent(kafka)) == 8, second.stop.set)).start()
+    second.follow()
+    assert sent(kafka) == list(range(1, 9))
+
+
+def test_a_live_source_that_does_not_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.service._SOURCE_S", 0.1)
+    run = Run(tmp_path, kafka := FakeKafka(), live=True, size=10**9)
+    run.source.received = 10**9
+    run.source.at[4] = run.stop.set
+    assert run.follow() == "stopped"
+    assert run.source.closed
+    assert len(sent(kafka)) >= 4
+    assert sent(kafka) == list(range(1, run.position().count + 1))
 
 
 def test_the_limit_counts_earlier_runs(tmp_path: Path) -> None:
@@ -346,6 +374,8 @@ def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_
 
     def posts() -> Iterator[Event]:
         for number in range(1, 10_001):
+            if run.stop.is_set():
+                return
             read.append(number)
             yield Event("post", str(number).encode(), b"v" * 10_000, number, number)
 
@@ -365,6 +395,7 @@ def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_
     run.reports.report = report  # type: ignore[method-assign]
     monkeypatch.setattr("producer.service.TICK_S", 0.05)
     monkeypatch.setattr("producer.service.STOP_S", 0.1)
+    monkeypatch.setattr("producer.service._SOURCE_S", 0.1)
     assert run.follow() == "stopped"
     assert any("PRODUCER_SPOOL_MAX_MB" in sentence for sentence in said)
     most = 8 + 1 + 1  # the spool, the batch being written to it, the batch being filled

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -420,6 +421,17 @@ def test_on_a_stop_received_lines_are_passed_on() -> None:
     assert lines == objects(*range(len(lines)))
     assert lines
     assert client.context.status.connected is False
+
+
+def test_a_stop_does_not_wait_for_a_response() -> None:
+    stop = threading.Event()
+    with Server([[silent]]) as server:
+        client = StreamClient(server.url, stall_s=60, context=Context(stop=stop))
+        received = client.stream.lines()
+        assert next(received) is None
+        until(lambda: server.requests)
+        stop.set()
+        assert list(islice(received, 3)) == []
 
 
 def list_lines(stream: HttpStream) -> list[bytes | Event | None]:
