@@ -82,6 +82,16 @@ class Answer(NamedTuple):
         """Return the body for a log: one line, printable, at most 200 characters."""
         return _CONTROL.sub(" ", self.body.decode("utf-8", "replace")).strip()[:200]
 
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a web page; where an API is expected, that comes from a proxy on the way or a wrong address."""
+        return is_page(self.headers)
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Whether a response is a web page, such as a landing or maintenance page."""
+    return headers.get("Content-Type", "").lower().startswith("text/html")
+
 
 def probe(url: str, auth: AuthBase | None = None) -> Answer:
     """Send one GET on its own connection. Redirects are returned, not followed.

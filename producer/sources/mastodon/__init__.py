@@ -89,7 +89,7 @@ class MastodonSource:
         match answer.status:
             case 200:
                 return f"{url}: the token is valid"
-            case 401 | 403:
+            case 401 | 403 if not answer.is_page:
                 raise ConfigurationError(f"{url} answered {answer.status}: {self._rejection_sentence(answer)}")
             case 301 | 302 | 307 | 308:
                 moved = answer.headers.get("Location", "")

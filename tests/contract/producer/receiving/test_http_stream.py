@@ -6,6 +6,7 @@ import gzip
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -39,6 +40,7 @@ from tests.fakes.script import (
     dribble,
     end,
     half,
+    hang_up,
     keep_alive,
     keep_open,
     no_chunk,
@@ -227,14 +229,29 @@ def test_a_fatal_rejection_ends_the_stream() -> None:
     assert client.clock.waits == []
 
 
-def test_after_a_healthy_connection_a_fatal_rejection_is_believed_the_third_time() -> None:
-    with Server([[posts(1), end], [status(401)], [status(401)], [posts(1), end], [status(401)]]) as server:
+@pytest.mark.parametrize("other", [[posts(1), end], [status(503)], [hang_up]], ids=["posts", "503", "hang-up"])
+def test_after_a_healthy_connection_a_fatal_rejection_is_believed_after_half_an_hour(other: list[Step]) -> None:
+    with Server([[posts(1), end], *[[status(401)]] * 8, other, [status(401)]]) as server:
         client = StreamClient(server.url)
-        lines = []
         with pytest.raises(ConfigurationError, match="check the token"):
-            lines += [line for line in client.stream.lines() if line and not isinstance(line, Event)]
-    assert len(server.requests) == 7
-    assert server.sent_ids == ["0", "1"]
+            list(client.stream.lines())
+    waits = client.clock.waits
+    assert waits[:8] == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 320.0]
+    assert 1800 <= sum(waits[9:]) < 1800 + X.http_max_s, "since something else than a 401 came"
+    assert "401: check the token" in client.context.status.sentence
+
+
+def test_a_rejection_in_html_is_not_fatal_unless_the_server_speaks_html() -> None:
+    rejection = status(401, {"Content-Type": "text/html; charset=utf-8"}, b"<html>no")
+    lines: list[bytes] = []
+    with Server([[rejection], [posts(1), keep_open]]) as server:
+        client = StreamClient(server.url)
+        with suppress(ConfigurationError):
+            lines, _ = client.until(1)
+    assert lines == objects(0)
+    assert client.clock.waits == [5.0]
+    with Server([[rejection]]) as server, pytest.raises(ConfigurationError, match="check the token"):
+        StreamClient(server.url, html_counts=True).until(1)
 
 
 def test_the_source_may_explain_a_response() -> None:
