@@ -157,8 +157,9 @@ class Progress:
         """Report now.
 
         Args:
-            state: `running` (Kafka accepts records), `waiting` (it does not; `error` is the reason, until `running` is
-                reported), `finished` (the source ended or the limit is reached), `stopped` (on request), `failed`.
+            state: `running` (nothing blocks the producer), `waiting` (Kafka or the disk does; `error` is the reason,
+                until `running` is reported), `finished` (the source ended or the limit is reached), `stopped` (on
+                request), `failed`.
             error: the reason when waiting or failed.
         """
         if state in ("running", "waiting"):

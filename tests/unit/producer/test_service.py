@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from threading import Event as Flag
 
@@ -27,6 +28,7 @@ from twitter_topics.settings import Settings
 SETTINGS = Settings({}).kafka
 PATIENCE_S = 20
 MEGABYTE = 1 << 20
+FULL = OSError(28, "No space left on device")
 
 
 class ListSource:
@@ -135,6 +137,14 @@ class Run:
 
 def sent(*kafkas: FakeKafka) -> list[int]:
     return [int(key) for kafka in kafkas for key in kafka.keys("raw_tweets")]
+
+
+def outcome(run: Run) -> str:
+    """Return why a run ended, or the error that it died of."""
+    try:
+        return run.follow()
+    except (OSError, RetryableError) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def test_the_end_of_the_source_is_finished_and_saved(tmp_path: Path) -> None:
@@ -342,6 +352,65 @@ def test_a_crash_between_acknowledgement_and_saving_only_repeats(
     Run(tmp_path, kafka).follow()
     assert sorted(set(sent(kafka))) == list(range(1, 11))
     assert len(sent(kafka)) == before + 10
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("failing", [range(3), range(1, 4)])
+def test_while_the_disk_is_full_sending_goes_on_and_the_position_is_saved_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: bool, failing: range
+) -> None:
+    monkeypatch.setattr("producer.service.TICK_S", 0.01)
+    save, saves = PositionFile.save, count()
+
+    def sometimes(file: PositionFile, position: SourcePosition) -> None:
+        if next(saves) in failing:
+            raise FULL
+        save(file, position)
+
+    monkeypatch.setattr(PositionFile, "save", sometimes)
+    run = Run(tmp_path, kafka := FakeKafka(), live=live, limit=10)
+    assert outcome(run) == "finished"
+    assert sent(kafka) == list(range(1, 11))
+    assert run.position().count == run.position().cursor == 10
+    assert run.reports.records == 10
+    waiting = [said for state, said in run.reports.said if state == "waiting"]
+    assert waiting
+    assert all(str(tmp_path) in said and "No space left" in said for said in waiting)
+    assert run.reports.said[-1] == ("finished", "")
+    assert list(tmp_path.rglob("*.spool")) == []
+
+
+def test_what_the_saved_position_does_not_cover_stays_in_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: PositionFile, position: SourcePosition) -> None:
+        raise FULL
+
+    monkeypatch.setattr("producer.service.STOP_S", 0.1)
+    kafka = FakeKafka()
+    with monkeypatch.context() as patch:
+        patch.setattr(PositionFile, "save", full)
+        first = Run(tmp_path, kafka, live=True, limit=10)
+        assert outcome(first).startswith(f"RetryableError: cannot save in {tmp_path} what Kafka has acknowledged")
+    assert first.reports.said[-1][0] == "failed"
+    assert sent(kafka) == list(range(1, 11))
+    assert Run(tmp_path, kafka, live=True, limit=10).follow() == "finished"
+    assert sent(kafka) == [*range(1, 11), *range(1, 11)], "repeated, not lost"
+
+
+def test_a_spool_that_cannot_forget_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.service.TICK_S", 0.01)
+    run = Run(tmp_path, FakeKafka(), live=True, limit=10)
+    forget, asked = run.buffer.forget, count()
+
+    def sometimes(number: int) -> None:
+        if next(asked) < 3:
+            raise FULL
+        forget(number)
+
+    monkeypatch.setattr(run.buffer, "forget", sometimes)
+    assert outcome(run) == "finished"
+    assert list(tmp_path.rglob("*.spool")) == []
 
 
 def test_a_gap_is_handed_on_before_the_position_after_it_is_saved(tmp_path: Path) -> None:
