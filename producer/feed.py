@@ -12,6 +12,7 @@ from producer.position import SourcePosition
 from producer.sending.publisher import newest_cursor
 from producer.source import Context, Source
 from producer.sources import open_source, source_class
+from twitter_topics.errors import RetryableError
 from twitter_topics.settings import Settings
 
 
@@ -60,8 +61,7 @@ class Feed:
 
         Raises:
             ConfigurationError, IntegrityError: see `open_source`.
-            RetryableError: another producer uses the spool.
-            OSError: the spool cannot be read or written.
+            RetryableError: another producer uses the spool, or it cannot be read or written.
         """
 
         def open_at(position: SourcePosition | None) -> Source:
@@ -71,7 +71,10 @@ class Feed:
             source, begin = resume(saved, Recovered(), open_at)
             return cls(source, MemoryBuffer(begin.position.count, context.now_ms), begin)
         folder = settings.producer.state_dir / "spool" / name
-        spool = Spool(folder, settings.producer.spool_max_mb << 20, context.now_ms, saved.number if saved else 0)
+        try:
+            spool = Spool(folder, settings.producer.spool_max_mb << 20, context.now_ms, saved.number if saved else 0)
+        except OSError as error:
+            raise RetryableError(f"cannot open the spool in {folder}: {error}") from error
         try:
             source, begin = resume(saved, spool.recovered, open_at)
         except BaseException:

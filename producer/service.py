@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Literal, Protocol
 
 from producer.feed import Feed
-from producer.position import PositionFile
+from producer.position import PositionFile, SourcePosition
 from producer.sending.publisher import Confirmed, KafkaPublisher
 from producer.sending.sender import Sender
 from producer.source import Context
@@ -64,6 +64,9 @@ class ProducerService:
     ) -> None:
         self._source, self._buffer = feed.source, feed.buffer
         self._position, self._received, self._foreign = feed.begin
+        self._saved: SourcePosition | None = None
+        self._forgettable = 0
+        self._unsaved = ""
         self._position_file = position_file
         self._progress = progress
         self._context = context
@@ -82,16 +85,19 @@ class ProducerService:
         Raises:
             ConfigurationError, IntegrityError: from the source, or because Kafka rejects us permanently. Records
                 received before are sent as at a stop.
+            RetryableError: the position could not be saved until the end. The next run repeats records.
         """
         try:
-            self._position_file.save(self._position)
+            self._settle()
             self._progress.report("running")
             self._sending.start()
             self._receiving.start()
             end = self._follow()
-            self._settle()
+            self._settle_the_rest()
             if self._failure is not None:
                 raise self._failure
+            if self._unsaved:
+                raise RetryableError(self._unsaved)
         except BaseException as error:
             self._progress.report("failed", f"{type(error).__name__}: {error}")
             raise
@@ -116,9 +122,12 @@ class ProducerService:
         return "stopped"
 
     def _end_receiving(self) -> None:
-        """Stop receiving. A source checks `stop` at least once a second; one that does not is closed anyway."""
-        self._buffer.finish()
+        """Stop receiving, after what a live source has received: it cannot be requested again. A source that does not
+        end by itself is closed."""
+        if not self._source.live:
+            self._buffer.finish()
         self._receiving.join(_SOURCE_S)
+        self._buffer.finish()
         self._source.close()
         self._receiving.join(_SOURCE_S)
 
@@ -147,14 +156,15 @@ class ProducerService:
                 self._received += 1
                 if self._limit_reached():
                     return
-            if self._context.stop.is_set():
+            if self._context.stop.is_set() and not self._source.live:
                 return
 
     def _limit_reached(self) -> bool:
         return bool(self._limit) and self._received >= self._limit
 
     def _settle(self) -> None:
-        """Save what was acknowledged, then forget it. In this order a crash in between repeats records, never loses."""
+        """Save what was acknowledged, then forget it. In this order a crash in between repeats records, never loses.
+        While the disk is full or read-only, sending goes on; each tick tries to save again."""
         confirmed = self._sender.confirmed()
         position = self._position
         for some in confirmed:
@@ -162,19 +172,30 @@ class ProducerService:
                 self._on_gap(gap)
             cursor = some.cursor if some.number > self._foreign else position.cursor
             position = replace(position.advanced(some.records, cursor, some.event_time_ms), number=some.number)
+            self._forgettable = some.number
         status = self._context.status
-        position = replace(position, alive_ms=status.alive_ms or position.alive_ms, rate=status.rate)
-        if position != self._position:
-            self._position_file.save(position)
-            self._position = position
-        if confirmed:
-            self._buffer.forget(confirmed[-1].number)
+        self._position = replace(position, alive_ms=status.alive_ms or position.alive_ms, rate=status.rate)
+        try:
+            if self._position != self._saved:
+                self._position_file.save(self._position)
+                self._saved = self._position
+            if self._forgettable:
+                self._buffer.forget(self._forgettable)
+            self._unsaved = ""
+        except OSError as error:
+            self._unsaved = f"cannot save in {self._position_file.path.parent} what Kafka has acknowledged: {error}"
         for some in confirmed:
             self._progress.add(some)
 
+    def _settle_the_rest(self) -> None:
+        """Settle what the last tick has not, giving a full disk `STOP_S`."""
+        self._settle()
+        ends_at = time.monotonic() + STOP_S
+        self._tick_while(lambda: bool(self._unsaved) and time.monotonic() < ends_at)
+
     def _report_problem(self) -> None:
         """Report what blocks the producer, when that changes."""
-        sentence = self._buffer.problem or self._sender.problem
+        sentence = self._buffer.problem or self._unsaved or self._sender.problem
         if sentence != self._reported_problem:
             self._reported_problem = sentence
             self._progress.report("waiting" if sentence else "running", sentence)

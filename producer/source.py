@@ -86,6 +86,7 @@ class Source(Protocol):
 
     def events(self) -> Iterator[Event | None]:
         """Yield events in order, and None at least once a second while waiting, to hand control back to the caller.
+        Once `stop` is set, a live source ends by itself, after all it has received; others are left where they are.
 
         Raises:
             ConfigurationError: the source rejects the settings.

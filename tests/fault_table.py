@@ -47,7 +47,8 @@ HEAD = """# What happens to the posts when a network misbehaves
 Each cell is a run: the server sends {first} of {n} posts, then does what the first column says, and sends the rest
 after the producer reconnects. Posts are counted by id. *Waits* are the pauses before reconnecting, from the network's
 table in [`producer/receiving/rules.py`](../producer/receiving/rules.py) (without jitter). A *gap* is a record in
-`source_gaps`: a period in which a network without replay may have sent posts. This part is written by
+`source_gaps`: a period in which a network without replay may have sent posts. A rejection of
+credentials ends a producer that was connected only after half an hour. This part is written by
 `python -m tests.fault_table`; a test compares it with a new run.
 
 """

@@ -74,7 +74,11 @@ class Buffer(Protocol):
         ...
 
     def forget(self, number: int) -> None:
-        """The position after this record is saved: never return records up to it again, in any run."""
+        """The position after this record is saved: never return records up to it again, in any run.
+
+        Raises:
+            OSError: that cannot be noted on disk. Call it again.
+        """
         ...
 
     def backlog(self) -> tuple[int, int]:

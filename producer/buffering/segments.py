@@ -141,29 +141,37 @@ class Segments:
                     number, damage = piece.last + 1, b""
 
     def forget(self, number: int) -> None:
-        """Records up to this one are no longer needed: delete the segments that hold no others."""
+        """Records up to this one are no longer needed: delete the segments that hold no others.
+
+        Raises:
+            OSError: the folder is not writable. Call it again.
+        """
         if number > self.forgotten:
             temporary = self._folder / "forgotten.tmp"
             temporary.write_text(str(number))
             temporary.replace(self._folder / "forgotten")
-            self.forgotten = number
             self._delete(number)
+            self.forgotten = number
 
     def _delete(self, number: int) -> None:
         with self._lock:
             while self._segments and self._is_over(number):
-                segment = self._segments.pop(0)
+                segment = self._segments[0]
                 if segment.damaged:
                     segment.path.replace(segment.path.with_suffix(".damaged"))
                 else:
-                    segment.path.unlink()
+                    segment.path.unlink(missing_ok=True)
+                self._segments.pop(0)
 
     def close(self) -> None:
-        """Close the file and delete what is no longer needed."""
+        """Close the file and delete what is no longer needed, or leave that to the next start."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
-        self._delete(self.forgotten)
+        try:
+            self._delete(self.forgotten)
+        except OSError as error:
+            _log.warning("cannot delete what Kafka has acknowledged: %s", error)
 
     def _is_over(self, number: int) -> bool:
         if len(self._segments) > 1:

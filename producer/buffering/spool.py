@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ from twitter_topics.errors import RetryableError
 RECENT_BYTES = 16 * 1024 * 1024
 """Batches on disk that are also kept in memory, for a sender that keeps up. One that falls behind reads the disk."""
 
+RESERVE_BYTES = 64 * 1024 * 1024
+"""Free disk space that the spool leaves: without any, the position could not be saved, nor the spool emptied."""
+
 _RETRY_S = 1.0
 _LOOK_S = 1.0
 _SEGMENTS = 8  # minimum in a full spool, so that space is freed in steps
@@ -31,7 +35,8 @@ class Spool:
 
     Args:
         folder: one per source; a second process that opens it is rejected.
-        max_bytes: beyond it `put` waits until Kafka has taken some, give or take a batch.
+        max_bytes: beyond it, or with hardly any disk space left, `put` waits until Kafka has taken some, give or take a
+            batch.
         now_ms: returns Unix milliseconds.
         after: records up to this number are no longer needed, according to the position.
 
@@ -43,6 +48,7 @@ class Spool:
     def __init__(self, folder: Path, max_bytes: int, now_ms: Callable[[], int], after: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._guard = _only_user(folder)
+        self._folder = folder
         self._segments = Segments.recover(folder, after, min(SEGMENT_BYTES, max_bytes // _SEGMENTS))
         self._max_bytes = max_bytes
         self.recovered = self._segments.recovered
@@ -164,14 +170,23 @@ class Spool:
             self._changed.notify_all()
 
     def _wait_for_room(self) -> None:
-        while self._is_full() and not self._intake.finished:
-            self.problem = f"the spool is full (PRODUCER_SPOOL_MAX_MB={self._max_bytes >> 20}), receiving has stopped"
+        while (full := self._full()) and not self._intake.finished:
+            self.problem = f"{full}, receiving has stopped"
             self._room.clear()
-            if self._is_full() and not self._intake.finished:
+            if self._full() and not self._intake.finished:
                 self._room.wait(_LOOK_S)
 
-    def _is_full(self) -> bool:
-        return self._segments.bytes >= self._max_bytes and self._segments.forgotten < self._segments.last
+    def _full(self) -> str:
+        """Return what is full, empty if nothing is. A spool without records accepts a batch in any case."""
+        if self._segments.forgotten >= self._segments.last:
+            return ""
+        if self._segments.bytes >= self._max_bytes:
+            return f"the spool is full (PRODUCER_SPOOL_MAX_MB={self._max_bytes >> 20})"
+        try:
+            free = shutil.disk_usage(self._folder).free
+        except OSError:
+            return ""  # writing will name the problem
+        return f"the disk of {self._folder} is full ({free >> 20} MiB left)" if free < RESERVE_BYTES else ""
 
 
 def _only_user(folder: Path) -> int:

@@ -21,6 +21,7 @@ from twitter_topics.backends.http_answers import (
     CONNECT_TIMEOUT_S,
     IMPOSSIBLE,
     Answer,
+    is_page,
     reset_in_s,
     root_cause_sentence,
 )
@@ -32,9 +33,9 @@ JOIN_S = 2.0
 STEADY_S = 10.0
 """A shorter connection does not earn another immediate attempt: otherwise a server that accepts and hangs up at once
 would be called without pause."""
-FATAL_AFTER = 3
-"""Fatal rejections in a row that are believed after a healthy connection: servers in trouble have been seen to answer
-401."""
+FATAL_AFTER_S = 1800.0
+"""How long a fatal rejection must last to be believed after a healthy connection, since nothing restarts the producer
+then: servers in trouble, and proxies on the way, have been seen to answer 401, 403 and 404."""
 SLOW_S = 5.0
 """If the reader was blocked this long before a disconnect, the server hung up because we were slow."""
 
@@ -89,14 +90,16 @@ class HttpStream:
         connect: sends the request with the given timeouts and `stream=True`, and should not follow redirects. Name
             resolution and TCP are fresh each time: the connection is not reused.
         rules: waits, and the silence that means a lost connection.
-        fatal: by status, the sentence for a response that no retry fixes. It is believed at once on the first
-            connection, after a healthy one when it comes three times in a row.
+        fatal: by status, the sentence for a response that no retry fixes. Before the first healthy connection it
+            is believed at once, later when nothing else has come for half an hour.
         gaps: informed of each loss and return, by the reading thread.
         context: its `stop` ends the stream; its `pause`, if given, replaces every wait.
         name: of the stream, for log and thread.
         counts_as_post: which lines count in the post rate.
         explain: may interpret a response other than 200 better than `fatal` and the rules; None leaves it to them.
         may_connect: called before each attempt; after waiting for the Pause it returns, it is called again.
+        html_counts: whether the server itself speaks HTML when it rejects us. Otherwise a web page is from a proxy on
+            the way, and never fatal.
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class HttpStream:
         counts_as_post: Callable[[bytes], bool] = is_object,
         explain: Callable[[Answer], RejectedResponse | None] = lambda _: None,
         may_connect: Callable[[], Pause | None] = lambda: None,
+        html_counts: bool = False,
     ) -> None:
         self._connect = connect
         self._rules = rules
@@ -121,6 +125,7 @@ class HttpStream:
         self._counts = counts_as_post
         self._explain = explain
         self._may_connect = may_connect
+        self._html_counts = html_counts
         self._backoff = Backoff(rules, context.random)
         self._inbox: Inbox[_ReceivedLines] = Inbox()
         self._closed, self._ended = threading.Event(), threading.Event()
@@ -130,7 +135,8 @@ class HttpStream:
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._read, name=name, daemon=True)
         self._was_healthy = False
-        self._brief = self._fatal_in_a_row = 0
+        self._brief = 0
+        self._fatal_since: float | None = None
         self._held_up_s = 0.0
         self._connection = 0
         self.connection = 0
@@ -158,10 +164,10 @@ class HttpStream:
             raise self._error
 
     def _has_ended(self) -> bool:
-        """Close if asked to stop; return whether the reading thread has ended."""
+        """Close if asked to stop; return whether nothing more can come."""
         if self._context.stop.is_set():
             self.close()
-        return self._ended.is_set()
+        return self._closed.is_set() or self._ended.is_set()
 
     def hang_up(self, cause: str, sentence: str) -> None:
         """Drop the current connection, if any, and reconnect by the rules. Lines already received are kept."""
@@ -205,6 +211,7 @@ class HttpStream:
 
     def _attempt(self) -> float:
         """Run one connection from opening to end; return how long to wait before the next."""
+        self._hung_up = None
         try:
             response = self._connect((CONNECT_TIMEOUT_S, self._rules.stall_s))
         except IMPOSSIBLE:
@@ -216,9 +223,9 @@ class HttpStream:
         connection = response.raw.connection
         try:
             with self._lock:
-                self._response, self._hung_up = response, None
+                self._response = response
                 self._connection += 1
-            if response.status_code != requests.codes.ok or _is_page(response):
+            if response.status_code != requests.codes.ok or is_page(response.headers):
                 return self._rejected(Answer.of(response))
             return self._receive(response)
         finally:
@@ -256,7 +263,6 @@ class HttpStream:
     def _is_healthy(self, opened_ms: int) -> None:
         """The first byte arrived: the connection has been healthy since it was opened."""
         self._was_healthy = True
-        self._fatal_in_a_row = 0
         gap = self._gaps.connected(opened_ms)
         if gap is not None:
             self._put([gap], opened_ms)
@@ -269,6 +275,7 @@ class HttpStream:
 
     def _broken(self, problem: Exception | str, lasted_s: float | None = None) -> float:
         """The connection failed, or ended after `lasted_s` healthy seconds."""
+        self._fatal_since = None
         if self._closed.is_set():
             return 0.0
         cause, sentence = "network", problem if isinstance(problem, str) else root_cause_sentence(problem)
@@ -296,20 +303,19 @@ class HttpStream:
     def _rejected(self, answer: Answer) -> float:
         if self._closed.is_set():
             return 0.0
-        rejection = self._explain(answer)
-        if rejection is None:
-            known = self._fatal.get(answer.status)
-            page = "a web page, not a stream: check the address" if answer.status == requests.codes.ok else ""
-            rejection = RejectedResponse(known or page, fatal=known is not None)
+        rejection = self._explain(answer) or RejectedResponse(
+            self._fatal.get(answer.status, ""), fatal=answer.status in self._fatal
+        )
+        misleads = rejection.fatal and not self._html_counts
+        if answer.is_page and (misleads or answer.status == requests.codes.ok):
+            rejection = RejectedResponse("a web page, not the stream: check the address, and any proxy on the way")
         body = answer.body_text()
         sentence = f"the stream answered {answer.status}" + (f": {rejection.sentence}" if rejection.sentence else "")
         sentence += f" (response: {body})" if body else ""
-        if rejection.fatal:
-            self._fatal_in_a_row += 1
-            if not self._was_healthy or self._fatal_in_a_row >= FATAL_AFTER:
-                raise ConfigurationError(sentence)
-        else:
-            self._fatal_in_a_row = 0
+        if not rejection.fatal:
+            self._fatal_since = None
+        elif self._is_final():
+            raise ConfigurationError(sentence)
         if answer.status in RATE_LIMITED:
             reset = reset_in_s(answer.headers, self._context.now_ms()) if rejection.heed_reset else None
             cause, seconds = "rate-limit", self._backoff.rate_limit(reset)
@@ -319,10 +325,12 @@ class HttpStream:
         _log.warning("%s: %s; reconnecting in %.0f s", self._name, sentence, seconds)
         return seconds
 
-
-def _is_page(response: requests.Response) -> bool:
-    """Whether it is a web page, such as a landing or maintenance page."""
-    return response.headers.get("Content-Type", "").lower().startswith("text/html")
+    def _is_final(self) -> bool:
+        """Whether to believe a fatal rejection that came now."""
+        now = self._context.monotonic()
+        if self._fatal_since is None:
+            self._fatal_since = now
+        return not self._was_healthy or now - self._fatal_since >= FATAL_AFTER_S
 
 
 def _shut_down(response: requests.Response) -> None:

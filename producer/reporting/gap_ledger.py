@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Self
@@ -140,6 +141,6 @@ def _read(path: Path) -> dict[bytes, Gap]:
         else:
             found[gap.key()] = gap
     if content and not content.endswith(b"\n"):
-        with path.open("ab") as file:
+        with suppress(OSError), path.open("ab") as file:  # a full disk costs the next gap
             file.write(b"\n")
     return found

@@ -21,7 +21,7 @@ from producer.reporting.words import Snapshot
 from producer.status import Status
 from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.health.points import HealthPoints
-from twitter_topics.health.report import read_health, write_health
+from twitter_topics.health.report import UNREADABLE, read_part, write_health
 from twitter_topics.settings import Settings
 
 REPORT_SECONDS = 5.0
@@ -157,8 +157,9 @@ class Progress:
         """Report now.
 
         Args:
-            state: `running` (Kafka accepts records), `waiting` (it does not; `error` is the reason, until `running` is
-                reported), `finished` (the source ended or the limit is reached), `stopped` (on request), `failed`.
+            state: `running` (nothing blocks the producer), `waiting` (Kafka or the disk does; `error` is the reason,
+                until `running` is reported), `finished` (the source ended or the limit is reached), `stopped` (on
+                request), `failed`.
             error: the reason when waiting or failed.
         """
         if state in ("running", "waiting"):
@@ -288,7 +289,7 @@ def _live(terminal: Console, line: Callable[[], str]) -> Live:
 
 def _restarts(health_dir: Path, part: str) -> int:
     """Return the starts since the producer last ended on purpose: a crash leaves a file that still reads `running`."""
-    previous = read_health(health_dir).get(part)
-    if previous is None or previous.state in ("finished", "stopped"):
+    previous = read_part(health_dir, part)
+    if previous is None or previous.state in ("finished", "stopped", UNREADABLE):
         return 0
     return previous.restarts + 1

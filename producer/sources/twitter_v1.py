@@ -98,6 +98,7 @@ class TwitterSource:
             context,
             name="twitter-stream",
             explain=self._explain,
+            html_counts=True,
         )
 
     @classmethod

@@ -230,6 +230,11 @@ def reset(stream: Stream) -> None:
     stream.connection.reset()
 
 
+def hang_up(stream: Stream) -> None:
+    """Tear down the connection instead of answering."""
+    stream.connection.reset()
+
+
 def status(code: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Step:
     """Answer with another status than 200."""
     return lambda stream: stream.connection.answer(code, body, headers)

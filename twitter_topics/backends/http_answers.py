@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import re
-from collections.abc import Mapping
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib import metadata
+from itertools import islice
 from typing import NamedTuple, Self
 
 import requests
@@ -24,6 +26,13 @@ BODY_BYTES = 16 * 1024
 BROKEN = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException, ValueError)
 """What requests, urllib3 and http.client raise when a connection fails. The errors of requests are OSErrors; reading
 after a shutdown raises a ValueError."""
+UNCONNECTED = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+    ssl.SSLCertVerificationError,
+)
+"""Among the causes of an error of requests: no connection to the server came about, so it has not seen the request."""
 IMPOSSIBLE = ValueError
 """Raised while connecting when the request is invalid. InvalidURL, InvalidHeader and UnicodeError are ValueErrors, and
 http.client raises a bare one. Its message may contain the secret: never show it."""
@@ -73,6 +82,16 @@ class Answer(NamedTuple):
         """Return the body for a log: one line, printable, at most 200 characters."""
         return _CONTROL.sub(" ", self.body.decode("utf-8", "replace")).strip()[:200]
 
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a web page; where an API is expected, that comes from a proxy on the way or a wrong address."""
+        return is_page(self.headers)
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Whether a response is a web page, such as a landing or maintenance page."""
+    return headers.get("Content-Type", "").lower().startswith("text/html")
+
 
 def probe(url: str, auth: AuthBase | None = None) -> Answer:
     """Send one GET on its own connection. Redirects are returned, not followed.
@@ -102,16 +121,30 @@ def probe(url: str, auth: AuthBase | None = None) -> Answer:
         raise RetryableError(msg) from error
 
 
+def was_sent(error: BaseException) -> bool:
+    """Whether the request may have reached the server before it failed."""
+    return not any(isinstance(one, UNCONNECTED) for one in _causes(error))
+
+
 def root_cause_sentence(error: BaseException) -> str:
     """Return the innermost cause, which names the problem; the outer ones repeat the address. (A ValueError at the
     bottom comes from a parser that hit the end of the stream, and is skipped.)"""
-    seen = {id(error)}
-    while (inner := error.__cause__ or error.__context__) is not None and id(inner) not in seen:
-        if isinstance(inner, ValueError):
+    innermost = error
+    for cause in islice(_causes(error), 1, None):
+        if isinstance(cause, ValueError):
             break
-        error = inner
-        seen.add(id(error))
-    return f"{type(error).__name__}: {error}"[:200]
+        innermost = cause
+    return f"{type(innermost).__name__}: {innermost}"[:200]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, innermost last."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def reset_in_s(headers: Mapping[str, str], now_ms: int) -> float | None:

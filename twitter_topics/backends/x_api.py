@@ -58,7 +58,8 @@ class XApi:
         """Return X's response, also when it rejects the call.
 
         Raises:
-            RetryableError: X is unreachable or busy (429, 5xx); with the wait that X asks for.
+            RetryableError: X is unreachable or busy (429, 5xx), with the wait that X asks for; or a web page came
+                instead of X's answer.
         """
         try:
             response = self._request(method, path, params, json=body, timeout=TIMEOUT_S)
@@ -66,7 +67,7 @@ class XApi:
             raise RetryableError(f"X API at {self._url} does not answer: {type(error).__name__}") from error
         self.skew = skew_sentence(response.headers, self._now_ms())
         answer = Answer(response.status_code, response.headers, response.content)
-        if answer.status != 429 and answer.status < 500:
+        if not _is_busy(answer.status) and not answer.is_page:
             return answer
         seconds = reset_in_s(answer.headers, self._now_ms())
         sentence = self.rejection(answer, method, path) + (f"; retry in {seconds:.0f} s" if seconds else "")
@@ -124,6 +125,8 @@ def rejection_sentence(answer: Answer, now_ms: int) -> str:
     said = body_fields(answer.body)
     kind, reason = str(said.get("type")), said.get("reason")
     match answer.status:
+        case status if answer.is_page and not _is_busy(status):
+            what = "a web page, not X's answer: check X_API_URL, and any proxy on the way"
         case 400:
             what = "X does not understand the request"
         case 401:
@@ -153,6 +156,10 @@ def rejection_sentence(answer: Answer, now_ms: int) -> str:
 def is_about_connections(answer: Answer) -> bool:
     """Whether a 429 means that the connection is taken: the reset time in its headers is then about something else."""
     return "connection_issue" in body_fields(answer.body)
+
+
+def _is_busy(status: int) -> bool:
+    return status == 429 or status >= 500
 
 
 def body_fields(content: bytes) -> dict[str, Any]:

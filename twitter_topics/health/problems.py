@@ -94,7 +94,8 @@ def clock_problems(newest: Sequence[Stamps], *, now: float, limits: WatchLimits)
 def _of_running_part(report: Health, previous_lag: int | None, now: float, limits: WatchLimits) -> list[str]:
     silent = now - report.at
     if silent > limits.silent_seconds:
-        return [f"{report.part} has been silent for {silent / 60:.0f} minutes; its last state was {report.state!r}"]
+        last = f"{report.state!r}: {report.error}" if report.error else f"{report.state!r}"
+        return [f"{report.part} has been silent for {silent / 60:.0f} minutes; its last state was {last}"]
     problems = []
     if not report.ok:
         problems.append(f"{report.part} reports {report.state!r}: {report.error or 'no reason given'}")

@@ -15,6 +15,9 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+UNREADABLE = "unreadable"
+"""State of a part whose report cannot be read."""
+
 _LAST_POINTS_SECONDS = 2.0
 
 
@@ -23,9 +26,9 @@ class Health:
     """State of one part.
 
     `state` begins with one word (`starting`, `running`, `waiting`, `stalled`, `failed`, `misconfigured`, `finished`,
-    `stopped`), `rate` records per second, `lag` seconds or records behind (depending on the part), `batch_seconds` the
-    duration of the last batch, `restarts` since the part last ended on purpose, `error` what keeps it from working, or
-    is wrong although it works, `at` Unix seconds of writing, `detail` further information for people.
+    `stopped`, `unreadable`), `rate` records per second, `lag` seconds or records behind (depending on the part),
+    `batch_seconds` the duration of the last batch, `restarts` since the part last ended on purpose, `error` what keeps
+    it from working, or is wrong although it works, `at` Unix seconds of writing, `detail` more for people.
     """
 
     part: str
@@ -127,10 +130,19 @@ class Reporter:
 
 def read_health(directory: Path) -> dict[str, Health]:
     """Return all reports by part. A part that never ran is absent; the caller checks the age by `at`."""
-    return {path.stem: _read(path) for path in sorted(directory.glob("*.json"))}
+    parts = sorted(path.stem for path in directory.glob("*.json"))
+    return {part: health for part in parts if (health := read_part(directory, part)) is not None}
 
 
-def _read(path: Path) -> Health:
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    known = {name: fields[name] for name in Health.__dataclass_fields__ if name in fields}
-    return Health(**known)
+def read_part(directory: Path, part: str) -> Health | None:
+    """Return the report of a part; None if it never ran. A file that is none, such as the empty one that a power cut
+    leaves, becomes an `unreadable` report."""
+    path, at = directory / f"{part}.json", 0.0
+    try:
+        at = path.stat().st_mtime
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return Health(**{name: fields[name] for name in Health.__dataclass_fields__ if name in fields})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        return Health(part, ok=False, state=UNREADABLE, error=f"{path} is not a health report: {error}", at=at)

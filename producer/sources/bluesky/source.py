@@ -123,10 +123,10 @@ class BlueskySource:
             raise self._reader.error
 
     def _has_ended(self) -> bool:
-        """Close if asked to stop; return whether the reading thread has ended."""
+        """Close if asked to stop; return whether nothing more can come."""
         if self._context.stop.is_set():
             self.close()
-        return not self._thread.is_alive()
+        return self._closed.is_set() or not self._thread.is_alive()
 
     def close(self) -> None:
         self._closed.set()

@@ -91,9 +91,9 @@ class MastodonSource:
         match answer.status:
             case 200:
                 return f"{url}: the token is valid"
-            case 401:
+            case 401 if not answer.is_page:
                 raise ConfigurationError(f"{url} answered 401: {self._rejection_sentence(answer)}")
-            case 403:  # before 4.3 this needs the scope `read`, which the stream does not
+            case 403 if not answer.is_page:  # before 4.3 this needs the scope `read`, which the stream does not
                 return f"{url} answered 403: only opening the stream will show whether the token works"
             case 301 | 302 | 307 | 308:
                 moved = answer.headers.get("Location", "")

@@ -25,7 +25,7 @@ from producer.sources.x_v2.limits import MAX_BACKFILL_S, Connects
 from producer.sources.x_v2.mapping import Trouble, billed, parameters, read_line
 from producer.sources.x_v2.spend import FILE, SpendGuard
 from producer.sources.x_v2.usage import used_by_day
-from twitter_topics.backends.http_answers import Answer
+from twitter_topics.backends.http_answers import Answer, was_sent
 from twitter_topics.backends.x_api import XApi, is_about_connections, rejection_sentence
 from twitter_topics.errors import ConfigurationError, TwitterTopicsError
 from twitter_topics.records.gap import Gap
@@ -149,8 +149,13 @@ class XSource:
         minutes = self._backfill_minutes()
         if minutes:
             params["backfill_minutes"] = str(minutes)
+        try:
+            response = self._api.stream(params, timeout)
+        except requests.RequestException as error:
+            if was_sent(error):
+                self._connects.taken()
+            raise
         self._connects.taken()
-        response = self._api.stream(params, timeout)
         self._connects.heed(response.headers)
         return response
 

@@ -36,7 +36,7 @@ class Connects:
         return Pause(seconds, "rate-limit", sentence)
 
     def taken(self) -> None:
-        """Count an attempt made now."""
+        """Count an attempt that X may have seen."""
         self._taken.append(self._context.monotonic())
 
     def heed(self, headers: CaseInsensitiveDict[str]) -> None:

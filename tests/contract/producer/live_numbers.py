@@ -51,8 +51,9 @@ class Numbers:
             cursor = 0 if forgets else number
             yield Event("post", str(number).encode(), b"{}" + b" " * (number % 500), 1_000 * number, cursor)
             if number % 20 == 0:
-                self._context.wait(0.002)
                 yield None
+                if self._context.wait(0.002):
+                    return
 
     def close(self) -> None:
         """Do nothing: nothing is held open."""

@@ -37,6 +37,10 @@ def test_a_part_that_never_reported() -> None:
 def test_a_silent_part_is_named_once_with_its_last_state() -> None:
     silent = replace(WELL["classifier"], at=NOW - 301, ok=False, state="failed")
     assert problems(classifier=silent) == ["classifier has been silent for 5 minutes; its last state was 'failed'"]
+    failed = replace(silent, error="Kafka is down")
+    assert problems(classifier=failed) == [
+        "classifier has been silent for 5 minutes; its last state was 'failed': Kafka is down"
+    ]
     assert problems(classifier=replace(silent, at=NOW - 120, ok=True, state="running")) == []
 
 

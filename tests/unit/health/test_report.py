@@ -41,6 +41,19 @@ def test_fields_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
     assert read_health(tmp_path)["x"].ok
 
 
+@pytest.mark.parametrize("content", [b"", b"\0\0", b"{", b"\xff", b"5", b"[]", b'{"part":"x"}'])
+def test_a_file_that_is_no_report_is_a_part_that_is_not_ok(tmp_path: Path, content: bytes) -> None:
+    write_health(tmp_path, "archiver", ok=True, state="running")
+    path = tmp_path / "producer.json"
+    path.write_bytes(content)
+    reports = read_health(tmp_path)
+    assert reports["archiver"].ok
+    shown = reports["producer"]
+    assert (shown.part, shown.ok, shown.state) == ("producer", False, "unreadable")
+    assert shown.error.startswith(f"{path} is not a health report: ")
+    assert shown.at == path.stat().st_mtime
+
+
 def test_a_report_is_in_the_file_at_once_and_in_influxdb_when_that_answers(tmp_path: Path) -> None:
     answers, points = threading.Event(), []
 

@@ -113,3 +113,9 @@ def test_a_source_that_cannot_be_opened_leaves_the_spool_free(tmp_path: Path, mo
     with pytest.raises(ConfigurationError, match="no token"):
         opened(monkeypatch, tmp_path, StubClass(True, ConfigurationError("no token")))
     opened(monkeypatch, tmp_path, StubClass(live=True)).__exit__()
+
+
+def test_a_spool_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spool").write_text("")
+    with pytest.raises(RetryableError, match=f"cannot open the spool in {tmp_path}"):
+        opened(monkeypatch, tmp_path, StubClass(live=True))

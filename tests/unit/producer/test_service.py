@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from threading import Event as Flag
 
@@ -27,10 +28,14 @@ from twitter_topics.settings import Settings
 SETTINGS = Settings({}).kafka
 PATIENCE_S = 20
 MEGABYTE = 1 << 20
+FULL = OSError(28, "No space left on device")
 
 
 class ListSource:
-    """Numbers after its cursor up to `size`; waits there for `stop` when it is live. Calls `at[n]` after number n."""
+    """Numbers after its cursor up to `size`; waits there for `stop` when it is live. Calls `at[n]` after number n.
+
+    A live one has received the numbers up to `received` before a stop.
+    """
 
     name = "list"
 
@@ -38,6 +43,7 @@ class ListSource:
         self.start = start
         self.live = live
         self.closed = False
+        self.received = 0
         self.at: dict[int, Callable[[], object]] = {}
         self.checked: Callable[[], str] = lambda: "there"
         self._size = size
@@ -48,6 +54,8 @@ class ListSource:
 
     def events(self) -> Iterator[Event | None]:
         for number in range(int(self.start.cursor) + 1, self._size + 1):
+            if self.live and self._context.stop.is_set() and number > self.received:
+                return
             yield Event("post", str(number).encode(), b"{}", number * 1000, number)
             self.at.get(number, lambda: None)()
             yield None
@@ -131,6 +139,14 @@ def sent(*kafkas: FakeKafka) -> list[int]:
     return [int(key) for kafka in kafkas for key in kafka.keys("raw_tweets")]
 
 
+def outcome(run: Run) -> str:
+    """Return why a run ended, or the error that it died of."""
+    try:
+        return run.follow()
+    except (OSError, RetryableError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
 def test_the_end_of_the_source_is_finished_and_saved(tmp_path: Path) -> None:
     run = Run(tmp_path, kafka := FakeKafka())
     assert run.follow() == "finished"
@@ -154,6 +170,28 @@ def test_a_stop_sends_what_is_buffered_and_a_start_resumes(tmp_path: Path, live:
     assert sent(kafka) == list(range(1, 11))
     assert second.position().count == 10
     assert list(tmp_path.rglob("*.spool")) == []
+
+
+def test_a_stop_loses_nothing_that_a_live_source_has_received(tmp_path: Path) -> None:
+    first = Run(tmp_path, RetryableError("no Kafka broker answers"), live=True, size=8)
+    first.source.received = 8
+    first.source.at[4] = first.stop.set
+    assert first.follow() == "stopped"
+    second = Run(tmp_path, kafka := FakeKafka(), live=True, size=0)
+    threading.Timer(0.0, lambda: _when(lambda: len(sent(kafka)) == 8, second.stop.set)).start()
+    second.follow()
+    assert sent(kafka) == list(range(1, 9))
+
+
+def test_a_live_source_that_does_not_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.service._SOURCE_S", 0.1)
+    run = Run(tmp_path, kafka := FakeKafka(), live=True, size=10**9)
+    run.source.received = 10**9
+    run.source.at[4] = run.stop.set
+    assert run.follow() == "stopped"
+    assert run.source.closed
+    assert len(sent(kafka)) >= 4
+    assert sent(kafka) == list(range(1, run.position().count + 1))
 
 
 def test_the_limit_counts_earlier_runs(tmp_path: Path) -> None:
@@ -316,6 +354,65 @@ def test_a_crash_between_acknowledgement_and_saving_only_repeats(
     assert len(sent(kafka)) == before + 10
 
 
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("failing", [range(3), range(1, 4)])
+def test_while_the_disk_is_full_sending_goes_on_and_the_position_is_saved_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: bool, failing: range
+) -> None:
+    monkeypatch.setattr("producer.service.TICK_S", 0.01)
+    save, saves = PositionFile.save, count()
+
+    def sometimes(file: PositionFile, position: SourcePosition) -> None:
+        if next(saves) in failing:
+            raise FULL
+        save(file, position)
+
+    monkeypatch.setattr(PositionFile, "save", sometimes)
+    run = Run(tmp_path, kafka := FakeKafka(), live=live, limit=10)
+    assert outcome(run) == "finished"
+    assert sent(kafka) == list(range(1, 11))
+    assert run.position().count == run.position().cursor == 10
+    assert run.reports.records == 10
+    waiting = [said for state, said in run.reports.said if state == "waiting"]
+    assert waiting
+    assert all(str(tmp_path) in said and "No space left" in said for said in waiting)
+    assert run.reports.said[-1] == ("finished", "")
+    assert list(tmp_path.rglob("*.spool")) == []
+
+
+def test_what_the_saved_position_does_not_cover_stays_in_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: PositionFile, position: SourcePosition) -> None:
+        raise FULL
+
+    monkeypatch.setattr("producer.service.STOP_S", 0.1)
+    kafka = FakeKafka()
+    with monkeypatch.context() as patch:
+        patch.setattr(PositionFile, "save", full)
+        first = Run(tmp_path, kafka, live=True, limit=10)
+        assert outcome(first).startswith(f"RetryableError: cannot save in {tmp_path} what Kafka has acknowledged")
+    assert first.reports.said[-1][0] == "failed"
+    assert sent(kafka) == list(range(1, 11))
+    assert Run(tmp_path, kafka, live=True, limit=10).follow() == "finished"
+    assert sent(kafka) == [*range(1, 11), *range(1, 11)], "repeated, not lost"
+
+
+def test_a_spool_that_cannot_forget_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.service.TICK_S", 0.01)
+    run = Run(tmp_path, FakeKafka(), live=True, limit=10)
+    forget, asked = run.buffer.forget, count()
+
+    def sometimes(number: int) -> None:
+        if next(asked) < 3:
+            raise FULL
+        forget(number)
+
+    monkeypatch.setattr(run.buffer, "forget", sometimes)
+    assert outcome(run) == "finished"
+    assert list(tmp_path.rglob("*.spool")) == []
+
+
 def test_a_gap_is_handed_on_before_the_position_after_it_is_saved(tmp_path: Path) -> None:
     gap = Gap("list", 1, 2, "network", 3)
     run = Run(tmp_path, kafka := FakeKafka(), size=0)
@@ -346,6 +443,8 @@ def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_
 
     def posts() -> Iterator[Event]:
         for number in range(1, 10_001):
+            if run.stop.is_set():
+                return
             read.append(number)
             yield Event("post", str(number).encode(), b"v" * 10_000, number, number)
 
@@ -365,6 +464,7 @@ def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_
     run.reports.report = report  # type: ignore[method-assign]
     monkeypatch.setattr("producer.service.TICK_S", 0.05)
     monkeypatch.setattr("producer.service.STOP_S", 0.1)
+    monkeypatch.setattr("producer.service._SOURCE_S", 0.1)
     assert run.follow() == "stopped"
     assert any("PRODUCER_SPOOL_MAX_MB" in sentence for sentence in said)
     most = 8 + 1 + 1  # the spool, the batch being written to it, the batch being filled

@@ -6,10 +6,12 @@ import gzip
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,6 +40,7 @@ from tests.fakes.script import (
     dribble,
     end,
     half,
+    hang_up,
     keep_alive,
     keep_open,
     no_chunk,
@@ -226,14 +229,29 @@ def test_a_fatal_rejection_ends_the_stream() -> None:
     assert client.clock.waits == []
 
 
-def test_after_a_healthy_connection_a_fatal_rejection_is_believed_the_third_time() -> None:
-    with Server([[posts(1), end], [status(401)], [status(401)], [posts(1), end], [status(401)]]) as server:
+@pytest.mark.parametrize("other", [[posts(1), end], [status(503)], [hang_up]], ids=["posts", "503", "hang-up"])
+def test_after_a_healthy_connection_a_fatal_rejection_is_believed_after_half_an_hour(other: list[Step]) -> None:
+    with Server([[posts(1), end], *[[status(401)]] * 8, other, [status(401)]]) as server:
         client = StreamClient(server.url)
-        lines = []
         with pytest.raises(ConfigurationError, match="check the token"):
-            lines += [line for line in client.stream.lines() if line and not isinstance(line, Event)]
-    assert len(server.requests) == 7
-    assert server.sent_ids == ["0", "1"]
+            list(client.stream.lines())
+    waits = client.clock.waits
+    assert waits[:8] == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 320.0]
+    assert 1800 <= sum(waits[9:]) < 1800 + X.http_max_s, "since something else than a 401 came"
+    assert "401: check the token" in client.context.status.sentence
+
+
+def test_a_rejection_in_html_is_not_fatal_unless_the_server_speaks_html() -> None:
+    rejection = status(401, {"Content-Type": "text/html; charset=utf-8"}, b"<html>no")
+    lines: list[bytes] = []
+    with Server([[rejection], [posts(1), keep_open]]) as server:
+        client = StreamClient(server.url)
+        with suppress(ConfigurationError):
+            lines, _ = client.until(1)
+    assert lines == objects(0)
+    assert client.clock.waits == [5.0]
+    with Server([[rejection]]) as server, pytest.raises(ConfigurationError, match="check the token"):
+        StreamClient(server.url, html_counts=True).until(1)
 
 
 def test_the_source_may_explain_a_response() -> None:
@@ -279,6 +297,29 @@ def test_the_consumer_can_hang_up() -> None:
     assert lines == objects(0, 1)
     assert client.context.status.reconnects == {"spend-cap": 1}
     assert [(gap.cause, gap.seconds) for gap in gaps] == [("spend-cap", 1.0)]
+
+
+def test_a_hang_up_explains_only_its_own_connection() -> None:
+    attempts: list[Timeouts] = []
+
+    def connect(timeouts: Timeouts) -> requests.Response:
+        attempts.append(timeouts)
+        if len(attempts) in (2, 3):
+            raise requests.ConnectionError("no route to host")
+        return client.connect(timeouts)
+
+    with Server([[posts(1), stall], [posts(1), keep_open]]) as server:
+        client = StreamClient(server.url, stall_s=60, connect=connect)
+        lines = []
+        for item in client.stream.lines():
+            if item and not isinstance(item, Event):
+                lines.append(item)
+                if len(lines) == 2:
+                    break
+                client.stream.hang_up("spend-cap", "enough for today")
+        client.stream.close()
+    assert lines == objects(0, 1)
+    assert client.context.status.reconnects == {"spend-cap": 1, "network": 2}
 
 
 def test_the_next_run_begins_at_the_last_line_passed_on() -> None:
@@ -397,6 +438,17 @@ def test_on_a_stop_received_lines_are_passed_on() -> None:
     assert lines == objects(*range(len(lines)))
     assert lines
     assert client.context.status.connected is False
+
+
+def test_a_stop_does_not_wait_for_a_response() -> None:
+    stop = threading.Event()
+    with Server([[silent]]) as server:
+        client = StreamClient(server.url, stall_s=60, context=Context(stop=stop))
+        received = client.stream.lines()
+        assert next(received) is None
+        until(lambda: server.requests)
+        stop.set()
+        assert list(islice(received, 3)) == []
 
 
 def list_lines(stream: HttpStream) -> list[bytes | Event | None]:

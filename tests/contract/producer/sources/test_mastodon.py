@@ -197,6 +197,15 @@ def test_a_fatal_response_ends_the_source(code: int, names: str) -> None:
         Followed(server).until(1)
 
 
+def test_a_web_page_is_no_rejection_of_the_token() -> None:
+    html = {"Content-Type": "text/html"}
+    with FakeMastodon([[status(403, html, b"<html>blocked")], [posts(1), keep_open]]) as server:
+        assert keys(Followed(server).until(1)) == ids(server, 1)
+        server.answer = lambda connection: connection.answer(403, b"<html>blocked", html)  # type: ignore[method-assign]
+        with pytest.raises(RetryableError, match="403"):
+            Followed(server).source.check()
+
+
 def test_a_missing_token_is_reported_with_how_to_create_one() -> None:
     how = r"MASTODON_ACCESS_TOKEN is not set.*New application.*read:statuses.*account of its own"
     with pytest.raises(ConfigurationError, match=how):

@@ -124,6 +124,12 @@ def test_a_fatal_response_ends_the_source(code: int, names: str) -> None:
         assert len(server.stream_requests) == 1
 
 
+def test_a_rejection_in_html_is_the_servers_own() -> None:
+    page = status(401, {"Content-Type": "text/html"}, b"<html>Error 401 Unauthorized")
+    with FakeTwitter([[page]]) as server, pytest.raises(ConfigurationError, match="TWITTER_CONSUMER_"):
+        Followed(server).until(1)
+
+
 def test_a_wrong_secret_is_rejected_by_a_server_that_verifies() -> None:
     with FakeTwitter() as server:
         followed = Followed(server, TWITTER_ACCESS_TOKEN_SECRET="another")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple, Self
 
 import pytest
@@ -23,6 +24,7 @@ from producer.buffering.buffer import Buffer, EventBatch, MemoryBuffer
 from producer.buffering.segments import Segments, encode, frames
 from producer.buffering.spool import Spool
 from producer.source import Event
+from tests.waiting import until
 from twitter_topics.errors import RetryableError
 
 MEGABYTE = 1 << 20
@@ -108,6 +110,28 @@ def test_a_segment_is_deleted_once_all_of_it_is_forgotten(tmp_path: Path) -> Non
     segments.close()
     assert list(tmp_path.glob("*.spool")) == []
     assert Segments.recover(tmp_path).last == 30
+
+
+def test_a_segment_that_cannot_be_deleted_is_deleted_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segments = Segments.recover(tmp_path, segment_bytes=300)
+    for number in range(1, 31):
+        segments.append(batch(number, number))
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", read_only)
+        with pytest.raises(OSError, match="Read-only"):
+            segments.forget(29)
+    segments.forget(29)
+    assert len(list(tmp_path.glob("*.spool"))) == 1
+    segments.forget(30)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", read_only)
+        segments.close()
+    Segments.recover(tmp_path)
+    assert list(tmp_path.glob("*.spool")) == []
 
 
 def test_numbers_continue_after_everything_was_forgotten(tmp_path: Path) -> None:
@@ -444,6 +468,22 @@ def test_a_temporarily_full_disk_costs_nothing(tmp_path: Path, monkeypatch: pyte
     for number in range(1, 11):
         spool.put(event(number))
     assert numbers(take_all(spool, 10)) == list(range(1, 11))
+    assert spool.problem == ""
+    spool.close()
+
+
+def test_a_nearly_full_disk_counts_as_a_full_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=63 * MEGABYTE))
+    spool = Spool(tmp_path, 64 * MEGABYTE, lambda: 7)
+    spool.put(event(1))
+    assert numbers(take_all(spool, 1)) == [1], "an empty spool accepts a batch"
+    spool.put(event(2))
+    until(lambda: spool.problem)
+    assert spool.problem == f"the disk of {tmp_path} is full (63 MiB left), receiving has stopped"
+    assert spool.take(0) is None
+    spool.confirm(1)
+    spool.forget(1)
+    assert numbers(take_all(spool, 2)) == [2]
     assert spool.problem == ""
     spool.close()
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -166,6 +167,28 @@ def test_a_full_disk_is_logged_and_the_gap_is_still_written(tmp_path: Path, capl
         made.add(gap(1).value())
         assert written.wait(30)
     assert "keeping a gap in memory only" in caplog.text
+
+
+def test_a_full_disk_does_not_keep_it_from_opening_a_torn_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.parent.mkdir()
+    path.write_bytes(gap(1).value() + b"\n" + gap(2).value()[:20])
+    store = Store(RetryableError("down"))
+
+    real_open = Path.open
+
+    def full(file: Path, mode: str = "r", **options: Any) -> Any:
+        if mode != "rb":
+            raise OSError(28, "No space left on device", str(file))
+        return real_open(file, mode, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with ledger(path, store.write):
+            assert store.asked.wait(30)
+    store.error = None
+    with ledger(path, store.write):
+        pass
+    assert store.written == [gap(1)]
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,6 +6,7 @@ import io
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -192,6 +193,19 @@ def test_starts_after_a_crash_are_counted(tmp_path: Path, world: World, last: st
     again = open_progress(tmp_path, world)
     again.report("running")
     assert health(tmp_path).restarts == restarts
+
+
+@pytest.mark.parametrize("part", ["producer", "archiver"])
+def test_a_report_that_a_power_cut_left_empty_does_not_keep_it_from_starting(
+    tmp_path: Path, world: World, part: str
+) -> None:
+    (tmp_path / f"{part}.json").write_text("")
+    started: list[Progress] = []
+    with suppress(ValueError):
+        started.append(open_progress(tmp_path, world))
+    assert started
+    started[0].report("running")
+    assert (health(tmp_path).state, health(tmp_path).restarts) == ("running", 0)
 
 
 def test_a_full_disk_does_not_stop_it(tmp_path: Path, world: World, caplog: pytest.LogCaptureFixture) -> None:

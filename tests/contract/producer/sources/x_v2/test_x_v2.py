@@ -46,6 +46,8 @@ from tests.fakes.x_setup import NOW_MS, Setup, follow, gaps, ids
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
 
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+
 # --- before it begins
 
 
@@ -99,6 +101,8 @@ def test_the_check_names_the_problem(setup: Setup, answer: str, error: type[Exce
         (503, {}, RetryableError, "X answered 503"),
         (404, {}, ConfigurationError, "check X_API_URL"),
         (403, {}, ConfigurationError, "the app's access level"),
+        (403, HTML, RetryableError, "a web page, not X's answer"),
+        (200, HTML, RetryableError, "a web page, not X's answer"),
     ],
 )
 def test_the_check_explains_a_response(
@@ -239,6 +243,12 @@ def test_a_fatal_rejection_ends_it(setup: Setup, spoil: str, said: str) -> None:
         with pytest.raises(ConfigurationError, match=said):
             list(setup.source(x).events())
         assert len(x.asked(STREAM)) == 1
+
+
+def test_a_web_page_is_no_rejection_by_x(setup: Setup) -> None:
+    with FakeX(1, [[status(403, HTML, b"<html>blocked")], [posts(1), keep_open]]) as x:
+        assert ids(follow(setup.source(x), 1)) == [post_id(0)]
+    assert setup.context.status.reconnects == {"http-403": 1}
 
 
 # --- ends

@@ -9,11 +9,13 @@ import pytest
 
 from producer.position import SourcePosition
 from producer.receiving.http_stream import Pause
+from producer.receiving.rules import X
 from producer.source import Event
 from producer.sources.x_v2.limits import CONNECTS_WINDOW_S, MAX_CONNECTS, Connects
 from producer.sources.x_v2.spend import FILE, SpendGuard
 from tests.fakes.script import (
     end,
+    hang_up,
     keep_open,
     posts,
     status,
@@ -46,12 +48,23 @@ def test_attempts_of_earlier_runs_count(setup: Setup) -> None:
     assert setup.clock.waits == [800.0], "the headers of the last response said: none left until then"
 
 
-def test_failed_attempts_count_too(setup: Setup) -> None:
+def test_attempts_that_failed_after_x_had_the_request_count_too(setup: Setup) -> None:
+    with FakeX(0, [[hang_up]], now_ms=setup.clock.now_ms) as x:
+        for event in setup.source(x).events():
+            assert event is None
+            if len(x.connected_at) > MAX_CONNECTS:
+                break
+        assert x.rejected_429 == 0
+    assert sum(setup.clock.waits[: MAX_CONNECTS + 1]) >= CONNECTS_WINDOW_S
+
+
+def test_attempts_that_never_reached_x_do_not_count(setup: Setup) -> None:
     for event in setup.source("http://127.0.0.1:9").events():
         assert event is None
-        if len(setup.clock.waits) > MAX_CONNECTS:
+        if len(setup.clock.waits) > 2 * MAX_CONNECTS:
             break
-    assert sum(setup.clock.waits[: MAX_CONNECTS + 1]) >= CONNECTS_WINDOW_S
+    assert max(setup.clock.waits) == X.network_max_s
+    assert "refused" in setup.context.status.sentence
 
 
 def test_the_window_slides(setup: Setup) -> None:
