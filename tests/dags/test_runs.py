@@ -132,7 +132,8 @@ def test_no_scheduled_run_trains_without_enough_tweets(
 
     monkeypatch.setattr(ArchiveStore, "usable_tweets", usable_tweets)
     decide = dagbag.dags["topic_retraining"].get_task("enough_new_tweets").python_callable
-    params = {"min_documents": settings.topics.min_documents, "window_hours": 48}
+    topics = settings.topics
+    params = {"min_documents": topics.min_documents, "max_documents": topics.max_documents, "window_hours": 48}
     now = datetime(2026, 11, 5, 4, tzinfo=UTC)
 
     def by(run_type: str) -> Any:
@@ -150,7 +151,8 @@ def test_materialize_on_the_asset_trains(dagbag: DagBag, models: ModelStore) -> 
 
     decide = dagbag.dags["topic_retraining"].get_task("enough_new_tweets").python_callable
     asked = SimpleNamespace(run_type=DagRunType.ASSET_MATERIALIZATION, run_after=datetime(2026, 11, 5, tzinfo=UTC))
-    assert decide(params={"min_documents": 2_000, "window_hours": 48}, dag_run=asked) is True
+    params = {"min_documents": 2_000, "max_documents": 4_000, "window_hours": 48}
+    assert decide(params=params, dag_run=asked) is True
 
 
 # --- model_promotion
