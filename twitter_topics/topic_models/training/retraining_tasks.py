@@ -54,7 +54,8 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
         Extra of the asset event: {version, metrics, state, passes (the gate's verdict at evaluation)}.
 
     Raises:
-        IntegrityError: training or evaluation did not finish.
+        ConflictError: training or evaluation did not finish, or its files were deleted since.
+        IntegrityError: a file is damaged.
     """
     manifest = models.manifest(version) if models.is_registered(version) else register_version(models, version)
     for line in model_card(version, manifest).splitlines():
