@@ -58,7 +58,7 @@ VERSION_OR_EMPTY = r"^(\d{8}T\d{6}Z-[a-z0-9-]+)?$"
     },
 )
 def model_promotion():
-    @task(retries=0)
+    @task
     def judge(params=None, dag_run=None, triggering_asset_events=None):
         settings = Settings()
         models = ModelStore(settings)

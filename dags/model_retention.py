@@ -1,7 +1,8 @@
 """# model_retention: delete old versions of the topic model
 
 **What it does.** Every day at 03:45 UTC it deletes the registered versions for which there is no reason to stay, and
-the files of trainings that were never registered and have not changed for two days. These stay:
+the files of trainings that were never registered and have not changed for two days, or for twice `SPARK_MAX_JOB_HOURS`
+if that is longer. These stay:
 
 | version | why |
 |---|---|
@@ -62,6 +63,7 @@ def model_retention():
             SearchStore(settings.elasticsearch, patience_seconds=60),
             days=int(params["days"]),
             newest=int(params["versions"]),
+            max_job_hours=settings.spark.max_job_hours,
             now=datetime.now(UTC),
             dry_run=params["dry_run"],
         )

@@ -54,7 +54,7 @@ ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$(?!\n)"
     },
 )
 def topic_names():
-    @task(retries=0)
+    @task
     def name_topic(params=None, dag_run=None):
         topic_id, head = int(params["topic_id"]), params["shown_with"]  # a form takes 3.0 for an integer
         names = set_naming(

@@ -52,7 +52,7 @@ CHAMPION_OR_VERSION = r"^(champion|\d{8}T\d{6}Z-[a-z0-9-]+)$"
     },
 )
 def topic_recount():
-    @task(retries=0, multiple_outputs=True)
+    @task(multiple_outputs=True)
     def check_range(params=None) -> dict:
         settings = Settings()
         asked = {name: params[name] for name in ("start", "end", "model")}

@@ -2,11 +2,12 @@
 
 **What it does.** Every day at 04:00 UTC and after each compaction it counts the tweets that a training would read:
 distinct, not rejected, in the newest `window_hours`. It trains if Kafka has received `TOPICS_MIN_NEW_TWEETS` of them
-since the newest model, or if there are 1.5 times as many as for that model and the gate could not tell about it, or
-rejected it as a first one; before the first model, if there are `min_documents`. It evaluates the new version against
-the champion on held-out tweets, one in five below 20,000 tweets, else one in twenty, and registers it. That triggers
-**model_promotion**. Topics continue the champion's and keep its ids and labels; the log names those that are given up
-and those that are back. A manual run, and *Materialize* on the asset `topic_model`, skip the count.
+since the newest model; or if there are 1.5 times as many as for that model, `max_documents` allows so many, and the
+gate could not tell about it, or rejected it as a first one; before the first model, if there are `min_documents`. It
+evaluates the new version against the champion on held-out tweets, one in five below 20,000 tweets, else one in twenty,
+and registers it. That triggers **model_promotion**. Topics continue the champion's and keep its ids and labels; the log
+names those that are given up and those that are back. A manual run, and *Materialize* on the asset `topic_model`, skip
+the count.
 
 **What it does not do.** It never changes the champion or a registered version: retraining a registered version fails.
 
@@ -76,6 +77,7 @@ def topic_retraining():
             at=dag_run.run_after,  # as in the version's name
             window_hours=int(params["window_hours"]),
             min_documents=int(params["min_documents"]),
+            max_documents=int(params["max_documents"]),
             models=ModelStore(settings),
             archive=ArchiveStore(settings),
         ).train

@@ -45,9 +45,9 @@ _EXIT_CODES: dict[type[Exception], int] = {
 def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None) -> int:
     """Run a job in a session of its own. Returns the exit code:
 
-    0 done; 73 another run was faster; 75 too few tweets; 78 a wrong argument or setting; 1 a store is unavailable or
-    data are damaged, and the job may be tried again; each with one logged sentence, an error of Spark's with its stack
-    before it. Any other error is a bug: it is raised, so that Python ends with a traceback and 1.
+    0 done; 73 only a new run can succeed; 75 too few tweets; 78 a wrong argument or setting; 1 a store is unavailable
+    or data are damaged, and the job may be tried again; each with one logged sentence, an error of Spark's with its
+    stack before it. Any other error is a bug: it is raised, so that Python ends with a traceback and 1.
     """
     configure_logging()
     log = logging.getLogger(name)

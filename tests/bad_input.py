@@ -54,10 +54,10 @@ ROWS = {
         "0, and the gate refuses it",
     ),
     "unfinished training": Row(
-        "a version whose training was killed",
+        "a version whose training was killed, or whose files were deleted since",
         EVALUATE,
-        "model … lacks training.json: an earlier step did not finish",
-        AGAIN,
+        "model … lacks training.json: an earlier step did not finish, or model_retention has deleted its files",
+        NEW_RUN,
     ),
     "other champion": Row(
         "another champion since the training",

@@ -33,7 +33,8 @@ EXIT_TRY_AGAIN = 75
 """Exit code of a command that may succeed later, unchanged (EX_TEMPFAIL of sysexits.h)."""
 
 EXIT_CONFLICT = 73
-"""Exit code of a job that another run has overtaken (EX_CANTCREAT of sysexits.h): only a new run can succeed."""
+"""Exit code of a job that another one has overtaken, or whose files are gone (EX_CANTCREAT of sysexits.h): only a new
+run can succeed."""
 
 EXIT_TOO_FEW_TWEETS = EXIT_TRY_AGAIN
 """Exit code of a training that found too few tweets: nothing is broken, later there may be enough."""
@@ -75,7 +76,7 @@ class TooFewTweetsError(TwitterTopicsError):
 
 
 class ConflictError(TwitterTopicsError):
-    """Another writer was faster, or the object already exists. Nothing was changed."""
+    """Another writer was faster, the object already exists, or what this continues is gone. Nothing was changed."""
 
 
 class IntegrityError(TwitterTopicsError):

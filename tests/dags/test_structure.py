@@ -52,6 +52,8 @@ def test_house_rules(dagbag: DagBag, dag_id: str) -> None:
     for one in dag.tasks:
         assert one.owner == "twitter-topics"
         assert one.execution_timeout is not None, one.task_id
+        assert one.retries > 0, f"{one.task_id} gives up at an outage"
+        assert one.retry_policy is not None, f"{one.task_id} tries again what cannot succeed"
 
 
 @pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
@@ -186,6 +188,7 @@ RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-01T01:00:00Z"}
         ("topic_retraining", {"start": "nothing"}),
         ("model_drift", {"date": "yesterday"}),
         ("model_drift", {"date": "2026-13-01"}),
+        ("model_drift", {"date": "2026-02-30"}),
         ("model_drift", {"date": "2026-11-01T00:00:00Z"}),
         ("model_promotion", {"version": "../champion"}),
         ("model_promotion", {"version": "20261101T040000Z-gsdmm/x"}),

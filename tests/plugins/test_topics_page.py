@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import re
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from twitter_topics.backends.influx import SHORT_TIMEOUT_S
 from twitter_topics.counts.panes import WINDOW_MS, HourPoint, Series, Sums
 from twitter_topics.counts.view import LastHour, TopicCount
 from twitter_topics.errors import IntegrityError, RetryableError
@@ -339,14 +341,52 @@ def test_an_unavailable_store_is_named_and_the_rest_is_shown(
 
 
 def test_a_store_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     released = threading.Event()
     monkeypatch.setattr(overview_module, "ANSWER_SECONDS", 0.2)
     data = overview(FakeSources(last_hour=lambda: released.wait(30)), now_ms=NOW_MS, min_documents=2_000)
     released.set()
     assert [one["name"] for one in data["unavailable"]] == ["Counts in InfluxDB"]
     assert data["champion"] is not None
+
+
+def test_silent_stores_hold_a_thread_each_however_often_people_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twitter_topics.page.app import StoreOverview
+
+    released = threading.Event()
+    asked: list[str] = []
+
+    def silent(*_: Any) -> Any:
+        asked.append("a store")
+        released.wait(60)
+        raise RetryableError("no answer")
+
+    sources = FakeSources(champion=silent, names=silent, last_hour=silent, health=silent)
+    monkeypatch.setattr(overview_module, "RealSources", lambda *_: sources)
+    monkeypatch.setattr(overview_module, "ANSWER_SECONDS", 0.01)
+    before, look = set(threading.enumerate()), StoreOverview()
+    unavailable = [len(look()["unavailable"]) for _ in range(10)]
+    reading = set(threading.enumerate()) - before
+    released.set()
+    for thread in reading:
+        thread.join()
+    assert unavailable == [4] * 10
+    assert (len(reading), len(asked)) == (4, 4)
+    assert all(thread.daemon for thread in reading), "the end of the process would wait for them"
+    monkeypatch.setattr(overview_module, "ANSWER_SECONDS", 60)
+    look()
+    assert len(asked) == 8
+
+
+def test_the_page_asks_no_store_for_much_longer_than_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twitter_topics.page.app import StoreOverview
+
+    monkeypatch.setattr(overview_module, "overview", lambda *_, **__: {})
+    look = StoreOverview()
+    look()
+    s3 = look._sources._models.objects._client.meta.config
+    attempts = s3.retries["total_max_attempts"]
+    assert attempts * (s3.connect_timeout + s3.read_timeout) < overview_module.ANSWER_SECONDS
+    assert look._sources._counts._influx._client._timeout == SHORT_TIMEOUT_S
 
 
 def test_nothing_yet() -> None:

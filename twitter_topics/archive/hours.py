@@ -12,6 +12,9 @@ GRACE = timedelta(minutes=5)
 
 MAX_RANGE = timedelta(days=31)
 
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+"""Kafka and the archive have no earlier time."""
+
 
 @dataclass(frozen=True, slots=True)
 class HourRange:
@@ -37,7 +40,7 @@ class HourRange:
 
 
 def closed_hours(start: str | datetime, end: str | datetime, *, now: datetime) -> HourRange:
-    """Return a range that is safe to count: whole hours that have ended, at most 31 days.
+    """Return a range that is safe to count: whole hours that have ended, at most 31 days, none before 1970.
 
     Args:
         start, end: ISO 8601; UTC if without an offset.
@@ -47,6 +50,9 @@ def closed_hours(start: str | datetime, end: str | datetime, *, now: datetime) -
         ValueError: names the violated rule.
     """
     first, last = parse_hour(start), parse_hour(end)
+    if first < _FIRST:
+        msg = f"start {first.isoformat()} is before 1970"
+        raise ValueError(msg)
     if first >= last:
         msg = f"start {first.isoformat()} is not before end {last.isoformat()} (the end is exclusive)"
         raise ValueError(msg)
@@ -73,10 +79,14 @@ def parse_hour(value: str | datetime) -> datetime:
     """Return a time on the hour, in UTC.
 
     Raises:
-        ValueError: not an ISO 8601 time, or not on the hour.
+        ValueError: not an ISO 8601 time, not on the hour, or outside the years 1 to 9999 in UTC.
     """
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        msg = f"{value} is outside the years 1 to 9999 (UTC)"
+        raise ValueError(msg) from None
     if (moment.minute, moment.second, moment.microsecond) != (0, 0, 0):
         msg = f"{moment.isoformat()} is not on the hour"
         raise ValueError(msg)

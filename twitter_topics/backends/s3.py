@@ -27,7 +27,7 @@ PATIENT = Patience(5, 60, 6)
 BRISK = Patience(2, 20, 2)
 """For a person who waits at a terminal."""
 PROMPT = Patience(2, 2.5, 1)
-"""For what a stream waits for: a server that does not answer costs less than 5 s."""
+"""For what a stream or the page waits for: a server that does not answer costs less than 5 s."""
 
 
 def s3_client(settings: S3Settings, patience: Patience = PATIENT) -> S3Client:

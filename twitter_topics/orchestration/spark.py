@@ -28,7 +28,7 @@ _CONF = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 
 _FINAL = {
     EXIT_TOO_FEW_TWEETS: "there are too few tweets in the window; wait, lower min_documents, or widen window_hours",
-    EXIT_CONFLICT: "another run was faster; the log above says how; start a new run",
+    EXIT_CONFLICT: "only a new run can succeed; the log above says why",
     EXIT_CONFIGURATION: "an argument or a setting is wrong; the log above names it",
 }
 """Exit codes for which a retry would fail in the same way."""

@@ -86,17 +86,22 @@ class StoreOverview:
 
     def __init__(self) -> None:
         self._sources: Any = None
+        self._reads: Any = None
         self._min_documents = 0
 
     def __call__(self) -> Overview:
         # Airflow imports plugins into every process: heavy imports wait until somebody opens the page
-        from twitter_topics.page.overview import RealSources, overview
+        from twitter_topics.backends.influx import SHORT_TIMEOUT_S
+        from twitter_topics.backends.s3 import PROMPT
+        from twitter_topics.page.overview import Reads, RealSources, overview
         from twitter_topics.settings import Settings
 
         if self._sources is None:
             settings = Settings()
-            self._sources, self._min_documents = RealSources(settings), settings.topics.min_documents
-        return overview(self._sources, now_ms=time.time_ns() // 1_000_000, min_documents=self._min_documents)
+            self._reads, self._min_documents = Reads(), settings.topics.min_documents
+            self._sources = RealSources(settings, PROMPT, SHORT_TIMEOUT_S)
+        now_ms = time.time_ns() // 1_000_000
+        return overview(self._sources, self._reads, now_ms=now_ms, min_documents=self._min_documents)
 
 
 async def _reject(request: Request, error: Exception) -> Response:

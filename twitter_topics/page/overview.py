@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from twitter_topics.backends.influx import LONG_TIMEOUT_S
 from twitter_topics.backends.s3 import PATIENT, Patience
 from twitter_topics.counts.panes import PANE_MS, WINDOW_MS, HourPoint
 from twitter_topics.counts.view import CountsView, LastHour
@@ -67,12 +69,18 @@ class Sources(Protocol):
 
 class RealSources:
     """The stores of the settings, InfluxDB as the user that may only read. Immutable data (a model's manifest) is read
-    once."""
+    once.
 
-    def __init__(self, settings: Settings, patience: Patience = PATIENT) -> None:
+    Args:
+        patience: how long a request to S3 may take. timeout_s: seconds for InfluxDB to connect and to answer.
+    """
+
+    def __init__(
+        self, settings: Settings, patience: Patience = PATIENT, timeout_s: tuple[float, float] = LONG_TIMEOUT_S
+    ) -> None:
         self._settings = settings
         self._models = ModelStore(settings, patience=patience)
-        self._counts = CountsView(settings.influx.for_reading())
+        self._counts = CountsView(settings.influx.for_reading(), timeout_s)
         self._manifests: dict[str, Mapping[str, Any]] = {}
 
     def champion(self) -> Champion | None:
@@ -119,12 +127,13 @@ def topics_now(sources: Sources) -> TopicsNow:
     return TopicsNow(hour.end_ms if hour else None, topic_rows(known, hour, {}, names), fault)
 
 
-def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, Any]:
+def overview(sources: Sources, reads: Reads | None = None, *, now_ms: int, min_documents: int) -> dict[str, Any]:
     """Return everything for the page as plain values.
 
     A store that does not answer leaves its fields empty and is listed in `unavailable`.
 
     Args:
+        reads: kept from one overview to the next.
         now_ms: current time, for computing ages.
         min_documents: tweets required for the first training.
 
@@ -134,7 +143,7 @@ def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, 
         TopicRow; topics that are shown together are one), `end_ms`, `parts` (fields of Health and `age_seconds`),
         `promotions`.
     """
-    reader = _Reader()
+    reader = _Reader(reads or Reads())
     models = reader.start("Models on S3", lambda: _model_part(sources))
     named = reader.start("Names of topics", sources.names)
     counts = reader.start("Counts in InfluxDB", lambda: _count_part(sources))
@@ -147,7 +156,7 @@ def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, 
     return {
         "now_ms": now_ms,
         "min_documents": min_documents,
-        "unavailable": reader.close(),
+        "unavailable": reader.unavailable,
         "champion": champion,
         "end_ms": hour.end_ms if hour else None,
         "topics": [asdict(row) for row in topics],
@@ -156,17 +165,45 @@ def overview(sources: Sources, *, now_ms: int, min_documents: int) -> dict[str, 
     }
 
 
-class _Reader:
-    """Reads the stores in parallel, each within ANSWER_SECONDS, and records those that did not answer."""
+class Reads:
+    """Reads stores in parallel, each in a thread of its own.
+
+    A read that still goes on when the next one is due is waited for instead: a silent store holds one thread, however
+    often people look, and none holds up the end of the process.
+    """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="overview")
-        self._until = time.monotonic() + ANSWER_SECONDS
-        self._names: dict[Future[Any], str] = {}
-        self._unavailable: list[dict[str, str]] = []
+        self._last: dict[str, Future[Any]] = {}
 
     def start(self, name: str, read: Callable[[], _Found]) -> Future[_Found]:
-        future = self._pool.submit(read)
+        """Read a store, unless a read of that name goes on."""
+        last = self._last.get(name)
+        if last is not None and not last.done():
+            return last
+        future: Future[_Found] = Future()
+        self._last[name] = future
+        threading.Thread(target=_settle, args=(future, read), name=f"overview: {name}", daemon=True).start()
+        return future
+
+
+def _settle(future: Future[_Found], read: Callable[[], _Found]) -> None:
+    try:
+        future.set_result(read())
+    except BaseException as error:  # noqa: BLE001 - raised again by `result`
+        future.set_exception(error)
+
+
+class _Reader:
+    """Waits for the stores, for ANSWER_SECONDS in all, and records those that did not answer."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._until = time.monotonic() + ANSWER_SECONDS
+        self._names: dict[Future[Any], str] = {}
+        self.unavailable: list[dict[str, str]] = []
+
+    def start(self, name: str, read: Callable[[], _Found]) -> Future[_Found]:
+        future = self._reads.start(name, read)
         self._names[future] = name
         return future
 
@@ -177,12 +214,8 @@ class _Reader:
             reason = f"no answer within {ANSWER_SECONDS:.0f} s"
         except (TwitterTopicsError, OSError, ValueError) as error:
             reason = str(error)[:300]
-        self._unavailable.append({"name": self._names[future], "reason": reason})
+        self.unavailable.append({"name": self._names[future], "reason": reason})
         return otherwise
-
-    def close(self) -> list[dict[str, str]]:
-        self._pool.shutdown(wait=False)
-        return self._unavailable
 
 
 def _model_part(sources: Sources) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:

@@ -27,6 +27,9 @@ def test_a_range_in_any_offset_is_the_same_range() -> None:
         ("2026-11-23T10:00:00+05:30", "2026-11-23T11:00:00Z", "not on the hour"),
         ("2026-11-23T10:00:00Z", "2026-11-23T13:00:00Z", "the latest possible end now is 2026-11-23T12:00:00"),
         ("2026-10-01T00:00:00Z", "2026-11-01T01:00:00Z", "more than 31 days"),
+        ("1926-11-01T00:00Z", "1926-11-02T00:00Z", "start 1926-11-01T00:00:00\\+00:00 is before 1970"),
+        ("1926-11-01T00:00Z", "2026-11-02T00:00Z", "before 1970"),
+        ("0001-01-01T00:00+01:00", "2026-11-01T01:00Z", "outside the years 1 to 9999"),
         ("yesterday", "2026-11-01T01:00:00Z", "Invalid isoformat"),
     ],
 )

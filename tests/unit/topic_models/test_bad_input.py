@@ -237,7 +237,8 @@ def test_a_retraining_after_a_version_of_something_else(evaluation: dict[str, An
     bench.models.register(CHALLENGER, {"evaluation": evaluation})
 
     def asked(*, by_person: bool) -> Decision:
-        window: dict[str, Any] = {"at": REQUEST.end, "window_hours": 24, "min_documents": 1_000}
+        window: dict[str, Any] = {"at": REQUEST.end, "window_hours": 24}
+        window |= {"min_documents": 1_000, "max_documents": 9_000}
         who: dict[str, Any] = {"asked_by_person": by_person, "models": bench.models, "archive": None}
         return decide(Settings({}), **window, **who)
 

@@ -16,13 +16,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GIVEN_UP = timedelta(days=2)
-"""A training that has written nothing for so long is not running any more."""
+"""A training that has written nothing for so long is not running any more, unless its jobs, which are tried twice, may
+take longer."""
 
 
 def expire(
-    models: ModelStore, search: SearchStore, *, days: int, newest: int, now: datetime, dry_run: bool
+    models: ModelStore,
+    search: SearchStore,
+    *,
+    days: int,
+    newest: int,
+    max_job_hours: int,
+    now: datetime,
+    dry_run: bool,
 ) -> dict[str, Any]:
-    """Delete the versions that `plan_expiry` does not keep, and abandoned files.
+    """Delete the versions that `plan_expiry` does not keep, and files of trainings that have written nothing for two
+    days or twice `max_job_hours`, whichever is longer.
 
     Returns:
         {kept, expired, abandoned: versions, dry_run}.
@@ -34,7 +43,8 @@ def expire(
     """
     half_deleted = models.half_deleted()
     plan = _plan(models, search, half_deleted, days=days, newest=newest, now=now)
-    abandoned = [version for version in models.unregistered() if _is_given_up(models, version, half_deleted, now)]
+    since = now - max(GIVEN_UP, timedelta(hours=2 * max_job_hours))
+    abandoned = [version for version in models.unregistered() if _is_given_up(models, version, half_deleted, since)]
     expired = sorted([*half_deleted, *plan.expire])
     log.info("%s%s", "dry run, nothing is deleted: " if dry_run else "", plan)
     log.info("expired: %s", ", ".join(expired) or "none")
@@ -70,6 +80,6 @@ def _plan(
     )
 
 
-def _is_given_up(models: ModelStore, version: str, half_deleted: list[str], now: datetime) -> bool:
+def _is_given_up(models: ModelStore, version: str, half_deleted: list[str], since: datetime) -> bool:
     changed = models.last_change(version)
-    return version not in half_deleted and changed is not None and changed < now - GIVEN_UP
+    return version not in half_deleted and changed is not None and changed < since

@@ -100,7 +100,8 @@ def read_json(store: ModelStore, version: str, name: str) -> dict[str, Any]:
     """Return a JSON object of a version, registered or not.
 
     Raises:
-        IntegrityError: the file is missing or not a JSON object.
+        IntegrityError: the file is not a JSON object.
+        ConflictError: it is missing.
     """
     return json_objects.decode(store.read_unregistered(version, name), f"{name} of model {version}")
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from twitter_topics.errors import IntegrityError
+from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.topic_models.registry.files import compared_with, evaluated, verdict_state
 from twitter_topics.topic_models.registry.gate import Verdict, judge
 
@@ -90,16 +90,21 @@ def decide(models: ModelStore, version: str, request: PromotionRequest, *, promo
 
 
 def promote(models: ModelStore, decision: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the version the champion. A repeat after it has become the champion changes nothing.
+    """Make the version the champion. A repeat after it has become the champion changes nothing, and one after an
+    interrupted attempt finishes it.
 
     Raises:
         ConflictError: another version became the champion since the decision; start a new run.
     """
+    version = decision["version"]
     current = models.champion()
-    if current is None or current.version != decision["version"]:
-        current = models.promote(
-            decision["version"], decision["expected_etag"], reason=decision["reason"], by=decision["by"]
-        )
+    if current is None or current.version != version:
+        try:
+            current = models.promote(version, decision["expected_etag"], reason=decision["reason"], by=decision["by"])
+        except ConflictError:
+            current = models.champion()  # it may have finished what an earlier attempt had begun
+            if current is None or current.version != version:
+                raise
     log.info("champion: %s (previous: %s), promoted by %s", current.version, current.previous or "none", current.by)
     return asdict(current)
 

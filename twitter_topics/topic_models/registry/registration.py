@@ -18,8 +18,8 @@ def register_version(store: ModelStore, version: str) -> dict[str, Any]:
     """Finish a trained and evaluated version: write its card and its manifest, and return the manifest.
 
     Raises:
-        ConflictError: the version is already registered.
-        IntegrityError: training or evaluation did not finish.
+        ConflictError: the version is already registered, or training or evaluation did not finish.
+        IntegrityError: a file is damaged.
     """
     training = read_json(store, version, TRAINING)
     evaluation = read_json(store, version, EVALUATION)

@@ -154,11 +154,14 @@ class ModelStore:
         """Return one file of a version that may not be registered yet. Its content is not verified.
 
         Raises:
-            IntegrityError: the file does not exist.
+            ConflictError: the file does not exist; only a new training can write it.
         """
         found = self._objects.get(_key(version, name))
         if found is None:
-            raise IntegrityError(f"model {version} lacks {name}: an earlier step did not finish")
+            raise ConflictError(
+                f"model {version} lacks {name}: an earlier step did not finish, or model_retention has deleted its "
+                "files, which had not changed for days; train again"
+            )
         return found.body
 
     def files(self, version: str) -> list[str]:

@@ -118,10 +118,10 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     Writes `evaluation.json`, `measured.json` and `golden.json`.
 
     Raises:
-        IntegrityError: the training did not finish, or the scorer and the Spark pipeline disagree.
+        IntegrityError: the scorer and the Spark pipeline disagree.
         TooFewTweetsError: fewer than `min_documents` are left.
-        ConflictError: the version is already registered, another champion serves than it was aligned to, or its
-            tweets cannot be read again.
+        ConflictError: the version is already registered, its training did not finish, another champion serves than it
+            was aligned to, or its tweets cannot be read again.
     """
     training = read_json(store, version, TRAINING)
     champion = _champion(store)

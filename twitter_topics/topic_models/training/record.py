@@ -50,7 +50,7 @@ def record_evaluation(
     again.
 
     Raises:
-        IntegrityError: the evaluation did not finish.
+        ConflictError: the evaluation did not finish.
     """
     slices = slices_from(read_json(store, version, MEASURED))
     return record(spark, settings, version, slices, measured_at)

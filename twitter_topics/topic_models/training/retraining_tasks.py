@@ -27,6 +27,7 @@ def decide(
     at: datetime,
     window_hours: int,
     min_documents: int,
+    max_documents: int,
     models: ModelStore,
     archive: ArchiveStore,
 ) -> Decision:
@@ -40,7 +41,7 @@ def decide(
         decision = Decision(True, "requested by a person")
     else:
         window = (at - timedelta(hours=window_hours), at)
-        need = _need(window, min_documents, settings.topics.min_new_tweets, models, archive)
+        need = _need(window, min_documents, max_documents, settings.topics.min_new_tweets, models, archive)
         decision = decide_retraining(need, min_documents=min_documents, min_new_tweets=settings.topics.min_new_tweets)
     log.info("%s: %s", "training" if decision.train else "no training", decision.reason)
     return decision
@@ -53,7 +54,8 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
         Extra of the asset event: {version, metrics, state, passes (the gate's verdict at evaluation)}.
 
     Raises:
-        IntegrityError: training or evaluation did not finish.
+        ConflictError: training or evaluation did not finish, or its files were deleted since.
+        IntegrityError: a file is damaged.
     """
     manifest = models.manifest(version) if models.is_registered(version) else register_version(models, version)
     for line in model_card(version, manifest).splitlines():
@@ -67,6 +69,7 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
 def _need(
     window: tuple[datetime, datetime],
     min_documents: int,
+    max_documents: int,
     min_new_tweets: int,
     models: ModelStore,
     archive: ArchiveStore,
@@ -75,7 +78,7 @@ def _need(
     if not found:
         return TrainingNeed(archive.usable_tweets(*window, enough=min_documents), None)
     (newest,) = found
-    undecided = _undecided_tweets(newest, is_first=models.champion() is None)
+    undecided = _undecided_tweets(newest, is_first=models.champion() is None, max_documents=max_documents)
     enough = max(min_documents, retry_at(undecided or 0))
     trained = datetime.fromisoformat(newest["created_at"])
     return TrainingNeed(
@@ -85,8 +88,10 @@ def _need(
     )
 
 
-def _undecided_tweets(manifest: Mapping[str, Any], *, is_first: bool) -> int | None:
-    """While there is no champion, more tweets may also help a version that was refused."""
-    if verdict_state(manifest) in (("cannot_tell", "refuse") if is_first else ("cannot_tell",)):
-        return int(manifest.get("tweets", manifest["documents"]))  # older manifests have only the second
-    return None
+def _undecided_tweets(manifest: Mapping[str, Any], *, is_first: bool, max_documents: int) -> int | None:
+    """While there is no champion, more tweets may also help a version that was refused. None can if a training does not
+    read so many."""
+    if verdict_state(manifest) not in (("cannot_tell", "refuse") if is_first else ("cannot_tell",)):
+        return None
+    tweets = int(manifest.get("tweets", manifest["documents"]))  # older manifests have only the second
+    return tweets if retry_at(tweets) <= max_documents else None

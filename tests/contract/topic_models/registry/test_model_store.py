@@ -498,7 +498,7 @@ def test_registration_gathers_the_files_of_the_jobs(store: ModelStore) -> None:
         },
     }
     store.put_files(V1, {ARRAYS: b"arrays", **{name: json.dumps(body).encode() for name, body in files.items()}})
-    with pytest.raises(IntegrityError, match=GOLDEN):
+    with pytest.raises(ConflictError, match=GOLDEN):
         register_version(store, V1)
     store.put_files(V1, {GOLDEN: b"{}"})
     manifest = register_version(store, V1)

@@ -59,9 +59,13 @@ class Bench:
         self.models.promote(version(age), champion.etag if champion else None, "good", "tests")
         self.now = NOW
 
-    def expire(self, *, days: int = 30, newest: int = 1, dry_run: bool = False) -> dict[str, Any]:
+    def expire(
+        self, *, days: int = 30, newest: int = 1, max_job_hours: int = 6, dry_run: bool = False
+    ) -> dict[str, Any]:
         search = cast("SearchStore", self.search)
-        return expire(self.models, search, days=days, newest=newest, now=NOW, dry_run=dry_run)
+        return expire(
+            self.models, search, days=days, newest=newest, max_job_hours=max_job_hours, now=NOW, dry_run=dry_run
+        )
 
     def ages(self) -> list[int]:
         return [(NOW - datetime.strptime(one[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)).days for one in self.names()]
@@ -159,6 +163,16 @@ def test_files_of_a_training_that_was_given_up_are_deleted() -> None:
     assert bench.expire()["abandoned"] == [version(50)]
     assert bench.models.unregistered() == [version(40), version(2)]
     assert not bench.models.has_expired(version(50)), "its name may be used: no model of that name was ever registered"
+
+
+def test_files_of_a_training_whose_jobs_may_take_days_stay_until_both_tries_have_ended() -> None:
+    bench = Bench(1)
+    for age in (3, 9):
+        bench.at(age).models.put_files(version(age), {"arrays.npz": b"arrays"})
+    bench.now = NOW
+    assert bench.expire(max_job_hours=100)["abandoned"] == [version(9)]
+    assert bench.models.unregistered() == [version(3)]
+    assert bench.expire(max_job_hours=6)["abandoned"] == [version(3)]
 
 
 def test_what_a_killed_run_left_is_deleted_by_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from twitter_topics.errors import IntegrityError
+from twitter_topics.errors import ConflictError, IntegrityError, RetryableError
 from twitter_topics.settings import Settings
 from twitter_topics.testing.models import WORDS, model_files, planted_model
 from twitter_topics.testing.objects import MemoryObjects
@@ -16,7 +16,7 @@ from twitter_topics.topic_models.registry.files import GOLDEN
 from twitter_topics.topic_models.registry.promotion_tasks import PromotionRequest, awaits_approval, decide, promote
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 
-CHAMPION, CHALLENGER = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2))
+CHAMPION, CHALLENGER, LATER = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2, 3))
 PLANTED = planted_model(WORDS, ("weather", "music"))
 METRICS = {
     "topics": 8, "vocabulary": 900, "documents": 5000, "held_out": 250, "perplexity": 500.0,
@@ -78,6 +78,37 @@ def bench() -> Bench:
 def test_a_better_version_that_can_serve_is_promoted(bench: Bench) -> None:
     bench.register(CHALLENGER)
     assert promote(bench.models, bench.decide())["version"] == CHALLENGER
+
+
+def test_a_retry_finishes_what_its_first_attempt_has_begun(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.register(CHALLENGER)
+    decision = bench.decide()
+
+    def unavailable(*_: object) -> str:
+        raise RetryableError("S3 is unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.objects, "replace", unavailable)  # the succession is claimed by then
+        with pytest.raises(RetryableError):
+            promote(bench.models, decision)
+    serving = bench.models.champion()
+    assert serving is not None
+    assert serving.version == CHAMPION
+    try:
+        promoted = promote(bench.models, decision)
+    except ConflictError as error:
+        pytest.fail(str(error))
+    assert (promoted["version"], promoted["previous"]) == (CHALLENGER, CHAMPION)
+    assert [one.version for one in bench.models.history()] == [CHAMPION, CHALLENGER]
+
+
+def test_a_retry_does_not_take_another_version_for_its_own(bench: Bench) -> None:
+    bench.register(CHALLENGER)
+    bench.register(LATER)
+    decision = bench.decide()
+    promote(bench.models, bench.decide(LATER))
+    with pytest.raises(ConflictError, match=f"now: {LATER}"):
+        promote(bench.models, decision)
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -243,7 +243,8 @@ def test_names_survive_promotions_rollbacks_and_the_end_of_their_version(models:
     models.promote(V2, back.etag, "after all", "a test")
     for key in models.objects.keys("models/history/"):  # long ago
         models.objects.delete(key)
-    done = expire(models, NoDocuments(), days=1, newest=1, now=NOW, dry_run=False)  # type: ignore[arg-type]
+    kept = {"days": 1, "newest": 1, "max_job_hours": 6}
+    done = expire(models, NoDocuments(), **kept, now=NOW, dry_run=False)  # type: ignore[arg-type]
     assert done["expired"] == [V1]
     assert read_names(models) == names
     assert models.next_topic_id() == 23

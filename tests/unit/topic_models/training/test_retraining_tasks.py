@@ -49,13 +49,14 @@ def register(models: ModelStore, version: str, state: str, *, champion: bool = F
         models.promote(version, None, "good", "tests")
 
 
-def asked(models: ModelStore, archive: Archive, *, by_person: bool = False) -> Decision:
+def asked(models: ModelStore, archive: Archive, *, by_person: bool = False, max_documents: int = 1_000_000) -> Decision:
     return decide(
         Settings({}),
         asked_by_person=by_person,
         at=NOW,
         window_hours=48,
         min_documents=2_000,
+        max_documents=max_documents,
         models=models,
         archive=cast("ArchiveStore", archive),
     )
@@ -96,6 +97,19 @@ def test_with_a_champion_only_doubt_is_a_reason_to_try_again(models: ModelStore,
     register(models, FIRST, "promote", champion=True)
     register(models, SECOND, state)
     assert asked(models, Archive(4_500, new=1_500)).train is retries
+
+
+@pytest.mark.parametrize("tweets", [3_000, 4_000])
+def test_a_version_that_no_training_can_exceed_by_half_is_tried_again_only_with_new_tweets(
+    models: ModelStore, tweets: int
+) -> None:
+    """The window has more, but a training would read the same number again, every hour."""
+    register(models, FIRST, "cannot_tell", tweets=tweets)
+    decision = asked(models, Archive(10_000, new=100), max_documents=4_000)
+    assert not decision.train
+    assert decision.reason == "100 new tweets since the newest model; 20,000 required"
+    assert asked(models, Archive(10_000, new=20_000), max_documents=4_000).train
+    assert asked(models, Archive(10_000, new=100), max_documents=6_000).train
 
 
 def test_a_version_of_an_older_release_that_was_refused_is_tried_again_too(models: ModelStore) -> None:
