@@ -333,9 +333,11 @@ def test_compaction_of_closed_hours(
 ) -> None:
     held = hours_before(datetime.now(UTC), files=9)
     monkeypatch.setattr(ArchiveStore, "files_per_hour", lambda _self: held)
+    monkeypatch.setattr(ArchiveStore, "current_snapshot_id", lambda _self: 8_214_565_329_611_200_237)
     done = run(dagbag, "archive_compaction", expire_hours=3)
     assert done.state == "success", states(done)
     (command,) = submitted
+    assert value_of(command, "--snapshot") == "8214565329611200237"
     assert value_of(command, "--closed-before") == last_closed(done.start_date).isoformat()
     assert [value_of(command, name) for name in ("--min-files", "--expire-hours", "--orphan-hours")] == ["6", "3", "72"]
 

@@ -206,8 +206,10 @@ def test_readers_of_the_archive_skip_deleted_tweets(bench: Bench) -> None:
     assert (len(records), int((records.tweet < 0).sum()), int(records.deleted.sum())) == (11, 1, 4)
     counts = counts_of(ArchiveStore(settings))
     assert (counts.rows, counts.rejects, counts.tweets) == (11, 1, 10), "the ledger has lost nothing"
-    done = compact_archive(bench.spark, settings, closed_before=DAY + 100 * HOUR, min_files=2)
-    assert done is not None
+    snapshot = current_snapshot(bench.spark, settings)
+    assert snapshot is not None
+    closed = DAY + 100 * HOUR
+    done = compact_archive(bench.spark, settings, snapshot=snapshot, closed_before=closed, min_files=2)
     assert done.before.rows == done.after.rows == 11
     assert sum(reason is not None for reason in bench.reasons().values()) == 4
 
