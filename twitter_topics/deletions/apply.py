@@ -24,7 +24,7 @@ from twitter_topics.archive.schema import DELETED
 from twitter_topics.backends.spark_kafka import kafka_options
 from twitter_topics.backends.sql import statement
 from twitter_topics.deletions.removals import removal, remove_locations
-from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.errors import ProofError, RetryableError
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import tweet_identity
 from twitter_topics.search.index import index_day
@@ -86,7 +86,7 @@ def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
     Raises:
         RetryableError: the archive is done, but Elasticsearch did not delete all documents; or another job keeps
             rewriting the same rows.
-        IntegrityError: the archive does not match the notices afterwards. Changes are not rolled back.
+        ProofError: the archive does not match the notices afterwards. Changes are not rolled back.
     """
     asked = removals(read_notices(spark, settings)).persist()
     try:
@@ -237,8 +237,9 @@ def _check(spark: SparkSession, settings: Settings, asked: DataFrame, before: Da
     spark.table(table).createOrReplaceTempView("archived_after")
     failures = spark.sql(statement("checks/assert_deletions_applied")).limit(5).collect()
     if failures:
-        raise IntegrityError(
-            "the archive does not match the deletion notices:\n  " + "\n  ".join(str(row.asDict()) for row in failures)
+        faults = "\n  ".join(str(row.asDict()) for row in failures)
+        raise ProofError(
+            f"the archive does not match the deletion notices; the snapshot before is {snapshot}:\n  {faults}"
         )
 
 

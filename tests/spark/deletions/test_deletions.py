@@ -28,7 +28,7 @@ from twitter_topics.classification.sentiment import Sentiment
 from twitter_topics.counts.recount import archived_days, owners
 from twitter_topics.deletions import apply
 from twitter_topics.deletions.apply import Applied, apply_deletions
-from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.errors import ProofError, RetryableError
 from twitter_topics.records.content import Content
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import Tweet
@@ -418,5 +418,6 @@ def test_the_check_names_what_is_wrong(bench: Bench, monkeypatch: pytest.MonkeyP
                 else statement(name, **identifiers)
             ),
         )
-        with pytest.raises(IntegrityError, match=fault):
+        before = current_snapshot(bench.spark, bench.settings)
+        with pytest.raises(ProofError, match=rf"the snapshot before is {before}:(.|\n)*{fault}"):
             bench.apply()
