@@ -278,6 +278,29 @@ def test_a_tweet_that_comes_back_is_deleted_again(bench: Bench) -> None:
     assert bench.searchable() == {"3"}
 
 
+def test_what_is_indexed_and_not_archived_is_deleted_too(bench: Bench) -> None:
+    """The archiver may be behind, or have nothing yet."""
+    gone = [tweet(1), tweet(2, user=50), tweet(3, user=51, network="bluesky")]
+    for offset, body in enumerate([*gone, tweet(4, user=52), tweet(5, user=53)]):
+        bench.index(body, DAY + offset * 24 * HOUR, offset)
+    bench.index(tweet(1), DAY + 20 * 24 * HOUR, 9)  # a replay with shifted times
+    bench.notify(
+        deleted(1),
+        Notice("account", "x_v2", user_id="50", status="suspended"),
+        Notice("account", "bluesky", user_id="bluesky:51", status="deleted"),
+        Notice("account", "x_v2", user_id="52", status="active"),
+        Notice("scrub_geo", "x_v2", tweet_id="5"),
+        Notice("scrub_geo", "x_v2", user_id="53", up_to_tweet_id="5"),
+    )
+    assert bench.apply() == Applied(notices=6, unreadable=0, documents=4)
+    assert bench.searchable() == {"4", "5"}
+
+    bench.bring(tweet(6), tweet(7))
+    bench.index(gone[0], DAY, 0)
+    assert bench.apply() == Applied(notices=6, unreadable=0, documents=1)
+    assert bench.searchable() == set("4567")
+
+
 def test_an_index_that_refuses_holds_up_neither_the_archive_nor_other_days(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
