@@ -2,8 +2,8 @@
 
 **What it does.** The stream writes at least one file every ten seconds. Every hour at :05 this DAG finds closed hours
 with many small files and rewrites them as a few large ones, expires old snapshots, and deletes orphan files (files that
-no snapshot references). The stream keeps running. The job compares row counts before and after, including late rows,
-and fails on any difference.
+no snapshot references). The stream keeps running. The job compares the row counts with those at the
+snapshot of *plan*, including late rows, and fails on any difference.
 
 **What it does not do.** It never touches an hour that has not ended and never changes a row. The ten newest snapshots
 are kept whatever their age. If no hour needs compaction, Spark is not started and every task after `plan` is skipped.
@@ -14,11 +14,12 @@ this. `orphan_hours`: delete orphan files older than this (Iceberg rejects less 
 **Example.** `{"min_files": 2, "expire_hours": 1}` compacts everything that can be compacted now.
 
 **When it fails.** Rerun it at any time: an interrupted rewrite changes nothing, and its files are deleted later as
-orphans. *AirflowTaskTimeout* (compact): the job took longer than `SPARK_MAX_JOB_HOURS`; raise it. *compaction changed
-the closed hours* is the exception: pause this DAG and **tweet_deletions**, which both expire snapshots, and
-investigate before anything else runs. The message names the snapshot before the rewrite, which still has every row,
-and the steps that roll back to it. Take all of them: the statement alone drops what the stream has archived since, and
-the stream does not read it again.
+orphans. *AirflowTaskTimeout* (compact): the job took longer than `SPARK_MAX_JOB_HOURS`; raise it. *snapshot … has
+expired or was rolled back* (compact): start a new run instead. *compaction changed the closed hours* is the exception,
+and Airflow does not try it again: pause this DAG and **tweet_deletions**, which both expire snapshots, and investigate
+before anything else runs. The message names the snapshot before the rewrite, which still has every row, and the steps
+that roll back to it. Take all of them: the statement alone drops what the stream has archived since, and the stream
+does not read it again.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def archive_compaction():
         task_id="compact",
         job="maintain_archive",
         arguments=[
+            *("--snapshot", "{{ ti.xcom_pull(task_ids='plan')['snapshot'] }}"),
             *("--closed-before", "{{ ti.xcom_pull(task_ids='plan')['closed_before'] }}"),
             *("--min-files", "{{ params.min_files }}"),
             *("--expire-hours", "{{ params.expire_hours }}"),

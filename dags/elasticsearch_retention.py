@@ -4,9 +4,10 @@
 than `days` days old, and deletes exactly those, one by one. The log of `plan` shows the selection.
 
 **What it does not do.** It never deletes from the archive. It ignores all other indices and keeps an index that is
-exactly `days` days old. It deletes nothing if the clock contradicts the newest index, or if more than half of the
-indices would go. `allow_all` confirms that you have checked the plan; it does not override a clock that is behind the
-newest index.
+exactly `days` days old. *apply* also keeps what `ELASTICSEARCH_RETENTION_DAYS` keeps when it runs: a plan may be old by
+then, and the setting higher. *plan* selects nothing if the clock contradicts the newest index, or if more than half of
+the indices would go. `allow_all` confirms that you have checked the plan; it does not override a clock that is behind
+the newest index.
 
 **Parameters.** `days`: default `ELASTICSEARCH_RETENTION_DAYS`; fewer only with `dry_run`, because the audit and search
 rely on the setting. To keep fewer days, lower the setting. `dry_run`: plan only. `allow_all`: see above.
@@ -71,7 +72,14 @@ def elasticsearch_retention():
     def apply(names: list, params=None):
         settings = Settings().elasticsearch
         store = SearchStore(settings, patience_seconds=60)
-        return retention_tasks.apply(store, names, prefix=settings.index_prefix, dry_run=params["dry_run"])
+        return retention_tasks.apply(
+            store,
+            names,
+            prefix=settings.index_prefix,
+            setting=settings.retention_days,
+            today=datetime.now(UTC).date(),
+            dry_run=params["dry_run"],
+        )
 
     apply(plan())
 

@@ -21,9 +21,11 @@ allows one job of a type at a time*: another program of the same app has a job r
 the notices are still applied and the run is marked as failed; the next run picks up a job that X has not finished.
 *the archive is done, but deleted tweets are still in the index*: a daily index is closed or locked, or Elasticsearch
 is unavailable; the message has the command that helps. *the archive does not match the deletion notices* lists archive
-rows: this is a bug, so keep the log. *AirflowTaskTimeout* (apply): the job took longer than `SPARK_MAX_JOB_HOURS`;
-raise it. During a run the audit may report missing documents, because a document is deleted shortly before its row is
-redacted.
+rows, and Airflow does not try it again: this is a bug, so keep the log, pause this DAG and **archive_compaction**,
+which both expire snapshots, and investigate ("A job that changed rows" in docs/operations.md). *AirflowTaskTimeout*
+(apply): the job took longer than `SPARK_MAX_JOB_HOURS`; raise it. The audit may report missing
+documents during a run, because a document is deleted shortly before its row is redacted, and until the next run if the
+archiver was behind and archived the tweet afterwards.
 """
 
 from __future__ import annotations

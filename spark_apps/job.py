@@ -16,9 +16,11 @@ from twitter_topics.errors import (
     EXIT_CONFIGURATION,
     EXIT_CONFLICT,
     EXIT_FAILED,
+    EXIT_PROOF,
     EXIT_TOO_FEW_TWEETS,
     ConfigurationError,
     ConflictError,
+    ProofError,
     TooFewTweetsError,
     TwitterTopicsError,
 )
@@ -38,6 +40,7 @@ or with a setting."""
 _EXIT_CODES: dict[type[Exception], int] = {
     ConfigurationError: EXIT_CONFIGURATION,
     ConflictError: EXIT_CONFLICT,
+    ProofError: EXIT_PROOF,
     TooFewTweetsError: EXIT_TOO_FEW_TWEETS,
 }
 
@@ -45,9 +48,10 @@ _EXIT_CODES: dict[type[Exception], int] = {
 def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None) -> int:
     """Run a job in a session of its own. Returns the exit code:
 
-    0 done; 73 only a new run can succeed; 75 too few tweets; 78 a wrong argument or setting; 1 a store is unavailable
-    or data are damaged, and the job may be tried again; each with one logged sentence, an error of Spark's with its
-    stack before it. Any other error is a bug: it is raised, so that Python ends with a traceback and 1.
+    0 done; 70 what the job has written is wrong; 73 only a new run can succeed; 75 too few tweets; 78 a wrong argument
+    or setting; 1 a store is unavailable or data are damaged, and the job may be tried again; each with one logged
+    sentence, an error of Spark's with its stack before it. Any other error is a bug: it is raised, so that Python ends
+    with a traceback and 1.
     """
     configure_logging()
     log = logging.getLogger(name)

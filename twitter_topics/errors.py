@@ -13,6 +13,7 @@ TwitterTopicsError
 ├── WedgedError            a query makes no progress, even after a restart: end the process, so that it starts again
 ├── ConflictError          another writer was faster: read the new state and decide again (a job: exit code 73)
 ├── IntegrityError         data read differs from data written: keep the last good state and report
+│   ├── ProofError         what was written is wrong: do not try again, a person has to look (a job: exit code 70)
 │   └── DamagedError       a part of a file cannot be read: note a gap and go on
 │       └── TruncatedError it ends too early
 ├── NotReady               something a query needs does not exist yet: wait, nothing is wrong
@@ -25,6 +26,9 @@ from __future__ import annotations
 
 EXIT_FAILED = 1
 """Exit code of a process that failed otherwise, and of a command that found something wrong."""
+
+EXIT_PROOF = 70
+"""Exit code of a job that found what it had written to be wrong (EX_SOFTWARE of sysexits.h): a person has to look."""
 
 EXIT_CONFIGURATION = 78
 """Exit code of a process whose configuration is wrong (EX_CONFIG of sysexits.h)."""
@@ -81,3 +85,7 @@ class ConflictError(TwitterTopicsError):
 
 class IntegrityError(TwitterTopicsError):
     """Stored data is inconsistent: a hash differs, a part is missing, a pointer is dangling."""
+
+
+class ProofError(IntegrityError):
+    """What a job has written is not what it should be. A retry would take the damage for the state before it."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 def prepare(settings: Settings, arguments: Sequence[str] | None) -> Work:
     parser = Arguments(__doc__)
+    parser.add_argument(
+        "--snapshot", type=whole_number(1, 2**63 - 1), required=True, help="what the closed hours are compared with"
+    )
     parser.add_argument("--closed-before", type=hour, required=True, help="end of the newest hour to touch, UTC")
     parser.add_argument("--min-files", type=whole_number(2, 10_000), required=True)
     parser.add_argument("--expire-hours", type=whole_number(1, 24 * 365), required=True)
@@ -35,7 +38,9 @@ def prepare(settings: Settings, arguments: Sequence[str] | None) -> Work:
     def work(spark: SparkSession) -> None:
         ensure_tables(spark, settings)
         # compact first: snapshots expire only after the compaction has proved that no row is lost
-        compact_archive(spark, settings, closed_before=options.closed_before, min_files=options.min_files)
+        compact_archive(
+            spark, settings, snapshot=options.snapshot, closed_before=options.closed_before, min_files=options.min_files
+        )
         expire_snapshots(spark, settings, older_than=now - timedelta(hours=options.expire_hours), now=now)
         remove_orphans(spark, settings, older_than=now - timedelta(hours=options.orphan_hours), now=now)
 

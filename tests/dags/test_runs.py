@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from tests.contract.archive_table import make_table
 from tests.fakes.x_api import TOKEN, FakeX
 from twitter_topics.archive.hours import HourRange, last_closed
 from twitter_topics.archive.reader import ArchiveStore, HourFiles
@@ -347,9 +348,11 @@ def test_compaction_of_closed_hours(
 ) -> None:
     held = hours_before(datetime.now(UTC), files=9)
     monkeypatch.setattr(ArchiveStore, "files_per_hour", lambda _self: held)
+    monkeypatch.setattr(ArchiveStore, "current_snapshot_id", lambda _self: 8_214_565_329_611_200_237)
     done = run(dagbag, "archive_compaction", expire_hours=3)
     assert done.state == "success", states(done)
     (command,) = submitted
+    assert value_of(command, "--snapshot") == "8214565329611200237"
     assert value_of(command, "--closed-before") == last_closed(done.start_date).isoformat()
     assert [value_of(command, name) for name in ("--min-files", "--expire-hours", "--orphan-hours")] == ["6", "3", "72"]
 
@@ -584,6 +587,7 @@ def deletions(
     monkeypatch.setattr(work, "S3Objects", lambda _settings: made.objects)
     monkeypatch.setattr(work, "publish", publish)
     monkeypatch.setattr(ArchiveStore, "twitter_ids", lambda _self: pa.array(made.ids, pa.large_string()))
+    monkeypatch.setattr(ArchiveStore, "uuid", lambda _self: "0a1b2c3d-0000-0000-0000-000000000000")
     monkeypatch.setattr(dagbag.dags["tweet_deletions"].get_task("wait_for_x"), "poke_interval", 0.01)
     monkeypatch.setenv("X_API_URL", made.x.url)
     monkeypatch.setenv("X_BEARER_TOKEN", TOKEN)
@@ -609,7 +613,7 @@ def test_deletions_ask_x_if_the_setting_is_true(
     assert done.state == "success", states(done)
     assert set(states(done).values()) == {"success"}
     (job,) = deletions.x.jobs.jobs.values()
-    assert (job["ids"], job["name"]) == (deletions.ids, "tweet_deletions tweets")
+    assert (job["ids"], job["name"]) == (deletions.ids, "tweet_deletions 0a1b2c3d tweets")
     assert [(notice.event, notice.tweet_id) for notice in deletions.published] == [
         ("delete", "1002"),
         ("scrub_geo", "1003"),
@@ -647,6 +651,20 @@ def test_notices_are_applied_even_if_x_fails(
     assert (tried(done, failed), states(done)["apply"]) == (("failed", 1), "success")
     assert states(done)["report"] == "upstream_failed", "the run must not look like a good one"
     assert len(submitted) == 1
+
+
+def test_two_archives_do_not_take_over_each_others_job(tmp_path: Path) -> None:
+    from twitter_topics.deletions.tasks import job_name
+    from twitter_topics.settings import Settings
+
+    names: list[str] = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        settings = Settings({"ARCHIVE_CATALOG_URI": f"sqlite:///{folder}/catalog.db", "S3_BUCKET": "b" * 63})
+        make_table(settings, f"file://{folder}/lake")
+        names += [job_name(settings), job_name(settings)]
+    assert names[0] == names[1] != names[2] == names[3]
+    assert {len(name) for name in names} == {64}, "X allows no more"
 
 
 def test_a_summary_of_another_run_is_not_reported(dagbag: DagBag, deletions: Deletions) -> None:

@@ -99,7 +99,7 @@ def test_every_job_has_its_application_and_the_log_settings_exist(dagbag: DagBag
     assert (SPARK_APPS / "log4j2.properties").is_file()
 
 
-@pytest.mark.parametrize(("code", "again"), [(1, True), (137, True), (75, False), (78, False)])
+@pytest.mark.parametrize(("code", "again"), [(1, True), (137, True), (70, False), (75, False), (78, False)])
 def test_errors_that_a_retry_cannot_fix_fail_at_once(
     submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch, code: int, again: bool
 ) -> None:

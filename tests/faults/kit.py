@@ -19,6 +19,7 @@ from tests.faults.proxy import Do, Network, Proxy
 from tests.faults.stack import APPS, BrokenStack
 from tests.faults.tweets import Numbers, Sender, Stores
 from tests.waiting import until
+from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.audit.run import audit
 from twitter_topics.audit.stores import RealStores
 from twitter_topics.backends.kafka_offsets import end_offsets
@@ -219,7 +220,9 @@ class Kit:
             self._wait_until_all_agree(_PATIENCE_SECONDS)
         closed = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
         job = str(PROJECT / "spark_apps" / "batch" / "maintain_archive.py")
-        options = {"closed-before": closed.isoformat(), "min-files": 2, "expire-hours": 24, "orphan-hours": 24}
+        snapshot = ArchiveStore(self.stack.settings).current_snapshot_id()
+        planned = {"snapshot": snapshot, "closed-before": closed.isoformat()}
+        options = planned | {"min-files": 2, "expire-hours": 24, "orphan-hours": 24}
         return self._break_job(point, way, (job, *(f"--{name}={value}" for name, value in options.items())))
 
     def _break_job(self, point: Point, way: Way, command: tuple[str, ...]) -> tuple[str, float]:

@@ -20,15 +20,16 @@ def plan_compaction(settings: Settings, *, now: datetime, min_files: int) -> dic
     """Return the state of the closed hours, or None if none of them has `min_files` files. Reads metadata only.
 
     Returns:
-        {closed_before (ISO 8601), hours (with too many files), files, rows (of all closed hours)}.
+        {snapshot, closed_before (ISO 8601), hours (with too many files), files, rows (of all closed hours)}.
     """
-    closed_before = last_closed(now)
-    per_hour = {hour: held for hour, held in ArchiveStore(settings).files_per_hour().items() if hour < closed_before}
+    store, closed_before = ArchiveStore(settings), last_closed(now)
+    per_hour = {hour: held for hour, held in store.files_per_hour().items() if hour < closed_before}
     crowded = [hour for hour, held in per_hour.items() if held.files >= min_files]
     if not crowded:
         log.info("none of %d closed hours has %d files or more: nothing to do", len(per_hour), min_files)
         return None
     plan = {
+        "snapshot": store.current_snapshot_id(),
         "closed_before": closed_before.isoformat(),
         "hours": len(crowded),
         "files": sum(held.files for held in per_hour.values()),

@@ -14,7 +14,7 @@ from twitter_topics.archive.archiver import checkpoint_of
 from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import MODEL_METRICS_TABLE, NAMESPACE, RAW_TABLE, TOPIC_HOUR_TABLE
 from twitter_topics.backends.sql import statement
-from twitter_topics.errors import IntegrityError
+from twitter_topics.errors import ConflictError, ProofError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,7 +42,7 @@ class ClosedHours:
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """`late_rows` arrived in closed hours during the rewrite; `after.rows == before.rows + late_rows`."""
+    """`late_rows` arrived in closed hours since `before`; `after.rows == before.rows + late_rows`."""
 
     before: ClosedHours
     after: ClosedHours
@@ -50,52 +50,51 @@ class Compaction:
 
 
 def compact_archive(
-    spark: SparkSession, settings: Settings, *, closed_before: datetime, min_files: int
-) -> Compaction | None:
-    """Rewrite the small files of hours that ended at `closed_before` or earlier. None if the archive is empty.
+    spark: SparkSession, settings: Settings, *, snapshot: int, closed_before: datetime, min_files: int
+) -> Compaction:
+    """Rewrite the small files of hours that ended at `closed_before` or earlier.
 
     Args:
+        snapshot: what the closed hours are compared with. A retry passes that of the first attempt, which may have
+            written before it failed.
         closed_before: aware, on the hour.
         min_files: an hour with fewer files is left alone; at least 2.
 
     Raises:
-        IntegrityError: rows of the closed hours were lost or duplicated. The message names the snapshot before, which
+        ConflictError: `snapshot` has expired, or the archive was rolled back to an older one. Nothing was changed.
+        ProofError: rows of the closed hours were lost or duplicated. The message names the snapshot before, which
             still has them, and how to roll back to it.
     """
-    before = closed_state(spark, settings, closed_before)
-    if before is None:
-        return None
+    _check_known(spark, settings, snapshot)
+    before = closed_state(spark, settings, snapshot, closed_before)
     failpoints.reach("compactor.planned")
     spark.sql(
         statement("maintenance/rewrite_data_files", catalog=settings.archive.catalog_name),
         args={"closed": f"event_time < TIMESTAMP '{closed_before.isoformat()}'", "min_files": str(min_files)},
     ).collect()
     failpoints.reach("compactor.committed")
-    after = closed_state(spark, settings, closed_before)
-    if after is None:
-        msg = f"the archive lost its snapshots; the newest known one is {before.snapshot_id}"
-        raise IntegrityError(msg)
-    late = _appended(spark, settings, before.snapshot_id, after.snapshot_id, closed_before)
+    newest = current_snapshot(spark, settings)
+    if newest is None:
+        raise ProofError(f"the archive lost its snapshots; the newest known one is {snapshot}")
+    after = closed_state(spark, settings, newest, closed_before)
+    late = _appended(spark, settings, snapshot, newest, closed_before)
     if after.rows != before.rows + late:
         msg = (
-            f"compaction changed the closed hours: {before.rows} rows at snapshot {before.snapshot_id}, {late} late "
-            f"rows, {after.rows} rows at snapshot {after.snapshot_id}. Nothing was expired. To roll back: "
-            f"{_rollback(settings, before.snapshot_id)}"
+            f"compaction changed the closed hours: {before.rows} rows at snapshot {snapshot}, {late} late "
+            f"rows, {after.rows} rows at snapshot {newest}. Nothing was expired. To roll back: "
+            f"{_rollback(settings, snapshot)}"
         )
-        raise IntegrityError(msg)
+        raise ProofError(msg)
     log.info("compacted: %d files -> %d, %d rows, %d late", before.files, after.files, after.rows, late)
     return Compaction(before, after, late)
 
 
-def closed_state(spark: SparkSession, settings: Settings, closed_before: datetime) -> ClosedHours | None:
-    """Return files and rows of the closed hours at the current snapshot, from metadata; None without a snapshot."""
-    snapshot_id = current_snapshot(spark, settings)
-    if snapshot_id is None:
-        return None
-    files = spark.read.option("versionAsOf", snapshot_id).table(f"{raw_table(settings)}.data_files")
+def closed_state(spark: SparkSession, settings: Settings, snapshot: int, closed_before: datetime) -> ClosedHours:
+    """Return files and rows of the closed hours at a snapshot, from metadata."""
+    files = spark.read.option("versionAsOf", snapshot).table(f"{raw_table(settings)}.data_files")
     closed = files.where(fn.col("partition.event_time_hour") < (closed_before - _EPOCH) // timedelta(hours=1))
     row = closed.agg(fn.count("*").alias("files"), fn.coalesce(fn.sum("record_count"), fn.lit(0)).alias("rows")).first()
-    return ClosedHours(snapshot_id, int(row["files"]), int(row["rows"]))
+    return ClosedHours(snapshot, int(row["files"]), int(row["rows"]))
 
 
 def expire_snapshots(spark: SparkSession, settings: Settings, *, older_than: datetime, now: datetime) -> int:
@@ -135,6 +134,12 @@ def remove_orphans(spark: SparkSession, settings: Settings, *, older_than: datet
         ).count()
     log.info("%d orphan files deleted", deleted)
     return deleted
+
+
+def _check_known(spark: SparkSession, settings: Settings, snapshot: int) -> None:
+    history = spark.table(f"{raw_table(settings)}.history").where("is_current_ancestor")
+    if history.where(fn.col("snapshot_id") == snapshot).first() is None:
+        raise ConflictError(f"snapshot {snapshot} has expired or was rolled back: there is nothing to compare with")
 
 
 def _rollback(settings: Settings, snapshot_id: int) -> str:

@@ -132,6 +132,11 @@ class ArchiveStore:
         """Return the table at its newest metadata; None if it does not exist yet."""
         return self._tables.table(RAW_TABLE)
 
+    def uuid(self) -> str:
+        """Return the table's UUID, which no other archive has; empty if it does not exist yet."""
+        table = self.table()
+        return str(table.metadata.table_uuid) if table else ""
+
     def reading(self) -> AbstractContextManager[None]:
         """Return what a read of the table's files is wrapped in: it raises RetryableError if the bucket does not
         answer."""

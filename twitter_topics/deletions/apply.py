@@ -1,9 +1,9 @@
 """Apply deletion notices: remove deleted tweets from the search index, and their text from the archive.
 
 The archive stays the ledger: the row loses its payload and keeps partition, offset, id and time. So does a rejected
-record that names the tweet, an edit that came too late for example. Every run reads all
-notices and all rows, so an interrupted run can be repeated, and the next run removes a tweet that arrives again after
-its deletion.
+record that names the tweet, an edit that came too late for example. The index may be ahead of the archive, so it is
+searched for what the notices name, too. Every run reads all notices and all rows, so an interrupted run can be
+repeated, and the next run removes a tweet that arrives again after its deletion.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from twitter_topics.archive.schema import DELETED
 from twitter_topics.backends.spark_kafka import kafka_options
 from twitter_topics.backends.sql import statement
 from twitter_topics.deletions.removals import removal, remove_locations
-from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.errors import ConfigurationError, ProofError, RetryableError
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import tweet_identity
 from twitter_topics.search.index import index_day
@@ -60,8 +60,8 @@ class Applied:
     records lost their text; `documents` were deleted from the index.
     """
 
-    notices: int
-    unreadable: int
+    notices: int = 0
+    unreadable: int = 0
     tweets: int = 0
     rows: int = 0
     scrubbed: int = 0
@@ -79,6 +79,10 @@ class Deleted(NamedTuple):
     failure: str
 
 
+Tweets = Callable[[SearchStore, pa.RecordBatch], Iterable[tuple[str, int]]]
+"""Which documents a batch is about: (tweet id, event time in Unix milliseconds)."""
+
+
 def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
     """Apply all notices of the topic to the search index, then to the archive. A daily index that is closed or locked
     holds up neither the other days nor the archive.
@@ -86,7 +90,7 @@ def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
     Raises:
         RetryableError: the archive is done, but Elasticsearch did not delete all documents; or another job keeps
             rewriting the same rows.
-        IntegrityError: the archive does not match the notices afterwards. Changes are not rolled back.
+        ProofError: the archive does not match the notices afterwards. Changes are not rolled back.
     """
     asked = removals(read_notices(spark, settings)).persist()
     try:
@@ -167,12 +171,24 @@ def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied
         fn.count_if(~fn.col("readable")).alias("unreadable"),
         fn.count("user_id").alias("users"),
     ).collect()[0]
-    done = Applied(counts["notices"], counts["unreadable"])
+    # the index first: it is searchable by everybody, the archive readable by few
+    named = delete_named(asked, settings)
+    done = _change_archive(spark, settings, asked, by_user=counts["users"] > 0)
+    # documents that were refused, or that the classifier indexed meanwhile, because it was behind or repeated a batch
+    redacted = delete_documents(_redacted_and_searchable(spark, settings), settings)
+    if failure := redacted.failure or named.failure:
+        raise RetryableError(f"the archive is done, but deleted tweets are still in the index: {failure}")
+    documents = named.documents + redacted.documents
+    return replace(done, notices=counts["notices"], unreadable=counts["unreadable"], documents=documents)
+
+
+def _change_archive(spark: SparkSession, settings: Settings, asked: DataFrame, *, by_user: bool) -> Applied:
+    """Change the rows that the notices are about. Returns their numbers."""
     snapshot = current_snapshot(spark, settings)
     if snapshot is None:
-        return done
+        return Applied()
     before = spark.read.option("versionAsOf", snapshot).table(raw_table(settings))
-    of_tweets = changes(before.where("reject_reason IS NULL"), asked, by_user=counts["users"] > 0)
+    of_tweets = changes(before.where("reject_reason IS NULL"), asked, by_user=by_user)
     rejects = before.where("reject_reason IS NOT NULL AND payload IS NOT NULL")
     todo = of_tweets.unionByName(cleared_rejects(rejects, asked)).persist()
     is_redacted = fn.col("tweet_id").isNotNull() & fn.col("reject_reason").isNotNull()
@@ -185,27 +201,39 @@ def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied
             fn.min(fn.unix_micros("event_time")).alias("first"),
             fn.max(fn.unix_micros("event_time")).alias("last"),
         ).collect()[0]
-        # the index first: it is searchable by everybody, the archive readable by few
-        first = delete_documents(todo.where(is_redacted), settings)
         if totals["all"]:
             todo.createOrReplaceTempView("changes")
             _merge(spark, settings, {"first": totals["first"], "last": totals["last"]})
             _check(spark, settings, asked, before, snapshot)
     finally:
         todo.unpersist()
-    # documents that were refused, or that the classifier indexed meanwhile, because it was behind or repeated a batch
-    again = delete_documents(_redacted_and_searchable(spark, settings), settings)
-    if again.failure:
-        raise RetryableError(f"the archive is done, but deleted tweets are still in the index: {again.failure}")
     tweets, rows, rejected = totals["tweets"], totals["rows"], totals["rejects"]
-    scrubbed, documents = totals["all"] - rows - rejected, first.documents + again.documents
-    return replace(done, tweets=tweets, rows=rows, scrubbed=scrubbed, rejects=rejected, documents=documents)
+    scrubbed = totals["all"] - rows - rejected
+    return Applied(tweets=tweets, rows=rows, scrubbed=scrubbed, rejects=rejected)
+
+
+def delete_named(asked: DataFrame, settings: Settings) -> Deleted:
+    """Delete the documents of the tweets and users that the notices name, archived or not.
+
+    A notice with a limit `up_to` is about locations, which documents do not have.
+    """
+    hidden = ""
+    try:
+        SearchStore(settings.elasticsearch, patience_seconds=_PATIENCE_SECONDS).refresh()
+    except (RetryableError, ConfigurationError) as error:
+        hidden = str(error)
+    named = asked.where("reason IS NOT NULL AND up_to = ''").select("tweet_id", "user_id")
+    found = _delete(named, _found, settings)
+    return found._replace(failure=found.failure or hidden)
 
 
 def delete_documents(rows: DataFrame, settings: Settings) -> Deleted:
     """Delete the documents of rows (tweet_id, event_time) from the index, as far as it lets them go."""
-    named = rows.select("tweet_id", fn.unix_millis("event_time").alias("at_ms")).distinct()
-    answers = named.mapInArrow(_deleter(settings.elasticsearch, _PATIENCE_SECONDS), _DELETED_SCHEMA)
+    return _delete(rows.select("tweet_id", fn.unix_millis("event_time").alias("at_ms")).distinct(), _given, settings)
+
+
+def _delete(named: DataFrame, tweets: Tweets, settings: Settings) -> Deleted:
+    answers = named.mapInArrow(_deleter(tweets, settings.elasticsearch, _PATIENCE_SECONDS), _DELETED_SCHEMA)
     total = answers.agg(fn.sum("documents").alias("documents"), fn.max("failure").alias("failure")).collect()[0]
     found = Deleted(total["documents"] or 0, total["failure"] or "")
     if found.failure:
@@ -237,8 +265,9 @@ def _check(spark: SparkSession, settings: Settings, asked: DataFrame, before: Da
     spark.table(table).createOrReplaceTempView("archived_after")
     failures = spark.sql(statement("checks/assert_deletions_applied")).limit(5).collect()
     if failures:
-        raise IntegrityError(
-            "the archive does not match the deletion notices:\n  " + "\n  ".join(str(row.asDict()) for row in failures)
+        faults = "\n  ".join(str(row.asDict()) for row in failures)
+        raise ProofError(
+            f"the archive does not match the deletion notices; the snapshot before is {snapshot}:\n  {faults}"
         )
 
 
@@ -330,22 +359,30 @@ def _scrubbed(payload: bytes | None) -> bytes | None:
 
 
 def _deleter(
-    settings: ElasticsearchSettings, patience_seconds: float
+    tweets: Tweets, settings: ElasticsearchSettings, patience_seconds: float
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def delete(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = SearchStore(settings, patience_seconds=patience_seconds)
         for batch in batches:
-            named = zip(batch.column("tweet_id").to_pylist(), batch.column("at_ms").to_pylist(), strict=True)
             documents, failure = 0, None
             try:
-                documents = store.delete(list(named))
-            except RetryableError as error:
+                documents = store.delete(list(tweets(store, batch)))
+            except (RetryableError, ConfigurationError) as error:
                 failure = str(error)
                 store = SearchStore(settings, patience_seconds=0)  # one batch has waited for all of them
             columns = [pa.array([documents], pa.int64()), pa.array([failure], pa.string())]
             yield pa.RecordBatch.from_arrays(columns, names=["documents", "failure"])
 
     return delete
+
+
+def _given(_store: SearchStore, batch: pa.RecordBatch) -> Iterable[tuple[str, int]]:
+    return zip(batch.column("tweet_id").to_pylist(), batch.column("at_ms").to_pylist(), strict=True)
+
+
+def _found(store: SearchStore, batch: pa.RecordBatch) -> Iterable[tuple[str, int]]:
+    tweet_ids, user_ids = ([one for one in batch.column(name).to_pylist() if one] for name in ("tweet_id", "user_id"))
+    return store.find({"bool": {"should": [{"ids": {"values": tweet_ids}}, {"terms": {"user.id": user_ids}}]}})
 
 
 def _is_conflict(error: Exception) -> bool:

@@ -112,8 +112,11 @@ def report(settings: Settings, run: str) -> dict[str, Any]:
 
 
 def job_name(settings: Settings) -> str:
-    """Return a name shared by all runs of this archive, so that a run finds the job of an interrupted one."""
-    return f"tweet_deletions {settings.s3.bucket}"[:_NAME_LENGTH]
+    """Return a name shared by all runs of this archive, so that a run finds the job of an interrupted one.
+
+    Other installations with the same X app may have the same bucket, but not the same table.
+    """
+    return f"tweet_deletions {ArchiveStore(settings).uuid()[:8]} {settings.s3.bucket}"[:_NAME_LENGTH]
 
 
 def _counting(notices: Iterable[Notice], reasons: Counter[str]) -> Iterator[Notice]:

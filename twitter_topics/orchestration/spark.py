@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_CONFLICT, EXIT_TOO_FEW_TWEETS
+from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_CONFLICT, EXIT_PROOF, EXIT_TOO_FEW_TWEETS
 from twitter_topics.logs import SPARK_LOGGING
 from twitter_topics.settings import Settings
 
@@ -27,11 +27,12 @@ NICENESS = 10
 _CONF = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 
 _FINAL = {
+    EXIT_PROOF: "what was written is wrong; investigate before anything is run again, see docs/operations.md",
     EXIT_TOO_FEW_TWEETS: "there are too few tweets in the window; wait, lower min_documents, or widen window_hours",
     EXIT_CONFLICT: "only a new run can succeed; the log above says why",
     EXIT_CONFIGURATION: "an argument or a setting is wrong; the log above names it",
 }
-"""Exit codes for which a retry would fail in the same way."""
+"""Exit codes for which a retry would fail in the same way, or pass over what is wrong."""
 
 
 class SparkJobOperator(SparkSubmitOperator):

@@ -1,8 +1,9 @@
-"""The tasks of elasticsearch_retention: plan by name, then apply exactly that plan."""
+"""The tasks of elasticsearch_retention: plan by name, then apply that plan as far as it still holds."""
 
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from twitter_topics.errors import ConfigurationError
@@ -44,20 +45,29 @@ def plan(
     return list(decided.delete)
 
 
-def apply(store: SearchStore, names: list[str], *, prefix: str, dry_run: bool) -> list[str]:
-    """Delete exactly these indices, one by one. Returns those that existed.
+def apply(store: SearchStore, names: list[str], *, prefix: str, setting: int, today: date, dry_run: bool) -> list[str]:
+    """Delete these indices, one by one. Returns those that existed.
+
+    Args:
+        names: as planned, perhaps days ago.
+        setting: ELASTICSEARCH_RETENTION_DAYS. An index that it keeps by now may have been filled again, and stays.
 
     Raises:
         ValueError: a name is not a daily index; nothing was deleted.
         RetryableError: Elasticsearch stays unavailable; a retry deletes the rest.
     """
-    strange = [name for name in names if index_day(name, prefix) is None]
+    days = {name: index_day(name, prefix) for name in names}
+    strange = [name for name, day in days.items() if day is None]
     if strange:
         msg = f"not names of daily indices: {', '.join(strange)}"
         raise ValueError(msg)
     if dry_run:
         log.info("dry run: nothing is deleted")
         return []
-    deleted = [name for name in names if store.delete_index(name)]
+    oldest_kept = today - timedelta(days=setting)
+    kept = [name for name, day in days.items() if day is not None and day >= oldest_kept]
+    if kept:
+        log.warning("kept, because ELASTICSEARCH_RETENTION_DAYS is %d now: %s", setting, ", ".join(kept))
+    deleted = [name for name in names if name not in kept and store.delete_index(name)]
     log.info("deleted: %s", ", ".join(deleted) or "nothing")
     return deleted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from twitter_topics.search.faults import Fault, NotWrittenError, Verdict, is_con
 from twitter_topics.search.index import (
     MAPPING_VERSION,
     MAPPINGS,
+    index_day,
     index_name,
     index_template,
     mapping_version,
@@ -37,8 +38,10 @@ REFRESH_SECONDS = 1
 MAX_SUSPECTS = 20
 """Unknown errors reported per attempt. If there are more, the store is more likely at fault than the tweets."""
 
-
 MAX_VERSIONS = 10_000
+
+PAGE = 10_000
+"""Tweets found by one search: the most that Elasticsearch allows by default."""
 
 
 class SearchStore:
@@ -129,10 +132,19 @@ class SearchStore:
         """Return the number of documents per daily index, by name."""
         return {name: self.count(index=name) for name in self._names()}
 
-    def count(self, query: dict[str, Any] | None = None, *, index: str = "") -> int:
-        """Count the documents that match, in all days or one index, including everything acknowledged."""
+    def refresh(self, index: str = "") -> None:
+        """Make everything acknowledged searchable, in all days or one index.
+
+        Raises:
+            RetryableError: Elasticsearch is unavailable.
+        """
         target = index or f"{self._settings.index_prefix}-*"
         self._patiently(lambda: self._client.indices.refresh(index=target, ignore_unavailable=True))
+
+    def count(self, query: dict[str, Any] | None = None, *, index: str = "") -> int:
+        """Count the documents that match, in all days or one index, including everything acknowledged."""
+        self.refresh(index)
+        target = index or f"{self._settings.index_prefix}-*"
         answer = self._patiently(lambda: self._client.count(index=target, query=query, ignore_unavailable=True))
         return int(answer["count"])
 
@@ -142,6 +154,20 @@ class SearchStore:
             lambda: self._client.search(index=f"{self._settings.index_prefix}-*", ignore_unavailable=True, **body)
         )
         return dict(answer)
+
+    def find(self, query: dict[str, Any]) -> Iterator[tuple[str, int]]:
+        """Yield the searchable tweets that match, from all open days: (tweet id, event time in Unix milliseconds).
+
+        Raises:
+            RetryableError: Elasticsearch is unavailable, or a part of an index is.
+        """
+        order = [{"created_at": {"unmapped_type": "date"}}, {"tweet_id": {"unmapped_type": "keyword"}}]
+        page: dict[str, Any] = {"size": PAGE, "source": False, "sort": order, "allow_partial_search_results": False}
+        while hits := self.search(query=query, **page)["hits"]["hits"]:
+            for hit in hits:
+                if index_day(hit["_index"], self._settings.index_prefix):
+                    yield hit["_id"], hit["sort"][0]
+            page["search_after"] = hits[-1]["sort"]
 
     def model_versions(self) -> set[str]:
         """Return the model versions that documents name: by which they are shown, or were counted.

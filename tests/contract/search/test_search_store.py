@@ -174,6 +174,23 @@ def test_the_model_versions_that_documents_name(store: SearchStore | MemorySearc
     assert store.model_versions() == {"v1", "v2", "v3"}
 
 
+def test_tweets_are_found_page_by_page_with_their_day(
+    store: SearchStore | MemorySearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(store, MemorySearchStore):
+        pytest.skip("queries are the real store's business")
+    monkeypatch.setattr("twitter_topics.search.store.PAGE", 2)
+    found = [document(str(i), i, day=i % 3) for i in range(7)]
+    store.create(encoded(*found, document("0", 9, day=5), document("else", 8)))
+    store.refresh()
+    wanted = {"ids": {"values": [*(str(i) for i in range(7)), "unknown"]}}
+    expected = [(one["tweet_id"], one["created_at"]) for one in found] + [("0", MIDNIGHT + 5 * DAY_MS)]
+    assert sorted(store.find(wanted)) == sorted(expected)
+    assert store.delete(list(store.find(wanted))) == 8
+    assert store.count() == 1
+    assert list(store.find({"ids": {"values": []}})) == []
+
+
 def test_without_elasticsearch_no_model_version_is_known(services: Services) -> None:
     down = SearchStore(services.settings(ELASTICSEARCH_URL="http://127.0.0.1:9").elasticsearch, patience_seconds=0)
     with pytest.raises(RetryableError, match="no connection"):

@@ -6,7 +6,7 @@ import os
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,8 @@ from spark_apps.batch.maintain_archive import prepare
 from twitter_topics.archive import maintenance
 from twitter_topics.archive.archiver import checkpoint_of
 from twitter_topics.archive.maintenance import (
+    ClosedHours,
+    Compaction,
     closed_state,
     compact_archive,
     expire_snapshots,
@@ -23,7 +25,7 @@ from twitter_topics.archive.rows import current_snapshot, raw_table
 from twitter_topics.archive.schema import RAW_SCHEMA
 from twitter_topics.backends.sql import statement
 from twitter_topics.counts.recount import topic_hour_table
-from twitter_topics.errors import IntegrityError
+from twitter_topics.errors import ConflictError, ProofError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -48,8 +50,36 @@ def places(spark: SparkSession, settings: Settings) -> tuple[int, int]:
     return table.count(), table.select("kafka_partition", "kafka_offset").distinct().count()
 
 
-def test_an_empty_archive_is_left_alone(spark: SparkSession, local_archive: Settings) -> None:
-    assert compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2) is None
+def snapshot_of(spark: SparkSession, settings: Settings) -> int:
+    newest = current_snapshot(spark, settings)
+    assert newest is not None
+    return newest
+
+
+def state(spark: SparkSession, settings: Settings, closed_before: datetime) -> ClosedHours:
+    return closed_state(spark, settings, snapshot_of(spark, settings), closed_before)
+
+
+def compact(spark: SparkSession, settings: Settings, *, min_files: int = 2, snapshot: int | None = None) -> Compaction:
+    """Compact HOUR, as planned at a snapshot, by default the newest one."""
+    planned = snapshot_of(spark, settings) if snapshot is None else snapshot
+    return compact_archive(spark, settings, snapshot=planned, closed_before=CLOSED_BEFORE, min_files=min_files)
+
+
+def test_a_snapshot_that_the_archive_does_not_have_ends_the_run(spark: SparkSession, local_archive: Settings) -> None:
+    append(spark, local_archive, range(10))
+    append(spark, local_archive, range(10, 20))
+    first, second = (row["snapshot_id"] for row in history(spark, local_archive))
+    rollback = f"CALL {local_archive.archive.catalog_name}.system.rollback_to_snapshot('tweets.raw', {first})"
+    spark.sql(rollback).collect()
+    for unknown in (7, second):
+        with pytest.raises(ConflictError, match=f"snapshot {unknown} has expired or was rolled back"):
+            compact(spark, local_archive, snapshot=unknown)
+    assert compact(spark, local_archive, snapshot=first).after.rows == 10
+
+
+def history(spark: SparkSession, settings: Settings) -> list[Any]:
+    return spark.table(f"{raw_table(settings)}.history").orderBy("made_current_at").collect()
 
 
 def test_small_files_of_closed_hours_are_merged_with_every_row(spark: SparkSession, local_archive: Settings) -> None:
@@ -58,15 +88,13 @@ def test_small_files_of_closed_hours_are_merged_with_every_row(spark: SparkSessi
     append(spark, local_archive, range(60, 70), hour=CLOSED_BEFORE)
     append(spark, local_archive, range(70, 80), hour=CLOSED_BEFORE)
 
-    done = compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=3)
+    done = compact(spark, local_archive, min_files=3)
 
-    assert done is not None
     assert (done.before.files, done.after.files) == (6, 1)
     assert done.before.rows == done.after.rows == 60
     assert done.late_rows == 0
     assert places(spark, local_archive) == (80, 80)
-    whole = closed_state(spark, local_archive, CLOSED_BEFORE + timedelta(hours=1))
-    assert whole is not None
+    whole = state(spark, local_archive, CLOSED_BEFORE + timedelta(hours=1))
     assert whole.files == 3, "the two files of the open hour must stay"
 
 
@@ -76,11 +104,11 @@ def test_the_job_that_airflow_submits(spark: SparkSession, local_archive: Settin
         append(spark, local_archive, range(start, start + 10), hour=hour)
     limits = ["--min-files", "2", "--expire-hours", "24", "--orphan-hours", "72"]
 
-    prepare(local_archive, ["--closed-before", "2024-11-01T11:00Z", *limits])(spark)
+    planned = ["--snapshot", str(snapshot_of(spark, local_archive)), "--closed-before", "2024-11-01T11:00Z"]
+    prepare(local_archive, [*planned, *limits])(spark)
 
-    state = closed_state(spark, local_archive, hour + timedelta(hours=1))
-    assert state is not None
-    assert (state.files, state.rows) == (1, 30)
+    merged = state(spark, local_archive, hour + timedelta(hours=1))
+    assert (merged.files, merged.rows) == (1, 30)
 
 
 def test_an_hour_with_few_files_is_left_alone(spark: SparkSession, local_archive: Settings) -> None:
@@ -88,9 +116,8 @@ def test_an_hour_with_few_files_is_left_alone(spark: SparkSession, local_archive
     append(spark, local_archive, range(10, 20))
     snapshot = current_snapshot(spark, local_archive)
 
-    done = compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=3)
+    done = compact(spark, local_archive, min_files=3)
 
-    assert done is not None
     assert done.after.files == 2
     assert current_snapshot(spark, local_archive) == snapshot
 
@@ -108,28 +135,33 @@ def test_appends_during_the_compaction_are_kept(spark: SparkSession, local_archi
     writer = threading.Thread(target=keep_appending)
     writer.start()
     try:
-        done = [compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2) for _ in range(2)]
+        done = [compact(spark, local_archive) for _ in range(2)]
     finally:
         stop.set()
         writer.join()
 
-    assert all(one is not None for one in done)
+    assert all(one.after.rows == one.before.rows + one.late_rows for one in done)
     assert appended[0] > 60, "no append came in between: the test shows nothing"
     assert places(spark, local_archive) == (appended[0], appended[0])
+
+
+def lose_a_row(spark: SparkSession, settings: Settings, patch: pytest.MonkeyPatch) -> None:
+    """Make every rewrite lose a row."""
+
+    def deleting(name: str, **identifiers: str) -> str:
+        spark.sql(f"DELETE FROM {raw_table(settings)} WHERE kafka_offset = 7")  # noqa: S608 - a test's own table
+        return statement(name, **identifiers)
+
+    patch.setattr(maintenance, "statement", deleting)
 
 
 def test_lost_rows_are_detected(spark: SparkSession, local_archive: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for start in range(0, 40, 10):
         append(spark, local_archive, range(start, start + 10))
-
-    def deleting(name: str, **identifiers: str) -> str:
-        spark.sql(f"DELETE FROM {raw_table(local_archive)} WHERE kafka_offset = 7")  # noqa: S608 - a test's own table
-        return statement(name, **identifiers)
-
-    monkeypatch.setattr(maintenance, "statement", deleting)
+    lose_a_row(spark, local_archive, monkeypatch)
     before = current_snapshot(spark, local_archive)
-    with pytest.raises(IntegrityError, match=r"40 rows at snapshot .* 39 rows at snapshot") as caught:
-        compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2)
+    with pytest.raises(ProofError, match=r"40 rows at snapshot .* 39 rows at snapshot") as caught:
+        compact(spark, local_archive)
     _, steps = str(caught.value).split("To roll back: ")
     assert [step[:2] for step in steps.split("; ")] == ["1.", "2.", "3.", "4."]
     assert f"rollback_to_snapshot('tweets.raw', {before})" in steps
@@ -137,10 +169,32 @@ def test_lost_rows_are_detected(spark: SparkSession, local_archive: Settings, mo
     assert steps.index("`twitter-topics stop classify-tweets`") < steps.index("`twitter-topics up`")
 
 
+def test_a_retry_compares_with_the_plan_and_not_with_what_a_killed_attempt_left(
+    spark: SparkSession, local_archive: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for start in range(0, 40, 10):
+        append(spark, local_archive, range(start, start + 10))
+    planned = snapshot_of(spark, local_archive)
+    append(spark, local_archive, range(40, 50))
+
+    def killed(point: str) -> None:
+        if point == "compactor.committed":
+            raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        lose_a_row(spark, local_archive, patch)
+        patch.setattr("twitter_topics.archive.maintenance.failpoints.reach", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            compact(spark, local_archive, snapshot=planned)
+
+    with pytest.raises(ProofError, match=rf"40 rows at snapshot {planned}, 10 late rows, 49 rows at snapshot"):
+        compact(spark, local_archive, snapshot=planned)
+
+
 def test_expiry_keeps_the_newest_snapshots_and_every_row(spark: SparkSession, local_archive: Settings) -> None:
     for start in range(0, 120, 10):
         append(spark, local_archive, range(start, start + 10))
-    compact_archive(spark, local_archive, closed_before=CLOSED_BEFORE, min_files=2)
+    compact(spark, local_archive)
     later = datetime.now(UTC) + timedelta(hours=2)
 
     deleted = expire_snapshots(spark, local_archive, older_than=later - timedelta(hours=1), now=later)

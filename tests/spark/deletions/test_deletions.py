@@ -28,7 +28,7 @@ from twitter_topics.classification.sentiment import Sentiment
 from twitter_topics.counts.recount import archived_days, owners
 from twitter_topics.deletions import apply
 from twitter_topics.deletions.apply import Applied, apply_deletions
-from twitter_topics.errors import IntegrityError, RetryableError
+from twitter_topics.errors import ProofError, RetryableError
 from twitter_topics.records.content import Content
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.tweet import Tweet
@@ -206,8 +206,10 @@ def test_readers_of_the_archive_skip_deleted_tweets(bench: Bench) -> None:
     assert (len(records), int((records.tweet < 0).sum()), int(records.deleted.sum())) == (11, 1, 4)
     counts = counts_of(ArchiveStore(settings))
     assert (counts.rows, counts.rejects, counts.tweets) == (11, 1, 10), "the ledger has lost nothing"
-    done = compact_archive(bench.spark, settings, closed_before=DAY + 100 * HOUR, min_files=2)
-    assert done is not None
+    snapshot = current_snapshot(bench.spark, settings)
+    assert snapshot is not None
+    closed = DAY + 100 * HOUR
+    done = compact_archive(bench.spark, settings, snapshot=snapshot, closed_before=closed, min_files=2)
     assert done.before.rows == done.after.rows == 11
     assert sum(reason is not None for reason in bench.reasons().values()) == 4
 
@@ -274,6 +276,29 @@ def test_a_tweet_that_comes_back_is_deleted_again(bench: Bench) -> None:
 
     assert done == Applied(notices=2, unreadable=0, tweets=1, rows=1, documents=2)
     assert bench.searchable() == {"3"}
+
+
+def test_what_is_indexed_and_not_archived_is_deleted_too(bench: Bench) -> None:
+    """The archiver may be behind, or have nothing yet."""
+    gone = [tweet(1), tweet(2, user=50), tweet(3, user=51, network="bluesky")]
+    for offset, body in enumerate([*gone, tweet(4, user=52), tweet(5, user=53)]):
+        bench.index(body, DAY + offset * 24 * HOUR, offset)
+    bench.index(tweet(1), DAY + 20 * 24 * HOUR, 9)  # a replay with shifted times
+    bench.notify(
+        deleted(1),
+        Notice("account", "x_v2", user_id="50", status="suspended"),
+        Notice("account", "bluesky", user_id="bluesky:51", status="deleted"),
+        Notice("account", "x_v2", user_id="52", status="active"),
+        Notice("scrub_geo", "x_v2", tweet_id="5"),
+        Notice("scrub_geo", "x_v2", user_id="53", up_to_tweet_id="5"),
+    )
+    assert bench.apply() == Applied(notices=6, unreadable=0, documents=4)
+    assert bench.searchable() == {"4", "5"}
+
+    bench.bring(tweet(6), tweet(7))
+    bench.index(gone[0], DAY, 0)
+    assert bench.apply() == Applied(notices=6, unreadable=0, documents=1)
+    assert bench.searchable() == set("4567")
 
 
 def test_an_index_that_refuses_holds_up_neither_the_archive_nor_other_days(
@@ -416,5 +441,6 @@ def test_the_check_names_what_is_wrong(bench: Bench, monkeypatch: pytest.MonkeyP
                 else statement(name, **identifiers)
             ),
         )
-        with pytest.raises(IntegrityError, match=fault):
+        before = current_snapshot(bench.spark, bench.settings)
+        with pytest.raises(ProofError, match=rf"the snapshot before is {before}:(.|\n)*{fault}"):
             bench.apply()

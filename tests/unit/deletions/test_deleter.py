@@ -35,7 +35,7 @@ def test_a_batch_that_is_refused_holds_up_none_after_it_and_only_the_first_one_w
     batches = [
         pa.RecordBatch.from_pylist([{"tweet_id": one, "at_ms": 5} for one in ids]) for ids in ("01", "23", "1", "456")
     ]
-    delete = apply._deleter(Settings({}).elasticsearch, 60.0)
+    delete = apply._deleter(apply._given, Settings({}).elasticsearch, 60.0)
     rows = pa.Table.from_batches(list(delete(batches))).to_pylist()
     assert [(row["documents"], row["failure"]) for row in rows] == [
         (0, "the index is closed"),

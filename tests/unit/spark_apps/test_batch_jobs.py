@@ -23,6 +23,7 @@ VALID: dict[str, dict[str, str]] = {
     "apply_deletions": {"--run": "manual__1"},
     "evaluate_topics": {"--version": VERSION},
     "maintain_archive": {
+        "--snapshot": "1",
         "--closed-before": HOUR,
         "--min-files": "2",
         "--expire-hours": "24",
@@ -36,6 +37,7 @@ OUT_OF_RANGE: list[tuple[str, dict[str, str]]] = [
     ("maintain_archive", {"--closed-before": "2926-11-01T10:00Z"}),
     ("maintain_archive", {"--closed-before": "2024-11-01T10:30Z"}),
     ("maintain_archive", {"--min-files": "1"}),
+    ("maintain_archive", {"--snapshot": "0"}),
     ("maintain_archive", {"--orphan-hours": "23"}),
     ("measure_drift", {"--day": "2926-11-01"}),
     ("measure_drift", {"--day": "2024-13-01"}),

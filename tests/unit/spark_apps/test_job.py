@@ -12,10 +12,12 @@ from spark_apps import job
 from twitter_topics.errors import (
     EXIT_CONFIGURATION,
     EXIT_CONFLICT,
+    EXIT_PROOF,
     EXIT_TOO_FEW_TWEETS,
     ConfigurationError,
     ConflictError,
     IntegrityError,
+    ProofError,
     RetryableError,
     TooFewTweetsError,
 )
@@ -38,6 +40,7 @@ class Session:
         (ConfigurationError("X_Y: no"), EXIT_CONFIGURATION),
         (TooFewTweetsError("3"), EXIT_TOO_FEW_TWEETS),
         (IntegrityError("a hash differs"), 1),
+        (ProofError("rows were lost"), EXIT_PROOF),
         (RetryableError("S3 does not answer"), 1),
     ],
 )
