@@ -2,8 +2,8 @@
 
 The archive stays the ledger: the row loses its payload and keeps partition, offset, id and time. So does a rejected
 record that names the tweet, an edit that came too late for example. The index may be ahead of the archive, so it is
-searched for what the notices name, too. Every run reads all notices and all rows, so an interrupted run can be
-repeated, and the next run removes a tweet that arrives again after its deletion.
+searched for what the notices of the last week name, too. Every run reads all notices and all rows, so an interrupted
+run can be repeated, and the next run removes a tweet that arrives again after its deletion.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 
 _TRIES = 5
 _PATIENCE_SECONDS = 60.0
+_SEARCHED = timedelta(days=7)
+"""Notices that arrived since then are searched for in the index. With a topic that keeps all of them for good, each run
+would ask Elasticsearch for every tweet that was ever deleted."""
 _PLACE = ["kafka_partition", "kafka_offset"]
 _REMOVAL_SCHEMA = (
     "key binary, offset long, readable boolean, tweet_id string, user_id string, reason string, up_to string"
@@ -106,14 +110,13 @@ def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
         asked.unpersist()
 
 
-def read_notices(spark: SparkSession, settings: Settings) -> DataFrame:
-    """Return all records of the topic of notices, up to its current end."""
-    return (
-        spark.read.format("kafka")
-        .options(**kafka_options(settings.kafka))
-        .option("subscribe", settings.kafka.deletion_topic)
-        .load()
-    )
+def read_notices(spark: SparkSession, settings: Settings, *, since: datetime | None = None) -> DataFrame:
+    """Return the records of the topic of notices up to its current end: all, or those that arrived since a time."""
+    reader = spark.read.format("kafka").options(**kafka_options(settings.kafka))
+    if since is not None:
+        reader = reader.option("startingTimestamp", int(since.timestamp() * 1000))
+        reader = reader.option("startingOffsetsByTimestampStrategy", "latest")
+    return reader.option("subscribe", settings.kafka.deletion_topic).load()
 
 
 def removals(records: DataFrame) -> DataFrame:
@@ -172,7 +175,8 @@ def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied
         fn.count("user_id").alias("users"),
     ).collect()[0]
     # the index first: it is searchable by everybody, the archive readable by few
-    named = delete_named(asked, settings)
+    recent = read_notices(spark, settings, since=datetime.now(UTC) - _SEARCHED)
+    named = delete_named(removals(recent), settings)
     done = _change_archive(spark, settings, asked, by_user=counts["users"] > 0)
     # documents that were refused, or that the classifier indexed meanwhile, because it was behind or repeated a batch
     redacted = delete_documents(_redacted_and_searchable(spark, settings), settings)
