@@ -66,9 +66,13 @@ def test_no_secret_is_on_the_command_line(submitted: list[list[str]], monkeypatc
 
 
 @pytest.mark.usefixtures("submitted")
-@pytest.mark.parametrize(("before", "after"), [(0, 10), (10, 10), (15, 15)])
-def test_a_job_leaves_the_cpu_to_the_streaming_apps(monkeypatch: pytest.MonkeyPatch, before: int, after: int) -> None:
+@pytest.mark.parametrize(("setting", "before", "after"), [("", 0, 10), ("0", 0, 0), ("7", 0, 7), ("7", 15, 15)])
+def test_a_job_leaves_the_cpu_to_the_streaming_apps(
+    monkeypatch: pytest.MonkeyPatch, setting: str, before: int, after: int
+) -> None:
     given: list[int] = []
+    if setting:
+        monkeypatch.setenv("SPARK_JOB_NICENESS", setting)
     monkeypatch.setattr("os.getpriority", lambda *_: before)
     monkeypatch.setattr("os.setpriority", lambda _which, _who, priority: given.append(priority))
     rendered(job()).execute({})

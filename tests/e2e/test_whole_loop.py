@@ -125,6 +125,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
         "PRODUCER_SOURCE": "replay",
         "PRODUCER_REPLAY_FILE": str(replay),
         "TOPICS_MIN_DOCUMENTS": "2000",
+        "SPARK_JOB_NICENESS": "0",  # other tests keep the machine busy
         "SPEED_MAX_TWEETS_PER_BATCH": "1000",  # several batches, so that there is a middle to be killed in
     }
     with FakeX() as x:

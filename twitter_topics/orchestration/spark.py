@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 SPARK_APPS = Path(__file__).resolve().parents[2] / "spark_apps"
 
 POOL = "spark"
-NICENESS = 10
-"""Of jobs: where the streaming apps share their machine, a job takes the CPU time that they leave."""
 _CONF = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 
 _FINAL = {
@@ -79,7 +77,7 @@ class SparkJobOperator(SparkSubmitOperator):
         java_options = f"-Dlog4j2.configurationFile={SPARK_LOGGING.as_uri()} {settings.java_options}"
         self.conf = {**_CONF, "spark.driver.extraJavaOptions": java_options}
         # this task has a process of its own, whose children inherit it
-        os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+        os.setpriority(os.PRIO_PROCESS, 0, max(settings.job_niceness, os.getpriority(os.PRIO_PROCESS, 0)))
         try:
             super().execute(context)
         except AirflowException as error:

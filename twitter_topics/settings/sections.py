@@ -366,6 +366,13 @@ class SparkSettings(Section):
     max_job_hours: int = Field(
         6, ge=1, le=744, description="a job of Airflow that takes longer is killed, and tried once more"
     )
+    job_niceness: int = Field(
+        10,
+        ge=0,
+        le=19,
+        description="of Airflow's jobs: on a machine that they share with the streaming apps, a higher one leaves them "
+        "less CPU time while the stream is busy; 0 = as much as the stream",
+    )
     driver_host: str = Field(
         "", description="on a cluster: name or address at which executors reach this machine; empty = its host name"
     )

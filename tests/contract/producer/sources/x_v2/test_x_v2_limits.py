@@ -61,9 +61,9 @@ def test_attempts_that_failed_after_x_had_the_request_count_too(setup: Setup) ->
 def test_attempts_that_never_reached_x_do_not_count(setup: Setup) -> None:
     for event in setup.source("http://127.0.0.1:9").events():
         assert event is None
-        if len(setup.clock.waits) > 2 * MAX_CONNECTS:
+        if len(setup.clock.waits) > MAX_CONNECTS:
             break
-    assert max(setup.clock.waits) == X.network_max_s
+    assert max(setup.clock.waits[: MAX_CONNECTS + 1]) <= X.network_max_s
     assert "refused" in setup.context.status.sentence
 
 
