@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,12 +19,12 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from twitter_topics.backends import tls
-from twitter_topics.errors import ConfigurationError
+from twitter_topics.errors import ConfigurationError, RetryableError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import KafkaSettings
 
-_REMEMBERED = 4
+_REMEMBERED = 5
 
 _Client = TypeVar("_Client")
 
@@ -73,12 +74,19 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
-def rejected(settings: KafkaSettings, error: KafkaError) -> ConfigurationError:
-    """Return the error for one of REJECTED."""
-    return ConfigurationError(
-        f"Kafka at {settings.bootstrap_servers} rejects this user ({error}). Check KAFKA_SECURITY_PROTOCOL, "
-        "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and the user's rights"
-    )
+def failure(settings: KafkaSettings, what: str, error: KafkaError) -> ConfigurationError | RetryableError:
+    """Return the project's error for one of a client's: a ConfigurationError for those of REJECTED.
+
+    Args:
+        what: Kafka did not do, after its address: "did not …".
+    """
+    where = f"Kafka at {settings.bootstrap_servers}"
+    if isinstance(error, REJECTED):
+        return ConfigurationError(
+            f"{where} rejects this user ({error}). Check KAFKA_SECURITY_PROTOCOL, "
+            "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and the user's rights"
+        )
+    return RetryableError(f"{where} {what}: {error}")
 
 
 class _Net:
@@ -86,7 +94,7 @@ class _Net:
 
     def __init__(self) -> None:
         self._client: KafkaNetClient | None = None
-        self._connections: list[Any] = []
+        self._connections: deque[Any] = deque(maxlen=_REMEMBERED)
 
     def open(self, **options: Any) -> KafkaNetClient:
         """For a client's option `kafka_client`."""
@@ -96,7 +104,7 @@ class _Net:
 
         def remembered(*arguments: Any, **named: Any) -> Any:
             connection = get_connection(*arguments, **named)
-            self._connections = [*self._connections[-_REMEMBERED:], connection]
+            self._connections.append(connection)
             return connection
 
         manager.get_connection = remembered

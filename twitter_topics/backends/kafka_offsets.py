@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from twitter_topics.backends.kafka import REJECTED, connected, rejected
+from twitter_topics.backends.kafka import connected, failure
 from twitter_topics.backends.kafka_topics import topic_id
-from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
+from twitter_topics.errors import IntegrityError, RetryableError
 from twitter_topics.settings import KafkaSettings
 
 _TIMEOUT_MS = 10_000
+_SILENT = "does not answer"
 
 
 class Range(NamedTuple):
@@ -52,7 +53,7 @@ class TopicEnds:
             return _known(self._settings, self._topic, ranges(self._consumer, self._topic))
         except KafkaError as error:
             self.close()
-            raise _unavailable(self._settings, error) from error
+            raise failure(self._settings, _SILENT, error) from error
 
     def close(self) -> None:
         """Disconnect. A later `read` connects again."""
@@ -66,6 +67,7 @@ def topic_ranges(settings: KafkaSettings, topic: str) -> dict[int, Range]:
 
     Raises:
         RetryableError: no broker answers.
+        ConfigurationError: they reject the user, or let it not see the topic.
     """
     with open_consumer(settings) as consumer:
         return _known(settings, topic, ranges(consumer, topic))
@@ -195,11 +197,11 @@ def open_consumer(settings: KafkaSettings) -> Iterator[KafkaConsumer]:
     try:
         consumer = _connect(settings)
     except KafkaError as error:
-        raise _unavailable(settings, error) from error
+        raise failure(settings, _SILENT, error) from error
     try:
         yield consumer
     except KafkaError as error:
-        raise _unavailable(settings, error) from error
+        raise failure(settings, _SILENT, error) from error
     finally:
         consumer.close()
 
@@ -235,9 +237,3 @@ def _connect(settings: KafkaSettings) -> KafkaConsumer:
 
 def _partitions(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-
-
-def _unavailable(settings: KafkaSettings, error: KafkaError) -> ConfigurationError | RetryableError:
-    if isinstance(error, REJECTED):
-        return rejected(settings, error)
-    return RetryableError(f"Kafka at {settings.bootstrap_servers} does not answer: {error}")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from twitter_topics.backends.kafka import REJECTED, connected, rejected
-from twitter_topics.errors import RetryableError
+from twitter_topics.backends.kafka import connected, failure
 
 if TYPE_CHECKING:
     from twitter_topics.settings import KafkaSettings
@@ -43,16 +42,10 @@ def open_producer(settings: KafkaSettings, what: str) -> Iterator[KafkaProducer]
             allow_auto_create_topics=False,
         )
     except KafkaError as error:
-        raise _failure(settings, what, error) from error
+        raise failure(settings, f"did not acknowledge the {what}", error) from error
     try:
         yield producer
     except KafkaError as error:
-        raise _failure(settings, what, error) from error
+        raise failure(settings, f"did not acknowledge the {what}", error) from error
     finally:
         producer.close(timeout=5)
-
-
-def _failure(settings: KafkaSettings, what: str, error: KafkaError) -> Exception:
-    if isinstance(error, REJECTED):
-        return rejected(settings, error)
-    return RetryableError(f"Kafka at {settings.bootstrap_servers} did not acknowledge the {what}: {error}")

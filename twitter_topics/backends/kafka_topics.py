@@ -12,9 +12,8 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from twitter_topics.backends.kafka import REJECTED, connected, rejected
+from twitter_topics.backends.kafka import connected, failure
 from twitter_topics.backends.retrying import RetryPolicy
-from twitter_topics.errors import RetryableError
 
 if TYPE_CHECKING:
     from twitter_topics.settings import KafkaSettings
@@ -59,10 +58,8 @@ def ensure_topics(settings: KafkaSettings) -> list[str]:
     def create() -> list[str]:
         try:
             return _create_missing(settings)
-        except REJECTED as error:
-            raise rejected(settings, error) from error
         except KafkaError as error:
-            raise RetryableError(f"Kafka at {settings.bootstrap_servers} did not create the topics: {error}") from error
+            raise failure(settings, "did not create the topics", error) from error
 
     return _RETRIES.run(create)
 
@@ -80,15 +77,12 @@ def topic_id(settings: KafkaSettings, topic: str) -> str:
             described = admin.describe_topics([topic])
         finally:
             admin.close()
+        if any(one["error_code"] == TopicAuthorizationFailedError.errno for one in described):
+            raise TopicAuthorizationFailedError(topic)
     except UnknownTopicOrPartitionError:
         return ""
-    except REJECTED as error:
-        raise rejected(settings, error) from error
     except KafkaError as error:
-        raise RetryableError(f"Kafka at {settings.bootstrap_servers} did not describe {topic}: {error}") from error
-    for one in described:
-        if one["error_code"] == TopicAuthorizationFailedError.errno:
-            raise rejected(settings, TopicAuthorizationFailedError(topic))
+        raise failure(settings, f"did not describe {topic}", error) from error
     return next((str(one["topic_id"]) for one in described if not one["error_code"]), "")
 
 
