@@ -65,7 +65,6 @@ class ProducerService:
         self._source, self._buffer = feed.source, feed.buffer
         self._position, self._received, self._foreign = feed.begin
         self._saved: SourcePosition | None = None
-        self._forgettable = 0
         self._unsaved = ""
         self._position_file = position_file
         self._progress = progress
@@ -172,15 +171,14 @@ class ProducerService:
                 self._on_gap(gap)
             cursor = some.cursor if some.number > self._foreign else position.cursor
             position = replace(position.advanced(some.records, cursor, some.event_time_ms), number=some.number)
-            self._forgettable = some.number
         status = self._context.status
         self._position = replace(position, alive_ms=status.alive_ms or position.alive_ms, rate=status.rate)
         try:
             if self._position != self._saved:
                 self._position_file.save(self._position)
                 self._saved = self._position
-            if self._forgettable:
-                self._buffer.forget(self._forgettable)
+            if confirmed or self._unsaved:
+                self._buffer.forget(self._position.number)
             self._unsaved = ""
         except OSError as error:
             self._unsaved = f"cannot save in {self._position_file.path.parent} what Kafka has acknowledged: {error}"
