@@ -370,8 +370,7 @@ class SparkSettings(Section):
         10,
         ge=0,
         le=19,
-        description="of Airflow's jobs: on a machine that they share with the streaming apps, a higher one leaves them "
-        "less CPU time while the stream is busy; 0 = as much as the stream",
+        description="of Airflow's jobs; 0 = as much CPU time for them as for the streaming apps",
     )
     driver_host: str = Field(
         "", description="on a cluster: name or address at which executors reach this machine; empty = its host name"
