@@ -14,14 +14,8 @@ from twitter_topics.backends.query_errors import ErrorText
 from twitter_topics.backends.spark_session import build_session
 from twitter_topics.errors import (
     EXIT_CONFIGURATION,
-    EXIT_CONFLICT,
     EXIT_FAILED,
-    EXIT_PROOF,
-    EXIT_TOO_FEW_TWEETS,
     ConfigurationError,
-    ConflictError,
-    ProofError,
-    TooFewTweetsError,
     TwitterTopicsError,
 )
 from twitter_topics.logs import configure_logging
@@ -36,13 +30,6 @@ Work = Callable[["SparkSession"], None]
 Prepare = Callable[[Settings, Sequence[str] | None], Work]
 """Reads the arguments (None: of the command line). Raises ConfigurationError or ValueError for what is wrong with them
 or with a setting."""
-
-_EXIT_CODES: dict[type[Exception], int] = {
-    ConfigurationError: EXIT_CONFIGURATION,
-    ConflictError: EXIT_CONFLICT,
-    ProofError: EXIT_PROOF,
-    TooFewTweetsError: EXIT_TOO_FEW_TWEETS,
-}
 
 
 def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None) -> int:
@@ -65,18 +52,13 @@ def run_job(name: str, prepare: Prepare, arguments: Sequence[str] | None = None)
             spark.stop()
     except TwitterTopicsError as error:
         log.error("%s", error)
-        return exit_code(error)
+        return error.job_exit_code
     except (PySparkException, Py4JError) as error:
         log.warning("the stack of Spark's error", exc_info=error)
         cause = ErrorText.of(error)
         log.error("Spark: %s", cause.line)
         return EXIT_CONFIGURATION if cause.is_configuration else EXIT_FAILED
     return 0
-
-
-def exit_code(error: TwitterTopicsError) -> int:
-    """Return the exit code of a job that ends with this error."""
-    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), EXIT_FAILED)
 
 
 def _checked(prepare: Prepare, settings: Settings, arguments: Sequence[str] | None) -> Work:

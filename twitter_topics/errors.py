@@ -24,6 +24,8 @@ TwitterTopicsError
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 EXIT_FAILED = 1
 """Exit code of a process that failed otherwise, and of a command that found something wrong."""
 
@@ -45,11 +47,15 @@ EXIT_TOO_FEW_TWEETS = EXIT_TRY_AGAIN
 
 
 class TwitterTopicsError(Exception):
-    """Base of all errors that this project raises deliberately."""
+    """Base of all errors that this project raises deliberately. A job that ends with one has its `job_exit_code`."""
+
+    job_exit_code: ClassVar[int] = EXIT_FAILED
 
 
 class ConfigurationError(TwitterTopicsError):
     """A setting is missing or wrong. The message names the setting and the fix."""
+
+    job_exit_code = EXIT_CONFIGURATION
 
 
 class DeniedError(ConfigurationError):
@@ -78,9 +84,13 @@ class RetryableError(TwitterTopicsError):
 class TooFewTweetsError(TwitterTopicsError):
     """The archive holds too few tweets for a training."""
 
+    job_exit_code = EXIT_TOO_FEW_TWEETS
+
 
 class ConflictError(TwitterTopicsError):
     """Another writer was faster, the object already exists, or what this continues is gone. Nothing was changed."""
+
+    job_exit_code = EXIT_CONFLICT
 
 
 class IntegrityError(TwitterTopicsError):
@@ -89,3 +99,5 @@ class IntegrityError(TwitterTopicsError):
 
 class ProofError(IntegrityError):
     """What a job has written is not what it should be. A retry would take the damage for the state before it."""
+
+    job_exit_code = EXIT_PROOF

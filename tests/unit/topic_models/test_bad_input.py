@@ -18,7 +18,6 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from spark_apps.job import exit_code
 from tests.bad_input import FAILS, OPERATIONS, ROWS, page
 from tests.unit.topic_models.registry.test_promotion_tasks import CHALLENGER, CHAMPION, PLANTED, Bench
 from twitter_topics.backends.objects import S3Objects
@@ -68,7 +67,7 @@ def refused(key: str, task: Callable[[], object]) -> None:
     with pytest.raises(TwitterTopicsError) as caught:
         task()
     assert ROWS[key].matches(str(caught.value)), caught.value
-    assert ROWS[key].ends == str(exit_code(caught.value))
+    assert ROWS[key].ends == str(caught.value.job_exit_code)
 
 
 # --- training and evaluation

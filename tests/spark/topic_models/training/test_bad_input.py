@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spark_apps.job import exit_code
 from tests.bad_input import ROWS
 from tests.spark.topic_models.training.archived import FIRST, SECOND, START, append, append_planted, request, tweet
 from twitter_topics.archive.rows import raw_table
@@ -37,7 +36,7 @@ def refused(key: str, task: Callable[[], object]) -> None:
     with pytest.raises(TwitterTopicsError) as caught:
         task()
     assert ROWS[key].matches(str(caught.value)), caught.value
-    assert ROWS[key].ends == str(exit_code(caught.value))
+    assert ROWS[key].ends == str(caught.value.job_exit_code)
 
 
 def test_an_archive_that_has_nothing_to_train_on(
