@@ -98,16 +98,23 @@ def apply_deletions(spark: SparkSession, settings: Settings) -> Applied:
     """
     asked = removals(read_notices(spark, settings)).persist()
     try:
-        for _ in range(_TRIES):
-            try:
-                return _apply(spark, settings, asked)
-            except (PySparkException, Py4JJavaError) as error:
-                if not _is_conflict(error):
-                    raise
-                log.warning("the archive was rewritten meanwhile; retrying from the start")
-        raise RetryableError(f"{raw_table(settings)} was rewritten by another job during each of {_TRIES} tries")
+        counts = asked.agg(
+            fn.count("*").alias("notices"),
+            fn.count_if(~fn.col("readable")).alias("unreadable"),
+            fn.count("user_id").alias("users"),
+        ).collect()[0]
+        # the index first: it is searchable by everybody, the archive readable by few
+        recent = read_notices(spark, settings, since=datetime.now(UTC) - _SEARCHED)
+        named = delete_named(removals(recent), settings)
+        done = _change_archive(spark, settings, asked, by_user=counts["users"] > 0)
     finally:
         asked.unpersist()
+    # documents that were refused, or that the classifier indexed meanwhile, because it was behind or repeated a batch
+    redacted = delete_documents(_redacted_and_searchable(spark, settings), settings)
+    if failure := redacted.failure or named.failure:
+        raise RetryableError(f"the archive is done, but deleted tweets are still in the index: {failure}")
+    documents = named.documents + redacted.documents
+    return replace(done, notices=counts["notices"], unreadable=counts["unreadable"], documents=documents)
 
 
 def read_notices(spark: SparkSession, settings: Settings, *, since: datetime | None = None) -> DataFrame:
@@ -168,26 +175,19 @@ def cleared_rejects(rows: DataFrame, asked: DataFrame) -> DataFrame:
     return found.withColumns({"tweet_id": nothing.cast("string"), "payload": nothing.cast("binary")})
 
 
-def _apply(spark: SparkSession, settings: Settings, asked: DataFrame) -> Applied:
-    counts = asked.agg(
-        fn.count("*").alias("notices"),
-        fn.count_if(~fn.col("readable")).alias("unreadable"),
-        fn.count("user_id").alias("users"),
-    ).collect()[0]
-    # the index first: it is searchable by everybody, the archive readable by few
-    recent = read_notices(spark, settings, since=datetime.now(UTC) - _SEARCHED)
-    named = delete_named(removals(recent), settings)
-    done = _change_archive(spark, settings, asked, by_user=counts["users"] > 0)
-    # documents that were refused, or that the classifier indexed meanwhile, because it was behind or repeated a batch
-    redacted = delete_documents(_redacted_and_searchable(spark, settings), settings)
-    if failure := redacted.failure or named.failure:
-        raise RetryableError(f"the archive is done, but deleted tweets are still in the index: {failure}")
-    documents = named.documents + redacted.documents
-    return replace(done, notices=counts["notices"], unreadable=counts["unreadable"], documents=documents)
-
-
 def _change_archive(spark: SparkSession, settings: Settings, asked: DataFrame, *, by_user: bool) -> Applied:
-    """Change the rows that the notices are about. Returns their numbers."""
+    """Change the rows that the notices are about, also while other jobs write. Returns their numbers."""
+    for _ in range(_TRIES):
+        try:
+            return _change_rows(spark, settings, asked, by_user=by_user)
+        except (PySparkException, Py4JJavaError) as error:
+            if not _is_conflict(error):
+                raise
+            log.warning("the archive was rewritten meanwhile; trying again")
+    raise RetryableError(f"{raw_table(settings)} was rewritten by another job during each of {_TRIES} tries")
+
+
+def _change_rows(spark: SparkSession, settings: Settings, asked: DataFrame, *, by_user: bool) -> Applied:
     snapshot = current_snapshot(spark, settings)
     if snapshot is None:
         return Applied()

@@ -401,7 +401,7 @@ def test_another_commit_during_the_merge(
     worker.join()
 
     assert len(texts) == merges
-    assert [(one.tweets, one.rows) for one in done] == [(2, 2)]
+    assert [(one.tweets, one.rows, one.documents) for one in done] == [(2, 2, 2)]
     assert {name for name, reason in bench.reasons().items() if reason} == {"1", "31"}
 
 
