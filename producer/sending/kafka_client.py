@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from kafka import KafkaProducer
 from kafka.errors import (
     KafkaConfigurationError,
     KafkaError,
@@ -16,6 +15,7 @@ from kafka.structs import TopicPartition
 
 from twitter_topics.backends.kafka import REJECTED, connected
 from twitter_topics.backends.kafka_partitioner import partition_of
+from twitter_topics.backends.kafka_sending import StoppableProducer
 from twitter_topics.errors import ConfigurationError, RetryableError, TwitterTopicsError
 from twitter_topics.records.tweet import MAX_BYTES
 from twitter_topics.settings import KafkaSettings
@@ -29,7 +29,6 @@ PATIENCE_S = 10.0
 
 LINGER_MS = 5
 BATCH_BYTES = 128 * 1024
-_JOIN_S = 5.0
 
 Headers = list[tuple[str, bytes]]
 
@@ -62,8 +61,8 @@ def failure(error: KafkaError) -> TwitterTopicsError:
     return RetryableError(f"Kafka did not accept a record: {text}")
 
 
-class FastKafkaProducer(KafkaProducer):
-    """KafkaProducer with a shorter path for sending bytes, and a `close` that always ends its thread."""
+class FastKafkaProducer(StoppableProducer):
+    """A producer with a shorter path for sending bytes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -92,17 +91,6 @@ class FastKafkaProducer(KafkaProducer):
             self._sender.wakeup()
         sent: Future = future
         return sent
-
-    def flush(self, timeout: float | None = None) -> None:
-        """Skip flushing when `timeout` is 0. The library flushes before it closes, and where that fails (which is why
-        we close) leaves its thread running with what is still unsent."""
-        if timeout != 0:
-            super().flush(timeout)
-
-    def close(self, timeout: float | None = None, null_logger: bool = False) -> None:
-        super().close(timeout, null_logger)
-        if getattr(self, "_sender", None) is not None:
-            self._sender.join(_JOIN_S)
 
 
 def connect(settings: KafkaSettings) -> FastKafkaProducer:

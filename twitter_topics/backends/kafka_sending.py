@@ -15,11 +15,31 @@ if TYPE_CHECKING:
     from twitter_topics.settings import KafkaSettings
 
 _PATIENCE_MS = 10_000
+_JOIN_S = 5.0
+
+
+class StoppableProducer(KafkaProducer):
+    """KafkaProducer whose `close(timeout=0)` always ends its thread and drops what is not acknowledged.
+
+    The library flushes before it closes. Where that fails, most often because the broker that we turn away from does
+    not answer, it raises and leaves the thread running, which sends and reconnects for ever.
+    """
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Skip flushing when `timeout` is 0."""
+        if timeout != 0:
+            super().flush(timeout)
+
+    def close(self, timeout: float | None = None, null_logger: bool = False) -> None:
+        super().close(timeout, null_logger)
+        if getattr(self, "_sender", None) is not None:
+            self._sender.join(_JOIN_S)
 
 
 @contextmanager
-def open_producer(settings: KafkaSettings, what: str) -> Iterator[KafkaProducer]:
-    """A producer whose records all replicas have to acknowledge. Wait for the acknowledgements inside the block.
+def open_producer(settings: KafkaSettings, what: str) -> Iterator[StoppableProducer]:
+    """A producer whose records all replicas have to acknowledge. Wait for the acknowledgements inside the block:
+    its end drops what has none.
 
     Args:
         what: is sent, in the plural; for the errors.
@@ -30,7 +50,7 @@ def open_producer(settings: KafkaSettings, what: str) -> Iterator[KafkaProducer]
     """
     try:
         producer = connected(
-            KafkaProducer,
+            StoppableProducer,
             settings,
             client_id=f"twitter-topics-{what.replace(' ', '-')}",
             acks="all",
@@ -48,4 +68,4 @@ def open_producer(settings: KafkaSettings, what: str) -> Iterator[KafkaProducer]
     except KafkaError as error:
         raise failure(settings, f"did not acknowledge the {what}", error) from error
     finally:
-        producer.close(timeout=5)
+        producer.close(timeout=0)
