@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import until
 from twitter_topics.settings import Settings
 from twitter_topics.settings.env_file import ENV_FILE_VARIABLE
 
@@ -99,3 +101,18 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         time.tzset()
         yield
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def _kafka_clients_are_closed() -> Iterator[None]:
+    """Fail a test that leaves a Kafka client open: it would reconnect for ever, during the tests that follow."""
+    before = _kafka_threads()
+    yield
+    left = _kafka_threads() - before
+    until(lambda: not any(thread.is_alive() for thread in left), what=f"the end of {left}")
+
+
+def _kafka_threads() -> set[threading.Thread]:
+    return {
+        one for one in threading.enumerate() if one.name.startswith("kafka-io-") or one.name.endswith("-network-thread")
+    }

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from py4j.clientserver import FinalizerWorker
 
 _NETWORK = (socket.AF_INET, socket.AF_INET6)
 
@@ -25,15 +24,17 @@ def _quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def network_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Fail a test that uses a network socket, even if the code under test swallows the error. Yields the calls.
 
-    Java objects of Spark tests in the same process are released whenever Python collects them, in py4j's own thread.
+    Threads that other tests have left may use it: py4j's, for example, which releases Java objects of Spark tests
+    whenever Python collects them.
     """
     calls: list[str] = []
+    earlier = set(threading.enumerate()) - {threading.current_thread()}
 
     def guarded(name: str) -> Callable[..., Any]:
         real = getattr(socket.socket, name)
 
         def call(self: socket.socket, *arguments: Any) -> Any:
-            if self.family not in _NETWORK or isinstance(threading.current_thread(), FinalizerWorker):
+            if self.family not in _NETWORK or threading.current_thread() in earlier:
                 return real(self, *arguments)
             calls.append(f"{name}{arguments}")
             raise PermissionError(f"a unit test calls {calls[-1]}: it belongs to tests/contract")

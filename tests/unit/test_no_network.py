@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
-from py4j.clientserver import SHUTDOWN_FINALIZER_WORKER, FinalizerWorker
 
 
 @pytest.mark.parametrize(
@@ -29,18 +29,21 @@ def test_sockets_within_this_machine_are_not_meant(network_calls: list[str]) -> 
     assert network_calls == []
 
 
-def test_java_objects_of_other_tests_may_be_released(network_calls: list[str]) -> None:
-    released: list[int] = []
+@pytest.fixture(scope="module")
+def thread_of_another_test() -> Iterator[Executor]:
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(int).result()
+        yield executor
 
-    class Release:
-        """A collected Java object's client."""
 
-        def garbage_collect_object(self, target_id: int, enqueue: bool) -> None:
-            with socket.socket() as one:
-                released.append(one.connect_ex(("127.0.0.1", 9)))
-
-    worker = FinalizerWorker(deque([SHUTDOWN_FINALIZER_WORKER, (Release(), 1)]))  # it works from the end
-    worker.start()
-    worker.join()
-    assert len(released) == 1
+def test_threads_of_other_tests_may_use_the_network(thread_of_another_test: Executor, network_calls: list[str]) -> None:
+    with socket.socket() as one:
+        assert thread_of_another_test.submit(one.connect_ex, ("127.0.0.1", 9)).result() != 0
     assert network_calls == []
+
+
+def test_threads_of_the_test_may_not(network_calls: list[str]) -> None:
+    with socket.socket() as one, ThreadPoolExecutor(1) as executor, pytest.raises(PermissionError):
+        executor.submit(one.connect_ex, ("127.0.0.1", 9)).result()
+    assert len(network_calls) == 1
+    network_calls.clear()

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -28,13 +29,19 @@ pytestmark = pytest.mark.contract
 
 Act = Callable[[Settings], object]
 
+
+def asked_again(settings: Settings) -> object:
+    with closing(TopicEnds(settings.kafka, "raw")) as ends:
+        return ends.read()
+
+
 SENDING: dict[str, Act] = {
     "notices": lambda settings: publish(settings.kafka, [Notice("delete", "x_v2", tweet_id="7")]),
     "retried records": lambda settings: RejectedRecords(settings).retry([RawRecord(b"7", b"{}", ())]),
 }
 ASKING: dict[str, Act] = {
     "offsets": lambda settings: topic_ranges(settings.kafka, "raw"),
-    "offsets again and again": lambda settings: TopicEnds(settings.kafka, "raw").read(),
+    "offsets again and again": asked_again,
     "a topic's id": lambda settings: topic_id(settings.kafka, "raw"),
     "topics": lambda settings: ensure_topics(settings.kafka),
 }
