@@ -143,9 +143,8 @@ class Stack:
         write_private(self.layout.run / "wanted.json", json.dumps({"names": sorted(names)}))
 
     def _say_what_is_kept(self) -> None:
-        source = self._kept.get(followed.SOURCE, "")
-        if source not in ("", self._given.producer.source):
-            self._say(f"{followed.SOURCE}={source} as at the last start; set it to follow another source")
+        if sentence := followed.sentence(self._given, self._kept):
+            self._say(sentence)
 
     def _delete_stale_health(self) -> None:
         """Delete health files of sources that are no longer followed."""

@@ -226,7 +226,7 @@ class ProducerSettings(Section):
     source: str = Field(
         "synthetic",
         description=f"one of {', '.join(SOURCES)}; several, comma-separated, run side by side; where none is named, "
-        "the local stack keeps that of its last start",
+        "the local stack keeps that of its last start, and its limit",
     )
     limit: int = Field(0, ge=0, description="stop after this many tweets; 0 = never")
     state_dir: Path = Field(Path(".local/producer"), description="folder for positions and spools")

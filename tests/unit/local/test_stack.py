@@ -200,7 +200,7 @@ def test_a_start_that_names_no_source_keeps_that_of_the_last_one(tmp_path: Path)
     started(tmp_path, PRODUCER_SOURCE="bluesky,mastodon")
     again, said = make(tmp_path)
     again._say_what_is_kept()
-    assert said == ["PRODUCER_SOURCE=bluesky,mastodon as at the last start; set it to follow another source"]
+    assert said == ["PRODUCER_SOURCE=bluesky,mastodon as at the last start; set PRODUCER_SOURCE to choose anew"]
     assert {"producer-bluesky", "producer-mastodon"} <= {service.name for service in again.all_services}
     assert environment(again, "scheduler")["PRODUCER_SOURCE"] == "bluesky,mastodon"
     named, said = make(tmp_path, PRODUCER_SOURCE="synthetic")
@@ -224,6 +224,35 @@ def test_a_replay_keeps_its_files_but_only_as_long_as_it_is_kept(tmp_path: Path)
     assert (kept.sources, kept.replay_file, kept.replay_times) == (("replay",), str(tmp_path / "a.jsonl"), "keep")
     other = make(tmp_path, PRODUCER_SOURCE="bluesky")[0]._settings.producer
     assert (other.sources, other.replay_file) == (("bluesky",), "")
+
+
+def test_a_limited_run_stays_limited_until_the_limit_is_removed_or_a_source_is_named(tmp_path: Path) -> None:
+    started(tmp_path, PRODUCER_SOURCE="x_v2", PRODUCER_LIMIT="95")
+    again, said = make(tmp_path)
+    again._say_what_is_kept()
+    assert environment(again, "producer").get("PRODUCER_LIMIT") == "95"
+    assert said == [
+        "PRODUCER_SOURCE=x_v2 PRODUCER_LIMIT=95 as at the last start; set PRODUCER_SOURCE to choose anew, "
+        "or PRODUCER_LIMIT=0 for no limit"
+    ]
+    assert make(tmp_path, PRODUCER_SOURCE="x_v2")[0]._settings.producer.limit == 0
+    removed = started(tmp_path, PRODUCER_LIMIT="0")._settings.producer
+    later, said = make(tmp_path)
+    later._say_what_is_kept()
+    assert (removed.source, removed.limit, later._settings.producer.limit) == ("x_v2", 0, 0)
+    assert said == ["PRODUCER_SOURCE=x_v2 as at the last start; set PRODUCER_SOURCE to choose anew"]
+
+
+def test_generated_tweets_keep_their_languages(tmp_path: Path) -> None:
+    started(tmp_path, PRODUCER_SYNTHETIC_LANGUAGES="en,es", PRODUCER_SYNTHETIC_SEED="7")
+    again, said = make(tmp_path)
+    again._say_what_is_kept()
+    producer = again._settings.producer
+    assert (producer.synthetic_languages, producer.synthetic_seed) == ("en,es", 7)
+    assert len(said) == 1
+    assert "PRODUCER_SYNTHETIC_LANGUAGES=en,es" in said[0]
+    assert make(tmp_path, PRODUCER_SYNTHETIC_LANGUAGES="ja")[0]._settings.producer.synthetic_languages == "ja"
+    assert make(tmp_path, PRODUCER_SOURCE="synthetic")[0]._settings.producer.synthetic_languages == ""
 
 
 def test_a_running_stack_is_shown_with_the_source_that_it_was_started_with(tmp_path: Path) -> None:
