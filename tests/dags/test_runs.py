@@ -19,7 +19,8 @@ from twitter_topics.archive.reader import ArchiveStore, HourFiles
 from twitter_topics.counts import recount_tasks
 from twitter_topics.counts.topic_hours import HourTotal, TopicHourStore
 from twitter_topics.deletions.x_compliance import Job
-from twitter_topics.errors import RetryableError
+from twitter_topics.errors import ConfigurationError, RetryableError
+from twitter_topics.orchestration.schedules import reject_unknown_parameters
 from twitter_topics.records.notice import Notice
 from twitter_topics.testing.models import planted_files
 from twitter_topics.topic_models.registry import json_objects
@@ -107,6 +108,36 @@ def settings() -> Any:
     from twitter_topics.settings import Settings
 
     return Settings()
+
+
+# --- every DAG
+
+
+def test_a_misspelt_parameter_ends_the_run_before_anything_is_deleted(
+    dagbag: DagBag, indices: list[str], submitted: list[list[str]]
+) -> None:
+    indices += days_ago(0, 20, 21)
+    done = run(dagbag, "elasticsearch_retention", allow_all=True, dryrun=True)
+    assert (tried(done, "plan"), states(done)["apply"]) == (("failed", 1), "upstream_failed")
+    assert indices == days_ago(0, 20, 21)
+    # this task runs also after others have failed
+    assert tried(run(dagbag, "tweet_deletions", askx="no"), "apply") == ("failed", 1)
+    assert submitted == []
+
+
+def test_only_names_that_a_dag_lacks_are_rejected(dagbag: DagBag) -> None:
+    def check(dag_id: str, conf: dict[str, Any] | None) -> None:
+        context: Any = {"dag": dagbag.dags[dag_id], "dag_run": SimpleNamespace(conf=conf)}
+        reject_unknown_parameters(context)
+
+    for scheduled in (None, {}):
+        check("model_retention", scheduled)
+        check("stores_audit", scheduled)
+    check("model_retention", {"dry_run": True, "days": 3})
+    with pytest.raises(ConfigurationError, match=r"^day, dryrun: no such .*; model_retention has days, dry_run, versi"):
+        check("model_retention", {"dryrun": True, "day": 3, "versions": 2})
+    with pytest.raises(ConfigurationError, match=r"^dry_run: no such parameter; stores_audit has none$"):
+        check("stores_audit", {"dry_run": True})
 
 
 # --- topic_retraining

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from twitter_topics.orchestration.schedules import reject_unknown_parameters
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def test_house_rules(dagbag: DagBag, dag_id: str) -> None:
         assert one.execution_timeout is not None, one.task_id
         assert one.retries > 0, f"{one.task_id} gives up at an outage"
         assert one.retry_policy is not None, f"{one.task_id} tries again what cannot succeed"
+        assert one._pre_execute_hook is reject_unknown_parameters, f"{one.task_id} runs with a misspelt parameter"
 
 
 @pytest.mark.parametrize("dag_id", sorted(DAG_IDS))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from twitter_topics.errors import ConfigurationError, ConflictError, IntegrityError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 
 def no_retry_on(*errors: type[Exception]) -> ExceptionRetryPolicy:
@@ -22,12 +25,26 @@ def no_retry_on(*errors: type[Exception]) -> ExceptionRetryPolicy:
     )
 
 
+def reject_unknown_parameters(context: Context) -> None:
+    """Airflow checks the values of parameters, but not their names: with `dryrun` instead of `dry_run` a run would
+    delete for real.
+
+    Raises:
+        ConfigurationError: the run was given a name that is no parameter of its DAG.
+    """
+    dag = context["dag"]
+    if unknown := sorted((context["dag_run"].conf or {}).keys() - dag.params.keys()):
+        known = ", ".join(sorted(dag.params)) or "none"
+        raise ConfigurationError(f"{', '.join(unknown)}: no such parameter; {dag.dag_id} has {known}")
+
+
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "twitter-topics",
     "retries": 1,
     "retry_delay": timedelta(minutes=1),
     "retry_policy": no_retry_on(ConfigurationError, ConflictError, IntegrityError),
     "execution_timeout": timedelta(minutes=10),
+    "pre_execute": reject_unknown_parameters,
 }
 """Every task can be retried: each one is idempotent."""
 
