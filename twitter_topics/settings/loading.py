@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsError
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings.analysis import ModelsSettings, SentimentSettings, TopicsSettings
 from twitter_topics.settings.env_file import env_file
+from twitter_topics.settings.env_names import wrong_names
 from twitter_topics.settings.networks import BlueskySettings, MastodonSettings, TwitterSettings, XSettings
 from twitter_topics.settings.sections import (
     ArchiveSettings,
@@ -39,7 +40,8 @@ _Section = TypeVar("_Section", bound=BaseSettings)
 def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
     secrets_dir = "" if section is SecretsSettings else _read(SecretsSettings, given).secrets_dir
     prefix = section.model_config.get("env_prefix", "")
-    file = env_file()
+    if file := env_file():
+        _check_names(file, file.read_text(encoding="utf-8"))
     keys = {name: f"{prefix}{name}".upper() for name in section.model_fields}
     values: dict[str, Any] = {name: given[key] for name, key in keys.items() if key in given}
     try:
@@ -60,6 +62,18 @@ def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
             + "\n  Correct it in the environment or in .env; docs/settings.md describes all settings."
         )
         raise ConfigurationError(msg) from None
+
+
+@lru_cache(maxsize=1)
+def _check_names(file: Path, text: str) -> None:
+    sections = Settings.sections().values()
+    prefixes = tuple(str(section.model_config.get("env_prefix", "")) for section in sections)
+    settings = {
+        f"{start}{name}".upper() for start, one in zip(prefixes, sections, strict=True) for name in one.model_fields
+    }
+    if wrong := wrong_names(text, settings, prefixes):
+        lines = "\n  ".join(wrong)
+        raise ConfigurationError(f"wrong name in {file}\n  {lines}\n  docs/settings.md describes all settings.")
 
 
 def _shown(error: Any) -> str:

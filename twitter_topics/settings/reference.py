@@ -33,7 +33,9 @@ Each setting is an environment variable. What the environment does not set comes
 below. `TWITTER_TOPICS_ENV_FILE` names another file instead of `.env`; if it is empty, no file is read.
 
 A relative path starts at the current folder, in `.env` at the file's folder; `LOCAL_STATE_DIR` always starts at the
-project's folder. A wrong setting stops the program that reads it with exit code 78 and names the variable.
+project's folder. A wrong setting stops the program that reads it with exit code 78 and names the variable; so does a
+name in the file that looks like a setting and is none. `SPARK_CONF_DIR` and `AIRFLOW_CONN_*` are read from the
+environment only.
 """
 
 _EXAMPLE_HEAD = """\
