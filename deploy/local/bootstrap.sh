@@ -140,7 +140,12 @@ unpack_influxdb() {
 wanted=$(cat "$lock" pyproject.toml deploy/local/pip.txt | sha256sum | cut -d' ' -f1)
 stamp=$venv/.installed-${lock%.txt}
 
-make_venv() { "$python" -m venv --clear "$venv" && "$venv/bin/python" -m pip install --require-hashes -r deploy/local/pip.txt; }
+# the stamp comes last: without it, one with an old pip or none would be taken for whole
+make_venv() {
+    "$python" -m venv --clear "$venv" &&
+        "$venv/bin/python" -m pip install --require-hashes -r deploy/local/pip.txt && : >"$venv/.made"
+}
+venv_is_whole() { [ -f "$venv/.made" ] || ls "$venv"/.installed-* >/dev/null 2>&1; }
 
 # uv is much faster, but does not read the user's pip configuration: pip is the fallback
 install_requirements() {
@@ -154,7 +159,7 @@ install_requirements() {
 remember_spark() { sed -n 's/^\(pyspark[a-z-]*==[^ ]*\).*/\1/p' "$lock" | sort | sha256sum | cut -d' ' -f1; }
 minor_of() { "$1" -c 'import sys; print(sys.version_info[1])'; }
 venv_is_right() {
-    [ -x "$venv/bin/python" ] && python_is_right "$venv/bin/python" &&
+    [ -x "$venv/bin/python" ] && venv_is_whole && python_is_right "$venv/bin/python" &&
         { [ -z "${PYTHON:-}" ] || [ "$(minor_of "$PYTHON" 2>/dev/null)" = "$(minor_of "$venv/bin/python")" ]; } &&
         { [ ! -f "$venv/.spark" ] || [ "$(cat "$venv/.spark")" = "$(remember_spark)" ]; }
 }

@@ -50,6 +50,29 @@ def test_a_path_that_the_servers_cannot_read_stops_it(tmp_path: Path, name: str)
     assert re.fullmatch(r"bootstrap: the path .* contains one of : , \? .*; move the checkout\n", stopped.stderr)
 
 
+def test_a_virtual_environment_without_its_pip_is_made_again(tmp_path: Path) -> None:
+    text = BOOTSTRAP.read_text()
+    functions = text[text.index("stamp=$venv") : text.index("# -- disk and memory")]
+    fake = """
+    venv=.venv lock=requirements.txt; : >$lock
+    python_is_right() { [ -x "$1" ]; }
+    a_python() { printf '#!/bin/sh\n%s\n' "$2" >"$1"; chmod +x "$1"; }
+    a_python python 'rm -rf "$4"; mkdir -p "$4/bin" && cp of-the-venv "$4/bin/python"'
+    python=./python
+    """
+    script = """
+    a_python of-the-venv 'exit 1'  # no network
+    make_venv || echo failed
+    venv_is_right || echo again
+    a_python of-the-venv 'exit 0'
+    make_venv && venv_is_right && echo right
+    rm .venv/.made; : >.venv/.installed-requirements-dev
+    venv_is_right && echo "one of before is kept"
+    """
+    done = shell(fake + functions + script, folder=tmp_path)
+    assert done.stdout.splitlines() == ["failed", "again", "right", "one of before is kept"], done.stderr
+
+
 def test_a_step_that_works_is_one_line(tmp_path: Path) -> None:
     done = shell("step fetch it -- sh -c 'echo noise'", folder=tmp_path)
     assert done.returncode == 0
