@@ -15,8 +15,14 @@ EXIT_CODES = {"ok": 0, "lagging": EXIT_TRY_AGAIN, "broken": EXIT_FAILED}
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     wait: Annotated[
-        float, typer.Option("--wait", min=0, metavar="SECONDS", help="how long to wait for records still on their way")
-    ] = 30,
+        float,
+        typer.Option(
+            "--wait",
+            min=0,
+            metavar="SECONDS",
+            help="how long to wait for records still on their way; it takes 45 to know that some are stuck",
+        ),
+    ] = 60,
 ) -> None:
     """Compare Kafka, archive, Elasticsearch and InfluxDB for all records produced so far.
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from inspect import signature
 
 import pytest
 
@@ -14,12 +15,13 @@ from twitter_topics.archive.reader import ArchiveRecords
 from twitter_topics.audit.balance import Report, balance
 from twitter_topics.audit.collect import collect
 from twitter_topics.audit.indexed import HourDifference, IndexComparison
-from twitter_topics.audit.run import audit
+from twitter_topics.audit.run import STILL_SECONDS, audit
 from twitter_topics.audit.shown import Mismatch, ViewComparison
 from twitter_topics.audit.stores import Counted, Documents, Kept, Limits, before, not_from
 from twitter_topics.backends.dead_letters import DeadLetters, sort_letters
 from twitter_topics.backends.kafka_offsets import Range
 from twitter_topics.backends.kafka_partitioner import partition_of
+from twitter_topics.cli.audit import audit as command
 from twitter_topics.counts.panes import Series, Sums
 from twitter_topics.search.index import index_day
 
@@ -503,6 +505,14 @@ def test_waiting_ends_when_nothing_changes() -> None:
     pipeline.rows.remove(max(pipeline.rows))
     assert watch(pipeline, clock, wait_seconds=600).state == "broken"
     assert 45 <= clock.now < 75
+
+
+def test_the_command_waits_long_enough_to_know_that_records_are_stuck() -> None:
+    pipeline, clock = healthy(), Clock()
+    pipeline.rows.remove(max(pipeline.rows))
+    wait = signature(command).parameters["wait"]
+    assert watch(pipeline, clock, wait_seconds=wait.default).state == "broken"
+    assert f"takes {STILL_SECONDS:.0f} to know" in wait.annotation
 
 
 def test_a_temporary_mismatch_between_two_reads_is_checked_again() -> None:
