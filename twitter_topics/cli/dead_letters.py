@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twitter_topics.cli.screen import clean, say, screen, stack_settings, table
+from twitter_topics.cli.screen import cell, clean, say, screen, stack_settings, table
 from twitter_topics.errors import EXIT_FAILED, ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def summary(
         return
     made = table("stage", "reason", "records", "newest (UTC)", "example", right=("records",))
     for (stage, kind), found in sorted(groups.items()):
-        made.add_row(clean(stage), clean(kind), f"{len(found):,}", _time(found[-1].at_ms), clean(found[-1].name))
+        made.add_row(cell(stage), cell(kind), f"{len(found):,}", _time(found[-1].at_ms), cell(found[-1].name))
     screen.print(made)
     if groups:
         say("\n`twitter-topics dead-letters show EXAMPLE` shows one; `retry` sends them through the raw topic again.")

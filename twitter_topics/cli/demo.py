@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from twitter_topics.cli.local_stack import Languages, WholeHistory, bring_up
 from twitter_topics.cli.screen import (
     balance_table,
+    cell,
     hour_sentence,
     say,
     screen,
@@ -79,9 +80,9 @@ def _show_addresses(stack: Stack) -> None:
     addresses = table("where", "address")
     addresses.add_row("Airflow", airflow)
     addresses.add_row("  topics page", f"{airflow}/plugin/topics")
-    addresses.add_row("  login", f"admin, password {shown}")
-    addresses.add_row("Elasticsearch", variables["ELASTICSEARCH_URL"])
-    addresses.add_row("InfluxDB", variables["INFLUXDB_URL"])
-    addresses.add_row("S3", variables.get("S3_ENDPOINT_URL", "AWS"))
-    addresses.add_row("Kafka", variables["KAFKA_BOOTSTRAP_SERVERS"])
+    addresses.add_row("  login", cell(f"admin, password {shown}"))
+    addresses.add_row("Elasticsearch", cell(variables["ELASTICSEARCH_URL"]))
+    addresses.add_row("InfluxDB", cell(variables["INFLUXDB_URL"]))
+    addresses.add_row("S3", cell(variables.get("S3_ENDPOINT_URL", "AWS")))
+    addresses.add_row("Kafka", cell(variables["KAFKA_BOOTSTRAP_SERVERS"]))
     screen.print(addresses)

@@ -40,6 +40,11 @@ def clean(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def cell(text: str) -> str:
+    """Return foreign text for a cell of a table: brackets in it are not markup either."""
+    return escape(clean(text))
+
+
 def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
     """Return an empty table without frames."""
     made = Table(box=None, pad_edge=False, header_style="bold")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import SecretStr
 
-from twitter_topics.cli.screen import clean, say, screen, stack_settings, table
+from twitter_topics.cli.screen import cell, clean, say, screen, stack_settings, table
 from twitter_topics.sources import SOURCES, SourceInfo
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _show_gaps(found: list[Gap]) -> None:
     )
     for gap in found:
         length, missed = duration_text(round(gap.seconds)), f"about {gap.estimated_posts:,}"
-        made.add_row(clean(gap.source), _time(gap.from_ms), _time(gap.to_ms), length, clean(gap.cause), missed)
+        made.add_row(cell(gap.source), _time(gap.from_ms), _time(gap.to_ms), length, cell(gap.cause), missed)
     screen.print(made)
     total, posts = duration_text(round(sum(gap.seconds for gap in found))), sum(gap.estimated_posts for gap in found)
     say(f"\n{len(found):,} gaps, {total} in total, about {posts:,} posts")

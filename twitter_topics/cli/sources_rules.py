@@ -6,11 +6,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from producer.sources.x_v2 import rules as x_rules
 from twitter_topics.backends.x_api import XApi
-from twitter_topics.cli.screen import clean, say, screen, table
+from twitter_topics.cli.screen import cell, say, screen, table
 from twitter_topics.errors import ConfigurationError, RetryableError
 
 if TYPE_CHECKING:
@@ -53,5 +51,5 @@ def _show(todo: x_rules.Plan) -> None:
     made = table("", "rule", "tag")
     for sign, style, some in (("+", "green", todo.add), ("-", "red", todo.delete), (" ", "dim", todo.keep)):
         for rule in some:
-            made.add_row(f"[{style}]{sign}[/]", f"[{style}]{escape(clean(rule.value))}[/]", escape(clean(rule.tag)))
+            made.add_row(f"[{style}]{sign}[/]", f"[{style}]{cell(rule.value)}[/]", cell(rule.tag))
     screen.print(made)

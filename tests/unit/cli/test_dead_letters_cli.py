@@ -66,6 +66,15 @@ def test_the_summary_counts_by_stage_and_reason() -> None:
     assert "raw-0-3" in shown.output
 
 
+def test_brackets_of_a_reason_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = letter(4, "unknown [/x] [red]: odd", "[/] parse")
+    monkeypatch.setattr(dead_letters, "read_letters", lambda _settings: [odd])
+    shown = run()
+    assert (shown.exit_code, shown.exception) == (0, None)
+    assert "[/] parse" in shown.output
+    assert "unknown [/x] [red]" in shown.output
+
+
 def test_one_letter_is_shown_without_its_control_characters() -> None:
     shown = run("show", "raw-0-3")
     assert shown.exit_code == 0

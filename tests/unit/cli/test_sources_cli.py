@@ -272,6 +272,8 @@ def test_gaps_of_the_last_days(monkeypatch: pytest.MonkeyPatch) -> None:
         | {"estimated_posts": one.estimated_posts}
         for one in found
     ]
+    found[:] = [Gap("bluesky", T0, T0 + 1000, "closed [/x] [red]", 1)]
+    assert "closed [/x] [red]" in run("gaps").output
     found.clear()
     assert "no gaps in the last 7 days" in run("gaps").output
 
