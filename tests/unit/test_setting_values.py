@@ -133,12 +133,47 @@ def test_masked() -> None:
     ],
 )
 def test_a_wrong_database_address_does_not_show_its_credentials(setting: str, uri: str) -> None:
-    settings = Settings({setting: uri})
-    text = settings.archive.catalog_uri if setting.startswith("ARCHIVE") else settings.counts.database_uri
     with pytest.raises(ConfigurationError) as caught:
+        settings = Settings({setting: uri})
+        text = settings.archive.catalog_uri if setting.startswith("ARCHIVE") else settings.counts.database_uri
         database_url(setting, text, "", settings.counts.database_password)
     assert setting in str(caught.value)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "section", "value", "problem"),
+    [
+        ("ARCHIVE_CATALOG_URI", "archive", "mysql://u:canary@h/d", "mysql:// is not supported; use sqlite:///PATH or"),
+        ("COUNTS_DATABASE_URI", "counts", "postgres://u:canary@h/d", "postgres:// is not supported; use sqlite:///P"),
+        ("ARCHIVE_CATALOG_NAME", "archive", "lake-2", "String should match pattern"),
+        ("ARCHIVE_CATALOG_NAME", "archive", "a.b", "String should match pattern"),
+        ("ARCHIVE_CATALOG_NAME", "archive", "2lake", "String should match pattern"),
+        ("ELASTICSEARCH_INDEX_PREFIX", "elasticsearch", "Tweets", "String should match pattern"),
+        ("ELASTICSEARCH_INDEX_PREFIX", "elasticsearch", "_tweets", "String should match pattern"),
+        ("ELASTICSEARCH_INDEX_PREFIX", "elasticsearch", "t" * 201, "String should have at most"),
+        ("KAFKA_RAW_TOPIC", "kafka", "t" * 250, "String should have at most"),
+    ],
+)
+def test_what_a_store_would_not_take_is_rejected_at_start(
+    variable: str, section: str, value: str, problem: str
+) -> None:
+    message = wrong(section, **{variable: value})
+    assert f"{variable}: " in message
+    assert problem in message
+    assert "canary" not in message
+
+
+@pytest.mark.parametrize(
+    ("topics", "problem"),
+    [
+        ({"RAW": "x", "PROCESSED": "x"}, "KAFKA_PROCESSED_TOPIC: Value error, KAFKA_RAW_TOPIC is x; each topic"),
+        ({"GAP": "tweet.deletions"}, "KAFKA_GAP_TOPIC: Value error, KAFKA_DELETION_TOPIC is tweet_deletions; each"),
+        ({"RAW": "source_gaps"}, "KAFKA_GAP_TOPIC: Value error, KAFKA_RAW_TOPIC is source_gaps; each topic needs"),
+    ],
+)
+def test_two_topics_of_one_name_are_rejected(topics: dict[str, str], problem: str) -> None:
+    assert problem in wrong("kafka", **{f"KAFKA_{kind}_TOPIC": name for kind, name in topics.items()})
 
 
 def test_the_address_of_a_database_is_shown_without_its_credentials() -> None:

@@ -184,40 +184,6 @@ def test_settings_at_import_are_the_defaults() -> None:
     assert TOPIC_AT_IMPORT == "raw_tweets"
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("X_MONTHLY_CAP_DOLLAR=5", "X_MONTHLY_CAP_DOLLAR is no setting; did you mean X_MONTHLY_CAP_DOLLARS?"),
-        ("export kafka_bootstrap_server = broker:9092", "KAFKA_BOOTSTRAP_SERVER is no .* KAFKA_BOOTSTRAP_SERVERS?"),
-        ("PRODCUER_LIMIT=5", "PRODCUER_LIMIT is no setting; did you mean PRODUCER_LIMIT?"),
-        ("ELASTIC_SEARCH_URL=http://h:9200", "ELASTIC_SEARCH_URL is no setting; did you mean ELASTICSEARCH_URL?"),
-        ("SPEED_QQQQQQQQQQQQ=", "SPEED_QQQQQQQQQQQQ is no setting\n"),
-        ("SPARK_CONF_DIR=/etc/spark", "SPARK_CONF_DIR is read from the environment only"),
-    ],
-)
-def test_a_misspelt_line_of_the_env_file_is_named(project: Path, line: str, problem: str) -> None:
-    file = project / ".env"
-    file.write_text(f"# KAFKA_NOTHING=1\nKAFKA_RAW_TOPIC=raw\n\n{line}\n")
-    with pytest.raises(ConfigurationError, match=rf"^wrong name in {file}\n  line 4: {problem.replace('?', '[?]')}"):
-        _ = Settings().local
-    file.write_text("KAFKA_RAW_TOPIC=raw\n")
-    assert Settings().kafka.raw_topic == "raw"
-
-
-def test_the_env_file_may_have_names_of_other_programs(project: Path) -> None:
-    others = [
-        "HTTPS_PROXY",
-        "COMPOSE_PROJECT_NAME",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_REGION",
-        "AIRFLOW_CONN_SPARK_DEFAULT",
-    ]
-    others += ["POSTGRES_PASSWORD", "ELASTIC_PASSWORD", "KIBANA_URL", "GRAFANA_ADMIN_PASSWORD", "DATABASE_URL", "TZ"]
-    others += re.findall(r"\$\{([A-Z_]+)", (PROJECT / "dashboards" / "compose.yaml").read_text("utf-8"))
-    (project / ".env").write_text("".join(f"{name}=http://h\n" for name in others))
-    assert Settings().speed.max_age_days == 30
-
-
 def test_tests_never_read_the_callers_environment_not_even_at_import(tmp_path: Path) -> None:
     inner = f"{__file__}::{test_settings_at_import_are_the_defaults.__name__}"
     ended = subprocess.run(

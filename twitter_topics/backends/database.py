@@ -41,19 +41,11 @@ def database_url(setting: str, uri: str, username: str, password: SecretStr, fil
         files: parameters in `uri`, such as sslmode, override theirs.
 
     Raises:
-        ConfigurationError: neither sqlite:///PATH nor postgresql://….
+        ConfigurationError: `uri` cannot be parsed.
     """
-    scheme = uri.partition("://")[0]
     if uri.startswith("sqlite:///"):
         path = uri.removeprefix("sqlite:///").partition("?")[0]
-        if "://" in path:
-            raise ConfigurationError(
-                f"{setting}={masked(uri)}: SQLite needs a local file; elsewhere use postgresql://…"
-            )
         return make_url(f"sqlite:///{Path(path).expanduser().resolve()}")
-    if scheme != "postgresql":
-        shown = f"{scheme}://" if scheme.replace("+", "").isalnum() else "this address"  # it may have a password
-        raise ConfigurationError(f"{setting}: {shown} is not supported; use sqlite:///PATH or postgresql://…")
     try:
         url = make_url(uri)
     except (ArgumentError, ValueError):

@@ -77,7 +77,7 @@ def _check_names(file: Path, text: str) -> None:
 
 
 def _shown(error: Any) -> str:
-    secret = any(word in str(error["loc"]).lower() for word in ("password", "secret", "key", "token"))
+    secret = any(word in str(error["loc"]).lower() for word in ("password", "secret", "key", "token", "_uri"))
     return "a hidden value" if secret else masked(repr(error.get("input")))
 
 

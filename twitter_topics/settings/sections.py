@@ -12,14 +12,18 @@ from twitter_topics.settings.env_file import Section, section_config
 from twitter_topics.settings.paths import IsPath
 from twitter_topics.settings.values import (
     CaFile,
+    CatalogName,
     ClientCertificateFile,
     ClientKeyFile,
+    DatabaseUri,
     HostPorts,
     HttpUrl,
+    IndexPrefix,
     Name,
     PathOrUrl,
+    S3Endpoint,
     TlsFiles,
-    check_url,
+    TopicName,
 )
 from twitter_topics.sources import SOURCES
 
@@ -54,11 +58,11 @@ class KafkaSettings(Section):
     bootstrap_servers: HostPorts = Field("127.0.0.1:19092", description="HOST:PORT of the brokers, comma-separated")
     partitions: int = Field(4, ge=1, le=1000, description="partitions of each new topic")
     replication: int = Field(1, ge=1, le=5, description="replicas of each new topic")
-    raw_topic: Name = Field("raw_tweets", description="tweets as they arrive")
-    processed_topic: Name = Field("processed_tweets", description="topics and sentiment of each tweet")
-    dead_letter_topic: Name = Field("tweet_dead_letters", description="rejected records, each with a reason")
-    deletion_topic: Name = Field("tweet_deletions", description="deletion notices")
-    gap_topic: Name = Field("source_gaps", description="periods in which a source delivered nothing")
+    raw_topic: TopicName = Field("raw_tweets", description="tweets as they arrive")
+    processed_topic: TopicName = Field("processed_tweets", description="topics and sentiment of each tweet")
+    dead_letter_topic: TopicName = Field("tweet_dead_letters", description="rejected records, each with a reason")
+    deletion_topic: TopicName = Field("tweet_deletions", description="deletion notices")
+    gap_topic: TopicName = Field("source_gaps", description="periods in which a source delivered nothing")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="security of the connection to the brokers"
     )
@@ -90,20 +94,12 @@ class S3Settings(Section):
 
     model_config = section_config("S3_") | SettingsConfigDict(env_ignore_empty=False)
 
-    endpoint_url: str = Field("http://127.0.0.1:19000", description="URL of the server; empty = AWS")
+    endpoint_url: S3Endpoint = Field("http://127.0.0.1:19000", description="URL of the server; empty = AWS")
     region: str = Field("us-east-1", description="region of the bucket")
     bucket: Name = Field("tweets", description="bucket for archive and models")
     access_key_id: str = Field("", description="empty = the AWS SDK's own credential chain")
     secret_access_key: SecretStr = Field(SecretStr(""), description="secret of S3_ACCESS_KEY_ID")
     ca_file: CaFile = Field("", description=_CA_FILE)
-
-    @field_validator("endpoint_url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
-            msg = "give a URL such as https://s3.example.org, or leave it empty for AWS"
-            raise ValueError(msg)
-        return check_url(value).rstrip("/")
 
     @property
     def tls(self) -> TlsFiles:
@@ -116,7 +112,7 @@ class ArchiveSettings(Section):
 
     model_config = section_config("ARCHIVE_")
 
-    catalog_uri: PathOrUrl = Field(
+    catalog_uri: DatabaseUri = Field(
         "sqlite:///.local/archive/catalog.db", description="sqlite:///PATH or postgresql://…"
     )
     catalog_username: str = Field("", description="user of a PostgreSQL catalog")
@@ -127,7 +123,9 @@ class ArchiveSettings(Section):
         "", validate_default=True, description=_CERTIFICATE_FILE
     )
     warehouse_prefix: Name = Field("lake", description="folder of the tables in the bucket")
-    catalog_name: Name = Field("lake", description="name of the catalog in Spark and in the catalog database")
+    catalog_name: CatalogName = Field(
+        "lake", description="name of the catalog in Spark and in the catalog database: letters, digits and _"
+    )
 
     @property
     def tls(self) -> TlsFiles:
@@ -147,7 +145,7 @@ class ElasticsearchSettings(Section):
     ca_file: CaFile = Field("", description=_CA_FILE)
     client_key_file: ClientKeyFile = Field("", description=_KEY_FILE)
     client_certificate_file: ClientCertificateFile = Field("", validate_default=True, description=_CERTIFICATE_FILE)
-    index_prefix: Name = Field("tweets", description="the index of a day is PREFIX-YYYY.MM.DD")
+    index_prefix: IndexPrefix = Field("tweets", description="the index of a day is PREFIX-YYYY.MM.DD; in lower case")
     retention_days: int = Field(14, ge=1, le=36500, description="daily indices older than this many days are deleted")
     shards: int = Field(1, ge=1, le=100, description="primary shards of each daily index")
     replicas: int = Field(0, ge=0, le=5, description="replicas of each shard")
@@ -163,7 +161,7 @@ class CountsSettings(Section):
 
     model_config = section_config("COUNTS_")
 
-    database_uri: PathOrUrl = Field("sqlite:///.local/counts/counts.db", description="sqlite:///PATH or postgresql://…")
+    database_uri: DatabaseUri = Field("sqlite:///.local/counts/counts.db", description="sqlite:///PATH or postgresql://…")
     database_username: str = Field("", description="user, when the address names none")
     database_password: SecretStr = Field(SecretStr(""), description="password of that user")
     database_ca_file: CaFile = Field("", description=_CA_FILE)

@@ -67,6 +67,31 @@ def check_url(value: str) -> str:
     return value
 
 
+def _endpoint(value: str) -> str:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("give a URL such as https://s3.example.org, or leave it empty for AWS")
+    return check_url(value).rstrip("/")
+
+
+def _database(value: str) -> str:
+    scheme = value.partition("://")[0]
+    if value.startswith("sqlite:///"):
+        if "://" in value.removeprefix("sqlite:///").partition("?")[0]:
+            raise ValueError("SQLite needs a local file; elsewhere use postgresql://…")
+    elif scheme != "postgresql":
+        shown = f"{scheme}://" if scheme.replace("+", "").isalnum() else "this address"  # it may have a password
+        raise ValueError(f"{shown} is not supported; use sqlite:///PATH or postgresql://…")
+    return value
+
+
+def _own_topic(value: str, info: ValidationInfo) -> str:
+    """Reject the name of another topic. Kafka takes . and _ for the same, because its metrics do."""
+    for name, other in info.data.items():
+        if name.endswith("_topic") and other.replace(".", "_") == value.replace(".", "_"):
+            raise ValueError(f"KAFKA_{name.upper()} is {other}; each topic needs a name of its own")
+    return value
+
+
 def _used(info: ValidationInfo) -> None:
     """Reject TLS files for a connection that would not use them."""
     given = info.data
@@ -118,7 +143,14 @@ HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/.*)?$"),
 HostPorts = Annotated[str, StringConstraints(pattern=r"^[^\s,:@]+:\d+(,[^\s,:@]+:\d+)*$")]
 TopicLanguages = Annotated[str, AfterValidator(topic_languages)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+TopicName = Annotated[Name, StringConstraints(max_length=249), AfterValidator(_own_topic)]
+CatalogName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+"""A name that SQL needs no quotes for."""
+
+IndexPrefix = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=200)]
 PathOrUrl = Annotated[str, IsPath()]
+DatabaseUri = Annotated[str, IsPath(), AfterValidator(_database)]
+S3Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 CaFile = Annotated[str, IsPath(), AfterValidator(_ca_file)]
 """PEM certificates. Must come after the address in its section."""
