@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -105,6 +106,8 @@ def _disk(layout: Layout) -> CheckResult:
     folder = next(folder for folder in (layout.state, *layout.state.parents) if folder.exists())
     free = shutil.disk_usage(folder).free / _GIB
     detail = f"{free:.0f} GiB free at {folder}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return CheckResult("disk", f"{folder} is not writable", fix="make it yours, or use another LOCAL_STATE_DIR")
     if free >= _MIN_DISK_GIB:
         return CheckResult("disk", detail)
     return CheckResult(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _FOLDERS = (
     *("log", "health", "work", "tmp", "data", "archive", "counts", "checkpoints", "producer", "airflow"),
     "run",  # deleted last, because it has the lock, which marks the state folder as a stack's
 )
+_ROOT = 0
 _LONGEST_SOCKET_PATH = 90  # the kernel's limit is 108 bytes, and supervisord first binds FILE.PID
 
 
@@ -39,12 +41,31 @@ class Layout:
         """Return the layout of the settings; a relative state folder starts at the project's folder.
 
         Raises:
-            ConfigurationError: the path has a character at which Spark, Kafka or a SQLite URL would split it.
+            ConfigurationError: the path has a character at which Spark, Kafka or a SQLite URL would split it, or the
+                stack there belongs to another user.
         """
         state = (PROJECT / settings.state_dir.expanduser()).resolve()
         if wrong := set(_SPLIT_AT).intersection(str(state)):
             raise ConfigurationError(f"LOCAL_STATE_DIR={state} contains {' '.join(sorted(wrong))}; use another path")
-        return cls(state)
+        layout = cls(state)
+        if os.getuid() != _ROOT:  # who may look at everybody's stack and stop it
+            layout.require_own()
+        return layout
+
+    def require_own(self) -> None:
+        """Raises ConfigurationError: the stack in the state folder belongs to another user."""
+        try:
+            owners = [path.stat().st_uid for path in (self.run, self.secrets) if path.exists()]
+        except PermissionError:
+            raise ConfigurationError(
+                f"this user may not look into LOCAL_STATE_DIR={self.state}; use another LOCAL_STATE_DIR"
+            ) from None
+        if others := [uid for uid in owners if uid != os.getuid()]:
+            user = _user_name(others[0])
+            raise ConfigurationError(
+                f"LOCAL_STATE_DIR={self.state} belongs to user {user}; run this as {user}, "
+                "or use another LOCAL_STATE_DIR, with another LOCAL_PORT_OFFSET if both stacks run"
+            )
 
     @property
     def stack_id(self) -> str:
@@ -119,18 +140,23 @@ class Layout:
         """Create the folders, closed to other users.
 
         Raises:
-            ConfigurationError: one of them exists already and is not a stack's.
+            ConfigurationError: one of them exists already and is not a stack's, or they cannot be written.
         """
         if not self._is_a_stacks() and (foreign := [name for name in _FOLDERS if _has_files(self.state / name)]):
             found = ", ".join(sorted(foreign))
             raise ConfigurationError(f"LOCAL_STATE_DIR={self.state} has other files in {found}; use another folder")
         # Hadoop's local file system writes 0755 and 0644 whatever the umask: only a closed parent folder protects
-        self.state.mkdir(parents=True, exist_ok=True)
-        for name in _FOLDERS:
-            folder = self.state / name
-            folder.mkdir(exist_ok=True)
-            folder.chmod(0o700)
-        self.lock.touch()
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            for name in _FOLDERS:
+                folder = self.state / name
+                folder.mkdir(exist_ok=True)
+                folder.chmod(0o700)
+            self.lock.touch()
+        except OSError as error:
+            raise ConfigurationError(
+                f"LOCAL_STATE_DIR={self.state} cannot be used ({error}); use another one"
+            ) from None
 
     def delete(self) -> list[str]:
         """Delete data, logs and secrets of a stopped stack and return their names. Everything else in the state folder
@@ -151,6 +177,13 @@ class Layout:
 JARS = SHARED / "jars"
 ELASTICSEARCH = SHARED / "elasticsearch"
 INFLUXDB = SHARED / "influxdb"
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # such as one of another container
+        return str(uid)
 
 
 def _has_files(folder: Path) -> bool:

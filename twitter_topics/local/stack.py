@@ -86,6 +86,7 @@ class Stack:
             RetryableError: a service did not become ready; the message names its log.
         """
         self._check_health_folder()
+        self.layout.require_own()  # what root starts, its owner could not go on with
         self.layout.make()
         with self._lock():
             began = time.monotonic()
@@ -126,6 +127,8 @@ class Stack:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Allow one `up` or `down` at a time; a second one waits."""
+        if not self.layout.lock.exists():
+            self.layout.make()
         with self.layout.lock.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -308,7 +311,6 @@ class Stack:
 
     def down(self) -> None:
         """Stop everything and return when no processes are left."""
-        self.layout.make()
         with self._lock():
             was_up = self.supervisor.is_alive()
             if was_up:
@@ -325,7 +327,6 @@ class Stack:
         Raises:
             ConfigurationError: a name is not one of a service; nothing was stopped.
         """
-        self.layout.make()
         with self._lock():
             if not self.supervisor.is_alive():
                 self._say("was not running")

@@ -161,7 +161,9 @@ class CountsSettings(Section):
 
     model_config = section_config("COUNTS_")
 
-    database_uri: DatabaseUri = Field("sqlite:///.local/counts/counts.db", description="sqlite:///PATH or postgresql://…")
+    database_uri: DatabaseUri = Field(
+        "sqlite:///.local/counts/counts.db", description="sqlite:///PATH or postgresql://…"
+    )
     database_username: str = Field("", description="user, when the address names none")
     database_password: SecretStr = Field(SecretStr(""), description="password of that user")
     database_ca_file: CaFile = Field("", description=_CA_FILE)

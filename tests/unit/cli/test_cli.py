@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,43 @@ def test_clean_without_a_stack_creates_and_deletes_nothing(tmp_path: Path) -> No
     assert cleaned.exit_code == 0
     assert "nothing to delete" in cleaned.output
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    "command", ["topics", "status", "up", "down", "stop kafka", "clean --yes", "logs kafka", "doctor", "sources list"]
+)
+def test_another_users_stack_is_named(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    layout = Layout.of(Settings().local)
+    layout.make()
+    monkeypatch.setattr("os.getuid", lambda: layout.run.stat().st_uid + 1)
+    shown = run(*command.split())
+    assert (shown.exit_code, str(layout.state) in shown.output) == (EXIT_CONFIGURATION, True), shown.exception
+    assert "belongs to user" in shown.output
+
+
+def test_root_stops_a_users_stack_but_starts_none_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Layout] = []
+    Layout(tmp_path / "state").make()
+    owner = tmp_path.stat().st_uid
+    (tmp_path / "state" / "tmp").rmdir()  # of an older version
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    monkeypatch.setattr("pathlib.Path.stat", owned_by(owner or 1000))
+    monkeypatch.setattr(Layout, "make", lambda layout: made.append(layout))
+    assert run("down").exit_code == run("stop", "kafka").exit_code == run("logs", "--help").exit_code == 0
+    monkeypatch.setattr(doctor, "available_memory_gib", lambda: 64.0)
+    refused = run("up")
+    assert (refused.exit_code, "belongs to user" in refused.output) == (EXIT_CONFIGURATION, True)
+    assert made == [], "root would own what it makes"
+
+
+def owned_by(uid: int) -> Callable[..., os.stat_result]:
+    real = Path.stat
+
+    def stat_of(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = real(path, follow_symlinks=follow_symlinks)
+        return os.stat_result((*found[:4], uid, *found[5:]))
+
+    return stat_of
 
 
 def test_make_clean_is_the_command() -> None:
@@ -266,3 +305,10 @@ def test_doctor_shows_a_fix_for_each_problem(tmp_path: Path, monkeypatch: pytest
     assert "apt-get install openjdk-21" in results["java"].fix
     assert results["python"].ok
     assert run("doctor").exit_code == 1
+
+
+def test_doctor_finds_a_state_folder_that_is_not_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: not (path == tmp_path and mode & os.W_OK))
+    (disk,) = [result for result in doctor.examine(Settings()) if result.name == "disk"]
+    assert (disk.ok, disk.detail) == (False, f"{tmp_path} is not writable")
+    assert "LOCAL_STATE_DIR" in disk.fix

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pwd
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -62,3 +63,39 @@ def test_a_folder_with_other_files_does_not_become_a_stacks(tmp_path: Path) -> N
     (tmp_path / "data" / "mine.csv").unlink()
     Layout(tmp_path).make()
     Layout(tmp_path).make()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        ConfigurationError, match=r"LOCAL_STATE_DIR=\S+/file/state cannot be used \(.*; use another one"
+    ):
+        Layout(tmp_path / "file" / "state").make()
+
+
+@pytest.mark.parametrize("name", ["run", "secrets.json"])
+def test_another_users_stack_is_left_alone_except_by_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings = Settings({"LOCAL_STATE_DIR": str(tmp_path)}).local
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr("os.getuid", lambda: owner + 4321)
+    assert Layout.of(settings).state == tmp_path, "no stack yet"
+    (tmp_path / name).mkdir()
+    user = pwd.getpwuid(owner).pw_name
+    with pytest.raises(ConfigurationError, match=rf"LOCAL_STATE_DIR={tmp_path} belongs to user {user}; run this as"):
+        Layout.of(settings)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    with pytest.raises(ConfigurationError, match=rf" belongs to user {owner}; run this as {owner}, or"):
+        Layout.of(settings)
+    monkeypatch.setattr("os.getuid", lambda: owner)
+    assert Layout.of(settings).state == tmp_path
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.exists", denied)
+    with pytest.raises(ConfigurationError, match=r"may not look into LOCAL_STATE_DIR="):
+        Layout(tmp_path).require_own()
