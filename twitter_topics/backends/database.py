@@ -16,7 +16,6 @@ from sqlalchemy.pool import NullPool
 from twitter_topics.backends import tls
 from twitter_topics.backends.private_files import private_file
 from twitter_topics.errors import ConfigurationError, RetryableError
-from twitter_topics.settings import masked
 from twitter_topics.settings.values import TlsFiles
 
 if TYPE_CHECKING:
