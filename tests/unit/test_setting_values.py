@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL
 
 from tests.certificates import Authority
 from twitter_topics.backends.database import Database, catalog_url, database_url, jdbc_uri
@@ -133,10 +134,13 @@ def test_masked() -> None:
     ],
 )
 def test_a_wrong_database_address_does_not_show_its_credentials(setting: str, uri: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    def address() -> URL:
         settings = Settings({setting: uri})
         text = settings.archive.catalog_uri if setting.startswith("ARCHIVE") else settings.counts.database_uri
-        database_url(setting, text, "", settings.counts.database_password)
+        return database_url(setting, text, "", settings.counts.database_password)
+
+    with pytest.raises(ConfigurationError) as caught:
+        address()
     assert setting in str(caught.value)
     assert "canary" not in str(caught.value)
 

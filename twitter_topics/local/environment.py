@@ -69,7 +69,8 @@ class Addresses:
 
 
 def addresses(settings: Settings, layout: Layout, ports: Ports, known: Mapping[str, str]) -> Addresses:
-    """Return every setting the caller gives, and this stack's own addresses and paths for the rest.
+    """Return every setting the caller gives, and this stack's own addresses and paths for the rest. Empty credentials
+    for a server of its own, such as those of .env.example, count as not given.
 
     Args:
         known: secrets by name; empty before the first start.
@@ -83,7 +84,8 @@ def addresses(settings: Settings, layout: Layout, ports: Ports, known: Mapping[s
     for server, (name, own, credentials) in _own_servers(ports, known).items():
         if given.get(name, own) == own:
             local.add(server)
-            variables = {name: own} | credentials | variables
+            missing = {one: value for one, value in credentials.items() if not variables.get(one)}
+            variables |= {name: own} | missing
     return Addresses(_reader(variables) | variables, frozenset(local))
 
 

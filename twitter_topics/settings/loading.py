@@ -139,6 +139,6 @@ def inherited(names: Iterable[str], prefixes: Iterable[str] = ()) -> dict[str, s
 
 
 def provide_defaults(values: Mapping[str, str]) -> None:
-    """Set defaults for this process and its children; the environment takes precedence."""
+    """Set defaults for this process and its children; what the environment has takes precedence, unless it is empty."""
     for name, value in values.items():
-        os.environ.setdefault(name, value)
+        os.environ[name] = os.environ.get(name) or value

@@ -55,6 +55,21 @@ def test_somebody_elses_server_is_not_started_and_gets_none_of_our_secrets(layou
     assert "S3_SECRET_ACCESS_KEY" not in found.variables
 
 
+@pytest.mark.usefixtures("settings")
+def test_empty_credentials_do_not_replace_those_of_the_stacks_own_server(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = {"S3_ACCESS_KEY_ID": "", "S3_SECRET_ACCESS_KEY": ""}
+    own = addresses(layout).variables
+    assert [addresses(layout, **empty).variables[name] for name in empty] == [own[name] for name in empty]
+    assert own["S3_ACCESS_KEY_ID"] == "local"
+    aws = addresses(layout, S3_ENDPOINT_URL="", **empty).variables
+    assert [aws[name] for name in ("S3_ENDPOINT_URL", *empty)] == ["", "", ""], "the SDK's own chain"
+    monkeypatch.setattr("os.environ", {**empty, "KAFKA_BOOTSTRAP_SERVERS": "", "LOCAL_STATE_DIR": str(layout.state)})
+    environment.adopt(Settings({"LOCAL_PORT_OFFSET": "100"}))
+    assert (Settings().s3.access_key_id, Settings().kafka.bootstrap_servers) == ("local", "127.0.0.1:19192")
+
+
 def test_paths_are_relative_to_the_users_folder(layout: Layout, settings: Settings) -> None:
     del settings  # only for its folder
     found = addresses(layout, PRODUCER_REPLAY_FILE="tweets.jsonl", PRODUCER_STATE_DIR="state").variables
