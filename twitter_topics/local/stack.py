@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -162,10 +163,12 @@ class Stack:
 
     def _show_new_passwords(self) -> None:
         known, first = secrets.load_or_make(self.layout.secrets)
-        if first:
+        if first and sys.stdout.isatty():  # a file or a CI log may have other readers
             self._say(f"Airflow's users, shown only now (stored in {self.layout.secrets}, readable only by you):")
             for user in ("admin", "viewer"):
                 self._say(f"    {user:7} {known[f'AIRFLOW_{user.upper()}_PASSWORD']}")
+        elif first:
+            self._say(f"Airflow's users are admin and viewer; their passwords are in {self.layout.secrets}")
 
     def _stop_outdated_stack(self) -> None:
         if self.supervisor.is_alive():

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from twitter_topics.errors import ConfigurationError, RetryableError
-from twitter_topics.local import followed, jars, services, stack, status
+from twitter_topics.local import followed, jars, secrets, services, stack, status
 from twitter_topics.local.java import Java
 from twitter_topics.local.ports import DEFAULT_PORTS
 from twitter_topics.local.stack import Stack
@@ -284,10 +284,17 @@ def test_reports_in_another_folder_are_refused_before_anything_starts(tmp_path: 
     make(tmp_path)[0]._check_health_folder()
 
 
-def test_the_first_passwords_are_shown_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_first_passwords_are_shown_once_and_only_on_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
     made, said = make(tmp_path)
     made._show_new_passwords()
-    assert any("admin" in line for line in said)
+    known = secrets.load(made.layout.secrets)
+    passwords = [known["AIRFLOW_ADMIN_PASSWORD"], known["AIRFLOW_VIEWER_PASSWORD"]]
+    assert [one for one in passwords if any(one in line for line in said)] == (passwords if terminal else [])
+    assert str(made.layout.secrets) in said[0]
     again, said = make(tmp_path)
     again._show_new_passwords()
     assert said == []
