@@ -5,7 +5,9 @@ Those modules must be quick to import (heavy imports go into functions): `status
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -30,9 +32,13 @@ Exit codes: 0 done; 1 failed, unhealthy, or (audit) tweets lost, duplicated or s
 
 
 class _Sentences(TyperGroup):
-    """Prints errors raised deliberately as a sentence with an exit code, not as a traceback."""
+    """Prints errors raised deliberately as a sentence with an exit code, not as a traceback; and what the terminal's
+    encoding lacks as question marks."""
 
     def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
         except TwitterTopicsError as error:

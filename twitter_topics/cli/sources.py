@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List sources, try one, apply X's rules, and show gaps.", no_args_is_help=True)
 
 _DAY_MS = 24 * 3600 * 1000
+_MOST_DAYS = 36_500
 
 
 def missing(source: SourceInfo, settings: Settings) -> list[str]:
@@ -93,7 +94,7 @@ def rules(
 
 @app.command()
 def gaps(
-    days: Annotated[float, typer.Option("--days", min=0, help="how far back to look")] = 7,
+    days: Annotated[float, typer.Option("--days", min=0, max=_MOST_DAYS, help="how far back to look")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Show when nothing was received, why, and how many posts may be missing."""

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -154,6 +155,26 @@ def test_the_whole_history_is_replayed_only_after_a_yes(target: str) -> None:
     wrong = dry(target, "WHOLE_HISTORY=maybe")
     assert "WHOLE_HISTORY=maybe is neither yes nor no" in wrong
     assert f"twitter-topics {target}" not in wrong
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_characters_shows_question_marks(tmp_path: Path, encoding: str) -> None:
+    program = f"""if True:
+        from twitter_topics.cli import screen
+        from twitter_topics.cli.main import app
+        @app.command()
+        def shows() -> None:
+            screen.say("台風 \\udcff")
+            raise SystemExit(3)
+        app(["shows"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split()) == (3, [b"??", b"?"]), done.stderr.decode()
 
 
 def test_the_version_is_the_packages() -> None:

@@ -278,6 +278,12 @@ def test_gaps_of_the_last_days(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no gaps in the last 7 days" in run("gaps").output
 
 
+@pytest.mark.parametrize("days", ["inf", "1e300", "nan", "-1"])
+def test_a_number_of_days_without_end_is_a_usage_error(days: str) -> None:
+    shown = run("gaps", "--days", days)
+    assert (shown.exit_code, type(shown.exception)) == (2, SystemExit)
+
+
 # --- replay
 
 
