@@ -224,14 +224,17 @@ def test_the_saved_objects_keep_to_their_forms() -> None:
     assert order[-3:] == [3, 3, 3]
 
 
-def test_the_steps_of_the_page_typed_in_one_shell_agree_on_elasticsearch(tmp_path: Path) -> None:
+def test_the_steps_of_the_page_typed_in_one_shell_agree_on_elasticsearch_and_keep_no_old_password(tmp_path: Path) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    told = 'docker() { echo "$* $ELASTICSEARCH_URL"; }\nmake() { echo "make $1 $ELASTICSEARCH_URL"; }\n'
+    told = """
+    docker() { echo "$* $ELASTICSEARCH_URL $INFLUXDB_READ_USERNAME"; }
+    make() { echo "make $1 $ELASTICSEARCH_URL$INFLUXDB_READ_USERNAME$INFLUXDB_READ_PASSWORD"; }
+    """
     typed = subprocess.run(
         ["bash", "-c", told + "".join(blocks[:2])], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
     )
     lines = typed.stdout.splitlines()
-    assert "up -d grafana http://127.0.0.1:19200" in lines[0]
+    assert "up -d grafana http://127.0.0.1:19200 reader" in lines[0]
     assert "up -d elasticsearch kibana http://127.0.0.1:9200" in lines[1]
     assert lines[2:] == [f"make {target} http://127.0.0.1:9200" for target in ("clean", "up", "kibana-import")]
     assert (tmp_path / ".env").read_text() == "ELASTICSEARCH_URL=http://127.0.0.1:9200\n"
