@@ -62,15 +62,20 @@ up: bootstrap
 stop:
 	@[ ! -x $(CLI) ] || $(CLI) down
 
+NEEDS_VENV = [ -x $(CLI) ] || { echo "make $@ needs .venv; run make bootstrap first" >&2; exit 1; }
+
 status:
+	@$(NEEDS_VENV)
 	@$(CLI) status
 
 # not ?=, so that only NAME=… of the command line counts: many shells have a NAME of their own
 NAME := classify-tweets
 logs:
+	@$(NEEDS_VENV)
 	@$(CLI) logs $(NAME)
 
 doctor:
+	@$(NEEDS_VENV)
 	@$(CLI) doctor
 
 # most of the time is spent waiting for servers, so there are more processes than cores
@@ -167,5 +172,5 @@ lock:
 
 # deletes data, logs and secrets of the stack; downloads stay
 clean:
-	@[ -x $(CLI) ] || { echo "make clean needs .venv, to read the settings; run make bootstrap first" >&2; exit 1; }
+	@$(NEEDS_VENV)
 	@$(CLI) clean --yes

@@ -131,6 +131,15 @@ def test_make_clean_is_the_command() -> None:
     assert "$(CLI) clean --yes" in recipe
 
 
+@pytest.mark.parametrize("target", ["status", "doctor", "logs", "clean"])
+def test_a_fresh_clone_is_told_what_to_run_first(tmp_path: Path, target: str) -> None:
+    command = ["make", "-f", str(PROJECT / "Makefile"), target]
+    clean = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, env=clean, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == f"make {target} needs .venv; run make bootstrap first"
+
+
 def dry(*arguments: str, **variables: str) -> str:
     """Return what make would run, or its error."""
     command = ["make", "-s", "-n", "-f", str(PROJECT / "Makefile"), *arguments]
