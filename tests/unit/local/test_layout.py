@@ -10,6 +10,8 @@ import pytest
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.local.layout import Layout
 from twitter_topics.settings import PROJECT, Settings
+from twitter_topics.settings.env_file import ENV_FILE_VARIABLE
+from twitter_topics.settings.reference import page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 def test_a_relative_state_folder_starts_at_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Layout.of(Settings({"LOCAL_STATE_DIR": "elsewhere"}).local).state == PROJECT / "elsewhere"
+
+
+def test_a_relative_state_folder_of_an_env_file_starts_at_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other.env").write_text("LOCAL_STATE_DIR=state\n")
+    monkeypatch.setenv(ENV_FILE_VARIABLE, str(tmp_path / "other.env"))
+    assert Layout.of(Settings().local).state == tmp_path / "state"
+    assert "unless it comes from such a file" in page()
 
 
 @pytest.mark.parametrize("character", [",", "?"])
