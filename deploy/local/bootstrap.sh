@@ -168,7 +168,8 @@ jars_are_there() { "$venv/bin/python" -m twitter_topics.local.jars --check 2>/de
 
 # -- disk and memory ------------------------------------------------------------------------------------------------------
 check_room() {
-    { mkdir -p .local && : >.local/.writable && rm .local/.writable; } 2>/dev/null ||
+    # in a shell of its own, which a failed redirection of : ends
+    (mkdir -p .local && : >.local/.writable && rm .local/.writable) 2>/dev/null ||
         stop "$(pwd) is not writable; clone the project into a folder of your own"
     free_mb=$(df -Pm . | awk 'NR == 2 { print $4 }')
     [ "$free_mb" -ge "$1" ] ||
@@ -176,6 +177,18 @@ check_room() {
     memory_mb=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo 2>/dev/null || echo 8000)
     [ "$memory_mb" -ge 6000 ] ||
         say "bootstrap: note: $memory_mb MB of memory are free, but the whole stack needs about 6000; close other programs first"
+}
+
+# -- one at a time ----------------------------------------------------------------------------------------------------
+# two would run pip in the same virtual environment; macOS has no flock, and some network file systems have no locks
+one_at_a_time() {
+    (command -v flock && : >>.local/.bootstrap.lock) >/dev/null 2>&1 || return 0
+    exec 9>>.local/.bootstrap.lock
+    if flock -n 9; then return; fi
+    say "bootstrap: waiting for another bootstrap"
+    flock 9 || return 0
+    rm -f "$report"
+    exec sh deploy/local/bootstrap.sh "$@" # look again: that one has fetched what was missing
 }
 
 # -- main ----------------------------------------------------------------------------------------------------------
@@ -197,6 +210,7 @@ if [ -z "$lacks_python$lacks_java$lacks_influxd" ] && packages_are_there && jars
     exit
 fi
 if packages_are_there; then check_room 1000; else check_room 5000; fi
+one_at_a_time "$@"
 if [ -n "$lacks_python$lacks_java$lacks_influxd" ]; then
     has_apt || show_what_is_missing
     read_package_lists

@@ -35,8 +35,8 @@ below. `TWITTER_TOPICS_ENV_FILE` names another file instead of `.env`; if it is 
 A relative path starts at the current folder; in `.env`, or the file named instead, at that file's folder.
 `LOCAL_STATE_DIR` starts at the project's folder, unless it comes from such a file.
 
-A wrong setting stops the program that reads it with exit code 78 and names the variable; so does a name in the file that
-looks like a setting and is none. `SPARK_CONF_DIR` and `AIRFLOW_CONN_*` are read from the environment only.
+A wrong setting stops the program that reads it with exit code 78 and names the variable; so does a name in the file
+that looks like a setting and is none. `SPARK_CONF_DIR` and `AIRFLOW_CONN_*` are read from the environment only.
 """
 
 _EXAMPLE_HEAD = """\

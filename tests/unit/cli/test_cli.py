@@ -168,7 +168,7 @@ def test_the_whole_history_is_replayed_only_after_a_yes(target: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_lacks_characters_shows_question_marks(tmp_path: Path, encoding: str) -> None:
-    program = f"""if True:
+    program = """if True:
         from twitter_topics.cli import screen
         from twitter_topics.cli.main import app
         @app.command()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +73,39 @@ def test_a_virtual_environment_without_its_pip_is_made_again(tmp_path: Path) -> 
     """
     done = shell(fake + functions + script, folder=tmp_path)
     assert done.stdout.splitlines() == ["failed", "again", "right", "one of before is kept"], done.stderr
+
+
+def test_a_folder_that_is_not_writable_is_named(tmp_path: Path) -> None:
+    text = BOOTSTRAP.read_text()
+    functions = text[text.index("check_room() {") : text.index("# -- main")]
+    (tmp_path / ".local" / ".writable").mkdir(parents=True)  # root may write everywhere else
+    stopped = shell(f"{functions}\ncheck_room 1", folder=tmp_path)
+    assert "is not writable; clone the project into a folder of your own" in stopped.stderr
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="macOS has none")
+def test_a_second_bootstrap_waits_for_the_first_and_looks_again(tmp_path: Path) -> None:
+    text = BOOTSTRAP.read_text()
+    before_any_change = text[text.index("# -- main") : text.index("\n    install_what_is_missing")]
+    assert '\none_at_a_time "$@"\n' in before_any_change
+    functions = text[text.index("one_at_a_time() {") : text.index("# -- main")]
+    alone = shell(f"{functions}\none_at_a_time dev; echo first", folder=tmp_path)
+    assert alone.stdout == "first\n", "there is no folder for the lock"
+    recipes = tmp_path / "deploy" / "local"
+    recipes.mkdir(parents=True)
+    (recipes / BOOTSTRAP.name).write_text('echo "again with $*"')
+    script = f". '{RECIPES / 'steps.sh'}'\n{functions}\none_at_a_time dev; echo first"
+    (tmp_path / ".local").mkdir()
+    lock = (tmp_path / ".local" / ".bootstrap.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    command: Any = {"args": ["sh", "-c", script], "cwd": tmp_path, "text": True}
+    with subprocess.Popen(**command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as second, lock:
+        said = second.stderr.readline()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert (said, second.stdout.read()) == ("bootstrap: waiting for another bootstrap\n", "again with dev\n")
+    for path in ("$PATH", ""):
+        alone = shell(f"{functions}\nPATH={path}; one_at_a_time dev; echo first", folder=tmp_path)
+        assert alone.stdout == "first\n"
 
 
 def test_a_step_that_works_is_one_line(tmp_path: Path) -> None:

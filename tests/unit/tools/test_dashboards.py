@@ -224,7 +224,7 @@ def test_the_saved_objects_keep_to_their_forms() -> None:
     assert order[-3:] == [3, 3, 3]
 
 
-def test_the_steps_of_the_page_typed_in_one_shell_agree_on_elasticsearch_and_keep_no_old_password(tmp_path: Path) -> None:
+def test_the_steps_of_the_page_typed_in_one_shell_agree_and_keep_no_old_password(tmp_path: Path) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     told = """
     docker() { echo "$* $ELASTICSEARCH_URL $INFLUXDB_READ_USERNAME"; }
