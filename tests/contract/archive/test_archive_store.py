@@ -192,7 +192,7 @@ def shown(settings: Settings) -> str:
 
 
 def test_catalog_uris(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="ARCHIVE_CATALOG_URI: .*mysql://"):
+    with pytest.raises(ConfigurationError, match=r"ARCHIVE_CATALOG_URI: .*mysql://"):
         catalog_url(Settings({"ARCHIVE_CATALOG_URI": "mysql://x/y"}).archive)
     given = {"ARCHIVE_CATALOG_USERNAME": "me", "ARCHIVE_CATALOG_PASSWORD": "p@ss:word"}
     postgres = Settings({"ARCHIVE_CATALOG_URI": "postgresql://db.example.org/lake", **given})

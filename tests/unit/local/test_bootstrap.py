@@ -100,6 +100,8 @@ def test_a_second_bootstrap_waits_for_the_first_and_looks_again(tmp_path: Path) 
     fcntl.flock(lock, fcntl.LOCK_EX)
     command: Any = {"args": ["sh", "-c", script], "cwd": tmp_path, "text": True}
     with subprocess.Popen(**command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as second, lock:
+        assert second.stdout is not None
+        assert second.stderr is not None
         said = second.stderr.readline()
         fcntl.flock(lock, fcntl.LOCK_UN)
         assert (said, second.stdout.read()) == ("bootstrap: waiting for another bootstrap\n", "again with dev\n")
