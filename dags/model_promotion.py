@@ -10,6 +10,9 @@ with the champion on tweets that neither was trained on. By the 95 % interval of
 | anything else | *cannot_tell*: the champion stays, the next training comes at 1.5 times the tweets |
 | the champion knows less than half of the frequent words | *person*: run it with `force` if the new topics make sense |
 
+If another `k` was asked for than for the champion, or only one of the two has topics per language, coherence, diversity
+and kept topics do not count.
+
 A first model has to beat a model without topics; it serves as *provisional*. To promote, one object on S3 is replaced,
 and the classifier loads the new model between two batches. If not, the task **not_promoted** gives the reasons in its
 log and return value, `promote` is skipped, and the champion stays.

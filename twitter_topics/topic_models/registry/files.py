@@ -40,8 +40,8 @@ EVALUATION = "evaluation.json"
 """{deleted, metrics, comparison, champion: {version, etag} or null, later: {start, end, metrics, comparison} or null,
 verdict: {state, promote, reasons}, from_scratch}. `deleted` counts the tweets of the training that were deleted before
 the evaluation. Older versions lack it, and `later`; those from before the gate had an interval lack `comparison.ratio`
-and `verdict.state`; before topics per language, `languages` and `lost`. `from_scratch`: see training/from_scratch.py;
-null unless it was due."""
+and `verdict.state`; before topics per language, `languages` and `lost`; `comparison.asked` came later. `from_scratch`:
+see training/from_scratch.py; null unless it was due."""
 
 GOLDEN = "golden.json"
 """{texts, theta}: synthetic texts, not in NFKC, and their topic shares that Spark's pipeline computed; also `languages`
@@ -121,6 +121,7 @@ def _comparison(content: Mapping[str, Any]) -> Comparison:
         "ratio": _interval(content.get("ratio")),
         "languages": tuple(languages),
         "lost": tuple(content.get("lost", [])),
+        "asked": tuple(content["asked"]) if content.get("asked") else None,
     }
     return Comparison(**{**content, **parts})
 

@@ -94,6 +94,9 @@ class Comparison:
     before it was kept."""
     languages: tuple[LanguageComparison, ...] = ()
     lost: tuple[str, ...] = ()
+    asked: tuple[int, int] | None = None
+    """Number of topics that was asked for in the challenger's training, and in the champion's. None in evaluations from
+    before it was kept."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +161,8 @@ def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | N
         doubt = f"{challenger.held_out:,} held-out tweets are too few to tell whether it is less than {limit} worse"
         return Verdict("cannot_tell", [compared, doubt])
     reasons = [_praise(challenger), f"{compared}; {_kept(comparison)}"]
-    if _other_kind(challenger, comparison):
-        reasons.append(
-            "only one of the two has topics per language, so coherence, diversity and kept topics do not count"
-        )
+    if unlike := _unlike(challenger, comparison):
+        reasons.append(f"{unlike}, so coherence, diversity and kept topics do not count")
     if unclear := _unclear(challenger, comparison.champion):
         reasons.append(unclear)
     return Verdict("promote", reasons)
@@ -210,7 +211,7 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
             )
     if ratio is not None and ratio.low > 1 and not ratio.high < limits.max_perplexity_ratio:
         yield f"{_compared(comparison, ratio)}: certainly worse"
-    if _other_kind(challenger, comparison):
+    if _unlike(challenger, comparison):
         return
     # collapsed topics are coherent and scattered ones diverse: only both together are meaningful
     if challenger.coherence is not None and champion.coherence is not None:
@@ -279,8 +280,13 @@ def _comparable(comparison: Comparison, limits: Limits) -> bool:
     return comparison.common_words_share >= limits.min_common_words
 
 
-def _other_kind(challenger: Metrics, comparison: Comparison) -> bool:
-    return bool(challenger.languages) != bool(comparison.champion.languages)
+def _unlike(challenger: Metrics, comparison: Comparison) -> str:
+    """Return why the topics of the two are of another kind; empty if they are not. More topics are less coherent and
+    share more words, whatever they are about, and an id goes to one of them only."""
+    if bool(challenger.languages) != bool(comparison.champion.languages):
+        return "only one of the two has topics per language"
+    mine, theirs = comparison.asked or (0, 0)
+    return f"{mine} topics were asked for, for the champion {theirs}" if mine != theirs else ""
 
 
 def _percentage_points(share: float) -> str:

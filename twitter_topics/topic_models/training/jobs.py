@@ -148,7 +148,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
     metrics, comparison = judged(contest, held_out)
     if champion is not None and comparison is not None:
         lost = lost_languages(scorer.model, champion.topics.model, tweets.posts, request.min_documents)
-        comparison = replace(comparison, lost=lost)
+        comparison = replace(comparison, lost=lost, asked=(request.k, champion.k))
     verdict = judge(metrics, comparison)
     scratch = None
     if champion is not None and is_due(training):

@@ -274,16 +274,18 @@ def test_from_archive_to_champion_and_to_its_successor(
 def test_more_topics_than_the_champion_was_trained_for_are_a_new_start(
     spark: SparkSession, archive: Settings, store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    train(spark, archive, store, request(FIRST, k=2))
+    train(spark, archive, store, request(FIRST, k=3))
     evaluate(spark, archive, store, FIRST)
     register_version(store, FIRST)
     store.promote(FIRST, None, "first", "tests")
     caplog.set_level("INFO")
-    for k, topics in ((2, 2), (8, 4)):
+    for k, topics in ((3, 3), (8, 4)):
         train(spark, archive, store, request(SECOND, k=k))
         assert len(read_json(store, SECOND, TOPICS)["topics"]) >= topics
         assert ("a start from scratch" in caplog.text) is (k == 8)
     assert TopicModel.from_bytes(store.read_unregistered(SECOND, ARRAYS)).topic_shares[:4].min() > 0.1
+    evaluate(spark, archive, store, SECOND)
+    assert read_json(store, SECOND, EVALUATION)["comparison"]["asked"] == [8, 3]
 
     used = read_json(store, SECOND, TRAINING)["next_topic_id"]
     store.register(SECOND, read_json(store, SECOND, TRAINING))

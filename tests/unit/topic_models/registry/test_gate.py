@@ -73,6 +73,20 @@ def test_coherence_that_was_not_measured_is_not_compared() -> None:
     assert judge(GOOD, replace(SAME, champion=unknown)).promote
 
 
+def test_a_challenger_that_was_asked_for_another_number_of_topics_is_judged_by_perplexity() -> None:
+    """More topics are less coherent and less diverse, and ids go to as many as the champion has."""
+    finer = replace(GOOD, topics=50, coherence=-0.04, diversity=0.45)
+    comparison = replace(SAME, share_kept=0.15, asked=(50, 20))
+    verdict = judge(finer, comparison)
+    assert verdict.state == "promote", verdict.reasons
+    assert verdict.reasons[-1] == (
+        "50 topics were asked for, for the champion 20, so coherence, diversity and kept topics do not count"
+    )
+    assert judge(finer, replace(comparison, ratio=Interval(1.1, 1.2))).state == "refuse"
+    assert judge(replace(finer, diversity=0.1), comparison).state == "refuse"
+    assert len(judge(finer, replace(comparison, asked=(20, 20))).reasons) == 3
+
+
 def test_nothing_to_compare_is_a_sentence() -> None:
     verdict = judge(GOOD, replace(SAME, challenger_perplexity=0.0, champion_perplexity=0.0, ratio=None))
     assert verdict.state == "cannot_tell"

@@ -189,13 +189,14 @@ def test_a_lost_language_is_a_reason_to_refuse(model: TopicModel) -> None:
 def test_evaluations_are_read_again_old_ones_too(model: TopicModel) -> None:
     words, languages = judged({"en": 400, "ja": 20})
     metrics = measure(Scorer(model), words, languages)
-    comparison = replace(compare(Scorer(model), Scorer(model), words, languages=languages), lost=("de",))
+    comparison = compare(Scorer(model), Scorer(model), words, languages=languages)
+    comparison = replace(comparison, lost=("de",), asked=(50, 20))
     assert comparison.languages[1] == LanguageComparison("ja", None)
     stored = json.loads(json.dumps({"metrics": asdict(metrics), "comparison": asdict(comparison)}))
     assert evaluated(stored) == (metrics, comparison)
     for part in (stored["metrics"], stored["comparison"]["champion"], stored["comparison"]):
         del part["languages"]
-    del stored["comparison"]["lost"]
+    del stored["comparison"]["lost"], stored["comparison"]["asked"]
     older: tuple[Metrics, Comparison | None] = evaluated(stored)
     assert older[0] == replace(metrics, languages=())
-    assert older[1] == replace(comparison, languages=(), lost=(), champion=replace(metrics, languages=()))
+    assert older[1] == replace(comparison, languages=(), lost=(), asked=None, champion=older[0])
