@@ -7,8 +7,8 @@ champion's: promote what is certainly not much worse, refuse what is certainly w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 State = Literal["promote", "refuse", "cannot_tell", "person"]
@@ -30,7 +30,8 @@ class Interval:
 
 @dataclass(frozen=True)
 class LanguageMetrics:
-    """The topics of one language on its held-out tweets."""
+    """The topics of one language on its held-out tweets, as in Metrics. Evaluations from before models were compared
+    within the languages of both have None for the last four."""
 
     language: str
     topics: int
@@ -38,6 +39,10 @@ class LanguageMetrics:
     held_out: int
     perplexity: float
     unigram_perplexity: float
+    coherence: float | None = None
+    diversity: float | None = None
+    coverage: float | None = None
+    without_topic: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,9 @@ class LanguageComparison:
 class Comparison:
     """Challenger and champion on the same held-out tweets; perplexities are on the words that both know.
 
-    If one of them has topics per language, the tweets are those of the languages in which both have topics, and words
-    are compared within each. `lost`: languages of enough tweets in which only the champion has topics.
+    If one of them has topics per language, the tweets are those of the languages in which both have topics, and
+    words are compared within each. `champion` is on the tweets of all its languages. `lost`: languages of enough
+    tweets in which only the champion has topics.
     """
 
     challenger_perplexity: float
@@ -163,7 +169,7 @@ def judge(challenger: Metrics, comparison: Comparison | None, limits: Limits | N
     reasons = [_praise(challenger), f"{compared}; {_kept(comparison)}"]
     if unlike := _unlike(challenger, comparison):
         reasons.append(f"{unlike}, so coherence, diversity and kept topics do not count")
-    if unclear := _unclear(challenger, comparison.champion):
+    if unclear := _unclear(*_where_both_have_topics(challenger, comparison.champion)[:2]):
         reasons.append(unclear)
     return Verdict("promote", reasons)
 
@@ -190,10 +196,11 @@ def _missed_limits(model: Metrics, limits: Limits) -> Iterator[str]:
 
 
 def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Limits) -> Iterator[str]:
-    champion, ratio = comparison.champion, comparison.ratio
+    unlike, ratio = _unlike(challenger, comparison), comparison.ratio
+    challenger, champion, where = _where_both_have_topics(challenger, comparison.champion)
     if champion.coverage - challenger.coverage > limits.max_coverage_drop:
         yield (
-            f"knows a word of {challenger.coverage:.1%} of the tweets, the champion of {champion.coverage:.1%}; "
+            f"knows a word of {challenger.coverage:.1%} of the tweets{where}, the champion of {champion.coverage:.1%}; "
             f"the drop may be at most {_percentage_points(limits.max_coverage_drop)}"
         )
     if comparison.lost:
@@ -211,19 +218,19 @@ def _losses_to_champion(challenger: Metrics, comparison: Comparison, limits: Lim
             )
     if ratio is not None and ratio.low > 1 and not ratio.high < limits.max_perplexity_ratio:
         yield f"{_compared(comparison, ratio)}: certainly worse"
-    if _unlike(challenger, comparison):
+    if unlike:
         return
     # collapsed topics are coherent and scattered ones diverse: only both together are meaningful
     if challenger.coherence is not None and champion.coherence is not None:
         drop = champion.coherence - challenger.coherence
         if drop > limits.max_coherence_drop:
             yield (
-                f"coherence {challenger.coherence:.3f} is {drop:.3f} below the champion's {champion.coherence:.3f}; "
-                f"at most {limits.max_coherence_drop:.3f} is allowed"
+                f"coherence {challenger.coherence:.3f}{where} is {drop:.3f} below the champion's "
+                f"{champion.coherence:.3f}; at most {limits.max_coherence_drop:.3f} is allowed"
             )
     if champion.diversity - challenger.diversity > limits.max_diversity_drop:
         yield (
-            f"diversity {challenger.diversity:.2f} is below the champion's {champion.diversity:.2f} "
+            f"diversity {challenger.diversity:.2f}{where} is below the champion's {champion.diversity:.2f} "
             f"by more than {limits.max_diversity_drop:.2f}"
         )
     if not comparison.share_kept >= limits.min_share_kept:
@@ -287,6 +294,38 @@ def _unlike(challenger: Metrics, comparison: Comparison) -> str:
         return "only one of the two has topics per language"
     mine, theirs = comparison.asked or (0, 0)
     return f"{mine} topics were asked for, for the champion {theirs}" if mine != theirs else ""
+
+
+def _where_both_have_topics(challenger: Metrics, champion: Metrics) -> tuple[Metrics, Metrics, str]:
+    """Return both as they are on the tweets of the languages of both, and which these are if one has others as well:
+    each was measured on the tweets of its own languages."""
+    theirs = {one.language: one for one in champion.languages}
+    pairs = [(one, theirs[one.language]) for one in challenger.languages if one.language in theirs]
+    if not (challenger.languages and champion.languages) or any(one.coverage is None for pair in pairs for one in pair):
+        return challenger, champion, ""
+    weights = [one.held_out for one, _ in pairs]
+    mine, other = (
+        _pooled(model, [pair[side] for pair in pairs], weights) for side, model in enumerate((challenger, champion))
+    )
+    same = len(pairs) == len(challenger.languages) == len(champion.languages)
+    return mine, other, "" if same else f" in {', '.join(one.language for one, _ in pairs)}"
+
+
+def _pooled(model: Metrics, parts: Sequence[LanguageMetrics], weights: Sequence[int]) -> Metrics:
+    return replace(
+        model,
+        coherence=_mean([one.coherence for one in parts], weights),
+        diversity=_mean([one.diversity for one in parts], weights) or 0.0,
+        coverage=_mean([one.coverage for one in parts], weights) or 0.0,
+        without_topic=_mean([one.without_topic for one in parts], weights),
+    )
+
+
+def _mean(values: Sequence[float | None], weights: Sequence[int]) -> float | None:
+    """Return the mean of what was measured; None if nothing was."""
+    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
+    total = sum(weight for _, weight in known)
+    return sum(value * weight for value, weight in known) / total if total else None
 
 
 def _percentage_points(share: float) -> str:

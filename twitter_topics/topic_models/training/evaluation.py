@@ -184,6 +184,10 @@ def _measure_language(language: str, part: TopicModel, judged: sparse.csr_matrix
         held_out=judged.shape[0],
         perplexity=_finite(quality.completion_perplexity(Scorer(part), judged)),
         unigram_perplexity=_finite(quality.unigram_perplexity(part, judged)),
+        coherence=_coherence([(part, judged)]),
+        diversity=quality.diversity(part),
+        coverage=quality.coverage(judged),
+        without_topic=_without_topic(Scorer(part), judged),
     )
 
 

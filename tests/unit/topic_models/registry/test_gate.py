@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from twitter_topics.topic_models.registry.gate import Comparison, Interval, Metrics, judge
+from twitter_topics.topic_models.registry.gate import (
+    Comparison,
+    Interval,
+    LanguageComparison,
+    LanguageMetrics,
+    Metrics,
+    judge,
+)
 
 GOOD = Metrics(
     topics=20, vocabulary=9000, documents=80_000, held_out=4_000, perplexity=790.0, unigram_perplexity=1200.0,
@@ -85,6 +92,58 @@ def test_a_challenger_that_was_asked_for_another_number_of_topics_is_judged_by_p
     assert judge(finer, replace(comparison, ratio=Interval(1.1, 1.2))).state == "refuse"
     assert judge(replace(finer, diversity=0.1), comparison).state == "refuse"
     assert len(judge(finer, replace(comparison, asked=(20, 20))).reasons) == 3
+
+
+EN = LanguageMetrics(
+    "en", topics=20, documents=70_000, held_out=3_500, perplexity=790.0, unigram_perplexity=1200.0, coherence=0.02,
+    diversity=0.55, coverage=0.99, without_topic=0.1,
+)  # fmt: skip
+JA = replace(EN, language="ja", held_out=500, coherence=None, diversity=0.3, coverage=0.8, without_topic=0.9)
+ENGLISH = replace(GOOD, languages=(EN,), without_topic=0.1)
+BOTH = replace(GOOD, languages=(EN, JA), coverage=0.966, diversity=0.45, coherence=-0.04, without_topic=0.31)
+IN_ENGLISH = replace(SAME, champion=ENGLISH, languages=(LanguageComparison("en", SAME.ratio),))
+
+
+def test_a_language_more_is_no_drop() -> None:
+    """Each model is measured on the tweets of its own languages: those of the new one are not a champion's."""
+    verdict = judge(BOTH, IN_ENGLISH)
+    assert verdict.state == "promote", verdict.reasons
+    assert len(verdict.reasons) == 2, "no word of tweets without a topic either"
+    fewer = judge(replace(GOOD, languages=(JA,)), replace(IN_ENGLISH, champion=replace(BOTH, languages=(EN, JA))))
+    assert fewer.promote, fewer.reasons
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"coverage": 0.96}, "knows a word of 96.0% of the tweets in en, the champion of 99.0%"),
+        ({"diversity": 0.49}, "diversity 0.49 in en is below the champion's 0.55"),
+        ({"coherence": -0.04}, "coherence -0.040 in en is 0.060 below the champion's 0.020"),
+    ],
+)
+def test_a_new_language_does_not_hide_what_another_one_has_lost(change: dict[str, Any], reason: str) -> None:
+    verdict = judge(replace(GOOD, languages=(replace(EN, **change), JA)), IN_ENGLISH)
+    assert verdict.state == "refuse"
+    assert len(verdict.reasons) == 1
+    assert verdict.reasons[0].startswith(reason)
+
+
+def test_languages_count_by_their_tweets() -> None:
+    champion = replace(BOTH, languages=(EN, JA))
+    comparison = replace(SAME, champion=champion)
+    ja = replace(JA, coverage=0.7, diversity=0.0)
+    assert judge(replace(GOOD, languages=(EN, ja)), comparison).promote, "1.25 and 3.75 points lost"
+    many = judge(replace(GOOD, languages=(EN, replace(ja, held_out=3_500))), comparison)
+    assert [reason.split(" ")[0] for reason in many.reasons] == ["knows", "diversity"]
+    assert "in en" not in " ".join(many.reasons), "both have the same languages"
+
+
+def test_evaluations_that_did_not_measure_languages_are_judged_by_all_of_them() -> None:
+    bare: dict[str, Any] = {"coherence": None, "diversity": None, "coverage": None, "without_topic": None}
+    champion = replace(ENGLISH, languages=(replace(EN, **bare),))
+    verdict = judge(replace(BOTH, languages=(EN, replace(JA, **bare))), replace(IN_ENGLISH, champion=champion))
+    assert verdict.state == "refuse"
+    assert verdict.reasons[0].startswith("knows a word of 96.6% of the tweets, the champion of 99.0%")
 
 
 def test_nothing_to_compare_is_a_sentence() -> None:

@@ -63,7 +63,8 @@ def test_only_tweets_of_the_models_languages_are_measured(model: TopicModel) -> 
     assert sum(one.documents for one in metrics.languages) == metrics.documents
     alone = measure(Scorer(model.part("ja")), words.filter(pa.compute.equal(languages, "ja")))
     ja = metrics.languages[1]
-    assert (ja.perplexity, ja.unigram_perplexity) == (alone.perplexity, alone.unigram_perplexity)
+    same = ("perplexity", "unigram_perplexity", "coherence", "diversity", "coverage", "without_topic")
+    assert [getattr(ja, name) for name in same] == [getattr(alone, name) for name in same]
     assert ja.perplexity < 0.6 * ja.unigram_perplexity
     assert min(one.perplexity for one in metrics.languages) < metrics.perplexity
     assert metrics.perplexity < max(one.perplexity for one in metrics.languages)
@@ -141,6 +142,14 @@ def test_a_new_language_does_not_make_the_others_incomparable(model: TopicModel)
     assert comparison.common_words_share == 1.0
     assert [one.language for one in comparison.languages] == ["en"]
     assert judge(measure(Scorer(model), words, languages), comparison).promote
+    unknown = (
+        pa.concat_arrays([words, as_lists([["unknown"]] * 200)]),
+        pa.concat_arrays([languages, pa.array(["ja"] * 200)]),
+    )
+    metrics = measure(Scorer(model), *unknown)
+    assert metrics.coverage < 0.9
+    verdict = judge(metrics, compare(Scorer(model), Scorer(english), unknown[0], languages=unknown[1]))
+    assert verdict.promote, verdict.reasons
     stranger = compare(Scorer(joined_part(model, "ja")), Scorer(english), words, languages=languages)
     assert (stranger.common_words_share, stranger.ratio, stranger.share_kept) == (0.0, None, 0.0)
 
@@ -194,6 +203,10 @@ def test_evaluations_are_read_again_old_ones_too(model: TopicModel) -> None:
     assert comparison.languages[1] == LanguageComparison("ja", None)
     stored = json.loads(json.dumps({"metrics": asdict(metrics), "comparison": asdict(comparison)}))
     assert evaluated(stored) == (metrics, comparison)
+    for part in (stored["metrics"], stored["comparison"]["champion"]):
+        for one in part["languages"]:
+            del one["coherence"], one["diversity"], one["coverage"], one["without_topic"]
+    assert evaluated(stored)[0].languages[1].coverage is None
     for part in (stored["metrics"], stored["comparison"]["champion"], stored["comparison"]):
         del part["languages"]
     del stored["comparison"]["lost"], stored["comparison"]["asked"]
