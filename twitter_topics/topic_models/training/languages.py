@@ -92,6 +92,8 @@ def languages_to_train(
 ) -> tuple[str, ...]:
     """Return the languages that get topics of their own, most posts first; empty for one set of topics for all.
 
+    A language of the champion that has enough tweets keeps its topics, or the gate would refuse each challenger.
+
     Args:
         posts: tweets in the window, by language.
         wanted: `auto`, `all`, or codes, comma-separated.
@@ -109,7 +111,9 @@ def languages_to_train(
         if language != UNKNOWN and count >= least_posts(language, min_documents, champion)
     ]
     if wanted == AUTO:
-        return tuple(enough[:MAX_LANGUAGES])
+        kept = [language for language in enough if language in champion]
+        new = [language for language in enough if language not in champion][: max(MAX_LANGUAGES - len(kept), 0)]
+        return tuple(language for language in enough if language in kept or language in new)
     chosen = tuple(language for language in enough if language in wanted.split(","))
     if not chosen:
         msg = f"no language of TOPICS_LANGUAGES={wanted} has {min_documents:,} tweets in the window"

@@ -59,6 +59,19 @@ def test_at_most_eight_languages_get_topics_and_a_stream_without_any_has_one_set
         languages_to_train(POSTS, "de,pt", 2000, ())
 
 
+def test_of_more_than_eight_languages_those_of_the_champion_come_first(model: TopicModel) -> None:
+    posts = {"en": 9000, "id": 3000} | {f"x{letter}": 2500 - number for number, letter in enumerate("abcdefg")}
+    before = ("en", *(f"x{letter}" for letter in "abcdefg"))
+    found = languages_to_train(posts, "auto", 2000, before)
+    assert found == before, "a ninth language waits"
+    champion, challenger = (replace(model, topic_languages=one[: model.k]) for one in (before, found))
+    assert lost_languages(challenger, champion, posts, 2000) == ()
+    freed = languages_to_train(posts | {"xg": 900}, "auto", 2000, before)
+    assert freed == ("en", "id", *before[1:7]), "most posts first"
+    nine = (*before, "id")  # were named in TOPICS_LANGUAGES
+    assert languages_to_train(posts | {"de": 8000}, "auto", 2000, nine) == ("en", "id", *before[1:])
+
+
 def test_a_language_with_fewer_tweets_has_fewer_topics() -> None:
     assert [number_of_topics(20, posts, 10_000) for posts in (10_000, 5_000, 2_500, 100)] == [20, 14, 10, 10]
     assert number_of_topics(3, 100, 10_000) == 3
