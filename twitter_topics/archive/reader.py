@@ -16,7 +16,7 @@ from twitter_topics.archive.schema import DELETED, RAW_TABLE
 from twitter_topics.records.tweet import TWITTER
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from pyiceberg.table import Table
@@ -157,31 +157,37 @@ class ArchiveStore:
         the archive.
 
         Args:
-            received_since: count only tweets that Kafka received at this time or later.
+            received_since: count only tweets that Kafka received at this time or later, and not before as well, as in a
+                replay: if there are `enough` of them, those are left out that the same hours have from before.
         """
         table = self.table()
         hours = [(hour, held.rows) for hour, held in self.files_per_hour().items() if start - _HOUR < hour < end]
-        found, until, wanted = 0, end, enough
-        while table is not None and hours and found < enough:
+        found, until, wanted = pa.array([], pa.large_string()), end, enough
+        while table is not None and hours and len(found) < enough:
             rows, since = 0, end
             while hours and rows < wanted:
                 since, held = hours.pop()
                 rows += held
             since = max(since, start)
-            found += self._usable_tweets(table, since, until, received_since)
+            received = "" if received_since is None else f"kafka_timestamp >= '{received_since.isoformat()}'"
+            found = _distinct([found, *self._usable_ids(table, since, until, received)])
+            if received_since is not None and len(found) >= enough:
+                before = f"kafka_timestamp < '{received_since.isoformat()}'"
+                known = (ids.filter(pc.is_in(ids, found)) for ids in self._usable_ids(table, since, end, before))
+                found = found.filter(pc.invert(pc.is_in(found, _distinct(known))))
             until, wanted = since, 2 * wanted  # rejects are rows too
-        return found
+        return len(found)
 
-    def _usable_tweets(self, table: Table, start: datetime, end: datetime, received_since: datetime | None) -> int:
+    def _usable_ids(self, table: Table, start: datetime, end: datetime, received: str = "") -> Iterator[pa.Array]:
+        """Yield the ids of readable tweets of a range of event times, batch by batch."""
         usable = (
             "reject_reason IS NULL AND tweet_id IS NOT NULL"
             f" AND event_time >= '{start.isoformat()}' AND event_time < '{end.isoformat()}'"
+            f"{' AND ' + received if received else ''}"
         )
-        if received_since is not None:
-            usable += f" AND kafka_timestamp >= '{received_since.isoformat()}'"
         with self.reading():
-            ids = table.scan(row_filter=usable, selected_fields=("tweet_id",)).to_arrow_batch_reader().read_all()
-        return len(pc.unique(ids["tweet_id"].cast(pa.large_string())))
+            for batch in table.scan(row_filter=usable, selected_fields=("tweet_id",)).to_arrow_batch_reader():
+                yield batch.column("tweet_id").cast(pa.large_string())
 
     def rows(self) -> int:
         """Return the number of rows from the table's metadata; reads no data files."""
@@ -274,6 +280,10 @@ def day_of(days_since_epoch: int) -> date:
 
 def _total_rows(snapshot: Any) -> int:
     return int(snapshot.summary["total-records"]) if snapshot and snapshot.summary else 0
+
+
+def _distinct(ids: Iterable[pa.Array]) -> pa.Array:
+    return pc.unique(pa.chunked_array(ids, pa.large_string()))
 
 
 def _hour(value: int | datetime) -> datetime:

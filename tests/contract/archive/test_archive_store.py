@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from tests.contract.archive_table import ArchiveCounts, Record, append, counts_of, make_table, redact
@@ -170,19 +171,44 @@ def test_new_tweets_are_those_that_kafka_received_since(place: tuple[Settings, s
     assert store.usable_tweets(**since, received_since=NOON + HOUR + timedelta(microseconds=1)) == 0
 
 
+@pytest.mark.usefixtures("zone")
+def test_a_tweet_with_several_times_is_one(place: tuple[Settings, str]) -> None:
+    """A replay that shifts times was repeated on three days: a training reads each id once."""
+    settings, warehouse = place
+    table, store = make_table(settings, warehouse), ArchiveStore(settings)
+    for day in range(3):
+        append(table, [Record(day, at, f"a{at}", NOON + day * DAY) for at in range(12)])
+    for enough in (1, 12, 20, 1000):
+        assert store.usable_tweets(NOON, NOON + 3 * DAY, enough=enough) == 12
+
+
+@pytest.mark.usefixtures("zone")
+def test_a_tweet_that_kafka_received_again_is_not_new(place: tuple[Settings, str]) -> None:
+    settings, warehouse = place
+    table, store = make_table(settings, warehouse), ArchiveStore(settings)
+    append(table, [Record(0, at, f"a{at}", NOON + at * HOUR) for at in range(12)])
+    again = NOON + DAY
+    append(table, [Record(1, at, f"a{at}", NOON + at * HOUR, received=again) for at in range(12)])
+    append(table, [Record(2, at, f"b{at}", NOON + at * HOUR, received=again) for at in range(3)])
+    new: dict[str, Any] = {"start": NOON, "end": NOON + DAY, "received_since": again}
+    assert [store.usable_tweets(**new, enough=enough) for enough in (1, 3, 4, 15)] == [3, 3, 3, 3]
+    append(table, [Record(3, at, f"a{at}", NOON + (13 + at) * HOUR, received=again) for at in range(6)])
+    assert store.usable_tweets(**new, enough=15) == 3, "nor under another time"
+
+
 def test_no_more_is_read_than_enough(place: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch) -> None:
     settings, warehouse = place
     table, store = make_table(settings, warehouse), ArchiveStore(settings)
     for hour in range(6):
         append(table, [Record(hour, at, f"{hour}-{at}", NOON + hour * HOUR) for at in range(10)])
     read: list[tuple[datetime, datetime]] = []
-    real = ArchiveStore._usable_tweets
+    real = ArchiveStore._usable_ids
 
-    def spied(self: ArchiveStore, table: Table, start: datetime, end: datetime, received: datetime | None) -> int:
+    def spied(self: ArchiveStore, table: Table, start: datetime, end: datetime, received: str) -> Iterator[pa.Array]:
         read.append((start, end))
         return real(self, table, start, end, received)
 
-    monkeypatch.setattr(ArchiveStore, "_usable_tweets", spied)
+    monkeypatch.setattr(ArchiveStore, "_usable_ids", spied)
     assert store.usable_tweets(NOON, NOON + DAY, enough=15) == 20
     assert read == [(NOON + 4 * HOUR, NOON + DAY)]
 
