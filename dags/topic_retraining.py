@@ -2,8 +2,9 @@
 
 **What it does.** Every day at 04:00 UTC and after each compaction it counts the tweets that a training would read:
 distinct, not rejected, in the newest `window_hours`. It trains if Kafka has received `TOPICS_MIN_NEW_TWEETS` of them
-since the newest model; or if there are 1.5 times as many as for that model, `max_documents` allows so many, and the
-gate could not tell about it, or rejected it as a first one; before the first model, if there are `min_documents`. It
+since the newest model, or, at least a day after it, all of them; or if there are 1.5 times as many as for that model,
+`max_documents` allows so many, and it is a first one, promoted or not, or the gate could not tell about it; before the
+first model, if there are `min_documents`. It
 evaluates the new version against the champion on held-out tweets, one in five below 20,000 tweets, else one in twenty,
 and registers it. That triggers **model_promotion**. Topics continue the champion's and keep its ids and labels; the log
 names those that are given up and those that are back. A manual run, and *Materialize* on the asset `topic_model`, skip

@@ -38,8 +38,8 @@ class TopicsSettings(Section):
     min_new_tweets: int = Field(
         20_000,
         ge=1,
-        description="new tweets since the newest model that trigger a retraining; 1.5 times its tweets also do if the "
-        "gate could not decide about it",
+        description="new tweets since the newest model that trigger a retraining; also all tweets of the window, a day "
+        "after it, or 1.5 times its tweets if it is a first one or the gate could not decide about it",
     )
     languages: TopicLanguages = Field(
         "auto",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.topic_models.registry.card import model_card
-from twitter_topics.topic_models.registry.files import verdict_state
+from twitter_topics.topic_models.registry.files import is_provisional, verdict_state
 from twitter_topics.topic_models.registry.registration import register_version
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.training.when_to_retrain import Decision, TrainingNeed, decide_retraining, retry_at
@@ -40,8 +40,15 @@ def decide(
     if asked_by_person:
         decision = Decision(True, "requested by a person")
     else:
-        window = (at - timedelta(hours=window_hours), at)
-        need = _need(window, min_documents, max_documents, settings.topics.min_new_tweets, models, archive)
+        need = _need(
+            at,
+            timedelta(hours=window_hours),
+            min_documents,
+            max_documents,
+            settings.topics.min_new_tweets,
+            models,
+            archive,
+        )
         decision = decide_retraining(need, min_documents=min_documents, min_new_tweets=settings.topics.min_new_tweets)
     log.info("%s: %s", "training" if decision.train else "no training", decision.reason)
     return decision
@@ -67,31 +74,30 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
 
 
 def _need(
-    window: tuple[datetime, datetime],
+    at: datetime,
+    length: timedelta,
     min_documents: int,
     max_documents: int,
     min_new_tweets: int,
     models: ModelStore,
     archive: ArchiveStore,
 ) -> TrainingNeed:
+    window = (at - length, at)
     found = models.manifests(newest=1)
     if not found:
         return TrainingNeed(archive.usable_tweets(*window, enough=min_documents), None)
     (newest,) = found
-    undecided = _undecided_tweets(newest, is_first=models.champion() is None, max_documents=max_documents)
-    enough = max(min_documents, retry_at(undecided or 0))
+    undecided = _undecided_tweets(newest, max_documents)
+    tweets = archive.usable_tweets(*window, enough=max(min_documents, retry_at(undecided or 0), min_new_tweets))
     trained = datetime.fromisoformat(newest["created_at"])
-    return TrainingNeed(
-        archive.usable_tweets(*window, enough=enough),
-        archive.usable_tweets(*window, enough=min_new_tweets, received_since=trained),
-        undecided,
-    )
+    new = archive.usable_tweets(*window, enough=min(min_new_tweets, tweets), received_since=trained)
+    return TrainingNeed(tweets, new, undecided, at - trained)
 
 
-def _undecided_tweets(manifest: Mapping[str, Any], *, is_first: bool, max_documents: int) -> int | None:
-    """While there is no champion, more tweets may also help a version that was refused. None can if a training does not
-    read so many."""
-    if verdict_state(manifest) not in (("cannot_tell", "refuse") if is_first else ("cannot_tell",)):
+def _undecided_tweets(manifest: Mapping[str, Any], max_documents: int) -> int | None:
+    """A version that was compared with no other model is soon outgrown: refused, more tweets may help; promoted, it
+    serves with what the first tweets taught it. None can help if a training does not read so many."""
+    if verdict_state(manifest) != "cannot_tell" and not is_provisional(manifest):
         return None
     tweets = int(manifest.get("tweets", manifest["documents"]))  # older manifests have only the second
     return tweets if retry_at(tweets) <= max_documents else None
