@@ -22,7 +22,8 @@ in a run with `version` and `reason`, with `never` only with `force` as well. It
 never overwrites a champion that changed after the decision.
 
 **Parameters.** `version`: empty means the newest. `force`: skip the gate, but not the check that it can serve; needs
-`version` and `reason`. Also use it to roll back to an older version. `dry_run`: only say what would be done
+`version` and `reason`. Also use it to roll back to an older version; without it, a version that served and was replaced
+never comes back. `dry_run`: only say what would be done
 and why, in **not_promoted**.
 
 **Example.** `{"version": "20261101T040000Z-gsdmm", "force": true, "reason": "the new one mixes storm and football"}`

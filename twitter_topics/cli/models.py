@@ -69,8 +69,7 @@ def models(
         if languages := next((row["metrics"].get("languages") for row in rows if row["champion"]), None):
             topics = " · ".join(f"{one['language']} {one['topics']}" for one in languages)
             say(f"  topics: {topics}; posts in other languages have none")
-    versions = [row["version"] for row in rows]
-    if settings.topics.promotion == "approval" and (waiting := awaits_approval(store, versions)):
+    if settings.topics.promotion == "approval" and (waiting := awaits_approval(store, shown)):
         say(f"\n{waiting} has passed the gate. {needs_approval(waiting)}")
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from twitter_topics.errors import ConflictError, IntegrityError
 from twitter_topics.topic_models.registry.files import compared_with, evaluated, verdict_state
 from twitter_topics.topic_models.registry.gate import Verdict, judge
+from twitter_topics.topic_models.registry.version import created_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from twitter_topics.topic_models.registry.promotion import Champion
+    from twitter_topics.topic_models.registry.promotion import Champion, Promotion
     from twitter_topics.topic_models.registry.store import ModelStore
 
 log = logging.getLogger(__name__)
@@ -121,6 +124,8 @@ def _verdict(
         return Verdict("promote", [f"{request.by or 'a person'} bypassed the gate: {request.reason.strip()}"])
     if promotion == "never":
         return Verdict("person", ["TOPICS_PROMOTION=never: only a person can promote, with force and a reason"])
+    if replacement := _replacement(models, version):
+        return Verdict("person", [f"{_was_replaced(version, replacement)}; promote it with force and a reason"])
     serving = champion.version if champion else None
     try:
         yardstick = compared_with(manifest)
@@ -140,15 +145,32 @@ def needs_approval(version: str) -> str:
     return f"TOPICS_PROMOTION=approval: to promote it, run model_promotion with version {version} and a reason"
 
 
-def awaits_approval(models: ModelStore, versions: Sequence[str]) -> str | None:
-    """Return the newest of these versions, if it passed the gate against the champion that serves."""
+def awaits_approval(models: ModelStore, manifests: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the newest version that passed the gate against the champion that serves, and has not served itself.
+
+    Args:
+        manifests: of the versions to choose from, oldest first.
+    """
     champion = models.champion()
-    if not versions or (champion is not None and champion.version == versions[-1]):
-        return None
-    manifest = models.manifest(versions[-1])
-    if "evaluation" not in manifest or verdict_state(manifest) != "promote":
-        return None
-    return versions[-1] if compared_with(manifest) == (champion.version if champion else None) else None
+    serving = champion.version if champion else None
+    for manifest in reversed(manifests):
+        version = manifest["version"]
+        passed = bool(manifest.get("evaluation")) and verdict_state(manifest) == "promote"
+        if passed and version != serving and compared_with(manifest) == serving and not _replacement(models, version):
+            return str(version)
+    return None
+
+
+def _replacement(models: ModelStore, version: str) -> Promotion | None:
+    """Return the newest promotion that replaced a version, None if it never served. Promotions older than the version
+    are not read."""
+    since = created_at(version)
+    later = takewhile(lambda one: datetime.fromisoformat(one.promoted_at) >= since, models.promotions())
+    return next((one for one in later if one.previous == version), None)
+
+
+def _was_replaced(version: str, by: Promotion) -> str:
+    return f"{version} served until {by.promoted_at[:16]} UTC and was replaced by {by.version}"
 
 
 def _damage(models: ModelStore, version: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,7 +15,13 @@ from twitter_topics.settings import Settings
 from twitter_topics.testing.models import WORDS, model_files, planted_model
 from twitter_topics.testing.objects import MemoryObjects
 from twitter_topics.topic_models.registry.files import GOLDEN
-from twitter_topics.topic_models.registry.promotion_tasks import PromotionRequest, awaits_approval, decide, promote
+from twitter_topics.topic_models.registry.promotion_tasks import (
+    PromotionRequest,
+    awaits_approval,
+    choose_version,
+    decide,
+    promote,
+)
 from twitter_topics.topic_models.registry.store import ARRAYS, ModelStore
 
 CHAMPION, CHALLENGER, LATER = (f"2026110{day}T000000Z-gsdmm" for day in (1, 2, 3))
@@ -29,7 +37,8 @@ class Bench:
 
     def __init__(self) -> None:
         self.objects = MemoryObjects()
-        self.models = ModelStore(Settings({}), objects=self.objects)
+        minutes = (datetime(2026, 11, 4, tzinfo=UTC) + timedelta(minutes=minute) for minute in count())
+        self.models = ModelStore(Settings({}), objects=self.objects, clock=lambda: next(minutes))
         self.register(CHAMPION, compared_with=None)
         self.models.promote(CHAMPION, None, "first", "tests")
 
@@ -40,6 +49,7 @@ class Bench:
         compared_with: str | None = CHAMPION,
         altered: dict[str, bytes] | None = None,
         with_interval: bool = True,
+        state: str = "promote",
     ) -> None:
         comparison = {
             "challenger_perplexity": 500.0, "champion_perplexity": 510.0, "common_words_share": 0.95,
@@ -51,7 +61,7 @@ class Bench:
             "metrics": METRICS,
             "comparison": comparison if compared_with else None,
             "champion": {"version": compared_with, "etag": "x"} if compared_with else None,
-            "verdict": {"promote": True, "reasons": ["good"]},
+            "verdict": {"state": state, "promote": state == "promote", "reasons": ["good"]},
         }
         files = model_files(PLANTED, ["storm final", "song"])
         self.models.put_files(version, files | {"pipeline/metadata": b"spark"} | (altered or {}))
@@ -153,10 +163,33 @@ def test_approval_takes_a_version_and_a_reason(bench: Bench) -> None:
     waiting = bench.decide(promotion="approval")
     assert (waiting["state"], waiting["promote"]) == ("person", False)
     assert waiting["reasons"][-1].endswith(f"run model_promotion with version {CHALLENGER} and a reason")
-    assert awaits_approval(bench.models, bench.models.versions()) == CHALLENGER
+    assert awaits_approval(bench.models, bench.models.manifests()) == CHALLENGER
     decision = bench.decide(promotion="approval", reason="its topics read well")
     assert promote(bench.models, decision)["reason"] == "its topics read well"
-    assert awaits_approval(bench.models, bench.models.versions()) is None
+    assert awaits_approval(bench.models, bench.models.manifests()) is None
+
+
+def test_a_version_that_a_person_took_away_comes_back_only_by_a_person(bench: Bench) -> None:
+    bench.register(CHALLENGER)
+    promote(bench.models, bench.decide())
+    promote(bench.models, bench.decide(CHAMPION, force=True))
+    assert choose_version(bench.models, PromotionRequest(), []) == CHALLENGER
+    decision = bench.decide()
+    assert (decision["state"], decision["promote"]) == ("person", False)
+    (reason,) = decision["reasons"]
+    assert reason.startswith(f"{CHALLENGER} served until 2026-11-04T00:0")
+    assert reason.endswith(f" UTC and was replaced by {CHAMPION}; promote it with force and a reason")
+    assert bench.decide(promotion="approval", reason="its topics read well")["promote"] is False
+    assert awaits_approval(bench.models, bench.models.manifests()) is None
+    bench.register(LATER)
+    assert bench.decide(LATER)["promote"] is True
+    assert promote(bench.models, bench.decide(force=True))["version"] == CHALLENGER
+
+
+def test_a_newer_version_that_did_not_pass_hides_none_that_waits(bench: Bench) -> None:
+    bench.register(CHALLENGER)
+    bench.register(LATER, state="cannot_tell")
+    assert awaits_approval(bench.models, bench.models.manifests()) == CHALLENGER
 
 
 def test_approval_does_not_replace_the_gate(bench: Bench) -> None:
