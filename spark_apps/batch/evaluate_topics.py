@@ -33,7 +33,7 @@ def prepare(settings: Settings, arguments: Sequence[str] | None) -> Work:
 
     def work(spark: SparkSession) -> None:
         ensure_tables(spark, settings)  # an older archive lacks the table of metrics
-        evaluate(spark, settings, models, name)
+        evaluate(spark, settings, models, name, now)
         record_evaluation(spark, settings, models, name, now)
 
     return work

@@ -102,12 +102,12 @@ def test_a_flipped_byte_of_the_champion() -> None:
     bench.objects.put(key, flipped(PLANTED.to_bytes()))
     refused("flipped champion", lambda: train(NO_SPARK, Settings({}), bench.models, REQUEST))
     bench.models.put_files(REQUEST.version, {"training.json": b"{}"})
-    refused("flipped champion", lambda: evaluate(NO_SPARK, Settings({}), bench.models, REQUEST.version))
+    refused("flipped champion", lambda: evaluate(NO_SPARK, Settings({}), bench.models, REQUEST.version, REQUEST.end))
 
 
 def test_a_version_whose_training_did_not_finish() -> None:
     bench = Bench()
-    refused("unfinished training", lambda: evaluate(NO_SPARK, Settings({}), bench.models, REQUEST.version))
+    refused("unfinished training", lambda: evaluate(NO_SPARK, Settings({}), bench.models, REQUEST.version, REQUEST.end))
 
 
 @pytest.mark.parametrize("key", ["denied", "away"])
@@ -117,7 +117,7 @@ def test_s3_that_does_not_serve(key: str) -> None:
     models = ModelStore(Settings({}), objects=objects)
     tasks: tuple[Callable[[], object], ...] = (
         lambda: train(NO_SPARK, Settings({}), models, REQUEST),
-        lambda: evaluate(NO_SPARK, Settings({}), models, REQUEST.version),
+        lambda: evaluate(NO_SPARK, Settings({}), models, REQUEST.version, REQUEST.end),
     )
 
     def away(**_request: Any) -> None:

@@ -111,7 +111,7 @@ def train(spark: SparkSession, settings: Settings, store: ModelStore, request: T
     log.info("model %s: %s topics in %s s", request.version, model.k, training["seconds"])
 
 
-def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version: str) -> Verdict:
+def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version: str, now: datetime) -> Verdict:
     """Evaluate a trained version against the champion on the held-out tweets that its training read, without those
     that have been deleted since.
 
@@ -155,7 +155,7 @@ def evaluate(spark: SparkSession, settings: Settings, store: ModelStore, version
         trained_without, seen = files.held_out_one_in(training), (held_out.words, held_out.languages)
         scratch = from_scratch(scorer, champion.topics, tweets, request, trained_without=trained_without, judged=seen)
     measured, topic_documents = measured_slice(contest, held_out, metrics, comparison)
-    later = measure_later(spark, settings, request, contest, asked, snapshot=snapshot)
+    later = measure_later(spark, settings, request, contest, asked, snapshot=snapshot, now=now)
     evaluation = {
         "deleted": deleted,
         "metrics": asdict(metrics),

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from twitter_topics.topic_models.registry.metrics import LATER, MeasuredSlice
 from twitter_topics.topic_models.registry.version import created_at
 from twitter_topics.topic_models.training.metrics import Contest, SliceTweets, judged, measured_slice
-from twitter_topics.topic_models.training.tweets import TrainingTweets, read_tweets
+from twitter_topics.topic_models.training.tweets import ArchivedTweets, TrainingTweets, read_tweets
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pyspark.sql import SparkSession
 
     from twitter_topics.settings import Settings
@@ -48,31 +50,35 @@ def measure_later(
     languages: tuple[str, ...],
     *,
     snapshot: int,
+    now: datetime,
 ) -> Later | None:
-    """Measure on tweets after the training's window, at most as many hours of them as it has; None for fewer than
-    MIN_LATER.
+    """Measure on tweets after the training's window and before `now`, at most as many hours of them as it has; None for
+    fewer than MIN_LATER.
 
     Args:
         languages: as of `evaluation.judged_languages`.
         snapshot: of the archive.
     """
-    start, end = request.end, request.end + (request.end - request.start)
+    start, end = request.end, min(request.end + (request.end - request.start), now)
     if contest.champion_version:  # it may know tweets after a past window
         start = max(start, created_at(contest.champion_version))
     if start >= end:
         return None
 
-    def read(rules: TextRules) -> TrainingTweets:
+    def read(rules: TextRules) -> ArchivedTweets:
         most = min(MAX_LATER, request.max_documents)
-        found = read_tweets(spark, settings, snapshot=snapshot, start=start, end=end, max_tweets=most, rules=rules)
+        return read_tweets(spark, settings, snapshot=snapshot, start=start, end=end, max_tweets=most, rules=rules)
+
+    def judged_of(found: ArchivedTweets) -> TrainingTweets:
         return found.in_languages(languages) if languages else found
 
-    mine = theirs = read(contest.challenger.rules)
+    found = read(contest.challenger.rules)
+    mine = theirs = judged_of(found)
     if mine.count < MIN_LATER:
         return None
     if contest.champion is not None and contest.champion.rules != contest.challenger.rules:
-        theirs = read(contest.champion.rules)
-    tweets = SliceTweets(LATER, start, end, mine.words, theirs.words, mine.languages)
+        theirs = judged_of(read(contest.champion.rules))
+    tweets = SliceTweets(LATER, found.extent.start, found.extent.end, mine.words, theirs.words, mine.languages)
     metrics, comparison = judged(contest, tweets)
     measured, _ = measured_slice(contest, tweets, metrics, comparison)
     return Later(measured, metrics, comparison)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 RECEIVED = START + timedelta(hours=20)
+NOW = START + timedelta(days=4)
+"""When versions are evaluated."""
 FIRST, SECOND, THIRD = "20261102T000000Z-gsdmm", "20261103T000000Z-gsdmm", "20261104T000000Z-gsdmm"
 
 _BOUNDS = TimeBounds()

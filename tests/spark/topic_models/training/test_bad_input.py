@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.bad_input import ROWS
-from tests.spark.topic_models.training.archived import FIRST, SECOND, START, append, append_planted, request, tweet
+from tests.spark.topic_models.training.archived import (
+    FIRST,
+    NOW,
+    SECOND,
+    START,
+    append,
+    append_planted,
+    request,
+    tweet,
+)
 from twitter_topics.archive.rows import raw_table
 from twitter_topics.errors import TwitterTopicsError
 from twitter_topics.settings import Settings
@@ -64,7 +73,7 @@ def test_a_version_that_cannot_be_evaluated(spark: SparkSession, local_archive: 
     def damaged(key: str, name: str, change: Callable[[bytes], bytes]) -> None:
         whole = store.read_unregistered(FIRST, name)
         store.put_files(FIRST, {name: change(whole)})
-        refused(key, lambda: evaluate(spark, local_archive, store, FIRST))
+        refused(key, lambda: evaluate(spark, local_archive, store, FIRST, NOW))
         store.put_files(FIRST, {name: whole})
 
     def more_required(training: bytes) -> bytes:
@@ -79,6 +88,6 @@ def test_a_version_that_cannot_be_evaluated(spark: SparkSession, local_archive: 
     damaged("deleted", TRAINING, more_required)
     register_planted_model(store, SECOND)
     champion = store.promote(SECOND, None, "meanwhile", "tests")
-    refused("other champion", lambda: evaluate(spark, local_archive, store, FIRST))
+    refused("other champion", lambda: evaluate(spark, local_archive, store, FIRST, NOW))
     assert EVALUATION not in store.files(FIRST)
     assert store.champion() == champion

@@ -52,7 +52,7 @@ def test_days_are_measured_once_and_a_new_theme_shows(
     documents, _ = planted_documents(2400, seed=21, themes=OLD)
     append(spark, settings, [tweet(i, words, START + timedelta(seconds=20 * i)) for i, words in enumerate(documents)])
     train(spark, settings, store, request(FIRST, k=6))
-    evaluate(spark, settings, store, FIRST)
+    evaluate(spark, settings, store, FIRST, NOW)
     record_evaluation(spark, settings, store, FIRST, NOW)
     register_version(store, FIRST)
     again = spread(300, 100_000, CALM, seed=22, themes=OLD)

@@ -16,6 +16,7 @@ from pyspark.sql import functions as fn
 from tests.bad_input import ROWS
 from tests.spark.topic_models.training.archived import (
     FIRST,
+    NOW,
     SECOND,
     START,
     THIRD,
@@ -211,7 +212,7 @@ def test_from_archive_to_champion_and_to_its_successor(
     train(spark, archive, store, request(FIRST))
     train(spark, archive, store, request(FIRST))  # an Airflow retry trains the version from scratch
     assert store.versions() == []
-    verdict = evaluate(spark, archive, store, FIRST)
+    verdict = evaluate(spark, archive, store, FIRST, NOW)
     assert verdict.promote, verdict.reasons
     manifest = register_version(store, FIRST)
     champion = store.promote(FIRST, None, verdict.reasons[0], "tests")
@@ -236,7 +237,7 @@ def test_from_archive_to_champion_and_to_its_successor(
         first_offset=10_000,
     )
     train(spark, archive, store, request(SECOND, seed=2, min_confidence=0.5))
-    verdict = evaluate(spark, archive, store, SECOND)
+    verdict = evaluate(spark, archive, store, SECOND, NOW)
     assert verdict.promote, verdict.reasons
     evaluation = read_json(store, SECOND, EVALUATION)
     calibrated = read_json(store, SECOND, TRAINING)["confidence"]
@@ -275,7 +276,7 @@ def test_more_topics_than_the_champion_was_trained_for_are_a_new_start(
     spark: SparkSession, archive: Settings, store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     train(spark, archive, store, request(FIRST, k=3))
-    evaluate(spark, archive, store, FIRST)
+    evaluate(spark, archive, store, FIRST, NOW)
     register_version(store, FIRST)
     store.promote(FIRST, None, "first", "tests")
     caplog.set_level("INFO")
@@ -284,7 +285,7 @@ def test_more_topics_than_the_champion_was_trained_for_are_a_new_start(
         assert len(read_json(store, SECOND, TOPICS)["topics"]) >= topics
         assert ("a start from scratch" in caplog.text) is (k == 8)
     assert TopicModel.from_bytes(store.read_unregistered(SECOND, ARRAYS)).topic_shares[:4].min() > 0.1
-    evaluate(spark, archive, store, SECOND)
+    evaluate(spark, archive, store, SECOND, NOW)
     assert read_json(store, SECOND, EVALUATION)["comparison"]["asked"] == [8, 3]
 
     used = read_json(store, SECOND, TRAINING)["next_topic_id"]
@@ -301,7 +302,7 @@ def test_the_seventh_training_is_compared_with_a_start_from_scratch(
     spark: SparkSession, archive: Settings, store: ModelStore
 ) -> None:
     train(spark, archive, store, request(FIRST))
-    evaluate(spark, archive, store, FIRST)
+    evaluate(spark, archive, store, FIRST, NOW)
     assert read_json(store, FIRST, EVALUATION)["from_scratch"] is None
     manifest = register_version(store, FIRST)
     assert manifest["trainings_since_scratch"] == 0
@@ -309,7 +310,7 @@ def test_the_seventh_training_is_compared_with_a_start_from_scratch(
     store.promote(FIRST, None, "first", "tests")
 
     train(spark, archive, store, request(SECOND, seed=3))
-    verdict = evaluate(spark, archive, store, SECOND)
+    verdict = evaluate(spark, archive, store, SECOND, NOW)
     found = read_json(store, SECOND, EVALUATION)["from_scratch"]
     assert found["topics"] >= 4
     assert found["perplexity"][0] / found["perplexity"][1] == pytest.approx(1, rel=0.1)
@@ -321,7 +322,7 @@ def test_the_seventh_training_is_compared_with_a_start_from_scratch(
     train(spark, archive, store, request(THIRD, seed=4, start_from="scratch"))
     training = read_json(store, THIRD, TRAINING)
     assert (training["trainings_since_scratch"], training["warm_start_version"]) == (0, FIRST)
-    evaluate(spark, archive, store, THIRD)
+    evaluate(spark, archive, store, THIRD, NOW)
     evaluation = read_json(store, THIRD, EVALUATION)
     assert evaluation["from_scratch"] is None
     assert evaluation["comparison"]["share_kept"] > 0.8, "topics of the same themes have the same ids"
@@ -332,7 +333,7 @@ def evaluated_with_an_older_champion(spark: SparkSession, settings: Settings, st
     manifest = store.manifest(FIRST)
     del manifest["held_out_one_in"]
     store._objects.put(f"models/{FIRST}/manifest.json", json.dumps(manifest).encode())
-    evaluate(spark, settings, store, SECOND)
+    evaluate(spark, settings, store, SECOND, NOW)
     return int(read_json(store, SECOND, EVALUATION)["metrics"]["held_out"])
 
 
@@ -345,7 +346,7 @@ def test_a_champion_of_the_first_text_rules_has_a_successor(
     assert training.pop("text_rules") == 2
     store.put_files(FIRST, {ARRAYS: in_format_1(old), TRAINING: json.dumps(training).encode()})
     store._objects.delete(f"models/{FIRST}/{BIRTHS}")
-    evaluate(spark, archive, store, FIRST)  # these words are the same by all rules, so the pipeline still fits
+    evaluate(spark, archive, store, FIRST, NOW)  # these words are the same by all rules, so the pipeline still fits
     assert register_version(store, FIRST)["text_rules"] == 1
     store.promote(FIRST, None, "first", "tests")
 
@@ -358,7 +359,7 @@ def test_a_champion_of_the_first_text_rules_has_a_successor(
         first_offset=10_000,
     )
     train(spark, archive, store, request(SECOND))
-    verdict = evaluate(spark, archive, store, SECOND)
+    verdict = evaluate(spark, archive, store, SECOND, NOW)
     assert verdict.promote, verdict.reasons
     successor = register_version(store, SECOND)
     assert successor["text_rules"] == 2
@@ -385,7 +386,7 @@ def test_a_stream_of_japanese_alone_gets_a_model(
     values = [tweet(i, [text], START + timedelta(seconds=20 * i)) for i, text in enumerate(texts)]
     append(spark, local_archive, values)
     train(spark, local_archive, store, request(FIRST))
-    verdict = evaluate(spark, local_archive, store, FIRST)
+    verdict = evaluate(spark, local_archive, store, FIRST, NOW)
     assert verdict.promote, verdict.reasons
     scorer = Scorer.load(store.read_unregistered(FIRST, ARRAYS))
     found = scorer.score(texts).theta.argmax(axis=1)
@@ -416,7 +417,7 @@ def test_languages_have_their_own_topics_from_archive_to_champion(
             values = spoken(planted_documents(1100, seed=40)[0], "fr", 40_000, START + timedelta(hours=9))
             append(spark, settings, values, first_offset=40_000)
         train(spark, settings, store, request(version, languages=languages, k=4, seed=len(store.versions())))
-        verdict = evaluate(spark, settings, store, version)
+        verdict = evaluate(spark, settings, store, version, NOW)
         assert verdict.promote, verdict.reasons
         register_version(store, version)
         champion = store.champion()
@@ -453,11 +454,11 @@ def test_a_champion_that_has_a_language_more_stays(
         values = spoken(planted_documents(1500, seed=30 + number)[0], language, 5000 * number)
         append(spark, local_archive, values, first_offset=5000 * number)
     train(spark, local_archive, store, request(FIRST, languages="auto"))
-    assert evaluate(spark, local_archive, store, FIRST).promote
+    assert evaluate(spark, local_archive, store, FIRST, NOW).promote
     register_version(store, FIRST)
     store.promote(FIRST, None, "first", "tests")
     train(spark, local_archive, store, request(SECOND, languages="en"))
-    verdict = evaluate(spark, local_archive, store, SECOND)
+    verdict = evaluate(spark, local_archive, store, SECOND, NOW)
     assert verdict.state == "refuse"
     assert ROWS["lost language"].matches(verdict.reasons[0])
     assert "in de any more" in verdict.reasons[0]
@@ -484,11 +485,11 @@ def test_a_version_is_evaluated_only_against_the_champion_that_it_was_aligned_to
 ) -> None:
     train(spark, archive, store, request(FIRST))
     train(spark, archive, store, request(SECOND))
-    evaluate(spark, archive, store, FIRST)
+    evaluate(spark, archive, store, FIRST, NOW)
     register_version(store, FIRST)
     store.promote(FIRST, None, "meanwhile", "tests")
     with pytest.raises(ConflictError, match=f"{SECOND} continues no model, but the champion is now {FIRST}"):
-        evaluate(spark, archive, store, SECOND)
+        evaluate(spark, archive, store, SECOND, NOW)
     assert EVALUATION not in store.files(SECOND)
 
 
@@ -497,7 +498,7 @@ def test_a_tweet_that_is_deleted_after_the_training_is_not_evaluated(
 ) -> None:
     caplog.set_level("INFO")
     train(spark, archive, store, request(FIRST))
-    evaluate(spark, archive, store, FIRST)
+    evaluate(spark, archive, store, FIRST, NOW)
     held_out = read_json(store, FIRST, EVALUATION)["metrics"]["held_out"]
     register_version(store, FIRST)
     store.promote(FIRST, None, "first", "tests")
@@ -505,7 +506,7 @@ def test_a_tweet_that_is_deleted_after_the_training_is_not_evaluated(
     train(spark, archive, store, request(SECOND))
     append(spark, archive, [tweet(9000 + i, ["late"], START) for i in range(200)], first_offset=10_000)
     delete(spark, archive, range(1300))
-    assert evaluate(spark, archive, store, SECOND).state
+    assert evaluate(spark, archive, store, SECOND, NOW).state
     evaluation = read_json(store, SECOND, EVALUATION)
     assert evaluation["deleted"] == 1300
     assert "of the 2400 tweets of the training 1300 have been deleted since" in caplog.text
@@ -517,7 +518,7 @@ def test_a_tweet_that_is_deleted_after_the_training_is_not_evaluated(
     train(spark, archive, store, request(THIRD))
     delete(spark, archive, range(1300, 1700))
     with pytest.raises(TooFewTweetsError, match="900 tweets between"):
-        evaluate(spark, archive, store, THIRD)
+        evaluate(spark, archive, store, THIRD, NOW)
     assert EVALUATION not in store.files(THIRD)
 
 
@@ -529,7 +530,7 @@ def test_a_training_of_an_older_release_is_done_again(
     del training["offsets"]
     store.put_files(FIRST, {TRAINING: json.dumps(training).encode()})
     with pytest.raises(ConflictError, match="train again"):
-        evaluate(spark, archive, store, FIRST)
+        evaluate(spark, archive, store, FIRST, NOW)
 
 
 def test_too_few_tweets_train_nothing(spark: SparkSession, local_archive: Settings, store: ModelStore) -> None:
@@ -543,7 +544,7 @@ def test_too_few_tweets_train_nothing(spark: SparkSession, local_archive: Settin
 
 def test_a_damaged_champion_is_not_loaded(spark: SparkSession, archive: Settings, store: ModelStore) -> None:
     train(spark, archive, store, request(FIRST))
-    evaluate(spark, archive, store, FIRST)
+    evaluate(spark, archive, store, FIRST, NOW)
     golden = read_json(store, FIRST, GOLDEN)
     golden["theta"] = (np.array(golden["theta"]) + 1e-5).tolist()
     store.put_files(FIRST, {GOLDEN: json.dumps(golden).encode()})

@@ -66,7 +66,7 @@ def test_an_evaluation_is_kept_once_however_often_it_is_repeated(
     store.promote(FIRST, None, "first", "tests")
     train(spark, archive, store, request(SECOND, seed=2))
     for day in (0, 1, 40):  # the last repeat is in another partition
-        evaluate(spark, archive, store, SECOND)
+        evaluate(spark, archive, store, SECOND, NOW)
         count = record_evaluation(spark, archive, store, SECOND, NOW + timedelta(days=day))
 
     found = rows(spark, archive)
@@ -95,14 +95,14 @@ def test_rows_that_a_repeat_no_longer_measures_vanish(spark: SparkSession, local
 
 def test_the_numbers_are_those_of_the_evaluation(spark: SparkSession, archive: Settings, store: ModelStore) -> None:
     train(spark, archive, store, request(FIRST))
-    evaluate(spark, archive, store, FIRST)
+    evaluate(spark, archive, store, FIRST, NOW)
     register_version(store, FIRST)
     store.promote(FIRST, None, "first", "tests")
     documents, _ = planted_documents(400, seed=22)
     more = [tweet(9000 + i, words, START + timedelta(seconds=20 * i)) for i, words in enumerate(documents)]
     append(spark, archive, more, first_offset=10_000)
     train(spark, archive, store, request(SECOND, seed=2))
-    evaluate(spark, archive, store, SECOND)
+    evaluate(spark, archive, store, SECOND, NOW)
     record_evaluation(spark, archive, store, SECOND, NOW)
     found, evaluation = rows(spark, archive), read_json(store, SECOND, EVALUATION)
     for role, metrics in (("challenger", evaluation["metrics"]), ("champion", evaluation["comparison"]["champion"])):
@@ -134,11 +134,11 @@ def test_a_later_slice_is_measured_from_2000_tweets_on_and_not_judged(
     documents, _ = planted_documents(2000, seed=33, themes=["space", "kitchen"])
     values = [tweet(50_000 + i, words, END + timedelta(seconds=5 * i)) for i, words in enumerate(documents)]
     append(spark, archive, values[:1999], first_offset=50_000, at=NOW)
-    before = evaluate(spark, archive, store, FIRST)
+    before = evaluate(spark, archive, store, FIRST, NOW)
     assert read_json(store, FIRST, EVALUATION)["later"] is None
 
     append(spark, archive, values[1999:], first_offset=60_000, at=NOW)
-    assert evaluate(spark, archive, store, FIRST) == before
+    assert evaluate(spark, archive, store, FIRST, NOW) == before
     later = read_json(store, FIRST, EVALUATION)["later"]
     assert (later["start"], later["metrics"]["held_out"], later["comparison"]) == (END.isoformat(), 2000, None)
     record_evaluation(spark, archive, store, FIRST, NOW)
