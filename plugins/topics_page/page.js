@@ -93,11 +93,13 @@ function metric(name, value, title) {
 }
 
 function showChampion(data) {
-  const champion = data.champion;
+  const { champion, waiting } = data;
   if (!champion) {
     fill("champion", empty(isUnavailable(data, "Models")
       ? "Unknown while the model store is unavailable."
-      : `No model yet. topic_retraining trains the first one after ${whole(data.min_documents)} tweets.`));
+      : waiting
+        ? `No model serves yet. ${waiting.version}: ${[waiting.verdict, waiting.reason].filter(Boolean).join(": ")}`
+        : `No model yet. topic_retraining trains the first one after ${whole(data.min_documents)} tweets.`));
     return;
   }
   const figures = champion.metrics;

@@ -112,6 +112,9 @@ class FakeSources:
             "evaluation": evaluation,
         }
 
+    def newest(self) -> Mapping[str, Any] | None:
+        return None
+
     def promotions(self) -> Sequence[Promotion]:
         stamps = [f"2027-01-{day:02}T00:10:00+00:00" for day in range(1, 9)]
         return [Promotion(f"v{place}", at, SCRIPT, "airflow", None, "t") for place, at in enumerate(stamps)]
@@ -392,9 +395,35 @@ def test_the_page_asks_no_store_for_much_longer_than_it_waits(monkeypatch: pytes
 def test_nothing_yet() -> None:
     nothing = FakeSources(champion=lambda: None, promotions=list, last_hour=lambda: None, health=dict)
     data = overview(nothing, now_ms=NOW_MS, min_documents=2_000)
-    assert (data["champion"], data["end_ms"]) == (None, None)
+    assert (data["champion"], data["waiting"], data["end_ms"]) == (None, None, None)
     assert (data["topics"], data["parts"], data["unavailable"]) == ([], [], [])
     assert topics_now(nothing).rows == []
+
+
+NEWEST = "20270114T000000Z-gsdmm"
+
+
+@pytest.mark.parametrize(
+    ("state", "promotion", "verdict", "reason"),
+    [
+        ("refuse", "automatic", "refused", "one"),
+        ("promote", "automatic", "passes", "one"),
+        ("promote", "approval", "waits for approval", f"run model_promotion with version {NEWEST} and a reason"),
+        ("refuse", "approval", "refused", "one"),
+        ("", "automatic", "not evaluated", "a person may promote it with force"),
+    ],
+)
+def test_without_a_champion_the_page_says_what_became_of_the_newest_version(
+    state: str, promotion: str, verdict: str, reason: str
+) -> None:
+    evaluation = {"verdict": {"state": state, "promote": state == "promote", "reasons": ["one", "two"]}}
+    manifest = {"version": NEWEST} | ({"evaluation": evaluation} if state else {})
+    sources = FakeSources(champion=lambda: None, newest=lambda: manifest)
+    waiting = overview(sources, now_ms=NOW_MS, min_documents=2_000, promotion=promotion)["waiting"]
+    assert waiting is not None
+    assert (waiting["version"], waiting["verdict"]) == (NEWEST, verdict)
+    assert waiting["reason"].endswith(reason)
+    assert set(re.findall(r"waiting\.(\w+)", (STATIC / "page.js").read_text())) == set(waiting)
 
 
 def test_the_stores_are_read_once_for_many_readers(app: FastAPI) -> None:

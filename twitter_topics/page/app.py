@@ -87,7 +87,7 @@ class StoreOverview:
     def __init__(self) -> None:
         self._sources: Any = None
         self._reads: Any = None
-        self._min_documents = 0
+        self._topics: Any = None
 
     def __call__(self) -> Overview:
         # Airflow imports plugins into every process: heavy imports wait until somebody opens the page
@@ -98,10 +98,11 @@ class StoreOverview:
 
         if self._sources is None:
             settings = Settings()
-            self._reads, self._min_documents = Reads(), settings.topics.min_documents
+            self._reads, self._topics = Reads(), settings.topics
             self._sources = RealSources(settings, PROMPT, SHORT_TIMEOUT_S)
         now_ms = time.time_ns() // 1_000_000
-        return overview(self._sources, self._reads, now_ms=now_ms, min_documents=self._min_documents)
+        topics = {"min_documents": self._topics.min_documents, "promotion": self._topics.promotion}
+        return overview(self._sources, self._reads, now_ms=now_ms, **topics)
 
 
 async def _reject(request: Request, error: Exception) -> Response:

@@ -17,9 +17,11 @@ from twitter_topics.counts.view import CountsView, LastHour
 from twitter_topics.errors import IntegrityError, TwitterTopicsError
 from twitter_topics.health.report import Health, read_health
 from twitter_topics.page.rows import TopicRow, shown_together, topic_rows
+from twitter_topics.topic_models.registry.card import VERDICTS
 from twitter_topics.topic_models.registry.drift import read_drift, trained_until, week_before
-from twitter_topics.topic_models.registry.files import is_provisional
+from twitter_topics.topic_models.registry.files import is_provisional, verdict_state
 from twitter_topics.topic_models.registry.promotion import Champion, Promotion
+from twitter_topics.topic_models.registry.promotion_tasks import needs_approval
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.topic_names import TopicNames, read_names
 
@@ -53,6 +55,8 @@ class Sources(Protocol):
     def champion(self) -> Champion | None: ...
 
     def manifest(self, version: str) -> Mapping[str, Any]: ...
+
+    def newest(self) -> Mapping[str, Any] | None: ...
 
     def promotions(self) -> Sequence[Promotion]: ...
 
@@ -91,6 +95,9 @@ class RealSources:
             self._manifests[version] = self._models.manifest(version)
         return self._manifests[version]
 
+    def newest(self) -> Mapping[str, Any] | None:
+        return next(iter(self._models.manifests(newest=1)), None)
+
     def promotions(self) -> Sequence[Promotion]:
         return self._models.history(RECENT_PROMOTIONS)
 
@@ -127,7 +134,9 @@ def topics_now(sources: Sources) -> TopicsNow:
     return TopicsNow(hour.end_ms if hour else None, topic_rows(known, hour, {}, names), fault)
 
 
-def overview(sources: Sources, reads: Reads | None = None, *, now_ms: int, min_documents: int) -> dict[str, Any]:
+def overview(
+    sources: Sources, reads: Reads | None = None, *, now_ms: int, min_documents: int, promotion: str = "automatic"
+) -> dict[str, Any]:
     """Return everything for the page as plain values.
 
     A store that does not answer leaves its fields empty and is listed in `unavailable`.
@@ -136,19 +145,21 @@ def overview(sources: Sources, reads: Reads | None = None, *, now_ms: int, min_d
         reads: kept from one overview to the next.
         now_ms: current time, for computing ages.
         min_documents: tweets required for the first training.
+        promotion: as TOPICS_PROMOTION.
 
     Returns:
         `now_ms`, `min_documents`, `unavailable` [{name, reason}], `champion` {version, provisional, promoted_at, by,
-        reason, trainer, documents, metrics, trained_until, drift (see `_drift`)} or None, `topics` (fields of
+        reason, trainer, documents, metrics, trained_until, drift (see `_drift`)} or None, `waiting` {version, verdict,
+        reason} of the newest version while there is no champion, `topics` (fields of
         TopicRow; topics that are shown together are one), `end_ms`, `parts` (fields of Health and `age_seconds`),
         `promotions`.
     """
     reader = _Reader(reads or Reads())
-    models = reader.start("Models on S3", lambda: _model_part(sources))
+    models = reader.start("Models on S3", lambda: _model_part(sources, promotion))
     named = reader.start("Names of topics", sources.names)
     counts = reader.start("Counts in InfluxDB", lambda: _count_part(sources))
     health = reader.start("Health of the stream", lambda: dict(sources.health()))
-    champion, known, promotions = reader.result(models, (None, [], []))
+    champion, waiting, known, promotions = reader.result(models, (None, None, [], []))
     names = reader.result(named, TopicNames())
     hour, history = reader.result(counts, (None, {}))
     parts = [_part(one, now_ms) for one in reader.result(health, {}).values()]
@@ -158,6 +169,7 @@ def overview(sources: Sources, reads: Reads | None = None, *, now_ms: int, min_d
         "min_documents": min_documents,
         "unavailable": reader.unavailable,
         "champion": champion,
+        "waiting": waiting,
         "end_ms": hour.end_ms if hour else None,
         "topics": [asdict(row) for row in topics],
         "parts": parts,
@@ -218,10 +230,13 @@ class _Reader:
         return otherwise
 
 
-def _model_part(sources: Sources) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:
+def _model_part(
+    sources: Sources, promotion: str
+) -> tuple[dict[str, Any] | None, dict[str, str] | None, list[dict[str, Any]], list[dict[str, Any]]]:
     champion = sources.champion()
     if champion is None:
-        return None, [], []
+        found = sources.newest()
+        return None, _waiting(found, promotion) if found else None, [], []
     manifest = sources.manifest(champion.version)
     card = {
         "version": champion.version,
@@ -239,7 +254,18 @@ def _model_part(sources: Sources) -> tuple[dict[str, Any] | None, list[dict[str,
     promotions = [
         {"version": one.version, "promoted_at": one.promoted_at, "by": one.by, "reason": one.reason} for one in newest
     ]
-    return card, list(manifest.get("topics", [])), promotions
+    return card, None, list(manifest.get("topics", [])), promotions
+
+
+def _waiting(manifest: Mapping[str, Any], promotion: str) -> dict[str, str]:
+    """Return what is said about a version while no model serves."""
+    version = str(manifest["version"])
+    if not manifest.get("evaluation"):
+        return {"version": version, "verdict": "not evaluated", "reason": "a person may promote it with force"}
+    state, reasons = verdict_state(manifest), manifest["evaluation"]["verdict"]["reasons"]
+    if state == "promote" and promotion == "approval":
+        return {"version": version, "verdict": "waits for approval", "reason": needs_approval(version)}
+    return {"version": version, "verdict": VERDICTS[state], "reason": next(iter(reasons), "")}
 
 
 def _drift(sources: Sources, version: str) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from twitter_topics.topic_models.registry.topic_names import TopicNames
 
 CARD = "card.md"
 
-_VERDICTS = {"promote": "passes", "refuse": "refused", "cannot_tell": "cannot tell", "person": "a person decides"}
+VERDICTS = {"promote": "passes", "refuse": "refused", "cannot_tell": "cannot tell", "person": "a person decides"}
 
 
 def model_card(version: str, manifest: Mapping[str, Any], names: TopicNames | None = None) -> str:
@@ -97,7 +97,7 @@ def _evaluation(metrics: Metrics, comparison: Comparison | None, evaluation: Map
         yield _later(evaluation["later"])
     yield ""
     verdict = evaluation["verdict"]
-    yield f"**Gate: {_VERDICTS[verdict_state({'evaluation': evaluation})]}.** {'; '.join(verdict['reasons'])}."
+    yield f"**Gate: {VERDICTS[verdict_state({'evaluation': evaluation})]}.** {'; '.join(verdict['reasons'])}."
     if evaluation.get("from_scratch"):
         yield ""
         yield f"{evaluation['from_scratch']['advice']}."
