@@ -36,6 +36,7 @@ from twitter_topics.orchestration.assets import TOPIC_MODEL, TWEETS_ARCHIVE
 from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
 from twitter_topics.orchestration.spark import SparkJobOperator
 from twitter_topics.settings import Settings
+from twitter_topics.settings.values import LEAST_TOPICS
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import TRAINERS, version_name
 from twitter_topics.topic_models.training import retraining_tasks
@@ -46,7 +47,7 @@ BY_PERSON = ("manual", "asset_materialization")  # the second is "Materialize" o
 LANGUAGES = "^(auto|all|(?!(all|und)(,|$))[a-z]{2,3}(,(?!(all|und)(,|$))[a-z]{2,3})*)$"
 PARAMS = {
     "trainer": Param(DEFAULTS.trainer, type="string", enum=list(TRAINERS), title="Trainer"),
-    "k": Param(DEFAULTS.k, type="integer", minimum=2, maximum=200, title="Number of topics"),
+    "k": Param(DEFAULTS.k, type="integer", minimum=LEAST_TOPICS, maximum=200, title="Number of topics"),
     "iterations": Param(DEFAULTS.iterations, type="integer", minimum=1, maximum=1000),
     "start": Param(CHAMPION, type="string", enum=list(STARTS), title="Continue the champion's topics, or from scratch"),
     "seed": Param(DEFAULTS.seed, type="integer", minimum=0, maximum=2**31 - 1),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from spark_apps.arguments import Arguments, languages, moment, version, whole_number
 from spark_apps.job import Work, run_job
+from twitter_topics.settings.values import LEAST_TOPICS
 from twitter_topics.topic_models.registry.store import ModelStore
 from twitter_topics.topic_models.registry.version import TRAINERS, created_at
 from twitter_topics.topic_models.training.jobs import train
@@ -43,7 +44,7 @@ def read_request(arguments: Sequence[str] | None, defaults: TopicsSettings) -> T
     parser = Arguments(__doc__)
     parser.add_argument("--version", type=version, required=True, help="name such as 20261101T120000Z-gsdmm")
     parser.add_argument("--trainer", choices=TRAINERS, default=defaults.trainer)
-    parser.add_argument("--k", type=whole_number(2, 200), default=defaults.k, help="number of topics")
+    parser.add_argument("--k", type=whole_number(LEAST_TOPICS, 200), default=defaults.k, help="number of topics")
     parser.add_argument("--iterations", type=whole_number(1, 1000), default=defaults.iterations)
     parser.add_argument("--seed", type=whole_number(0, 2**31 - 1), default=defaults.seed)
     parser.add_argument("--start", dest="start_from", choices=STARTS, default=CHAMPION, help="where topics come from")

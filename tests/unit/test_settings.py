@@ -61,7 +61,7 @@ def test_the_example_changes_no_default(tmp_path: Path, monkeypatch: pytest.Monk
         ("PRODUCER_SYNTHETIC_LANGUAGES", "en,nl", "producer"),
         ("PRODUCER_REPLAY_SPEED", "fast", "producer"),
         ("SPEED_MAX_AGE_DAYS", "-1", "speed"),
-        ("TOPICS_K", "1", "topics"),
+        ("TOPICS_K", "2", "topics"),
         ("TOPICS_MIN_DOCUMENTS", "600000", "topics"),
         ("TOPICS_SEED", "-1", "topics"),
     ],

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from twitter_topics.settings.env_file import Section, section_config
-from twitter_topics.settings.values import TopicLanguages
+from twitter_topics.settings.values import LEAST_TOPICS, TopicLanguages
 
 
 class TopicsSettings(Section):
@@ -19,7 +19,7 @@ class TopicsSettings(Section):
     trainer: Literal["gsdmm", "spark-lda"] = Field("gsdmm", description="training algorithm; spark-lda is the baseline")
     k: int = Field(
         20,
-        ge=2,
+        ge=LEAST_TOPICS,
         le=200,
         description="number of topics, of the language with most tweets if languages have their own; a larger one than "
         "the champion's starts over",

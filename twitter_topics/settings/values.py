@@ -13,6 +13,9 @@ from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
 from twitter_topics.settings.paths import IsPath
 
+LEAST_TOPICS = 3
+"""Of a topic model; the promotion gate refuses one with fewer."""
+
 _USER = re.compile(r"//\S*@")
 _SECRET_PARAMETERS = re.compile(r"(?i)([?&](?:[a-z_-]*(?:password|secret|token)|api_?key)=)[^&\s'\"]+")
 

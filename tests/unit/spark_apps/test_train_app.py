@@ -51,5 +51,7 @@ def test_a_whole_number_may_look_like_a_decimal_as_in_a_form() -> None:
     assert read_request(["--version", VERSION, "--k", "7.0", "--seed", "3.0"], topics).k == 7
     with pytest.raises(ConfigurationError, match=r"--k: invalid whole number value: '7\.5'"):
         read_request(["--version", VERSION, "--k", "7.5"], topics)
+    with pytest.raises(ConfigurationError, match="--k: 2 is not between 3 and 200"):  # the gate would refuse so few
+        read_request(["--version", VERSION, "--k", "2"], topics)
     with pytest.raises(ConfigurationError, match="--seed: -1 is not between 0 and"):
         read_request(["--version", VERSION, "--seed", "-1"], topics)

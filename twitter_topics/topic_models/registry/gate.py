@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from twitter_topics.settings.values import LEAST_TOPICS
+
 State = Literal["promote", "refuse", "cannot_tell", "person"]
 """`cannot_tell`: the champion stays until there are more tweets. `person`: the numbers mean nothing, so a person has to
 decide. Only `promote` promotes."""
@@ -111,7 +113,7 @@ class Limits:
 
     min_documents: int = 500
     min_held_out: int = 30
-    min_topics: int = 3
+    min_topics: int = LEAST_TOPICS
     min_coverage: float = 0.5
     min_diversity: float = 0.2
     max_perplexity_ratio: float = 1.05

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from twitter_topics.settings.values import topic_languages
+from twitter_topics.settings.values import LEAST_TOPICS, topic_languages
 from twitter_topics.topic_models.registry.version import TRAINERS, check_version
 
 CHAMPION, SCRATCH = STARTS = ("champion", "scratch")
@@ -47,7 +47,7 @@ class TrainingRequest:
         aware = self.start.tzinfo is not None and self.end.tzinfo is not None
         return [
             (self.trainer not in TRAINERS, f"trainer {self.trainer!r}: one of {', '.join(TRAINERS)}"),
-            (not 2 <= self.k <= 200, f"k {self.k}: between 2 and 200"),
+            (not LEAST_TOPICS <= self.k <= 200, f"k {self.k}: between {LEAST_TOPICS} and 200"),
             (not 1 <= self.iterations <= 1000, f"iterations {self.iterations}: between 1 and 1000"),
             (not 0 <= self.seed < 2**31, f"seed {self.seed}: between 0 and 2^31 - 1"),
             (not aware, "start and end need a time zone"),

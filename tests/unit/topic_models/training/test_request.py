@@ -19,7 +19,7 @@ REQUEST = {
         ({"version": "../champion"}, "not a version name"),
         ({"version": "20261101T120000Z-gsdmm\n"}, "not a version name"),
         ({"trainer": "best"}, "trainer 'best'"),
-        ({"k": 1}, "k 1"),
+        ({"k": 2}, "k 2: between 3 and 200"),
         ({"iterations": 0}, "iterations 0"),
         ({"seed": -1}, "seed -1"),
         ({"end": datetime(2026, 10, 1, tzinfo=UTC)}, "is not before"),
