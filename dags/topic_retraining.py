@@ -20,7 +20,8 @@ several, the one with most tweets has `k`. A tweet has no topic if its confidenc
 
 **Example.** `{"trainer": "spark-lda", "k": 30, "iterations": 60}`
 
-**When it fails.** *there are too few tweets*: wait, lower `min_documents`, or widen `window_hours`. *scorer and Spark
+**When it fails.** *there are too few tweets* (without a person's request, the task is skipped): wait, lower
+`min_documents`, or widen `window_hours`. *scorer and Spark
 pipeline differ* (evaluate): this is a bug and the version is not registered; keep the log. *continues …, but the
 champion is now …* (evaluate): another model was promoted meanwhile; start a new run. *AirflowTaskTimeout* (train,
 evaluate): the job took longer than `SPARK_MAX_JOB_HOURS`; raise it, or lower `max_documents`. Clear a killed task to
@@ -33,7 +34,7 @@ from airflow.sdk import AssetOrTimeSchedule, Metadata, Param, dag, task
 
 from twitter_topics.archive.reader import ArchiveStore
 from twitter_topics.orchestration.assets import TOPIC_MODEL, TWEETS_ARCHIVE
-from twitter_topics.orchestration.schedules import TASK_DEFAULTS, at
+from twitter_topics.orchestration.schedules import BY_PERSON, TASK_DEFAULTS, at
 from twitter_topics.orchestration.spark import SparkJobOperator
 from twitter_topics.settings import Settings
 from twitter_topics.settings.values import LEAST_TOPICS
@@ -43,7 +44,6 @@ from twitter_topics.topic_models.training import retraining_tasks
 from twitter_topics.topic_models.training.request import CHAMPION, STARTS
 
 DEFAULTS = Settings().topics
-BY_PERSON = ("manual", "asset_materialization")  # the second is "Materialize" on the asset topic_model
 LANGUAGES = "^(auto|all|(?!(all|und)(,|$))[a-z]{2,3}(,(?!(all|und)(,|$))[a-z]{2,3})*)$"
 PARAMS = {
     "trainer": Param(DEFAULTS.trainer, type="string", enum=list(TRAINERS), title="Trainer"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -115,9 +116,38 @@ def test_errors_that_a_retry_cannot_fix_fail_at_once(
 
     monkeypatch.setattr(SparkSubmitHook, "submit", fail)
     with pytest.raises(AirflowException) as raised:
-        rendered(job()).execute({})
+        rendered(job()).execute({"dag_run": SimpleNamespace(run_type="manual")})
     assert isinstance(raised.value, AirflowFailException) is not again
     assert f"Error code is: {code}" in str(raised.value)
+
+
+@pytest.mark.usefixtures("submitted")
+@pytest.mark.parametrize(
+    ("run_type", "code", "ends"),
+    [
+        ("scheduled", 75, "AirflowSkipException"),
+        ("asset_triggered", 75, "AirflowSkipException"),
+        ("asset_materialization", 75, "AirflowFailException"),
+        ("manual", 75, "AirflowFailException"),
+        ("scheduled", 73, "AirflowFailException"),
+    ],
+)
+def test_too_few_tweets_fail_only_what_a_person_asked_for(
+    monkeypatch: pytest.MonkeyPatch, run_type: str, code: int, ends: str
+) -> None:
+    """TOPICS_LANGUAGES may name a language of few tweets, and every compaction asks for a training."""
+    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+    from airflow.sdk.exceptions import AirflowException
+    from airflow.utils.types import DagRunType
+
+    def fail(_self: Any, *_arguments: Any, **_options: Any) -> None:
+        raise AirflowException(f"Cannot execute: spark-submit. Error code is: {code}.")
+
+    monkeypatch.setattr(SparkSubmitHook, "submit", fail)
+    with pytest.raises(AirflowException) as raised:
+        rendered(job()).execute({"dag_run": SimpleNamespace(run_type=DagRunType(run_type))})
+    assert type(raised.value).__name__ == ends
+    assert ("too few tweets" in str(raised.value)) is (code == 75)
 
 
 def test_an_error_without_a_code() -> None:

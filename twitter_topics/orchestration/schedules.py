@@ -49,6 +49,10 @@ TASK_DEFAULTS: dict[str, Any] = {
 """Every task can be retried: each one is idempotent."""
 
 
+BY_PERSON = ("manual", "asset_materialization")
+"""Types of the runs that a person asked for; the second is "Materialize" on an asset."""
+
+
 def at(cron: str) -> CronTriggerTimetable:
     """Return a timetable for a cron expression (UTC); the first run is at its next time.
 

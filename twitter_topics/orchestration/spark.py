@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from twitter_topics.errors import EXIT_CONFIGURATION, EXIT_CONFLICT, EXIT_PROOF, EXIT_TOO_FEW_TWEETS
 from twitter_topics.logs import SPARK_LOGGING
+from twitter_topics.orchestration.schedules import BY_PERSON
 from twitter_topics.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class SparkJobOperator(SparkSubmitOperator):
         """Submit the job and wait for it.
 
         Raises:
+            AirflowSkipException: there are too few tweets, and no person asked for the run: nothing is wrong.
             AirflowFailException: the exit code shows that a retry would not help.
             AirflowException: any other failure.
         """
@@ -81,9 +83,12 @@ class SparkJobOperator(SparkSubmitOperator):
         try:
             super().execute(context)
         except AirflowException as error:
-            reason = _FINAL.get(exit_code(error))
+            code = exit_code(error)
+            reason = _FINAL.get(code)
             if reason is None:
                 raise
+            if code == EXIT_TOO_FEW_TWEETS and context["dag_run"].run_type not in BY_PERSON:
+                raise AirflowSkipException(f"{reason} ({error})") from error
             raise AirflowFailException(f"{reason} ({error})") from error
 
 
