@@ -15,7 +15,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -123,7 +123,7 @@ def run(tweets: TrainingTweets, size: int, number: int) -> list[dict[str, Any]]:
             distorted = TrainingTweets(one.distort(second.words), second.slices, [], [])
             judged = (second if one.in_training_only else distorted).to_judge(one_in)
             model = Scorer(train(distorted.to_train(one_in), one, champion))
-            comparison = compare(model, Scorer(champion), judged)
+            comparison = replace(compare(model, Scorer(champion), judged), asked=(one.k, K))
             ratio = comparison.challenger_perplexity / max(comparison.champion_perplexity, 1e-9)
             verdict = judge(measure(model, judged), comparison)
             found.append(_row(size, name, verdict, ratio, comparison.ratio))
