@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from twitter_topics.classification.sentiment import Sentiment
 from twitter_topics.records.content import Content, as_read
 from twitter_topics.records.processed import NO_TOPIC, NO_TOPIC_LABEL
-from twitter_topics.records.tweet import TWITTER, Tweet
+from twitter_topics.records.tweet import TWITTER, Tweet, user_identity
 from twitter_topics.search.index import MAX_TOPICS, MIN_TOPIC_SHARE
 
 _MAX_KEYWORD = 256
@@ -94,7 +94,7 @@ def _user(user: Any, *, escaped: bool) -> dict[str, Any]:
         return {}
     name = _keyword(user.get("name"))
     shown = {
-        "id": _keyword(user.get("id_str")),
+        "id": _keyword(user_identity(user)),
         "screen_name": _keyword(user.get("screen_name")),
         "name": as_read(name) if escaped else name,
     }

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
@@ -27,7 +27,7 @@ from twitter_topics.backends.sql import statement
 from twitter_topics.deletions.removals import removal, remove_locations
 from twitter_topics.errors import ConfigurationError, ProofError, RetryableError
 from twitter_topics.records.notice import Notice
-from twitter_topics.records.tweet import tweet_identity
+from twitter_topics.records.tweet import tweet_identity, user_identity
 from twitter_topics.search.index import index_day
 from twitter_topics.search.store import SearchStore
 
@@ -321,13 +321,7 @@ def _read_users(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _user_id(payload: bytes | None) -> str | None:
-    return _user_of(json.loads(payload)) if payload else None
-
-
-def _user_of(body: dict[str, Any]) -> str | None:
-    user = body.get("user")
-    user_id = user.get("id_str") if isinstance(user, dict) else None
-    return user_id.encode("utf-8", "replace").decode() if isinstance(user_id, str) else None
+    return user_identity(json.loads(payload).get("user")) if payload else None
 
 
 def _read_names(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -345,7 +339,7 @@ def _names(payload: bytes) -> tuple[str | None, str | None]:
         body = json.loads(payload)
     except (ValueError, RecursionError):
         return None, None
-    return (tweet_identity(body), _user_of(body)) if isinstance(body, dict) else (None, None)
+    return (tweet_identity(body), user_identity(body.get("user"))) if isinstance(body, dict) else (None, None)
 
 
 def _scrub(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

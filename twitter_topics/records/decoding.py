@@ -62,6 +62,7 @@ class User(TypedDict, total=False):
     """The author."""
 
     id_str: str | None
+    id: int | float | str | None
     screen_name: str | None
     name: str | None
     followers_count: int | float | None
@@ -88,16 +89,21 @@ class IdentityFields(TypedDict, total=False):
     source_network: str | None
 
 
-class TweetFields(IdentityFields, total=False):
-    """All fields that the project reads."""
+class OriginalFields(IdentityFields, total=False):
+    """What is read of the original that a retweet repeats."""
 
     lang: str | None
-    user: User | None
     entities: Entities | None
     extended_tweet: Extended | None
     quoted_status_id_str: str | None
     edit_history_tweet_ids: list[str] | None
-    retweeted_status: TweetFields | None
+    retweeted_status: OriginalFields | None
+
+
+class TweetFields(OriginalFields, total=False):
+    """All fields that the project reads."""
+
+    user: User | None
     retweet_count: int | float | None
     favorite_count: int | float | None
 

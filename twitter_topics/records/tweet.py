@@ -102,6 +102,11 @@ def tweet_identity(body: dict[str, Any]) -> str | None:
     return _identity(body.get("id_str")) or _identity(body.get("id"))
 
 
+def user_identity(user: object) -> str | None:
+    """Return the id of an author, by the rules of `tweet_identity`; None if there is none."""
+    return tweet_identity(user) if isinstance(user, dict) else None
+
+
 def _identity(value: object) -> str | None:
     if isinstance(value, str):
         name = value.strip()

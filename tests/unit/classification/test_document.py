@@ -95,6 +95,15 @@ def test_a_name_is_as_its_owner_wrote_it() -> None:
     assert document({"text": TEXT, "user": {"name": "Tom &amp; Ann"}})["user"]["name"] == "Tom & Ann"
 
 
+@pytest.mark.parametrize("user", [{"id_str": "42"}, {"id": 42}, {"id_str": 42}, {"id_str": None, "id": "42"}])
+def test_the_author_is_known_whichever_way_its_id_is_written(user: dict[str, Any]) -> None:
+    assert document({"text": TEXT, "user": user})["user"].get("id") == "42"
+
+
+def test_an_id_that_lost_its_digits_is_no_author() -> None:
+    assert "id" not in document({"text": TEXT, "user": {"id": 1.99e18}})["user"]
+
+
 def test_the_dominant_topic_comes_with_its_label() -> None:
     made = document({"text": TEXT})
     assert (made["topic_id"], made["topic_label"], made["topic_share"]) == (3, "coffee · morning", 0.75)

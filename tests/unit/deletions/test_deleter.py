@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,3 +45,14 @@ def test_a_batch_that_is_refused_holds_up_none_after_it_and_only_the_first_one_w
         (3, None),
     ]
     assert Store.patience == [60.0, 0, 0]
+
+
+@pytest.mark.parametrize("user", [{"id_str": "42"}, {"id": 42}, {"id_str": 42}, {"id_str": None, "id": "42"}])
+def test_tweets_of_an_account_are_found_whichever_way_its_id_is_written(user: dict[str, Any]) -> None:
+    payload = json.dumps({"id": 7, "user": user}).encode()
+    place = {"kafka_partition": 0, "kafka_offset": 5}
+    batch = pa.RecordBatch.from_pylist([place | {"payload": payload}, place | {"payload": b'{"user": [7]}'}])
+    assert pa.Table.from_batches(apply._read_users([batch])).to_pylist() == [place | {"user_id": "42"}]
+    rejected = pa.RecordBatch.from_pylist([place | {"event_time": 1, "reject_reason": "time", "payload": payload}])
+    [named] = pa.Table.from_batches(apply._read_names([rejected])).to_pylist()
+    assert (named["tweet_id"], named["user_id"]) == ("7", "42")

@@ -64,6 +64,7 @@ TWEETS = [
         },
     },
     {"id_str": "mastodon:x/1", "text": "x", "created_at": "Fri Nov 20 10:00:00 +0200 2026", "user": None},
+    {"id": 9, "text": "x", "timestamp_ms": NOW, "user": {"id": 8}},
 ]
 FRAGMENTS = [
     *(
@@ -152,10 +153,9 @@ def test_the_archive_has_the_verdict_of_all_layers() -> None:
 
 def test_only_what_is_read_is_decoded() -> None:
     assert decode(b'{"id_str": "1", "place": {}, "user": {"id": 8}}', IdentityFields) == {"id_str": "1"}
-    assert decode(b'{"id_str": "1", "place": {"name": "x"}, "user": {"id": 8, "name": "a"}}') == {
-        "id_str": "1",
-        "user": {"name": "a"},
-    }
+    repeated = b'{"text": "a", "retweet_count": 2, "user": {"id": 9}}'
+    value = b'{"id_str": "1", "place": {"name": "x"}, "user": {"id": 8, "url": "a"}, "retweeted_status": %s}' % repeated
+    assert decode(value) == {"id_str": "1", "user": {"id": 8}, "retweeted_status": {"text": "a"}}
 
 
 @pytest.mark.parametrize("digits", [4_300, 4_301, 9_000])
