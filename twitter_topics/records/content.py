@@ -121,12 +121,15 @@ class Content:
         return tuple(sorted({code for code in codes if isinstance(code, str) and code}))
 
     def _without_marked(self, *kinds: str) -> str:
-        """The text with a space in place of what `indices`, in characters, mark."""
+        """The text with a space in place of what `indices`, in characters, mark. They may overlap."""
         text = self.text
         marked = [one.get("indices") for kind in kinds for one in self._objects(kind)]
-        for first, end in sorted((span for one in marked if (span := _span(one, len(text)))), reverse=True):
-            text = f"{text[:first]} {text[end:]}"
-        return text
+        kept, at = [], 0
+        for first, end in sorted(span for one in marked if (span := _span(one, len(text)))):
+            if first >= at:
+                kept.append(text[at:first])
+            at = max(at, end)
+        return " ".join([*kept, text[at:]])
 
     def _objects(self, kind: str) -> list[dict[str, Any]]:
         listed = self._entities.get(kind)

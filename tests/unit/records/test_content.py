@@ -127,6 +127,17 @@ def test_facets_of_bluesky_leave_no_words() -> None:
     assert (content.url_count, content.mention_count) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "marks",
+    [[(4, 22), (4, 22)], [(4, 22), (5, 22)], [(4, 10), (8, 22), (9, 12)], [(4, 10), (10, 22)], [(9, 12), (4, 22)]],
+)
+def test_marks_that_overlap_take_no_words_with_them(marks: list[tuple[int, int]]) -> None:
+    listed = [{"indices": list(one)} for one in marks]
+    text = "Hi, @alice.bsky.social how are you today my friend"
+    body = {"text": text, "source_network": "bluesky", "entities": {"urls": listed[:1], "user_mentions": listed[1:]}}
+    assert Content(body).prose.split() == "Hi, how are you today my friend".split()
+
+
 def test_a_far_mention_of_mastodon_and_own_emoji_leave_no_words() -> None:
     entities = {"user_mentions": [{"screen_name": "ana@other.example"}], "emojis": [{"shortcode": "blobcat"}]}
     text = "morning @ana@other.example :blobcat: :blobcat: coffee ☕"
