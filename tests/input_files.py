@@ -293,6 +293,12 @@ def _read() -> list[Sample]:
         Sample(packed, "tar", "stream.tar", tarred(_ONE_EACH)),
         Sample(
             packed,
+            "tars one after the other",
+            "joined.tar",
+            b"".join(tarred({"tweets.json": lines([one])}) for one in _ARRAY),
+        ),
+        Sample(
+            packed,
             "tar of compressed files (archive.org)",
             "archive.tar",
             tarred({f"{name}.bz2": bz2.compress(one) for name, one in _ONE_EACH.items()}),

@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
+from itertools import count
 from typing import IO, NamedTuple
 
 from producer.sources.replay.compression import MAX_PIECE_BYTES, Chunks, failing, inflated, peek
@@ -79,6 +80,16 @@ def is_tar(head: bytes) -> bool:
 
 def _tar_texts(name: str, chunks: Chunks, wanted: Wanted, layers: int) -> Iterator[Text | None]:
     stored = _Forward(name, chunks)
+    for number in count(1):  # `cat a.tar b.tar`: both may have a member of the same name
+        yield from _members(name if number == 1 else f"{name}/archive {number}", stored, wanted, layers)
+        following = stored.after_zeros()
+        if not following:
+            return
+        if not is_tar(following):
+            raise DamagedError(f"{name} is damaged: bytes after the end of the archive")
+
+
+def _members(name: str, stored: _Forward, wanted: Wanted, layers: int) -> Iterator[Text | None]:
     try:
         with tarfile.open(fileobj=stored, mode="r:") as tar:
             while (member := tar.next()) is not None:
@@ -101,7 +112,8 @@ class _Forward(io.RawIOBase):
 
     def __init__(self, name: str, chunks: Chunks) -> None:
         self._name, self._chunks = name, (chunk for chunk in chunks if chunk)
-        self._rest, self._at = memoryview(b""), 0
+        self._ahead: list[memoryview] = []  # what is not yet asked for, the first of it last
+        self._at = 0
         self.block = b""
 
     def read(self, size: int = -1) -> bytes:
@@ -118,11 +130,20 @@ class _Forward(io.RawIOBase):
         return self.block
 
     def _piece(self, size: int) -> bytes:
-        if not self._rest:
-            self._rest = memoryview(next(self._chunks, b""))
-        piece, self._rest = bytes(self._rest[:size]), self._rest[size:]
-        self._at += len(piece)
-        return piece
+        rest = self._ahead.pop() if self._ahead else memoryview(next(self._chunks, b""))
+        if len(rest) > size:
+            self._ahead.append(rest[size:])
+        self._at += min(size, len(rest))
+        return bytes(rest[:size])
+
+    def after_zeros(self) -> bytes:
+        """Skip blocks of zeros; return the next block, which is read again; empty at the end."""
+        while block := self.read(_BLOCK):
+            if block.strip(b"\0"):
+                self._ahead.append(memoryview(block))
+                self._at -= len(block)
+                return block
+        return b""
 
     def tell(self) -> int:
         return self._at
@@ -166,6 +187,9 @@ def _zip_texts(name: str, chunks: Chunks, wanted: Wanted, stored: Opener | None,
                         yield Text(
                             inner, iter(()), "a zip member with an unsupported compression method: unzip it first"
                         )
+                first = min((member.header_offset for member in archive.infolist()), default=0)
+                if first > len(_ZIP[0]):  # of an archive in parts, a mark
+                    raise DamagedError(f"{name} is damaged: only the last of the archives in it is read")
         except zipfile.BadZipFile as error:
             raise DamagedError(f"{name} is damaged: {error}") from error
 

@@ -106,6 +106,45 @@ def test_a_damaged_header_in_a_tar_is_not_taken_for_its_end(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["tar", "tar.gz"])
+def test_tars_one_after_the_other_are_all_read(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    each = [pack(tarred({"a.json": lines([tweet(number)] * (3 - number))})) for number in range(3)]
+    path = tmp_path / "x.tar"
+    path.write_bytes(b"".join(each) + pack(bytes(5 * 512)))
+    source = opened(path, replay_strict=True)
+    events = sent(source)
+    assert [event.key.decode() for event in events] == [IDS[0]] * 3 + [IDS[1]] * 2 + [IDS[2]]
+    for done in range(1, len(events)):
+        assert sent(opened(path, after(source, events[:done]))) == events[done:]
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        (V1, "x.tar is damaged: bytes after the end of the archive"),
+        (b"x" * 100, "x.tar is damaged: bytes after the end of the archive"),
+        (tarred({"b.json": V1})[:1500], "x.tar/archive 2/b.json is damaged: unexpected end of data"),
+    ],
+    ids=["lines", "less than a block", "half a tar"],
+)
+def test_what_follows_the_end_of_a_tar_is_not_lost_in_silence(tmp_path: Path, added: bytes, said: str) -> None:
+    path = tmp_path / "x.tar"
+    path.write_bytes(tarred({"a.json": lines([tweet(0)])}) + added)
+    count, gaps = summary(sent(opened(path)))
+    assert (count > 0, gaps[:1]) == (True, [f"damaged: {said}"])
+    with pytest.raises(IntegrityError, match="damaged"):
+        sent(opened(path, replay_strict=True))
+
+
+def test_a_zip_before_another_is_not_lost_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(zipped({"a.jsonl": V1}) + zipped({"b.jsonl": lines([tweet(0)])}))
+    assert summary(sent(opened(path))) == (
+        1,
+        ["damaged: x.zip is damaged: only the last of the archives in it is read"],
+    )
+
+
 def test_a_damaged_array_is_sent_up_to_the_damage(tmp_path: Path) -> None:
     body = json.dumps([tweet(0), tweet(1), tweet(2)]).replace('"id": 1990000000000000303', '"id" 5')
     path = tmp_path / "x.json"
