@@ -68,6 +68,15 @@ def _unescaped(number: int) -> str:
     return f"{dumped(tweet(number), ensure_ascii=False)}\n"
 
 
+def with_numbers(whole: Any) -> Any:
+    """An object of v2 as tools write it that take ids and times for numbers."""
+    if isinstance(whole, dict):
+        return {name: TIME_MS if name == "created_at" else with_numbers(one) for name, one in whole.items()}
+    if isinstance(whole, list):
+        return [with_numbers(one) for one in whole]
+    return int(whole) if isinstance(whole, str) and whole.isdigit() else whole
+
+
 def _with_number(whole: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if name != "id_str"}
 
@@ -207,6 +216,7 @@ def _read() -> list[Sample]:
         Sample(stores, "tweets under `status`", "status.jsonl", lines([{"status": one} for one in _ARRAY])),
         Sample(v2, "flat posts (`twarc2 flatten`)", "flat.jsonl", lines(_FLAT)),
         Sample(v2, "flat posts in a JSON array", "flat.json", dumped(_FLAT, indent=2).encode()),
+        Sample(v2, "flat posts with ids and times as numbers (pandas)", "pandas.jsonl", lines(with_numbers(_FLAT))),
         Sample(
             v2,
             "4CAT's NDJSON",
@@ -481,6 +491,13 @@ def _rejected() -> list[Sample]:
         ),
         Sample(other, "Gnip activities", "gnip.json", lines([_GNIP]), "Gnip"),
         Sample(other, "snscrape", "snscrape.jsonl", lines([_SNSCRAPE]), _ID_OF_LINK.format("url")),
+        Sample(
+            other,
+            "JSON of `twarc2 csv`'s columns",
+            "twarc.json",
+            lines([{"id": IDS[0], "text": "a text", "created_at": ISO, "public_metrics.like_count": 2}]),
+            "rows of `twarc2 csv`: replay the .jsonl file",
+        ),
         Sample(other, "Twint's JSON", "twint.json", lines([_TWINT]), _ID_OF_LINK.format("link")),
         Sample(other, "Reddit's posts", "reddit.json", lines([{"id": "x", "subreddit": "x", "title": "x"}]), "Reddit"),
         Sample(

@@ -22,6 +22,7 @@ OTHER = "it has no tweets; replay reads tweets of v1.1, of API v2 and of X's web
 INCLUDES = "includes of API v2 (academictwitteR's users_*.json)"
 _INCLUDES = frozenset({"users", "tweets", "posts", "places", "media", "polls", "topics"})
 
+COLUMNS_OF_TWARC = frozenset({"author.username", "public_metrics.like_count", "public_metrics.retweet_count"})
 _BLUESKY_LISTS = ("feed", "posts", "records")
 
 
@@ -77,6 +78,11 @@ _FOREIGN = (
         "tweets of Twint",
         lambda body: isinstance(body.get("tweet"), str) and "username" in body,
         _hydrate(_LAST_OF_LINK.format("link")),
+    ),
+    _Foreign(
+        "rows of `twarc2 csv`",
+        lambda body: not COLUMNS_OF_TWARC.isdisjoint(body),
+        "replay the .jsonl file that they were made from",
     ),
     _Foreign(
         "tweets of Apify",

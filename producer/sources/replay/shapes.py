@@ -27,8 +27,7 @@ from producer.sources.replay.foreign import (
 from producer.sources.replay.web import is_web_tweet, web_event
 from producer.sources.x_v2.compliance import is_compliance
 from producer.sources.x_v2.mapping import Trouble, encoded
-from producer.sources.x_v2.mapping import read_line as read_v2_line
-from producer.sources.x_v2.stored import flat_event, is_flat_post, page_events
+from producer.sources.x_v2.stored import flat_event, is_flat_post, page_events, stream_event
 from producer.sources.x_v2.times import is_id
 from twitter_topics.records.tweet import tweet_identity
 
@@ -169,7 +168,7 @@ def _v2_shape(body: Object) -> Shape | None:
     data = body.get("data")
     if isinstance(data, list) and data:
         if any(isinstance(one.get("text"), str) for one in objects(data)):
-            return Shape("pages of API v2", lambda _, it: page_events(it))
+            return Shape("pages of API v2", page_events)
         return Shape("counts or users of API v2")
     if isinstance(data, dict) and ("text" in data or is_compliance(body)):
         return Shape("stream lines of API v2", _stream_line)
@@ -196,8 +195,8 @@ def _has_tweets(body: Any, depth: int) -> bool:
     return bool(body and shape and shape.read)
 
 
-def _stream_line(raw: bytes, _: Any) -> Iterator[Part]:
-    event = read_v2_line(raw)
+def _stream_line(raw: bytes, body: Object) -> Iterator[Part]:
+    event = stream_event(raw, body)
     if event is not None:
         yield event
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, ROUNDED, ROUNDED_IDS
+from producer.sources.replay.foreign import ADVICE, COLUMNS_OF_TWARC, HYDRATE, IDS, ROUNDED, ROUNDED_IDS
 
 _DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "a table with `|`"}
 _ROWS = 50
@@ -83,7 +83,7 @@ def _known(rows: list[list[str]], columns: set[str]) -> Table | None:
         return Table("an export of DMI-TCAT", f"it has no whole tweets; export its tweet ids and run {HYDRATE}")
     if {"thread_id", "body", "author"} <= columns:
         return Table("an export of 4CAT", "download the dataset as NDJSON instead, which has the original objects")
-    if "author.username" in columns or "public_metrics.like_count" in columns:
+    if not COLUMNS_OF_TWARC.isdisjoint(columns):
         return Table("made by `twarc2 csv`", "replay the .jsonl file that it was made from")
     if {"tweet", "username"} <= columns:
         return Table("of Twint", f"it has no whole tweets; hydrate its ids: {HYDRATE}")

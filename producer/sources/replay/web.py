@@ -25,7 +25,7 @@ def web_event(raw: bytes, body: Object) -> Event:
     tweet = _tweet(body, _MAX_NESTED)
     time_ms = agreed_time(id_time(tweet["id_str"]), post_time(tweet))
     if not is_id(tweet["id_str"]):
-        return unreadable(raw, "id: not a number")
+        return unreadable(raw, "id: not a whole number")
     if time_ms is None:
         return unreadable(raw, "time: neither created_at nor the id contains one")
     return mapped_event(raw, tweet | {"timestamp_ms": str(time_ms)}, time_ms)

@@ -17,9 +17,8 @@ from producer.receiving.lines import json_object
 from producer.reporting.words import printable
 from producer.source import Event, EventKind
 from producer.sources.x_v2.compliance import compliance_event, is_compliance
-from producer.sources.x_v2.times import event_time, id_time, is_id, number_of
+from producer.sources.x_v2.times import date_time, event_time, id_time, is_id, number_of
 from producer.tweets import created_at
-from twitter_topics.records.times import iso_ms
 
 PARAMETERS = {
     "tweet.fields": "author_id,conversation_id,created_at,edit_controls,edit_history_tweet_ids,entities,geo,"
@@ -41,6 +40,9 @@ DISCONNECTS = {
     "rate-limit-exceeded": "rate-limit",
 }
 """Suffixes of problem types after which the stream ends, and their causes in the gap ledger."""
+
+_MEDIA = ("pic.twitter.com/", "pic.x.com/")
+"""How X shows the link to a picture or video, which may be in somebody else's post."""
 
 _REASON_CHARACTERS = 200
 
@@ -89,8 +91,11 @@ def read_line(line: bytes) -> Event | Trouble | None:
         not need.
     """
     message = json_object(line)
-    if isinstance(message, str):
-        return unreadable(line, message)
+    return unreadable(line, message) if isinstance(message, str) else read_message(line, message)
+
+
+def read_message(line: bytes, message: Object) -> Event | Trouble | None:
+    """Read a line of a stream that is already parsed, as `read_line` does."""
     try:
         return _read(line, message)
     except RecursionError:
@@ -138,7 +143,7 @@ def post_event(line: bytes, post: Object, included: Included) -> Event:
     """
     post_id = as_text(post.get("id"))
     if not is_id(post_id):
-        return unreadable(line, "id: not a number")
+        return unreadable(line, "id: not a whole number")
     if not isinstance(post.get("text"), str):
         return unreadable(line, "text: no text")
     time_ms = event_time(post)
@@ -235,7 +240,7 @@ def _references(post: Object, included: Included, nested: bool) -> Object:
 def _user(user_id: str, included: Included) -> Object:
     user = included.users.get(user_id, {})
     counts = as_object(user.get("public_metrics"))
-    joined = iso_ms(user.get("created_at"))
+    joined = date_time(user.get("created_at"))
     found: Object = {"id": number_of(user_id), "id_str": user_id} if user_id else {}
     found |= {"screen_name": as_text(user.get("username")), "name": as_text(user.get("name"))} if user else {}
     return found | {
@@ -259,12 +264,15 @@ def _entities(entities: Object, included: Included) -> Object:
         its_id = as_text(mention.get("id")) or as_text(user.get("id"))
         shown = {"screen_name": name, "name": as_text(user.get("name")), "indices": _indices(mention)}
         mentions.append(shown | ({"id": number_of(its_id), "id_str": its_id} if its_id else {}))
-    urls = []
+    urls: list[Object] = []
+    media: list[Object] = []
     for url in objects(entities.get("urls")):
-        shown = {name: as_text(url.get(name)) for name in ("url", "expanded_url", "display_url")}
-        urls.append(shown | {"indices": _indices(url)})
+        link = {name: as_text(url.get(name)) for name in ("url", "expanded_url", "display_url")}
+        is_media = "media_key" in url or link["display_url"].startswith(_MEDIA)
+        (media if is_media else urls).append({**link, "indices": _indices(url)})
     hashtags, symbols = _tags(entities, "hashtags"), _tags(entities, "cashtags")
-    return {"hashtags": hashtags, "symbols": symbols, "urls": urls, "user_mentions": mentions}
+    found = {"hashtags": hashtags, "symbols": symbols, "urls": urls, "user_mentions": mentions}
+    return found | ({"media": media} if media else {})
 
 
 def _tags(entities: Object, kind: str) -> list[Object]:

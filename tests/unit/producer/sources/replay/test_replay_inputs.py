@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,8 +23,21 @@ from producer.sources.replay.material import TruncatedError
 from producer.sources.replay.records import read_all
 from producer.sources.replay.tables import table_refusal
 from producer.sources.replay.values import values
-from tests.input_files import SAMPLES, V1, Sample
-from tests.input_forms import COUNT, FIRST_ID, IDS, TIME_MS, lines, mongo, page_v2, post_v2, tarred, tweet, zipped
+from tests.input_files import SAMPLES, V1, Sample, with_numbers
+from tests.input_forms import (
+    COUNT,
+    FIRST_ID,
+    IDS,
+    TIME_MS,
+    lines,
+    mongo,
+    page_v2,
+    post_v2,
+    tarred,
+    tweet,
+    user_v2,
+    zipped,
+)
 from tests.inputs_page import PAGE, page
 from tests.unit.producer.sources.replay.test_replay import after, opened, sent
 from twitter_topics.errors import ConfigurationError
@@ -162,6 +176,39 @@ def test_a_stored_edit_is_one_of_its_original(form: str, tmp_path: Path) -> None
     assert json.loads(events[1].value)["id_str"] == IDS[0]
 
 
+@pytest.mark.parametrize("form", ["flat", "stream", "page"])
+def test_ids_of_v2_may_be_numbers(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    author = user_v2()
+    original = post_v2(1) | {"author_id": "7", "text": "the whole original text"}
+    post = post_v2(0) | {"referenced_tweets": [{"type": "retweeted", "id": IDS[1]}], "note_tweet": {"text": "long"}}
+    message = {"data": post, "includes": {"users": [author], "tweets": [original]}}
+    forms = {
+        "flat": post | {"author": author, "referenced_tweets": [{"type": "retweeted"} | original]},
+        "stream": message,
+        "page": message | {"data": [post]},
+    }
+
+    def mapped(body: object) -> dict[str, Any]:
+        path.write_bytes(lines([body]))
+        [event] = sent(opened(path))
+        assert (event.kind, event.key.decode(), event.event_time_ms) == ("post", IDS[0], TIME_MS), event.reason
+        return {name: one for name, one in json.loads(event.value).items() if name != "source_payload"}
+
+    found = mapped(with_numbers(forms[form]))
+    assert found == mapped(forms[form])
+    assert (found["user"]["id_str"], found["user"]["screen_name"], found["retweet_count"]) == ("42", "made_up", 1)
+    assert found["retweeted_status"]["text"] == "the whole original text"
+
+
+@pytest.mark.parametrize("more", [{"user": {"id": 42}}, {"id_str": IDS[0]}, {"lang": "en", "retweet_count": 5}])
+def test_a_tweet_of_v1_with_a_number_stays_one(more: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "tweets.jsonl"
+    content = lines([{"id": int(IDS[0]), "text": "a text", "created_at": TIME_MS} | more])
+    path.write_bytes(content)
+    assert [event.value for event in sent(opened(path))] == [content.strip()]
+
+
 def test_posts_of_v2_are_dated_by_their_ids_only_if_all_fields_are_of_v2(tmp_path: Path) -> None:
     path = tmp_path / "posts.jsonl"
     bare = {"id": IDS[0], "text": "from tweepy", "edit_history_tweet_ids": [IDS[0]]}
@@ -228,7 +275,7 @@ def test_retweets_quotes_and_long_texts_of_the_website(tmp_path: Path) -> None:
     assert body["retweeted_status"]["extended_tweet"]["full_text"] == "all of the long text"
     assert body["retweeted_status"]["user"] == {"screen_name": "made_up", "id": 7, "id_str": "7"}
     assert json.loads(second.value)["quoted_status"]["full_text"] == "quoted"
-    assert (broken.kind, broken.reason) == ("unreadable", "id: not a number")
+    assert (broken.kind, broken.reason) == ("unreadable", "id: not a whole number")
 
 
 def test_messages_of_the_stream_are_what_they_are_when_live(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

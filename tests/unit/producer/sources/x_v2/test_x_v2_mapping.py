@@ -138,6 +138,17 @@ def test_mentions_links_and_cash_tags() -> None:
     assert found["hashtags"] == []
 
 
+@pytest.mark.parametrize(
+    "sign", [{"media_key": "3_1"}, {"display_url": "pic.twitter.com/x"}, {"display_url": "pic.x.com/x"}]
+)
+def test_media_of_another_post_are_no_links(sign: dict[str, str]) -> None:
+    shown = {"start": 5, "end": 19, "url": "https://t.co/a", "expanded_url": "https://x.com/other/status/5/video/1"}
+    link = {"start": 20, "end": 34, "url": "https://t.co/b", "expanded_url": "https://x.com/other/status/5"}
+    message = post(text="look https://t.co/a https://t.co/b", entities={"urls": [shown | sign, link]})
+    content = Content(tweet(message).body)
+    assert (content.links, content.url_count) == (["https://x.com/other/status/5"], 1)
+
+
 def test_places() -> None:
     geo = {"place_id": "p", "coordinates": {"type": "Point", "coordinates": [13.4, 52.5]}}
     message = post(geo=geo)
