@@ -9,7 +9,7 @@ from producer.receiving.fields import as_object, as_text, objects
 from producer.receiving.lines import HEAD_BYTES, json_object, too_long, unreadable
 from producer.source import Event, EventKind
 from producer.sources.mastodon.sse import ServerEvent
-from producer.sources.mastodon.text import plain_text
+from producer.sources.mastodon.text import Link, plain_text
 from producer.tweets import created_at
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.times import iso_ms
@@ -93,23 +93,25 @@ class StatusMapper:
         return self._flat(status, iso_ms(status.get("created_at")))
 
     def _flat(self, status: dict[str, Any], time_ms: int | None) -> dict[str, Any]:
-        content, links = plain_text(as_text(status.get("content")))
+        mentions = objects(status.get("mentions"))
+        content, links = plain_text(as_text(status.get("content")), {as_text(one.get("url")) for one in mentions})
         warning = as_text(status.get("spoiler_text"))
+        text = f"{warning}\n\n{content}".strip() if warning else content
+        before = len(text) - len(content)
         times = {} if time_ms is None else {"created_at": created_at(time_ms), "timestamp_ms": str(time_ms)}
         return {
             "id_str": self._id(status.get("id")),
             **times,
-            "text": f"{warning}\n\n{content}".strip() if warning else content,
+            "text": text,
             "lang": _language(status) or "und",
             "user": self._user(as_object(status.get("account"))),
             "entities": {
                 "hashtags": [
                     {"text": name} for tag in objects(status.get("tags")) if (name := as_text(tag.get("name")))
                 ],
-                "urls": [{"url": link, "expanded_url": link} for link in links],
+                "urls": [_url(link, before) for link in links],
                 "user_mentions": [
-                    {"id_str": self._id(one.get("id")), "screen_name": as_text(one.get("acct"))}
-                    for one in objects(status.get("mentions"))
+                    {"id_str": self._id(one.get("id")), "screen_name": as_text(one.get("acct"))} for one in mentions
                 ],
                 "emojis": [
                     {"shortcode": code}
@@ -140,6 +142,12 @@ class StatusMapper:
         """Return the id prefixed with network and host; empty where there is no usable one."""
         known = tweet_identity({"id_str": native, "id": native})
         return tweet_identity({"id_str": f"{self._prefix}{known}"}) or "" if known else ""
+
+
+def _url(link: Link, before: int) -> dict[str, Any]:
+    """Return a link of v1.1; `before` its text are as many characters of a warning."""
+    found: dict[str, Any] = {"url": link.href, "expanded_url": link.href}
+    return found | ({"indices": [before + place for place in link.indices]} if link.indices else {})
 
 
 def _language(status: dict[str, Any]) -> str:

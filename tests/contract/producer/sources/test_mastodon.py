@@ -338,12 +338,39 @@ HTML = [
     ('<div class="quote-inline"><br>RE: x</div>mine', "mine", []),
     ('<p class="quote-inline">RE: never closed<p>mine', "mine", []),
     ("<p>open <b>and never closed", "open and never closed", []),
+    ('<p>a <a href="https://a.example/b">link that never ends', "a link that never ends", ["https://a.example/b"]),
+    ('<a href="https://misskey.example/tags/art" rel="tag nofollow noopener">#art</a>', "#art", []),
+    (
+        '<a href="https://wp.example/tag/art" rel="tag">#art</a> by <a rel="mention" href="https://b.example">@b</a>',
+        "#art by @b",
+        [],
+    ),
 ]
 
 
 @pytest.mark.parametrize(("html", "text", "links"), HTML)
 def test_plain_text(html: str, text: str, links: list[str]) -> None:
-    assert plain_text(html) == (text, links)
+    found, found_links = plain_text(html)
+    assert (found, [link.href for link in found_links]) == (text, links)
+
+
+def test_mentions_and_hashtags_are_no_links_whatever_their_class() -> None:
+    bob = {"id": "3", "acct": "bob@h.example", "username": "bob", "url": "https://h.example/channel/bob"}
+    html = 'hi <a class="zrl" href="https://h.example/channel/bob">@bob</a>, <a href="https://h.example/a">look</a>'
+    html += ' <a href="https://misskey.example/tags/art" rel="tag nofollow">#art</a>'
+    content = Content(body(content=html, mentions=[bob]))
+    assert (content.links, content.url_count, content.mention_count) == (["https://h.example/a"], 1, 1)
+
+
+@pytest.mark.parametrize("warning", ["", "a warning", " another "])
+def test_an_address_leaves_no_words_and_a_name_of_a_link_does(warning: str) -> None:
+    href = "https://de.wikipedia.example/wiki/K%C3%B6ln"
+    shown = '<span class="invisible">https://</span><span class="ellipsis">de.wikipedia.example/wiki/Köln</span>'
+    named = "https://example.org/a"
+    html = f'<p>siehe  <a href="{href}">{shown}</a> und\n<a href="{named}">Köln am Rhein</a></p>'
+    content = Content(body(content=html, spoiler_text=warning))
+    assert content.prose.split() == [*warning.split(), "siehe", "und", "Köln", "am", "Rhein"]
+    assert content.links == [href, named]
 
 
 @given(st.text(alphabet="<>/!?-[]&;#=\"' apbr\n\x00é", max_size=200))
@@ -351,7 +378,7 @@ def test_plain_text(html: str, text: str, links: list[str]) -> None:
 def test_any_html_becomes_text(html: str) -> None:
     text, links = plain_text(html)
     assert text == text.strip()
-    assert len(links) == len(set(links))
+    assert len(links) == len({link.href for link in links})
 
 
 def one(name: str = "update", **changes: Any) -> Event | None:
