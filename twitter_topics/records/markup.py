@@ -24,7 +24,7 @@ _MENTION = re.compile(_AT + r"[A-Za-z0-9_]++(?![@＠À-ÖØ-öø-ɏ]|://)")
 _TAG_EXTRAS = "_\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7"
 _HASHTAG = regex.compile(
     rf"(?<![&\p{{L}}\p{{M}}\p{{Nd}}{_TAG_EXTRAS}])[#＃](?!\ufe0f|\u20e3)"
-    rf"((?=[\p{{Nd}}{_TAG_EXTRAS}]*[\p{{L}}\p{{M}}])[\p{{L}}\p{{M}}\p{{Nd}}{_TAG_EXTRAS}]++)(?![#＃]|://)"
+    rf"((?=[\p{{Nd}}{_TAG_EXTRAS}]*[\p{{L}}\p{{M}}])[\p{{L}}\p{{M}}\p{{Nd}}{_TAG_EXTRAS}]++)(?![#＃]|://|…\s*$)"
 )
 
 _TAGS, _END_OF_TAGS = "[\U000e0020-\U000e007e]", "\U000e007f"
@@ -62,7 +62,8 @@ def without_mentions(text: str, network: str) -> str:
 
 
 def find_hashtags(text: str) -> list[str]:
-    """Return the hashtags in a text outside its links, without their sign. Numbers alone are none."""
+    """Return the hashtags in a text outside its links, without their sign. Numbers alone are none, nor is what a cut
+    has left of one: it ends the text, before …."""
     return list(_HASHTAG.findall(without_links(text))) if "#" in text or "＃" in text else []
 
 

@@ -107,6 +107,12 @@ def test_without_entities_the_text_is_searched() -> None:
     assert (content.url_count, content.mention_count, content.emoji_count) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("end", ["…", "… ", "… https://t.co/0"])
+def test_half_a_hashtag_at_the_end_of_a_cut_text_is_none(end: str) -> None:
+    content = Content({"text": f"RT @ana: the bridge is #closed… #home #evacu{end}", "entities": {"hashtags": []}})
+    assert content.hashtags == ["closed", "home"]
+
+
 def test_facets_of_bluesky_leave_no_words() -> None:
     text = "Größe: @made-up.bsky.social says news.example.org/2026/11/rep... #garden"
     first, end = text.index("@"), text.index(" says")
@@ -135,7 +141,7 @@ def test_marks_that_overlap_take_no_words_with_them(marks: list[tuple[int, int]]
     listed = [{"indices": list(one)} for one in marks]
     text = "Hi, @alice.bsky.social how are you today my friend"
     body = {"text": text, "source_network": "bluesky", "entities": {"urls": listed[:1], "user_mentions": listed[1:]}}
-    assert Content(body).prose.split() == "Hi, how are you today my friend".split()
+    assert Content(body).prose.split() == ["Hi,", "how", "are", "you", "today", "my", "friend"]
 
 
 def test_a_far_mention_of_mastodon_and_own_emoji_leave_no_words() -> None:
