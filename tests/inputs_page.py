@@ -29,6 +29,8 @@ it with a new run.
 - v1.1 tweets are sent byte for byte (a tweet over several lines on one line); other forms are mapped to the same
   fields, with the original under `source_payload`. `delete`, `status_withheld` and similar messages become deletion
   notices; `limit` and `warning` are counted and logged, as in a live stream.
+- An edit on X has an id of its own. Where a post names its versions, as in API v2, the enterprise APIs, account exports
+  and X's website, each but the first is sent as an edit of the first, with its id and time.
 - **Folders and archives**: everything in them is looked at, except names that begin with `.` or `_` and files still
   being written (`.tmp`, `.part`). Links to folders, and links in archives, are not followed. What is not read is counted
   and named, with the reason, before anything is sent (of the first 300 files; of archives over 64 MiB, up to the first
@@ -52,6 +54,7 @@ it with a new run.
 | `id_str`, else `id` | text, or a whole number | a float, as text too (`1.99E+18`): its last digits are lost; words for a missing id (`nan`, `None`) |
 | `full_text`, else `text` | the one that is there; an empty `full_text` gives way; a retweet has the text of the original | neither is text |
 | `timestamp_ms`, else `created_at` | milliseconds; Twitter's format, ISO 8601 (also with ` UTC` at the end) and RFC 2822 with a time of day, Unix seconds or milliseconds since Twitter's first day (2006-03-21); without an offset UTC | anything else; older than `SPEED_MAX_AGE_DAYS`, or more than `SPEED_MAX_FUTURE_MINUTES` ahead |
+| `user.id_str`, else `user.id` | as for tweets | never: without one, deletions of the account do not reach the tweet |
 | counts | numbers, also as text | never: an unusable one counts as 0 |
 | `entities` | those of the text that is read: `extended_tweet`'s, the original's; without them the text is searched | never |
 | `lang` | its code without region; if it names none, the text is read; else `und` | never |

@@ -18,7 +18,8 @@ from producer.sources.replay.extended_json import SIGN
 from producer.sources.replay.material import DamagedError
 from producer.sources.replay.shapes import Part, loads, unfolded
 from producer.sources.replay.values import values
-from producer.sources.x_v2.mapping import Trouble
+from producer.sources.x_v2.edits import original_id
+from producer.sources.x_v2.mapping import Trouble, encoded, mapped_event
 from producer.tweets import created_at
 from twitter_topics.records.times import post_time
 from twitter_topics.records.tweet import Rejection, TimeBounds, read_tweet, tweet_identity
@@ -61,6 +62,8 @@ class _Head(msgspec.Struct, gc=False):
     id_str: str = ""
     timestamp_ms: str = ""
     created_at: str = ""
+    edit_history: Any = None
+    edit_info: Any = None
 
 
 _decode = msgspec.json.Decoder(_Head).decode
@@ -79,10 +82,20 @@ def read_quickly(raw: bytes, cursor: Cursor) -> ReplayRecord | None:
     except (ValueError, msgspec.MsgspecError, RecursionError):
         return None
     tweet_id = tweet_identity({"id_str": head.id_str})
-    if tweet_id is None:
+    if tweet_id is None or ((head.edit_history or head.edit_info) and _is_edit(msgspec.structs.asdict(head), tweet_id)):
         return None
     time_ms = post_time({"timestamp_ms": head.timestamp_ms, "created_at": head.created_at})
     return ReplayRecord(raw, cursor, tweet_id, time_ms)
+
+
+def _is_edit(body: dict[str, Any], tweet_id: str) -> bool:
+    """Whether a v1.1 object is an edit."""
+    return original_id(_histories(body), tweet_id) != tweet_id
+
+
+def _histories(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields in which a v1.1 object names its versions: of the enterprise APIs, and of account exports."""
+    return {name: body.get(name) for name in ("edit_history", "edit_info")}
 
 
 def read_all(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> Iterator[ReplayRecord]:
@@ -134,7 +147,10 @@ def read_line_slowly(raw: bytes, cursor: Cursor, report: Report = lambda *_: Non
         return ReplayRecord(raw, cursor)
     tweet_id = tweet_identity(body)
     if tweet_id is not None:
-        return ReplayRecord(raw, cursor, tweet_id, post_time(body))
+        time_ms = post_time(body)
+        if time_ms is not None and _is_edit(body, tweet_id):
+            return _mapped(mapped_event(encoded(body), body | {"id_str": tweet_id}, time_ms, _histories(body)), cursor)
+        return ReplayRecord(raw, cursor, tweet_id, time_ms)
     from producer.sources.twitter_v1 import read_message  # imports an HTTP client, which files rarely need
 
     message = read_message(raw, report)

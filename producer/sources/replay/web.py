@@ -28,7 +28,7 @@ def web_event(raw: bytes, body: Object) -> Event:
         return unreadable(raw, "id: not a whole number")
     if time_ms is None:
         return unreadable(raw, "time: neither created_at nor the id contains one")
-    return mapped_event(raw, tweet | {"timestamp_ms": str(time_ms)}, time_ms)
+    return mapped_event(raw, tweet | {"timestamp_ms": str(time_ms)}, time_ms, body)
 
 
 def _tweet(body: Object, nested: int) -> Object:

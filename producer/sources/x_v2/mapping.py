@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +17,7 @@ from producer.receiving.lines import json_object
 from producer.reporting.words import printable
 from producer.source import Event, EventKind
 from producer.sources.x_v2.compliance import compliance_event, is_compliance
+from producer.sources.x_v2.edits import original_id, versions
 from producer.sources.x_v2.times import date_time, event_time, id_time, is_id, number_of
 from producer.tweets import created_at
 
@@ -137,10 +138,7 @@ class Included:
 
 
 def post_event(line: bytes, post: Object, included: Included) -> Event:
-    """Return a post as a v1.1 tweet, or as unreadable. `line`, its JSON, is kept under `source_payload`.
-
-    An edit has the id and the time of its original, with which it is joined by that id.
-    """
+    """Return a post as a v1.1 tweet, or as unreadable. `line`, its JSON, is kept under `source_payload`."""
     post_id = as_text(post.get("id"))
     if not is_id(post_id):
         return unreadable(line, "id: not a whole number")
@@ -149,27 +147,22 @@ def post_event(line: bytes, post: Object, included: Included) -> Event:
     time_ms = event_time(post)
     if time_ms is None:
         return unreadable(line, "time: neither created_at nor the id contains one")
-    tweet, original = _tweet(post, included), original_id(post)
-    if original == post_id:
-        return mapped_event(line, tweet, time_ms)
-    time_ms = id_time(original) or time_ms
-    return mapped_event(line, tweet | _identity(original, time_ms), time_ms, "edit")
+    return mapped_event(line, _tweet(post, included), time_ms, post)
 
 
-def original_id(post: Object) -> str:
-    """Return the id under which a post was first sent: X gives each edit a new one, and names the older ones."""
-    history = _history(post)
-    return history[0] if len(history) > 1 and is_id(history[0]) else as_text(post.get("id"))
+def mapped_event(line: bytes, tweet: Object, time_ms: int, post: Object) -> Event:
+    """Return the event of `post` as a v1.1 tweet: an edit if the post names its original.
 
-
-def _history(post: Object) -> list[Any]:
-    return [one for one in as_list(first(post, "edit_history_tweet_ids", "edit_history_post_ids")) if as_text(one)]
-
-
-def mapped_event(original: bytes, tweet: Object, time_ms: int, kind: EventKind = "post") -> Event:
-    """Return the event of a v1.1 object; `original`, JSON in UTF-8, is kept under `source_payload`."""
-    value = encoded(tweet)[:-1] + b',"source_payload":' + original.strip() + b"}"
-    return Event(kind, as_text(tweet.get("id_str")).encode(), value, time_ms)
+    An edit has the id and the time of its original, with which it is joined by that id. `line`, JSON in UTF-8, is kept
+    under `source_payload`.
+    """
+    kind: EventKind = "post"
+    original = original_id(post, tweet["id_str"])
+    if original != tweet["id_str"]:
+        kind, time_ms = "edit", id_time(original) or time_ms
+        tweet = tweet | _identity(original, time_ms) | {"edit_history_tweet_ids": versions(post)}
+    value = encoded(tweet)[:-1] + b',"source_payload":' + line.strip() + b"}"
+    return Event(kind, tweet["id_str"].encode(), value, time_ms)
 
 
 def encoded(body: Object) -> bytes:
@@ -200,7 +193,7 @@ def _tweet(post: Object, included: Included, nested: bool = False) -> Object:
         tweet |= {"truncated": True, "extended_tweet": {"full_text": note["text"]}}
     if isinstance(post.get("possibly_sensitive"), bool):
         tweet["possibly_sensitive"] = post["possibly_sensitive"]
-    if history := _history(post):
+    if history := versions(post):
         tweet["edit_history_tweet_ids"] = history
     return tweet | _references(post, included, nested) | _place(post, included) | _withheld(post)
 

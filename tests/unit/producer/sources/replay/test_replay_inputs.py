@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.input_forms import (
     FIRST_ID,
     IDS,
     TIME_MS,
+    each,
     lines,
     mongo,
     page_v2,
@@ -36,6 +38,7 @@ from tests.input_forms import (
     tarred,
     tweet,
     user_v2,
+    web_tweet,
     zipped,
 )
 from tests.inputs_page import PAGE, page
@@ -207,6 +210,40 @@ def test_a_tweet_of_v1_with_a_number_stays_one(more: dict[str, object], tmp_path
     content = lines([{"id": int(IDS[0]), "text": "a text", "created_at": TIME_MS} | more])
     path.write_bytes(content)
     assert [event.value for event in sent(opened(path))] == [content.strip()]
+
+
+def website(number: int) -> dict[str, Any]:
+    control = {"edit_tweet_ids": IDS[:2], "is_edit_eligible": True}
+    if number:
+        control = {"initial_tweet_id": IDS[0], "edit_control_initial": control}
+    return web_tweet(number) | {"edit_control": control}
+
+
+def enterprise(number: int) -> dict[str, Any]:
+    return tweet(number) | {"edit_history": {"initial_tweet_id": IDS[0], "edit_tweet_ids": IDS[: number + 1]}}
+
+
+def enterprise_numbers(number: int) -> dict[str, Any]:
+    return tweet(number) | {"edit_history": {"edit_tweet_ids": [FIRST_ID, FIRST_ID + 1]}}
+
+
+def account(number: int) -> dict[str, Any]:
+    initial = {"editTweetIds": IDS[:2], "isEditEligible": True}
+    edit = {"initialTweetId": IDS[0], "editControlInitial": initial}
+    return tweet(number) | {"edit_info": {"edit": edit} if number else {"initial": initial}}
+
+
+@pytest.mark.parametrize("whole", [website, enterprise, enterprise_numbers, account])
+def test_each_form_of_an_edit_is_one_of_its_original(whole: Callable[[int], dict[str, Any]], tmp_path: Path) -> None:
+    path = tmp_path / "edits.jsonl"
+    path.write_bytes(lines(each(whole)[:2]))
+    first, edit = sent(opened(path))
+    assert [(event.kind, event.key.decode()) for event in (first, edit)] == [("post", IDS[0]), ("edit", IDS[0])]
+    got = read_tweet(edit.value, 0, ANY_TIME)
+    assert isinstance(got, Tweet)
+    assert (got.tweet_id, got.event_time_ms) == (IDS[0], edit.event_time_ms)
+    assert got.body["edit_history_tweet_ids"] == IDS[:2]
+    assert json.loads(edit.value)["source_payload"] == whole(1)
 
 
 def test_posts_of_v2_are_dated_by_their_ids_only_if_all_fields_are_of_v2(tmp_path: Path) -> None:

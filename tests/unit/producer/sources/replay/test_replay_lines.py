@@ -175,9 +175,12 @@ statuses = st.fixed_dictionaries(
     {}, optional={"id_str": stamps, "id": stamps, "user_id": stamps, "user_id_str": stamps}
 )
 deletions = st.fixed_dictionaries({}, optional={"status": st.one_of(anything, statuses), "timestamp_ms": stamps})
+versions = st.fixed_dictionaries({}, optional={"edit_tweet_ids": st.lists(st.one_of(stamps, st.text(min_size=1)))})
 bodies = st.fixed_dictionaries(
     {},
     optional={
+        "edit_history": st.one_of(anything, versions),
+        "edit_info": st.fixed_dictionaries({"initial": versions}),
         "id_str": st.one_of(st.text(min_size=1), stamps),
         "id": stamps,
         "timestamp_ms": stamps,
@@ -202,10 +205,20 @@ def encodings(value: object) -> Iterator[bytes]:
 @example({"id_str": "1", "timestamp_ms": 5.0, "created_at": "Sun Nov 01 00:00:03 +0130 2026"})
 @example({"id_str": "1", "timestamp_ms": "5.0", "created_at": "Sun Nov 01 00:00:03 -0130 2026"})
 @example({"id_str": "1", "x": float("nan")})
+@example({"id_str": "2", "timestamp_ms": "1500000000000", "edit_history": {"edit_tweet_ids": ["1", 2]}})
+@example({"id_str": "2", "timestamp_ms": "1500000000000", "edit_history": {"edit_tweet_ids": ["\ud800", 2.5, [], "1"]}})
 @example({"id_str": "1" * 600, "id": 5})
 def test_the_fast_reader_agrees_with_the_contract(value: object) -> None:
     for raw in encodings(value):
         assert read_quickly(raw, 7) in (None, read_line_slowly(raw, 7))
+
+
+@pytest.mark.parametrize(
+    ("ids", "is_quick"), [(["2"], True), ([], True), (None, True), (["2", "3"], True), (["1", "2"], False)]
+)
+def test_only_edits_leave_the_fast_reader(ids: list[str] | None, is_quick: bool) -> None:
+    body = {"id_str": "2", "timestamp_ms": "1500000000000", "edit_history": {"edit_tweet_ids": ids}}
+    assert (read_quickly(json.dumps(body).encode(), 7) is not None) is is_quick
 
 
 WHOLE = b'{"id_str":"1","text":"\xc3\xa9 \\ud83d\\ude00 \\n","timestamp_ms":"5","user":{"a":[1,-2.5e3,null,true]}}'
