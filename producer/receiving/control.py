@@ -32,7 +32,7 @@ class ControlMessages:
     def __call__(self, kind: str, content: Any) -> None:
         level = logging.DEBUG if kind in self._seen else logging.WARNING
         self._seen.add(kind)
-        _log.log(level, "the stream sent a %s message: %s", kind, json.dumps(content)[:500])
+        _log.log(level, "the stream sent a message of the kind %s: %s", kind, json.dumps(content)[:500])
         count = content.get("track") if kind == "limit" and isinstance(content, dict) else None
         if isinstance(count, int) and 0 <= count < _MAX_COUNT:  # counted by the server since the connection began
             more = count - self._undelivered if count >= self._undelivered else count

@@ -38,7 +38,7 @@ FATAL = {
     413: "the filter is too long: shorten TWITTER_TRACK",
     416: "the filter was rejected: check TWITTER_TRACK and TWITTER_LANGUAGES",
 }
-CONTROL_MESSAGES = ("limit", "disconnect", "warning")
+CONTROL_MESSAGES = ("limit", "disconnect", "warning", "info")
 LINE_END = 2
 """Bytes of CR LF, which the length line includes."""
 MAX_FRAGMENTS = 100

@@ -17,6 +17,7 @@ LISTED = "tweets in a list under an unknown name"
 _ONE_PER_LINE = (
     "write its tweets one per line: `python3 -c 'import json; [print(json.dumps(one)) for one in {}]' > NEW.jsonl`"
 )
+ONE_FIELD = "write them one per line: `jq -c '{}' FILE > NEW.jsonl`"
 OTHER = "it has no tweets; replay reads tweets of v1.1, of API v2 and of X's website as JSON"
 
 INCLUDES = "includes of API v2 (academictwitteR's users_*.json)"

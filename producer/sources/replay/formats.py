@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, OTHER, ROUNDED_IDS
+from producer.sources.replay.foreign import ADVICE, HYDRATE, IDS, ONE_FIELD, OTHER, ROUNDED_IDS
 from producer.sources.replay.lines import Line, is_utf8, numbered
 from producer.sources.replay.material import DamagedError, TruncatedError
 from producer.sources.replay.records import rejection
@@ -95,6 +95,7 @@ _NOTES = Format(
 
 UNKNOWN = Format("text or data in an unknown format", None, OTHER)
 _ENCODED = Format("JSON that is not in UTF-8", None, TO_UTF8)
+_IN_AN_ARRAY = "in a JSON array"
 _LACKING = "JSON without what a tweet needs"
 _FIELDS = "rename its fields to those that docs/inputs.md lists, with ids as text"
 _UNFINISHED = Format(
@@ -122,7 +123,7 @@ def recognise(head: bytes, complete: bool) -> Format | None:
     first, is_cut = _first_value(text)
     begins_as_lines = bool(lines) and text.lstrip(_BLANK)[:1] != b"[" and _value(lines[0]) is not None
     if not begins_as_lines and (isinstance(first, dict | list) or (first is not None and is_cut and _is_array(text))):
-        how = "in a JSON array" if _is_array(text) else "as JSON objects"
+        how = _IN_AN_ARRAY if _is_array(text) else "as JSON objects"
         return _by_records(_raw_values(text), values, how, complete)
     if begins_as_lines or any(isinstance(_value(line), dict | int) for line in lines):
         format_ = _by_records(lines, lines_of, "one per line", complete)
@@ -180,6 +181,7 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
     if _are_in_windows_1252(looked):
         return _ENCODED
     kinds, reasons, fields, empty = Counter[str](), Counter[str](), list[str](), None
+    advice = dict(ADVICE)
     for raw in looked:
         body = loads(raw)
         shape = shape_of(body)
@@ -189,6 +191,9 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
             kinds[UNKNOWN.name] += 1
         elif shape is None or shape.read is None or shape.name == BULK_ACTION:
             kinds[shape.name if shape else ""] += 1
+            if shape and shape.path:
+                path = f"[]{shape.path}" if how == _IN_AN_ARRAY else shape.path
+                advice[shape.name] = ONE_FIELD.format(path if path.startswith(".") else f".{path}")
         elif (reason := _rejection(shape, raw, body)) is None:
             empty = empty or Format(NOTHING, split)
         elif reason:
@@ -215,7 +220,7 @@ def _by_records(records: Iterable[bytes], split: Splitter, how: str, complete: b
     if name == _ENCODED.name:
         return _ENCODED
     if name:
-        return Format(name, None, ADVICE.get(name, OTHER))
+        return Format(name, None, advice.get(name, OTHER))
     return Format(f"JSON that is not a tweet ({shown})" if shown else "JSON that is not a tweet", None, OTHER)
 
 

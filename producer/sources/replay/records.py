@@ -28,6 +28,9 @@ _BOM = b"\xef\xbb\xbf"
 _BEGIN = re.compile(rb"[^\0][^\0{]{0,11}")
 """What is the same at the beginning of each object of a file, its first field; less if the first is torn there."""
 
+_LENGTH = re.compile(rb"\s*[0-9]{1,8}\s*")
+"""A line before each message of a stream that was stored as it came, with `delimited=length`."""
+
 _TRIES = 20
 _ANY_TIME = TimeBounds(future_ms=2**63, past_ms=2**63)
 
@@ -101,6 +104,8 @@ def _histories(body: dict[str, Any]) -> dict[str, Any]:
 def read_all(raw: bytes, cursor: Cursor, report: Report = lambda *_: None) -> Iterator[ReplayRecord]:
     """Yield all records in a line or value, in any form, with a full parse. Never raises, whatever the bytes."""
     raw = raw.strip(b"\0").removeprefix(_BOM)  # what a crash leaves; files with a mark, one after the other
+    if _LENGTH.fullmatch(raw):
+        return
     try:
         body = loads(raw)
         found = [(raw, body)] if body is not None else [(one, loads(one)) for one in _objects(raw)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -46,6 +47,10 @@ _STORES = {"_source": " (Elasticsearch)", "doc": " (CouchDB)", "payload": " (kca
 _WRAPPERS = _STORES | {"data": "", "status": ""}
 """The others hold one of v1.1."""
 
+_ASIDE = ("_json", "tweet")
+"""Fields that hold a tweet in objects of tweepy and BigQuery that have other fields of it, too."""
+
+_FIELD = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 _COLUMNS = frozenset({"id", "id_str", "tweet_id", "created_at", "text", "full_text"})
 _LOOKED_AT = 20
 
@@ -55,8 +60,9 @@ _OWN = frozenset({"id_str", "screen_name", "text", "full_text"})
 """Of an object with one of these fields, a tweet in it is a part: a profile has its newest tweet under `status`."""
 
 _STREAM_MESSAGES = frozenset(
-    {"delete", "scrub_geo", "status_withheld", "user_withheld", "limit", "warning", "disconnect"}
+    {"delete", "scrub_geo", "status_withheld", "user_withheld", "limit", "warning", "disconnect", "info"}
 )
+_WITH_ERRORS = frozenset({"errors", "includes", "meta", "__twarc"})
 _WEBSITE = frozenset({"twitter.com", "x.com"})
 _MAX_DEPTH = 4
 
@@ -65,10 +71,14 @@ Part = bytes | Event | Trouble
 
 
 class Shape(NamedTuple):
-    """The kind of a value as people name it. `read` returns what is in it; None: it holds no whole tweet."""
+    """The kind of a value as people name it. `read` returns what is in it; None: it is not read.
+
+    `path` is where its tweets are, for jq, if a field has them that is not known.
+    """
 
     name: str
     read: Callable[[bytes, Any], Iterator[Part]] | None = None
+    path: str = ""
 
 
 def loads(raw: bytes) -> Any:
@@ -86,7 +96,7 @@ def shape_of(body: Any, depth: int = _MAX_DEPTH) -> Shape | None:
     if body == []:
         return Shape(NOTHING, lambda *_: iter(()))
     if isinstance(body, list):
-        known = [shape for one in body if (shape := _inner(one, "", depth, partial(_elements, depth)))]
+        known = [shape for one in body if (shape := _inner(one, "", depth, partial(_elements, depth), "[]"))]
         return next((shape for shape in known if shape.read), known[0] if known else None)
     if isinstance(body, str) and not is_id(body):
         return _inner(loads(body.encode("utf-8", "replace")), ", each in a string", depth, _quoted)
@@ -119,8 +129,14 @@ def _object_shape(body: Object, depth: int) -> Shape | None:
         return Shape(INCLUDES)
     for name in _PAGES:
         if isinstance(body.get(name), list):
-            return _inner(body[name], ", in pages", depth, partial(_field, name, depth))
-    known = _wrapped_shape(body, depth) or _foreign_shape(body) or _v2_shape(body) or _v1_shape(body)
+            return _inner(body[name], ", in pages", depth, partial(_field, name, depth), f".{name}")
+    known = (
+        _wrapped_shape(body, depth)
+        or _aside(body, _ASIDE, depth)
+        or _foreign_shape(body)
+        or _v2_shape(body)
+        or _v1_shape(body)
+    )
     return known or _arranged_shape(body, depth)
 
 
@@ -129,7 +145,7 @@ def _wrapped_shape(body: Object, depth: int) -> Shape | None:
         return Shape(BULK_ACTION, lambda *_: iter(()))
     for name in _AROUND_PAGES:
         if any(isinstance(one, list) for one in as_object(body.get(name)).values()):
-            return _inner(body[name], "", depth, partial(_field, name, depth))
+            return _inner(body[name], "", depth, partial(_field, name, depth), f".{name}")
     for name, writer in _WRAPPERS.items():
         tweet = loads(body[name].encode("utf-8", "replace")) if isinstance(body.get(name), str) else body.get(name)
         if isinstance(tweet, dict) and ("id_str" in tweet or name in _STORES) and not _OWN & body.keys():
@@ -174,7 +190,7 @@ def _v2_shape(body: Object) -> Shape | None:
         return Shape("stream lines of API v2", _stream_line)
     if is_flat_post(body):
         return Shape("flat posts of API v2", lambda raw, it: iter((flat_event(raw, it),)))
-    if {"result_count"} <= as_object(body.get("meta")).keys() or {"errors"} <= body.keys() <= {"errors", "includes"}:
+    if {"result_count"} <= as_object(body.get("meta")).keys() or {"errors"} <= body.keys() <= _WITH_ERRORS:
         return Shape("pages of API v2", _stream_line if "errors" in body else lambda *_: iter(()))
     return None
 
@@ -184,10 +200,22 @@ def _arranged_shape(body: Object, depth: int) -> Shape | None:
     columns = [column for name, column in body.items() if name in _COLUMNS and isinstance(column, dict)]
     if len(columns) > 1 and columns[0] and all(column.keys() == columns[0].keys() for column in columns):
         return Shape(COLUMNS)
-    some = list(islice(body.values(), _LOOKED_AT))
-    if all(isinstance(one, dict) for one in some) and any(_has_tweets(one, depth) for one in some):
+    names = list(islice(body, _LOOKED_AT))
+    holders = [name for name in names if _has_tweets(body[name] if isinstance(body[name], dict) else None, depth)]
+    if holders and (all(map(is_id, names)) or len(holders) == len(names) > 1):
         return Shape(BY_NAME)
-    return Shape(LISTED) if any(isinstance(one, list) and _has_tweets(one[:1], depth) for one in some) else None
+    is_listed = any(isinstance(body[name], list) and _has_tweets(body[name][:1], depth) for name in names)
+    return _aside(body, names, depth) or (Shape(LISTED) if is_listed else None)
+
+
+def _aside(body: Object, names: Iterable[str], depth: int) -> Shape | None:
+    """Return the shape of a tweet under one of these names."""
+    for name in names:
+        value = body.get(name)
+        if isinstance(value, dict | str) and _FIELD.fullmatch(name) and _has_tweets(value, depth):
+            path = f".{name}" if isinstance(value, dict) else f".{name} | fromjson"
+            return Shape(f"tweets under the field {name}", None, path)
+    return None
 
 
 def _has_tweets(body: Any, depth: int) -> bool:
@@ -201,10 +229,12 @@ def _stream_line(raw: bytes, body: Object) -> Iterator[Part]:
         yield event
 
 
-def _inner(body: Any, how: str, depth: int, read: Callable[[bytes, Any], Iterator[Part]]) -> Shape | None:
+def _inner(
+    body: Any, how: str, depth: int, read: Callable[[bytes, Any], Iterator[Part]], step: str = ""
+) -> Shape | None:
     """Return the shape of what is inside a value, with the way to get there."""
     shape = shape_of(body, depth - 1) if depth else None
-    return shape and Shape(shape.name + how, shape.read and read)
+    return shape and Shape(shape.name + how, shape.read and read, shape.path and step + shape.path)
 
 
 def _elements(depth: int, raw: bytes, body: list[Any]) -> Iterator[Part]:

@@ -324,7 +324,22 @@ def test_messages_of_the_stream_are_what_they_are_when_live(tmp_path: Path, capl
     source = ReplaySource.open(Settings({"PRODUCER_REPLAY_FILE": str(path)}), None, context)
     assert [(event.kind, event.cursor) for event in sent(source)] == [("post", 2), ("notice", 4)]
     assert context.status.not_delivered == 12
-    assert caplog.text.count("the stream sent a limit message") == 1
+    assert caplog.text.count("the stream sent a message of the kind limit") == 1
+
+
+def test_what_is_no_tweet_in_what_an_api_has_sent_is_no_dead_letter(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "stored.jsonl"
+    missing = {"title": "Not Found Error", "detail": "Could not find tweet with ids: [1].", "resource_id": "1"}
+    twarc = {"url": "x", "version": "2", "retrieved_at": "2026-11-18T11:00:00+00:00"}
+    path.write_bytes(lines([page_v2(range(COUNT)), {"errors": [missing], "__twarc": twarc}]))
+    assert [(event.kind, event.key.decode()) for event in sent(opened(path))] == [("post", one) for one in IDS]
+    assert "Could not find tweet with ids: [1]." in caplog.text
+    info = {"info": {"message": "Replay Request Completed", "sent": "2026-11-18T11:00:00+00:00", "activity_count": 3}}
+    path.write_bytes(lines([*each(tweet), info]))
+    assert [(event.kind, event.key.decode()) for event in sent(opened(path))] == [("post", one) for one in IDS]
+    assert "of the kind info" in caplog.text
 
 
 def test_an_unreadable_member_of_a_page_is_a_dead_letter_and_the_others_are_sent(tmp_path: Path) -> None:

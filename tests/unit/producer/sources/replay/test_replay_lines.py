@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import pytest
 import zstandard
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from producer.sources.replay import lines
@@ -239,7 +239,8 @@ def test_the_fast_reader_is_not_more_lenient(place: int, removed: int, added: by
 @example(b'{"id_str":"1","x":' + b"[" * 100_000)
 @example(b'{"id_str":"1","timestamp_ms":"5","x":' + b"[" * 500 + b"]" * 500 + b"}")
 @example(b'{"id_str":"1","timestamp_ms":"5","x":' + b"9" * 5000 + b"}")
-def test_any_bytes_are_a_record(raw: bytes) -> None:
+def test_any_bytes_but_the_length_of_a_message_are_a_record(raw: bytes) -> None:
+    assume(not raw.strip(b"\0").removeprefix(b"\xef\xbb\xbf").strip().isdigit())
     record, again = read_one(raw, 7), read_one(raw, 8)
     assert record.raw == raw.strip(b"\0").removeprefix(b"\xef\xbb\xbf")
     assert record.key() == again.key()
@@ -257,6 +258,11 @@ def test_a_shifted_tweet_differs_only_in_its_time(body: dict[str, object], time_
     assert b"\n" not in got
     got.decode("utf-8")
     assert repr(json.loads(got)) == repr(expected)
+
+
+@pytest.mark.parametrize(("raw", "count"), [(b"2345", 0), (b" 7 ", 0), (b"123456789", 1), (b"-5", 1), (b"[5]", 1)])
+def test_only_the_length_of_a_message_is_no_record(raw: bytes, count: int) -> None:
+    assert len(list(read_all(raw, 7))) == count
 
 
 @pytest.mark.parametrize("pack", PACKERS.values())
