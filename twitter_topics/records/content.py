@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from html import unescape
 from typing import Any
+from unicodedata import normalize
 
 from twitter_topics.records import markup
 from twitter_topics.records.language import Language, language_of
@@ -52,12 +53,12 @@ class Content:
 
     @property
     def hashtags(self) -> list[str]:
-        """In lower case, without the sign, each one once."""
+        """Without the sign, each one once, however it is written."""
         listed = [one.get("text") or one.get("tag") for one in self._objects("hashtags")]
         found = [name for tag in listed if isinstance(tag, str) and (name := tag.lstrip("#＃"))]
         if not found:
             found = markup.find_hashtags(self.text)
-        return _once(name.lower() for name in found) if found else found
+        return _once(map(_folded, found)) if found else found
 
     @property
     def links(self) -> list[str]:
@@ -169,6 +170,14 @@ def as_read(text: str) -> str:
     if "&" not in text:
         return text
     return _HTML_ENTITY.sub(lambda match: unescape(match[0]), text)
+
+
+def _folded(name: str) -> str:
+    """Return one form of all that are the same name to a reader: `istanbul` of `İSTANBUL`, `café` whether é is one
+    character or two, `abc` of `ＡＢＣ`."""
+    if name.isascii():
+        return name.lower()
+    return normalize("NFKC", name).lower().replace("i\u0307", "i")
 
 
 def _once(names: Iterable[str]) -> list[str]:

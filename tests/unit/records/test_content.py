@@ -107,6 +107,21 @@ def test_without_entities_the_text_is_searched() -> None:
     assert (content.url_count, content.mention_count, content.emoji_count) == (1, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (["İstanbul", "istanbul", "ISTANBUL", "İSTANBUL"], "istanbul"),
+        (["Café", "cafe\u0301", "CAFE\u0301"], "café"),
+        (["ＡＢＣ", "abc", "#Abc"], "abc"),
+        (["ﾗｰﾒﾝ", "ラーメン"], "ラーメン"),
+        (["ΟΔΟΣ", "οδος"], "οδος"),
+    ],
+)
+def test_a_hashtag_is_one_however_it_is_written(written: list[str], name: str) -> None:
+    assert Content({"text": "", "entities": tags(*written)}).hashtags == [name]
+    assert Content({"text": " ".join(f"#{one.lstrip('#')}" for one in written)}).hashtags == [name]
+
+
 @pytest.mark.parametrize("end", ["…", "… ", "… https://t.co/0"])
 def test_half_a_hashtag_at_the_end_of_a_cut_text_is_none(end: str) -> None:
     content = Content({"text": f"RT @ana: the bridge is #closed… #home #evacu{end}", "entities": {"hashtags": []}})
@@ -155,6 +170,9 @@ def test_a_far_mention_of_mastodon_and_own_emoji_leave_no_words() -> None:
 def test_marks_outside_the_text_are_ignored() -> None:
     marks = [{"indices": one} for one in ([5, 99], [-1, 2], [2, 1], [0], "ab", [0.5, 1], [True, 2], None)]
     assert Content({"text": "all of it", "source_network": "bluesky", "entities": {"urls": marks}}).prose == "all of it"
+
+
+assert Content({"text": "the detector is loaded outside of a timed example"}).language.code == "en"
 
 
 @given(
