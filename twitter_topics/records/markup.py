@@ -28,12 +28,16 @@ _HASHTAG = regex.compile(
 )
 
 _TAGS, _END_OF_TAGS = "[\U000e0020-\U000e007e]", "\U000e007f"
+_PICTURES = r"[\u2300-\u23ff\u2600-\u27bf\U0001f000-\U0001faff&&\p{Emoji}]"
+"""Also without U+FE0F, which keyboards and programs leave out."""
+
 _ONE_EMOJI = (
-    r"(?:\p{Emoji_Presentation}|[\u2600-\u27bf&&\p{Emoji}](?!\ufe0e)|[\p{Emoji}--\p{ASCII}]\ufe0f)"
+    rf"(?:\p{{Emoji_Presentation}}|{_PICTURES}(?!\ufe0e)|[\p{{Emoji}}--\p{{ASCII}}]\ufe0f)"
     rf"(?:\p{{Emoji_Modifier}}|\ufe0f)?(?:{_TAGS}+{_END_OF_TAGS})?"
 )
 _EMOJI = regex.compile(
-    rf"\p{{RI}}\p{{RI}}|[0-9#*]\ufe0f?\u20e3|{_ONE_EMOJI}(?:\u200d(?:{_ONE_EMOJI}|\p{{Extended_Pictographic}}\ufe0f?))*",
+    r"(?=\p{Emoji})"  # one look at what is none
+    rf"(?:\p{{RI}}\p{{RI}}|[0-9#*]\ufe0f?\u20e3|{_ONE_EMOJI}(?:\u200d(?:{_ONE_EMOJI}|\p{{Extended_Pictographic}}\ufe0f?))*)",
     regex.V1,
 )
 

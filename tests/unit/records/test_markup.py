@@ -88,6 +88,14 @@ def test_each_emoji_of_unicode_is_one() -> None:
     assert [one for one in alone if markup.count_emoji(f"{one} {one}") != 2] == []
 
 
+def test_pictures_are_emoji_with_and_without_their_selector() -> None:
+    shown = regex.compile(r"[\u2300-\u23ff\u2600-\u27bf\U0001f000-\U0001faff&&\p{Emoji}]", regex.V1)
+    pictures = [chr(code) for code in range(0x2300, 0x1FB00) if shown.fullmatch(chr(code))]
+    assert {*"🕊🗳🎙🛍☂❤⌨🅰"} <= set(pictures)
+    assert [one for one in pictures if markup.count_emoji(f"{one} a {one}\ufe0f") != 2] == []
+    assert markup.count_emoji("🕊\ufe0e ☎\ufe0e → ▪ 🕊") == 1
+
+
 def test_each_character_that_may_be_an_emoji_is_looked_at() -> None:
     for code in range(0x80, 0x110000):
         for shown in (chr(code), f"{chr(code)}\ufe0f"):
