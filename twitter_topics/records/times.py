@@ -43,8 +43,8 @@ def post_time(body: dict[str, Any]) -> int | None:
 def read_time(value: Any) -> int | None:
     """Return Unix milliseconds of Twitter's date format, ISO 8601 or RFC 2822 with a time of day, or of a number.
 
-    A time without an offset is UTC. None for anything else, for what is before 1970, and for a number that says a time
-    before Twitter.
+    A time without an offset is UTC. None for anything else, such as a zone whose name is not known, for what is before
+    1970, and for a number that says a time before Twitter.
     """
     if not isinstance(value, str):
         return unix_ms(value)
@@ -56,7 +56,8 @@ def read_time(value: Any) -> int | None:
         if _ISO.match(text):
             return iso_ms(_ZONE.sub("", text.upper()))
         if _RFC_2822.match(text):
-            return _milliseconds(parsedate_to_datetime(text))
+            moment = parsedate_to_datetime(text)  # without an offset also where it does not know the zone's name
+            return None if moment.tzinfo is None and not text[-1].isdigit() else _milliseconds(moment)
     except (ValueError, OverflowError, TypeError):
         return None
     return unix_ms(text)
