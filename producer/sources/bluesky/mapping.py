@@ -14,6 +14,7 @@ from producer.sources.bluesky.entities import entities, quoted_uri
 from producer.sources.bluesky.tid import tid_time_us
 from producer.sources.bluesky.wire import JetstreamMessage, read_time_us
 from producer.tweets import created_at
+from twitter_topics.records.language import short_code
 from twitter_topics.records.notice import AccountStatus, Notice
 from twitter_topics.records.times import read_time
 
@@ -48,7 +49,7 @@ class PostMapper:
     """
 
     def __init__(self, languages: frozenset[str] = frozenset()) -> None:
-        self._languages = languages
+        self._languages = frozenset(map(short_code, languages))
         self._handles: dict[str, str] = {}
         self._resynced: dict[str, bool] = {}
         self._warned: dict[str, bool] = {}
@@ -215,9 +216,9 @@ def _account(message: JetstreamMessage, frame: bytes, cursor: str) -> Event | No
 
 
 def _languages(record: dict[str, Any]) -> list[str]:
-    """Return a record's declared languages in lower case: each code, and its first part (`pt` of `pt-BR`)."""
+    """Return a record's declared languages: each short code, and its first part (`pt` of `pt-BR`)."""
     named = record.get("langs")
-    codes = [code.lower()[:35] for code in named[:20] if isinstance(code, str)] if isinstance(named, list) else []
+    codes = [short_code(code[:35]) for code in named[:20] if isinstance(code, str)] if isinstance(named, list) else []
     return list(dict.fromkeys(part for code in codes for part in (code, code.partition("-")[0]) if part))
 
 

@@ -11,6 +11,7 @@ from producer.source import Event, EventKind
 from producer.sources.mastodon.sse import ServerEvent
 from producer.sources.mastodon.text import Link, plain_text
 from producer.tweets import created_at
+from twitter_topics.records.language import short_code
 from twitter_topics.records.notice import Notice
 from twitter_topics.records.times import iso_ms
 from twitter_topics.records.tweet import tweet_identity
@@ -30,7 +31,7 @@ class StatusMapper:
 
     def __init__(self, host: str, languages: frozenset[str] = frozenset()) -> None:
         self._prefix = f"{NAME}:{host}/"
-        self._languages = languages
+        self._languages = frozenset(map(short_code, languages))
 
     def event(self, message: ServerEvent) -> Event | None:
         """Return a post, an edit or a notice; None for messages we do not need; else a dead letter. Never raises."""
@@ -74,7 +75,7 @@ class StatusMapper:
         return Event(kind, tweet_id.encode(), value, time_ms)
 
     def _is_wanted(self, status: dict[str, Any]) -> bool:
-        language = _language(status).lower()
+        language = short_code(_language(status))
         return not self._languages or language in self._languages or language.partition("-")[0] in self._languages
 
     def _tweet(self, status: dict[str, Any], time_ms: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twitter_topics.records.language import Language, language_of
+from twitter_topics.records.language import _LONG_CODES, DETECTED, Language, language_of
 
 GERMAN = "Die Bahn war heute pünktlich und die Sonne scheint"
 
@@ -23,10 +23,24 @@ GERMAN = "Die Bahn war heute pünktlich und die Sonne scheint"
         ("iw", "he"),
         ("nb", "no"),
         ("fil", "tl"),
+        ("eng", "en"),
+        ("JPN", "ja"),
+        ("deu-AT", "de"),
+        ("ger", "de"),
+        ("fra", "fr"),
+        ("fre", "fr"),
+        ("nno", "no"),
+        ("gsw", "gsw"),
     ],
 )
 def test_the_source_is_believed(said: str, code: str) -> None:
     assert language_of(said, GERMAN) == Language(code, "source")
+
+
+def test_every_language_that_is_told_apart_has_its_codes_with_three_letters() -> None:
+    long = [code for codes in _LONG_CODES.split() for code in codes.partition(":")[2].split(",")]
+    assert {language_of(code, "").code for code in long} == DETECTED
+    assert all(len(code) == 3 for code in long)
 
 
 @pytest.mark.parametrize("said", [None, "", "und", "zxx", "qme", "qht", "deutsch", "e", "12", 5, ["en"], {}])

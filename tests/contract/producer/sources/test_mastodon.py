@@ -474,13 +474,14 @@ def test_non_public_statuses_are_ignored(visibility: Any) -> None:
 
 
 def test_languages() -> None:
-    mapping = StatusMapper(HOST, frozenset({"en", "pt"}))
+    mapping = StatusMapper(HOST, frozenset({"en", "pt", "jpn"}))
 
     def taken(language: str | None) -> bool:
         data = json.dumps(status_of("1", TIME_MS) | {"language": language}).encode()
         return mapping.event(ServerEvent("update", data, len(data))) is not None
 
-    assert [taken(code) for code in ("en", "EN", "pt-BR", "de", None)] == [True, True, True, False, False]
+    assert [taken(code) for code in ("en", "EN", "pt-BR", "eng", "ja")] == [True] * 5
+    assert [taken(code) for code in ("de", "deu", None)] == [False] * 3
 
 
 @pytest.mark.parametrize(

@@ -295,6 +295,13 @@ def test_posts_are_filtered_by_language(network: Network) -> None:
     assert tweet_of(read_event(frame(network.post("x", langs=None)), PostMapper()))["lang"] == "und"
 
 
+def test_codes_with_three_letters_are_those_of_the_same_language(network: Network) -> None:
+    mapper = PostMapper(frozenset({"jpn", "en", "por-br"}))
+    for langs in (["ja"], ["jpn"], ["eng"], ["en-GB"], ["pt-BR"]):
+        assert read_event(frame(network.post("x", langs=langs)), mapper) is not None, langs
+    assert read_event(frame(network.post("x", langs=["por", "deu"])), mapper) is None
+
+
 def test_an_edit_keeps_id_and_time(network: Network) -> None:
     first = network.post("before", did=DID)
     network.next_us += 10**10
