@@ -72,7 +72,11 @@ _FOREIGN = (
     ),
     _Foreign(
         "tweets of snscrape",
-        lambda body: as_text(body.get("_type")).startswith("snscrape") or {"rawContent", "user"} <= body.keys(),
+        lambda body: (
+            as_text(body.get("_type")).startswith("snscrape")
+            or {"rawContent", "user"} <= body.keys()
+            or {"renderedContent", "user"} <= body.keys()
+        ),
         _hydrate(_LAST_OF_LINK.format("url")),
     ),
     _Foreign(
