@@ -80,7 +80,7 @@ class QueryLife:
         self._started: StreamingQuery | None = None
         self._starting = False
         self._started_at = self._next_start = 0.0
-        self._alive_at = time.monotonic()
+        self._alive_at = self._missed_at = time.monotonic()
         self._failures = self._restarts = 0
         self._waiting = self._error = self._restart_because = ""
         self._misconfigured = self._was_wedged = False
@@ -108,13 +108,14 @@ class QueryLife:
             self._note_progress(self._started, now)
 
     def check_progress(self) -> None:
-        """Have the query started again if it has work, all its stores answer, and yet it makes no progress.
+        """Have the query started again if it has work, all its stores answer, and yet it makes no progress. The time
+        while a store was missing does not count.
 
         Raises:
             WedgedError: a restart did not help, or what works beside the query hangs.
         """
         self.query.check_beside()
-        silent = time.monotonic() - self._alive_at
+        silent = time.monotonic() - max(self._alive_at, self._missed_at)
         active = self._starting or self._started is not None
         if not active or self._lag == 0 or self._problem or silent <= self._times.wedged:
             return
@@ -228,6 +229,8 @@ class QueryLife:
                 raise
             except (OSError, TwitterTopicsError) as error:
                 problem = problem or str(error)
+        if problem:
+            self._missed_at = time.monotonic()
         self._problem = problem
         return problem
 

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.waiting import until
 from twitter_topics.backends.query_keeper import NotReady, Query, QueryKeeper, Times
+from twitter_topics.backends.query_life import QueryLife
 from twitter_topics.errors import ConfigurationError, RetryableError, SupersededError, WedgedError
 from twitter_topics.health.report import Reporter, read_health
 
@@ -280,6 +282,22 @@ def test_without_work_or_without_a_store_nothing_is_wedged(lag: int, problem: st
         assert errors == []
         assert reports.last("a")["restarts"] == 0
     assert query.stopped
+
+
+def test_a_query_has_its_whole_time_once_its_stores_are_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, problems = [1000.0], [""]
+    monkeypatch.setattr("twitter_topics.backends.query_life.time", SimpleNamespace(monotonic=lambda: now[0]))
+    one = Query("a", lambda: Started(), lambda _started: 5, describe_problem=lambda: problems[0])
+    life = QueryLife(one, Times(wedged=100.0))
+    life.look_after()
+    restarts = []
+    for seconds, problem in ((900, "S3 is unreachable"), (60, ""), (60, "")):
+        now[0] += seconds
+        problems[0] = problem
+        life.describe()
+        life.check_progress()
+        restarts.append(life.describe()["restarts"])
+    assert restarts == [0, 0, 1]
 
 
 def test_progress_after_a_restart_forgets_that_it_was_wedged() -> None:
