@@ -17,7 +17,7 @@ from tests.faults.points import Point, Way
 from tests.faults.stack import BrokenStack
 from twitter_topics.settings import PROJECT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
 OUTAGE_SECONDS = 20
 PER_SECOND = 200
@@ -41,8 +41,8 @@ CHOSEN_OUTAGES = _chance.sample(_outages, 2)
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
-    sooner = {"SPEED_WEDGED_SECONDS": "30"}
-    with BrokenStack(Path(tmp_path_factory.mktemp("faults")), sooner) as stack:
+    patient = {"SPEED_WEDGED_SECONDS": "120"}
+    with BrokenStack(Path(tmp_path_factory.mktemp("faults")), patient) as stack:
         kit = Kit(stack, lambda _: None)
         try:
             kit.warm_up()

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 BURST = 400
 """Tweets of a case without load."""
-_REACHED_SECONDS = 150
-_PATIENCE_SECONDS = 300
+_REACHED_SECONDS = 300
+_PATIENCE_SECONDS = 600
+"""Until all stores agree: a query that hangs is found after up to 120 s, and sometimes only its process's end helps."""
 _OLD_SECONDS = 2 * 3600
 _JOB_SECONDS = 180
-_REPORT_SECONDS = 60
+_REPORT_SECONDS = 120
 _HUNG_JOB_SECONDS = 5
 
 
@@ -111,7 +112,9 @@ class Kit:
             held = self.stores.read()
             problems = self._problems(self.sender.ids[first:], held)
             result = _shown(self.stores.due(self.sender).minus(before), held.minus(before))
-        except (pytest.fail.Exception, Exception) as error:  # noqa: BLE001 - the other cases still run
+        except (pytest.fail.Exception, Exception) as error:  # the other cases still run
+            if "from pytest-timeout" in str(error):  # the whole test's time is over
+                raise
             stopped, seconds = "", time.monotonic() - began
             problems = [f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"]
             problems += self._mend()
@@ -325,7 +328,7 @@ class Kit:
             problems.append(f"{found:,} of {len(ids):,} ids have a document")
         if wrong := self.stores.newest_hour():
             problems.append(wrong)
-        report = audit(RealStores(self.stack.settings), retention_days=14, wait_seconds=60, still_seconds=30)
+        report = audit(RealStores(self.stack.settings), retention_days=14, wait_seconds=300, still_seconds=300)
         if report.state != "ok":
             problems += [f"audit: {one.hop}: {one.text}" for one in report.findings]
         return problems

@@ -230,7 +230,7 @@ class BrokenStack:
         self.stop(app)
         since = time.time()
         self.start(app)
-        until(lambda: self.is_ready(app, since), 180, f"{app} reports", pause=0.2)
+        until(lambda: self.is_ready(app, since), 300, f"{app} reports", pause=0.2)
 
     def is_ready(self, service: str, since: float = 0) -> bool:
         """Return whether a server or an app answers, the app with a report newer than `since` (Unix seconds)."""
