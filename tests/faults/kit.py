@@ -274,13 +274,13 @@ class Kit:
                     time.sleep(seconds / 3)  # batches in flight finish
                 first = self.stores.progress()
                 time.sleep(2 if outage.once else max(0.0, began + seconds - time.monotonic()))
-                last, troubles = self.stores.progress(), self.stack.troubles()
+                last, reported = self.stores.progress(), self.stack.troubles
+                troubles = reported() if outage.once else until(reported, _REPORT_SECONDS, "its report", pause=0.2)
             healed = time.monotonic()
         finally:
             ended.set()
             load.join(900)
         self._wait_until_all_agree(_PATIENCE_SECONDS + 4 * seconds)
-        assert troubles or outage.once, "no part's health reports it"
         stopped = [name for name in ("archive", "index", "counts", "view") if last.get(name, 0) <= first.get(name, 0)]
         said = [_said(part, text) for part, text in troubles.items()]
         return "; ".join([", ".join(stopped) or "nothing", *said]), time.monotonic() - healed
