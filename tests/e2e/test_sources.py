@@ -38,7 +38,7 @@ from twitter_topics.testing.models import register_planted_model
 from twitter_topics.testing.services import stack_variables
 from twitter_topics.topic_models.registry.store import ModelStore
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
 N = 600
 """Posts of each network."""
@@ -146,7 +146,7 @@ class Running:
         return {name: int(match[1].replace(",", "")) for name, match in found.items() if match}
 
     def balance(self) -> Report:
-        return balanced(self.settings, wait_seconds=240, still_seconds=90)
+        return balanced(self.settings)
 
     def send(self, tweet: dict[str, Any]) -> None:
         kafka = self.settings.kafka

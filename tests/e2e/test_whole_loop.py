@@ -97,7 +97,7 @@ class Loop:
         until(running, 60, f"{service} runs again")
 
     def balance(self) -> Report:
-        return balanced(self.settings, wait_seconds=400, still_seconds=120)
+        return balanced(self.settings)
 
     def send(self, tweets: list[bytes]) -> None:
         producer = KafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers, acks="all")
