@@ -84,7 +84,7 @@ def spark_cluster(folder: Path) -> Iterator[Cluster]:
             worker = [launcher, f"{deploy}.worker.Worker", "--host", host, "--webui-port", "0", cluster.master]
             size = ["--cores", str(CORES), "--memory", MEMORY, "--work-dir", str(folder / "work")]
             stack.enter_context(_running(f"worker-{host}", [*worker, *size], variables, folder))
-        until(lambda: _alive(cluster) == len(HOSTS), 60, "the workers are registered", pause=0.3)
+        until(lambda: _alive(cluster) == len(HOSTS), 180, "the workers are registered", pause=0.3)
         yield cluster
 
 

@@ -41,7 +41,7 @@ from twitter_topics.topic_models.scoring.scorer import Scorer
 if TYPE_CHECKING:
     from tests.conftest import Services
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800)]
 
 DRIVERS = "127.0.0.3"
 """Where the drivers listen. Executors must be told: they are elsewhere."""
@@ -144,7 +144,7 @@ def test_the_streaming_apps_and_a_training(cluster: Cluster, variables: dict[str
         training = stack.enter_context(
             cluster.running("training", [*submit, application, *arguments, *times], variables)
         )
-        assert training.wait(240) == 0, cluster.log("training")
+        assert training.wait(600) == 0, cluster.log("training")
     assert models.read_unregistered(TRAINED, ARRAYS)
 
     assert [one for one in watch.found if one.where == COMMAND_LINE] == []
@@ -170,7 +170,7 @@ def every_tweet_is_everywhere(cluster: Cluster, settings: Settings) -> None:
         return "\n".join([str(amounts()), *health, *(cluster.log(app) for app in APPS)])
 
     try:
-        until(lambda: amounts() == (TWEETS, TWEETS, TWEETS), 240, problem, pause=1)
+        until(lambda: amounts() == (TWEETS, TWEETS, TWEETS), 600, problem, pause=1)
     finally:
         state.close()
 
