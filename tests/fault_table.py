@@ -39,7 +39,7 @@ from twitter_topics.settings import Settings
 N = 12
 FIRST = 4
 """Posts before the fault; the rest come after it."""
-STALL_S = 0.3
+STALL_S = 2.0
 NETWORKS = ("twitter_v1", "x_v2", "mastodon", "bluesky")
 
 HEAD = """# What happens to the posts when a network misbehaves

@@ -170,7 +170,7 @@ FAULTS: dict[str, tuple[Script, list[float], dict[str, int]]] = {
 def test_waits_follow_the_table(fault: str) -> None:
     script, waits, causes = FAULTS[fault]
     with Server([*script, [posts(2), keep_open]]) as server:
-        client = StreamClient(server.url, stall_s=0.2 if "silent" in fault else 5.0)
+        client = StreamClient(server.url, stall_s=2.0 if "silent" in fault else 5.0)
         lines, gaps = client.until(2)
     assert lines == objects(0, 1)
     assert client.clock.waits == waits

@@ -141,7 +141,7 @@ def test_waits_and_gaps() -> None:
     later = {"X-RateLimit-Reset": "2100-01-01T00:00:00.000000Z"}
     rejections = [[status(503)], [status(429, {"Retry-After": "33"})], [status(429, later)]]
     with FakeMastodon([[posts(1), cut], *rejections, [keep_alive, stall], [posts(1), keep_open]]) as server:
-        followed = Followed(server, stall_s=0.3)
+        followed = Followed(server, stall_s=2.0)
         events = followed.until(2)
         assert keys(events) == ids(server, 2)
     assert followed.clock.waits == [5.0, 33.0, 120.0, 1.0]

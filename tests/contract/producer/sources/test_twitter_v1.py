@@ -106,7 +106,7 @@ def test_the_request_is_signed_and_complete() -> None:
 def test_rejections_are_waited_out_by_the_table() -> None:
     rejections = [[status(420)], [status(420)], [status(503)], [status(429, {"Retry-After": "900"})]]
     with FakeTwitter([[posts(2), cut], *rejections, [keep_alive, stall], [posts(1), keep_open]]) as server:
-        followed = Followed(server, stall_s=0.3)
+        followed = Followed(server, stall_s=2.0)
         events = followed.until(3)
         assert keys(events) == ids(server, 3)
     assert followed.clock.waits == [60.0, 120.0, 5.0, 900.0, 0.25]
@@ -262,7 +262,7 @@ def test_a_broken_line_costs_only_itself() -> None:
 def test_a_message_cut_off_by_a_disconnect_is_not_joined_with_the_next() -> None:
     half = b'5000\r\n{"id_str":\r\n'  # a complete line, but the length announces more
     with FakeTwitter([[raw(half), end], [posts(2), stall], [status(403)]]) as server:
-        events = Followed(server, stall_s=0.5).until(3)
+        events = Followed(server).until(3)
         assert keys(events) == ids(server, 2)
     assert [event.value for event in events if event.kind == "unreadable"] == [b'{"id_str":']
 

@@ -186,7 +186,7 @@ def test_each_fault_with_its_wait(setup: Setup) -> None:
 
 
 def test_a_silent_connection_is_dropped(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.sources.x_v2.X", X.__class__(0.25, 16, 5, 320, 60, 960, stall_s=0.2))
+    monkeypatch.setattr("producer.sources.x_v2.X", X.__class__(0.25, 16, 5, 320, 60, 960, stall_s=2.0))
     with FakeX(4, [[posts(2), keep_alive, stall], [posts(2), keep_open]]) as x:
         events = follow(setup.source(x), 4)
         assert ids(events) == [post_id(number) for number in range(4)]
