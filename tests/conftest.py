@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.waiting import until
@@ -31,6 +32,11 @@ def _isolate() -> None:
 
 _isolate()
 
+# how long an example takes says more about what else the machine does
+hypothesis.settings.register_profile(
+    "twitter-topics", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("twitter-topics")
 
 _HERE = Path(__file__).parent
 _LONGEST_FIRST = ("e2e", "spark", "contract", "dags", "plugins", "unit")

@@ -234,7 +234,7 @@ def test_a_password_never_shows(services: Services) -> None:
     assert "Sesame-42" not in shown
 
 
-@run_with(max_examples=60, deadline=None)
+@run_with(max_examples=60)
 @given(st.text(max_size=40), st.text(st.characters(codec="utf-8"), max_size=20))
 def test_any_label_survives_the_way_there_and_back(real: CountsView, label: str, version: str) -> None:
     series = Series(3, tag_text(label), tag_text(version))

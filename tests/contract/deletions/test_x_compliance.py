@@ -265,7 +265,7 @@ VALUES: st.SearchStrategy[Any] = (
 FIELDS = st.sampled_from(["id", "action", "reason", "redacted_at", "created_at"])
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=300)
 @given(st.binary(max_size=40) | st.dictionaries(FIELDS, VALUES).map(lambda fields: json.dumps(fields).encode()))
 def test_any_line_is_a_notice_or_none(content: bytes) -> None:
     notice = read_result(content)

@@ -66,7 +66,7 @@ def test_a_series_falls_to_zero_once() -> None:
     assert points[-1] == HourPoint(T0 + WINDOW_MS + PANE_MS, A, Sums())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.dictionaries(
         st.tuples(st.integers(0, 1200).map(lambda n: T0 + n * PANE_MS), st.sampled_from([A, B])), st.integers(1, 9)

@@ -85,7 +85,7 @@ def assert_counted(state: CountsState, tweets: Iterable[Tweet]) -> None:
     assert position.restoration is None
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(processed_logs(raw_topics=[RAW]), st.lists(st.integers(0, 40), max_size=4), st.sampled_from(Scope), st.data())
 def test_each_tweet_counts_once_whatever_kafka_still_has_and_whenever_it_dies(
     fresh: Callable[[], URL], log: dict[int, list[Tweet]], fuses: list[int], scope: Scope, data: st.DataObject

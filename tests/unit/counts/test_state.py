@@ -52,7 +52,7 @@ T0 = 1_790_000_000_000
 LANE = Lane(RAW, 0, 0)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(processed_logs(), st.lists(st.integers(0, 60), max_size=5), st.data())
 def test_state_and_view_equal_brute_force_through_any_kills(
     fresh: Callable[[], URL], log: dict[int, list[Tweet]], fuses: list[int], data: st.DataObject
@@ -232,7 +232,7 @@ def test_publish_all_shows_everything_at_a_new_revision(fresh: Callable[[], URL]
 
 
 @given(minutes_of=st.lists(st.integers(0, 600), min_size=1, unique=True))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_first_and_last_pane_of_each_hour_change_what_all_of_them_change(minutes_of: list[int]) -> None:
     starts = [1_790_000_000_000 // WINDOW_MS * WINDOW_MS + number * 6 * PANE_MS for number in minutes_of]
     ends_of_hours: list[int] = []

@@ -78,7 +78,7 @@ def stripped(body: Any) -> Any:
     return body
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(JSON)
 def test_all_locations_are_removed_and_nothing_else(body: Any) -> None:
     before, expected = locations_in(body), stripped(body)
@@ -122,7 +122,7 @@ def test_notices_by_the_former_name_of_x_are_applied_and_replaced() -> None:
     assert former.key() == current.key(), "compaction leaves the current one"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60) | JSON.map(lambda body: json.dumps(body).encode()))
 def test_any_bytes_are_a_notice_or_rejected(value: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - json's own message
@@ -132,7 +132,7 @@ def test_any_bytes_are_a_notice_or_rejected(value: bytes) -> None:
 FIELDS = json.loads(Notice("delete", "x_v2", tweet_id="7").value())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(FIELDS)), JSON | st.floats() | st.just("\ud800"))
 def test_any_field_may_hold_anything(name: str, value: Any) -> None:
     body = json.dumps(FIELDS | {name: value}).encode()

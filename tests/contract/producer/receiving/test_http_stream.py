@@ -510,7 +510,7 @@ def test_an_error_of_ours_is_not_swallowed() -> None:
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=20), st.integers(1, 400))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_in_any_chunks_give_the_same_lines(content: bytes, cuts: list[int], largest: int) -> None:
     buffer = LineBuffer(largest)
     ends = sorted({*cuts, len(content)})
@@ -542,7 +542,7 @@ def test_a_line_without_an_end_is_not_kept() -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_line_is_an_object_or_a_reason(line: bytes) -> None:
     assert isinstance(json_object(line), dict | str)
 
@@ -553,7 +553,7 @@ def test_deep_and_strange_json_is_a_reason() -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_header_gives_a_time_or_none(reset_at: str, retry: str) -> None:
     seconds = reset_in_s({"x-rate-limit-reset": reset_at, "Retry-After": retry}, BEGIN_MS)
     assert seconds is None or 0 < seconds <= 86_400

@@ -374,7 +374,7 @@ def test_an_address_leaves_no_words_and_a_name_of_a_link_does(warning: str) -> N
 
 
 @given(st.text(alphabet="<>/!?-[]&;#=\"' apbr\n\x00é", max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_html_becomes_text(html: str) -> None:
     text, links = plain_text(html)
     assert text == text.strip()
@@ -504,7 +504,7 @@ def test_times() -> None:
 
 
 @given(st.sampled_from(["update", "status.update", "delete", "other"]), st.binary(max_size=80))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_message_is_an_event_or_nothing(name: str, data: bytes) -> None:
     found = StatusMapper(HOST).event(ServerEvent(name, data, len(data)))
     assert found is None or found.key
@@ -516,7 +516,7 @@ NESTED = ODD | st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=4)
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), NESTED | st.lists(NESTED, max_size=2), max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_field_may_be_odd(changes: dict[str, Any]) -> None:
     found = one(**changes)
     if found is None:

@@ -268,7 +268,7 @@ def test_a_message_cut_off_by_a_disconnect_is_not_joined_with_the_next() -> None
 
 
 @given(st.lists(st.one_of(st.binary(max_size=60), st.integers(0, 200).map(lambda n: b"%d" % n)), max_size=30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_lines_become_events_and_never_raise(lines: list[bytes]) -> None:
     reader = LineReader(Status())
     events = [event for line in lines for event in reader.read(line)] + reader.cut_off()
@@ -286,7 +286,7 @@ OBJECT = st.dictionaries(st.sampled_from(NAMES), JSON, max_size=4)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), JSON | OBJECT | st.fixed_dictionaries({"status": OBJECT}), max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_object_is_an_event_or_a_control_message(body: dict[str, Any]) -> None:
     event = read_message(json.dumps(body).encode())
     if event is None:

@@ -195,7 +195,7 @@ def many_segments(tmp_path_factory: pytest.TempPathFactory) -> StoredSpool:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(
     one_segment: StoredSpool, data: st.DataObject
 ) -> None:
@@ -216,7 +216,7 @@ def test_a_newest_segment_cut_anywhere_keeps_every_complete_batch(
 
 
 @given(st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_a_changed_byte_costs_at_most_one_batch_and_is_reported(
     one_segment: StoredSpool, many_segments: StoredSpool, data: st.DataObject
 ) -> None:
@@ -277,7 +277,7 @@ def test_a_missing_segment_is_reported(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=400), st.integers(0, 3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_read_without_an_exception(noise: bytes, sound: int) -> None:
     content = b"".join(encode(batch(number, number)) for number in range(1, sound + 1))
     found = list(frames(noise + content))
@@ -606,7 +606,7 @@ class SpoolMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-SpoolMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+SpoolMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
 
 
 class TestSpoolMachine(SpoolMachine.TestCase):  # type: ignore[misc, valid-type]  # made by hypothesis

@@ -143,7 +143,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(0, 10**6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_gap_is_lost_or_counted_twice(steps: list[tuple[str, int]], stopped_ms: int) -> None:
     """Against a model: a time is missed if it is between a sign of life and the connection after the next loss."""
     w = watch(SourcePosition({}, alive_ms=BEGIN_MS - stopped_ms) if stopped_ms else None)

@@ -61,7 +61,7 @@ def test_closing_wakes_both_sides() -> None:
 
 
 @given(st.lists(st.one_of(st.lists(st.binary(max_size=20), max_size=5), st.none()), max_size=40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_mixture_of_puts_and_takes_keeps_order(actions: list[list[bytes] | None]) -> None:
     inbox: Inbox[bytes] = Inbox()
     put: list[bytes] = []

@@ -42,7 +42,7 @@ def test_a_reset_time_is_waited_for_and_after_another_rejection_the_table_is_the
 
 @pytest.mark.parametrize("rules", [X, MASTODON])
 @given(outcomes=OUTCOMES, seed=st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_waits_of_a_kind_never_shrink_and_never_exceed_their_maximum(
     rules: WaitRules, outcomes: list[Outcome], seed: int
 ) -> None:
@@ -65,7 +65,7 @@ def test_waits_of_a_kind_never_shrink_and_never_exceed_their_maximum(
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_jitter_only_adds(seed: int) -> None:
     rules = WaitRules(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, jitter=0.2)
     backoff = Backoff(rules, random.Random(seed))

@@ -191,7 +191,7 @@ def test_a_full_disk_does_not_keep_it_from_opening_a_torn_file(path: Path, monke
     assert store.written == [gap(1)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_accepted_without_an_exception(tmp_path_factory: pytest.TempPathFactory, value: bytes) -> None:
     store = Store()
@@ -199,7 +199,7 @@ def test_any_bytes_are_accepted_without_an_exception(tmp_path_factory: pytest.Te
         made.add(value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cut=st.integers(0, 400), tail=st.binary(max_size=30))
 def test_a_torn_file_yields_every_complete_line(
     tmp_path_factory: pytest.TempPathFactory, cut: int, tail: bytes

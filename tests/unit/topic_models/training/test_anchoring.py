@@ -294,7 +294,7 @@ def test_a_greedy_sweep_takes_the_most_probable_topic() -> None:
 WORDS = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=5), min_size=8, max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(before=WORDS, now=WORDS, k=st.integers(2, 6), shift=st.integers(0, 8), small=st.integers(0, 4))
 def test_whatever_the_tweets_ids_are_unique_and_all_documents_have_a_topic(
     before: list[list[str]], now: list[list[str]], k: int, shift: int, small: int

@@ -189,7 +189,7 @@ def test_somebody_else_has_deleted_the_rule(x: FakeX) -> None:
     assert has(x) == {("a", "")}, "a second attempt has nothing to do"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(RULES_SETS, RULES_SETS.filter(bool), st.integers(0, 3))
 def test_interrupted_anywhere_and_repeated(remote: list[Rule], wanted: list[Rule], after: int) -> None:
     with FakeX() as x:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.sources.bluesky.cursor import (
@@ -98,7 +98,6 @@ def test_without_a_number_the_second_wire_is_asked_by_time() -> None:
     assert place(JetstreamCursor(HERE, NOW - 1000), v2=True).ask(HERE, NOW) == NOW - 1000
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**62), st.integers(0, 3600), st.sampled_from([HERE, THERE]), st.integers(FIRST_TIME_US, 2**55))
 def test_a_cursor_is_never_in_the_future_nor_mistaken_for_a_number(
     time_us: int, rewind: int, host: str, now: int

@@ -501,14 +501,14 @@ def _messages(draw: st.DrawFn) -> Any:
     return draw(st.sampled_from([v1, v2]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.binary(max_size=300) | _json.map(json.dumps).map(str.encode))
 def test_any_bytes_are_an_event_or_nothing(content: bytes) -> None:
     event = read_event(content, PostMapper())
     assert event is None or (event.kind == "unreadable" and event.value == content)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(_messages())
 def test_any_message_is_an_event_or_nothing(message: Any) -> None:
     content = json.dumps(message).encode()
@@ -529,7 +529,7 @@ def test_any_message_is_an_event_or_nothing(message: Any) -> None:
         assert event.reason.partition(":")[0] in ("json", "time", "text")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 400), st.binary(max_size=8))
 def test_a_frame_cut_or_broken_anywhere_is_still_an_event(place: int, instead: bytes) -> None:
     content = frame(Network(start_us=START_US).post("Grüße 🚀"))

@@ -458,7 +458,7 @@ def test_an_object_with_a_limit_is_no_message_of_the_stream(tmp_path: Path) -> N
 # --- steps
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.recursive(
@@ -488,7 +488,7 @@ def test_values_are_the_same_however_the_bytes_arrive(bodies: list[object], form
     assert [line.number for line in found] == list(range(1, len(objects) + 1))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.binary(max_size=300) | st.sampled_from(SAMPLES).map(lambda sample: sample.content),
     st.integers(0, 300),
@@ -500,7 +500,7 @@ def test_any_bytes_have_a_format(content: bytes, place: int, added: bytes) -> No
     recognise(head, complete=False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(READ).map(lambda sample: sample.content),
     st.integers(0, 2000),

@@ -28,7 +28,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "a.xz": lzma.compress,
     "a.zst": zstandard.compress,
 }
-MANY = settings(max_examples=300, deadline=None)
+MANY = settings(max_examples=300)
 
 
 def cut(content: bytes, places: list[int]) -> list[bytes]:
@@ -83,7 +83,7 @@ def test_nothing_yet_passes_through() -> None:
 
 @pytest.mark.parametrize("name", PACKERS)
 @given(members=st.lists(st.binary(max_size=200), min_size=1, max_size=3), places=st.lists(st.integers(0, 999)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_consecutive_members_are_one_text(name: str, members: list[bytes], places: list[int]) -> None:
     packed = b"".join(PACKERS[name](member) for member in members)
     assert unpacked(cut(packed, places), name) == b"".join(members)
@@ -121,7 +121,7 @@ def test_zstd_with_skippable_frames_and_a_long_window() -> None:
     assert unpacked([skipped + packed + skipped], "a.zst") == b"text"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(sorted(PACKERS)), st.binary(max_size=300))
 def test_any_bytes_are_text_or_reported_as_damaged(name: str, content: bytes) -> None:
     with suppress(IntegrityError):
@@ -198,7 +198,7 @@ def encodings(value: object) -> Iterator[bytes]:
     yield json.dumps(value).encode("utf-16")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(bodies, anything))
 @example({"id_str": "\ud800", "id": 5})
 @example({"id_str": " ", "id": 5, "timestamp_ms": "07"})
@@ -224,7 +224,7 @@ def test_only_edits_leave_the_fast_reader(ids: list[str] | None, is_quick: bool)
 WHOLE = b'{"id_str":"1","text":"\xc3\xa9 \\ud83d\\ude00 \\n","timestamp_ms":"5","user":{"a":[1,-2.5e3,null,true]}}'
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, len(WHOLE)), st.integers(0, 3), st.binary(max_size=3))
 @example(0, 0, b"\xef\xbb\xbf")
 @example(22, 0, b"\xff")
@@ -233,7 +233,7 @@ def test_the_fast_reader_is_not_more_lenient(place: int, removed: int, added: by
     assert read_quickly(raw, 7) in (None, read_line_slowly(raw, 7))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 @example(b"[" * 100_000)
 @example(b'{"id_str":"1","x":' + b"[" * 100_000)

@@ -66,19 +66,19 @@ def is_sound(line: bytes) -> None:
         assert (read.kind, read.value) == ("unreadable", line)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes(line: bytes) -> None:
     is_sound(line)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(JSON)
 def test_any_json(message: object) -> None:
     is_sound(json.dumps(message).encode())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.dictionaries(
         st.sampled_from([*made_post(1)["data"], "note_tweet", "referenced_tweets", "geo", "withheld"]), JSON
@@ -90,7 +90,7 @@ def test_a_post_with_any_field_replaced(fields: dict[str, Any], includes: dict[s
     is_sound(json.dumps({"data": message["data"] | fields, "includes": includes}).encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 2000), st.binary(max_size=3))
 def test_a_line_cut_or_changed_anywhere(at: int, other: bytes) -> None:
     line = json.dumps(made_post(3)).encode()
@@ -98,7 +98,7 @@ def test_a_line_cut_or_changed_anywhere(at: int, other: bytes) -> None:
     is_sound(line[: at % len(line)] + other + line[at % len(line) + len(other) :])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(START_MS, START_MS + 10**11), st.integers(0, 4095))
 def test_every_id_contains_its_time(time_ms: int, sequence: int) -> None:
     post = {"id": str(snowflake(time_ms, 3, sequence)), "text": "x", "created_at": iso(time_ms // 1000 * 1000)}

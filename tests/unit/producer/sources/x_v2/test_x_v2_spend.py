@@ -208,7 +208,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ACTIONS, st.sampled_from([0, 12, 50, 200]), st.sampled_from([0, 40, 150, 600]), st.integers(0, 99))
 def test_never_beyond_a_cap_and_never_counted_too_little(
     tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, int]], daily: int, monthly: int, seed: int
