@@ -95,7 +95,7 @@ class Networks:
 
     def begin(self) -> None:
         """Bluesky's first half: without a cursor only what comes later is seen."""
-        until(lambda: self.bluesky.streams, 30, lambda: "no producer follows Bluesky")
+        until(lambda: self.bluesky.streams, 120, lambda: "no producer follows Bluesky")
         for _ in range(HALF):
             self.sky.post()
 
@@ -198,14 +198,14 @@ def test_every_post_arrives_once_although_kafka_was_down_and_all_producers_were_
 ) -> None:
     networks.begin()
     half = HALF * len(LIVE) + N
-    until(lambda: running.search.count() >= half, 180, lambda: f"{running.search.count()} of {half} indexed", pause=0.3)
+    until(lambda: running.search.count() >= half, 600, lambda: f"{running.search.count()} of {half} indexed", pause=0.3)
 
     running.stack.supervisor.stop(["kafka"])
     networks.go_on()
     rest = N - HALF
     until(
         lambda: len(spools := running.waiting_in_spools()) == len(LIVE) and all(n >= rest for n in spools.values()),
-        120,
+        240,
         lambda: f"spools hold {running.waiting_in_spools()}, each should hold {rest}",
     )
     running.kill_producers()
@@ -216,7 +216,7 @@ def test_every_post_arrives_once_although_kafka_was_down_and_all_producers_were_
     assert len(everything) == total
     until(
         lambda: running.search.count() >= total,
-        240,
+        600,
         lambda: f"{running.search.count()} of {total} indexed",
         pause=0.3,
     )
@@ -241,7 +241,7 @@ def test_every_stop_of_a_network_without_a_past_is_a_gap_in_kafka_and_influxdb(r
     try:
         until(
             lambda: set(points.gaps(0, 2 * 10**12)) == set(in_kafka),
-            30,
+            120,
             lambda: f"InfluxDB has {points.gaps(0, 2 * 10**12)}, Kafka {in_kafka}",
             pause=0.3,
         )
@@ -256,7 +256,7 @@ def test_a_rejected_tweet_is_sent_again_and_counted_once(running: Running) -> No
     index = index_name(running.settings.elasticsearch.index_prefix, created_ms)
     client.indices.create(index=index, mappings={"properties": {"source": {"type": "integer"}}})
     running.send(_tweet("77", created_ms))
-    (letter,) = until(lambda: read_letters(running.settings.kafka), 60, "the tweet is a dead letter", pause=0.3)
+    (letter,) = until(lambda: read_letters(running.settings.kafka), 240, "the tweet is a dead letter", pause=0.3)
     assert "document_parsing_exception" in letter.reason
 
     client.indices.delete(index=index)  # the mistake is mended: the template makes the next one

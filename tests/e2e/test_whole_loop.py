@@ -94,7 +94,7 @@ class Loop:
         pid = self.pid(service)
         os.kill(pid, signal.SIGKILL)
         running = lambda: self.stack.state_of(service).get("phase") == "running" and self.pid(service) != pid  # noqa: E731
-        until(running, 60, f"{service} runs again")
+        until(running, 240, f"{service} runs again")
 
     def balance(self) -> Report:
         return balanced(self.settings)
@@ -146,7 +146,7 @@ def test_every_tweet_is_archived_indexed_and_counted_once_through_kill_9(loop: L
     assert loop.search.count() == 0  # before the first model the classifier waits, and skips nothing
     first = tour.wait_for_champion()
 
-    until(lambda: 0 < loop.search.count() < loop.tweets, 180, "the classifier is in the middle of its work", pause=0.5)
+    until(lambda: 0 < loop.search.count() < loop.tweets, 600, "the classifier is in the middle of its work", pause=0.5)
     loop.kill("classify-tweets")
     loop.kill("aggregate-topics")
 
@@ -165,7 +165,7 @@ def test_a_promoted_model_takes_over_without_a_restart_and_without_a_gap(loop: L
     loop.run_dag("topic_retraining", {"seed": 2})
     second = loop.models.versions()[-1]
     assert second != first.version
-    until(lambda: _ended(loop.airflow.newest_run("model_promotion")), 120, "the gate has judged", pause=0.5)
+    until(lambda: _ended(loop.airflow.newest_run("model_promotion")), 900, "the gate has judged", pause=0.5)
     champion = loop.models.champion()
     assert champion is not None
     if champion.version != second:  # the gate may reject an equally good model

@@ -43,7 +43,7 @@ def _stopped(service: str) -> Fault:
             yield
         finally:
             stack.start(service)
-            until(lambda: stack.is_ready(service), 90, f"{service} answers again", pause=0.2)
+            until(lambda: stack.is_ready(service), 240, f"{service} answers again", pause=0.2)
 
     return fault
 
@@ -65,7 +65,7 @@ def _killed(service: str) -> Fault:
     def fault(stack: BrokenStack, _: Stores) -> Iterator[None]:
         before = stack.pid(service)
         stack.kill(service)
-        until(lambda: stack.pid(service) not in (0, before) and stack.is_ready(service), 90, f"{service} runs again")
+        until(lambda: stack.pid(service) not in (0, before) and stack.is_ready(service), 240, f"{service} runs again")
         yield
 
     return fault

@@ -47,14 +47,14 @@ def test_restarts_leave_no_thread_and_no_file(spark: SparkSession, tmp_path: Pat
 
     other = start("other", fails=False)
     try:
-        until(lambda: seen > 0, 60)
+        until(lambda: seen > 0, 150)
         fail()
         threads, files = held()
         for _ in range(RESTARTS):
             fail()
         assert other.isActive
         now = seen
-        until(lambda: seen > now, 60)  # its connection was closed too, and it has another one
+        until(lambda: seen > now, 150)  # its connection was closed too, and it has another one
         until(lambda: held()[0] <= threads + 2)
         assert held()[1] <= files + 4
     finally:

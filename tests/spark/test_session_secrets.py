@@ -60,10 +60,10 @@ def test_no_command_line_has_a_secret(tmp_path: Path, submitted: bool) -> None:
             [*command, str(program), str(tmp_path)], env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        until(lambda: known.exists() or process.poll() is not None, 60, "the session is there", pause=0.1)
+        until(lambda: known.exists() or process.poll() is not None, 240, "the session is there", pause=0.1)
         found = sightings(family(process.pid), SECRETS)
         seen.touch()
-        assert process.wait(60) == 0, log.read_text()[-3000:]
+        assert process.wait(240) == 0, log.read_text()[-3000:]
     finally:
         process.kill()
         process.wait()

@@ -175,7 +175,7 @@ def test_started_without_kafka_it_receives_and_the_next_start_sends_the_rest(run
         until(lambda: cut_off.spooled_bytes() > 500_000, LATE_S)
         until(cut_off.waits, LATE_S)
         running.terminate()
-        assert running.wait(20) == 0
+        assert running.wait(PATIENCE_S) == 0
     assert cut_off.position().count == 0
     finish(runs, size)
     assert sorted(runs.arrived()) == list(range(1, size + 1))

@@ -342,7 +342,7 @@ def _checkpoint(query: StreamingQuery) -> str:
 def test_a_second_aggregator_takes_over_and_the_first_one_ends_with_a_sentence(bench: Bench) -> None:
     first, other = Aggregation(bench.state, NoPublication()), Aggregation(bench.state, NoPublication())
     query = start_aggregator(bench.spark, bench.settings, first)
-    until(lambda: query.lastProgress, 60)
+    until(lambda: query.lastProgress, 150)
     # in one session, Spark allows a name once
     second = start_aggregator(bench.spark.newSession(), bench.settings, other)
     assert _checkpoint(second) != _checkpoint(query), "the second start would delete the first one's checkpoint"
@@ -351,14 +351,14 @@ def test_a_second_aggregator_takes_over_and_the_first_one_ends_with_a_sentence(b
     assert other.stale == ""
     tweets = made_up(50, seed=12)
     bench.send(tweets)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while query.isActive:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert "another aggregator" in str(query.exception()), "not: its checkpoint was deleted"
     with pytest.raises(SupersededError, match="this one ends"):
         start_aggregator(bench.spark, bench.settings, first)
-    until(lambda: other.position.tweets == len(tweets), 60)
+    until(lambda: other.position.tweets == len(tweets), 150)
     assert second.isActive
     second.stop()
 
