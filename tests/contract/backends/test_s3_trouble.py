@@ -60,9 +60,10 @@ def denying(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
 
 
 def test_reading_the_pointer_from_an_s3_that_hangs_takes_no_more_than_five_seconds(hanging: int) -> None:
+    objects = S3Objects(settings(hanging), patience=PROMPT)
     began = time.monotonic()
     with pytest.raises(RetryableError):
-        S3Objects(settings(hanging), patience=PROMPT).get("models/champion.json")
+        objects.get("models/champion.json")
     assert time.monotonic() - began <= 5
 
 

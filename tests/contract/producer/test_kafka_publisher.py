@@ -149,7 +149,7 @@ def test_a_client_closed_with_records_in_flight_leaves_nothing_behind(variables:
 
 
 def test_a_missing_topic_is_reported(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_client, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(kafka_client, "PATIENCE_S", 5.0)
     with pytest.raises(RetryableError, match="topic no-such-topic"):
         connect(Settings({**variables, "KAFKA_RAW_TOPIC": "no-such-topic"}).kafka)
 

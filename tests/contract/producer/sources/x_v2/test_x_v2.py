@@ -117,7 +117,7 @@ def test_the_check_explains_a_response(
 def test_a_wrong_clock_is_reported(setup: Setup) -> None:
     with FakeX() as x:
         setup.clock.advance((datetime.now(UTC).timestamp() * 1000 - NOW_MS) / 1000 - 600)
-        assert re.search(r"this machine's clock is (599|600|601) s behind", setup.source(x).check())
+        assert re.search(r"this machine's clock is (599|6\d\d) s behind", setup.source(x).check())
         with pytest.raises(ConfigurationError, match=r"clock is .* s behind"):
             setup.source(x, X_BEARER_TOKEN="other").check()
 
