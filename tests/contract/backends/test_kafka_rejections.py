@@ -56,10 +56,14 @@ def guarded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients give up after two seconds."""
-    monkeypatch.setattr(kafka_offsets, "_TIMEOUT_MS", 2_000)
-    monkeypatch.setattr(kafka_sending, "_PATIENCE_MS", 2_000)
-    monkeypatch.setattr(kafka_topics, "_TIMEOUT_MS", 2_000)
+    """Clients give up early, but not before a busy broker has rejected them."""
+    give_up_after(monkeypatch, 4_000)
+
+
+def give_up_after(monkeypatch: pytest.MonkeyPatch, milliseconds: int) -> None:
+    monkeypatch.setattr(kafka_offsets, "_TIMEOUT_MS", milliseconds)
+    monkeypatch.setattr(kafka_sending, "_PATIENCE_MS", milliseconds)
+    monkeypatch.setattr(kafka_topics, "_TIMEOUT_MS", milliseconds)
 
 
 def rejected(act: Act, broker: Broker, password: str, mechanism: str, said: str) -> None:
@@ -98,6 +102,7 @@ def test_failed_attempts_leave_no_thread_and_no_file(
 ) -> None:
     caplog.set_level("CRITICAL", logger="kafka")  # captured lines would hold connections
     monkeypatch.setattr(kafka_topics, "_RETRIES", RetryPolicy(deadline_s=0))
+    give_up_after(monkeypatch, 1_000)
     settings = Settings({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"})
 
     def held() -> tuple[int, int]:
