@@ -38,4 +38,4 @@ def test_a_producer_that_could_not_send_everything_ends_all_the_same(broker: Bro
 
     with pytest.raises(RetryableError, match="did not acknowledge the records"):
         send()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before

@@ -21,6 +21,7 @@ from producer.sending.publisher import Confirmed, KafkaPublisher
 from producer.service import ProducerService
 from producer.source import Context, Event
 from producer.testing import FakeKafka
+from tests.fakes.script import nothing_left_behind
 from twitter_topics.errors import ConfigurationError, IntegrityError, RetryableError
 from twitter_topics.records.gap import Gap
 from twitter_topics.settings import Settings
@@ -478,9 +479,8 @@ def test_without_acknowledgements_memory_is_bounded_and_reading_stops_at_a_full_
 
 
 def test_no_thread_is_left(tmp_path: Path) -> None:
-    before = threading.active_count()
-    Run(tmp_path, FakeKafka(), live=True, limit=10).follow()
-    assert threading.active_count() == before
+    with nothing_left_behind():
+        Run(tmp_path, FakeKafka(), live=True, limit=10).follow()
 
 
 def test_a_saved_position_counts_only_in_its_own_stream() -> None:
