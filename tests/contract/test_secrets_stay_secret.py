@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from tests.fakes.http import Connection, HttpServer
+from tests.waiting import until
 from twitter_topics.cli.main import app
 from twitter_topics.errors import EXIT_CONFIGURATION, ConfigurationError
 from twitter_topics.settings import Settings
@@ -119,9 +120,9 @@ def test_a_producer_whose_kafka_and_influxdb_fail(tmp_path: Path, environment: d
             [sys.executable, "-m", "producer"], cwd=tmp_path, env={**os.environ, **environment}, stderr=file
         )
         try:
-            while "retrying, the producer keeps running" not in log.read_text() or "waiting: " not in log.read_text():
-                with pytest.raises(subprocess.TimeoutExpired):
-                    process.wait(0.1)
+            said = ("retrying, the producer keeps running", "waiting: ")
+            until(lambda: all(one in log.read_text() for one in said) or process.poll() is not None, 240, log.read_text)
+            assert process.poll() is None, log.read_text()
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
         finally:

@@ -8,9 +8,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from kafka import KafkaConsumer
 
-from twitter_topics.backends.kafka import client_options
+from tests.contract.kafka_records import read_topic
 from twitter_topics.backends.kafka_topics import ensure_topics
 from twitter_topics.deletions.publish import publish
 from twitter_topics.errors import RetryableError
@@ -32,15 +31,7 @@ def test_every_notice_arrives_once_and_is_read_back(services: Services) -> None:
     assert publish(settings, iter(notices)) == NUMBER
     assert publish(settings, []) == 0
 
-    consumer = KafkaConsumer(
-        settings.deletion_topic,
-        **client_options(settings),
-        group_id=None,
-        auto_offset_reset="earliest",
-        consumer_timeout_ms=5_000,
-    )
-    records = list(consumer)
-    consumer.close()
+    records = read_topic(settings.bootstrap_servers, settings.deletion_topic)
     read = {record.key: Notice.from_value(record.value) for record in records}
     assert len(records) == len(read) == NUMBER
     assert read == {notice.key(): notice for notice in notices}

@@ -386,8 +386,7 @@ def test_the_memory_buffer_accepts_a_batch_and_then_blocks(monkeypatch: pytest.M
 
     thread = threading.Thread(target=fill)
     thread.start()
-    while len(put) < 10:
-        assert not held.wait(0.001)
+    until(lambda: len(put) == 11)
     assert not held.wait(0.1)  # blocked: a wrong event would arrive at once
     assert buffer.backlog()[1] <= segments_module.SEGMENT_BYTES
     assert len(put) == 11
