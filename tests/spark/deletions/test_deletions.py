@@ -385,20 +385,22 @@ def test_another_commit_during_the_merge(
     done: list[Applied] = []
     worker = threading.Thread(target=lambda: done.append(bench.apply()))
     worker.start()
-    while worker.is_alive() and not reached.exists():
-        worker.join(0.05)
-    table.refresh()
-    if rival == "append":
-        table.newAppend().appendFile(late).commit()
-    else:
-        files = bench.spark._jvm.java.util.HashSet(), bench.spark._jvm.java.util.HashSet()
-        for file in data_files(table):
-            files[0].add(file)
-            files[1].add(moved(bench.spark, table, file))
-        table.newRewrite().rewriteFiles(*files).commit()
-        table.newAppend().appendFile(late).commit()
-    goes_on.touch()
-    worker.join()
+    try:
+        while worker.is_alive() and not reached.exists():
+            worker.join(0.05)
+        table.refresh()
+        if rival == "append":
+            table.newAppend().appendFile(late).commit()
+        else:
+            files = bench.spark._jvm.java.util.HashSet(), bench.spark._jvm.java.util.HashSet()
+            for file in data_files(table):
+                files[0].add(file)
+                files[1].add(moved(bench.spark, table, file))
+            table.newRewrite().rewriteFiles(*files).commit()
+            table.newAppend().appendFile(late).commit()
+    finally:
+        goes_on.touch()
+        worker.join()
 
     assert len(texts) == merges
     assert [(one.tweets, one.rows, one.documents) for one in done] == [(2, 2, 2)]
