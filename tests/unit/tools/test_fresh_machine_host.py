@@ -136,7 +136,7 @@ def test_nothing_stays_mounted_or_running(tmp_path: Path, ending: signal.Signals
         tool.send_signal(ending)
         assert tool.wait(30) != 0
     end = time.monotonic() + 30
-    while left := [pid for pid in inside if _mounts(pid)]:
+    while left := [pid for pid in inside if str(tmp_path) in _mounts(pid)]:
         assert time.monotonic() < end, left
         time.sleep(0.05)
     assert list(tmp_path.iterdir()) == []
