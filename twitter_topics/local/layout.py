@@ -105,14 +105,16 @@ class Layout:
         return self.state / "tmp"
 
     def socket(self) -> Path:
-        """Return supervisord's socket, in a private folder of the user if the state folder's path is too long."""
+        """Return supervisord's socket, in a private folder of its user if the state folder's path is too long."""
         nearby = self.run / "supervisor.sock"
         if len(os.fsencode(nearby)) <= _LONGEST_SOCKET_PATH:
             return nearby
+        owner = self.run.stat().st_uid if self.run.exists() else os.getuid()
         runtime = inherited(["XDG_RUNTIME_DIR"]).get("XDG_RUNTIME_DIR")
-        folder = Path(runtime) if runtime else Path(tempfile.gettempdir()) / f"twitter-topics-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
+        folder = Path(runtime) if runtime else Path(tempfile.gettempdir()) / f"twitter-topics-{owner}"
+        if owner == os.getuid():
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.exists() and folder.stat().st_uid != owner:
             raise ConfigurationError(f"{folder} belongs to another user; set LOCAL_STATE_DIR to a shorter path")
         return folder / f"{self.stack_id}.sock"
 

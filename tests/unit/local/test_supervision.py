@@ -59,6 +59,18 @@ def test_a_long_path_gets_a_short_socket(tmp_path: Path, monkeypatch: pytest.Mon
     assert deep.socket() != Layout(tmp_path / ("e" * 120)).socket()
 
 
+def test_root_finds_the_socket_of_a_users_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    deep = Layout(tmp_path / ("d" * 120))
+    deep.make()
+    its = deep.socket()
+    user = os.getuid()
+    monkeypatch.setattr("os.getuid", lambda: user + 1)
+    assert deep.socket() == its
+    assert [folder.name for folder in tmp_path.glob("twitter-topics-*")] == [f"twitter-topics-{user}"]
+
+
 @pytest.fixture
 def supervisor(layout: Layout) -> Iterator[Supervisor]:
     made = Supervisor(layout)
