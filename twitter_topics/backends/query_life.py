@@ -80,7 +80,8 @@ class QueryLife:
         self._started: StreamingQuery | None = None
         self._starting = False
         self._started_at = self._next_start = 0.0
-        self._alive_at = self._missed_at = time.monotonic()
+        self._alive_at = self._looked_at = time.monotonic()
+        self._away_s = 0.0  # while a store was missing, since the query was last alive
         self._failures = self._restarts = 0
         self._waiting = self._error = self._restart_because = ""
         self._misconfigured = self._was_wedged = False
@@ -115,14 +116,15 @@ class QueryLife:
             WedgedError: a restart did not help, or what works beside the query hangs.
         """
         self.query.check_beside()
-        silent = time.monotonic() - max(self._alive_at, self._missed_at)
+        silent = time.monotonic() - self._alive_at - self._away_s
         active = self._starting or self._started is not None
         if not active or self._lag == 0 or self._problem or silent <= self._times.wedged:
             return
         sentence = f"no progress for {silent:.0f} s, {self._lag} records behind, and no store is unavailable"
         if self._was_wedged:
             raise WedgedError(f"{self.query.name}: {sentence}, even after a restart of the query")
-        self._was_wedged, self._alive_at = True, time.monotonic()
+        self._was_wedged = True
+        self._note_alive()
         self._restarts += 1
         self._error = self._restart_because = sentence
 
@@ -167,7 +169,8 @@ class QueryLife:
         self._stop(started)
 
     def _start(self) -> None:
-        self._starting, self._alive_at = True, time.monotonic()
+        self._starting = True
+        self._note_alive()
         try:
             started = self.query.start()
         except NotReady as reason:
@@ -182,9 +185,13 @@ class QueryLife:
         else:
             self._started, self._progress = started, {}
             self._waiting, self._misconfigured, self._restart_because = "", False, ""
-            self._started_at = self._alive_at = time.monotonic()
+            self._started_at = time.monotonic()
+            self._note_alive()
         finally:
             self._starting = False
+
+    def _note_alive(self) -> None:
+        self._alive_at, self._away_s = time.monotonic(), 0.0
 
     def _start_again(self) -> None:
         log.warning("%s starts again: %s", self.query.name, self._restart_because)
@@ -208,7 +215,8 @@ class QueryLife:
     def _note_progress(self, started: StreamingQuery, now: float) -> None:
         progress = started.lastProgress
         if progress and progress != self._progress:
-            self._progress, self._alive_at = dict(progress), now
+            self._progress = dict(progress)
+            self._note_alive()
             self._error, self._was_wedged = "", False
         if self._failures and self._progress and now - self._started_at > self._times.settled:
             self._failures = 0
@@ -229,9 +237,10 @@ class QueryLife:
                 raise
             except (OSError, TwitterTopicsError) as error:
                 problem = problem or str(error)
-        if problem:
-            self._missed_at = time.monotonic()
-        self._problem = problem
+        now = time.monotonic()
+        if problem or self._problem:
+            self._away_s += now - max(self._looked_at, self._alive_at)
+        self._looked_at, self._problem = now, problem
         return problem
 
     def _describe_state(self) -> tuple[bool, str]:
