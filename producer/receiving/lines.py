@@ -34,8 +34,7 @@ class LineBuffer:
             return []
         *whole, rest = others
         self._keep(first)
-        lines: list[bytes | Event] = [self._finish()]
-        lines.extend(line.removesuffix(b"\r") for line in whole)
+        lines = [self._finish(), *(self._line(line, len(line)) for line in whole)]
         self._keep(rest)
         return lines
 
@@ -50,6 +49,9 @@ class LineBuffer:
     def _finish(self) -> bytes | Event:
         line, length = b"".join(self._fragments), self.pending
         self._fragments, self.pending = [], 0
+        return self._line(line, length)
+
+    def _line(self, line: bytes, length: int) -> bytes | Event:
         return line.removesuffix(b"\r") if length <= self._max_bytes else too_long(line[:HEAD_BYTES], length)
 
 

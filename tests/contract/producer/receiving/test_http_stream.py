@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -515,6 +515,7 @@ def test_an_error_of_ours_is_not_swallowed() -> None:
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=20), st.integers(1, 400))
+@example(b"\nxx\n", [], 1)
 @settings(max_examples=200)
 def test_any_bytes_in_any_chunks_give_the_same_lines(content: bytes, cuts: list[int], largest: int) -> None:
     buffer = LineBuffer(largest)
