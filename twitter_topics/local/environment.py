@@ -37,6 +37,7 @@ _FROM_CALLER = (
 )
 INFLUXDB_READER = "reader"
 _NOT_FOR_SERVICES = ("secrets", "local")
+_LOCKED_SECONDS = 60
 _LONGEST_TMPDIR = 60  # Python's multiprocessing creates sockets there, and a socket's path is limited to 108 bytes
 _STREAM_SETTINGS = (
     *("KAFKA_", "S3_", "ARCHIVE_", "ELASTICSEARCH_", "COUNTS_", "INFLUXDB_"),
@@ -206,7 +207,9 @@ def airflow_variables(
     settings: Settings, layout: Layout, ports: Ports, known: Mapping[str, str], variables: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the variables that airflow.cfg refers to, and the connections of the DAGs."""
-    database = settings.local.airflow_database_url.get_secret_value() or f"sqlite:///{layout.airflow / 'airflow.db'}"
+    # Airflow's processes wait for each other's writes: on a slow machine for longer than SQLite's five seconds
+    own_database = f"sqlite:///{layout.airflow / 'airflow.db'}?timeout={_LOCKED_SECONDS}"
+    database = settings.local.airflow_database_url.get_secret_value() or own_database
     own = {
         "AIRFLOW_HOME": str(layout.airflow),
         "AIRFLOW_PORT": str(ports["airflow"]),

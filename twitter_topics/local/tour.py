@@ -147,7 +147,7 @@ class Tour:
     def _trigger(self, dag_id: str) -> Run:
         with self._waiting(f"Airflow: waiting for {dag_id}", _DAG_SECONDS) as (_, in_time):
             while in_time():
-                if run := self._airflow.trigger(dag_id):
+                if run := self._patiently(lambda: self._airflow.trigger(dag_id)):
                     self._say(f"Airflow: {dag_id} started ({run.run_id})")
                     return run
                 time.sleep(_POLL_SECONDS)

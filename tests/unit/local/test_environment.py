@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import make_url
 
 from twitter_topics.local import environment, followed, secrets
 from twitter_topics.local.environment import Addresses
@@ -118,6 +119,13 @@ def test_the_spark_connection_is_json_because_a_url_may_silently_become_yarn(
     s3 = json.loads(variables["AIRFLOW_CONN_AWS_DEFAULT"])
     assert s3["extra"]["service_config"]["s3"]["endpoint_url"] == PORTS.url("s3")
     assert s3["password"] == found.variables["S3_SECRET_ACCESS_KEY"]
+
+
+def test_airflows_own_database_waits_for_another_process(layout: Layout, settings: Settings) -> None:
+    url = make_url(environment.airflow_variables(settings, layout, PORTS, {}, {})["AIRFLOW_DATABASE_URL"])
+    (file,), options = url.get_dialect()().create_connect_args(url)
+    assert file == str(layout.airflow / "airflow.db")
+    assert options["timeout"] == 60
 
 
 def test_the_callers_connection_overrides_ours(

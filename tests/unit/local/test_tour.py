@@ -210,6 +210,22 @@ def test_a_busy_airflow_is_asked_again(tour: Tour, said: list[str], monkeypatch:
     assert said == ["trying again: Airflow on port 18080 does not answer: timed out"]
 
 
+def test_an_airflow_that_cannot_start_a_run_now_is_asked_again(
+    tour: Tour, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airflow = with_airflow(tour, FakeAirflow(["success"], []))
+    answer, failures = airflow.trigger, [RetryableError("Airflow answered 500 to POST dagRuns: Database error")]
+
+    def trigger(dag_id: str) -> Run | None:
+        if failures:
+            raise failures.pop()
+        return answer(dag_id)
+
+    monkeypatch.setattr(airflow, "trigger", trigger)
+    assert tour._trigger("topic_retraining").run_id == "manual__1"
+    assert said[0] == "trying again: Airflow answered 500 to POST dagRuns: Database error"
+
+
 def test_an_airflow_that_stays_silent_ends_the_tour(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
     airflow = with_airflow(tour, FakeAirflow(["running"], []))
 
