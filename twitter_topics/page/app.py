@@ -101,8 +101,13 @@ class StoreOverview:
             self._reads, self._topics = Reads(), settings.topics
             self._sources = RealSources(settings, PROMPT, SHORT_TIMEOUT_S)
         now_ms = time.time_ns() // 1_000_000
-        topics = {"min_documents": self._topics.min_documents, "promotion": self._topics.promotion}
-        return overview(self._sources, self._reads, now_ms=now_ms, **topics)
+        return overview(
+            self._sources,
+            self._reads,
+            now_ms=now_ms,
+            min_documents=self._topics.min_documents,
+            promotion=self._topics.promotion,
+        )
 
 
 async def _reject(request: Request, error: Exception) -> Response:

@@ -39,6 +39,16 @@ def env_file() -> Path | None:
     return file
 
 
+def prefix_of(section: type[BaseSettings]) -> str:
+    """Return what the variables of a section begin with."""
+    return section.model_config.get("env_prefix", "")
+
+
+def variables(section: type[BaseSettings]) -> dict[str, str]:
+    """Return the variables of a section, each with the name of its field."""
+    return {f"{prefix_of(section)}{name}".upper(): name for name in section.model_fields}
+
+
 def path_marker(field: FieldInfo) -> paths.IsPath | None:
     """Return how a setting is a path, None if it is not one."""
     if field.annotation is Path:

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsError
 
 from twitter_topics.errors import ConfigurationError
 from twitter_topics.settings.analysis import ModelsSettings, SentimentSettings, TopicsSettings
-from twitter_topics.settings.env_file import env_file
+from twitter_topics.settings.env_file import env_file, prefix_of, variables
 from twitter_topics.settings.env_names import wrong_names
 from twitter_topics.settings.networks import BlueskySettings, MastodonSettings, TwitterSettings, XSettings
 from twitter_topics.settings.sections import (
@@ -39,11 +39,9 @@ _Section = TypeVar("_Section", bound=BaseSettings)
 
 def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
     secrets_dir = "" if section is SecretsSettings else _read(SecretsSettings, given).secrets_dir
-    prefix = section.model_config.get("env_prefix", "")
     if file := env_file():
         _check_names(file, file.read_text(encoding="utf-8"))
-    keys = {name: f"{prefix}{name}".upper() for name in section.model_fields}
-    values: dict[str, Any] = {name: given[key] for name, key in keys.items() if key in given}
+    values: dict[str, Any] = {name: given[key] for key, name in variables(section).items() if key in given}
     try:
         if secrets_dir and not Path(secrets_dir).expanduser().is_dir():
             raise NotADirectoryError(f"{secrets_dir} is not a folder")
@@ -53,7 +51,8 @@ def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
         raise ConfigurationError(msg) from None
     except ValidationError as error:
         lines = [
-            f"{prefix}{'_'.join(str(part) for part in e['loc'])}".upper() + f": {e['msg']} (got {_shown(e)})"
+            f"{prefix_of(section)}{'_'.join(str(part) for part in e['loc'])}".upper()
+            + f": {e['msg']} (got {_shown(e)})"
             for e in error.errors()
         ]
         msg = (
@@ -67,11 +66,8 @@ def _read(section: type[_Section], given: Mapping[str, str]) -> _Section:
 @lru_cache(maxsize=1)
 def _check_names(file: Path, text: str) -> None:
     sections = Settings.sections().values()
-    prefixes = tuple(str(section.model_config.get("env_prefix", "")) for section in sections)
-    settings = {
-        f"{start}{name}".upper() for start, one in zip(prefixes, sections, strict=True) for name in one.model_fields
-    }
-    if wrong := wrong_names(text, settings, prefixes):
+    settings = {name for section in sections for name in variables(section)}
+    if wrong := wrong_names(text, settings, tuple(map(prefix_of, sections))):
         lines = "\n  ".join(wrong)
         raise ConfigurationError(f"wrong name in {file}\n  {lines}\n  docs/settings.md describes all settings.")
 

@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 
-from twitter_topics.settings.env_file import path_marker
+from twitter_topics.settings.env_file import path_marker, prefix_of, variables
 from twitter_topics.settings.loading import Settings
 from twitter_topics.settings.paths import PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydantic.fields import FieldInfo
-    from pydantic_settings import BaseSettings
 
 PAGE = PROJECT / "docs" / "settings.md"
 EXAMPLE = PROJECT / ".env.example"
@@ -50,9 +47,10 @@ def page() -> str:
     """Return the text of docs/settings.md."""
     text = _PAGE_HEAD
     for section in Settings.sections().values():
-        text += f"\n## `{_prefix(section)}*`\n{inspect.getdoc(section)}\n\n"
+        text += f"\n## `{prefix_of(section)}*`\n{inspect.getdoc(section)}\n\n"
         text += "| setting | default | values | |\n|---|---|---|---|\n"
-        for variable, field in _variables(section):
+        for variable, name in variables(section).items():
+            field = section.model_fields[name]
             cells = (f"`{variable}`", _code(_default(field)), _values(field), field.description or "")
             text += "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
     return text
@@ -63,18 +61,10 @@ def example() -> str:
     text = _EXAMPLE_HEAD
     for section in Settings.sections().values():
         text += f"\n# --- {inspect.getdoc(section)}\n"
-        for variable, field in _variables(section):
+        for variable, name in variables(section).items():
+            field = section.model_fields[name]
             text += f"# {field.description}\n#{variable}={_default(field)}\n"
     return text
-
-
-def _prefix(section: type[BaseSettings]) -> str:
-    return section.model_config.get("env_prefix", "")
-
-
-def _variables(section: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
-    for name, field in section.model_fields.items():
-        yield f"{_prefix(section)}{name}".upper(), field
 
 
 def _default(field: FieldInfo) -> str:

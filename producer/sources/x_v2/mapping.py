@@ -18,8 +18,9 @@ from producer.reporting.words import printable
 from producer.source import Event, EventKind
 from producer.sources.x_v2.compliance import compliance_event, is_compliance
 from producer.sources.x_v2.edits import original_id, versions
-from producer.sources.x_v2.times import date_time, event_time, id_time, is_id, number_of
+from producer.sources.x_v2.times import event_time, id_time, is_id, number_of
 from producer.tweets import created_at
+from twitter_topics.records.times import read_time
 
 PARAMETERS = {
     "tweet.fields": "author_id,conversation_id,created_at,edit_controls,edit_history_tweet_ids,entities,geo,"
@@ -233,7 +234,7 @@ def _references(post: Object, included: Included, nested: bool) -> Object:
 def _user(user_id: str, included: Included) -> Object:
     user = included.users.get(user_id, {})
     counts = as_object(user.get("public_metrics"))
-    joined = date_time(user.get("created_at"))
+    joined = read_time(user.get("created_at"))
     found: Object = {"id": number_of(user_id), "id_str": user_id} if user_id else {}
     found |= {"screen_name": as_text(user.get("username")), "name": as_text(user.get("name"))} if user else {}
     return found | {

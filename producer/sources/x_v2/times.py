@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from producer.tweets import SNOWFLAKE_EPOCH_MS
-from twitter_topics.records.times import iso_ms, read_time
+from twitter_topics.records.times import read_time
 
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 _FIRST_SNOWFLAKE = 29_700_859_247
@@ -25,13 +25,7 @@ def number_of(value: object) -> int:
 
 def event_time(post: Mapping[str, Any]) -> int | None:
     """Return when it was posted, Unix milliseconds."""
-    return agreed_time(id_time(post.get("id")), date_time(post.get("created_at")))
-
-
-def date_time(written: object) -> int | None:
-    """Return the Unix milliseconds of a date as X sends it, or as tools write it; None if it is not readable."""
-    time_ms = iso_ms(written)
-    return read_time(written) if time_ms is None else time_ms
+    return agreed_time(id_time(post.get("id")), read_time(post.get("created_at")))
 
 
 def id_time(post_id: object) -> int | None:

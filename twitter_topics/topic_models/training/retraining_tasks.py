@@ -40,15 +40,8 @@ def decide(
     if asked_by_person:
         decision = Decision(True, "requested by a person")
     else:
-        need = _need(
-            at,
-            timedelta(hours=window_hours),
-            min_documents,
-            max_documents,
-            settings.topics.min_new_tweets,
-            models,
-            archive,
-        )
+        window = (at - timedelta(hours=window_hours), at)
+        need = _need(window, min_documents, max_documents, settings.topics.min_new_tweets, models, archive)
         decision = decide_retraining(need, min_documents=min_documents, min_new_tweets=settings.topics.min_new_tweets)
     log.info("%s: %s", "training" if decision.train else "no training", decision.reason)
     return decision
@@ -74,15 +67,13 @@ def register(models: ModelStore, version: str) -> dict[str, Any]:
 
 
 def _need(
-    at: datetime,
-    length: timedelta,
+    window: tuple[datetime, datetime],
     min_documents: int,
     max_documents: int,
     min_new_tweets: int,
     models: ModelStore,
     archive: ArchiveStore,
 ) -> TrainingNeed:
-    window = (at - length, at)
     found = models.manifests(newest=1)
     if not found:
         return TrainingNeed(archive.usable_tweets(*window, enough=min_documents), None)
@@ -91,7 +82,7 @@ def _need(
     tweets = archive.usable_tweets(*window, enough=max(min_documents, retry_at(undecided or 0), min_new_tweets))
     trained = datetime.fromisoformat(newest["created_at"])
     new = archive.usable_tweets(*window, enough=min(min_new_tweets, tweets), received_since=trained)
-    return TrainingNeed(tweets, new, undecided, at - trained)
+    return TrainingNeed(tweets, new, undecided, window[1] - trained)
 
 
 def _undecided_tweets(manifest: Mapping[str, Any], max_documents: int) -> int | None:
